@@ -1,0 +1,1 @@
+//! Pure arithmetic from tallies to budgets, burn, forecasts and alert conditions

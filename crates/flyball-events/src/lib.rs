@@ -1,0 +1,1 @@
+//! Event batches and the codecs that fill them

@@ -1,0 +1,28 @@
+//! The nouns of Flyball as validated types: time, windows, targets, tallies, SLOs, alert rules.
+//!
+//! Every value here is correct by construction: a [`Target`] is below one, a [`Tally`] never has
+//! more good than valid, an [`Interval`] never ends before it starts. Shares and factors are exact
+//! [`Rational`]s, because a budget is decided by comparing integers; floats appear only where a
+//! number is shown.
+//!
+//! This crate does no IO, reads no clock and knows no file format. Text becomes these types in
+//! `flyball-spec`; arithmetic on them is in `flyball-budget`.
+
+mod alert;
+mod correction;
+mod rational;
+mod slo;
+mod tally;
+mod time;
+mod window;
+
+pub use alert::{AlertRule, Comparison, Condition, Evidence, Factor, Severity};
+pub use correction::{Correction, CorrectionMode, Schedule};
+pub use rational::Rational;
+pub use slo::{
+    BudgetingMethod, Composition, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli,
+    NoDataRule, Objective, SLICE_LIMIT_DEFAULT, SLICE_LIMIT_MAX, Slo, Target, TargetError,
+};
+pub use tally::{Slot, Tally};
+pub use time::{Duration, Interval, TimeError, Timestamp};
+pub use window::{CalendarUnit, CalendarWindow, Window};

@@ -1,0 +1,1 @@
+//! Predicates and SQL over event batches; the only crate that names DataFusion

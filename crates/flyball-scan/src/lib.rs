@@ -1,0 +1,1 @@
+//! The byte scanner: structural masks by SIMD chosen at run time

@@ -1,0 +1,1 @@
+//! Text to model and back: OpenSLO, Flyball's own kinds, Sloth and Pyrra

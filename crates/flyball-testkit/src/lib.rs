@@ -1,0 +1,1 @@
+//! Test support: generators, naive oracles, file builders
