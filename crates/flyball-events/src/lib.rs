@@ -1,1 +1,19 @@
-//! Event batches and the codecs that fill them
+//! Event batches and the codecs that fill them.
+//!
+//! Every input, whatever its format, becomes Arrow record batches with a `time` column and one
+//! column an attribute, named by OpenTelemetry semantic conventions. Codecs decode straight into
+//! column builders ([`BatchBuilder`]); only the attributes in the [`Projection`] are materialised.
+//!
+//! This crate evaluates nothing and knows neither SQL nor SLOs: predicates are in `flyball-query`.
+
+mod batch;
+mod codec;
+mod column;
+mod reject;
+mod semantic;
+
+pub use batch::{BatchBuilder, ColumnId, Projection, Role, TIME_COLUMN, TimeRule};
+pub use codec::{Decoded, LineCodec, StreamCodec};
+pub use column::TWIN_SUFFIX;
+pub use reject::{Example, Rejected, Rejects};
+pub use semantic::{Mapping, MappingError};

@@ -1,0 +1,261 @@
+//! Fills a record batch row by row, straight from a codec.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+
+use crate::column::Column;
+use crate::semantic::Mapping;
+
+/// The name of the column that every batch has first: when the event happened.
+pub const TIME_COLUMN: &str = "time";
+
+/// Attributes kept of one batch; a source with more names than this is not events but keys as
+/// data. Further names are counted, not kept.
+const COLUMNS_MAX: usize = 4_096;
+
+/// Which attributes are materialised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Projection {
+    /// All of them.
+    All,
+    /// Only those named; `time` is always there.
+    Only(Vec<String>),
+}
+
+/// What to do with an event that has no readable time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeRule {
+    /// It cannot be placed in a slot: refuse it.
+    Required,
+    /// Keep it with a null time.
+    Optional,
+}
+
+/// What a key of the source means to the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nobody asked for it.
+    Skip,
+    /// Its value goes into this column.
+    Attribute(ColumnId),
+    /// Its value is the event's time, if no key of lower rank is present; where the whole event
+    /// is wanted, also an attribute under its own name.
+    Time {
+        /// 0 is best.
+        rank: u8,
+        /// The column for the value as written.
+        column: Option<ColumnId>,
+    },
+}
+
+/// A column of one [`BatchBuilder`]; stays valid from batch to batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnId(u32);
+
+/// Fills record batches: `role` once per key, then `set_…` per value, `end_row` per event.
+///
+/// The first value for a column in a row wins unless the codec clears the row with
+/// [`abandon_row`](Self::abandon_row).
+#[derive(Debug)]
+pub struct BatchBuilder {
+    projection: Projection,
+    mapping: Arc<Mapping>,
+    time_rule: TimeRule,
+    /// Given to events without a `service.name`.
+    service: Option<String>,
+    ids: HashMap<String, ColumnId>,
+    columns: Vec<(String, Column)>,
+    times: Vec<i64>,
+    time_present: Vec<bool>,
+    row_time: Option<(u8, i64)>,
+    rows: usize,
+    names_over_limit: u64,
+}
+
+impl BatchBuilder {
+    /// An empty builder.
+    pub fn new(
+        projection: Projection,
+        mapping: Arc<Mapping>,
+        time_rule: TimeRule,
+        service: Option<String>,
+    ) -> Self {
+        Self {
+            projection,
+            mapping,
+            time_rule,
+            service,
+            ids: HashMap::new(),
+            columns: Vec::new(),
+            times: Vec::new(),
+            time_present: Vec::new(),
+            row_time: None,
+            rows: 0,
+            names_over_limit: 0,
+        }
+    }
+
+    /// What the source's key `name` (flattened with dots) means here. Ask once per key and keep
+    /// the answer; it does not change.
+    pub fn role(&mut self, name: &str) -> Role {
+        if let Some(rank) = self.mapping.time_rank(name) {
+            // `time` itself needs no second column; other time keys keep their own where
+            // everything is wanted.
+            let column = if name == TIME_COLUMN { None } else { self.column(name) };
+            return Role::Time { rank, column };
+        }
+        let mapping = Arc::clone(&self.mapping);
+        self.column(mapping.attribute(name)).map_or(Role::Skip, Role::Attribute)
+    }
+
+    /// The column for the attribute `name` as it stands, without renames; `None` when it is not
+    /// wanted.
+    pub fn column(&mut self, name: &str) -> Option<ColumnId> {
+        if let Some(id) = self.ids.get(name) {
+            return Some(*id);
+        }
+        if let Projection::Only(names) = &self.projection
+            && !names.iter().any(|wanted| wanted == name)
+        {
+            return None;
+        }
+        if self.columns.len() >= COLUMNS_MAX {
+            self.names_over_limit += 1;
+            return None;
+        }
+        let id = ColumnId(u32::try_from(self.columns.len()).ok()?);
+        self.ids.insert(name.to_owned(), id);
+        self.columns.push((name.to_owned(), Column::default()));
+        Some(id)
+    }
+
+    /// Keys met past the column limit so far; their values were not kept.
+    pub fn names_over_limit(&self) -> u64 {
+        self.names_over_limit
+    }
+
+    /// Whether events must have a time.
+    pub fn time_rule(&self) -> TimeRule {
+        self.time_rule
+    }
+
+    /// Complete rows so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn cell(&mut self, column: ColumnId) -> Option<&mut Column> {
+        let column = &mut self.columns[column.0 as usize].1;
+        (!column.is_set(self.rows)).then_some(column)
+    }
+
+    /// Sets an integer in the current row.
+    pub fn set_int(&mut self, column: ColumnId, value: i64) {
+        let row = self.rows;
+        if let Some(column) = self.cell(column) {
+            column.set_int(row, value);
+        }
+    }
+
+    /// Sets a number that is not a 64-bit integer; `text` is how it was written.
+    pub fn set_float(&mut self, column: ColumnId, value: f64, text: &str) {
+        let row = self.rows;
+        if let Some(column) = self.cell(column) {
+            column.set_float(row, value, text);
+        }
+    }
+
+    /// Sets a truth value in the current row.
+    pub fn set_bool(&mut self, column: ColumnId, value: bool) {
+        let row = self.rows;
+        if let Some(column) = self.cell(column) {
+            column.set_bool(row, value);
+        }
+    }
+
+    /// Sets a text in the current row.
+    pub fn set_text(&mut self, column: ColumnId, value: &str) {
+        let row = self.rows;
+        if let Some(column) = self.cell(column) {
+            column.set_text(row, value);
+        }
+    }
+
+    /// Offers `nanos` since the epoch as the current row's time; the lowest rank wins.
+    pub fn set_time(&mut self, rank: u8, nanos: i64) {
+        if self.row_time.is_none_or(|(best, _)| rank < best) {
+            self.row_time = Some((rank, nanos));
+        }
+    }
+
+    /// Ends the current row. `false`, with the row forgotten, when it needs a time and has none.
+    #[must_use]
+    pub fn end_row(&mut self) -> bool {
+        match self.row_time.take() {
+            Some((_, nanos)) => {
+                self.times.push(nanos);
+                self.time_present.push(true);
+            }
+            None if self.time_rule == TimeRule::Required => {
+                self.abandon_row();
+                return false;
+            }
+            None => {
+                self.times.push(0);
+                self.time_present.push(false);
+            }
+        }
+        self.rows += 1;
+        true
+    }
+
+    /// Forgets whatever was set in the current row.
+    pub fn abandon_row(&mut self) {
+        self.row_time = None;
+        for (_, column) in &mut self.columns {
+            column.truncate(self.rows);
+        }
+    }
+
+    /// The finished batch, `time` first, then the attributes that had a value, in the order they
+    /// were first met. The builder is empty again and keeps its column ids.
+    ///
+    /// Rows not ended are forgotten. Zero rows give a batch with only an empty `time`.
+    pub fn finish(&mut self) -> RecordBatch {
+        self.abandon_row();
+        let rows = std::mem::take(&mut self.rows);
+        if let Some(service) = self.service.take() {
+            if rows > 0
+                && let Some(id) = self.column("service.name")
+            {
+                self.columns[id.0 as usize].1.fill_missing(rows, &service);
+            }
+            self.service = Some(service);
+        }
+        let nulls = NullBuffer::new(BooleanBuffer::from(std::mem::take(&mut self.time_present)));
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let times = ScalarBuffer::from(std::mem::take(&mut self.times));
+        let times = TimestampNanosecondArray::new(times, nulls).with_timezone("UTC");
+        let mut fields = vec![Field::new(
+            TIME_COLUMN,
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            true,
+        )];
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(times)];
+        for (name, column) in &mut self.columns {
+            for (field, array) in column.finish(name, rows) {
+                fields.push(field);
+                arrays.push(array);
+            }
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .expect("every column was aligned to the same number of rows")
+    }
+}
+
+#[cfg(test)]
+mod tests;

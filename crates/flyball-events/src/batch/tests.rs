@@ -1,0 +1,95 @@
+use super::*;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+
+fn builder(rule: TimeRule) -> BatchBuilder {
+    BatchBuilder::new(Projection::All, Arc::default(), rule, None)
+}
+
+fn column(builder: &mut BatchBuilder, name: &str) -> ColumnId {
+    builder.column(name).unwrap()
+}
+
+#[test]
+fn rows_without_a_value_are_null() {
+    let mut builder = builder(TimeRule::Optional);
+    let status = column(&mut builder, "status");
+    assert!(builder.end_row());
+    builder.set_int(status, 200);
+    assert!(builder.end_row());
+    assert!(builder.end_row());
+    let batch = builder.finish();
+    let status = batch.column_by_name("status").unwrap().as_primitive::<Int64Type>();
+    assert_eq!(status.iter().collect::<Vec<_>>(), [None, Some(200), None]);
+    assert_eq!(builder.finish().num_rows(), 0);
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_kept_as_text() {
+    let mut builder = builder(TimeRule::Optional);
+    let size = column(&mut builder, "size");
+    builder.set_int(size, 9_007_199_254_740_993);
+    assert!(builder.end_row());
+    builder.set_float(size, 0.5, "0.5");
+    assert!(builder.end_row());
+    builder.set_text(size, "unknown");
+    assert!(builder.end_row());
+    builder.set_float(size, f64::INFINITY, "1e400");
+    assert!(builder.end_row());
+    builder.set_bool(size, true);
+    assert!(builder.end_row());
+    let batch = builder.finish();
+    let floats = batch.column_by_name("size").unwrap().as_primitive::<Float64Type>();
+    assert_eq!(
+        floats.iter().collect::<Vec<_>>(),
+        [Some(9_007_199_254_740_992.0), Some(0.5), None, None, None]
+    );
+    let twin = batch.column_by_name("size~text").unwrap().as_string::<i32>();
+    assert_eq!(
+        twin.iter().collect::<Vec<_>>(),
+        [Some("9007199254740993"), None, Some("unknown"), Some("1e400"), Some("true")]
+    );
+}
+
+#[test]
+fn an_abandoned_row_leaves_nothing() {
+    let mut builder = builder(TimeRule::Required);
+    let name = column(&mut builder, "name");
+    builder.set_text(name, "kept");
+    builder.set_time(1, 5);
+    assert!(builder.end_row());
+    builder.set_text(name, "dropped");
+    builder.set_time(1, 6);
+    builder.abandon_row();
+    builder.set_text(name, "no time");
+    assert!(!builder.end_row());
+    builder.set_time(2, 8);
+    builder.set_time(1, 7);
+    assert!(builder.end_row());
+    let batch = builder.finish();
+    let names = batch.column_by_name("name").unwrap().as_dictionary::<UInt32Type>();
+    assert_eq!(names.len(), 2);
+    assert!(names.is_null(1));
+    assert_eq!(names.values().len(), 3);
+    let times = batch.column(0).as_primitive::<arrow::datatypes::TimestampNanosecondType>();
+    assert_eq!(times.values(), &[5, 7]);
+}
+
+#[test]
+fn the_default_service_fills_only_gaps() {
+    let mut builder = BatchBuilder::new(
+        Projection::Only(vec!["service.name".into()]),
+        Arc::default(),
+        TimeRule::Optional,
+        Some("shop".into()),
+    );
+    assert_eq!(builder.column("other"), None);
+    let service = column(&mut builder, "service.name");
+    assert!(builder.end_row());
+    builder.set_text(service, "cart");
+    assert!(builder.end_row());
+    let batch = builder.finish();
+    let services = batch.column_by_name("service.name").unwrap().as_dictionary::<UInt32Type>();
+    let services = services.downcast_dict::<arrow::array::StringArray>().unwrap();
+    assert_eq!(services.into_iter().collect::<Vec<_>>(), [Some("shop"), Some("cart")]);
+}

@@ -1,0 +1,307 @@
+//! One attribute of a batch while it is being filled.
+//!
+//! The type is that of the first value; what does not fit goes into a text twin, so nothing is
+//! dropped. Missing values cost nothing: a column is padded with nulls only when it is next set.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, StringArray,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, UInt32Type};
+use hashbrown::HashTable;
+
+/// What the name of a text twin adds to its column's name.
+///
+/// A value that does not fit its column (text among numbers, an integer past 2⁵³ among floats, a
+/// number too large for a double) is kept in this twin as it was written.
+pub const TWIN_SUFFIX: &str = "~text";
+
+/// The largest integer below which every integer is a double: 2⁵³.
+const DOUBLE_EXACT_MAX: u64 = 1 << 53;
+
+/// Values of one attribute, in row order.
+#[derive(Debug, Default)]
+pub(crate) struct Column {
+    values: Values,
+    /// Set where a row has a value; shorter than the batch until padded.
+    present: Vec<bool>,
+    /// Rows whose value did not fit, with the text as written; in row order.
+    twin: Vec<(usize, String)>,
+}
+
+#[derive(Debug, Default)]
+enum Values {
+    /// No value yet.
+    #[default]
+    Unknown,
+    Bool(Vec<bool>),
+    Int(Vec<i64>),
+    Float(Vec<f64>),
+    Text(Interned),
+}
+
+/// Dictionary-coded strings.
+#[derive(Debug, Default)]
+struct Interned {
+    codes: Vec<u32>,
+    dictionary: Dictionary,
+}
+
+#[derive(Debug, Default)]
+struct Dictionary {
+    table: HashTable<u32>,
+    bytes: String,
+    ends: Vec<usize>,
+    hasher: foldhash::fast::FixedState,
+}
+
+impl Dictionary {
+    fn get(&self, code: u32) -> &str {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.bytes[start..self.ends[code]]
+    }
+
+    fn intern(&mut self, text: &str) -> u32 {
+        let hash = self.hasher.hash_one(text.as_bytes());
+        if let Some(code) = self.table.find(hash, |code| self.get(*code) == text) {
+            return *code;
+        }
+        // A batch holds fewer rows than 2³² by far, so codes never run out.
+        let code = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+        let Self { table, bytes, ends, hasher } = self;
+        table.insert_unique(hash, code, |code| {
+            let code = *code as usize;
+            let start = if code == 0 { 0 } else { ends[code - 1] };
+            hasher.hash_one(&bytes.as_bytes()[start..ends[code]])
+        });
+        code
+    }
+
+    fn into_array(self) -> StringArray {
+        let mut start = 0;
+        StringArray::from_iter_values(self.ends.iter().map(|&end| {
+            let text = &self.bytes[start..end];
+            start = end;
+            text
+        }))
+    }
+}
+
+impl Interned {
+    fn push(&mut self, text: &str) {
+        // Neighbours often repeat; comparing with the last is cheaper than hashing.
+        let code = match self.codes.last() {
+            Some(&last)
+                if !self.dictionary.ends.is_empty() && self.dictionary.get(last) == text =>
+            {
+                last
+            }
+            _ => self.dictionary.intern(text),
+        };
+        self.codes.push(code);
+    }
+}
+
+impl Column {
+    /// True when `row` already has a value.
+    pub(crate) fn is_set(&self, row: usize) -> bool {
+        self.present.len() > row && self.present[row]
+    }
+
+    /// True when no row has a value.
+    pub(crate) fn is_unused(&self) -> bool {
+        matches!(self.values, Values::Unknown) && self.twin.is_empty()
+    }
+
+    /// Appends nulls until the column has `rows` rows, and truncates it to them.
+    fn align(&mut self, rows: usize) {
+        if self.present.len() == rows {
+            return;
+        }
+        self.present.resize(rows, false);
+        match &mut self.values {
+            Values::Unknown => {}
+            Values::Bool(values) => values.resize(rows, false),
+            Values::Int(values) => values.resize(rows, 0),
+            Values::Float(values) => values.resize(rows, 0.0),
+            Values::Text(text) => text.codes.resize(rows, 0),
+        }
+    }
+
+    /// Forgets the value of `row` and everything after it.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        if self.present.len() > rows {
+            self.align(rows);
+        }
+        while self.twin.last().is_some_and(|(row, _)| *row >= rows) {
+            self.twin.pop();
+        }
+    }
+
+    pub(crate) fn set_int(&mut self, row: usize, value: i64) {
+        self.align(row);
+        match &mut self.values {
+            Values::Int(values) => values.push(value),
+            Values::Unknown => {
+                let mut values = vec![0; row];
+                values.push(value);
+                self.values = Values::Int(values);
+            }
+            Values::Float(values) => {
+                values.push(value as f64);
+                if value.unsigned_abs() > DOUBLE_EXACT_MAX {
+                    self.twin.push((row, value.to_string()));
+                }
+            }
+            Values::Text(text) => text.push(&value.to_string()),
+            Values::Bool(_) => return self.set_twin(row, &value.to_string()),
+        }
+        self.present.push(true);
+    }
+
+    /// Sets a number that is not a 64-bit integer. `text` is how it was written: it is kept when
+    /// the double does not say the same.
+    pub(crate) fn set_float(&mut self, row: usize, value: f64, text: &str) {
+        if !value.is_finite() {
+            return self.set_twin(row, text);
+        }
+        self.align(row);
+        match &mut self.values {
+            Values::Float(values) => values.push(value),
+            Values::Unknown => {
+                let mut values = vec![0.0; row];
+                values.push(value);
+                self.values = Values::Float(values);
+            }
+            Values::Int(values) => {
+                // One float among integers makes the column float; integers that a double
+                // cannot hold keep their digits in the twin.
+                let mut floats: Vec<f64> = Vec::with_capacity(values.len() + 1);
+                for (row, &int) in values.iter().enumerate() {
+                    floats.push(int as f64);
+                    if self.present[row] && int.unsigned_abs() > DOUBLE_EXACT_MAX {
+                        self.twin.push((row, int.to_string()));
+                    }
+                }
+                self.twin.sort_by_key(|(row, _)| *row);
+                floats.push(value);
+                self.values = Values::Float(floats);
+            }
+            Values::Text(interned) => interned.push(text),
+            Values::Bool(_) => return self.set_twin(row, text),
+        }
+        self.present.push(true);
+        if matches!(self.values, Values::Float(_)) && is_wide_integer(text) {
+            self.twin.push((row, text.to_owned()));
+        }
+    }
+
+    pub(crate) fn set_bool(&mut self, row: usize, value: bool) {
+        self.align(row);
+        match &mut self.values {
+            Values::Bool(values) => values.push(value),
+            Values::Unknown => {
+                let mut values = vec![false; row];
+                values.push(value);
+                self.values = Values::Bool(values);
+            }
+            Values::Text(text) => text.push(if value { "true" } else { "false" }),
+            Values::Int(_) | Values::Float(_) => {
+                return self.set_twin(row, if value { "true" } else { "false" });
+            }
+        }
+        self.present.push(true);
+    }
+
+    pub(crate) fn set_text(&mut self, row: usize, value: &str) {
+        self.align(row);
+        match &mut self.values {
+            Values::Text(text) => text.push(value),
+            Values::Unknown => {
+                let mut text = Interned { codes: vec![0; row], ..Interned::default() };
+                text.push(value);
+                self.values = Values::Text(text);
+            }
+            _ => return self.set_twin(row, value),
+        }
+        self.present.push(true);
+    }
+
+    fn set_twin(&mut self, row: usize, text: &str) {
+        self.align(row + 1);
+        self.twin.push((row, text.to_owned()));
+    }
+
+    /// Gives every row without a value `text`; only for a column of text or without values.
+    pub(crate) fn fill_missing(&mut self, rows: usize, text: &str) {
+        self.align(rows);
+        if self.is_unused() {
+            let mut interned = Interned::default();
+            interned.codes = vec![interned.dictionary.intern(text); rows];
+            self.values = Values::Text(interned);
+            self.present = vec![true; rows];
+            return;
+        }
+        let Values::Text(interned) = &mut self.values else { return };
+        let code = interned.dictionary.intern(text);
+        for (present, value) in self.present.iter_mut().zip(&mut interned.codes) {
+            if !*present {
+                (*present, *value) = (true, code);
+            }
+        }
+    }
+
+    /// The finished arrays with their fields, `rows` long, and an empty column in its place.
+    ///
+    /// A column without any value yields nothing.
+    pub(crate) fn finish(&mut self, name: &str, rows: usize) -> Vec<(Field, ArrayRef)> {
+        self.align(rows);
+        let column = std::mem::take(self);
+        let nulls = NullBuffer::new(BooleanBuffer::from(column.present));
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let array: Option<ArrayRef> = match column.values {
+            Values::Unknown => None,
+            Values::Bool(values) => {
+                Some(Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)))
+            }
+            Values::Int(values) => {
+                Some(Arc::new(Int64Array::new(ScalarBuffer::from(values), nulls)))
+            }
+            Values::Float(values) => {
+                Some(Arc::new(Float64Array::new(ScalarBuffer::from(values), nulls)))
+            }
+            Values::Text(text) => {
+                let keys: PrimitiveArray<UInt32Type> =
+                    PrimitiveArray::new(ScalarBuffer::from(text.codes), nulls);
+                let values = Arc::new(text.dictionary.into_array());
+                DictionaryArray::try_new(keys, values).ok().map(|array| Arc::new(array) as ArrayRef)
+            }
+        };
+        let mut out = Vec::with_capacity(2);
+        if let Some(array) = array {
+            out.push((Field::new(name, array.data_type().clone(), true), array));
+        }
+        if !column.twin.is_empty() {
+            let mut texts: Vec<Option<&str>> = vec![None; rows];
+            for (row, text) in &column.twin {
+                texts[*row] = Some(text);
+            }
+            let array = StringArray::from(texts);
+            let name = format!("{name}{TWIN_SUFFIX}");
+            out.push((Field::new(name, DataType::Utf8, true), Arc::new(array) as ArrayRef));
+        }
+        out
+    }
+}
+
+/// True for the text of an integer that a double cannot hold exactly.
+fn is_wide_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.len() >= 16 && digits.bytes().all(|b| b.is_ascii_digit())
+}
