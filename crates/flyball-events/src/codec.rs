@@ -3,6 +3,8 @@
 //! One module a format below this one. Codecs of line formats get whole lines at a time, so that
 //! chunks of a file can be decoded in parallel; codecs of documents get the whole stream.
 
+pub(crate) mod ndjson;
+
 use std::io::Read;
 
 use crate::batch::BatchBuilder;

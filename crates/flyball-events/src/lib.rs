@@ -9,11 +9,15 @@
 mod batch;
 mod codec;
 mod column;
+mod format;
 mod reject;
 mod semantic;
+mod time;
 
 pub use batch::{BatchBuilder, ColumnId, Projection, Role, TIME_COLUMN, TimeRule};
 pub use codec::{Decoded, LineCodec, StreamCodec};
+pub use codec::ndjson::NdjsonCodec;
 pub use column::TWIN_SUFFIX;
+pub use format::{Codec, Format, NewLineCodec, SeekableCodec, Splitter};
 pub use reject::{Example, Rejected, Rejects};
 pub use semantic::{Mapping, MappingError};

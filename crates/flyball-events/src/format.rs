@@ -1,0 +1,99 @@
+//! The formats that can be read: how they are named, told apart, and decoded.
+
+use std::fs::File;
+
+use crate::batch::BatchBuilder;
+use crate::codec::ndjson::NdjsonCodec;
+use crate::codec::{Decoded, LineCodec, StreamCodec};
+
+/// A format of events, after decompression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+}
+
+/// Where a record of a line format ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Splitter {
+    /// At every newline.
+    Newline,
+    /// At a newline outside double quotes.
+    QuotedCsv,
+}
+
+/// Makes a codec for one thread. Gets the header record (without its line end) when the format has
+/// one, else nothing.
+pub type NewLineCodec = Box<dyn Fn(&[u8]) -> Box<dyn LineCodec> + Send + Sync>;
+
+/// How a format is decoded.
+pub enum Codec {
+    /// Records that can be decoded in parallel, in chunks of whole records.
+    Lines {
+        /// Where a record ends.
+        splitter: Splitter,
+        /// Whether the first record is a header, passed to `new` and not decoded.
+        header: bool,
+        /// Called once a thread.
+        new: NewLineCodec,
+    },
+    /// A stream that must be read from its start to its end.
+    Stream(Box<dyn StreamCodec>),
+    /// A file whose end must be read first.
+    Seekable(Box<dyn SeekableCodec>),
+}
+
+impl std::fmt::Debug for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lines { .. } => "Lines",
+            Self::Stream(_) => "Stream",
+            Self::Seekable(_) => "Seekable",
+        })
+    }
+}
+
+/// A codec of a format that needs to move about in its file.
+pub trait SeekableCodec: Send {
+    /// Decodes `input` to its end; as [`StreamCodec::decode`] otherwise. Standard input and
+    /// compressed inputs arrive as a temporary file.
+    ///
+    /// # Errors
+    ///
+    /// What `input` answers. Content that cannot be read is a reject, not an error.
+    fn decode(
+        &mut self,
+        input: File,
+        batch: &mut BatchBuilder,
+        decoded: &mut Decoded,
+        flush: &mut dyn FnMut(&mut BatchBuilder) -> bool,
+    ) -> std::io::Result<()>;
+}
+
+impl Format {
+    /// The format of the input called `name` that begins with `head` (decompressed): by content,
+    /// then by the extension. `None` when neither tells.
+    pub fn detect(name: &str, head: &[u8]) -> Option<Self> {
+        let first = head.iter().copied().find(|b| !b.is_ascii_whitespace() && *b != 0xEF);
+        let _ = name;
+        (first == Some(b'{')).then_some(Self::Ndjson)
+    }
+
+    /// The name shown and accepted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// How it is decoded.
+    pub fn codec(&self) -> Codec {
+        match self {
+            Self::Ndjson => Codec::Lines {
+                splitter: Splitter::Newline,
+                header: false,
+                new: Box::new(|_| Box::new(NdjsonCodec::new())),
+            },
+        }
+    }
+}

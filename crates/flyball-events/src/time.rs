@@ -1,0 +1,1 @@
+//! Event times: text and numbers into nanoseconds since the epoch.
