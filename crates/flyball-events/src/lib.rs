@@ -19,5 +19,6 @@ pub use codec::{Decoded, LineCodec, StreamCodec};
 pub use codec::ndjson::NdjsonCodec;
 pub use column::TWIN_SUFFIX;
 pub use format::{Codec, Format, NewLineCodec, SeekableCodec, Splitter};
+pub use time::{TimeReader, epoch_nanos, epoch_nanos_float, epoch_nanos_int};
 pub use reject::{Example, Rejected, Rejects};
 pub use semantic::{Mapping, MappingError};
