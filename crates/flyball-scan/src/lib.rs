@@ -1,1 +1,108 @@
-//! The byte scanner: structural masks by SIMD chosen at run time
+//! The byte scanner: structural masks by SIMD chosen at run time.
+//!
+//! A JSON decoder that walks byte by byte spends its time inside strings. [`Masks`] looks at 64
+//! bytes at a time and remembers, one bit a byte, where a string can end: at a quote, a backslash
+//! or a control character. The decoder then finds the end of a string by counting zero bits.
+//!
+//! The back end is chosen once a process by what the processor has, not by build flags: AVX2, else
+//! SSE2 (every `x86_64` has it), else a portable one that works on eight bytes in a register. All
+//! give the same bits. This is the only crate of the workspace with `unsafe` code; it knows nothing
+//! of JSON beyond the three classes of bytes.
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+/// Bytes that one mask covers.
+const BLOCK_BYTES: usize = 64;
+
+/// What back ends work on: one mask stands for one block.
+type Block = [u8; BLOCK_BYTES];
+
+/// Scans whole blocks: appends one mask a block, bit 0 for its first byte, and answers whether all
+/// bytes are ASCII.
+type ScanBlocks = fn(&[Block], &mut Vec<u64>) -> bool;
+
+/// Where the special bytes of a text are: `"`, `\` and control characters (below 0x20).
+#[derive(Debug, Clone, Default)]
+pub struct Masks {
+    /// Bit `i % 64` of word `i / 64` stands for byte `i`; every bit past the text is set.
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Masks {
+    /// No text yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Scans `text`, forgetting the last one. Answers it as a `str` if it is ASCII, which costs
+    /// nothing extra; `None` says only that a byte is not ASCII.
+    pub fn scan<'text>(&mut self, text: &'text [u8]) -> Option<&'text str> {
+        self.scan_with(backend(), text)
+    }
+
+    fn scan_with<'text>(&mut self, scan: ScanBlocks, text: &'text [u8]) -> Option<&'text str> {
+        self.words.clear();
+        self.words.reserve(text.len() / BLOCK_BYTES + 1);
+        self.len = text.len();
+        let (blocks, tail) = text.as_chunks::<BLOCK_BYTES>();
+        let mut ascii = scan(blocks, &mut self.words);
+        // Zeros are control characters, so the padding sets the bits past the end.
+        let mut last = [0; BLOCK_BYTES];
+        last[..tail.len()].copy_from_slice(tail);
+        ascii &= scan(&[last], &mut self.words);
+        // SAFETY: every byte of `text` was in a block given to `scan`, which found no byte of 0x80
+        // or more in any of them; ASCII is UTF-8.
+        ascii.then(|| unsafe { std::str::from_utf8_unchecked(text) })
+    }
+
+    /// The first special byte at or after `from`; the length of the text when there is none.
+    #[inline]
+    #[must_use]
+    pub fn next(&self, from: usize) -> usize {
+        let mut index = from / BLOCK_BYTES;
+        let Some(first) = self.words.get(index) else { return self.len };
+        let mut word = (first >> (from % BLOCK_BYTES)) << (from % BLOCK_BYTES);
+        while word == 0 {
+            index += 1;
+            match self.words.get(index) {
+                Some(next) => word = *next,
+                None => return self.len,
+            }
+        }
+        index * BLOCK_BYTES + word.trailing_zeros() as usize
+    }
+}
+
+/// The fastest back end that this processor can run.
+fn backend() -> ScanBlocks {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // The answer of the detection is cached by the standard library: one load a call.
+        if std::arch::is_x86_feature_detected!("avx2") { x86::scan_avx2 } else { x86::scan_sse2 }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        portable::scan
+    }
+}
+
+/// The name of the back end that [`Masks::scan`] uses on this processor.
+#[must_use]
+pub fn backend_name() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx2") { "avx2" } else { "sse2" }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        "portable"
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The back ends for `x86_64`: SSE2, which every such processor has, and AVX2.
+
+use std::arch::x86_64::{
+    __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8,
+    _mm_or_si128, _mm_set1_epi8, _mm_setzero_si128, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+    _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+};
+
+use crate::Block;
+
+const QUOTE: i8 = b'"'.cast_signed();
+const BACKSLASH: i8 = b'\\'.cast_signed();
+const CONTROL_MAX: i8 = 0x1F;
+
+/// Must be called only where AVX2 was detected; `crate::backend` is the one place that does.
+pub(crate) fn scan_avx2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
+    debug_assert!(std::arch::is_x86_feature_detected!("avx2"), "avx2 was chosen without it");
+    // SAFETY: the processor has AVX2: this function is only named after its detection.
+    unsafe { avx2(blocks, masks) }
+}
+
+#[target_feature(enable = "avx2")]
+#[expect(clippy::cast_ptr_alignment, reason = "the unaligned load is asked for")]
+fn avx2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
+    let mut all = _mm256_setzero_si256();
+    for block in blocks {
+        let (halves, _) = block.as_chunks::<32>();
+        let mut mask = 0_u64;
+        for (index, half) in halves.iter().enumerate() {
+            // SAFETY: `half` is 32 readable bytes and the load asks for no alignment.
+            let bytes = unsafe { _mm256_loadu_si256(half.as_ptr().cast::<__m256i>()) };
+            all = _mm256_or_si256(all, bytes);
+            let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(QUOTE));
+            let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(BACKSLASH));
+            let low = _mm256_min_epu8(bytes, _mm256_set1_epi8(CONTROL_MAX));
+            let control = _mm256_cmpeq_epi8(low, bytes);
+            let special = _mm256_or_si256(_mm256_or_si256(quote, backslash), control);
+            let bits = _mm256_movemask_epi8(special).cast_unsigned();
+            mask |= u64::from(bits) << (index * 32);
+        }
+        masks.push(mask);
+    }
+    _mm256_movemask_epi8(all) == 0
+}
+
+/// Can be called everywhere.
+pub(crate) fn scan_sse2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
+    // SAFETY: SSE2 belongs to every x86_64 processor.
+    unsafe { sse2(blocks, masks) }
+}
+
+#[target_feature(enable = "sse2")]
+#[expect(clippy::cast_ptr_alignment, reason = "the unaligned load is asked for")]
+fn sse2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
+    let mut all = _mm_setzero_si128();
+    for block in blocks {
+        let (quarters, _) = block.as_chunks::<16>();
+        let mut mask = 0_u64;
+        for (index, quarter) in quarters.iter().enumerate() {
+            // SAFETY: `quarter` is 16 readable bytes and the load asks for no alignment.
+            let bytes = unsafe { _mm_loadu_si128(quarter.as_ptr().cast::<__m128i>()) };
+            all = _mm_or_si128(all, bytes);
+            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(QUOTE));
+            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(BACKSLASH));
+            let low = _mm_min_epu8(bytes, _mm_set1_epi8(CONTROL_MAX));
+            let control = _mm_cmpeq_epi8(low, bytes);
+            let special = _mm_or_si128(_mm_or_si128(quote, backslash), control);
+            let bits = _mm_movemask_epi8(special).cast_unsigned();
+            mask |= u64::from(bits) << (index * 16);
+        }
+        masks.push(mask);
+    }
+    _mm_movemask_epi8(all) == 0
+}
