@@ -1,1 +1,29 @@
-//! Text to model and back: OpenSLO, Flyball's own kinds, Sloth and Pyrra
+//! Text to model and back: OpenSLO, Flyball's own kinds, Sloth and Pyrra.
+//!
+//! [`load`] takes the texts of any number of files and gives a [`SpecSet`] with a list of
+//! [`Diagnostic`]s, each with file, line, column, field and a hint. Reading never stops at the
+//! first fault and never panics; every input is bounded in size, depth and what aliases expand to.
+//!
+//! This crate reads no files, no clock and no SQL: conditions of event SLIs stay text, and
+//! [`Origins`] lets whoever compiles them point into the YAML.
+
+mod decode;
+mod diagnostic;
+mod extension;
+mod import;
+mod indicator;
+mod load;
+mod openslo;
+mod origin;
+mod own;
+mod resolve;
+mod session;
+mod set;
+mod source;
+mod yaml;
+
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Level, render};
+pub use load::load;
+pub use origin::{Origins, Part};
+pub use set::{AlertStrategy, Alerting, Incomplete, Service, SpecSet};
+pub use source::{SOURCE_BYTES_MAX, Source, Span};

@@ -1,0 +1,215 @@
+//! What is wrong with a source, where exactly, and what to do about it.
+//!
+//! A [`Diagnostic`] stands alone: it carries the piece of the source line that it points at, so
+//! that it can be shown after the source is gone. Colour is the caller's business.
+
+use std::fmt;
+
+use crate::source::{SourceText, Span};
+
+/// The most diagnostics kept for one call of [`load`](crate::load): past this a person fixes what
+/// is shown and runs again.
+pub const DIAGNOSTICS_MAX: usize = 500;
+/// The widest piece of a source line that is shown, in characters: fits a terminal.
+const EXCERPT_CHARS_MAX: usize = 100;
+
+/// How much a diagnostic matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Worth a look; what was loaded can be used.
+    Warning,
+    /// The document is refused.
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// One finding in a source.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Level,
+    /// The source's name, usually a file path.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters, counted from 1.
+    pub column: usize,
+    /// How many characters the finding covers on that line; at least 1.
+    pub length: usize,
+    /// The field, such as `spec.objectives[0].target`; empty for the whole document.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    #[serde(skip)]
+    excerpt: Excerpt,
+}
+
+/// The piece of a source line around a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Excerpt {
+    text: String,
+    caret: usize,
+    carets: usize,
+}
+
+impl Diagnostic {
+    /// A finding at `span` of `source`.
+    pub(crate) fn new(
+        severity: Level,
+        source: &SourceText<'_>,
+        span: Span,
+        path: String,
+        message: String,
+        hint: Option<String>,
+    ) -> Self {
+        let position = source.position(span.start);
+        let line = source.line(span.start);
+        let before = position.column - 1;
+        let line_chars = line.chars().count();
+        let spanned = source.chars_on_line(span);
+        let length = spanned.min(line_chars.saturating_sub(before)).max(1);
+        // A window around the finding, so that a line of a megabyte shows as one line.
+        let from = before.saturating_sub(EXCERPT_CHARS_MAX / 2);
+        let text: String = line
+            .chars()
+            .skip(from)
+            .take(EXCERPT_CHARS_MAX)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let caret = before - from;
+        let room = EXCERPT_CHARS_MAX.saturating_sub(caret).max(1);
+        let excerpt = Excerpt { text, caret, carets: length.min(room) };
+        Self {
+            severity,
+            file: source.name().to_owned(),
+            line: position.line,
+            column: position.column,
+            length,
+            path,
+            message,
+            hint,
+            excerpt,
+        }
+    }
+
+    /// True for an error.
+    pub fn is_error(&self) -> bool {
+        self.severity == Level::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// Message, place, source line with carets, field and hint; several lines, no colour.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.line.to_string().len();
+        writeln!(f, "{}: {}", self.severity, self.message)?;
+        writeln!(f, "{:width$}--> {}:{}:{}", "", self.file, self.line, self.column)?;
+        writeln!(f, "{:width$} |", "")?;
+        writeln!(f, "{} | {}", self.line, self.excerpt.text.trim_end())?;
+        let caret = self.excerpt.caret;
+        write!(f, "{:width$} | {:caret$}{}", "", "", "^".repeat(self.excerpt.carets))?;
+        if !self.path.is_empty() {
+            write!(f, "\n{:width$} = at: {}", "", self.path)?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n{:width$} = hint: {hint}", "")?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes all diagnostics, a blank line between them; empty for none.
+pub fn render(diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&diagnostic.to_string());
+        text.push('\n');
+    }
+    text
+}
+
+/// The candidate nearest to `given`, when it is near enough to be a slip of the fingers.
+pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let lower = given.to_lowercase();
+    candidates
+        .iter()
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+            (distance, *candidate)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        // A third of the letters: `indicatorRfe` is a slip, `markdown` is another word.
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .map(|(_, candidate)| candidate)
+}
+
+/// A value as it is quoted in a message: short, on one line.
+pub(crate) fn shown(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 60;
+    let mut short: String =
+        text.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    #[test]
+    fn carets_stand_under_the_token() {
+        let source = Source::new("a.yaml", "kind: SLO\nspce: {ä: 1}\n");
+        let text = SourceText::new(&source);
+        let at = text.text().find("spce").unwrap();
+        let diagnostic = Diagnostic::new(
+            Level::Error,
+            &text,
+            Span { start: at, end: at + 4 },
+            "spce".into(),
+            "`spce` is not a field here".into(),
+            Some("did you mean `spec`?".into()),
+        );
+        let expected = "error: `spce` is not a field here\n --> a.yaml:2:1\n  |\n2 | spce: {ä: 1}\n  | ^^^^\n  = at: spce\n  = hint: did you mean `spec`?";
+        assert_eq!(diagnostic.to_string(), expected);
+    }
+
+    #[test]
+    fn a_line_of_a_megabyte_shows_a_window() {
+        let source =
+            Source::new("a.yaml", format!("x: {}BAD{}", "y".repeat(500_000), "z".repeat(500_000)));
+        let text = SourceText::new(&source);
+        let at = text.text().find("BAD").unwrap();
+        let span = Span { start: at, end: at + 3 };
+        let shown =
+            Diagnostic::new(Level::Error, &text, span, String::new(), "m".into(), None).to_string();
+        assert!(shown.len() < 400, "{} bytes", shown.len());
+        let lines: Vec<&str> = shown.lines().collect();
+        let caret = lines[4].find('^').unwrap();
+        assert!(lines[3][caret..].starts_with("BAD"), "{shown}");
+    }
+
+    #[test]
+    fn only_slips_are_corrected() {
+        let known = ["indicator", "indicatorRef", "timeWindow"];
+        assert_eq!(nearest("indicatorRfe", &known), Some("indicatorRef"));
+        assert_eq!(nearest("timewindow", &known), Some("timeWindow"));
+        assert_eq!(nearest("markdown", &known), None);
+    }
+}

@@ -1,0 +1,6 @@
+//! Formats of other tools, read into the model.
+//!
+//! Their queries stay what they are, opaque to us; what has no counterpart is a warning.
+
+pub(crate) mod pyrra;
+pub(crate) mod sloth;

@@ -1,0 +1,239 @@
+//! The entry: sources in, model and diagnostics out.
+
+use std::collections::HashMap;
+
+use flyball_model::Slo;
+
+use crate::decode::{Place, Text};
+use crate::diagnostic::{Diagnostic, nearest, shown};
+use crate::import;
+use crate::openslo::{self, Document, Metadata, ServiceDoc, SloDoc, Version};
+use crate::origin::{Origins, Part};
+use crate::own;
+use crate::resolve::{self, Registry, Unusable};
+use crate::session::Session;
+use crate::set::{Alerting, Service, SpecSet};
+use crate::source::Source;
+use crate::yaml::Node;
+
+/// Reads all sources together: references may lead from one to another.
+///
+/// Documents with errors are left out of the set; all others are in it. Reading goes on after an
+/// error, so that one call shows everything that is wrong. The set can be used as a whole when
+/// no diagnostic is an error.
+pub fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
+    let mut loader = Loader {
+        session: Session::new(sources),
+        set: SpecSet { origins: Origins::new(sources), ..SpecSet::default() },
+        registry: Registry::default(),
+        slos: Vec::new(),
+        imported: Vec::new(),
+        seen: HashMap::new(),
+    };
+    for (source, node) in loader.session.documents() {
+        loader.document(source, &node);
+    }
+    loader.resolve();
+    let mut diagnostics = loader.session.findings.into_list();
+    let order = |name: &str| sources.iter().position(|source| source.name == name);
+    diagnostics.sort_by(|a, b| {
+        (order(&a.file), a.line, a.column).cmp(&(order(&b.file), b.line, b.column))
+    });
+    (loader.set, diagnostics)
+}
+
+/// An SLO that another format defines, already in the model.
+pub(crate) struct Imported {
+    pub(crate) slo: Slo,
+    pub(crate) alerting: Alerting,
+    pub(crate) name: Place,
+}
+
+struct Loader<'s> {
+    session: Session<'s>,
+    set: SpecSet,
+    registry: Registry,
+    slos: Vec<SloDoc>,
+    imported: Vec<Imported>,
+    /// Names by kind, to see what is defined twice.
+    seen: HashMap<(&'static str, String), ()>,
+}
+
+/// What a document's `apiVersion` or `version` says it is.
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    OpenSlo(Version),
+    Flyball,
+    SlothKubernetes,
+    Pyrra,
+}
+
+const FORMATS: [(&str, Format); 6] = [
+    ("openslo/v1", Format::OpenSlo(Version::V1)),
+    ("openslo/v1alpha", Format::OpenSlo(Version::V1Alpha)),
+    ("openslo.com/v2alpha", Format::OpenSlo(Version::V2Alpha)),
+    ("flyball.dev/v1", Format::Flyball),
+    ("sloth.slok.dev/v1", Format::SlothKubernetes),
+    ("pyrra.dev/v1alpha1", Format::Pyrra),
+];
+
+impl Loader<'_> {
+    fn document(&mut self, source: usize, node: &Node) {
+        let place = Place { source, span: node.span };
+        let mut r = self.session.reader(place);
+        if r.fields(node).is_none() {
+            return;
+        }
+        let api_version = node.get("apiVersion").filter(|node| !node.is_null());
+        if api_version.is_none() && node.get("version").is_some() && node.get("slos").is_some() {
+            let imported = import::sloth::document(node, &mut r);
+            self.imported.extend(imported);
+            return;
+        }
+        let Some(api_version) = api_version else {
+            let hint = "a document begins with `apiVersion: openslo/v1` and `kind: SLO`";
+            r.missing(node, "apiVersion", hint);
+            return;
+        };
+        let Some(text) = r.text(api_version) else { return };
+        let format = FORMATS.iter().find(|(name, _)| *name == text.value);
+        let Some((_, format)) = format else {
+            self.unknown_version(&text);
+            return;
+        };
+        let Some(kind) = node.get("kind").filter(|node| !node.is_null()) else {
+            r.missing(node, "kind", "like `kind: SLO`");
+            return;
+        };
+        match format {
+            Format::OpenSlo(version) => {
+                if let Some(document) = openslo::document(node, *version, kind, &mut r) {
+                    self.openslo(document);
+                }
+            }
+            Format::Flyball => own::document(node, kind, &mut r, &mut self.set),
+            Format::SlothKubernetes => {
+                let imported =
+                    import::sloth::kubernetes(node, kind, &mut r, &mut self.set.strategies);
+                self.imported.extend(imported);
+            }
+            Format::Pyrra => {
+                let imported = import::pyrra::document(node, kind, &mut r);
+                self.imported.extend(imported);
+            }
+        }
+    }
+
+    /// Kubernetes manifests of other kinds may stand beside SLOs; anything else is an error.
+    fn unknown_version(&mut self, text: &Text) {
+        let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
+        let group = text.value.split_once('/').map_or("", |(group, _)| group);
+        let near = nearest(&text.value, &names);
+        let ours =
+            FORMATS.iter().any(|(name, _)| name.split_once('/').is_some_and(|(g, _)| g == group));
+        let message = format!("`{}` is not a version that is read here", shown(&text.value));
+        if group.contains('.') && near.is_none() && !ours {
+            self.session.warn(text.at, message, "the document is skipped");
+            return;
+        }
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of {}", names.join(", ")),
+        };
+        self.session.error(text.at, message, hint);
+    }
+
+    fn openslo(&mut self, document: Document) {
+        match document {
+            Document::Slo(doc) => self.slos.push(*doc),
+            Document::Service(doc) => {
+                if self.first("Service", &doc.metadata) {
+                    let ServiceDoc { metadata, description } = doc;
+                    self.set.services.push(Service {
+                        name: metadata.name.value,
+                        display_name: metadata.display_name,
+                        description,
+                    });
+                }
+            }
+            Document::DataSource(doc) => {
+                if self.first("DataSource", &doc.metadata) {
+                    self.registry.sources.insert(doc.metadata.name.value.clone(), doc);
+                }
+            }
+            Document::Sli(doc) => {
+                if self.first("SLI", &doc.metadata) {
+                    self.registry.slis.insert(doc.metadata.name.value.clone(), doc);
+                }
+            }
+            Document::Policy(doc) => {
+                if self.first("AlertPolicy", &doc.metadata) {
+                    self.registry.policies.insert(doc.metadata.name.value.clone(), doc);
+                }
+            }
+            Document::Condition(doc) => {
+                if self.first("AlertCondition", &doc.metadata) {
+                    self.registry.conditions.insert(doc.metadata.name.value.clone(), doc);
+                }
+            }
+            Document::Target(doc) => {
+                if self.first("AlertNotificationTarget", &doc.metadata) {
+                    self.registry.targets.insert(doc.metadata.name.value.clone(), doc);
+                }
+            }
+        }
+    }
+
+    /// True for the first object of this kind and name; a later one is noted and not used.
+    fn first(&mut self, kind: &'static str, metadata: &Metadata) -> bool {
+        let name = &metadata.name;
+        let first = self.seen.insert((kind, name.value.clone()), ()).is_none();
+        if !first {
+            let message = format!("another {kind} `{}` comes before; that one counts", name.value);
+            self.session.warn(name.at, message, "give each its own name");
+        }
+        first
+    }
+
+    /// True for the first SLO of this name: the name is its identity.
+    fn first_slo(&mut self, name: &str, place: Place) -> bool {
+        let first = self.seen.insert(("SLO", name.to_owned()), ()).is_none();
+        if !first {
+            let message = format!("the SLO `{}` is defined twice", shown(name));
+            self.session.error(place, message, "an SLO's name is its identity: rename one of them");
+        }
+        first
+    }
+
+    fn resolve(&mut self) {
+        for doc in std::mem::take(&mut self.slos) {
+            let name = doc.metadata.name.clone();
+            if !self.first_slo(&name.value, name.at) {
+                continue;
+            }
+            let result = resolve::slo(
+                &doc,
+                &self.registry,
+                &self.set.strategies,
+                &mut self.session,
+                &mut self.set.origins,
+            );
+            match result {
+                Ok((slo, alerting)) => {
+                    self.set.alerting.insert(slo.name.clone(), alerting);
+                    self.set.slos.push(slo);
+                }
+                Err(Unusable::Incomplete(incomplete)) => self.set.incomplete.push(incomplete),
+                Err(Unusable::Refused) => {}
+            }
+        }
+        for imported in std::mem::take(&mut self.imported) {
+            if !self.first_slo(&imported.slo.name, imported.name) {
+                continue;
+            }
+            self.set.origins.insert(&imported.slo.name, Part::Slo, imported.name);
+            self.set.alerting.insert(imported.slo.name.clone(), imported.alerting);
+            self.set.slos.push(imported.slo);
+        }
+    }
+}

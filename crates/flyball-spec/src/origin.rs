@@ -1,0 +1,149 @@
+//! Where the parts of a loaded SLO stand in their sources.
+//!
+//! The SQL of an event SLI is compiled far from here, once attributes are known. What is wrong
+//! with it is still shown in the YAML, under the very word.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::decode::Place;
+use crate::diagnostic::{Diagnostic, Level};
+use crate::source::{Source, SourceText, Span};
+use crate::yaml::{Data, Node, ScalarForm, parse};
+
+/// A part of an SLO that has a place of its own. `objective` counts from 0 and is `None` where
+/// the SLO's own indicator is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Its name.
+    Slo,
+    /// Its time window.
+    Window,
+    /// One of its objectives.
+    Objective(usize),
+    /// The condition that selects the valid events.
+    Total {
+        /// Whose indicator.
+        objective: Option<usize>,
+    },
+    /// The condition that selects good or bad events.
+    Side {
+        /// Whose indicator.
+        objective: Option<usize>,
+    },
+    /// The attributes that make slices.
+    By {
+        /// Whose indicator.
+        objective: Option<usize>,
+    },
+    /// The annotation that names an alert strategy or preset.
+    Alerting,
+}
+
+/// The places of all SLOs' parts, with the sources to show them in.
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    sources: Vec<Source>,
+    places: HashMap<String, HashMap<Part, Place>>,
+}
+
+impl Origins {
+    pub(crate) fn new(sources: &[Source]) -> Self {
+        Self { sources: sources.to_vec(), places: HashMap::new() }
+    }
+
+    /// Notes a place; the first one of a part counts.
+    pub(crate) fn insert(&mut self, slo: &str, part: Part, place: Place) {
+        self.places.entry(slo.to_owned()).or_default().entry(part).or_insert(place);
+    }
+
+    /// The name of the source that defines `slo`.
+    pub fn file(&self, slo: &str) -> Option<&str> {
+        let place = self.places.get(slo)?.get(&Part::Slo)?;
+        Some(&self.sources.get(place.source)?.name)
+    }
+
+    /// A diagnostic at `part` of `slo`; `None` when that part has no place of its own.
+    ///
+    /// `within` are bytes of the part's text as the model holds it, such as a SQL condition; they
+    /// are found again in the source behind quotes, escapes and indentation. Without it, or where
+    /// they cannot be found, the whole part is pointed at.
+    pub fn diagnostic(
+        &self,
+        slo: &str,
+        part: Part,
+        within: Option<Range<usize>>,
+        severity: Level,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Option<Diagnostic> {
+        let place = *self.places.get(slo)?.get(&part)?;
+        let text = SourceText::new(self.sources.get(place.source)?);
+        let parsed = parse(text.text());
+        let root = parsed.documents.iter().rfind(|root| root.span.start <= place.span.start)?;
+        let path = match &root.data {
+            Data::Sequence(items) => {
+                items.iter().rfind(|item| item.span.start <= place.span.start)?
+            }
+            _ => root,
+        }
+        .path_to(place.span.start);
+        let span = within
+            .and_then(|within| {
+                let node = scalar_at(root, place.span)?;
+                inner(&text, node, within)
+            })
+            .unwrap_or(place.span);
+        Some(Diagnostic::new(severity, &text, span, path, message.into(), hint))
+    }
+}
+
+/// The scalar that stands exactly at `span`.
+fn scalar_at(node: &Node, span: Span) -> Option<&Node> {
+    match &node.data {
+        Data::Scalar(_) => (node.span == span).then_some(node),
+        Data::Sequence(items) => items.iter().find_map(|item| scalar_at(item, span)),
+        Data::Mapping(entries) => entries.iter().find_map(|entry| scalar_at(&entry.value, span)),
+    }
+}
+
+/// Bytes `within` of a scalar's text, as a span of the source.
+fn inner(source: &SourceText<'_>, node: &Node, within: Range<usize>) -> Option<Span> {
+    let Data::Scalar(scalar) = &node.data else { return None };
+    let raw = source.slice(node.span);
+    let length = within.end.saturating_sub(within.start).max(1);
+    if scalar.form == ScalarForm::Literal {
+        // Line by line: each line of the text is a line of the source behind its indentation.
+        let before = scalar.text.get(..within.start)?;
+        let line_number = before.matches('\n').count();
+        let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
+        let line = scalar.text.lines().nth(line_number)?;
+        let mut from = 0;
+        let mut remaining = line_number;
+        for raw_line in raw.split_inclusive('\n') {
+            let content = raw_line.trim_end_matches(['\n', '\r']);
+            if let Some(indent) = content.strip_suffix(line).map(str::len)
+                && content[..indent].chars().all(|c| c == ' ')
+                && !is_header(content)
+            {
+                if remaining == 0 {
+                    let start = node.span.start + from + indent + column;
+                    return Some(Span { start, end: start + length });
+                }
+                remaining -= 1;
+            } else if !is_header(content) {
+                remaining = remaining.checked_sub(1)?;
+            }
+            from += raw_line.len();
+        }
+        return None;
+    }
+    let at = raw.find(scalar.text.as_str())?;
+    let start = node.span.start + at + within.start;
+    Some(Span { start, end: start + length })
+}
+
+/// The `|`, `|-` … line of a block.
+fn is_header(line: &str) -> bool {
+    line.trim_start().starts_with('|')
+}

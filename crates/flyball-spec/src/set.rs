@@ -1,0 +1,77 @@
+//! What a load gives: the model, with what the model has no room for beside it.
+
+use flyball_model::{AlertRule, Correction, Duration, Slo};
+use indexmap::IndexMap;
+
+use crate::origin::Origins;
+
+/// Everything that was read and can be used.
+#[derive(Debug, Clone, Default)]
+pub struct SpecSet {
+    /// The SLOs in the order of their sources; names are unique.
+    pub slos: Vec<Slo>,
+    /// How each SLO of `slos` is alerted on, by its name.
+    pub alerting: IndexMap<String, Alerting>,
+    /// Agreed exceptions.
+    pub corrections: Vec<Correction>,
+    /// Named sets of alert rules.
+    pub strategies: Vec<AlertStrategy>,
+    /// The services that were described.
+    pub services: Vec<Service>,
+    /// SLOs that are valid documents and still cannot be evaluated.
+    pub incomplete: Vec<Incomplete>,
+    /// Where the parts of each SLO stand in the sources.
+    pub origins: Origins,
+}
+
+impl SpecSet {
+    /// True when the SLO takes the rules that the program assumes where nothing is said.
+    pub fn uses_default_alerting(&self, slo: &str) -> bool {
+        self.alerting.get(slo) == Some(&Alerting::Default)
+    }
+}
+
+/// Where an SLO's alert rules come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alerting {
+    /// The document says: [`Slo::alert_rules`] are all there are, maybe none.
+    Own,
+    /// The document is silent: the caller's default applies.
+    Default,
+    /// A set of rules that the program knows by this name; the caller looks it up.
+    Preset(String),
+    /// Switched off.
+    None,
+}
+
+/// A named set of alert rules, to be shared by SLOs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertStrategy {
+    /// What `flyball.dev/alerting` refers to.
+    pub name: String,
+    /// The window that its budget shares were chosen for, where the document says; rules apply
+    /// to other windows as well, with factors derived for those.
+    pub period: Option<Duration>,
+    /// The rules.
+    pub rules: Vec<AlertRule>,
+}
+
+/// A described service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// What SLOs refer to.
+    pub name: String,
+    /// A name for people.
+    pub display_name: Option<String>,
+    /// What it is.
+    pub description: Option<String>,
+}
+
+/// A valid SLO that cannot be evaluated, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incomplete {
+    /// The SLO's name.
+    pub name: String,
+    /// What stands in the way, in words that follow "cannot be evaluated:".
+    pub reasons: Vec<String>,
+}

@@ -1,0 +1,4 @@
+//! Conformance with documents that others labelled, and properties of reading and writing.
+
+#[path = "spec/conformance.rs"]
+mod conformance;
