@@ -1,0 +1,192 @@
+//! When a budget will be gone if things go on as they do.
+//!
+//! The error ratio and the traffic of a lookback are carried forward in a straight line. A
+//! rolling window is played forward against its own history: what was bad long ago leaves the
+//! window as time passes, so a slow burn may never exhaust it, and one that follows a recent
+//! outage may. A calendar window keeps everything until it ends, and its budget is that of the
+//! traffic projected for the whole period.
+//!
+//! The interval comes from the error ratio's own uncertainty: Wilson's score interval at 95 %,
+//! which keeps its coverage for the small ratios and counts met here (Brown, Cai and `DasGupta`,
+//! "Interval Estimation for a Binomial Proportion", 2001). It takes failures as independent;
+//! they come in bursts, so the true uncertainty is larger.
+
+use flyball_model::{Duration, Interval, Target, Timestamp};
+
+use crate::account::Account;
+use crate::budget::counted;
+use crate::exact::Threshold;
+use crate::window::WindowAt;
+
+/// The normal quantile of a two-sided 95 % interval.
+const Z: f64 = 1.959_963_984_540_054;
+/// The confidence of the interval, for showing.
+const CONFIDENCE: f64 = 0.95;
+
+/// What is to be expected of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outlook {
+    /// Nothing was valid in the lookback: nothing can be said.
+    NoData,
+    /// More is spent than allowed already.
+    AlreadyExhausted,
+    /// At this rate the budget lasts: for good, or until the calendar period ends.
+    NotExhausting,
+    /// At this rate the budget will be gone.
+    Exhausts,
+}
+
+/// When the budget will be gone.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Forecast {
+    /// Where the rate is taken from.
+    pub lookback: Duration,
+    /// What is to be expected.
+    pub outlook: Outlook,
+    /// Hours until the budget is gone; only with [`Outlook::Exhausts`].
+    pub hours: Option<f64>,
+    /// When that is.
+    pub exhausts_at: Option<Timestamp>,
+    /// Hours at the upper end of the error ratio's interval; `None` when even that lasts.
+    pub hours_earliest: Option<f64>,
+    /// Hours at the lower end of the error ratio's interval; `None` when it may never happen.
+    pub hours_latest: Option<f64>,
+    /// The confidence of the interval.
+    pub confidence: f64,
+}
+
+/// The forecast for `target` at the end of `window`, from the rate of the last `lookback`.
+pub fn forecast(
+    account: &Account<'_>,
+    target: Target,
+    window: WindowAt,
+    is_calendar: bool,
+    lookback: Duration,
+) -> Forecast {
+    let empty = Forecast {
+        lookback,
+        outlook: Outlook::NoData,
+        hours: None,
+        exhausts_at: None,
+        hours_earliest: None,
+        hours_latest: None,
+        confidence: CONFIDENCE,
+    };
+    let counted = counted(account, window.elapsed);
+    let recent = account.units().range(Interval::ending(counted.end(), lookback));
+    let valid = account.valid_units(&recent) as f64;
+    let Some(ratio) = account.error_ratio(&recent) else { return empty };
+    let course = Course {
+        account,
+        counted,
+        full: window.full,
+        is_calendar,
+        target,
+        budget: target.error_budget().to_f64(),
+        per_second: valid / lookback.as_seconds_f64(),
+    };
+    if course.is_exhausted() {
+        return Forecast { outlook: Outlook::AlreadyExhausted, ..empty };
+    }
+    let (low, high) = wilson(valid, ratio);
+    let hours = |ratio| course.seconds_left(ratio).map(|seconds| seconds / 3600.0);
+    let expected = hours(ratio);
+    Forecast {
+        outlook: if expected.is_some() { Outlook::Exhausts } else { Outlook::NotExhausting },
+        hours: expected,
+        exhausts_at: expected.map(|hours| later(counted.end(), hours * 3600.0)),
+        hours_earliest: hours(high),
+        hours_latest: hours(low),
+        ..empty
+    }
+}
+
+/// What is needed to play a window forward.
+struct Course<'a> {
+    account: &'a Account<'a>,
+    counted: Interval,
+    full: Interval,
+    is_calendar: bool,
+    target: Target,
+    /// `1 - target`.
+    budget: f64,
+    /// Valid units a second.
+    per_second: f64,
+}
+
+impl Course<'_> {
+    /// Bad units beyond what is allowed now; negative while there is budget.
+    fn excess(&self) -> f64 {
+        let range = self.account.units().range(self.counted);
+        let bad = self.account.bad_units(&range).to_f64();
+        bad - self.budget * (self.account.valid_units(&range) as f64 + self.still_to_come())
+    }
+
+    /// Units projected for the rest of a calendar period.
+    fn still_to_come(&self) -> f64 {
+        if self.is_calendar { self.per_second * self.seconds_to_end() } else { 0.0 }
+    }
+
+    fn seconds_to_end(&self) -> f64 {
+        self.full.end().since(self.counted.end()).as_seconds_f64()
+    }
+
+    fn is_exhausted(&self) -> bool {
+        if self.is_calendar {
+            return self.excess() > 0.0;
+        }
+        let allowed = Threshold::of(self.target.error_budget());
+        let range = self.account.units().range(self.counted);
+        self.account.compare(&range, allowed).is_some_and(std::cmp::Ordering::is_gt)
+    }
+
+    /// Seconds until the budget is gone at an error ratio; `None` when it lasts.
+    fn seconds_left(&self, ratio: f64) -> Option<f64> {
+        let mut excess = self.excess();
+        if self.is_calendar {
+            let seconds = -excess / (self.per_second * ratio);
+            return (seconds <= self.seconds_to_end()).then_some(seconds.max(0.0));
+        }
+        // Between two departures the excess is a straight line.
+        let slope = (ratio - self.budget) * self.per_second;
+        let crossing = |excess: f64, from: f64, to: f64| {
+            let seconds = from - excess / slope;
+            (slope > 0.0 && seconds <= to).then_some(seconds)
+        };
+        let units = self.account.units();
+        let length = self.counted.length();
+        let mut now = 0.0;
+        for index in units.range(self.counted) {
+            let start = units.slots()[index].interval(units.width()).start();
+            let leaves = start.plus(length).since(self.counted.end()).as_seconds_f64();
+            if let Some(seconds) = crossing(excess, now, leaves) {
+                return Some(seconds);
+            }
+            let slot = index..index + 1;
+            excess += slope * (leaves - now);
+            excess -= self.account.error_ratio(&slot).unwrap_or(0.0)
+                * self.account.valid_units(&slot) as f64
+                - self.budget * self.account.valid_units(&slot) as f64;
+            if excess > 0.0 {
+                return Some(leaves);
+            }
+            now = leaves;
+        }
+        crossing(excess, now, length.as_seconds_f64())
+    }
+}
+
+fn later(at: Timestamp, seconds: f64) -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "a cast of a double holds at the ends")]
+    let nanos = (seconds * 1e9) as i64;
+    at.plus(Duration::from_nanos(nanos).unwrap_or_default())
+}
+
+/// Wilson's score interval of a ratio observed on `count` trials.
+fn wilson(count: f64, ratio: f64) -> (f64, f64) {
+    let square = Z * Z / count;
+    let centre = (ratio + square / 2.0) / (1.0 + square);
+    let half = Z * (ratio * (1.0 - ratio) / count + square / (4.0 * count)).sqrt() / (1.0 + square);
+    ((centre - half).max(0.0), (centre + half).min(1.0))
+}
