@@ -371,6 +371,16 @@ impl<'n> Fields<'n> {
 
     /// Notes every key that was not asked for. To be called last.
     pub(crate) fn finish(self, r: &mut Reader<'_, '_>) {
+        self.leftovers(Level::Error, r);
+    }
+
+    /// As [`Self::finish`], for formats whose own tool ignores unknown keys and whose published
+    /// documents have them: warnings.
+    pub(crate) fn finish_leniently(self, r: &mut Reader<'_, '_>) {
+        self.leftovers(Level::Warning, r);
+    }
+
+    fn leftovers(self, level: Level, r: &mut Reader<'_, '_>) {
         for entry in self.entries {
             if self.known.contains(&entry.key.as_str()) {
                 continue;
@@ -381,7 +391,7 @@ impl<'n> Fields<'n> {
             };
             let message = format!("`{}` is not a field here", shown(&entry.key));
             let path = r.field_path(self.node, &entry.key);
-            r.note(Level::Error, entry.key_span, path, message, hint);
+            r.note(level, entry.key_span, path, message, hint);
         }
     }
 }

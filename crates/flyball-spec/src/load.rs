@@ -1,15 +1,15 @@
 //! The entry: sources in, model and diagnostics out.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use flyball_model::Slo;
 
 use crate::decode::{Place, Text};
 use crate::diagnostic::{Diagnostic, nearest, shown};
 use crate::import;
-use crate::openslo::{self, Document, Metadata, ServiceDoc, SloDoc, Version};
+use crate::openslo::{self, Document, ServiceDoc, SloDoc, Version};
 use crate::origin::{Origins, Part};
-use crate::own;
+use crate::own::{self, Defined};
 use crate::resolve::{self, Registry, Unusable};
 use crate::session::Session;
 use crate::set::{Alerting, Service, SpecSet};
@@ -28,7 +28,8 @@ pub fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
         registry: Registry::default(),
         slos: Vec::new(),
         imported: Vec::new(),
-        seen: HashMap::new(),
+        corrected: Vec::new(),
+        seen: HashSet::new(),
     };
     for (source, node) in loader.session.documents() {
         loader.document(source, &node);
@@ -55,8 +56,10 @@ struct Loader<'s> {
     registry: Registry,
     slos: Vec<SloDoc>,
     imported: Vec<Imported>,
+    /// The SLO names that corrections list.
+    corrected: Vec<Text>,
     /// Names by kind, to see what is defined twice.
-    seen: HashMap<(&'static str, String), ()>,
+    seen: HashSet<(&'static str, String)>,
 }
 
 /// What a document's `apiVersion` or `version` says it is.
@@ -111,7 +114,11 @@ impl Loader<'_> {
                     self.openslo(document);
                 }
             }
-            Format::Flyball => own::document(node, kind, &mut r, &mut self.set),
+            Format::Flyball => {
+                if let Some(defined) = own::document(node, kind, &mut r) {
+                    self.own(defined);
+                }
+            }
             Format::SlothKubernetes => {
                 let imported =
                     import::sloth::kubernetes(node, kind, &mut r, &mut self.set.strategies);
@@ -147,7 +154,7 @@ impl Loader<'_> {
         match document {
             Document::Slo(doc) => self.slos.push(*doc),
             Document::Service(doc) => {
-                if self.first("Service", &doc.metadata) {
+                if self.first("Service", &doc.metadata.name) {
                     let ServiceDoc { metadata, description } = doc;
                     self.set.services.push(Service {
                         name: metadata.name.value,
@@ -157,37 +164,52 @@ impl Loader<'_> {
                 }
             }
             Document::DataSource(doc) => {
-                if self.first("DataSource", &doc.metadata) {
+                if self.first("DataSource", &doc.metadata.name) {
                     self.registry.sources.insert(doc.metadata.name.value.clone(), doc);
                 }
             }
             Document::Sli(doc) => {
-                if self.first("SLI", &doc.metadata) {
+                if self.first("SLI", &doc.metadata.name) {
                     self.registry.slis.insert(doc.metadata.name.value.clone(), doc);
                 }
             }
             Document::Policy(doc) => {
-                if self.first("AlertPolicy", &doc.metadata) {
+                if self.first("AlertPolicy", &doc.metadata.name) {
                     self.registry.policies.insert(doc.metadata.name.value.clone(), doc);
                 }
             }
             Document::Condition(doc) => {
-                if self.first("AlertCondition", &doc.metadata) {
+                if self.first("AlertCondition", &doc.metadata.name) {
                     self.registry.conditions.insert(doc.metadata.name.value.clone(), doc);
                 }
             }
             Document::Target(doc) => {
-                if self.first("AlertNotificationTarget", &doc.metadata) {
+                if self.first("AlertNotificationTarget", &doc.metadata.name) {
                     self.registry.targets.insert(doc.metadata.name.value.clone(), doc);
                 }
             }
         }
     }
 
+    fn own(&mut self, defined: Defined) {
+        match defined {
+            Defined::Strategy(strategy, name) => {
+                if self.first("AlertStrategy", &name) {
+                    self.set.strategies.push(strategy);
+                }
+            }
+            Defined::Correction(correction, name, slos) => {
+                if self.first("Correction", &name) {
+                    self.set.corrections.push(*correction);
+                    self.corrected.extend(slos);
+                }
+            }
+        }
+    }
+
     /// True for the first object of this kind and name; a later one is noted and not used.
-    fn first(&mut self, kind: &'static str, metadata: &Metadata) -> bool {
-        let name = &metadata.name;
-        let first = self.seen.insert((kind, name.value.clone()), ()).is_none();
+    fn first(&mut self, kind: &'static str, name: &Text) -> bool {
+        let first = self.seen.insert((kind, name.value.clone()));
         if !first {
             let message = format!("another {kind} `{}` comes before; that one counts", name.value);
             self.session.warn(name.at, message, "give each its own name");
@@ -197,7 +219,7 @@ impl Loader<'_> {
 
     /// True for the first SLO of this name: the name is its identity.
     fn first_slo(&mut self, name: &str, place: Place) -> bool {
-        let first = self.seen.insert(("SLO", name.to_owned()), ()).is_none();
+        let first = self.seen.insert(("SLO", name.to_owned()));
         if !first {
             let message = format!("the SLO `{}` is defined twice", shown(name));
             self.session.error(place, message, "an SLO's name is its identity: rename one of them");
@@ -234,6 +256,24 @@ impl Loader<'_> {
             self.set.origins.insert(&imported.slo.name, Part::Slo, imported.name);
             self.set.alerting.insert(imported.slo.name.clone(), imported.alerting);
             self.set.slos.push(imported.slo);
+        }
+        self.check_corrected();
+    }
+
+    /// A correction may name an SLO that is kept elsewhere, so an unknown name is a warning.
+    fn check_corrected(&mut self) {
+        let known: HashSet<&str> = self.set.slos.iter().map(|slo| slo.name.as_str()).collect();
+        for name in &self.corrected {
+            if known.contains(name.value.as_str()) {
+                continue;
+            }
+            let names: Vec<&str> = known.iter().copied().collect();
+            let hint = match nearest(&name.value, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "load the file that defines it as well".to_owned(),
+            };
+            let message = format!("no SLO `{}` is loaded", shown(&name.value));
+            self.session.warn(name.at, message, hint);
         }
     }
 }

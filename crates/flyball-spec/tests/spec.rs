@@ -2,3 +2,5 @@
 
 #[path = "spec/conformance.rs"]
 mod conformance;
+#[path = "spec/imports.rs"]
+mod imports;

@@ -14,7 +14,7 @@ const NAME_CHARS_MAX: usize = 63;
 const PREFIX_CHARS_MAX: usize = 253;
 
 /// Reads the `metadata` of a document or inlined object.
-pub(super) fn metadata(
+pub(crate) fn metadata(
     fields: &mut Fields<'_>,
     version: Version,
     r: &mut Reader<'_, '_>,
@@ -151,7 +151,7 @@ fn v2_label_value(text: &str) -> bool {
 }
 
 /// `spec.description` and its like.
-pub(super) fn description(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<String> {
+pub(crate) fn description(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<String> {
     fields.short_text("description", DESCRIPTION_CHARS_MAX, r)
 }
 
@@ -177,23 +177,16 @@ pub(super) fn data_source(
 ) -> Option<Document> {
     let metadata = metadata(fields, version, r);
     let node = fields.require("spec", "with `type` and `connectionDetails`", r)?;
-    let (text, kind) = data_source_spec(node, r);
-    Some(Document::DataSource(DataSourceDoc {
-        metadata: metadata?,
-        description: text,
-        kind: kind?,
-    }))
+    let kind = data_source_spec(node, r);
+    Some(Document::DataSource(DataSourceDoc { metadata: metadata?, kind: kind? }))
 }
 
-/// Description and type of a data source.
-pub(super) fn data_source_spec(
-    node: &Node,
-    r: &mut Reader<'_, '_>,
-) -> (Option<String>, Option<String>) {
-    let Some(mut spec) = r.fields(node) else { return (None, None) };
-    let text = description(&mut spec, r);
+/// The type of a data source.
+pub(super) fn data_source_spec(node: &Node, r: &mut Reader<'_, '_>) -> Option<String> {
+    let mut spec = r.fields(node)?;
+    description(&mut spec, r);
     let kind = spec.require_text("type", "the kind of source, like Prometheus", r);
     spec.require("connectionDetails", "how to reach it; any value", r);
     spec.finish(r);
-    (text, kind.map(|kind| kind.value))
+    kind.map(|kind| kind.value)
 }

@@ -5,9 +5,9 @@
 //! `docs/adr/002-openslo-conformance.md`.
 
 mod alert;
-mod metadata;
+pub(crate) mod metadata;
 mod sli;
-mod slo;
+pub(crate) mod slo;
 mod v1alpha;
 
 use std::collections::BTreeMap;
@@ -54,7 +54,6 @@ pub(crate) struct ServiceDoc {
 #[derive(Debug, Clone)]
 pub(crate) struct DataSourceDoc {
     pub(crate) metadata: Metadata,
-    pub(crate) description: Option<String>,
     pub(crate) kind: String,
 }
 

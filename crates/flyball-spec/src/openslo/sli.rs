@@ -178,7 +178,7 @@ fn v2_query(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Query> {
     let source_ref = source_ref.filter(|text| check_name(text, r));
     let mut source_type = None;
     if let Some(source) = source_spec {
-        let (_, kind) = data_source_spec(source, r);
+        let kind = data_source_spec(source, r);
         source_type = kind.map(|value| crate::decode::Text { value, at: r.place(source.span) });
     }
     if let Some(Node { data: Data::Scalar(_) | Data::Sequence(_), .. }) = &spec {
