@@ -10,6 +10,9 @@ use std::io::Read;
 use crate::batch::BatchBuilder;
 use crate::reject::Rejects;
 
+/// The reason for a record without a readable time where one is required.
+pub(crate) const NO_TIME: &str = "no readable time";
+
 /// What one call of a codec found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decoded {

@@ -10,6 +10,7 @@ mod batch;
 mod codec;
 mod column;
 mod format;
+mod read;
 mod reject;
 mod semantic;
 mod time;
@@ -20,5 +21,9 @@ pub use codec::ndjson::NdjsonCodec;
 pub use column::TWIN_SUFFIX;
 pub use format::{Codec, Format, NewLineCodec, SeekableCodec, Splitter};
 pub use time::{TimeReader, epoch_nanos, epoch_nanos_float, epoch_nanos_int};
+pub use read::{
+    BATCH_ROWS, Compression, EventsError, Input, InputSummary, Progress, ReadOptions, ReadSummary,
+    expand, read, read_mapped,
+};
 pub use reject::{Example, Rejected, Rejects};
 pub use semantic::{Mapping, MappingError};

@@ -8,7 +8,8 @@ const EXAMPLES_MAX: usize = 3;
 const EXAMPLE_BYTES_MAX: usize = 160;
 
 /// Records that could not be read. Reasons are few and fixed, so the count is bounded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Rejects {
     reasons: BTreeMap<&'static str, Rejected>,
 }
