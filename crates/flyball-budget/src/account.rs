@@ -228,13 +228,11 @@ impl<'a> Account<'a> {
             factors[1..=rest.len()].copy_from_slice(rest);
             factors
         };
-        Some(match &self.units {
-            Units::Ratios(ratios) => ratios.compare(range, left, right),
-            _ => {
-                let bad = self.units().bad_range(range);
-                cmp_products(&with(u128::from(bad), left), &with(u128::from(valid), right))
-            }
-        })
+        if let Units::Ratios(ratios) = &self.units {
+            return Some(ratios.compare(range, left, right));
+        }
+        let bad = self.units().bad_range(range);
+        Some(cmp_products(&with(u128::from(bad), left), &with(u128::from(valid), right)))
     }
 }
 

@@ -8,7 +8,7 @@
 //! side by side: what was bad so far, the budget at the traffic so far, and a projection that is
 //! named as one.
 //!
-//! Sources: SRE Workbook, chapters 2 and 5; OpenSLO v1, `budgetingMethod`.
+//! Sources: SRE Workbook, chapters 2 and 5; `OpenSLO` v1, `budgetingMethod`.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -231,13 +231,11 @@ pub(crate) fn counted(account: &Account<'_>, elapsed: Interval) -> Interval {
 
 /// The share of good; from the integers where there are any, so that 0.95 prints as 0.95.
 fn sli(account: &Account<'_>, range: &Range<usize>, error_ratio: f64) -> f64 {
-    if let Ok(units) = i128::try_from(account.valid_units(range))
-        && let Some(good) =
-            Fraction::new(units, 1).and_then(|units| units.checked_sub(account.bad_units(range)))
-    {
-        return good.to_f64() / units as f64;
+    let units = account.valid_units(range);
+    match Fraction::whole(units).checked_sub(account.bad_units(range)) {
+        Some(good) => good.to_f64() / units as f64,
+        None => 1.0 - error_ratio,
     }
-    1.0 - error_ratio
 }
 
 /// A difference that does not fit 127 bits, to 2^-40.

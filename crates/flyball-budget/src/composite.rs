@@ -2,7 +2,7 @@
 //!
 //! *Weighted*: what each component spent of its own budget is averaged by weight, so a component
 //! of weight 3 counts three times one of weight 1. Under `RatioTimeslices` the shortfalls are
-//! added instead, each times its weight, as OpenSLO has it: two components at 95 % make 90 %.
+//! added instead, each times its weight, as `OpenSLO` has it: two components at 95 % make 90 %.
 //!
 //! *All-of*: a slice of time is good only when every component is good in it, bad when any is
 //! bad, and unknown when none is bad and some have no data. Its target is what the components'
@@ -12,7 +12,7 @@
 //! A composite is made of components that carry their own indicators, never of other composites,
 //! so it cannot contain itself.
 //!
-//! Source: OpenSLO v1, "Objectives", composite SLOs.
+//! Source: `OpenSLO` v1, "Objectives", composite SLOs.
 
 use std::cmp::Ordering;
 use std::ops::Range;

@@ -26,7 +26,7 @@ pub enum BudgetError {
     MissingField {
         /// The budgeting method.
         method: &'static str,
-        /// The missing field, as OpenSLO names it.
+        /// The missing field, as `OpenSLO` names it.
         field: &'static str,
         /// What to write.
         hint: &'static str,
@@ -69,7 +69,7 @@ pub enum BudgetError {
         /// The rule's name.
         rule: String,
         /// What is wrong and what to do.
-        problem: RuleProblem,
+        problem: Box<RuleProblem>,
     },
     /// Two series that cannot be joined.
     #[error(

@@ -148,32 +148,35 @@ impl Course<'_> {
             let seconds = -excess / (self.per_second * ratio);
             return (seconds <= self.seconds_to_end()).then_some(seconds.max(0.0));
         }
-        // Between two departures the excess is a straight line.
-        let slope = (ratio - self.budget) * self.per_second;
-        let crossing = |excess: f64, from: f64, to: f64| {
-            let seconds = from - excess / slope;
-            (slope > 0.0 && seconds <= to).then_some(seconds)
+        // Old slots leave as evenly as they passed, so the excess is made of straight lines: one
+        // while a slot leaves, one while a gap does.
+        let growth = (ratio - self.budget) * self.per_second;
+        let mut now = 0.0;
+        let mut piece = |until: f64, slope: f64| {
+            let crossed = now - excess / slope;
+            if slope > 0.0 && crossed <= until {
+                return Some(crossed.max(0.0));
+            }
+            excess += slope * (until - now).max(0.0);
+            now = now.max(until);
+            None
         };
         let units = self.account.units();
-        let length = self.counted.length();
-        let mut now = 0.0;
+        let (length, end) = (self.counted.length(), self.counted.end());
         for index in units.range(self.counted) {
-            let start = units.slots()[index].interval(units.width()).start();
-            let leaves = start.plus(length).since(self.counted.end()).as_seconds_f64();
-            if let Some(seconds) = crossing(excess, now, leaves) {
-                return Some(seconds);
-            }
             let slot = index..index + 1;
-            excess += slope * (leaves - now);
-            excess -= self.account.error_ratio(&slot).unwrap_or(0.0)
-                * self.account.valid_units(&slot) as f64
-                - self.budget * self.account.valid_units(&slot) as f64;
-            if excess > 0.0 {
-                return Some(leaves);
+            let interval = units.slots()[index].interval(units.width());
+            let leaves = |moment: Timestamp| moment.plus(length).since(end).as_seconds_f64();
+            let (from, until) = (leaves(interval.start()), leaves(interval.end()));
+            let valid = self.account.valid_units(&slot) as f64;
+            let bad = self.account.error_ratio(&slot).unwrap_or(0.0) * valid;
+            let relief = (self.budget * valid - bad) / units.width().as_seconds_f64();
+            let crossed = piece(from, growth).or_else(|| piece(until, growth + relief));
+            if crossed.is_some() {
+                return crossed;
             }
-            now = leaves;
         }
-        crossing(excess, now, length.as_seconds_f64())
+        piece(length.as_seconds_f64(), growth)
     }
 }
 

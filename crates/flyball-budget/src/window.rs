@@ -53,7 +53,7 @@ pub fn window_at(window: &Window, at: Timestamp) -> Result<WindowAt, BudgetError
 /// window's nominal one (day 24 h, week 7 d, month 30 d, quarter 90 d, year 365 d).
 ///
 /// Nominal, so that the threshold of a rule does not change from February to March and can be
-/// checked before any data is seen. The same lengths are used by the OpenSLO reference library.
+/// checked before any data is seen. The same lengths are used by the `OpenSLO` reference library.
 pub fn nominal_length(window: &Window) -> Duration {
     match window {
         Window::Rolling { length } => *length,

@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
             if lookback.is_multiple_of(width) {
                 return Ok(lookback.nanos() / width.nanos());
             }
-            let problem = RuleProblem::NotWholeSlots { lookback, width };
+            let problem = Box::new(RuleProblem::NotWholeSlots { lookback, width });
             Err(BudgetError::Rule { rule: ready.rule.name.clone(), problem })
         };
         let window_slots = match window {
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
                 (state @ (State::Idle | State::Pending(_)), Answer::True) => {
                     let since = if let State::Pending(since) = state { since } else { now };
                     if now - since >= self.hold && self.is_evident(now) {
-                        State::Firing(self.fire(now)?)
+                        State::Firing(self.fire(now, since)?)
                     } else {
                         State::Pending(since)
                     }
@@ -298,19 +298,12 @@ impl<'a> Run<'a> {
 
     /// Elapsed and full length of the window, in nanoseconds.
     fn shares(&self, now: i64) -> (u128, u128) {
-        match self.period {
-            Some((period, _)) => {
-                let elapsed = self.time(now).since(period.start()).nanos();
-                (
-                    u128::from(elapsed.unsigned_abs()),
-                    u128::from(period.length().nanos().unsigned_abs()),
-                )
-            }
-            None => {
-                let length = u128::from(nominal_length(self.window).nanos().unsigned_abs());
-                (length, length)
-            }
+        let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
+        if let Some((period, _)) = self.period {
+            return (nanos(self.time(now).since(period.start())), nanos(period.length()));
         }
+        let length = nanos(nominal_length(self.window));
+        (length, length)
     }
 
     /// Whether the rest of the budget would be gone within the horizon.
@@ -336,15 +329,21 @@ impl<'a> Run<'a> {
         let left = budget.to_f64() * full as f64;
         let right = ratio(whole) * elapsed as f64 + within as f64 * ratio(recent);
         // Doubles settle it unless they are within their own rounding of each other.
-        if (left - right).abs() > 1e-9 * left.max(right) || !self.account.counts_whole_units() {
+        if (left - right).abs() > 1e-9 * left.max(right) {
             return if left <= right { Answer::True } else { Answer::False };
         }
-        let bad = |range: &Range<usize>| u128::from(self.account.units().bad_range(range));
+        let bad = |range: &Range<usize>| {
+            let bad = self.account.bad_units(range);
+            (bad.numerator().unsigned_abs(), bad.denominator())
+        };
+        let ((bad, bad_over), (recent_bad, recent_over)) = (bad(whole), bad(recent));
         let share = u128::from(budget.denominator());
         let (valid, recent_valid) = (u128::from(valid), u128::from(recent_valid));
-        let left = Natural::product(&[valid, u128::from(budget.numerator()), full, recent_valid]);
-        let right = Natural::product(&[bad(whole), share, elapsed, recent_valid])
-            .plus(&Natural::product(&[within, bad(recent), share, valid]));
+        let left = Natural::product(&[valid, u128::from(budget.numerator()), full, recent_valid])
+            .times(bad_over)
+            .times(recent_over);
+        let right = Natural::product(&[bad, share, elapsed, recent_valid, recent_over])
+            .plus(&Natural::product(&[within, recent_bad, share, valid, bad_over]));
         if left <= right { Answer::True } else { Answer::False }
     }
 
@@ -397,7 +396,8 @@ impl<'a> Run<'a> {
         Some(ratio / self.target.error_budget().to_f64())
     }
 
-    fn fire(&mut self, now: i64) -> Result<Firing, BudgetError> {
+    /// The firing at `now` of a condition that has been true since `since`.
+    fn fire(&self, now: i64, since: i64) -> Result<Firing, BudgetError> {
         let start = self.time(now);
         let budget = self.target.error_budget().to_f64();
         let bound = match self.ready.check {
@@ -405,7 +405,10 @@ impl<'a> Run<'a> {
             Check::Remaining { .. } | Check::Exhaustion { .. } => budget,
         };
         let units = self.account.units();
-        let onset = onset(self.account, self.long.range.clone(), bound)
+        // What made the condition true lies in the lookback of the moment it became true.
+        let earliest = self.long_interval(since).start();
+        let spell = Interval::new(earliest.min(start), start)?;
+        let onset = onset(self.account, units.range(spell), bound)
             .map_or(start, |index| units.slots()[index].interval(units.width()).start());
         let looked_at = self.long_interval(now);
         let events = self.account.events().sum(looked_at);

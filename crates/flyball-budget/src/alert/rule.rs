@@ -74,7 +74,8 @@ pub(super) fn ready<'r>(
     target: Target,
     window: &Window,
 ) -> Result<Ready<'r>, BudgetError> {
-    let problem = |problem| BudgetError::Rule { rule: rule.name.clone(), problem };
+    let problem =
+        |problem| BudgetError::Rule { rule: rule.name.clone(), problem: Box::new(problem) };
     if let Some(confidence) = rule.evidence.and_then(|evidence| evidence.confidence)
         && (confidence >= Rational::ONE || confidence.to_f64() < 0.5)
     {

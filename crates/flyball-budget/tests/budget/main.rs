@@ -1,0 +1,11 @@
+//! The crate from outside: published numbers, naive second implementations, whole reports.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod composites;
+mod corrections;
+mod naive;
+mod published_alerts;
+mod published_budgets;
+mod reports;
+mod support;
