@@ -10,6 +10,7 @@
 mod decode;
 mod diagnostic;
 mod extension;
+mod format;
 mod import;
 mod indicator;
 mod load;
@@ -20,10 +21,13 @@ mod resolve;
 mod session;
 mod set;
 mod source;
+mod write;
 mod yaml;
 
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Level, render};
+pub use format::format;
 pub use load::load;
 pub use origin::{Origins, Part};
 pub use set::{AlertStrategy, Alerting, Incomplete, Service, SpecSet};
 pub use source::{SOURCE_BYTES_MAX, Source, Span};
+pub use write::{WriteError, write};

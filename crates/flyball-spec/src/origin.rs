@@ -118,32 +118,14 @@ fn inner(source: &SourceText<'_>, node: &Node, within: Range<usize>) -> Option<S
         let line_number = before.matches('\n').count();
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1);
         let line = scalar.text.lines().nth(line_number)?;
-        let mut from = 0;
-        let mut remaining = line_number;
-        for raw_line in raw.split_inclusive('\n') {
-            let content = raw_line.trim_end_matches(['\n', '\r']);
-            if let Some(indent) = content.strip_suffix(line).map(str::len)
-                && content[..indent].chars().all(|c| c == ' ')
-                && !is_header(content)
-            {
-                if remaining == 0 {
-                    let start = node.span.start + from + indent + column;
-                    return Some(Span { start, end: start + length });
-                }
-                remaining -= 1;
-            } else if !is_header(content) {
-                remaining = remaining.checked_sub(1)?;
-            }
-            from += raw_line.len();
-        }
-        return None;
+        // The span of a block begins with the first character of its first line.
+        let from: usize = raw.split_inclusive('\n').take(line_number).map(str::len).sum();
+        let raw_line = raw.get(from..)?.lines().next()?;
+        let indent = raw_line.strip_suffix(line)?.len();
+        let start = node.span.start + from + indent + column;
+        return Some(Span { start, end: start + length });
     }
     let at = raw.find(scalar.text.as_str())?;
     let start = node.span.start + at + within.start;
     Some(Span { start, end: start + length })
-}
-
-/// The `|`, `|-` … line of a block.
-fn is_header(line: &str) -> bool {
-    line.trim_start().starts_with('|')
 }

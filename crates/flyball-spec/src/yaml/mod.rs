@@ -4,10 +4,12 @@
 //! reads it. Everything is bounded: bytes, depth, and nodes after aliases are expanded. This
 //! module knows no document kinds.
 
+mod emit;
 mod node;
 mod parse;
 mod scalar;
 
+pub(crate) use emit::{CommentMap, json as emit_json, yaml as emit_yaml};
 pub(crate) use node::{Data, Entry, Node, Scalar, ScalarForm};
 pub(crate) use parse::parse;
 pub(crate) use scalar::{Meaning, Trap, meaning, number, trap, trap_of_text};

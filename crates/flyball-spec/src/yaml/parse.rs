@@ -28,8 +28,8 @@ pub(crate) struct Fault {
 pub(crate) struct Parsed {
     pub(crate) documents: Vec<Node>,
     pub(crate) faults: Vec<Fault>,
-    /// Whether an alias was expanded or a merge key followed anywhere.
-    pub(crate) aliased: bool,
+    /// The first anchor, alias or merge key, if there is one.
+    pub(crate) anchor: Option<Span>,
 }
 
 /// Reads all documents of `text`.
@@ -160,7 +160,7 @@ impl Builder {
                 self.place(open.node, open.anchor, open.nodes, open.height)
             }
             Event::Alias(anchor) => {
-                self.parsed.aliased = true;
+                self.parsed.anchor.get_or_insert(span);
                 let Some(anchored) = self.anchors.get(&anchor) else {
                     return Err(fault(
                         span,
@@ -220,6 +220,7 @@ impl Builder {
             return Err(too_deep(node.span));
         }
         if anchor != 0 {
+            self.parsed.anchor.get_or_insert(node.span);
             self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, height });
         }
         let Some(open) = self.stack.last_mut() else {
@@ -243,7 +244,7 @@ impl Builder {
                 }
                 Some((key, key_span, key_plain)) => {
                     if key == "<<" && key_plain {
-                        self.parsed.aliased = true;
+                        self.parsed.anchor.get_or_insert(key_span);
                         open.merges.push((node, key_span));
                     } else if open.keys.insert(key.clone()) {
                         entries.push(Entry { key, key_span, key_plain, value: node });
