@@ -4,8 +4,8 @@
 //! are `snake_case`; counts of events are always the integers `valid`, `good` and `bad`.
 
 use flyball_model::{
-    AlertRule, BudgetingMethod, Composition, Correction, Duration, Interval, Objective, Slo,
-    Target, Timestamp, Window,
+    AlertRule, BudgetingMethod, Composition, Condition, Correction, Duration, Interval, Objective,
+    Slo, Target, Timestamp, Window,
 };
 
 use crate::account::{Account, Frame};
@@ -164,6 +164,31 @@ pub struct AllOfReport {
     /// The joint slices, assessed like any objective.
     #[serde(flatten)]
     pub total: Assessment,
+}
+
+/// The widest slots that everything in `slo` is a whole number of, at most `widest`.
+///
+/// Counts kept in such slots serve every time slice, lookback and hold exactly; a rolling window
+/// too. `widest` itself where the SLO asks for nothing finer.
+pub fn slot_width(slo: &Slo, widest: Duration) -> Duration {
+    let mut lengths = vec![widest];
+    lengths.extend(slo.objectives.iter().filter_map(|objective| objective.timeslice_window));
+    lengths.extend(&slo.lookbacks);
+    if let Window::Rolling { length } = &slo.window {
+        lengths.push(*length);
+    }
+    for rule in &slo.alert_rules {
+        lengths.push(rule.hold);
+        match rule.condition {
+            Condition::Burn { long, short, .. } => lengths.extend([long].into_iter().chain(short)),
+            Condition::Exhaustion { lookback, .. } => lengths.push(lookback),
+            Condition::RemainingBelow { .. } => {}
+        }
+    }
+    let nanos = lengths.into_iter().filter(|length| !length.is_zero()).fold(0, |common, length| {
+        crate::exact::gcd(common, u128::from(length.nanos().unsigned_abs()))
+    });
+    i64::try_from(nanos).ok().and_then(Duration::from_nanos).unwrap_or(widest)
 }
 
 /// Says everything about `slo` at `at`.

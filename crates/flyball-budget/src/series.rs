@@ -172,6 +172,13 @@ impl Series {
         from + self.bad[from + 1..].partition_point(|sum| *sum == before)
     }
 
+    /// The first position at which more than `most` bad events lie behind `from`; `len()` if none.
+    pub(crate) fn bad_beyond(&self, from: usize, most: u64) -> usize {
+        let from = from.min(self.slots.len());
+        let limit = self.bad[from].saturating_add(most);
+        from + self.bad[from + 1..].partition_point(|sum| *sum <= limit)
+    }
+
     /// The same events counted in slots of `width`, a whole multiple of this series' width.
     ///
     /// # Errors

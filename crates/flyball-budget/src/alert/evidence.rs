@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn failures_needed_at_a_burn_of_14_4() {
+        // The table of docs/alerts.md, worked out with the binomial tail summed in logarithms.
+        for (valid, needed) in [(10, 2), (100, 5), (1000, 22), (10_000, 165), (100_000, 1503)] {
+            assert!(exceeds(needed, valid, 0.0144, 0.95), "{needed} of {valid}");
+            assert!(!exceeds(needed - 1, valid, 0.0144, 0.95), "{needed} of {valid}");
+        }
+    }
+
+    #[test]
     fn the_edges() {
         assert!(!exceeds(0, 10, 0.0, 0.95));
         assert!(exceeds(1, 10, 0.0, 0.95));

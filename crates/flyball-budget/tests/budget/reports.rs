@@ -4,7 +4,7 @@ use flyball_budget::alert::multi_window;
 use flyball_budget::budget::GAPS_MAX;
 use flyball_budget::chart::{POINTS_MAX, chart};
 use flyball_budget::forecast::Outlook;
-use flyball_budget::report::IndicatorSeries;
+use flyball_budget::report::{IndicatorSeries, slot_width};
 use flyball_budget::{BudgetError, Measured, Reason, Series, SloReport, Status, assess};
 use flyball_model::{
     AlertRule, BudgetingMethod, CalendarUnit, CalendarWindow, Condition, NoDataRule, Severity, Slo,
@@ -258,6 +258,18 @@ fn charts_are_bounded_and_add_up() {
     let charts = chart(&slo, &Measured::single(sparse), &[], at(3600), hour, hour).unwrap();
     assert_eq!(charts[0].points.len(), 60);
     assert_eq!(charts[0].points[1].sli, None);
+}
+
+#[test]
+fn slots_are_as_wide_as_everything_allows() {
+    let mut slo = slo(BudgetingMethod::Occurrences, rolling("28d"), vec![objective("0.9")]);
+    let width = |slo: &Slo| slot_width(slo, duration("1m")).to_string();
+    assert_eq!(width(&slo), "1m");
+    slo.alert_rules = multi_window(None);
+    slo.lookbacks = vec![duration("90s")];
+    assert_eq!(width(&slo), "30s");
+    slo.objectives[0].timeslice_window = Some(duration("10s"));
+    assert_eq!(width(&slo), "10s");
 }
 
 #[test]
