@@ -131,6 +131,16 @@ fn recurrences_keep_their_wall_clock_across_dst() {
 }
 
 #[test]
+fn a_wall_clock_time_that_a_zone_skips_is_still_corrected() {
+    // 02:30 does not exist in Berlin on 29 March 2026.
+    let nightly = recurring("2026-03-01T02:30:00", "Europe/Berlin", "1h", "FREQ=DAILY");
+    assert_eq!(
+        starts(&nightly, between("2026-03-28T00:00:00Z", "2026-03-30T12:00:00Z")),
+        ["2026-03-28T01:30:00Z", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"]
+    );
+}
+
+#[test]
 fn an_occurrence_that_began_before_the_span_still_counts() {
     let nightly = recurring("2026-01-01T23:00:00", "UTC", "2h", "FREQ=DAILY");
     assert_eq!(
