@@ -32,12 +32,21 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        self.errors += usize::from(diagnostic.is_error());
-        // An error is never crowded out: past the bound only the count of errors matters.
-        if self.list.len() < DIAGNOSTICS_MAX || (self.errors == 1 && diagnostic.is_error()) {
-            self.list.push(diagnostic);
+    /// Counts one more finding; true when it is to be kept.
+    ///
+    /// Asked before a diagnostic is made, so that a million faults cost no more than the bound.
+    pub(crate) fn wants(&mut self, level: Level) -> bool {
+        let error = level == Level::Error;
+        self.errors += usize::from(error);
+        if self.list.len() >= DIAGNOSTICS_MAX && error && self.errors == 1 {
+            // An error is never crowded out by warnings.
+            self.list.pop();
         }
+        self.list.len() < DIAGNOSTICS_MAX
+    }
+
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
     }
 
     /// How many errors were found so far, kept or not.
@@ -69,18 +78,27 @@ impl Reader<'_, '_> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let path = self.root.path_to(span.start);
-        self.note(Level::Error, span, path, message.into(), hint.into());
+        self.note(Level::Error, span, None, message.into(), hint.into());
     }
 
     pub(crate) fn warn(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        let path = self.root.path_to(span.start);
-        self.note(Level::Warning, span, path, message.into(), hint.into());
+        self.note(Level::Warning, span, None, message.into(), hint.into());
     }
 
-    fn note(&mut self, level: Level, span: Span, path: String, message: String, hint: String) {
+    fn note(
+        &mut self,
+        level: Level,
+        at: Span,
+        path: Option<String>,
+        message: String,
+        hint: String,
+    ) {
+        if !self.findings.wants(level) {
+            return;
+        }
+        let path = path.unwrap_or_else(|| self.root.path_to(at.start));
         let hint = (!hint.is_empty()).then_some(hint);
-        self.findings.push(Diagnostic::new(level, self.source, span, path, message, hint));
+        self.findings.push(Diagnostic::new(level, self.source, at, path, message, hint));
     }
 
     /// A field that must be there and is not.
@@ -88,7 +106,7 @@ impl Reader<'_, '_> {
         let span = parent.head(self.source);
         let path = self.field_path(parent, key);
         let message = format!("`{key}` is missing");
-        self.note(Level::Error, span, path, message, hint.to_owned());
+        self.note(Level::Error, span, Some(path), message, hint.to_owned());
     }
 
     fn field_path(&self, parent: &Node, key: &str) -> String {
@@ -391,7 +409,7 @@ impl<'n> Fields<'n> {
             };
             let message = format!("`{}` is not a field here", shown(&entry.key));
             let path = r.field_path(self.node, &entry.key);
-            r.note(level, entry.key_span, path, message, hint);
+            r.note(level, entry.key_span, Some(path), message, hint);
         }
     }
 }

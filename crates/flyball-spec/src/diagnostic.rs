@@ -9,7 +9,7 @@ use crate::source::{SourceText, Span};
 
 /// The most diagnostics kept for one call of [`load`](crate::load): past this a person fixes what
 /// is shown and runs again.
-pub const DIAGNOSTICS_MAX: usize = 500;
+pub const DIAGNOSTICS_MAX: usize = 200;
 /// The widest piece of a source line that is shown, in characters: fits a terminal.
 const EXCERPT_CHARS_MAX: usize = 100;
 
@@ -141,6 +141,9 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
     }
     text
 }
+
+/// The most names that are compared for a "did you mean": hints must not make loading quadratic.
+pub(crate) const CANDIDATES_MAX: usize = 500;
 
 /// The candidate nearest to `given`, when it is near enough to be a slip of the fingers.
 pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {

@@ -13,6 +13,8 @@ mod extension;
 mod format;
 mod import;
 mod indicator;
+mod inline;
+mod lint;
 mod load;
 mod openslo;
 mod origin;
@@ -26,6 +28,8 @@ mod yaml;
 
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Level, render};
 pub use format::format;
+pub use inline::{Referred, export, inline};
+pub use lint::lint;
 pub use load::load;
 pub use origin::{Origins, Part};
 pub use set::{AlertStrategy, Alerting, Incomplete, Service, SpecSet};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use flyball_model::Slo;
 
 use crate::decode::{Place, Text};
-use crate::diagnostic::{Diagnostic, nearest, shown};
+use crate::diagnostic::{CANDIDATES_MAX, Diagnostic, nearest, shown};
 use crate::import;
 use crate::openslo::{self, Document, ServiceDoc, SloDoc, Version};
 use crate::origin::{Origins, Part};
@@ -253,7 +253,7 @@ impl Loader<'_> {
             if !self.first_slo(&imported.slo.name, imported.name) {
                 continue;
             }
-            self.set.origins.insert(&imported.slo.name, Part::Slo, imported.name);
+            self.set.origins.insert(&imported.slo.name, Part::Slo, imported.name, &self.session);
             self.set.alerting.insert(imported.slo.name.clone(), imported.alerting);
             self.set.slos.push(imported.slo);
         }
@@ -267,7 +267,7 @@ impl Loader<'_> {
             if known.contains(name.value.as_str()) {
                 continue;
             }
-            let names: Vec<&str> = known.iter().copied().collect();
+            let names: Vec<&str> = known.iter().copied().take(CANDIDATES_MAX).collect();
             let hint = match nearest(&name.value, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "load the file that defines it as well".to_owned(),

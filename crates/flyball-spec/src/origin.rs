@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use crate::decode::Place;
 use crate::diagnostic::{Diagnostic, Level};
+use crate::session::Session;
 use crate::source::{Source, SourceText, Span};
-use crate::yaml::{Data, Node, ScalarForm, parse};
+use crate::yaml::{Data, Node, Scalar, ScalarForm};
 
 /// A part of an SLO that has a place of its own. `objective` counts from 0 and is `None` where
 /// the SLO's own indicator is meant.
@@ -44,7 +45,15 @@ pub enum Part {
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     sources: Vec<Source>,
-    places: HashMap<String, HashMap<Part, Place>>,
+    places: HashMap<String, HashMap<Part, Origin>>,
+}
+
+/// One part's place, with what is needed to point into it.
+#[derive(Debug, Clone)]
+struct Origin {
+    place: Place,
+    path: String,
+    scalar: Option<Scalar>,
 }
 
 impl Origins {
@@ -53,14 +62,22 @@ impl Origins {
     }
 
     /// Notes a place; the first one of a part counts.
-    pub(crate) fn insert(&mut self, slo: &str, part: Part, place: Place) {
-        self.places.entry(slo.to_owned()).or_default().entry(part).or_insert(place);
+    pub(crate) fn insert(&mut self, slo: &str, part: Part, place: Place, session: &Session<'_>) {
+        let parts = self.places.entry(slo.to_owned()).or_default();
+        parts.entry(part).or_insert_with(|| {
+            let root = session.root(place);
+            Origin {
+                place,
+                path: root.map(|root| root.path_to(place.span.start)).unwrap_or_default(),
+                scalar: root.and_then(|root| scalar_at(root, place.span)).cloned(),
+            }
+        });
     }
 
     /// The name of the source that defines `slo`.
     pub fn file(&self, slo: &str) -> Option<&str> {
-        let place = self.places.get(slo)?.get(&Part::Slo)?;
-        Some(&self.sources.get(place.source)?.name)
+        let origin = self.places.get(slo)?.get(&Part::Slo)?;
+        Some(&self.sources.get(origin.place.source)?.name)
     }
 
     /// A diagnostic at `part` of `slo`; `None` when that part has no place of its own.
@@ -77,40 +94,27 @@ impl Origins {
         message: impl Into<String>,
         hint: Option<String>,
     ) -> Option<Diagnostic> {
-        let place = *self.places.get(slo)?.get(&part)?;
+        let Origin { place, path, scalar } = self.places.get(slo)?.get(&part)?;
         let text = SourceText::new(self.sources.get(place.source)?);
-        let parsed = parse(text.text());
-        let root = parsed.documents.iter().rfind(|root| root.span.start <= place.span.start)?;
-        let path = match &root.data {
-            Data::Sequence(items) => {
-                items.iter().rfind(|item| item.span.start <= place.span.start)?
-            }
-            _ => root,
-        }
-        .path_to(place.span.start);
         let span = within
-            .and_then(|within| {
-                let node = scalar_at(root, place.span)?;
-                inner(&text, node, within)
-            })
+            .and_then(|within| inner(&text, place.span, scalar.as_ref()?, within))
             .unwrap_or(place.span);
-        Some(Diagnostic::new(severity, &text, span, path, message.into(), hint))
+        Some(Diagnostic::new(severity, &text, span, path.clone(), message.into(), hint))
     }
 }
 
 /// The scalar that stands exactly at `span`.
-fn scalar_at(node: &Node, span: Span) -> Option<&Node> {
+fn scalar_at(node: &Node, span: Span) -> Option<&Scalar> {
     match &node.data {
-        Data::Scalar(_) => (node.span == span).then_some(node),
+        Data::Scalar(scalar) => (node.span == span).then_some(scalar),
         Data::Sequence(items) => items.iter().find_map(|item| scalar_at(item, span)),
         Data::Mapping(entries) => entries.iter().find_map(|entry| scalar_at(&entry.value, span)),
     }
 }
 
 /// Bytes `within` of a scalar's text, as a span of the source.
-fn inner(source: &SourceText<'_>, node: &Node, within: Range<usize>) -> Option<Span> {
-    let Data::Scalar(scalar) = &node.data else { return None };
-    let raw = source.slice(node.span);
+fn inner(source: &SourceText<'_>, at: Span, scalar: &Scalar, within: Range<usize>) -> Option<Span> {
+    let raw = source.slice(at);
     let length = within.end.saturating_sub(within.start).max(1);
     if scalar.form == ScalarForm::Literal {
         // Line by line: each line of the text is a line of the source behind its indentation.
@@ -122,10 +126,10 @@ fn inner(source: &SourceText<'_>, node: &Node, within: Range<usize>) -> Option<S
         let from: usize = raw.split_inclusive('\n').take(line_number).map(str::len).sum();
         let raw_line = raw.get(from..)?.lines().next()?;
         let indent = raw_line.strip_suffix(line)?.len();
-        let start = node.span.start + from + indent + column;
+        let start = at.start + from + indent + column;
         return Some(Span { start, end: start + length });
     }
-    let at = raw.find(scalar.text.as_str())?;
-    let start = node.span.start + at + within.start;
+    let inside = raw.find(scalar.text.as_str())?;
+    let start = at.start + inside + within.start;
     Some(Span { start, end: start + length })
 }

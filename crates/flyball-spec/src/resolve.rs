@@ -11,7 +11,7 @@ use flyball_model::{
 };
 
 use crate::decode::Text;
-use crate::diagnostic::{nearest, shown};
+use crate::diagnostic::{CANDIDATES_MAX, nearest, shown};
 use crate::extension::extension;
 use crate::indicator::{self, Lowered};
 use crate::openslo::{
@@ -52,7 +52,7 @@ fn follow<'a, T>(
     };
     let found = known.get(&name.value);
     if found.is_none() {
-        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        let names: Vec<&str> = known.keys().map(String::as_str).take(CANDIDATES_MAX).collect();
         let hint = match nearest(&name.value, &names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "load the file that defines it as well".to_owned(),
@@ -74,8 +74,8 @@ pub(crate) fn slo(
     let mut gaps = Vec::new();
     let mut refused = false;
     let before = session.findings.errors();
-    origins.insert(name, Part::Slo, doc.metadata.name.at);
-    origins.insert(name, Part::Window, doc.window.place);
+    origins.insert(name, Part::Slo, doc.metadata.name.at, session);
+    origins.insert(name, Part::Window, doc.window.place, session);
 
     let extension = extension(&doc.metadata, session);
     let window = window(&doc.window, session).map_err(|gap| gaps.push(gap)).ok();
@@ -97,7 +97,7 @@ pub(crate) fn slo(
                 ];
                 for (part, place) in parts {
                     if let Some(place) = place {
-                        origins.insert(name, part, place);
+                        origins.insert(name, part, place, session);
                     }
                 }
                 Some(indicator)
@@ -123,7 +123,7 @@ pub(crate) fn slo(
     }
     let mut objectives = Vec::new();
     for (index, objective) in doc.objectives.iter().enumerate() {
-        origins.insert(name, Part::Objective(index), objective.place);
+        origins.insert(name, Part::Objective(index), objective.place, session);
         let own = match &objective.indicator {
             Some(reference) => lower(reference, Some(index), session, origins, &mut gaps),
             None => None,
@@ -274,7 +274,7 @@ fn alerting(
         let alerting = if doc.policies.is_empty() { Alerting::Default } else { Alerting::Own };
         return (rules, alerting);
     };
-    origins.insert(&doc.metadata.name.value, Part::Alerting, text.at);
+    origins.insert(&doc.metadata.name.value, Part::Alerting, text.at, session);
     if !rules.is_empty() {
         let message =
             "both `alertPolicies` and this annotation say when to alert; the annotation counts";

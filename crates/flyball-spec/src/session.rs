@@ -68,6 +68,11 @@ impl<'s> Session<'s> {
         }
     }
 
+    /// The document around `place`.
+    pub(crate) fn root(&self, place: Place) -> Option<&Node> {
+        root_of(&self.roots, place)
+    }
+
     pub(crate) fn error(
         &mut self,
         place: Place,
@@ -87,6 +92,9 @@ impl<'s> Session<'s> {
     }
 
     fn note(&mut self, level: Level, place: Place, message: String, hint: String) {
+        if !self.findings.wants(level) {
+            return;
+        }
         let path = root_of(&self.roots, place)
             .map(|root| root.path_to(place.span.start))
             .unwrap_or_default();
@@ -96,11 +104,11 @@ impl<'s> Session<'s> {
     }
 }
 
-/// The document that holds `place`.
+/// The document that holds `place`; roots are in the order of sources and positions.
 fn root_of(roots: &[(usize, Node)], place: Place) -> Option<&Node> {
-    roots
-        .iter()
-        .filter(|(source, node)| *source == place.source && node.span.start <= place.span.start)
-        .max_by_key(|(_, node)| node.span.start)
-        .map(|(_, node)| node)
+    let after = roots.partition_point(|(source, node)| {
+        (*source, node.span.start) <= (place.source, place.span.start)
+    });
+    let (source, node) = roots.get(after.checked_sub(1)?)?;
+    (*source == place.source).then_some(node)
 }

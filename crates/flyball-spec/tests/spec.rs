@@ -2,5 +2,13 @@
 
 #[path = "spec/conformance.rs"]
 mod conformance;
+#[path = "spec/deviations.rs"]
+mod deviations;
+#[path = "spec/extensions.rs"]
+mod extensions;
 #[path = "spec/imports.rs"]
 mod imports;
+#[path = "spec/robust.rs"]
+mod robust;
+#[path = "spec/shape.rs"]
+mod shape;

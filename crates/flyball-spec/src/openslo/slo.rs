@@ -18,6 +18,9 @@ pub(super) const METHODS: [(&str, BudgetingMethod); 3] = [
     ("RatioTimeslices", BudgetingMethod::RatioTimeslices),
 ];
 
+/// The most alert policies of an SLO: each is evaluated at every step.
+const POLICIES_MAX: usize = 100;
+
 /// Comparisons by their names.
 pub(crate) const OPERATORS: [(&str, Comparison); 4] = [
     ("lte", Comparison::AtMost),
@@ -46,6 +49,10 @@ pub(super) fn document(
         .and_then(|node| r.word(node, &METHODS));
     let window = window(&mut spec, version, r);
     let policies = spec.get("alertPolicies");
+    if let Some(node) = policies.filter(|node| r.list(Some(node)).len() > POLICIES_MAX) {
+        let message = format!("more than {POLICIES_MAX} alert policies");
+        r.error(node.head(r.source), message, "keep the ones that wake somebody");
+    }
     let policies: Vec<_> =
         r.list(policies).iter().map(|node| alert::policy_ref(node, version, r)).collect();
     let objectives = spec.get("objectives");

@@ -72,7 +72,7 @@ impl Node {
         }
     }
 
-    /// The value as JSON, plain scalars by the YAML 1.2 core schema.
+    /// The value as JSON with sorted keys, plain scalars by the YAML 1.2 core schema.
     pub(crate) fn to_json(&self) -> Value {
         match &self.data {
             Data::Scalar(scalar) => match meaning(scalar) {
@@ -84,9 +84,15 @@ impl Node {
                 Meaning::Text => Value::String(scalar.text.clone()),
             },
             Data::Sequence(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Data::Mapping(entries) => Value::Object(
-                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
-            ),
+            Data::Mapping(entries) => {
+                // Sorted, so that reordering keys never looks like another definition.
+                let mut sorted: Vec<&Entry> = entries.iter().collect();
+                sorted.sort_by(|a, b| a.key.cmp(&b.key));
+                let pairs = sorted.into_iter();
+                Value::Object(
+                    pairs.map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
+                )
+            }
         }
     }
 

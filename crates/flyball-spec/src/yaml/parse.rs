@@ -350,7 +350,7 @@ mod tests {
         assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
         assert_eq!(
             parsed.documents[0].to_json().to_string(),
-            r#"{"a":{"k":1,"j":2},"b":{"k":1,"j":2},"c":{"k":3,"j":2}}"#
+            r#"{"a":{"j":2,"k":1},"b":{"j":2,"k":1},"c":{"j":2,"k":3}}"#
         );
         let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
         for level in 1..30 {
