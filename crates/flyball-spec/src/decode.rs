@@ -45,6 +45,11 @@ impl Findings {
         self.list.len() < DIAGNOSTICS_MAX
     }
 
+    /// True when no further warning is kept: its hint need not be thought of.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= DIAGNOSTICS_MAX
+    }
+
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         self.list.push(diagnostic);
     }
@@ -300,14 +305,12 @@ impl Reader<'_, '_> {
 
     /// The fields of a mapping; an error and `None` when the node is something else.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node) -> Option<Fields<'n>> {
-        match &node.data {
-            Data::Mapping(entries) => Some(Fields { node, entries, known: Vec::new() }),
-            _ => {
-                let span = node.head(self.source);
-                self.error(span, "a mapping is expected here", "write `key: value` lines below it");
-                None
-            }
+        if let Data::Mapping(entries) = &node.data {
+            return Some(Fields { node, entries, known: Vec::new() });
         }
+        let span = node.head(self.source);
+        self.error(span, "a mapping is expected here", "write `key: value` lines below it");
+        None
     }
 }
 

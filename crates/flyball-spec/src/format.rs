@@ -73,7 +73,11 @@ struct Comment {
 fn scalars(node: &Node, out: &mut Vec<Span>) {
     match &node.data {
         Data::Scalar(_) => out.push(node.span),
-        Data::Sequence(items) => items.iter().for_each(|item| scalars(item, out)),
+        Data::Sequence(items) => {
+            for item in items {
+                scalars(item, out);
+            }
+        }
         Data::Mapping(entries) => {
             for entry in entries {
                 out.push(entry.key_span);
@@ -85,7 +89,9 @@ fn scalars(node: &Node, out: &mut Vec<Span>) {
 
 fn comments(text: &SourceText<'_>, documents: &[Node]) -> Vec<Comment> {
     let mut taken = Vec::new();
-    documents.iter().for_each(|document| scalars(document, &mut taken));
+    for document in documents {
+        scalars(document, &mut taken);
+    }
     taken.sort_by_key(|span| span.start);
     let bytes = text.text().as_bytes();
     let (mut found, mut at, mut next) = (Vec::new(), 0, 0);
@@ -137,9 +143,8 @@ fn starts(node: &Node, out: &mut Vec<(usize, bool)>) {
 /// All documents with their comments.
 fn stream(text: &SourceText<'_>, documents: &[Node], comments: &[Comment]) -> String {
     // Where the lines `---` are: a comment before one ends the document before it.
-    let separators: Vec<usize> = (0..)
+    let separators: Vec<usize> = (0..text.line_count())
         .map(|index| text.line_span(index))
-        .take_while(|line| line.start < text.text().len())
         .filter(|line| text.slice(*line).starts_with("---"))
         .map(|line| line.start)
         .collect();

@@ -46,7 +46,7 @@ pub(crate) fn lower(
     };
     Ok(match metric {
         Metric::Ratio { counter, side, side_is_bad, total } => {
-            match (is_events(&kind(side)), is_events(&kind(total))) {
+            match (is_events(kind(side).as_deref()), is_events(kind(total).as_deref())) {
                 (true, true) => return events(side, *side_is_bad, total, session),
                 (false, false) => opaque(MetricSli::Ratio {
                     counter: *counter,
@@ -66,7 +66,9 @@ pub(crate) fn lower(
                 }
             }
         }
-        Metric::Raw { query: raw, .. } | Metric::Threshold(raw) if is_events(&kind(raw)) => {
+        Metric::Raw { query: raw, .. } | Metric::Threshold(raw)
+            if is_events(kind(raw).as_deref()) =>
+        {
             let message = "events are counted: they make no ready ratio and no gauge";
             session.error(
                 raw.place,
@@ -82,8 +84,8 @@ pub(crate) fn lower(
     })
 }
 
-fn is_events(kind: &Option<String>) -> bool {
-    kind.as_deref() == Some(FLYBALL)
+fn is_events(kind: Option<&str>) -> bool {
+    kind == Some(FLYBALL)
 }
 
 /// The type a source says itself, else the type of the data source that it refers to.

@@ -170,7 +170,7 @@ impl Loader<'_> {
             }
             Document::Sli(doc) => {
                 if self.first("SLI", &doc.metadata.name) {
-                    self.registry.slis.insert(doc.metadata.name.value.clone(), doc);
+                    self.registry.slis.insert(doc.metadata.name.value.clone(), *doc);
                 }
             }
             Document::Policy(doc) => {
@@ -180,7 +180,7 @@ impl Loader<'_> {
             }
             Document::Condition(doc) => {
                 if self.first("AlertCondition", &doc.metadata.name) {
-                    self.registry.conditions.insert(doc.metadata.name.value.clone(), doc);
+                    self.registry.conditions.insert(doc.metadata.name.value.clone(), *doc);
                 }
             }
             Document::Target(doc) => {
@@ -264,7 +264,7 @@ impl Loader<'_> {
     fn check_corrected(&mut self) {
         let known: HashSet<&str> = self.set.slos.iter().map(|slo| slo.name.as_str()).collect();
         for name in &self.corrected {
-            if known.contains(name.value.as_str()) {
+            if known.contains(name.value.as_str()) || self.session.findings.is_full() {
                 continue;
             }
             let names: Vec<&str> = known.iter().copied().take(CANDIDATES_MAX).collect();

@@ -44,7 +44,8 @@ pub enum Part {
 /// The places of all SLOs' parts, with the sources to show them in.
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
-    sources: Vec<Source>,
+    /// The sources with the starts of their lines.
+    sources: Vec<(Source, Vec<usize>)>,
     places: HashMap<String, HashMap<Part, Origin>>,
 }
 
@@ -58,7 +59,8 @@ struct Origin {
 
 impl Origins {
     pub(crate) fn new(sources: &[Source]) -> Self {
-        Self { sources: sources.to_vec(), places: HashMap::new() }
+        let lines = |source: &Source| (source.clone(), SourceText::new(source).lines());
+        Self { sources: sources.iter().map(lines).collect(), places: HashMap::new() }
     }
 
     /// Notes a place; the first one of a part counts.
@@ -77,7 +79,7 @@ impl Origins {
     /// The name of the source that defines `slo`.
     pub fn file(&self, slo: &str) -> Option<&str> {
         let origin = self.places.get(slo)?.get(&Part::Slo)?;
-        Some(&self.sources.get(origin.place.source)?.name)
+        Some(&self.sources.get(origin.place.source)?.0.name)
     }
 
     /// A diagnostic at `part` of `slo`; `None` when that part has no place of its own.
@@ -95,7 +97,8 @@ impl Origins {
         hint: Option<String>,
     ) -> Option<Diagnostic> {
         let Origin { place, path, scalar } = self.places.get(slo)?.get(&part)?;
-        let text = SourceText::new(self.sources.get(place.source)?);
+        let (source, lines) = self.sources.get(place.source)?;
+        let text = SourceText::with_lines(source, lines);
         let span = within
             .and_then(|within| inner(&text, place.span, scalar.as_ref()?, within))
             .unwrap_or(place.span);

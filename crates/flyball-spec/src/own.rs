@@ -325,20 +325,14 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
         }
         parsed
     });
-    let zone = match zone {
-        Some(text) => time_zone(&text.value, text.at.span, r),
-        None => {
-            r.missing(node, "timeZone", "an IANA name like Europe/Berlin");
-            None
-        }
-    };
-    let length = match length {
-        Some(node) => positive(node, r),
-        None => {
-            r.missing(node, "duration", "how long each occurrence lasts, like 2h");
-            None
-        }
-    };
+    if zone.is_none() {
+        r.missing(node, "timeZone", "an IANA name like Europe/Berlin");
+    }
+    let zone = zone.and_then(|text| time_zone(&text.value, text.at.span, r));
+    if length.is_none() {
+        r.missing(node, "duration", "how long each occurrence lasts, like 2h");
+    }
+    let length = length.and_then(|node| positive(node, r));
     let rule = recurrence(&rule, r);
     Some(Schedule::Recurring { start: start?, zone: zone?, length: length?, rule: rule? })
 }

@@ -3,19 +3,19 @@
 //! A reference that leads nowhere does not make a document invalid, since what it names may be
 //! kept elsewhere. It is a warning, and the SLO that needs it is listed as incomplete.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use flyball_model::{
     AlertRule, BudgetingMethod, CalendarWindow, Composition, Condition, Duration, Factor,
-    Objective, Rational, Severity, Slo, Target, Window,
+    Indicator, MetricSli, Objective, Rational, Severity, Slo, Target, Window,
 };
 
-use crate::decode::Text;
+use crate::decode::{Place, Text};
 use crate::diagnostic::{CANDIDATES_MAX, nearest, shown};
 use crate::extension::extension;
 use crate::indicator::{self, Lowered};
 use crate::openslo::{
-    ConditionDoc, DataSourceDoc, ObjectiveDoc, PolicyDoc, Ref, SliDoc, SloDoc, TargetDoc, WindowDoc,
+    ConditionDoc, DataSourceDoc, Length, ObjectiveDoc, PolicyDoc, Ref, SliDoc, SloDoc, TargetDoc,
 };
 use crate::origin::{Origins, Part};
 use crate::session::Session;
@@ -51,7 +51,7 @@ fn follow<'a, T>(
         Ref::Name(name) => name,
     };
     let found = known.get(&name.value);
-    if found.is_none() {
+    if found.is_none() && !session.findings.is_full() {
         let names: Vec<&str> = known.keys().map(String::as_str).take(CANDIDATES_MAX).collect();
         let hint = match nearest(&name.value, &names) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -71,103 +71,32 @@ pub(crate) fn slo(
     origins: &mut Origins,
 ) -> Result<(Slo, Alerting), Unusable> {
     let name = &doc.metadata.name.value;
-    let mut gaps = Vec::new();
-    let mut refused = false;
     let before = session.findings.errors();
     origins.insert(name, Part::Slo, doc.metadata.name.at, session);
     origins.insert(name, Part::Window, doc.window.place, session);
-
     let extension = extension(&doc.metadata, session);
-    let window = window(&doc.window, session).map_err(|gap| gaps.push(gap)).ok();
-    let mut lower = |reference: &Ref<SliDoc>,
-                     objective: Option<usize>,
-                     session: &mut Session<'_>,
-                     origins: &mut Origins,
-                     gaps: &mut Vec<String>| {
-        let Some(sli) = follow(reference, &registry.slis, "SLI", session) else {
-            gaps.push("its SLI is not loaded".to_owned());
-            return None;
-        };
-        match indicator::lower(&sli.metric, &registry.sources, session) {
-            Ok(Lowered { indicator, total, side, by }) => {
-                let parts = [
-                    (Part::Total { objective }, total),
-                    (Part::Side { objective }, side),
-                    (Part::By { objective }, by),
-                ];
-                for (part, place) in parts {
-                    if let Some(place) = place {
-                        origins.insert(name, part, place, session);
-                    }
-                }
-                Some(indicator)
-            }
-            Err(indicator::Refused) => {
-                refused = true;
-                None
-            }
-        }
-    };
-    let shared = match &doc.indicator {
-        Some(reference) => lower(reference, None, session, origins, &mut gaps),
-        None => None,
-    };
-    let composite = doc.indicator.is_none();
-    if doc.objectives.is_empty() {
-        session.warn(
-            doc.metadata.name.at,
-            "an SLO without objectives promises nothing",
-            "add one to `objectives`",
-        );
-        gaps.push("it has no objectives".to_owned());
-    }
-    let mut objectives = Vec::new();
-    for (index, objective) in doc.objectives.iter().enumerate() {
-        origins.insert(name, Part::Objective(index), objective.place, session);
-        let own = match &objective.indicator {
-            Some(reference) => lower(reference, Some(index), session, origins, &mut gaps),
-            None => None,
-        };
-        if composite && objective.indicator.is_none() {
-            let message = "this objective of a composite has no indicator";
-            session.warn(
-                objective.place,
-                message,
-                "add `indicator` or `indicatorRef`, as its siblings have",
-            );
-            gaps.push(format!("objective {} has no indicator", index + 1));
-        }
-        objectives.extend(self::objective(objective, own, doc, session, &mut gaps));
-    }
-    let composition = composite.then(|| match (&extension.composite, doc.method) {
-        (Some((composition, _)), _) => *composition,
-        // Source: OpenSLO v1, composite SLOs: with Timeslices one bad component makes a bad slice.
-        (None, BudgetingMethod::Timeslices) => Composition::AllOf,
-        (None, _) => Composition::Weighted,
-    });
-    if let (false, Some((_, text))) = (composite, &extension.composite) {
-        session.warn(text.at, "this SLO is not a composite", "leave the annotation out");
-    }
+    let mut making = Making { doc, registry, session, origins, gaps: Vec::new() };
+    let window = making.window();
+    let shared = doc.indicator.as_ref().and_then(|given| making.indicator(given, None));
+    let objectives = making.objectives(shared.as_ref());
+    let composition = making.composition(extension.composite.as_ref());
+    let gaps = making.gaps;
     let (alert_rules, alerting) =
         alerting(doc, extension.alerting.as_ref(), registry, strategies, session, origins);
-    if refused || session.findings.errors() > before {
+    if session.findings.errors() > before {
         return Err(Unusable::Refused);
     }
     let (Some(window), true) = (window, gaps.is_empty()) else {
         return Err(Unusable::Incomplete(Incomplete { name: name.clone(), reasons: gaps }));
     };
+    let annotations = doc.metadata.annotations.iter();
     let slo = Slo {
         name: name.clone(),
         display_name: doc.metadata.display_name.clone(),
         description: doc.description.clone(),
         service: doc.service.clone(),
         labels: doc.metadata.labels.clone(),
-        annotations: doc
-            .metadata
-            .annotations
-            .iter()
-            .map(|(key, text)| (key.clone(), text.value.clone()))
-            .collect::<BTreeMap<_, _>>(),
+        annotations: annotations.map(|(key, text)| (key.clone(), text.value.clone())).collect(),
         indicator: shared,
         composition,
         window,
@@ -181,68 +110,151 @@ pub(crate) fn slo(
     Ok((slo, alerting))
 }
 
-fn window(doc: &WindowDoc, session: &mut Session<'_>) -> Result<Window, String> {
-    if doc.length.count == 0 {
-        session.warn(
-            doc.place,
-            "a time window of no length holds nothing",
-            "write a length above 0, like 28d",
-        );
-        return Err("its time window is empty".to_owned());
-    }
-    let Some((anchor, zone)) = &doc.calendar else {
-        return Ok(Window::Rolling { length: doc.length.fixed() });
-    };
-    let Some(unit) = doc.length.calendar() else {
-        let message = "calendars have days and longer periods; this window is shorter than a day";
-        session.warn(
-            doc.place,
-            message,
-            "`1M` is a month and `1m` a minute; or write `isRolling: true`",
-        );
-        return Err("its calendar window is shorter than a day".to_owned());
-    };
-    Ok(Window::Calendar(CalendarWindow {
-        unit,
-        count: doc.length.count,
-        zone: zone.clone(),
-        anchor: *anchor,
-    }))
+/// One SLO in the making.
+struct Making<'m, 's> {
+    doc: &'m SloDoc,
+    registry: &'m Registry,
+    session: &'m mut Session<'s>,
+    origins: &'m mut Origins,
+    /// What stands in the way of evaluating it.
+    gaps: Vec<String>,
 }
 
-fn objective(
-    doc: &ObjectiveDoc,
-    indicator: Option<flyball_model::Indicator>,
-    slo: &SloDoc,
-    session: &mut Session<'_>,
-    gaps: &mut Vec<String>,
-) -> Option<Objective> {
-    let Ok(target) = Target::new(doc.target) else {
-        session.error(doc.place, "a target of 1 leaves no error budget", "write a target below 1");
-        return None;
-    };
-    let sliced = slo.method != BudgetingMethod::Occurrences;
-    let timeslice_window =
-        doc.timeslice_window.filter(|_| sliced).map(super::openslo::Length::fixed);
-    if timeslice_window.is_some_and(Duration::is_zero) {
-        session.warn(
-            doc.place,
-            "a time slice of no length holds nothing",
-            "write a length above 0, like 5m",
-        );
-        gaps.push("its time slices are empty".to_owned());
+impl Making<'_, '_> {
+    /// Notes a warning and what it stands in the way of.
+    fn gap(&mut self, at: Place, message: &str, hint: &str, reason: String) {
+        self.session.warn(at, message, hint);
+        self.gaps.push(reason);
     }
-    let timeslice_target =
-        doc.timeslice_target.filter(|_| slo.method == BudgetingMethod::Timeslices);
-    Some(Objective {
-        display_name: doc.display_name.clone(),
-        target,
-        threshold: doc.op.zip(doc.value),
-        indicator,
-        weight: doc.weight.unwrap_or(Rational::ONE),
-        timeslice_target,
-        timeslice_window,
-    })
+
+    fn window(&mut self) -> Option<Window> {
+        let doc = &self.doc.window;
+        if doc.length.count == 0 {
+            let message = "a time window of no length holds nothing";
+            let reason = "its time window is empty".to_owned();
+            self.gap(doc.place, message, "write a length above 0, like 28d", reason);
+            return None;
+        }
+        let Some((anchor, zone)) = &doc.calendar else {
+            return Some(Window::Rolling { length: doc.length.fixed() });
+        };
+        let Some(unit) = doc.length.calendar() else {
+            let message =
+                "calendars have days and longer periods; this window is shorter than a day";
+            let hint = "`1M` is a month and `1m` a minute; or write `isRolling: true`";
+            let reason = "its calendar window is shorter than a day".to_owned();
+            self.gap(doc.place, message, hint, reason);
+            return None;
+        };
+        Some(Window::Calendar(CalendarWindow {
+            unit,
+            count: doc.length.count,
+            zone: zone.clone(),
+            anchor: *anchor,
+        }))
+    }
+
+    fn indicator(&mut self, given: &Ref<SliDoc>, objective: Option<usize>) -> Option<Indicator> {
+        let Some(sli) = follow(given, &self.registry.slis, "SLI", self.session) else {
+            self.gaps.push("its SLI is not loaded".to_owned());
+            return None;
+        };
+        // Refused: an error was noted, which refuses the whole SLO.
+        let Ok(lowered) = indicator::lower(&sli.metric, &self.registry.sources, self.session)
+        else {
+            return None;
+        };
+        let Lowered { indicator, total, side, by } = lowered;
+        let parts = [
+            (Part::Total { objective }, total),
+            (Part::Side { objective }, side),
+            (Part::By { objective }, by),
+        ];
+        for (part, place) in parts {
+            if let Some(place) = place {
+                self.origins.insert(&self.doc.metadata.name.value, part, place, self.session);
+            }
+        }
+        Some(indicator)
+    }
+
+    fn objectives(&mut self, shared: Option<&Indicator>) -> Vec<Objective> {
+        let doc = self.doc;
+        if doc.objectives.is_empty() {
+            let message = "an SLO without objectives promises nothing";
+            let reason = "it has no objectives".to_owned();
+            self.gap(doc.metadata.name.at, message, "add one to `objectives`", reason);
+        }
+        let mut made = Vec::new();
+        for (index, given) in doc.objectives.iter().enumerate() {
+            let (name, part) = (&doc.metadata.name.value, Part::Objective(index));
+            self.origins.insert(name, part, given.place, self.session);
+            let own = given.indicator.as_ref().and_then(|own| self.indicator(own, Some(index)));
+            if doc.indicator.is_none() && given.indicator.is_none() {
+                let message = "this objective of a composite has no indicator";
+                let hint = "add `indicator` or `indicatorRef`, as its siblings have";
+                let reason = format!("objective {} has no indicator", index + 1);
+                self.gap(given.place, message, hint, reason);
+            }
+            let measured = own.as_ref().or(shared);
+            let gauge = matches!(measured, Some(Indicator::Metric(MetricSli::Threshold { .. })));
+            if gauge && given.op.zip(given.value).is_none() {
+                let message = "a threshold metric needs `op` and `value` in the objective";
+                let reason = format!("objective {} has no threshold", index + 1);
+                self.gap(given.place, message, "like `op: lt` and `value: 500`", reason);
+            }
+            made.extend(self.objective(given, own));
+        }
+        made
+    }
+
+    fn objective(
+        &mut self,
+        given: &ObjectiveDoc,
+        indicator: Option<Indicator>,
+    ) -> Option<Objective> {
+        let Ok(target) = Target::new(given.target) else {
+            let message = "a target of 1 leaves no error budget";
+            self.session.error(given.place, message, "write a target below 1");
+            return None;
+        };
+        let method = self.doc.method;
+        let sliced = method != BudgetingMethod::Occurrences;
+        let timeslice_window = given.timeslice_window.filter(|_| sliced).map(Length::fixed);
+        if timeslice_window.is_some_and(Duration::is_zero) {
+            let message = "a time slice of no length holds nothing";
+            let reason = "its time slices are empty".to_owned();
+            self.gap(given.place, message, "write a length above 0, like 5m", reason);
+        }
+        Some(Objective {
+            display_name: given.display_name.clone(),
+            target,
+            threshold: given.op.zip(given.value),
+            indicator,
+            weight: given.weight.unwrap_or(Rational::ONE),
+            timeslice_target: given
+                .timeslice_target
+                .filter(|_| method == BudgetingMethod::Timeslices),
+            timeslice_window,
+        })
+    }
+
+    /// How components join; `None` for an SLO with one indicator.
+    fn composition(&mut self, said: Option<&(Composition, Text)>) -> Option<Composition> {
+        if self.doc.indicator.is_some() {
+            if let Some((_, text)) = said {
+                let message = "this SLO is not a composite";
+                self.session.warn(text.at, message, "leave the annotation out");
+            }
+            return None;
+        }
+        Some(match (said, self.doc.method) {
+            (Some((composition, _)), _) => *composition,
+            // Source: OpenSLO v1, composite SLOs: one bad component makes a bad time slice.
+            (None, BudgetingMethod::Timeslices) => Composition::AllOf,
+            (None, _) => Composition::Weighted,
+        })
+    }
 }
 
 /// The rules of an SLO: a named strategy wins over policies; with neither, the caller's default.
@@ -294,8 +306,7 @@ fn rule(
     before: &[AlertRule],
     session: &mut Session<'_>,
 ) -> Option<AlertRule> {
-    let (lookback, hold) =
-        (condition.lookback.fixed(), condition.after.map(super::openslo::Length::fixed));
+    let (lookback, hold) = (condition.lookback.fixed(), condition.after.map(Length::fixed));
     if lookback.is_zero() {
         let message = "a lookback of no length sees nothing: the condition makes no alert rule";
         session.warn(condition.place, message, "write a length above 0, like 1h");

@@ -2,6 +2,8 @@
 //!
 //! Reading files is the caller's job: a [`Source`] is a name and a text.
 
+use std::borrow::Cow;
+
 /// The largest source that is read, in bytes: about fifty thousand lines of YAML.
 pub const SOURCE_BYTES_MAX: usize = 4 << 20;
 
@@ -42,7 +44,7 @@ pub(crate) struct Position {
 pub(crate) struct SourceText<'s> {
     name: &'s str,
     text: &'s str,
-    lines: Vec<usize>,
+    lines: Cow<'s, [usize]>,
 }
 
 impl<'s> SourceText<'s> {
@@ -55,7 +57,18 @@ impl<'s> SourceText<'s> {
         };
         let lines =
             std::iter::once(0).chain((0..bytes.len()).filter(ends).map(|at| at + 1)).collect();
-        Self { name: &source.name, text, lines }
+        Self { name: &source.name, text, lines: Cow::Owned(lines) }
+    }
+
+    /// As [`Self::new`], with the line starts that it found before.
+    pub(crate) fn with_lines(source: &'s Source, lines: &'s [usize]) -> Self {
+        let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+        Self { name: &source.name, text, lines: Cow::Borrowed(lines) }
+    }
+
+    /// Where the lines start, to be kept for [`Self::with_lines`].
+    pub(crate) fn lines(&self) -> Vec<usize> {
+        self.lines.to_vec()
     }
 
     pub(crate) fn name(&self) -> &'s str {
@@ -69,6 +82,10 @@ impl<'s> SourceText<'s> {
     /// The text of `span`; empty when the span does not fit the text.
     pub(crate) fn slice(&self, span: Span) -> &'s str {
         self.text.get(span.start..span.end.max(span.start)).unwrap_or("")
+    }
+
+    pub(crate) fn line_count(&self) -> usize {
+        self.lines.len()
     }
 
     /// The number of the line that holds byte `at`, counted from 0.

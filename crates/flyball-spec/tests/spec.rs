@@ -1,9 +1,13 @@
 //! Conformance with documents that others labelled, and properties of reading and writing.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its data is to fail")]
+
 #[path = "spec/conformance.rs"]
 mod conformance;
 #[path = "spec/deviations.rs"]
 mod deviations;
+#[path = "spec/docs.rs"]
+mod docs;
 #[path = "spec/extensions.rs"]
 mod extensions;
 #[path = "spec/imports.rs"]

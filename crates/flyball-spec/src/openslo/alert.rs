@@ -1,4 +1,4 @@
-//! AlertPolicy, AlertCondition and AlertNotificationTarget, on their own and inlined.
+//! `AlertPolicy`, `AlertCondition` and `AlertNotificationTarget`, on their own and inlined.
 
 use flyball_model::Rational;
 
@@ -24,7 +24,7 @@ pub(super) fn condition_document(
     version: Version,
     r: &mut Reader<'_, '_>,
 ) -> Option<Document> {
-    condition(fields, version, r).map(Document::Condition)
+    condition(fields, version, r).map(|condition| Document::Condition(Box::new(condition)))
 }
 
 pub(super) fn target_document(

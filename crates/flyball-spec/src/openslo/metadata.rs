@@ -1,4 +1,4 @@
-//! `metadata`, and the kinds that hold little else: Service and DataSource.
+//! `metadata`, and the kinds that hold little else: `Service` and `DataSource`.
 
 use std::collections::BTreeMap;
 

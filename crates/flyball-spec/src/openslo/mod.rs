@@ -142,10 +142,10 @@ pub(crate) struct TargetDoc {
 pub(crate) enum Document {
     Service(ServiceDoc),
     DataSource(DataSourceDoc),
-    Sli(SliDoc),
+    Sli(Box<SliDoc>),
     Slo(Box<SloDoc>),
     Policy(PolicyDoc),
-    Condition(ConditionDoc),
+    Condition(Box<ConditionDoc>),
     Target(TargetDoc),
 }
 

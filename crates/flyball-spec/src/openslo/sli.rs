@@ -10,7 +10,7 @@ pub(super) fn document(
     version: Version,
     r: &mut Reader<'_, '_>,
 ) -> Option<Document> {
-    sli(fields, version, r).map(Document::Sli)
+    sli(fields, version, r).map(|sli| Document::Sli(Box::new(sli)))
 }
 
 /// `metadata` and `spec` of an SLI, on its own or inlined.
@@ -80,7 +80,7 @@ fn ratio_metric(node: &Node, version: Version, r: &mut Reader<'_, '_>) -> Option
     let raw_type = fields.get("rawType");
     fields.finish(r);
     let head = node.head(r.source);
-    let metric = match (good, bad, total, raw) {
+    match (good, bad, total, raw) {
         (Some(side), None, Some(total), None) | (None, Some(side), Some(total), None) => {
             let side_query = query(side, version, r);
             let total = query(total, version, r);
@@ -93,13 +93,12 @@ fn ratio_metric(node: &Node, version: Version, r: &mut Reader<'_, '_>) -> Option
         }
         (None, None, None, Some(raw)) => {
             let query = query(raw, version, r);
-            let failures = match raw_type {
-                Some(node) => r.word(node, &[("success", false), ("failure", true)]),
-                None => {
-                    let message = "`rawType` is missing beside `raw`";
-                    r.error(head, message, "say whether the ratio is of `success` or `failure`");
-                    None
-                }
+            let failures = if let Some(node) = raw_type {
+                r.word(node, &[("success", false), ("failure", true)])
+            } else {
+                let message = "`rawType` is missing beside `raw`";
+                r.error(head, message, "say whether the ratio is of `success` or `failure`");
+                None
             };
             Some(Metric::Raw { failures: failures?, query: query? })
         }
@@ -125,8 +124,7 @@ fn ratio_metric(node: &Node, version: Version, r: &mut Reader<'_, '_>) -> Option
             r.error(head, "a ratio needs `total`, or a ready ratio as `raw`", "add one of them");
             None
         }
-    };
-    metric
+    }
 }
 
 /// One metric: `metricSource` in v1, its fields directly in v2alpha.

@@ -239,7 +239,7 @@ pub(crate) fn json(node: &Node, indent: usize, out: &mut String) {
     match &node.data {
         Data::Scalar(scalar) => match meaning(scalar) {
             Meaning::Text => {
-                out.push_str(&serde_json::Value::from(scalar.text.as_str()).to_string())
+                out.push_str(&serde_json::Value::from(scalar.text.as_str()).to_string());
             }
             Meaning::Null => out.push_str("null"),
             Meaning::Bool(value) => out.push_str(&value.to_string()),

@@ -1,5 +1,7 @@
 //! The tree.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::scalar::{Meaning, meaning};
@@ -110,7 +112,7 @@ impl Node {
                     if at >= items[index].span.end.max(items[index].span.start + 1) {
                         return path;
                     }
-                    path.push_str(&format!("[{index}]"));
+                    let _ = write!(path, "[{index}]");
                     if items[index].span.start == at && items[index].first_key_starts_at(at) {
                         // The item's own start is also its first key's: the item is meant.
                         return path;

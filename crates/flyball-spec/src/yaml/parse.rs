@@ -352,19 +352,15 @@ mod tests {
             parsed.documents[0].to_json().to_string(),
             r#"{"a":{"j":2,"k":1},"b":{"j":2,"k":1},"c":{"j":2,"k":3}}"#
         );
-        let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
-        for level in 1..30 {
+        let level = |level: usize| {
             let previous = format!("*a{}", level - 1);
-            laughs.push_str(&format!(
-                "a{level}: &a{level} [{}]\n",
-                [previous.as_str(); 9].join(", ")
-            ));
-        }
+            format!("a{level}: &a{level} [{}]\n", [previous.as_str(); 9].join(", "))
+        };
+        let laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n")
+            + &(1..30).map(level).collect::<String>();
         assert!(parse(&laughs).faults[0].message.contains("aliases expanded"));
-        let mut chain = String::from("a0: &a0 [x]\n");
-        for level in 1..200 {
-            chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
-        }
+        let level = |level: usize| format!("a{level}: &a{level} [*a{}]\n", level - 1);
+        let chain = String::from("a0: &a0 [x]\n") + &(1..200).map(level).collect::<String>();
         assert!(parse(&chain).faults[0].message.contains("nested deeper"));
         assert!(parse("a: &a [*a]\n").faults[0].message.contains("alias"));
     }
@@ -373,10 +369,7 @@ mod tests {
     fn depth_is_bounded_in_blocks_and_flows() {
         let flow = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(parse(&flow).faults.len(), 1);
-        let mut block = String::new();
-        for level in 0..500 {
-            block.push_str(&format!("{}k:\n", " ".repeat(level)));
-        }
+        let block: String = (0..500).map(|level| " ".repeat(level) + "k:\n").collect();
         assert!(parse(&block).faults[0].message.contains("nested deeper"));
     }
 

@@ -45,10 +45,12 @@ fn many_faults_are_found_in_linear_time() {
         .map(|n| {
             format!("- {{apiVersion: openslo/v1, kind: SLI, metadata: {{name: sli-{n}}}, spec: {{thresholdMetric: {{metricSource: {{spec: {{q: x}}}}}}}}}}\n- {{apiVersion: openslo/v1, kind: SLO, metadata: {{name: slo-{n}}}, spec: {{service: s, indicatorRef: other-{n}, budgetingMethod: Occurrences, timeWindow: [{{duration: 1d, isRolling: true}}], objectives: [{{target: 0.9}}]}}}}\n")
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let (set, diagnostics) = load(&[Source::new("a.yaml", slis)]);
     assert_eq!((set.incomplete.len(), diagnostics.len()), (5_000, flyball_spec::DIAGNOSTICS_MAX));
-    let unknown: String = (0..20_000).map(|n| format!("  key{n}: 1\n")).collect();
+    let unknown: String =
+        (0..20_000).map(|n| format!("  key{n}: 1\n")).collect::<Vec<_>>().concat();
     let text = CHECKOUT.replace("spec:\n  description", &format!("spec:\n{unknown}  description"));
     let (set, diagnostics) = load(&[Source::new("a.yaml", text)]);
     assert_eq!((set.slos.len(), diagnostics.len()), (0, flyball_spec::DIAGNOSTICS_MAX));
@@ -182,12 +184,15 @@ proptest! {
 fn monsters_are_refused_quickly() {
     let wide = format!("a: [{}]", "1, ".repeat(1_000_000));
     let long = format!("a: {}", "x".repeat(3_000_000));
-    let keys: String = (0..100_000).map(|n| format!("k{n}: 1\n")).collect();
+    let keys: String = (0..100_000).map(|n| format!("k{n}: 1\n")).collect::<Vec<_>>().concat();
     let same: String = "k: 1\n".repeat(100_000);
-    let unknown: String =
-        (0..50_000).map(|n| format!("- {{apiVersion: openslo/v{n}, kind: SLO}}\n")).collect();
+    let unknown: String = (0..50_000)
+        .map(|n| format!("- {{apiVersion: openslo/v{n}, kind: SLO}}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let brackets = "[".repeat(1_000_000);
-    let anchors: String = (0..20_000).map(|n| format!("k{n}: &a{n} [1]\n")).collect();
+    let anchors: String =
+        (0..20_000).map(|n| format!("k{n}: &a{n} [1]\n")).collect::<Vec<_>>().concat();
     let huge = "x".repeat(flyball_spec::SOURCE_BYTES_MAX + 1);
     for text in [wide, long, keys, same, unknown, brackets, anchors, huge] {
         let (set, diagnostics) = load(&[Source::new("a.yaml", text)]);
