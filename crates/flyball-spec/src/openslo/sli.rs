@@ -23,9 +23,9 @@ fn sli(fields: &mut Fields<'_>, version: Version, r: &mut Reader<'_, '_>) -> Opt
     let metric = match (threshold, ratio) {
         (Some(node), None) => query(node, version, r).map(Metric::Threshold),
         (None, Some(node)) => ratio_metric(node, version, r),
-        (Some(_), Some(second)) => {
+        (Some(_), Some(_)) => {
             let hint = "keep `ratioMetric` or `thresholdMetric`";
-            r.error(second.head(r.source), "an SLI has one metric, not two", hint);
+            r.error(node.head(r.source), "an SLI has one metric, not two", hint);
             None
         }
         (None, None) => {

@@ -145,12 +145,13 @@ impl Node {
             if entries.first().is_some_and(|entry| entry.key_span.start == at))
     }
 
-    /// Where to point for the whole node: a scalar itself, else the first line of it.
+    /// Where to point for the whole node: a scalar itself, the first key of a block, else the
+    /// bracket or dash that opens it.
     pub(crate) fn head(&self, source: &SourceText<'_>) -> Span {
         match &self.data {
             Data::Scalar(_) => self.span,
             Data::Mapping(entries) => match entries.first() {
-                Some(entry) if entry.key_span.start >= self.span.start => entry.key_span,
+                Some(entry) if entry.key_span.start == self.span.start => entry.key_span,
                 _ => first_char(self.span, source),
             },
             Data::Sequence(_) => first_char(self.span, source),

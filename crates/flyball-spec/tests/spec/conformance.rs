@@ -57,3 +57,38 @@ fn every_published_file_is_judged_as_labelled() {
     }
     report(&wrong);
 }
+
+/// The field paths of a verdict, list positions kept, what follows the field itself taken away.
+fn labelled_paths(error: &str) -> Vec<String> {
+    let lines = error.lines().filter_map(|line| line.strip_prefix("  - '"));
+    lines
+        .map(|line| {
+            // A key with dots stands in brackets and quotes, and may hold a quote's end itself.
+            let path = line.split("['").next().unwrap();
+            let path = path.split('\'').next().unwrap();
+            let path = path.strip_suffix(".value").or(path.strip_suffix(".unit")).unwrap_or(path);
+            path.to_owned()
+        })
+        .collect()
+}
+
+/// Every field that the validator complains about is complained about here, or the object around
+/// it or something inside it.
+#[test]
+fn every_labelled_fault_is_found_at_its_field() {
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for (index, row) in lines("openslo/labelled.ndjson").iter().enumerate() {
+        let (_, diagnostics) = load(&[Source::new("doc.json", row["doc"].to_string())]);
+        let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|d| d.is_error()).collect();
+        for label in labelled_paths(row["error"].as_str().unwrap_or("")) {
+            checked += 1;
+            let related =
+                |d: &&&Diagnostic| d.path.starts_with(&label) || label.starts_with(&d.path);
+            if !errors.iter().any(|d| related(&d)) {
+                wrong.push(format!("{index} {label}\n{}", flyball_spec::render(&diagnostics)));
+            }
+        }
+    }
+    assert!(checked > 380, "{checked}");
+    report(&wrong);
+}

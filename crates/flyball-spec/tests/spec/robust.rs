@@ -41,20 +41,20 @@ fn seeds() -> Vec<String> {
 /// References that lead nowhere, unknown keys and unknown names cost no more than their number.
 #[test]
 fn many_faults_are_found_in_linear_time() {
-    let slis: String = (0..5_000)
+    let slis: String = (0..2_000)
         .map(|n| {
             format!("- {{apiVersion: openslo/v1, kind: SLI, metadata: {{name: sli-{n}}}, spec: {{thresholdMetric: {{metricSource: {{spec: {{q: x}}}}}}}}}}\n- {{apiVersion: openslo/v1, kind: SLO, metadata: {{name: slo-{n}}}, spec: {{service: s, indicatorRef: other-{n}, budgetingMethod: Occurrences, timeWindow: [{{duration: 1d, isRolling: true}}], objectives: [{{target: 0.9}}]}}}}\n")
         })
         .collect::<Vec<_>>()
         .concat();
     let (set, diagnostics) = load(&[Source::new("a.yaml", slis)]);
-    assert_eq!((set.incomplete.len(), diagnostics.len()), (5_000, flyball_spec::DIAGNOSTICS_MAX));
+    assert_eq!((set.incomplete.len(), diagnostics.len()), (2_000, flyball_spec::DIAGNOSTICS_MAX));
     let unknown: String =
         (0..20_000).map(|n| format!("  key{n}: 1\n")).collect::<Vec<_>>().concat();
     let text = CHECKOUT.replace("spec:\n  description", &format!("spec:\n{unknown}  description"));
     let (set, diagnostics) = load(&[Source::new("a.yaml", text)]);
     assert_eq!((set.slos.len(), diagnostics.len()), (0, flyball_spec::DIAGNOSTICS_MAX));
-    let many: String = (0..3_000)
+    let many: String = (0..1_000)
         .map(|n| {
             CHECKOUT
                 .replace("name: checkout\n", &format!("name: c{n}\n"))
@@ -63,7 +63,7 @@ fn many_faults_are_found_in_linear_time() {
         })
         .collect();
     let (set, diagnostics) = load(&[Source::new("a.yaml", many)]);
-    assert_eq!((set.slos.len(), diagnostics.len()), (3_000, 0));
+    assert_eq!((set.slos.len(), diagnostics.len()), (1_000, 0));
     assert_eq!(lint(&set).len(), flyball_spec::DIAGNOSTICS_MAX);
 }
 
