@@ -3,6 +3,9 @@
 //! One module a format below this one. Codecs of line formats get whole lines at a time, so that
 //! chunks of a file can be decoded in parallel; codecs of documents get the whole stream.
 
+pub(crate) mod access_log;
+pub(crate) mod csv;
+mod infer;
 pub(crate) mod ndjson;
 
 use std::io::Read;

@@ -1,8 +1,14 @@
 //! The formats that can be read: how they are named, told apart, and decoded.
 
+mod detect;
+mod parse;
+
 use std::fs::File;
+use std::sync::Arc;
 
 use crate::batch::BatchBuilder;
+use crate::codec::access_log::{AccessLogCodec, LogFormat, LogFormatError};
+use crate::codec::csv::{self, CsvOptions};
 use crate::codec::ndjson::NdjsonCodec;
 use crate::codec::{Decoded, LineCodec, StreamCodec};
 
@@ -11,6 +17,39 @@ use crate::codec::{Decoded, LineCodec, StreamCodec};
 pub enum Format {
     /// One JSON object a line.
     Ndjson,
+    /// An access log of Apache or nginx.
+    AccessLog {
+        /// As it was named: `combined`, `nginx:$remote_addr …`.
+        name: String,
+        /// What its lines look like.
+        format: Arc<LogFormat>,
+    },
+    /// Values with delimiters between them.
+    Csv(Arc<CsvOptions>),
+}
+
+/// A format that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// No format of this name.
+    #[error("`{name}` is no format\nhint: {hint}")]
+    Unknown {
+        /// The name as given.
+        name: String,
+        /// What was meant, or what there is.
+        hint: String,
+    },
+    /// A log format string that cannot be used.
+    #[error(transparent)]
+    LogFormat(#[from] LogFormatError),
+    /// An option of CSV that cannot be used.
+    #[error("`{option}` cannot be used as an option of CSV\nhint: {hint}")]
+    Csv {
+        /// The option as given.
+        option: String,
+        /// What can be used.
+        hint: &'static str,
+    },
 }
 
 /// Where a record of a line format ends.
@@ -74,15 +113,25 @@ impl Format {
     /// The format of the input called `name` that begins with `head` (decompressed): by content,
     /// then by the extension. `None` when neither tells.
     pub fn detect(name: &str, head: &[u8]) -> Option<Self> {
-        let first = head.iter().copied().find(|b| !b.is_ascii_whitespace() && *b != 0xEF);
-        let _ = name;
-        (first == Some(b'{')).then_some(Self::Ndjson)
+        detect::detect(name, head)
+    }
+
+    /// The format that `text` names; `None` for `auto`, which is to be detected.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] for a name that is none, a log format string or an option that cannot be
+    /// used.
+    pub fn parse(text: &str) -> Result<Option<Self>, FormatError> {
+        parse::parse(text)
     }
 
     /// The name shown and accepted.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::Ndjson => "ndjson",
+            Self::Ndjson => "ndjson".to_owned(),
+            Self::AccessLog { name, .. } => name.clone(),
+            Self::Csv(options) => options.to_string(),
         }
     }
 
@@ -94,6 +143,22 @@ impl Format {
                 header: false,
                 new: Box::new(|_| Box::new(NdjsonCodec::new())),
             },
+            Self::AccessLog { format, .. } => {
+                let format = Arc::clone(format);
+                Codec::Lines {
+                    splitter: Splitter::Newline,
+                    header: false,
+                    new: Box::new(move |_| Box::new(AccessLogCodec::new(Arc::clone(&format)))),
+                }
+            }
+            Self::Csv(options) => Codec::Lines {
+                splitter: Splitter::QuotedCsv,
+                header: options.header,
+                new: csv::new_codec(Arc::clone(options)),
+            },
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
