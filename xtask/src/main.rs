@@ -1,1 +1,37 @@
-fn main() {}
+//! Repository chores, run as `cargo run -p xtask -- <chore>`.
+//!
+//! One chore so far: [`tidy`] holds the repository to what ARCHITECTURE.md says of it. Chores only
+//! read; none of them changes a file or the network.
+
+mod manifest;
+mod tidy;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: xtask tidy [ROOT]\n\n  \
+    tidy   check crate arrows, duplicate dependencies, layout, sources, documents, formats\n";
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let chore = arguments.next();
+    let root = arguments.next().map_or_else(workspace_root, PathBuf::from);
+    let mut out = std::io::stdout().lock();
+    if chore.as_deref() != Some("tidy") {
+        write!(out, "{USAGE}")?;
+        return Ok(ExitCode::from(2));
+    }
+    let report = tidy::run(&root)?;
+    for finding in &report.findings {
+        writeln!(out, "{finding}")?;
+    }
+    writeln!(out, "{report}")?;
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The directory above this crate.
+fn workspace_root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.clone(), PathBuf::from)
+}

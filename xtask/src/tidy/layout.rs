@@ -1,0 +1,156 @@
+//! The layout of the workspace: flat `crates/`, a directory named as its crate, the workspace's
+//! lints everywhere, one integration test binary a crate.
+
+use super::Finding;
+use super::graph::{Graph, Member, Package};
+use super::tree::Tree;
+use crate::manifest::Manifest;
+
+/// Crates with `unsafe` code. Cargo cannot inherit lints and override one, so they repeat them.
+const UNSAFE: &[&str] = &["flyball-scan"];
+
+/// Everything that is not where or as it should be.
+pub(super) fn check(graph: &Graph, tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let workspace = Manifest::parse(tree.text("Cargo.toml").unwrap_or_default());
+    for (_, package, member) in graph.members() {
+        findings.extend(place(package, member));
+        findings.extend(lints(package, member, &workspace));
+    }
+    for directory in tree.directories_in("crates") {
+        let manifest = format!("crates/{directory}/Cargo.toml");
+        if !tree.exists(&manifest) {
+            findings.push(Finding::new(
+                manifest,
+                1,
+                format!("crates/{directory} is no crate"),
+                "crates are flat: put modules into src/, or remove the directory",
+            ));
+        }
+        findings.extend(test_binaries(tree, directory));
+    }
+    findings
+}
+
+fn place(package: &Package, member: &Member) -> Option<Finding> {
+    let wanted = match package.name.as_str() {
+        "xtask" => "xtask/Cargo.toml".to_owned(),
+        name => format!("crates/{name}/Cargo.toml"),
+    };
+    (member.path != wanted).then(|| {
+        Finding::new(
+            &member.path,
+            1,
+            format!("the crate `{}` belongs in {wanted}", package.name),
+            "crates/ is flat and a directory is named as its crate",
+        )
+    })
+}
+
+fn lints(package: &Package, member: &Member, workspace: &Manifest) -> Vec<Finding> {
+    let manifest = &member.manifest;
+    if !UNSAFE.contains(&package.name.as_str()) {
+        let inherits = manifest.table("lints").any(|k| k.name == "workspace" && k.value == "true")
+            || manifest.table("").any(|k| k.name == "lints.workspace" && k.value == "true");
+        return if inherits {
+            Vec::new()
+        } else {
+            vec![Finding::new(
+                &member.path,
+                1,
+                format!("`{}` does not take the workspace's lints", package.name),
+                "add `[lints]` with `workspace = true`",
+            )]
+        };
+    }
+    let mut findings = Vec::new();
+    for tool in ["rust", "clippy"] {
+        let (shared, own) = (format!("workspace.lints.{tool}"), format!("lints.{tool}"));
+        for lint in workspace.table(&shared) {
+            let is_needed = lint.name != "unsafe_code" && lint.value != "\"allow\"";
+            if is_needed && !manifest.table(&own).any(|key| key.name == lint.name) {
+                findings.push(Finding::new(
+                    &member.path,
+                    manifest.table(&own).next().map_or(1, |key| key.line),
+                    format!("`[{own}]` lacks the workspace's `{}`", lint.name),
+                    "repeat it: a crate with unsafe code cannot inherit the workspace's lints",
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// Every binary links everything, DataFusion included; one is enough.
+fn test_binaries(tree: &Tree, directory: &str) -> Option<Finding> {
+    let prefix = format!("crates/{directory}/tests/");
+    let mut binaries: Vec<&str> = tree
+        .files()
+        .filter(|path| {
+            path.strip_prefix(&prefix).is_some_and(|rest| match rest.split_once('/') {
+                None => std::path::Path::new(rest).extension().is_some_and(|end| end == "rs"),
+                Some((_, inner)) => inner == "main.rs",
+            })
+        })
+        .collect();
+    let second = (binaries.len() > 1).then(|| binaries.pop()).flatten()?;
+    Some(Finding::new(
+        second,
+        1,
+        format!("crates/{directory} has {} integration test binaries", binaries.len() + 1),
+        "make it a module of the first: each binary is linked again",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::graph::fixture;
+    use super::*;
+
+    const LINTS: &str = "[lints]\nworkspace = true\n";
+    const ROOT: &str = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"\n\
+                        [workspace.lints.clippy]\ntodo = \"warn\"\nfloat_cmp = \"allow\"\n";
+
+    fn messages(name: &str, manifest: &str, files: &[(&str, &str)]) -> Vec<String> {
+        let graph = fixture(&[name], &[(name, manifest)]);
+        let mut all = vec![("Cargo.toml", ROOT)];
+        all.extend_from_slice(files);
+        check(&graph, &Tree::of(&all)).into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn lints_are_inherited_or_repeated() {
+        assert_eq!(messages("flyball", LINTS, &[]), [""; 0]);
+        assert_eq!(messages("flyball", "", &[]), ["`flyball` does not take the workspace's lints"]);
+        let own = "[lints.rust]\nmissing_docs = \"warn\"\n[lints.clippy]\ntodo = \"warn\"\n";
+        assert_eq!(messages("flyball-scan", own, &[]), [""; 0]);
+        let own = "[lints.rust]\nmissing_docs = \"warn\"\n";
+        assert_eq!(
+            messages("flyball-scan", own, &[]),
+            ["`[lints.clippy]` lacks the workspace's `todo`"]
+        );
+    }
+
+    #[test]
+    fn a_directory_is_a_crate_of_its_name() {
+        let found = messages("flyball", LINTS, &[("crates/group/inner/Cargo.toml", "")]);
+        assert_eq!(found, ["crates/group is no crate"]);
+        let mut graph = fixture(&["flyball"], &[("flyball", LINTS)]);
+        graph.packages[0].member.as_mut().unwrap().path = "crates/other/Cargo.toml".to_owned();
+        let found = check(&graph, &Tree::of(&[]));
+        assert_eq!(found[0].message, "the crate `flyball` belongs in crates/flyball/Cargo.toml");
+    }
+
+    #[test]
+    fn one_test_binary_is_enough() {
+        let one = [("crates/flyball/Cargo.toml", ""), ("crates/flyball/tests/cli.rs", "")];
+        assert_eq!(messages("flyball", LINTS, &one), [""; 0]);
+        let mut two = one.to_vec();
+        two.push(("crates/flyball/tests/other/main.rs", ""));
+        two.push(("crates/flyball/tests/cli/part.rs", ""));
+        assert_eq!(
+            messages("flyball", LINTS, &two),
+            ["crates/flyball has 2 integration test binaries"]
+        );
+    }
+}
