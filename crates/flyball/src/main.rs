@@ -1,1 +1,7 @@
-fn main() {}
+//! The `flyball` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flyball::run(std::env::args_os()).into()
+}

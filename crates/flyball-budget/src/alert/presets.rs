@@ -15,6 +15,14 @@ const fn percent(numerator: u64) -> Rational {
     }
 }
 
+/// What the default rules ask beside the ratio: at least two bad events, and 99.9 % certainty
+/// that the burn is above the factor.
+///
+/// One failure is never evidence. The certainty is high because the rules are asked at every slot:
+/// at ten requests an hour a service right at the factor would otherwise still page on chance.
+pub const EVIDENCE_DEFAULT: Evidence =
+    Evidence { confidence: Rational::new(999, 1000), bad_min: 2, valid_min: 0 };
+
 fn rule(name: &str, severity: Severity, condition: Condition) -> AlertRule {
     AlertRule { name: name.to_owned(), severity, condition, hold: Duration::ZERO, evidence: None }
 }
@@ -85,6 +93,11 @@ pub fn multi_window(evidence: Option<Evidence>) -> Vec<AlertRule> {
         pair("burn-1d-2h", Severity::Ticket, 10, hours(24), hours(2)),
         pair("burn-3d-6h", Severity::Ticket, 10, hours(72), hours(6)),
     ]
+}
+
+/// The rules of an SLO that says nothing: [`multi_window`] with [`EVIDENCE_DEFAULT`].
+pub fn default_rules() -> Vec<AlertRule> {
+    multi_window(Some(EVIDENCE_DEFAULT))
 }
 
 /// The six strategies by name, in the order of the book.

@@ -1,0 +1,271 @@
+//! One indivisible term of a predicate, such as `duration_ms <= 300`, over a batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
+use arrow::error::ArrowError;
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ExprWithAlias};
+use flyball_events::TWIN_SUFFIX;
+
+use crate::coerce::coerce;
+use crate::error::QueryError;
+use crate::truth::Truth;
+
+/// A term without AND, OR or NOT at its top, with its compiled forms by attribute types.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    text: String,
+    sql: SqlExpr,
+    /// The attributes it reads, sorted.
+    pub(crate) attributes: Vec<String>,
+    compiled: HashMap<Vec<Option<DataType>>, Compiled>,
+}
+
+#[derive(Debug, Clone)]
+struct Compiled {
+    schema: Arc<Schema>,
+    /// For each column of `schema` the index of its attribute, and whether it is the twin.
+    columns: Vec<(usize, bool)>,
+    expr: Arc<dyn PhysicalExpr>,
+}
+
+impl Leaf {
+    pub(crate) fn new(text: String, sql: SqlExpr, attributes: Vec<String>) -> Self {
+        Self { text, sql, attributes, compiled: HashMap::new() }
+    }
+
+    pub(crate) fn sql(&self) -> &SqlExpr {
+        &self.sql
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Compiles the term as if no attribute had a type yet: finds unknown functions, wrong
+    /// numbers of arguments and results that can never be a truth value.
+    pub(crate) fn check(&mut self, state: &SessionState) -> Result<(), QueryError> {
+        let types = vec![None; self.attributes.len()];
+        self.compile(state, &types).map(|_| ())
+    }
+
+    /// The truth of the term for each row of `batch`.
+    pub(crate) fn evaluate(
+        &mut self,
+        state: &SessionState,
+        batch: &RecordBatch,
+    ) -> Result<Truth, QueryError> {
+        let columns: Vec<Option<&ArrayRef>> =
+            self.attributes.iter().map(|name| batch.column_by_name(name)).collect();
+        // A term over one dictionary-coded attribute is decided once per distinct value.
+        if let [Some(column)] = columns[..]
+            && let Some(dictionary) = column.as_dictionary_opt::<UInt32Type>()
+        {
+            let values = dictionary.values();
+            let null = new_null_array(values.data_type(), 1);
+            let entries = concat(&[values.as_ref(), null.as_ref()]).map_err(|e| self.failed(&e))?;
+            let truth = self.evaluate_columns(state, &[Some(entries)], values.len() + 1)?;
+            let keys = dictionary.keys();
+            let null_code = values.len();
+            return Ok(if keys.null_count() == 0 {
+                truth.spread(keys.values().iter().map(|key| *key as usize))
+            } else {
+                truth.spread(
+                    (0..keys.len())
+                        .map(|row| if keys.is_null(row) { null_code } else { keys.value(row) as usize }),
+                )
+            });
+        }
+        let mut plain: Vec<Option<ArrayRef>> = Vec::with_capacity(2 * columns.len());
+        for column in &columns {
+            plain.push(match column {
+                Some(column) => Some(plain_array(column).map_err(|e| self.failed(&e))?),
+                None => None,
+            });
+        }
+        for name in &self.attributes {
+            plain.push(batch.column_by_name(&format!("{name}{TWIN_SUFFIX}")).cloned());
+        }
+        self.evaluate_columns(state, &plain, batch.num_rows())
+    }
+
+    /// `columns` holds an array per attribute and then, optionally, a text twin per attribute.
+    fn evaluate_columns(
+        &mut self,
+        state: &SessionState,
+        columns: &[Option<ArrayRef>],
+        rows: usize,
+    ) -> Result<Truth, QueryError> {
+        let types: Vec<Option<DataType>> =
+            columns.iter().map(|c| c.as_ref().map(|c| c.data_type().clone())).collect();
+        let compiled = self.compile(state, &types)?;
+        let arrays: Vec<ArrayRef> = compiled
+            .columns
+            .iter()
+            .filter_map(|(attribute, is_twin)| {
+                let at = attribute + if *is_twin { self.attributes.len() } else { 0 };
+                columns[at].clone()
+            })
+            .collect();
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(compiled.schema.clone(), arrays, &options)
+            .map_err(|e| self.failed(&e))?;
+        match compiled.expr.evaluate(&batch) {
+            Ok(value) => return self.truth(&value, rows),
+            Err(error) if is_about_values(&error) => {}
+            Err(error) => return Err(self.failed(&error)),
+        }
+        // One row (a division by zero, say) must not decide over its batch: that row is unknown.
+        let mut answers = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let answer = match compiled.expr.evaluate(&batch.slice(row, 1)) {
+                Ok(value) => value.into_array(1).ok().and_then(|array| {
+                    let array = array.as_boolean_opt()?;
+                    (!array.is_null(0)).then(|| array.value(0))
+                }),
+                Err(_) => None,
+            };
+            answers.push(answer);
+        }
+        Ok(Truth::from_array(&BooleanArray::from(answers)))
+    }
+
+    fn truth(&self, value: &ColumnarValue, rows: usize) -> Result<Truth, QueryError> {
+        let array = value.to_array(rows).map_err(|e| self.failed(&e))?;
+        match array.as_boolean_opt() {
+            Some(array) => Ok(Truth::from_array(array)),
+            None if array.data_type() == &DataType::Null => Ok(Truth::unknown(rows)),
+            None => Err(self.not_boolean(array.data_type())),
+        }
+    }
+
+    fn compile(
+        &mut self,
+        state: &SessionState,
+        types: &[Option<DataType>],
+    ) -> Result<Compiled, QueryError> {
+        if let Some(compiled) = self.compiled.get(types) {
+            return Ok(compiled.clone());
+        }
+        // An attribute the batch does not have is null of no type; a function that insists on a
+        // type gets a null text instead.
+        let compiled = self
+            .compile_with(state, types, &DataType::Null)
+            .or_else(|_| self.compile_with(state, types, &DataType::Utf8))
+            .map_err(|error| self.failed(&error))?;
+        let data_type =
+            compiled.expr.data_type(&compiled.schema).map_err(|error| self.failed(&error))?;
+        if !matches!(data_type, DataType::Boolean | DataType::Null) {
+            return Err(self.not_boolean(&data_type));
+        }
+        // Types per attribute are few, so the cache stays small.
+        self.compiled.insert(types.to_vec(), compiled.clone());
+        Ok(compiled)
+    }
+
+    fn compile_with(
+        &self,
+        state: &SessionState,
+        types: &[Option<DataType>],
+        absent: &DataType,
+    ) -> Result<Compiled, DataFusionError> {
+        let (own, twins) = types.split_at(self.attributes.len());
+        let mut fields = Vec::new();
+        let mut columns = Vec::new();
+        let mut planned = Vec::new();
+        for (at, (name, data_type)) in self.attributes.iter().zip(own).enumerate() {
+            planned.push(Field::new(name, data_type.clone().unwrap_or(absent.clone()), true));
+            if let Some(data_type) = data_type {
+                fields.push(Field::new(name, data_type.clone(), true));
+                columns.push((at, false));
+            }
+        }
+        for (at, twin) in twins.iter().enumerate() {
+            if let Some(data_type) = twin {
+                let name = format!("{}{TWIN_SUFFIX}", self.attributes[at]);
+                planned.push(Field::new(&name, data_type.clone(), true));
+                fields.push(Field::new(&name, data_type.clone(), true));
+                columns.push((at, true));
+            }
+        }
+        let planned = DFSchema::try_from(Schema::new(planned))?;
+        let sql = ExprWithAlias { expr: self.sql.clone(), alias: None };
+        let expr = state.create_logical_expr_from_sql_expr(sql, &planned)?;
+        let absent: HashMap<&str, &DataType> = self
+            .attributes
+            .iter()
+            .zip(own)
+            .filter(|(_, data_type)| data_type.is_none())
+            .map(|(name, _)| (name.as_str(), absent))
+            .collect();
+        let expr = crate::predicate::replace_absent(coerce(expr, &planned)?, &absent)?;
+        let schema = Arc::new(Schema::new(fields));
+        let actual = DFSchema::try_from(schema.as_ref().clone())?;
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(actual.clone()))
+            .with_config_options(Arc::clone(state.config_options()))
+            .build();
+        // Some functions exist only until they are simplified away (coalesce becomes CASE).
+        let simplifier = ExprSimplifier::new(context);
+        let expr = simplifier.simplify(simplifier.coerce(expr, &actual)?)?;
+        let expr = state.create_physical_expr(expr, &actual)?;
+        Ok(Compiled { schema, columns, expr })
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> QueryError {
+        QueryError::Predicate { predicate: self.text.clone(), message: first_line(error) }
+    }
+
+    fn not_boolean(&self, data_type: &DataType) -> QueryError {
+        QueryError::Predicate {
+            predicate: self.text.clone(),
+            message: format!(
+                "yields {data_type}, not true or false\nhint: compare it, as in `{} = 1`",
+                self.text
+            ),
+        }
+    }
+}
+
+/// True for an error that one value causes and another would not.
+fn is_about_values(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::ArrowError(error, _) => matches!(
+            **error,
+            ArrowError::DivideByZero
+                | ArrowError::ArithmeticOverflow(_)
+                | ArrowError::CastError(_)
+                | ArrowError::ComputeError(_)
+                | ArrowError::ParseError(_)
+        ),
+        DataFusionError::Execution(_) => true,
+        DataFusionError::Context(_, inner) => is_about_values(inner),
+        _ => false,
+    }
+}
+
+/// The first line of an engine's error, without its own prefixes.
+pub(crate) fn first_line(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("Error during planning: ")
+        .trim_start_matches("SQL error: ")
+        .trim_start_matches("Schema error: ")
+        .to_owned()
+}
+
+/// Dictionary-coded text as plain text; anything else as it is.
+fn plain_array(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values),
+        _ => Ok(Arc::clone(array)),
+    }
+}

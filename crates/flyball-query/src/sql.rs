@@ -1,0 +1,250 @@
+//! Whole SQL queries over events.
+//!
+//! Events have no schema before they are read, and a query needs one: the source is scanned twice,
+//! first for the names and types of all attributes, then for the rows, of which only the columns
+//! the query reads are decoded. Memory is bounded by what the query itself must hold.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::DataFusionError;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use crate::error::QueryError;
+use crate::leaf::first_line;
+use crate::names::{near_matches, tokens};
+
+mod schema;
+
+use schema::Discovery;
+
+/// The name of the table that queries read.
+pub const TABLE: &str = "events";
+/// Batches that wait between the reader and the query.
+const BATCHES_WAITING_MAX: usize = 2;
+/// Threads a query runs on.
+const THREADS: usize = 2;
+
+/// Something that can be scanned for events, more than once.
+pub trait EventSource: Send + Sync {
+    /// Gives every batch to `sink`, in order, until it answers `false`. `columns` limits what is
+    /// decoded; `None` asks for all attributes. Batches may differ in their columns.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from being read.
+    fn scan(
+        &self,
+        columns: Option<&[String]>,
+        sink: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// Runs one SELECT over `source`, whose rows are the table [`TABLE`], and gives each batch of the
+/// result to `sink`, which answers `false` to stop early. Returns the result's schema.
+///
+/// # Errors
+///
+/// [`QueryError::Sql`] for a statement that is wrong, is no SELECT, or fails; [`QueryError::Read`]
+/// when the source cannot be read.
+pub fn query(
+    sql: &str,
+    source: &Arc<dyn EventSource>,
+    sink: &mut dyn FnMut(&RecordBatch) -> bool,
+) -> Result<SchemaRef, QueryError> {
+    // Faults that need no data are found before any is read.
+    parse(sql, &[])?;
+    let mut discovery = Discovery::default();
+    source.scan(None, &mut |batch| {
+        discovery.add(&batch);
+        true
+    })?;
+    let events = Arc::new(Events { source: Arc::clone(source), schema: discovery.schema() });
+    let names: Vec<String> = events.schema.fields().iter().map(|f| f.name().clone()).collect();
+    let statement = parse(sql, &names)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .build()
+        .map_err(|error| QueryError::Sql { message: error.to_string() })?;
+    runtime.block_on(async {
+        let config = SessionConfig::new().with_target_partitions(THREADS);
+        let context = SessionContext::new_with_config(config);
+        let explain = |error: DataFusionError| explain(&error, &names);
+        context.register_table(TABLE, events).map_err(explain)?;
+        let state = context.state();
+        let plan = state.statement_to_plan(statement).await.map_err(explain)?;
+        let frame = DataFrame::new(state, plan);
+        let schema = Arc::clone(frame.schema().inner());
+        let mut stream = frame.execute_stream().await.map_err(explain)?;
+        while let Some(batch) = futures::StreamExt::next(&mut stream).await {
+            if !sink(&batch.map_err(explain)?) {
+                break;
+            }
+        }
+        Ok(schema)
+    })
+}
+
+/// One SELECT, with dotted and mixed-case attribute names made identifiers.
+fn parse(sql: &str, names: &[String]) -> Result<Statement, QueryError> {
+    let known = |name: &str| names.iter().any(|known| known == name);
+    let join = |parts: &[&str]| {
+        let whole = parts.join(".");
+        if known(&whole) {
+            // One plain lower-case word needs no help, and may be a keyword or an alias.
+            let is_plain = parts.len() == 1 && whole == whole.to_lowercase();
+            return (!is_plain).then_some(0);
+        }
+        (parts.len() > 2 && known(&parts[1..].join("."))).then_some(1)
+    };
+    let wrong = |message: String| QueryError::Sql { message };
+    let tokens = tokens(sql, join).map_err(|error| {
+        let place = error.line.zip(error.column);
+        let place = place.map_or(String::new(), |(line, column)| format!(" at {line}:{column}"));
+        wrong(format!("{}{place}", error.message))
+    })?;
+    let mut statements = Parser::new(&GenericDialect {})
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .map_err(|error| wrong(first_line(&error)))?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement @ SqlStatement::Query(_)), true) => {
+            Ok(Statement::Statement(Box::new(statement)))
+        }
+        (None, _) => Err(wrong(format!(
+            "the query is empty\nhint: try \"SELECT count(*) FROM {TABLE}\""
+        ))),
+        (_, false) => Err(wrong("more than one statement\nhint: give one SELECT".to_owned())),
+        (Some(_), true) => {
+            Err(wrong("only SELECT can be run over events; nothing is written".to_owned()))
+        }
+    }
+}
+
+/// An engine error in words for people, with near matches for unknown names.
+fn explain(error: &DataFusionError, names: &[String]) -> QueryError {
+    if let DataFusionError::External(source) = error.find_root() {
+        return QueryError::Sql { message: source.to_string() };
+    }
+    let message = first_line(error);
+    if let Some((_, rest)) = message.split_once("No field named ") {
+        let name = rest.split(". ").next().unwrap_or(rest).replace('"', "");
+        let name = name.trim_end_matches('.');
+        let name = name.strip_prefix("events.").unwrap_or(name);
+        let near = near_matches(name, names.iter().map(String::as_str));
+        let hint = if near.is_empty() {
+            format!("the events have: {}", shorten(names))
+        } else {
+            format!("did you mean {}?", near.join(" or "))
+        };
+        return QueryError::Sql {
+            message: format!("no event has the attribute `{name}`\nhint: {hint}"),
+        };
+    }
+    if message.contains("table '") && message.contains("not found") {
+        return QueryError::Sql {
+            message: format!("{message}\nhint: the events are the table `{TABLE}`"),
+        };
+    }
+    QueryError::Sql { message }
+}
+
+fn shorten(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + more
+}
+
+/// The events of a source as a table.
+struct Events {
+    source: Arc<dyn EventSource>,
+    schema: SchemaRef,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Events {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => Arc::clone(&self.schema),
+        };
+        let rows = Arc::new(Rows { source: Arc::clone(&self.source), schema: Arc::clone(&schema) });
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![rows], None, [], false, limit)?))
+    }
+}
+
+/// One scan for the columns of `schema`.
+struct Rows {
+    source: Arc<dyn EventSource>,
+    schema: SchemaRef,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for Rows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let mut stream =
+            RecordBatchReceiverStream::builder(Arc::clone(&self.schema), BATCHES_WAITING_MAX);
+        let (source, schema) = (Arc::clone(&self.source), Arc::clone(&self.schema));
+        let batches = stream.tx();
+        // The reader is blocking and has threads of its own.
+        stream.spawn_blocking(move || {
+            let columns = schema::attributes(&schema);
+            let mut failed = None;
+            source
+                .scan(Some(&columns), &mut |batch| match schema::adapt(&batch, &schema) {
+                    Ok(batch) => batches.blocking_send(Ok(batch)).is_ok(),
+                    Err(error) => {
+                        failed = Some(error);
+                        false
+                    }
+                })
+                .map_err(DataFusionError::External)?;
+            failed.map_or(Ok(()), |error| Err(error.into()))
+        });
+        stream.build()
+    }
+}
+
+#[cfg(test)]
+mod tests;

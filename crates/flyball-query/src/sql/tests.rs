@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, StringArray, TimestampNanosecondArray};
+use arrow::datatypes::UInt32Type;
+use arrow::util::pretty::pretty_format_batches;
+use expect_test::{Expect, expect};
+
+use super::*;
+
+/// Three batches that differ: a number, a text and a float under one name; a column met late.
+struct Batches;
+
+fn times(seconds: &[i64]) -> ArrayRef {
+    let nanos: Vec<i64> = seconds.iter().map(|second| second * 1_000_000_000).collect();
+    Arc::new(TimestampNanosecondArray::from(nanos).with_timezone("UTC"))
+}
+
+impl EventSource for Batches {
+    fn scan(
+        &self,
+        columns: Option<&[String]>,
+        sink: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let text = |values: Vec<&str>| -> ArrayRef {
+            let values: DictionaryArray<UInt32Type> = values.into_iter().collect();
+            Arc::new(values)
+        };
+        let batches = [
+            vec![
+                ("time", times(&[1, 2])),
+                ("http.route", text(vec!["/a", "/b"])),
+                ("size", Arc::new(Int64Array::from(vec![9_007_199_254_740_993, 2])) as ArrayRef),
+                ("size~text", Arc::new(StringArray::from(vec![None, Some("true")]))),
+            ],
+            vec![("time", times(&[3])), ("http.route", text(vec!["/a"])), ("size", text(vec!["n/a"]))],
+            vec![
+                ("time", times(&[4])),
+                ("http.route", text(vec!["/b"])),
+                ("size", Arc::new(Float64Array::from(vec![0.5])) as ArrayRef),
+                ("Late", Arc::new(Int64Array::from(vec![7])) as ArrayRef),
+            ],
+        ];
+        for batch in batches {
+            let kept = batch.into_iter().filter(|(name, _)| {
+                let attribute = name.trim_end_matches("~text");
+                *name == "time"
+                    || columns.is_none_or(|columns| columns.iter().any(|c| c == attribute))
+            });
+            if !sink(RecordBatch::try_from_iter(kept)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(sql: &str) -> Result<String, QueryError> {
+    let source: Arc<dyn EventSource> = Arc::new(Batches);
+    let mut batches = Vec::new();
+    query(sql, &source, &mut |batch| {
+        batches.push(batch.clone());
+        true
+    })?;
+    Ok(pretty_format_batches(&batches).unwrap().to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "expect! is written in place")]
+fn check(sql: &str, expected: Expect) {
+    expected.assert_eq(&run(sql).unwrap());
+}
+
+#[test]
+fn dotted_names_and_aliases_need_no_quotes() {
+    check(
+        "SELECT e.http.route, count(*) AS n FROM events e WHERE http.route <> '/c' GROUP BY http.route ORDER BY n, http.route",
+        expect![[r#"
+            +------------+---+
+            | http.route | n |
+            +------------+---+
+            | /a         | 2 |
+            | /b         | 2 |
+            +------------+---+"#]],
+    );
+    check(
+        "SELECT Late FROM events WHERE Late IS NOT NULL",
+        expect![[r#"
+            +------+
+            | Late |
+            +------+
+            | 7    |
+            +------+"#]],
+    );
+}
+
+#[test]
+fn conflicting_types_lose_nothing() {
+    check(
+        r#"SELECT time, size, "size~text" FROM events ORDER BY time"#,
+        expect![[r#"
+            +----------------------+--------------------+------------------+
+            | time                 | size               | size~text        |
+            +----------------------+--------------------+------------------+
+            | 1970-01-01T00:00:01Z | 9007199254740992.0 | 9007199254740993 |
+            | 1970-01-01T00:00:02Z | 2.0                | true             |
+            | 1970-01-01T00:00:03Z |                    | n/a              |
+            | 1970-01-01T00:00:04Z | 0.5                |                  |
+            +----------------------+--------------------+------------------+"#]],
+    );
+}
+
+#[test]
+fn what_cannot_run_says_what_to_do() {
+    let error = |sql: &str| run(sql).unwrap_err().to_string();
+    assert!(error("SELECT http.rout FROM events").contains("did you mean http.route?"));
+    assert!(error("SELECT 1 FROM logs").contains("the events are the table `events`"));
+    assert!(error("DROP TABLE events").contains("only SELECT"));
+    assert!(error("SELECT 1; SELECT 2").contains("more than one"));
+    assert!(error("").contains("empty"));
+    assert!(error("SELECT 'open").contains("at 1:8"));
+    assert!(error("SELEC 1").contains("SELEC"));
+}

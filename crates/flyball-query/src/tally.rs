@@ -1,0 +1,572 @@
+//! Batches in, tallies per slot out: the counting of event SLIs.
+//!
+//! All SLIs of a run are counted together: terms they share are evaluated once per batch, and an
+//! SLI that demands one service meets only the rows of that service. Counts are integers from the
+//! first row on. Memory is bounded by slots, not by events: when slots become too many, all are
+//! coarsened to the next width of the ladder.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
+use flyball_events::TIME_COLUMN;
+use flyball_model::{Duration, EventSli, GoodOrBad, Slot, Tally, Timestamp};
+
+use crate::error::{PredicateError, QueryError};
+use crate::names::near_matches;
+use crate::predicate::{Answers, PredicateId, PredicateSet};
+use crate::truth::{count_ones, is_set};
+
+mod slices;
+mod slots;
+
+pub use slots::SlotLadder;
+use slices::{SliceCodes, slice_codes};
+use slots::SlotCounts;
+
+/// The attribute by which events are routed to SLIs.
+const ROUTE: &str = "service.name";
+/// The label of the slice that takes what is past an SLI's slice limit.
+pub const SLICE_OTHER: &str = "other";
+/// Slots kept over all SLIs and slices: about 64 MB.
+const SLOTS_MAX: usize = 2_000_000;
+
+/// What to count and how finely.
+#[derive(Debug, Clone)]
+pub struct TallyOptions {
+    /// Events before this are left out.
+    pub from: Option<Timestamp>,
+    /// Events at or after this are left out.
+    pub to: Option<Timestamp>,
+    /// The slot widths to use, the finest first.
+    pub ladder: SlotLadder,
+}
+
+/// The tallies of one SLI.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Measurement {
+    /// All events of the SLI, by slot, in order; slots without valid events are absent.
+    pub total: Vec<(Slot, Tally)>,
+    /// The same for each slice, by label.
+    pub slices: Vec<(String, Vec<(Slot, Tally)>)>,
+    /// Valid events that were counted in the slice `other` because the slice limit was reached.
+    pub over_slice_limit: u64,
+}
+
+/// An attribute that a predicate reads and no event has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownAttribute {
+    /// Its name.
+    pub attribute: String,
+    /// Known names it may have been meant to be, the nearest first.
+    pub near: Vec<String>,
+    /// The SLIs that read it, by index.
+    pub slis: Vec<usize>,
+}
+
+/// Counts the events of many SLIs in one pass.
+#[derive(Debug)]
+pub struct Tallier {
+    predicates: PredicateSet,
+    slis: Vec<SliCounts>,
+    /// SLIs that demand one service, by its name.
+    routed: HashMap<String, Vec<usize>>,
+    /// SLIs that take events of any service.
+    unrouted: Vec<usize>,
+    options: TallyOptions,
+    rung: usize,
+    seen: BTreeSet<String>,
+    outside: u64,
+    after_end: u64,
+}
+
+#[derive(Debug)]
+struct SliCounts {
+    total: PredicateId,
+    side: PredicateId,
+    side_is_bad: bool,
+    by: Vec<String>,
+    slice_limit: usize,
+    counts: SlotCounts,
+    slices: Vec<SlotCounts>,
+    labels: HashMap<String, usize>,
+    over_slice_limit: u64,
+}
+
+/// Rows `start..end` of a batch fall into `slot`.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    slot: Slot,
+    start: usize,
+    end: usize,
+}
+
+impl Tallier {
+    /// Compiles the predicates of `slis`.
+    ///
+    /// # Errors
+    ///
+    /// Every predicate that cannot be used, with the index of its SLI and whether it is the
+    /// `total`.
+    pub fn new(
+        slis: &[&EventSli],
+        options: TallyOptions,
+    ) -> Result<Self, Vec<(usize, SliPart, PredicateError)>> {
+        let mut predicates = PredicateSet::new();
+        let mut errors = Vec::new();
+        let mut counts = Vec::new();
+        let (mut routed, mut unrouted) = (HashMap::<String, Vec<usize>>::new(), Vec::new());
+        for (at, sli) in slis.iter().enumerate() {
+            let (side_text, side_is_bad) = match &sli.side {
+                GoodOrBad::Good(text) => (text, false),
+                GoodOrBad::Bad(text) => (text, true),
+            };
+            let total = predicates.add(&sli.total);
+            let side = predicates.add(side_text);
+            match (total, side) {
+                (Ok(total), Ok(side)) => {
+                    match predicates.required_value(total, ROUTE) {
+                        Some(service) => routed.entry(service).or_default().push(at),
+                        None => unrouted.push(at),
+                    }
+                    counts.push(SliCounts {
+                        total,
+                        side,
+                        side_is_bad,
+                        by: sli.by.clone(),
+                        slice_limit: sli.slice_limit as usize,
+                        counts: SlotCounts::default(),
+                        slices: Vec::new(),
+                        labels: HashMap::new(),
+                        over_slice_limit: 0,
+                    });
+                }
+                (total, side) => {
+                    errors.extend(total.err().map(|error| (at, SliPart::Total, error)));
+                    errors.extend(side.err().map(|error| (at, SliPart::Side, error)));
+                }
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            predicates,
+            slis: counts,
+            routed,
+            unrouted,
+            options,
+            rung: 0,
+            seen: BTreeSet::new(),
+            outside: 0,
+            after_end: 0,
+        })
+    }
+
+    /// Every attribute that must be read for these SLIs, slices included, sorted.
+    pub fn attributes(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for sli in &self.slis {
+            names.extend(self.predicates.attributes(sli.total));
+            names.extend(self.predicates.attributes(sli.side));
+            names.extend(sli.by.iter().map(String::as_str));
+        }
+        if !self.routed.is_empty() {
+            names.insert(ROUTE);
+        }
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The width of the slots that are counted now.
+    pub fn slot_width(&self) -> Duration {
+        self.options.ladder.width(self.rung)
+    }
+
+    /// Events left out because they lie outside the asked time range, or have no time.
+    pub fn outside(&self) -> u64 {
+        self.outside
+    }
+
+    /// Those of [`Self::outside`] that lie at or after the end of the asked range.
+    pub fn after_end(&self) -> u64 {
+        self.after_end
+    }
+
+    /// Counts a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError::Predicate`] when a predicate yields no truth value over the batch's types;
+    /// [`QueryError::TooManySlots`] past the memory bound at the widest slot.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+        for field in batch.schema_ref().fields() {
+            if !self.seen.contains(field.name()) {
+                self.seen.insert(field.name().clone());
+            }
+        }
+        let batch = self.inside(batch)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let slots = self.slots(&batch);
+        if !self.unrouted.is_empty() {
+            let unrouted = self.unrouted.clone();
+            let ordered = if self.unrouted.len() > 4 { order_by(&slots, None) } else { None };
+            self.count_ordered(&unrouted, &batch, &slots, ordered)?;
+        }
+        self.count_routed(&batch, &slots)?;
+        self.coarsen_if_full()
+    }
+
+    /// The tallies of each SLI, in the order they were given, at [`Self::slot_width`].
+    pub fn finish(self) -> Vec<Measurement> {
+        self.slis
+            .into_iter()
+            .map(|sli| {
+                let mut labels: Vec<(String, usize)> = sli.labels.into_iter().collect();
+                labels.sort();
+                let mut slices: Vec<Option<SlotCounts>> = sli.slices.into_iter().map(Some).collect();
+                Measurement {
+                    total: sli.counts.into_sorted(),
+                    slices: labels
+                        .into_iter()
+                        .filter_map(|(label, at)| Some((label, slices[at].take()?.into_sorted())))
+                        .collect(),
+                    over_slice_limit: sli.over_slice_limit,
+                }
+            })
+            .collect()
+    }
+
+    /// Attributes that predicates or slices read and no event had; `known` are all names that the
+    /// inputs offered, for near matches. Empty while no event was seen: nothing is known yet.
+    pub fn unknown_attributes<'a>(
+        &self,
+        known: impl IntoIterator<Item = &'a str> + Clone,
+    ) -> Vec<UnknownAttribute> {
+        if self.seen.is_empty() {
+            return Vec::new();
+        }
+        let mut unknown: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, sli) in self.slis.iter().enumerate() {
+            let mut names: BTreeSet<&str> = self.predicates.attributes(sli.total);
+            names.extend(self.predicates.attributes(sli.side));
+            names.extend(sli.by.iter().map(String::as_str));
+            for name in names {
+                if !self.seen.contains(name) {
+                    unknown.entry(name.to_owned()).or_default().push(at);
+                }
+            }
+        }
+        unknown
+            .into_iter()
+            .map(|(attribute, slis)| {
+                let near = near_matches(&attribute, known.clone())
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect();
+                UnknownAttribute { attribute, near, slis }
+            })
+            .collect()
+    }
+
+    /// The rows with a time inside the asked range.
+    fn inside(&mut self, batch: &RecordBatch) -> Result<RecordBatch, QueryError> {
+        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+        let from = self.options.from.map_or(i64::MIN, Timestamp::nanos);
+        let to = self.options.to;
+        let is_inside = |nanos: i64| nanos >= from && to.is_none_or(|to| nanos < to.nanos());
+        if times.null_count() == 0 && times.values().iter().all(|nanos| is_inside(*nanos)) {
+            return Ok(batch.clone());
+        }
+        let mask = times.iter().map(|time| Some(time.is_some_and(is_inside))).collect();
+        let kept = filter_record_batch(batch, &mask).map_err(|error| internal(&error))?;
+        self.outside += (batch.num_rows() - kept.num_rows()) as u64;
+        if let Some(to) = to {
+            self.after_end +=
+                times.iter().flatten().filter(|nanos| *nanos >= to.nanos()).count() as u64;
+        }
+        Ok(kept)
+    }
+
+    fn slots(&self, batch: &RecordBatch) -> Vec<Slot> {
+        let width = self.slot_width();
+        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+        // Neighbours mostly share a slot; the range check saves a division.
+        let mut slot = Slot::of(Timestamp::from_nanos(times.value(0)), width);
+        let mut covered = slot.interval(width);
+        times
+            .values()
+            .iter()
+            .map(|nanos| {
+                let at = Timestamp::from_nanos(*nanos);
+                if !covered.contains(at) {
+                    slot = Slot::of(at, width);
+                    covered = slot.interval(width);
+                }
+                slot
+            })
+            .collect()
+    }
+
+    fn count_routed(&mut self, batch: &RecordBatch, slots: &[Slot]) -> Result<(), QueryError> {
+        if self.routed.is_empty() {
+            return Ok(());
+        }
+        let Some(services) = batch.column_by_name(ROUTE).map(AsArray::as_dictionary_opt::<UInt32Type>)
+        else {
+            return Ok(());
+        };
+        let Some(services) = services else {
+            // A service name that is no text (a number, say) is met row by row.
+            let all: Vec<usize> = self.routed.values().flatten().copied().collect();
+            return self.count_ordered(&all, batch, slots, None);
+        };
+        let names = services.values().as_string::<i32>();
+        let wanted: Vec<Option<Vec<usize>>> =
+            names.iter().map(|name| self.routed.get(name?).cloned()).collect();
+        if wanted.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        // Rows of services that nobody asks about sort last, under one key.
+        let none = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let keys: Vec<u32> = (0..services.len())
+            .map(|row| {
+                if services.is_null(row) {
+                    return none;
+                }
+                let key = services.keys().value(row);
+                if wanted[key as usize].is_some() { key } else { none }
+            })
+            .collect();
+        let order = order_by(slots, Some(&keys));
+        let (batch, slots, keys) = reorder(batch, slots, &keys, order)?;
+        let mut start = 0;
+        while start < keys.len() {
+            let key = keys[start];
+            let end = start + keys[start..].iter().take_while(|other| **other == key).count();
+            if let Some(Some(slis)) = wanted.get(key as usize) {
+                let slis = slis.clone();
+                self.count(&slis, &batch.slice(start, end - start), &slots[start..end])?;
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn count_ordered(
+        &mut self,
+        slis: &[usize],
+        batch: &RecordBatch,
+        slots: &[Slot],
+        order: Option<Vec<u32>>,
+    ) -> Result<(), QueryError> {
+        let (batch, slots, _) = reorder(batch, slots, &[], order)?;
+        self.count(slis, &batch, &slots)
+    }
+
+    /// Counts rows of one batch for some SLIs.
+    fn count(
+        &mut self,
+        slis: &[usize],
+        batch: &RecordBatch,
+        slots: &[Slot],
+    ) -> Result<(), QueryError> {
+        let runs = runs(slots);
+        let mut answers = self.predicates.answers();
+        let mut codes: HashMap<Vec<String>, SliceCodes> = HashMap::new();
+        for at in slis {
+            let Self { predicates, slis, .. } = self;
+            let sli = &mut slis[*at];
+            let Some(bits) = EventBits::of(sli, predicates, batch, &mut answers)? else { continue };
+            for run in &runs {
+                sli.counts.add(run.slot, bits.tally(run.start, run.end));
+            }
+            if !sli.by.is_empty() {
+                let codes =
+                    codes.entry(sli.by.clone()).or_insert_with(|| slice_codes(batch, &sli.by));
+                sli.count_slices(&bits, &runs, codes);
+            }
+        }
+        Ok(())
+    }
+
+    fn coarsen_if_full(&mut self) -> Result<(), QueryError> {
+        loop {
+            let slots: usize = self.slis.iter().map(SliCounts::slots).sum();
+            if slots <= SLOTS_MAX {
+                return Ok(());
+            }
+            if self.rung + 1 >= self.options.ladder.len() {
+                return Err(QueryError::TooManySlots { limit: SLOTS_MAX, width: self.slot_width() });
+            }
+            let from = self.slot_width();
+            self.rung += 1;
+            let factor = self.slot_width().nanos() / from.nanos();
+            for sli in &mut self.slis {
+                sli.counts.coarsen(factor);
+                for slice in &mut sli.slices {
+                    slice.coarsen(factor);
+                }
+            }
+        }
+    }
+}
+
+/// Which predicate of an SLI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SliPart {
+    /// The one that says which events count.
+    Total,
+    /// The one that says which of them are good, or bad.
+    Side,
+}
+
+/// Per row of a batch: valid, good, undecided.
+struct EventBits {
+    valid: Vec<u64>,
+    good: Vec<u64>,
+    undecided: Vec<u64>,
+}
+
+impl EventBits {
+    /// `None` when no row is valid.
+    fn of(
+        sli: &SliCounts,
+        predicates: &mut PredicateSet,
+        batch: &RecordBatch,
+        answers: &mut Answers,
+    ) -> Result<Option<Self>, QueryError> {
+        let total = predicates.evaluate(sli.total, batch, answers)?;
+        if total.yes.iter().all(|word| *word == 0) {
+            return Ok(None);
+        }
+        let side = predicates.evaluate(sli.side, batch, answers)?;
+        let good = if sli.side_is_bad { &side.no } else { &side.yes };
+        let mut bits = Self {
+            valid: total.yes.clone(),
+            good: Vec::with_capacity(good.len()),
+            undecided: Vec::with_capacity(good.len()),
+        };
+        for (((valid, good), yes), no) in total.yes.iter().zip(good).zip(&side.yes).zip(&side.no) {
+            bits.good.push(valid & good);
+            bits.undecided.push(valid & !(yes | no));
+        }
+        Ok(Some(bits))
+    }
+
+    fn tally(&self, start: usize, end: usize) -> Tally {
+        let valid = count_ones(&self.valid, start, end);
+        if valid == 0 {
+            return Tally::EMPTY;
+        }
+        let good = count_ones(&self.good, start, end);
+        // Undecided events are among the bad ones; a run without bad has none.
+        let undecided =
+            if good == valid { 0 } else { count_ones(&self.undecided, start, end) };
+        Tally::with_undecided(valid, good, undecided).unwrap_or_default()
+    }
+}
+
+impl SliCounts {
+    fn slots(&self) -> usize {
+        self.counts.len() + self.slices.iter().map(SlotCounts::len).sum::<usize>()
+    }
+
+    fn count_slices(&mut self, bits: &EventBits, runs: &[Run], codes: &SliceCodes) {
+        let one = |good: bool, undecided: bool| {
+            Tally::with_undecided(1, u64::from(good), u64::from(undecided)).unwrap_or_default()
+        };
+        // Local codes become slices of this SLI when they are first met with a valid event.
+        let mut slices: Vec<Option<usize>> = vec![None; codes.labels.len()];
+        for run in runs {
+            for row in run.start..run.end {
+                if !is_set(&bits.valid, row) {
+                    continue;
+                }
+                let code = codes.rows[row] as usize;
+                let slice = match slices[code] {
+                    Some(slice) => slice,
+                    None => {
+                        let slice = self.slice(&codes.labels[code]);
+                        slices[code] = Some(slice);
+                        slice
+                    }
+                };
+                if self.labels.get(SLICE_OTHER) == Some(&slice) {
+                    self.over_slice_limit += 1;
+                }
+                let tally = one(is_set(&bits.good, row), is_set(&bits.undecided, row));
+                self.slices[slice].add(run.slot, tally);
+            }
+        }
+    }
+
+    /// The slice with this label; `other` once the limit is reached.
+    fn slice(&mut self, label: &str) -> usize {
+        if let Some(slice) = self.labels.get(label) {
+            return *slice;
+        }
+        let label = if self.labels.len() >= self.slice_limit { SLICE_OTHER } else { label };
+        if let Some(slice) = self.labels.get(label) {
+            return *slice;
+        }
+        self.slices.push(SlotCounts::default());
+        self.labels.insert(label.to_owned(), self.slices.len() - 1);
+        self.slices.len() - 1
+    }
+}
+
+/// Stretches of neighbouring rows in the same slot.
+fn runs(slots: &[Slot]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (row, slot) in slots.iter().enumerate() {
+        match runs.last_mut() {
+            Some(run) if run.slot == *slot => run.end = row + 1,
+            _ => runs.push(Run { slot: *slot, start: row, end: row + 1 }),
+        }
+    }
+    runs
+}
+
+/// The order of rows by key and then slot; `None` when they are in that order already.
+fn order_by(slots: &[Slot], keys: Option<&[u32]>) -> Option<Vec<u32>> {
+    let key = |row: u32| (keys.map_or(0, |keys| keys[row as usize]), slots[row as usize]);
+    let rows = u32::try_from(slots.len()).ok()?;
+    if (1..rows).all(|row| key(row - 1) <= key(row)) {
+        return None;
+    }
+    let mut order: Vec<u32> = (0..rows).collect();
+    order.sort_by_key(|row| key(*row));
+    Some(order)
+}
+
+type Reordered = (RecordBatch, Vec<Slot>, Vec<u32>);
+
+fn reorder(
+    batch: &RecordBatch,
+    slots: &[Slot],
+    keys: &[u32],
+    order: Option<Vec<u32>>,
+) -> Result<Reordered, QueryError> {
+    let Some(order) = order else {
+        return Ok((batch.clone(), slots.to_vec(), keys.to_vec()));
+    };
+    let slots = order.iter().map(|row| slots[*row as usize]).collect();
+    let keys = if keys.is_empty() {
+        Vec::new()
+    } else {
+        order.iter().map(|row| keys[*row as usize]).collect()
+    };
+    let batch = take_record_batch(batch, &UInt32Array::from(order))
+        .map_err(|error| internal(&error))?;
+    Ok((batch, slots, keys))
+}
+
+fn internal(error: &dyn std::fmt::Display) -> QueryError {
+    QueryError::Predicate { predicate: TIME_COLUMN.to_owned(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! One module a command: parse, validate without touching anything, then execute.
+
+pub(crate) mod generate;
+pub(crate) mod query;
+pub(crate) mod replay;
+pub(crate) mod slo;
+
+use crate::Exit;
+use crate::cli::{Cli, Command};
+
+/// Runs the chosen command.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Replay(args) => replay::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Slo(args) => slo::run(args),
+        Command::Completions(args) => generate::completions(&args),
+        Command::Man(args) => generate::man(&args),
+    }
+}

@@ -1,0 +1,150 @@
+//! `flyball query`: SQL over the same inputs that a replay reads.
+
+use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::Context;
+use arrow::array::RecordBatch;
+use arrow::util::display::FormatOptions;
+use arrow::util::pretty::pretty_format_batches_with_options;
+use flyball_events::{Input, Projection, ReadOptions, TimeRule, read};
+use flyball_query::sql::{self, EventSource};
+
+use crate::Exit;
+use crate::input::{Bar, InputArgs};
+
+/// Rows of a table on the screen; a result for reading on is NDJSON or CSV.
+const TABLE_ROWS_MAX: usize = 1_000;
+
+/// Run SQL over events; they are the table `events`
+///
+/// Attribute names need no quotes, dots included. The inputs are read twice: once for the names
+/// and types of their attributes, once for the rows.
+///
+/// Examples:
+///   flyball query "SELECT count(*) FROM events" access.log
+///   flyball query "SELECT http.response.status_code, count(*) AS n FROM events GROUP BY 1 ORDER BY n DESC" 'logs/*.gz'
+///   flyball query -o csv "SELECT * FROM events WHERE duration_ms > 1000 LIMIT 10" events.ndjson
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct QueryArgs {
+    /// One SELECT statement
+    #[arg(value_name = "SQL")]
+    sql: String,
+
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: QueryForm,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum QueryForm {
+    /// A table for people, its first 1,000 rows
+    #[default]
+    Table,
+    /// One JSON object a line
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// Inputs that can be scanned again and again.
+#[derive(Debug)]
+struct Files {
+    inputs: Vec<Input>,
+    options: ReadOptions,
+}
+
+impl EventSource for Files {
+    fn scan(
+        &self,
+        columns: Option<&[String]>,
+        sink: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let mut options = self.options.clone();
+        if let Some(columns) = columns {
+            options.projection = Projection::Only(columns.to_vec());
+        }
+        let mut bar = Bar::new(if columns.is_none() { "schema" } else { "rows" });
+        read(&self.inputs, &options, &mut |progress| bar.show(progress), &mut |batch| {
+            if sink(batch) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(())
+    }
+}
+
+pub(crate) fn run(args: &QueryArgs) -> anyhow::Result<Exit> {
+    let mut inputs = args.input.expand()?;
+    // Standard input can be read once only, so it is kept in a file for the second pass.
+    let spool = match inputs.iter().position(|input| *input == Input::Stdin) {
+        Some(at) => {
+            let mut file = tempfile::NamedTempFile::new().context("cannot keep standard input")?;
+            std::io::copy(&mut std::io::stdin().lock(), &mut file)
+                .context("cannot keep standard input")?;
+            inputs[at] = Input::File(file.path().to_owned());
+            Some(file)
+        }
+        None => None,
+    };
+    let options = args.input.options(Projection::All, TimeRule::Optional)?;
+    let source: Arc<dyn EventSource> = Arc::new(Files { inputs, options });
+    let mut out = std::io::stdout().lock();
+    match args.output {
+        QueryForm::Table => table(&args.sql, &source, &mut out)?,
+        QueryForm::Json => {
+            let mut writer = arrow::json::LineDelimitedWriter::new(&mut out);
+            stream(&args.sql, &source, &mut |batch| Ok(writer.write(batch)?))?;
+            writer.finish()?;
+        }
+        QueryForm::Csv => {
+            let mut writer = arrow::csv::Writer::new(&mut out);
+            stream(&args.sql, &source, &mut |batch| Ok(writer.write(batch)?))?;
+        }
+    }
+    drop(spool);
+    Ok(Exit::Met)
+}
+
+/// Passes every batch on; the first error stops the query and is returned.
+fn stream(
+    sql: &str,
+    source: &Arc<dyn EventSource>,
+    write: &mut dyn FnMut(&RecordBatch) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    sql::query(sql, source, &mut |batch| {
+        result = write(batch);
+        result.is_ok()
+    })?;
+    result
+}
+
+fn table(sql: &str, source: &Arc<dyn EventSource>, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    let mut rows = 0;
+    let schema = sql::query(sql, source, &mut |batch| {
+        let room = TABLE_ROWS_MAX + 1 - rows;
+        batches.push(batch.slice(0, batch.num_rows().min(room)));
+        rows += batch.num_rows().min(room);
+        rows <= TABLE_ROWS_MAX
+    })?;
+    let is_cut = rows > TABLE_ROWS_MAX;
+    if is_cut && let Some(last) = batches.last_mut() {
+        *last = last.slice(0, last.num_rows() - 1);
+    }
+    if batches.is_empty() {
+        batches.push(RecordBatch::new_empty(schema));
+    }
+    let format = FormatOptions::default().with_null("–");
+    writeln!(out, "{}", pretty_format_batches_with_options(&batches, &format)?)?;
+    if is_cut {
+        let hint = format!("… more than {TABLE_ROWS_MAX} rows; use -o json or -o csv for all");
+        if std::io::stdout().is_terminal() { writeln!(out, "{hint}")? } else { crate::talk::note(&hint) }
+    }
+    Ok(())
+}

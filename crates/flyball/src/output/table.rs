@@ -1,0 +1,343 @@
+//! A replay on the terminal.
+
+use std::fmt::Write;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use flyball_budget::report::{Assessment, CompositeReport, SloReport};
+use flyball_budget::{Status, budget::Unit};
+use flyball_model::Severity;
+
+use super::words;
+use crate::replay::{InputReport, ReplayReport};
+
+/// Worst hours and alerts listed for each objective; the other forms have them all.
+const LISTED_MAX: usize = 5;
+/// Slices listed for each objective.
+const SLICES_LISTED_MAX: usize = 10;
+
+/// The report as text, readable without colour.
+pub(super) fn render(report: &ReplayReport) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write(&mut out, report);
+    out
+}
+
+fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
+    inputs(out, report)?;
+    writeln!(out)?;
+    if !report.slos.is_empty() {
+        writeln!(out, "{}", summary(report))?;
+    }
+    for slo in &report.slos {
+        details(out, slo)?;
+    }
+    for left_out in &report.not_evaluated {
+        writeln!(out, "\n{}: not evaluated: {}", left_out.slo, left_out.reason)?;
+    }
+    writeln!(out, "\n{}", verdict(report))
+}
+
+/// One line for the whole: how many objectives kept their promise.
+fn verdict(report: &ReplayReport) -> String {
+    let statuses: Vec<Status> =
+        report.slos.iter().flat_map(|slo| &slo.objectives).map(|o| o.total.status).collect();
+    let of = |status| statuses.iter().filter(|s| **s == status).count();
+    let mut parts = vec![format!("{} of {} objectives met", of(Status::Met), statuses.len())];
+    if of(Status::Missed) > 0 {
+        parts.push(format!("{} missed", of(Status::Missed)));
+    }
+    if of(Status::NoData) > 0 {
+        parts.push(format!("{} without data", of(Status::NoData)));
+    }
+    parts.join(", ")
+}
+
+fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
+    for input in &report.inputs {
+        let time = match (input.first, input.last) {
+            (Some(first), Some(last)) => {
+                format!(", {} – {}", words::moment(first), words::moment(last))
+            }
+            _ => String::new(),
+        };
+        writeln!(
+            out,
+            "{}: {}, {} lines, {} events{time}",
+            input.name,
+            input.format.as_deref().unwrap_or("empty"),
+            words::count(input.lines),
+            words::count(input.events),
+        )?;
+        rejects(out, input)?;
+    }
+    if report.events_outside_range > 0 {
+        writeln!(out, "  {} events outside the time range", words::count(report.events_outside_range))?;
+    }
+    if report.events_in_future > 0 {
+        writeln!(
+            out,
+            "  {} events left out: they lie in the future",
+            words::count(report.events_in_future)
+        )?;
+    }
+    Ok(())
+}
+
+fn rejects(out: &mut String, input: &InputReport) -> std::fmt::Result {
+    for rejected in &input.rejected {
+        writeln!(out, "  rejected {}: {}", words::count(rejected.count), rejected.reason)?;
+        for example in &rejected.examples {
+            let column = example.column.map_or(String::new(), |column| format!(":{column}"));
+            writeln!(out, "    {}:{}{column}: {}", input.name, example.line, example.excerpt)?;
+        }
+    }
+    Ok(())
+}
+
+fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().map(|title| Cell::new(title)));
+    table
+}
+
+/// Aligns numbers to the right and takes away what the table adds at the ends of lines.
+fn finish(mut table: Table, right: &[usize]) -> String {
+    for column in right {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn summary(report: &ReplayReport) -> String {
+    let mut table = new_table(&[
+        "SLO", "TARGET", "SLI", "STATUS", "VALID", "BAD", "ALLOWED", "LEFT", "LEFT %", "BURN",
+    ]);
+    for slo in &report.slos {
+        for objective in &slo.objectives {
+            let total = &objective.total;
+            let name = match (&objective.name, slo.objectives.len()) {
+                (Some(name), 2..) => format!("{} · {name}", slo.slo),
+                _ => slo.slo.clone(),
+            };
+            table.add_row(row(name, &objective.target.to_string(), total));
+        }
+    }
+    finish(table, &[1, 2, 4, 5, 6, 7, 8, 9])
+}
+
+fn row(name: String, target: &str, total: &Assessment) -> Vec<String> {
+    let budget = &total.budget;
+    let unit = if matches!(budget.unit, Unit::Slices) { " slices" } else { "" };
+    vec![
+        name,
+        target.to_owned(),
+        words::sli(total),
+        words::status(total.status).to_owned(),
+        words::count(budget.valid),
+        words::count(budget.bad),
+        words::amount(budget.allowed.to_f64()) + unit,
+        words::amount(budget.remaining.to_f64()) + unit,
+        budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
+        total
+            .burns
+            .first()
+            .map(|burn| format!("{} ({})", rate(burn.burn), burn.lookback))
+            .unwrap_or_default(),
+    ]
+}
+
+/// A burn to two decimals; a dash without data.
+fn rate(burn: Option<f64>) -> String {
+    burn.map_or_else(|| "–".to_owned(), |burn| format!("{burn:.2}"))
+}
+
+fn details(out: &mut String, slo: &SloReport) -> std::fmt::Result {
+    for objective in &slo.objectives {
+        let total = &objective.total;
+        writeln!(out)?;
+        write!(out, "{}", slo.display_name.as_deref().unwrap_or(&slo.slo))?;
+        if let Some(name) = &objective.name {
+            write!(out, " · {name}")?;
+        }
+        writeln!(out, " ({}, {} by {:?})", slo.service, objective.target, slo.method)?;
+        assessment(out, total)?;
+        if !objective.slices.is_empty() {
+            slices(out, &objective.slices)?;
+        }
+    }
+    match &slo.composite {
+        Some(CompositeReport::Weighted(weighted)) => writeln!(
+            out,
+            "\n{} as a whole: {}, {} of the joint budget left",
+            slo.slo,
+            words::status(weighted.status),
+            weighted.remaining_share.map_or_else(|| "–".to_owned(), words::percent)
+        )?,
+        Some(CompositeReport::AllOf(all_of)) => {
+            writeln!(out, "\n{} as a whole ({})", slo.slo, all_of.target)?;
+            assessment(out, &all_of.total)?;
+        }
+        None => {}
+    }
+    if !slo.corrections.is_empty() {
+        writeln!(out, "  corrections")?;
+        for applied in &slo.corrections {
+            writeln!(
+                out,
+                "    {} ({}, {}): {}: bad {} → {}, valid {} → {}",
+                applied.name,
+                applied.category,
+                applied.author,
+                words::stretch(applied.interval),
+                words::count(applied.before.bad),
+                words::count(applied.after.bad),
+                words::count(applied.before.valid),
+                words::count(applied.after.valid),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn assessment(out: &mut String, total: &Assessment) -> std::fmt::Result {
+    let budget = &total.budget;
+    writeln!(
+        out,
+        "  status    {}: {}",
+        words::status(total.status),
+        words::reason(total.reason)
+    )?;
+    writeln!(
+        out,
+        "  window    {}, {} of it with data{}",
+        words::stretch(total.window.full),
+        words::percent(total.coverage.share),
+        match total.coverage.gap_count {
+            0 => String::new(),
+            1 => ", 1 gap".to_owned(),
+            gaps => format!(", {} gaps", words::count(gaps)),
+        }
+    )?;
+    let unit = if matches!(budget.unit, Unit::Slices) { "slices" } else { "events" };
+    writeln!(
+        out,
+        "  budget    {} of {} {unit} spent; {} of {} in the whole window",
+        words::amount(budget.spent.to_f64()),
+        words::amount(budget.allowed.to_f64()),
+        budget.minutes.spent.map_or_else(|| "–".to_owned(), words::minutes),
+        words::minutes(budget.minutes.allowed_whole_window),
+    )?;
+    if budget.undecided > 0 {
+        writeln!(
+            out,
+            "  undecided {} valid events lack an attribute of the condition; they count as bad",
+            words::count(budget.undecided)
+        )?;
+    }
+    if let Some(calendar) = &budget.calendar {
+        write!(
+            out,
+            "  period    {} elapsed; bad so far {}, budget at traffic so far {}",
+            words::percent(calendar.elapsed_share),
+            words::amount(calendar.bad_so_far.to_f64()),
+            words::amount(calendar.budget_at_traffic_so_far.to_f64()),
+        )?;
+        match &calendar.projection {
+            Some(projection) => writeln!(
+                out,
+                "; projected {} bad of {} allowed",
+                words::amount(projection.bad),
+                words::amount(projection.allowed)
+            )?,
+            None => writeln!(out)?,
+        }
+    }
+    let burns: Vec<String> = total
+        .burns
+        .iter()
+        .map(|burn| format!("{} {}", burn.lookback, rate(burn.burn)))
+        .collect();
+    if !burns.is_empty() {
+        writeln!(out, "  burn      {}", burns.join(" · "))?;
+    }
+    writeln!(out, "  forecast  {}", words::forecast(&total.forecast))?;
+    for error in &total.rule_errors {
+        writeln!(out, "  rule      {error}")?;
+    }
+    worst_hours(out, total)?;
+    firings(out, total)
+}
+
+fn worst_hours(out: &mut String, total: &Assessment) -> std::fmt::Result {
+    for (at, hour) in total.worst_hours.iter().take(LISTED_MAX).enumerate() {
+        writeln!(
+            out,
+            "  {}{}: {} bad of {}",
+            if at == 0 { "worst     " } else { "          " },
+            words::moment(hour.interval.start()),
+            words::count(hour.bad),
+            words::count(hour.valid)
+        )?;
+    }
+    Ok(())
+}
+
+fn firings(out: &mut String, total: &Assessment) -> std::fmt::Result {
+    if total.firings.is_empty() {
+        return writeln!(out, "  alerts    none would have fired");
+    }
+    for (at, firing) in total.firings.iter().take(LISTED_MAX).enumerate() {
+        let severity = if firing.severity == Severity::Page { "PAGE" } else { "ticket" };
+        let end = match firing.end {
+            Some(end) => format!("for {}", words::duration(end.since(firing.start))),
+            None if firing.frozen => "still firing, for lack of data".to_owned(),
+            None => "still firing".to_owned(),
+        };
+        let spent = firing
+            .spent_in_window
+            .map_or(String::new(), |spent| format!(", {} of the budget spent", words::percent(spent)));
+        writeln!(
+            out,
+            "  {}{severity} {} at {}, {} after onset, {end}{spent}",
+            if at == 0 { "alerts    " } else { "          " },
+            firing.rule,
+            words::moment(firing.start),
+            words::length(firing.detection_delay_seconds),
+        )?;
+    }
+    if total.firings.len() > LISTED_MAX {
+        writeln!(out, "            … and {} more", total.firings.len() - LISTED_MAX)?;
+    }
+    Ok(())
+}
+
+fn slices(out: &mut String, slices: &[flyball_budget::report::SliceReport]) -> std::fmt::Result {
+    let mut table = new_table(&["SLICE", "SLI", "STATUS", "VALID", "BAD", "LEFT", "ALERTS"]);
+    let mut worst: Vec<_> = slices.iter().collect();
+    worst.sort_by(|a, b| {
+        b.assessment.budget.bad.cmp(&a.assessment.budget.bad).then(a.slice.cmp(&b.slice))
+    });
+    for slice in worst.iter().take(SLICES_LISTED_MAX) {
+        let budget = &slice.assessment.budget;
+        table.add_row(vec![
+            slice.slice.clone(),
+            words::sli(&slice.assessment),
+            words::status(slice.assessment.status).to_owned(),
+            words::count(budget.valid),
+            words::count(budget.bad),
+            budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
+            words::count(slice.assessment.firings.len() as u64),
+        ]);
+    }
+    for line in finish(table, &[1, 3, 4, 5, 6]).lines() {
+        writeln!(out, "  {line}")?;
+    }
+    if slices.len() > SLICES_LISTED_MAX {
+        writeln!(out, "   … and {} more slices", slices.len() - SLICES_LISTED_MAX)?;
+    }
+    Ok(())
+}

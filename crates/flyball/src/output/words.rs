@@ -1,0 +1,164 @@
+//! Numbers and states in words, alike in every form for people.
+
+use flyball_budget::forecast::{Forecast, Outlook};
+use flyball_budget::report::Assessment;
+use flyball_budget::{Reason, Status};
+use flyball_model::{Duration, Interval, Timestamp};
+
+/// `met`, `MISSED`, `no data`.
+pub(crate) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Met => "met",
+        Status::Missed => "MISSED",
+        Status::NoData => "no data",
+    }
+}
+
+/// Why a status is what it is.
+pub(crate) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::WithinBudget => "within budget",
+        Reason::BudgetOverspent => "budget overspent",
+        Reason::NothingValid => "no valid event in the window",
+        Reason::CoverageBelowFloor => "too little of the window has data",
+        Reason::SilenceIsGood => "no event; silence counts as good",
+        Reason::SilenceIsBad => "no event; silence counts as bad",
+    }
+}
+
+/// A count with thousands separators: `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// An amount that may be a fraction: up to two decimals, thousands separated.
+pub(crate) fn amount(number: f64) -> String {
+    let rounded = (number * 100.0).round() / 100.0;
+    let sign = if rounded < 0.0 { "-" } else { "" };
+    let text = format!("{:.2}", rounded.abs());
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    match fraction {
+        Some(fraction) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{whole}"),
+    }
+}
+
+/// A share as a percentage with `places` decimals that never rounds up to a promise: 99.9996 %
+/// shows as 99.999 %, not as 100 %.
+pub(crate) fn percent_down(share: f64, places: u32) -> String {
+    let scale = 10f64.powi(i32::try_from(places).unwrap_or(2));
+    // A hair is added so that exact decimals do not fall to the next lower digit.
+    let floored = (share * 100.0 * scale + 1e-7).floor() / scale;
+    let text = format!("{floored:.*}", places as usize);
+    format!("{text}%")
+}
+
+/// A share as a percentage with one decimal.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+/// An instant to the second, in UTC.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// A stretch of time in UTC.
+pub(crate) fn stretch(interval: Interval) -> String {
+    format!("{} – {}", moment(interval.start()), moment(interval.end()))
+}
+
+/// A length of time in its two largest units: `2 d 3 h`, `4 min 20 s`.
+pub(crate) fn length(seconds: f64) -> String {
+    let total = seconds.round().max(0.0);
+    if total >= 1e12 {
+        return "ages".to_owned();
+    }
+    let units = [(86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s")];
+    let mut rest = total;
+    let mut parts = Vec::new();
+    for (size, unit) in units {
+        let number = (rest / size).floor();
+        rest -= number * size;
+        if number > 0.0 || !parts.is_empty() {
+            if number > 0.0 {
+                parts.push(format!("{number:.0} {unit}"));
+            } else {
+                parts.push(String::new());
+            }
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    if text.is_empty() { "0 s".to_owned() } else { text }
+}
+
+/// A length of time in its two largest units.
+pub(crate) fn duration(length_: Duration) -> String {
+    length(length_.as_seconds_f64())
+}
+
+/// Minutes of budget, in the unit that reads best.
+pub(crate) fn minutes(minutes: f64) -> String {
+    let sign = if minutes < 0.0 { "-" } else { "" };
+    if minutes.abs() < 1.0 && minutes != 0.0 {
+        return format!("{sign}{} s", amount(minutes.abs() * 60.0));
+    }
+    format!("{sign}{}", length(minutes.abs() * 60.0))
+}
+
+/// What is to be expected of a budget.
+pub(crate) fn forecast(forecast: &Forecast) -> String {
+    match forecast.outlook {
+        Outlook::NoData => format!("no data in the last {}", forecast.lookback),
+        Outlook::AlreadyExhausted => "already exhausted".to_owned(),
+        Outlook::NotExhausting => "not exhausting".to_owned(),
+        Outlook::Exhausts => {
+            let hours = |hours: Option<f64>| hours.map(|hours| length(hours * 3_600.0));
+            let range = match (hours(forecast.hours_earliest), hours(forecast.hours_latest)) {
+                (Some(earliest), Some(latest)) => format!(" ({earliest} – {latest})"),
+                (Some(earliest), None) => format!(" ({earliest} – never)"),
+                _ => String::new(),
+            };
+            let expected = hours(forecast.hours).unwrap_or_default();
+            format!("exhausted in {expected}{range} at the rate of the last {}", forecast.lookback)
+        }
+    }
+}
+
+/// The achieved share of good; a dash for nothing.
+pub(crate) fn sli(assessment: &Assessment) -> String {
+    assessment.budget.sli.map_or_else(|| "–".to_owned(), |sli| percent_down(sli, 4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(999), "999");
+        assert_eq!(amount(-1234.5), "-1,234.5");
+        assert_eq!(amount(0.004), "0");
+        assert_eq!(percent_down(0.999_999_6, 4), "99.9999%");
+        assert_eq!(percent_down(0.999, 4), "99.9000%");
+        assert_eq!(length(0.4), "0 s");
+        assert_eq!(length(93_784.0), "1 d 2 h");
+        assert_eq!(length(86_430.0), "1 d");
+        assert_eq!(minutes(-40.32), "-40 min 19 s");
+        assert_eq!(minutes(0.5), "30 s");
+    }
+}

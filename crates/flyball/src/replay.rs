@@ -1,0 +1,251 @@
+//! The replay: inputs and SLOs in, a report out.
+//!
+//! One streaming pass counts every event SLI of every SLO; what is kept are tallies by slot, so
+//! memory does not grow with the input. The budget arithmetic comes after the pass.
+
+mod plan;
+mod report;
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use anyhow::bail;
+use flyball_budget::report::{IndicatorSeries, Measured};
+use flyball_budget::{Series, Status, assess, chart};
+use flyball_events::{Input, Progress, ReadOptions, ReadSummary, read};
+use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
+use flyball_query::{Measurement, QueryError};
+use flyball_spec::SpecSet;
+
+pub(crate) use plan::Plan;
+pub use report::{InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA};
+
+/// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
+const FUTURE_TOLERANCE: Duration = Duration::from_minutes(10);
+/// A silence before the last events that is worth a warning: their clock may be wrong.
+const LONE_END_GAP: Duration = Duration::from_days(7);
+/// "The last events" are at most one in this many.
+const LONE_END_SHARE: u64 = 1_000;
+
+/// The times a replay is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// Events before this are left out.
+    pub(crate) from: Option<Timestamp>,
+    /// Events from this on are left out.
+    pub(crate) to: Option<Timestamp>,
+    /// The moment at which windows end; the end of the data unless given.
+    pub(crate) at: Option<Timestamp>,
+    /// What the clock says.
+    pub(crate) now: Timestamp,
+}
+
+impl Times {
+    /// The end of what can have happened: events from here on lie in the future.
+    fn future(&self) -> Timestamp {
+        self.now.plus(FUTURE_TOLERANCE)
+    }
+
+    /// Events from this on are not counted.
+    pub(crate) fn end(&self) -> Timestamp {
+        self.to.map_or(self.future(), |to| to.min(self.future()))
+    }
+}
+
+/// Reads `inputs` once and says how each SLO of `plan` did.
+///
+/// # Errors
+///
+/// An input that cannot be read, an attribute that a condition names and no event has, or a
+/// document that cannot be evaluated.
+pub(crate) fn replay(
+    set: &SpecSet,
+    mut plan: Plan,
+    inputs: &[Input],
+    options: &ReadOptions,
+    times: Times,
+    optional: &BTreeSet<String>,
+    progress: &mut dyn FnMut(Progress),
+) -> anyhow::Result<Replayed> {
+    let mut failed: Option<QueryError> = None;
+    let summary = read(inputs, options, progress, &mut |batch| match plan.tallier.add(&batch) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    plan.refuse_unknown_attributes(set, &summary, optional)?;
+    let slot_width = plan.tallier.slot_width();
+    let outside = plan.tallier.outside();
+    let in_future = plan.tallier.after_end();
+    let (slos, not_evaluated, measured) = plan.finish(set)?;
+    let extent = extent(&measured, slot_width);
+    let at = times.at.unwrap_or_else(|| {
+        let data = extent.map(Interval::end).or(summary.last());
+        times.to.or(data).unwrap_or(times.now).min(times.end().ceil(slot_width)).ceil(slot_width)
+    });
+    let first = extent.map(Interval::start).or(summary.first()).unwrap_or(at);
+    let start = times.from.unwrap_or(first).floor(slot_width).min(at);
+    let span = Interval::new(start, at)?;
+    let mut warnings = warnings(&summary, &measured, slot_width, times);
+    if times.at.is_none() && times.to.is_none() {
+        warnings.extend(lone_end(&measured, slot_width));
+    }
+    let is_to_end = times.to.is_some_and(|to| to <= times.future());
+    let mut replayed = Replayed {
+        report: ReplayReport {
+            schema: SCHEMA,
+            generator: format!("flyball {}", env!("CARGO_PKG_VERSION")),
+            status: Status::NoData,
+            at,
+            span,
+            slot_width,
+            events: summary.events(),
+            events_outside_range: if is_to_end { outside } else { outside - in_future },
+            events_in_future: if is_to_end { 0 } else { in_future },
+            rejected: summary.rejected(),
+            inputs: summary.inputs.iter().map(InputReport::new).collect(),
+            slos: Vec::with_capacity(slos.len()),
+            not_evaluated,
+            warnings,
+        },
+        charts: Vec::with_capacity(slos.len()),
+    };
+    for (slo, indicators) in slos.into_iter().zip(measured) {
+        let measured = Measured {
+            indicators: indicators
+                .into_iter()
+                .map(|measurement| indicator(slot_width, measurement))
+                .collect::<anyhow::Result<_>>()?,
+        };
+        let about = |error| anyhow::anyhow!("SLO `{}`: {error}", slo.name);
+        let report = assess(slo, &measured, &set.corrections, at, span).map_err(about)?;
+        let charts = chart(slo, &measured, &set.corrections, at, span, span).map_err(about)?;
+        replayed.report.slos.push(report);
+        replayed.charts.push(charts);
+    }
+    replayed.report.status = overall(&replayed.report);
+    Ok(replayed)
+}
+
+/// The worst status: missed, then no data, then met.
+fn overall(report: &ReplayReport) -> Status {
+    let has = |status| report.slos.iter().any(|slo| slo.status == status);
+    if has(Status::Missed) {
+        Status::Missed
+    } else if report.slos.is_empty() || has(Status::NoData) {
+        Status::NoData
+    } else {
+        Status::Met
+    }
+}
+
+fn indicator(width: Duration, measured: Measurement) -> anyhow::Result<IndicatorSeries> {
+    Ok(IndicatorSeries {
+        total: Series::new(width, measured.total)?,
+        slices: measured
+            .slices
+            .into_iter()
+            .map(|(label, slots)| Ok((label, Series::new(width, slots)?)))
+            .collect::<anyhow::Result<_>>()?,
+    })
+}
+
+/// The slots with data, from the first to the end of the last.
+fn extent(measured: &[Vec<Measurement>], width: Duration) -> Option<Interval> {
+    let slots = || measured.iter().flatten().map(|measurement| &measurement.total);
+    let first = slots().filter_map(|slots| slots.first()).map(|(slot, _)| *slot).min()?;
+    let last = slots().filter_map(|slots| slots.last()).map(|(slot, _)| *slot).max()?;
+    Interval::new(first.interval(width).start(), last.interval(width).end()).ok()
+}
+
+fn warnings(
+    summary: &ReadSummary,
+    measured: &[Vec<Measurement>],
+    width: Duration,
+    times: Times,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for input in &summary.inputs {
+        if let Some(damage) = &input.damage {
+            warnings.push(format!("{}: {damage}; what could be read before is counted", input.name));
+        }
+        if input.names_over_limit > 0 {
+            warnings.push(format!(
+                "{}: {} attribute names past the limit of a batch were left out",
+                input.name, input.names_over_limit
+            ));
+        }
+    }
+    let over: u64 = measured.iter().flatten().map(|m| m.over_slice_limit).sum();
+    if over > 0 {
+        warnings.push(format!(
+            "{over} events are in the slice `other`, because the slice limit was reached; totals are exact"
+        ));
+    }
+    if width > Duration::from_seconds(10) {
+        warnings.push(format!("slots are {width} wide, so times of alerts are exact to {width}"));
+    }
+    if times.at.is_some_and(|at| at > times.now) {
+        warnings.push("the windows end in the future, where nothing has happened yet".to_owned());
+    }
+    warnings
+}
+
+/// A warning when a handful of events lies long after all others: default windows end at the last
+/// event, and one wrong clock would empty them.
+fn lone_end(measured: &[Vec<Measurement>], width: Duration) -> Option<String> {
+    let total = measured.iter().flatten().map(|m| &m.total).max_by_key(|slots| slots.len())?;
+    let events: u64 = total.iter().map(|(_, tally)| tally.valid()).sum();
+    let mut after = 0;
+    for pair in total.windows(2).rev() {
+        let ((earlier, _), (later, tally)) = (pair[0], pair[1]);
+        after += tally.valid();
+        if after.saturating_mul(LONE_END_SHARE) > events {
+            return None;
+        }
+        let start = |slot: Slot| slot.interval(width).start();
+        let gap = start(later).since(start(earlier));
+        if gap > LONE_END_GAP {
+            return Some(format!(
+                "the last {after} events lie {} days after all others, and the windows end with them; if their clock was wrong, give --at {}",
+                gap.nanos() / Duration::from_days(1).nanos(),
+                earlier.interval(width).end()
+            ));
+        }
+    }
+    None
+}
+
+/// The SLOs that only events can answer, and why the others cannot be evaluated.
+fn event_indicators(slo: &Slo) -> Result<Vec<&flyball_model::EventSli>, String> {
+    use flyball_model::Indicator;
+    let shared = slo.indicator.as_ref();
+    let own: Vec<_> = slo.objectives.iter().filter_map(|o| o.indicator.as_ref()).collect();
+    let indicators = if own.is_empty() { shared.into_iter().collect() } else { own };
+    if indicators.is_empty() {
+        return Err("it has no indicator".to_owned());
+    }
+    indicators
+        .into_iter()
+        .map(|indicator| match indicator {
+            Indicator::Events(events) => Ok(events),
+            Indicator::Metric(_) => Err("its indicator is a query to a metrics system; \
+                a replay counts events (metricSource type flyball)"
+                .to_owned()),
+        })
+        .collect()
+}
+
+/// Stops with the count of errors that diagnostics have already shown.
+pub(crate) fn refuse(errors: usize) -> anyhow::Result<()> {
+    match errors {
+        0 => Ok(()),
+        1 => bail!("1 error in the SLO documents"),
+        errors => bail!("{errors} errors in the SLO documents"),
+    }
+}

@@ -1,0 +1,233 @@
+//! Which SLIs are counted, compiled, and how their tallies find back to their SLOs.
+
+use std::collections::BTreeSet;
+
+use flyball_budget::report::slot_width;
+use flyball_events::ReadSummary;
+use flyball_model::{Duration, Slo};
+use flyball_query::{
+    Measurement, PredicateError, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute,
+};
+use flyball_spec::{Diagnostic, Level, Origins, Part, SpecSet};
+
+use super::{NotEvaluated, Times, event_indicators, refuse};
+use crate::talk;
+
+/// The SLOs of a set that can be replayed, with their conditions compiled.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) tallier: Tallier,
+    /// For each SLI of the tallier: its SLO's index in the set, and its objective in a composite.
+    slis: Vec<(usize, Option<usize>)>,
+    not_evaluated: Vec<NotEvaluated>,
+}
+
+/// The evaluated SLOs, those that are not, and the tallies of each evaluated SLO's indicators.
+type Finished<'a> = (Vec<&'a Slo>, Vec<NotEvaluated>, Vec<Vec<Measurement>>);
+
+impl Plan {
+    /// Compiles the conditions of every event SLI in `set`.
+    ///
+    /// # Errors
+    ///
+    /// Conditions that cannot be used; each is shown in its document first.
+    pub(crate) fn new(set: &SpecSet, times: Times) -> anyhow::Result<Self> {
+        let mut slis = Vec::new();
+        let mut events = Vec::new();
+        let mut not_evaluated: Vec<NotEvaluated> = set
+            .incomplete
+            .iter()
+            .map(|slo| NotEvaluated { slo: slo.name.clone(), reason: slo.reasons.join("; ") })
+            .collect();
+        let mut common = Duration::ZERO;
+        for (at, slo) in set.slos.iter().enumerate() {
+            match event_indicators(slo) {
+                Ok(indicators) => {
+                    let is_composite = slo.objectives.iter().any(|o| o.indicator.is_some());
+                    for (index, indicator) in indicators.into_iter().enumerate() {
+                        slis.push((at, is_composite.then_some(index)));
+                        events.push(indicator);
+                    }
+                    common = slot_width(slo, common);
+                }
+                Err(reason) => {
+                    not_evaluated.push(NotEvaluated { slo: slo.name.clone(), reason });
+                }
+            }
+        }
+        let options = TallyOptions {
+            from: times.from,
+            to: Some(times.end()),
+            ladder: SlotLadder::dividing(common),
+        };
+        match Tallier::new(&events, options) {
+            Ok(tallier) => Ok(Self { tallier, slis, not_evaluated }),
+            Err(errors) => {
+                let diagnostics: Vec<Diagnostic> = errors
+                    .iter()
+                    .filter_map(|(sli, part, error)| {
+                        let (slo, objective) = slis[*sli];
+                        condition_error(set, slo, objective, *part, error)
+                    })
+                    .collect();
+                talk::diagnostics(&diagnostics);
+                refuse(errors.len())?;
+                unreachable!("the tallier reports at least one error when it fails")
+            }
+        }
+    }
+
+    /// True when no SLO can be evaluated from events.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slis.is_empty()
+    }
+
+    /// The SLOs that events cannot answer, and why.
+    pub(crate) fn not_evaluated(&self) -> &[NotEvaluated] {
+        &self.not_evaluated
+    }
+
+    /// Refuses attributes that no event had, except those named as optional.
+    ///
+    /// # Errors
+    ///
+    /// Unknown attributes; each is shown in its document first, with near matches.
+    pub(crate) fn refuse_unknown_attributes(
+        &self,
+        set: &SpecSet,
+        summary: &ReadSummary,
+        optional: &BTreeSet<String>,
+    ) -> anyhow::Result<()> {
+        let known = summary.inputs.iter().flat_map(|input| &input.attributes).map(String::as_str);
+        let unknown: Vec<UnknownAttribute> = self
+            .tallier
+            .unknown_attributes(known)
+            .into_iter()
+            .filter(|unknown| !optional.contains(&unknown.attribute))
+            .collect();
+        for unknown in &unknown {
+            let message = format!("no event has the attribute `{}`", unknown.attribute);
+            let hint = match unknown.near.as_slice() {
+                [] => format!(
+                    "rename one of the inputs with --map FROM={0}, or allow its absence with --optional {0}",
+                    unknown.attribute
+                ),
+                near => format!(
+                    "did you mean {}? or allow its absence with --optional {}",
+                    near.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or "),
+                    unknown.attribute
+                ),
+            };
+            for sli in &unknown.slis {
+                let (slo, objective) = self.slis[*sli];
+                let slo = &set.slos[slo];
+                let place = place_of(slo, objective, &unknown.attribute);
+                let found = place.and_then(|(part, within)| {
+                    let hint = Some(hint.clone());
+                    set.origins.diagnostic(
+                        &slo.name,
+                        part,
+                        within,
+                        Level::Error,
+                        message.clone(),
+                        hint,
+                    )
+                });
+                match found {
+                    Some(diagnostic) => talk::diagnostics(&[diagnostic]),
+                    None => talk::warning(&format!("SLO `{}`: {message}\nhint: {hint}", slo.name)),
+                }
+            }
+        }
+        match unknown.len() {
+            0 => Ok(()),
+            1 => anyhow::bail!("an attribute is unknown, so nothing was decided"),
+            many => anyhow::bail!("{many} attributes are unknown, so nothing was decided"),
+        }
+    }
+
+    /// The tallies by SLO.
+    pub(crate) fn finish(self, set: &SpecSet) -> anyhow::Result<Finished<'_>> {
+        let mut slos: Vec<&Slo> = Vec::new();
+        let mut measured: Vec<Vec<Measurement>> = Vec::new();
+        let mut last = None;
+        for ((slo, _), measurement) in self.slis.iter().zip(self.tallier.finish()) {
+            if last != Some(*slo) {
+                slos.push(&set.slos[*slo]);
+                measured.push(Vec::new());
+                last = Some(*slo);
+            }
+            if let Some(indicators) = measured.last_mut() {
+                indicators.push(measurement);
+            }
+        }
+        Ok((slos, self.not_evaluated, measured))
+    }
+}
+
+/// The part of an SLO whose condition or slices name `attribute`, and where in its text.
+fn place_of(
+    slo: &Slo,
+    objective: Option<usize>,
+    attribute: &str,
+) -> Option<(Part, Option<std::ops::Range<usize>>)> {
+    let indicator = match objective {
+        Some(objective) => slo.objectives.get(objective)?.indicator.as_ref()?,
+        None => slo.indicator.as_ref()?,
+    };
+    let flyball_model::Indicator::Events(sli) = indicator else { return None };
+    let side = match &sli.side {
+        flyball_model::GoodOrBad::Good(text) | flyball_model::GoodOrBad::Bad(text) => text,
+    };
+    let within = |text: &str| text.find(attribute).map(|at| at..at + attribute.len());
+    within(&sli.total)
+        .map(|range| (Part::Total { objective }, Some(range)))
+        .or_else(|| within(side).map(|range| (Part::Side { objective }, Some(range))))
+        .or_else(|| Some((Part::By { objective }, None)))
+}
+
+/// A condition's error, shown in the document.
+fn condition_error(
+    set: &SpecSet,
+    slo: usize,
+    objective: Option<usize>,
+    part: SliPart,
+    error: &PredicateError,
+) -> Option<Diagnostic> {
+    let slo = &set.slos[slo];
+    let indicator = match objective {
+        Some(objective) => slo.objectives.get(objective)?.indicator.as_ref()?,
+        None => slo.indicator.as_ref()?,
+    };
+    let flyball_model::Indicator::Events(sli) = indicator else { return None };
+    let (part, text) = match part {
+        SliPart::Total => (Part::Total { objective }, &sli.total),
+        SliPart::Side => {
+            let (flyball_model::GoodOrBad::Good(text) | flyball_model::GoodOrBad::Bad(text)) =
+                &sli.side;
+            (Part::Side { objective }, text)
+        }
+    };
+    let within = error.line.zip(error.column).and_then(|(line, column)| byte_at(text, line, column));
+    show(&set.origins, &slo.name, part, within, error)
+}
+
+fn show(
+    origins: &Origins,
+    slo: &str,
+    part: Part,
+    at: Option<usize>,
+    error: &PredicateError,
+) -> Option<Diagnostic> {
+    let within = at.map(|at| at..at + 1);
+    origins.diagnostic(slo, part, within, Level::Error, error.message.clone(), error.hint.clone())
+}
+
+/// The byte of a text at a line and character, both from 1.
+fn byte_at(text: &str, line: u64, column: u64) -> Option<usize> {
+    let line = usize::try_from(line).ok()?.checked_sub(1)?;
+    let column = usize::try_from(column).ok()?.checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text.get(start..)?;
+    Some(start + rest.char_indices().nth(column).map_or(rest.len().saturating_sub(1), |(at, _)| at))
+}

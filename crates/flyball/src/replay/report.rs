@@ -1,0 +1,128 @@
+//! What a replay says; the document behind every output format.
+//!
+//! The JSON form is described in `docs/format/replay-v1.md`; adding a key keeps its version,
+//! anything else raises it.
+
+use flyball_budget::report::SloReport;
+use flyball_budget::{Status, chart::Chart};
+use flyball_events::{Example, InputSummary};
+use flyball_model::{Duration, Interval, Timestamp};
+
+/// The name and version of the JSON form.
+pub const SCHEMA: &str = "flyball.dev/replay/v1";
+
+/// A replay with the courses that only the charts need.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// What was found.
+    pub report: ReplayReport,
+    /// For each of `report.slos` the course of each of its objectives.
+    pub charts: Vec<Vec<Chart>>,
+}
+
+/// What a replay says.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ReplayReport {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The program and its version.
+    pub generator: String,
+    /// The worst status of all SLOs: missed, then no data, then met.
+    pub status: Status,
+    /// The moment at which the windows end.
+    pub at: Timestamp,
+    /// The time that events were taken from.
+    pub span: Interval,
+    /// The length of the slots that events were counted in.
+    pub slot_width: Duration,
+    /// Events that were read, all inputs together.
+    pub events: u64,
+    /// Events left out because they lie outside `--from` and `--to`.
+    pub events_outside_range: u64,
+    /// Events left out because they lie in the future.
+    pub events_in_future: u64,
+    /// Lines or records that could not be read, all inputs together.
+    pub rejected: u64,
+    /// What was read, input by input.
+    pub inputs: Vec<InputReport>,
+    /// The SLOs that could be evaluated.
+    pub slos: Vec<SloReport>,
+    /// The SLOs that could not.
+    pub not_evaluated: Vec<NotEvaluated>,
+    /// What a reader of the numbers should know.
+    pub warnings: Vec<String>,
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct InputReport {
+    /// The path as given, `-` for standard input.
+    pub name: String,
+    /// The format's name; `None` for an input without content.
+    pub format: Option<String>,
+    /// `none`, `gzip` or `zstd`.
+    pub compression: String,
+    /// Bytes that came from the system.
+    pub bytes_read: u64,
+    /// Bytes after decompression.
+    pub bytes_decoded: u64,
+    /// Lines or records, the empty and refused ones included.
+    pub lines: u64,
+    /// Events that were read.
+    pub events: u64,
+    /// The earliest event.
+    pub first: Option<Timestamp>,
+    /// The latest event.
+    pub last: Option<Timestamp>,
+    /// What could not be read, by reason.
+    pub rejected: Vec<RejectedReport>,
+    /// Why the input ended before its end, if it did.
+    pub damage: Option<String>,
+}
+
+/// Records refused for one reason.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct RejectedReport {
+    /// Why.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<Example>,
+}
+
+/// An SLO that could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct NotEvaluated {
+    /// The SLO's name.
+    pub slo: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl InputReport {
+    /// The report of one input that was read.
+    pub(crate) fn new(input: &InputSummary) -> Self {
+        Self {
+            name: input.name.clone(),
+            format: input.format.clone(),
+            compression: format!("{:?}", input.compression).to_lowercase(),
+            bytes_read: input.bytes_read,
+            bytes_decoded: input.bytes_decoded,
+            lines: input.lines,
+            events: input.events,
+            first: input.first,
+            last: input.last,
+            rejected: input
+                .rejects
+                .iter()
+                .map(|(reason, rejected)| RejectedReport {
+                    reason,
+                    count: rejected.count,
+                    examples: rejected.examples.clone(),
+                })
+                .collect(),
+            damage: input.damage.clone(),
+        }
+    }
+}
