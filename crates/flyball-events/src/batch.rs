@@ -1,6 +1,6 @@
 //! Fills a record batch row by row, straight from a codec.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
@@ -74,6 +74,8 @@ pub struct BatchBuilder {
     row_time: Option<(u8, i64)>,
     rows: usize,
     names_over_limit: u64,
+    /// Attribute names that keys of the source stand for, wanted or not.
+    names: BTreeSet<String>,
 }
 
 impl BatchBuilder {
@@ -96,6 +98,7 @@ impl BatchBuilder {
             row_time: None,
             rows: 0,
             names_over_limit: 0,
+            names: BTreeSet::new(),
         }
     }
 
@@ -109,7 +112,11 @@ impl BatchBuilder {
             return Role::Time { rank, column };
         }
         let mapping = Arc::clone(&self.mapping);
-        self.column(mapping.attribute(name)).map_or(Role::Skip, Role::Attribute)
+        let attribute = mapping.attribute(name);
+        if self.names.len() < COLUMNS_MAX && !self.names.contains(attribute) {
+            self.names.insert(attribute.to_owned());
+        }
+        self.column(attribute).map_or(Role::Skip, Role::Attribute)
     }
 
     /// The column for the attribute `name` as it stands, without renames; `None` when it is not
@@ -131,6 +138,11 @@ impl BatchBuilder {
         self.ids.insert(name.to_owned(), id);
         self.columns.push((name.to_owned(), Column::default()));
         Some(id)
+    }
+
+    /// Attribute names that the source has offered so far, wanted or not; bounded like columns.
+    pub fn names(&self) -> &BTreeSet<String> {
+        &self.names
     }
 
     /// Keys met past the column limit so far; their values were not kept.

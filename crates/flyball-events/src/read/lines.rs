@@ -1,6 +1,6 @@
 //! Line formats: units of whole records, decoded by several threads, delivered in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -26,12 +26,16 @@ struct Done<T> {
     mapped: Option<T>,
     range: Option<(Timestamp, Timestamp)>,
     names_over_limit: u64,
+    /// All attribute names so far, when there are new ones.
+    names: Option<BTreeSet<String>>,
 }
 
 /// What one thread decodes with.
 struct Decoder<'a, T> {
     codec: Box<dyn LineCodec>,
     batch: BatchBuilder,
+    /// How many names the batch builder had offered before.
+    names: usize,
     map: &'a (dyn Fn(arrow::array::RecordBatch) -> T + Sync),
 }
 
@@ -41,16 +45,18 @@ impl<T> Decoder<'_, T> {
         if *unit == Unit::TooLong {
             decoded.lines = 1;
             decoded.rejects.add(TOO_LONG, 1, None, bytes);
-            return Done { decoded, mapped: None, range: None, names_over_limit: 0 };
+            return Done { decoded, mapped: None, range: None, names_over_limit: 0, names: None };
         }
         self.codec.decode(bytes, &mut self.batch, &mut decoded);
         let names_over_limit = self.batch.names_over_limit();
+        let names = (self.batch.names().len() > self.names).then(|| self.batch.names().clone());
+        self.names = self.batch.names().len();
         if self.batch.rows() == 0 {
-            return Done { decoded, mapped: None, range: None, names_over_limit };
+            return Done { decoded, mapped: None, range: None, names_over_limit, names };
         }
         let batch = self.batch.finish();
         let range = time_range(&batch);
-        Done { decoded, mapped: Some((self.map)(batch)), range, names_over_limit }
+        Done { decoded, mapped: Some((self.map)(batch)), range, names_over_limit, names }
     }
 }
 
@@ -73,11 +79,12 @@ pub(super) fn read<T: Send>(
         Vec::new()
     };
     let map = delivery.map;
-    let decoder = || Decoder { codec: new(&header), batch: options.builder(), map };
+    let decoder = || Decoder { codec: new(&header), batch: options.builder(), names: 0, map };
     let mut take = |done: Done<T>| -> Result<ControlFlow<()>, EventsError> {
         summary.add(done.decoded);
         summary.widen(done.range);
         summary.names_over_limit = summary.names_over_limit.max(done.names_over_limit);
+        summary.attributes.extend(done.names.unwrap_or_default());
         summary.check_strict(options)?;
         summary.take_meter(&meter);
         (delivery.report)(summary.bytes_read, summary.events);

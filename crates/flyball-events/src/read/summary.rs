@@ -1,5 +1,6 @@
 //! What was read: counts, time range, and everything that was left out.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -54,6 +55,8 @@ pub struct InputSummary {
     pub last: Option<Timestamp>,
     /// Attribute names met past the limit of a batch, whose values were left out.
     pub names_over_limit: u64,
+    /// Names of all attributes that the input offered, wanted or not.
+    pub attributes: BTreeSet<String>,
 }
 
 impl ReadSummary {
@@ -117,6 +120,7 @@ impl InputSummary {
             first: None,
             last: None,
             names_over_limit: 0,
+            attributes: BTreeSet::new(),
         }
     }
 

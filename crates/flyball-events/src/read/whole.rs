@@ -44,6 +44,7 @@ pub(super) fn stream<T>(
     };
     summary.add(decoded);
     summary.names_over_limit = batch.names_over_limit();
+    summary.attributes.clone_from(batch.names());
     summary.take_meter(&meter);
     summary.check_strict(options)?;
     if let Err(error) = result {
@@ -91,6 +92,7 @@ pub(super) fn seekable<T>(
     };
     summary.add(decoded);
     summary.names_over_limit = batch.names_over_limit();
+    summary.attributes.clone_from(batch.names());
     summary.take_meter(&meter);
     summary.check_strict(options)?;
     result.map_err(|error| input.error(error))
