@@ -44,8 +44,8 @@ impl InputArgs {
         time_rule: TimeRule,
     ) -> anyhow::Result<ReadOptions> {
         let format = match self.format.as_deref() {
-            None | Some("auto") => None,
-            Some(text) => Some(Format::parse(text)?),
+            None => None,
+            Some(text) => Format::parse(text)?,
         };
         Ok(ReadOptions {
             format,

@@ -97,7 +97,7 @@ fn rejects(out: &mut String, input: &InputReport) -> std::fmt::Result {
 
 fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|title| Cell::new(title)));
     table
 }
