@@ -243,7 +243,13 @@ fn split(format: &LogFormat, line: &[u8], spans: &mut Vec<(usize, usize)>) -> Re
 }
 
 /// Where the last field ends: before the text that ends the line.
+///
+/// A quoted last field whose closing quote is missing was cut off by the server's limit on the
+/// length of a line; what there is of it is kept, because everything before it is whole.
 fn last_end(step: &Step, line: &[u8], at: usize) -> Option<usize> {
+    if step.quoted && step.after == b"\"" && quoted_end(&step.after, line, at).is_none() {
+        return (at <= line.len()).then_some(line.len());
+    }
     let end = line.len().checked_sub(step.after.len())?;
     if end < at || !line.ends_with(&step.after) {
         return None;

@@ -96,6 +96,20 @@ fn quotes_that_a_server_left_unescaped_do_not_end_a_field() {
 }
 
 #[test]
+fn a_last_field_without_its_closing_quote_was_cut_off_and_is_kept() {
+    let format = LogFormat::apache(COMBINED).unwrap();
+    let cut = "h - - [05/Dec/2024:00:10:18 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (com";
+    let batch = one(&format, cut);
+    values(
+        &batch,
+        &[("user_agent.original", "Mozilla/5.0 (com"), ("http.response.status_code", "200")],
+    );
+    let before_last = cut.find("\"-\"").unwrap() + 2;
+    let (batch, _) = decode(&format, &cut.as_bytes()[..before_last]);
+    assert_eq!(batch.num_rows(), 0, "a line cut before its last field is refused");
+}
+
+#[test]
 fn lines_that_do_not_fit_are_refused_with_the_place() {
     let format = LogFormat::apache(COMMON).unwrap();
     for (line, reason, column) in [
