@@ -7,7 +7,7 @@ mod manifest;
 mod tidy;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: xtask tidy [ROOT]\n\n  \
@@ -16,7 +16,10 @@ const USAGE: &str = "usage: xtask tidy [ROOT]\n\n  \
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let chore = arguments.next();
-    let root = arguments.next().map_or_else(workspace_root, PathBuf::from);
+    let root = match arguments.next() {
+        Some(root) => PathBuf::from(root),
+        None => workspace_root(&std::env::current_dir()?),
+    };
     let mut out = std::io::stdout().lock();
     if chore.as_deref() != Some("tidy") {
         write!(out, "{USAGE}")?;
@@ -30,8 +33,9 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The directory above this crate.
-fn workspace_root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.parent().map_or_else(|| here.clone(), PathBuf::from)
+/// The nearest directory from `here` upward that has a Cargo.lock; `here` itself without one.
+///
+/// Looked up when it runs: a path compiled in would be that of the checkout that built it last.
+fn workspace_root(here: &Path) -> PathBuf {
+    here.ancestors().find(|path| path.join("Cargo.lock").is_file()).unwrap_or(here).to_owned()
 }

@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn this_repository_is_tidy() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let report = run(root).unwrap();
+        let root = crate::workspace_root(&std::env::current_dir().unwrap());
+        let report = run(&root).unwrap();
         let found: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "{}", found.join("\n"));
         assert!(report.crates >= 9, "only {} crates were seen", report.crates);
