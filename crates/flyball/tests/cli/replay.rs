@@ -341,13 +341,13 @@ fn a_wrong_condition_is_shown_under_its_word() {
     };
     let ran = run("TRUE", "statsu < 500");
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("slo.yaml:11:") && ran.err.contains("^^^^^^"), "{}", ran.err);
+    assert!(ran.err.contains("slo.yaml:12:") && ran.err.contains("^^^^^^"), "{}", ran.err);
     assert!(ran.err.contains("did you mean `status`"), "{}", ran.err);
     let ran = run("TRUE", "status < < 500");
-    assert!(ran.code == 2 && ran.err.contains("slo.yaml:11:"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("slo.yaml:12:"), "{}", ran.err);
     // All of a document's errors at once.
     let ran = run("status +", "status < < 500");
-    assert!(ran.err.contains("slo.yaml:11:") && ran.err.contains("slo.yaml:12:"), "{}", ran.err);
+    assert!(ran.err.contains("slo.yaml:12:") && ran.err.contains("slo.yaml:13:"), "{}", ran.err);
 }
 
 #[test]
