@@ -40,6 +40,15 @@ pub(crate) struct Times {
     pub(crate) now: Timestamp,
 }
 
+/// What else is asked of a replay.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    /// Attributes that may be absent from all events.
+    pub(crate) optional: BTreeSet<String>,
+    /// Whether charts will be drawn.
+    pub(crate) charts: bool,
+}
+
 impl Times {
     /// The end of what can have happened: events from here on lie in the future.
     fn future(&self) -> Timestamp {
@@ -64,7 +73,7 @@ pub(crate) fn replay(
     inputs: &[Input],
     options: &ReadOptions,
     times: Times,
-    optional: &BTreeSet<String>,
+    asked: &Asked,
     progress: &mut dyn FnMut(Progress),
 ) -> anyhow::Result<Replayed> {
     let mut failed: Option<QueryError> = None;
@@ -78,7 +87,7 @@ pub(crate) fn replay(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    plan.refuse_unknown_attributes(set, &summary, optional)?;
+    plan.refuse_unknown_attributes(set, &summary, &asked.optional)?;
     let slot_width = plan.tallier.slot_width();
     let outside = plan.tallier.outside();
     let in_future = plan.tallier.after_end();
@@ -124,9 +133,11 @@ pub(crate) fn replay(
         };
         let about = |error| anyhow::anyhow!("SLO `{}`: {error}", slo.name);
         let report = assess(slo, &measured, &set.corrections, at, span).map_err(about)?;
-        let charts = chart(slo, &measured, &set.corrections, at, span, span).map_err(about)?;
         replayed.report.slos.push(report);
-        replayed.charts.push(charts);
+        if asked.charts {
+            let charts = chart(slo, &measured, &set.corrections, at, span, span).map_err(about)?;
+            replayed.charts.push(charts);
+        }
     }
     replayed.report.status = overall(&replayed.report);
     Ok(replayed)

@@ -1,6 +1,5 @@
 //! `flyball replay`: did we keep our promises, what burned the budget, who would have been paged.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -11,7 +10,7 @@ use flyball_model::Timestamp;
 
 use crate::input::{Bar, InputArgs};
 use crate::output::{self, Form};
-use crate::replay::{Plan, Times, refuse, replay};
+use crate::replay::{Asked, Plan, Times, refuse, replay};
 use crate::{Exit, specs, talk};
 
 /// Replay events against SLOs: budgets, burn, and the alerts there would have been
@@ -103,10 +102,12 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         talk::warning("no SLO here can be evaluated from events");
         return Ok(Exit::Undecided);
     }
-    let optional: BTreeSet<String> = args.optional.iter().cloned().collect();
+    let asked = Asked {
+        optional: args.optional.iter().cloned().collect(),
+        charts: args.output == Form::Html || args.html.is_some(),
+    };
     let mut bar = Bar::new("replay");
-    let replayed =
-        replay(&set, plan, &inputs, &options, times, &optional, &mut |p| bar.show(p))?;
+    let replayed = replay(&set, plan, &inputs, &options, times, &asked, &mut |p| bar.show(p))?;
     drop(bar);
     for warning in &replayed.report.warnings {
         talk::warning(warning);

@@ -16,7 +16,8 @@ pub const SCHEMA: &str = "flyball.dev/replay/v1";
 pub struct Replayed {
     /// What was found.
     pub report: ReplayReport,
-    /// For each of `report.slos` the course of each of its objectives.
+    /// For each of `report.slos` the course of each of its objectives; empty when no charts were
+    /// asked for.
     pub charts: Vec<Vec<Chart>>,
 }
 
