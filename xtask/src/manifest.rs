@@ -52,13 +52,21 @@ impl Manifest {
         self.keys.iter().filter(move |key| key.table == table)
     }
 
-    /// The line on which `dependency` is declared as a normal dependency; 1 when it is not found.
+    /// True when `dependency` is among the dependencies of any kind.
+    pub(crate) fn takes(&self, dependency: &str) -> bool {
+        self.dependency(dependency).is_some()
+    }
+
+    /// The line on which `dependency` is declared; 1 when it is not found.
     pub(crate) fn dependency_line(&self, dependency: &str) -> usize {
+        self.dependency(dependency).map_or(1, |key| key.line)
+    }
+
+    fn dependency(&self, name: &str) -> Option<&Key> {
         self.keys
             .iter()
             .filter(|key| key.table.ends_with("dependencies"))
-            .find(|key| key.name.split('.').next() == Some(dependency))
-            .map_or(1, |key| key.line)
+            .find(|key| key.name.split('.').next() == Some(name))
     }
 }
 

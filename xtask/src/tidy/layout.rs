@@ -17,6 +17,7 @@ pub(super) fn check(graph: &Graph, tree: &Tree) -> Vec<Finding> {
         findings.extend(place(package, member));
         findings.extend(lints(package, member, &workspace));
     }
+    findings.extend(unused(graph, &workspace));
     for directory in tree.directories_in("crates") {
         let manifest = format!("crates/{directory}/Cargo.toml");
         if !tree.exists(&manifest) {
@@ -81,6 +82,23 @@ fn lints(package: &Package, member: &Member, workspace: &Manifest) -> Vec<Findin
     findings
 }
 
+/// Dependencies that the workspace declares and no crate takes.
+fn unused(graph: &Graph, workspace: &Manifest) -> Vec<Finding> {
+    let is_taken = |name: &str| graph.members().any(|(_, _, member)| member.manifest.takes(name));
+    workspace
+        .table("workspace.dependencies")
+        .filter(|key| !is_taken(&key.name))
+        .map(|key| {
+            Finding::new(
+                "Cargo.toml",
+                key.line,
+                format!("no crate takes `{}`", key.name),
+                "remove it: what is declared is what is used",
+            )
+        })
+        .collect()
+}
+
 /// Every binary links everything, DataFusion included; one is enough.
 fn test_binaries(tree: &Tree, directory: &str) -> Option<Finding> {
     let prefix = format!("crates/{directory}/tests/");
@@ -139,6 +157,16 @@ mod tests {
         graph.packages[0].member.as_mut().unwrap().path = "crates/other/Cargo.toml".to_owned();
         let found = check(&graph, &Tree::of(&[]));
         assert_eq!(found[0].message, "the crate `flyball` belongs in crates/flyball/Cargo.toml");
+    }
+
+    #[test]
+    fn what_is_declared_is_used() {
+        let root = Manifest::parse("[workspace.dependencies]\nserde = \"1\"\nrand = \"1\"\n");
+        let manifest = "[dev-dependencies]\nserde = { workspace = true, features = [\"rc\"] }\n";
+        let graph = fixture(&["flyball"], &[("flyball", manifest)]);
+        let found = unused(&graph, &root);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].line, found[0].message.as_str()), (3, "no crate takes `rand`"));
     }
 
     #[test]
