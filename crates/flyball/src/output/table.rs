@@ -225,9 +225,10 @@ fn assessment(out: &mut String, total: &Assessment) -> std::fmt::Result {
     let unit = if matches!(budget.unit, Unit::Slices) { "slices" } else { "events" };
     writeln!(
         out,
-        "  budget    {} of {} {unit} spent; {} of {} in the whole window",
+        "  budget    spent {} of {} {unit} ({}); as time {} of {}",
         words::amount(budget.spent.to_f64()),
         words::amount(budget.allowed.to_f64()),
+        budget.spent_share.map_or_else(|| "–".to_owned(), words::percent),
         budget.minutes.spent.map_or_else(|| "–".to_owned(), words::minutes),
         words::minutes(budget.minutes.allowed_whole_window),
     )?;
