@@ -7,6 +7,8 @@ pub(crate) mod access_log;
 pub(crate) mod csv;
 mod infer;
 pub(crate) mod ndjson;
+pub(crate) mod otlp;
+pub(crate) mod parquet;
 
 use std::io::Read;
 

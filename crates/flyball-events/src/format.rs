@@ -10,6 +10,9 @@ use crate::batch::BatchBuilder;
 use crate::codec::access_log::{AccessLogCodec, LogFormat, LogFormatError};
 use crate::codec::csv::{self, CsvOptions};
 use crate::codec::ndjson::NdjsonCodec;
+use crate::codec::otlp::json::OtlpJsonCodec;
+use crate::codec::otlp::protobuf::OtlpProtobufCodec;
+use crate::codec::parquet::ParquetCodec;
 use crate::codec::{Decoded, LineCodec, StreamCodec};
 
 /// A format of events, after decompression.
@@ -26,6 +29,12 @@ pub enum Format {
     },
     /// Values with delimiters between them.
     Csv(Arc<CsvOptions>),
+    /// OpenTelemetry's traces or logs in JSON.
+    OtlpJson,
+    /// OpenTelemetry's traces or logs in protobuf.
+    OtlpProto,
+    /// A Parquet file.
+    Parquet,
 }
 
 /// A format that cannot be used.
@@ -57,8 +66,11 @@ pub enum FormatError {
 pub enum Splitter {
     /// At every newline.
     Newline,
-    /// At a newline outside double quotes.
-    QuotedCsv,
+    /// At a newline outside double quotes. A quote opens only at the beginning of a field.
+    Csv {
+        /// What stands between fields.
+        delimiter: u8,
+    },
 }
 
 /// Makes a codec for one thread. Gets the header record (without its line end) when the format has
@@ -132,6 +144,9 @@ impl Format {
             Self::Ndjson => "ndjson".to_owned(),
             Self::AccessLog { name, .. } => name.clone(),
             Self::Csv(options) => options.to_string(),
+            Self::OtlpJson => "otlp-json".to_owned(),
+            Self::OtlpProto => "otlp-proto".to_owned(),
+            Self::Parquet => "parquet".to_owned(),
         }
     }
 
@@ -152,10 +167,13 @@ impl Format {
                 }
             }
             Self::Csv(options) => Codec::Lines {
-                splitter: Splitter::QuotedCsv,
+                splitter: Splitter::Csv { delimiter: options.delimiter },
                 header: options.header,
                 new: csv::new_codec(Arc::clone(options)),
             },
+            Self::OtlpJson => Codec::Stream(Box::new(OtlpJsonCodec::default())),
+            Self::OtlpProto => Codec::Stream(Box::new(OtlpProtobufCodec::default())),
+            Self::Parquet => Codec::Seekable(Box::new(ParquetCodec::default())),
         }
     }
 }

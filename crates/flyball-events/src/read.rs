@@ -187,7 +187,7 @@ fn read_one<T: Send>(
         summary.check_strict(options)?;
         return Ok(summary);
     };
-    summary.format = Some(format.name().to_string());
+    summary.format = Some(format.name());
     let codec = format.codec();
     if !matches!(codec, Codec::Seekable(_)) {
         head.drain(..head.len() - strip_mark(&head).len());

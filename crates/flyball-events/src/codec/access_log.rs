@@ -247,21 +247,16 @@ fn split(format: &LogFormat, line: &[u8], spans: &mut Vec<(usize, usize)>) -> Re
 /// A quoted last field whose closing quote is missing was cut off by the server's limit on the
 /// length of a line; what there is of it is kept, because everything before it is whole.
 fn last_end(step: &Step, line: &[u8], at: usize) -> Option<usize> {
-    if step.quoted && step.after == b"\"" && quoted_end(&step.after, line, at).is_none() {
-        return (at <= line.len()).then_some(line.len());
-    }
     let end = line.len().checked_sub(step.after.len())?;
-    if end < at || !line.ends_with(&step.after) {
-        return None;
-    }
-    if step.quoted {
+    if end >= at && line.ends_with(&step.after) {
         // An odd number of backslashes makes the quote a part of the text.
-        let escapes = line[at..end].iter().rev().take_while(|b| **b == b'\\').count();
-        if escapes % 2 == 1 {
-            return None;
+        let escapes = || line[at..end].iter().rev().take_while(|b| **b == b'\\').count();
+        if !step.quoted || escapes() % 2 == 0 {
+            return Some(end);
         }
     }
-    Some(end)
+    let cut_off = step.quoted && step.after == b"\"" && at <= line.len();
+    (cut_off && quoted_end(&step.after, line, at).is_none()).then_some(line.len())
 }
 
 /// Where a field that begins at `at` ends: where the text after it is first found.

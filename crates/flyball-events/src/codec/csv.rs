@@ -156,9 +156,10 @@ impl CsvCodec {
             let raw = &bytes[span.start..span.end];
             let text = simdutf8::basic::from_utf8(raw)
                 .map_err(|_| Fault { reason: NOT_UTF8, at: span.start })?;
-            let text = match span.doubled {
-                true => Cow::Owned(text.replace("\"\"", "\"")),
-                false => Cow::Borrowed(text),
+            let text = if span.doubled {
+                Cow::Owned(text.replace("\"\"", "\""))
+            } else {
+                Cow::Borrowed(text)
             };
             set_role(batch, &mut self.times, *role, &text);
         }

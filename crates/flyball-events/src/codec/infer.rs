@@ -57,8 +57,8 @@ fn number(text: &str) -> Inferred {
     }
     if let [b'e' | b'E', after @ ..] = rest {
         let after = match after {
-            [b'+' | b'-', after @ ..] => after,
-            after => after,
+            [b'+' | b'-', digits @ ..] => digits,
+            _ => after,
         };
         if after.is_empty() || !after.iter().all(u8::is_ascii_digit) {
             return Inferred::Text;

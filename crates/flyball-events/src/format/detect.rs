@@ -11,6 +11,7 @@ use super::{Format, parse};
 use crate::batch::{BatchBuilder, Projection, TimeRule};
 use crate::codec::access_log::AccessLogCodec;
 use crate::codec::csv::CsvOptions;
+use crate::codec::otlp::protobuf;
 use crate::codec::{Decoded, LineCodec};
 
 /// Lines that are tried on log formats; the first may be noise.
@@ -30,8 +31,14 @@ pub(super) fn detect(name: &str, head: &[u8]) -> Option<Format> {
 fn by_content(head: &[u8]) -> Option<Format> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let text = head.trim_ascii_start();
+    if head.starts_with(b"PAR1") {
+        return Some(Format::Parquet);
+    }
     if text.first() == Some(&b'{') {
-        return Some(Format::Ndjson);
+        return Some(if is_otlp(text) { Format::OtlpJson } else { Format::Ndjson });
+    }
+    if protobuf::looks_like(head) {
+        return Some(Format::OtlpProto);
     }
     let lines: Vec<&[u8]> = text
         .split(|b| *b == b'\n')
@@ -39,6 +46,22 @@ fn by_content(head: &[u8]) -> Option<Format> {
         .take(LINES_TRIED)
         .collect();
     LOGS.iter().find_map(|log| accepts_most(log, &lines)).or_else(|| csv(&lines))
+}
+
+/// Whether the first key of a JSON object is one of OTLP's: requests have no other.
+fn is_otlp(object: &[u8]) -> bool {
+    let key = object[1..].trim_ascii_start();
+    let Some(key) = key.strip_prefix(b"\"") else { return false };
+    [
+        &b"resourceSpans\""[..],
+        b"resourceLogs\"",
+        b"resourceMetrics\"",
+        b"resource_spans\"",
+        b"resource_logs\"",
+        b"resource_metrics\"",
+    ]
+    .iter()
+    .any(|name| key.starts_with(name))
 }
 
 /// The log format `name`, if most of `lines` are of it.
@@ -101,6 +124,8 @@ fn by_name(name: &str) -> Option<Format> {
         "ndjson" | "jsonl" | "json" => "ndjson",
         "csv" => "csv",
         "tsv" | "tab" => "tsv",
+        "pb" | "otlp" => "otlp-proto",
+        "parquet" | "pq" => "parquet",
         _ => return None,
     };
     parse::parse(name).ok()?

@@ -17,6 +17,9 @@ pub(super) const NAMES: &[&str] = &[
     "apache:FORMAT",
     "csv",
     "tsv",
+    "otlp-json",
+    "otlp-proto",
+    "parquet",
 ];
 
 /// Other words for the same.
@@ -26,6 +29,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("json-lines", "ndjson"),
     ("clf", "common"),
     ("vhost_combined", "vhost-combined"),
+    ("otlp", "otlp-json"),
+    ("otlp-protobuf", "otlp-proto"),
 ];
 
 const CSV_HINT: &str = "the options are `delimiter=` (a character, or comma, tab, semicolon, pipe, \
@@ -54,6 +59,9 @@ pub(super) fn parse(text: &str) -> Result<Option<Format>, FormatError> {
         _ if trimmed.contains(';') => return Err(unknown(trimmed)),
         "auto" => return Ok(None),
         "ndjson" => Format::Ndjson,
+        "otlp-json" => Format::OtlpJson,
+        "otlp-proto" => Format::OtlpProto,
+        "parquet" => Format::Parquet,
         "common" => log(name, LogFormat::apache(COMMON)?),
         "combined" => log(name, LogFormat::apache(COMBINED)?),
         "vhost-combined" => log(name, LogFormat::apache(VHOST_COMBINED)?),

@@ -1,3 +1,5 @@
+mod recordings;
+
 use super::*;
 
 fn named(text: &str) -> String {
@@ -19,6 +21,9 @@ fn names_are_read_and_shown_again() {
         "csv;delimiter=semicolon",
         "csv;header=no;columns=a,b",
         "tsv;header=no",
+        "otlp-json",
+        "otlp-proto",
+        "parquet",
     ] {
         assert_eq!(named(name), name);
     }
@@ -68,5 +73,22 @@ fn content_tells_before_the_name_does() {
         ("-", "\u{0}\u{1}\u{2}", "none"),
     ] {
         assert_eq!(detected(name, head), expected, "{head}");
+    }
+}
+
+#[test]
+fn telemetry_and_tables_are_told_by_their_first_bytes() {
+    let data = |name: &str| {
+        std::fs::read(format!("{}/tests/data/otlp/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    for name in ["trace.json", "logs.json", "metrics.json", "traces.otlp.json"] {
+        assert_eq!(Format::detect("x", &data(name)), Some(Format::OtlpJson), "{name}");
+    }
+    for name in ["traces.pb", "traces.be.pb", "traces.varint.pb", "logs.pb", "metrics.pb"] {
+        assert_eq!(Format::detect("x", &data(name)), Some(Format::OtlpProto), "{name}");
+    }
+    assert_eq!(Format::detect("x", b"PAR1\x15\x04"), Some(Format::Parquet));
+    for text in ["\n\n\na,b\n1,2\n", "\n0123456789\n"] {
+        assert_ne!(Format::detect("x", text.as_bytes()), Some(Format::OtlpProto), "{text}");
     }
 }

@@ -169,8 +169,33 @@ impl Records {
 #[derive(Debug, Default)]
 struct Search {
     searched: usize,
-    in_quotes: bool,
+    quotes: Quotes,
     last_end: Option<usize>,
+}
+
+/// Whether a place is within quotes, of a record that begins outside them.
+#[derive(Debug, Default)]
+struct Quotes {
+    open: bool,
+    /// The quote that closed last: another right after it is one of the text.
+    closed: Option<usize>,
+}
+
+impl Quotes {
+    /// Goes past the quote at `at`. One in the middle of a field without quotes is text.
+    fn pass(&mut self, bytes: &[u8], at: usize, delimiter: u8) {
+        if self.open {
+            self.open = false;
+            self.closed = Some(at);
+            return;
+        }
+        self.open = match at.checked_sub(1) {
+            None => true,
+            Some(before) => {
+                self.closed == Some(before) || bytes[before] == delimiter || bytes[before] == b'\n'
+            }
+        };
+    }
 }
 
 impl Search {
@@ -182,12 +207,13 @@ impl Search {
                     self.last_end = Some(self.searched + newline + 1);
                 }
             }
-            Splitter::QuotedCsv => {
-                for at in memchr::memchr2_iter(b'"', b'\n', new) {
-                    if new[at] == b'"' {
-                        self.in_quotes = !self.in_quotes;
-                    } else if !self.in_quotes {
-                        self.last_end = Some(self.searched + at + 1);
+            Splitter::Csv { delimiter } => {
+                for found in memchr::memchr2_iter(b'"', b'\n', new) {
+                    let at = self.searched + found;
+                    if unit[at] == b'"' {
+                        self.quotes.pass(unit, at, delimiter);
+                    } else if !self.quotes.open {
+                        self.last_end = Some(at + 1);
                     }
                 }
             }
@@ -197,12 +223,14 @@ impl Search {
 
     /// The byte after the first record.
     fn first_end(splitter: Splitter, bytes: &[u8]) -> usize {
-        let mut in_quotes = false;
+        let mut quotes = Quotes::default();
         for at in memchr::memchr2_iter(b'"', b'\n', bytes) {
-            if bytes[at] == b'"' {
-                in_quotes ^= splitter == Splitter::QuotedCsv;
-            } else if !in_quotes {
-                return at + 1;
+            match splitter {
+                Splitter::Csv { delimiter } if bytes[at] == b'"' => {
+                    quotes.pass(bytes, at, delimiter);
+                }
+                _ if bytes[at] == b'\n' && !quotes.open => return at + 1,
+                _ => {}
             }
         }
         bytes.len()

@@ -203,11 +203,10 @@ fn time_form(name: Option<&str>) -> TimeForm {
     let Some(name) = name else { return TimeForm::Apache };
     let name = name.strip_prefix("begin:").or(name.strip_prefix("end:")).unwrap_or(name);
     match name {
-        "" => TimeForm::Apache,
         "sec" | "msec" | "usec" => TimeForm::Text,
         "msec_frac" => TimeForm::Fraction(1_000_000),
         "usec_frac" => TimeForm::Fraction(1_000),
-        "%d/%b/%Y:%H:%M:%S %z" | "%d/%b/%Y:%T %z" => TimeForm::Apache,
+        "" | "%d/%b/%Y:%H:%M:%S %z" | "%d/%b/%Y:%T %z" => TimeForm::Apache,
         "%Y-%m-%dT%H:%M:%S%z" | "%FT%T%z" | "%Y-%m-%dT%H:%M:%SZ" | "%FT%TZ" | "%s" => {
             TimeForm::Text
         }

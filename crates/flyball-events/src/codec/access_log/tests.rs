@@ -98,7 +98,8 @@ fn quotes_that_a_server_left_unescaped_do_not_end_a_field() {
 #[test]
 fn a_last_field_without_its_closing_quote_was_cut_off_and_is_kept() {
     let format = LogFormat::apache(COMBINED).unwrap();
-    let cut = "h - - [05/Dec/2024:00:10:18 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (com";
+    let cut =
+        "h - - [05/Dec/2024:00:10:18 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (com";
     let batch = one(&format, cut);
     values(
         &batch,

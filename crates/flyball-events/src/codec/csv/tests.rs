@@ -151,3 +151,27 @@ fn integers_are_exact() {
     let (batch, _) = decode(&CsvOptions::default(), "n", b"9007199254740993\n");
     assert_eq!(batch["n"].as_primitive::<Int64Type>().value(0), 9_007_199_254_740_993);
 }
+
+#[test]
+fn records_with_line_ends_and_stray_quotes_survive_being_cut_into_units() {
+    use std::fmt::Write as _;
+    use std::io::Write as _;
+    let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    let mut content = String::from("time,n,note\n");
+    for n in 0..120_000_usize {
+        let note = ["\"two\nlines, \"\"q\"\"\"", "5\" pipe", "x", "\"\"\"\n\"\"\""][n % 4];
+        writeln!(content, "{},{n},{note}", 1_700_000_000 + n).unwrap();
+    }
+    file.write_all(content.as_bytes()).unwrap();
+    let mut numbers: Vec<i64> = Vec::new();
+    let options = crate::ReadOptions { threads: 3, ..crate::ReadOptions::default() };
+    let inputs = [crate::Input::File(file.path().to_owned())];
+    let summary = crate::read(&inputs, &options, &mut |_| {}, &mut |batch| {
+        numbers.extend(batch["n"].as_primitive::<Int64Type>().values());
+        std::ops::ControlFlow::Continue(())
+    });
+    let summary = summary.unwrap();
+    assert_eq!(summary.inputs[0].format.as_deref(), Some("csv"));
+    assert_eq!((summary.rejected(), summary.lines()), (0, content.lines().count() as u64));
+    assert_eq!(numbers, (0..120_000).collect::<Vec<i64>>());
+}
