@@ -1,0 +1,66 @@
+//! `flyball slo lint`: everything that can be said about documents without data.
+
+use std::path::PathBuf;
+
+use flyball_spec::{Diagnostic, render};
+
+use super::conditions::{alert_rules, conditions};
+use super::{count, print};
+use crate::{Exit, specs, talk};
+
+/// Check SLO documents: every error and warning, with its place and what to do
+///
+/// Reads OpenSLO v1, Sloth and Pyrra documents, compiles the SQL conditions of event SLIs and
+/// refuses alert rules that can never fire. Exits 0 when there is no error, 2 when there is one.
+///
+/// Examples:
+///   flyball slo lint slos/
+///   flyball slo lint --deny-warnings -o json checkout.yaml
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct LintArgs {
+    /// Documents, or directories with documents
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// Exit 2 when there are warnings, too
+    #[arg(long)]
+    deny_warnings: bool,
+
+    /// How findings are written: as text, or as JSON for other tools
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
+    let sources = specs::read_sources(&args.paths)?;
+    let (set, mut findings) = specs::load(&sources);
+    findings.extend(flyball_spec::lint(&set));
+    findings.extend(conditions(&set));
+    findings.extend(alert_rules(&set));
+    let order = |finding: &Diagnostic| {
+        let source = sources.iter().position(|source| source.name == finding.file);
+        (source, finding.line, finding.column)
+    };
+    findings.sort_by_key(order);
+    match args.output {
+        Output::Text => print(&render(&findings))?,
+        Output::Json => print(&format!("{}\n", serde_json::to_string_pretty(&findings)?))?,
+    }
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let warnings = findings.len() - errors;
+    talk::note(&format!(
+        "{}, {} in {}",
+        count(errors, "error"),
+        count(warnings, "warning"),
+        count(sources.len(), "file")
+    ));
+    let is_refused = errors > 0 || args.deny_warnings && warnings > 0;
+    Ok(if is_refused { Exit::Usage } else { Exit::Met })
+}

@@ -1,0 +1,251 @@
+//! Which targets the history of a service keeps.
+//!
+//! A target is proposed when, on integers,
+//!
+//! 1. the whole history spends at most 70 % of its budget at that target;
+//! 2. the worst stretch of it (a week, a day or an hour, by its length) stays within that
+//!    stretch's own budget, so that good months do not hide what a bad day looks like; stretches
+//!    in which less than two bad events are allowed say nothing and are skipped;
+//! 3. the events are evidence, at 95 %, that the true share of good is above the target (exact
+//!    binomial test), so that ten lucky requests do not promise four nines.
+
+use flyball_budget::alert::exceeds;
+use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
+
+use super::history::{Cell, SIGNALS, Service, THRESHOLDS};
+
+/// Targets of availability, in hundredths of a per cent, the strictest first.
+const AVAILABILITY: [u64; 8] = [9_999, 9_995, 9_990, 9_950, 9_900, 9_700, 9_500, 9_000];
+/// Targets of latency: most requests, and nearly all. Source: SRE Workbook, chapter 2.
+const LATENCY: [u64; 2] = [9_000, 9_900];
+/// The most of the budget that the history may have spent.
+const SPENT_PERCENT_MAX: u128 = 70;
+/// How sure the evidence has to be.
+const CONFIDENCE: f64 = 0.95;
+/// The fewest bad events that a stretch must allow to be judged.
+const STRETCH_ALLOWED_MIN: u128 = 2;
+
+/// What was chosen for one service.
+#[derive(Debug)]
+pub(super) struct Choice<'h> {
+    pub(super) service: &'h Service,
+    pub(super) availability: Result<Availability, String>,
+    /// For each of the two targets.
+    pub(super) latency: Vec<Result<Latency, String>>,
+}
+
+/// An availability objective.
+#[derive(Debug)]
+pub(super) struct Availability {
+    /// The position in [`SIGNALS`].
+    pub(super) signal: usize,
+    /// Whether some events lack the attribute.
+    pub(super) is_partial: bool,
+    pub(super) kept: Kept,
+    /// The next stricter target and why it was not taken; `None` at the end of the ladder.
+    pub(super) stricter: Option<(Target, String)>,
+}
+
+/// A latency objective.
+#[derive(Debug)]
+pub(super) struct Latency {
+    /// The position in [`THRESHOLDS`].
+    pub(super) threshold: usize,
+    pub(super) is_partial: bool,
+    pub(super) kept: Kept,
+    /// The next lower threshold and why it was not taken.
+    pub(super) stricter: Option<(usize, String)>,
+}
+
+/// A target that is kept, with its evidence.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) target: Target,
+    pub(super) valid: u64,
+    pub(super) bad: u64,
+    pub(super) worst: Option<Stretch>,
+    pub(super) stretch: Option<Duration>,
+}
+
+/// Part of the history.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) interval: Interval,
+    pub(super) valid: u64,
+    pub(super) bad: u64,
+}
+
+/// Chooses the objectives of a service; `window` is theirs.
+pub(super) fn choose(service: &Service, window: Duration) -> Choice<'_> {
+    let availability = availability(service, window);
+    let latency = LATENCY.iter().map(|target| latency(service, window, *target)).collect();
+    Choice { service, availability, latency }
+}
+
+fn target(hundredths: u64) -> Target {
+    let share = Rational::new(hundredths, 10_000).unwrap_or(Rational::ZERO);
+    Target::new(share).unwrap_or_else(|_| unreachable!("the ladder stays below 100 %"))
+}
+
+fn availability(service: &Service, window: Duration) -> Result<Availability, String> {
+    let has =
+        |signal: usize| -> u64 { service.cells.values().map(|cell| cell.signals[signal].0).sum() };
+    let Some(signal) = (0..SIGNALS.len()).find(|signal| has(*signal) > 0) else {
+        let names: Vec<&str> = SIGNALS.iter().map(|signal| signal.attribute).collect();
+        return Err(format!(
+            "no event says whether it went well; looked for {} (rename one with --map)",
+            names.join(", ")
+        ));
+    };
+    let counts = |cell: &Cell| cell.signals[signal];
+    let mut refused: Option<(Target, String)> = None;
+    for hundredths in AVAILABILITY {
+        let target = target(hundredths);
+        match keeps(service, window, target, &counts) {
+            Ok(kept) => {
+                let is_partial = has(signal) < service.events;
+                return Ok(Availability { signal, is_partial, kept, stricter: refused });
+            }
+            Err(reason) => refused = Some((target, reason)),
+        }
+    }
+    let reason = refused.map_or_else(String::new, |(_, reason)| reason);
+    Err(format!("even {} is not kept: {reason}", target(AVAILABILITY[AVAILABILITY.len() - 1])))
+}
+
+fn latency(service: &Service, window: Duration, hundredths: u64) -> Result<Latency, String> {
+    let timed: u64 = service.cells.values().flat_map(|cell| cell.durations.iter()).sum();
+    if timed == 0 {
+        return Err("no event has `duration_ms` (rename one with --map)".to_owned());
+    }
+    let target = target(hundredths);
+    let at = |threshold: usize| {
+        let counts = move |cell: &Cell| {
+            let valid: u64 = cell.durations.iter().sum();
+            let good: u64 = cell.durations[..=threshold].iter().sum();
+            (valid, valid - good)
+        };
+        keeps(service, window, target, &counts)
+    };
+    // The more a threshold allows, the more events are good, so the first that is kept can be
+    // searched for.
+    let indices: Vec<usize> = (0..THRESHOLDS.len()).collect();
+    let threshold = indices.partition_point(|threshold| at(*threshold).is_err());
+    if threshold == THRESHOLDS.len() {
+        let reason = at(threshold - 1).err().unwrap_or_default();
+        return Err(format!("no threshold is kept by {target} of events: {reason}"));
+    }
+    let stricter = threshold.checked_sub(1).map(|below| (below, at(below).err().unwrap_or_default()));
+    let kept = at(threshold)?;
+    Ok(Latency { threshold, is_partial: timed < service.events, kept, stricter })
+}
+
+/// Whether `target` is kept, or why it is not.
+fn keeps(
+    service: &Service,
+    window: Duration,
+    target: Target,
+    counts: &dyn Fn(&Cell) -> (u64, u64),
+) -> Result<Kept, String> {
+    let cells: Vec<(Interval, u64, u64)> = service
+        .cells
+        .iter()
+        .map(|(slot, cell)| {
+            let (valid, bad) = counts(cell);
+            (slot.interval(service.width), valid, bad)
+        })
+        .filter(|(_, valid, _)| *valid > 0)
+        .collect();
+    let valid: u64 = cells.iter().map(|(_, valid, _)| valid).sum();
+    let bad: u64 = cells.iter().map(|(_, _, bad)| bad).sum();
+    let spent = |percent: u128, valid: u64, bad: u64| -> bool {
+        let budget = target.error_budget();
+        let bad = u128::from(bad) * u128::from(budget.denominator()) * 100;
+        bad <= u128::from(valid) * u128::from(budget.numerator()) * percent
+    };
+    let allowed = |valid: u64| {
+        let budget = target.error_budget();
+        u128::from(valid) * u128::from(budget.numerator()) / u128::from(budget.denominator())
+    };
+    let share = |valid: u64, bad: u64| {
+        bad as f64 / (valid.max(1) as f64 * target.error_budget().to_f64()) * 100.0
+    };
+    if !spent(SPENT_PERCENT_MAX, valid, bad) {
+        return Err(format!(
+            "{bad} of {valid} bad would spend {:.0} % of the budget",
+            share(valid, bad)
+        ));
+    }
+    if !exceeds(valid - bad, valid, target.share().to_f64(), CONFIDENCE) {
+        return Err(format!("{valid} events with {bad} bad are too few to tell"));
+    }
+    let stretch = stretch(service.first, service.last);
+    let worst = stretch.and_then(|length| worst(&cells, length, target, &allowed));
+    let longest = worst_of_window(&cells, window, target, service);
+    for found in [worst, longest].into_iter().flatten() {
+        if !spent(100, found.valid, found.bad) {
+            return Err(format!(
+                "the stretch {} alone would overspend: {} of {} bad, {:.0} % of its budget",
+                found.interval,
+                found.bad,
+                found.valid,
+                share(found.valid, found.bad)
+            ));
+        }
+    }
+    Ok(Kept { target, valid, bad, worst, stretch })
+}
+
+/// The length of the stretches that are judged by themselves.
+fn stretch(first: Timestamp, last: Timestamp) -> Option<Duration> {
+    let length = last.since(first);
+    [Duration::from_days(7), Duration::from_days(1), Duration::from_hours(1)]
+        .into_iter()
+        .find(|stretch| length.nanos() / 2 >= stretch.nanos())
+}
+
+/// A history longer than the window must keep the target in every window.
+fn worst_of_window(
+    cells: &[(Interval, u64, u64)],
+    window: Duration,
+    target: Target,
+    service: &Service,
+) -> Option<Stretch> {
+    if service.last.since(service.first) <= window {
+        return None;
+    }
+    worst(cells, window, target, &|_| STRETCH_ALLOWED_MIN)
+}
+
+/// The rolling stretch of `length` that spends most of its own budget; `None` when none is judged.
+fn worst(
+    cells: &[(Interval, u64, u64)],
+    length: Duration,
+    target: Target,
+    allowed: &dyn Fn(u64) -> u128,
+) -> Option<Stretch> {
+    let mut worst: Option<Stretch> = None;
+    let (mut valid, mut bad, mut oldest) = (0, 0, 0);
+    for (interval, more_valid, more_bad) in cells {
+        valid += more_valid;
+        bad += more_bad;
+        let start = interval.end().minus(length);
+        while cells[oldest].0.start() < start && cells[oldest].0.end() <= interval.start() {
+            valid -= cells[oldest].1;
+            bad -= cells[oldest].2;
+            oldest += 1;
+        }
+        if allowed(valid) < STRETCH_ALLOWED_MIN {
+            continue;
+        }
+        let is_worse = worst.is_none_or(|known| {
+            u128::from(bad) * u128::from(known.valid) > u128::from(known.bad) * u128::from(valid)
+        });
+        if is_worse {
+            let interval = Interval::ending(interval.end(), length);
+            worst = Some(Stretch { interval, valid, bad });
+        }
+    }
+    debug_assert!(target.share() < Rational::ONE, "a target leaves a budget");
+    worst
+}

@@ -1,0 +1,174 @@
+//! `flyball slo test`: run `.slotest` scripts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use super::{count, print};
+use crate::slotest::{self, Outcome, Problem};
+use crate::{Exit, talk};
+
+/// The ending of scripts in a directory.
+const ENDING: &str = "slotest";
+
+/// Run tests of SLOs: given this traffic, expect these budgets and alerts
+///
+/// Scripts are described in docs/slotest.md. From a directory all files that end in .slotest are
+/// run. Exits 0 when all tests pass, 1 when one fails, 2 when a script cannot be run.
+///
+/// Examples:
+///   flyball slo test slos/
+///   flyball slo test checkout.slotest
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct TestArgs {
+    /// Scripts, or directories with scripts
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// How results are written: as text, or as JSON for other tools
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// How often each thing happened.
+#[derive(Debug, Default)]
+struct Counts {
+    tests: usize,
+    failed: usize,
+    broken: usize,
+    expectations: usize,
+}
+
+pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
+    let mut counts = Counts::default();
+    let mut results = Vec::new();
+    for file in scripts(&args.paths)? {
+        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let Ok(text) = String::from_utf8(bytes) else {
+            bail!("{}: not UTF-8\nhint: save the script as UTF-8", file.display());
+        };
+        let outcomes = match slotest::run(&file, &text) {
+            Ok(outcomes) => outcomes,
+            Err(problem) => {
+                vec![Outcome { name: None, expectations: 0, problems: vec![*problem] }]
+            }
+        };
+        for outcome in outcomes {
+            counts.tests += 1;
+            counts.expectations += outcome.expectations;
+            counts.broken += usize::from(outcome.is_broken());
+            counts.failed += usize::from(!outcome.is_passed() && !outcome.is_broken());
+            match args.output {
+                Output::Text => print(&text_of(&file, &text, &outcome))?,
+                Output::Json => results.push(json_of(&file, &outcome)),
+            }
+        }
+    }
+    if args.output == Output::Json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&results)?))?;
+    }
+    let passed = counts.tests - counts.failed - counts.broken;
+    talk::note(&format!(
+        "{} passed, {} failed, {} could not be run; {} checked",
+        passed,
+        counts.failed,
+        counts.broken,
+        count(counts.expectations, "expectation")
+    ));
+    Ok(match counts {
+        Counts { broken: 1.., .. } => Exit::Usage,
+        Counts { failed: 1.., .. } => Exit::Missed,
+        _ => Exit::Met,
+    })
+}
+
+fn verdict(outcome: &Outcome) -> &'static str {
+    if outcome.is_passed() {
+        "ok"
+    } else if outcome.is_broken() {
+        "ERROR"
+    } else {
+        "FAILED"
+    }
+}
+
+fn text_of(file: &Path, text: &str, outcome: &Outcome) -> String {
+    let name = outcome.name.as_ref().map(|name| format!(": {name}")).unwrap_or_default();
+    let mut out = format!("{:6} {}{name}\n", verdict(outcome), file.display());
+    for problem in &outcome.problems {
+        for line in problem.render(&file.display().to_string(), text).lines() {
+            out.push_str("       ");
+            out.push_str(line);
+            out.push('\n');
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn json_of(file: &Path, outcome: &Outcome) -> serde_json::Value {
+    let problem = |problem: &Problem| {
+        json!({
+            "kind": if problem.is_failure { "failure" } else { "error" },
+            "line": problem.place.line,
+            "column": problem.place.column,
+            "message": problem.message,
+            "expected": problem.expected,
+            "found": problem.found,
+            "hint": problem.hint,
+            "detail": problem.detail,
+        })
+    };
+    json!({
+        "file": file.display().to_string(),
+        "test": outcome.name,
+        "result": verdict(outcome).to_lowercase(),
+        "expectations": outcome.expectations,
+        "problems": outcome.problems.iter().map(problem).collect::<Vec<_>>(),
+    })
+}
+
+/// The scripts that `paths` name, each once, in order; directories with all below.
+fn scripts(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let about = || format!("cannot read {}", path.display());
+        if std::fs::metadata(path).with_context(about)?.is_dir() {
+            let mut found = BTreeSet::new();
+            collect(path, &mut found)?;
+            if found.is_empty() {
+                bail!("no scripts in {}\nhint: scripts end in .{ENDING}", path.display());
+            }
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        // Links to directories are not followed, so a loop of them cannot trap us.
+        if path.is_dir() && !path.is_symlink() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|ending| ending == ENDING) {
+            files.insert(path);
+        }
+    }
+    Ok(())
+}

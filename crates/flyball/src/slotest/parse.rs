@@ -1,0 +1,547 @@
+//! Statements become steps: what a script loads, when it looks, what it expects.
+
+use flyball_model::{Duration, Tally, Timestamp};
+
+use super::lex::{Kind, SCRIPT_BYTES_MAX, Statement, Token, statements};
+use super::problem::{Fault, Place, Problem, meant};
+use super::quantity::{Demand, Sign};
+
+/// The most slots with data that one `series` statement may spell out.
+const SLOTS_MAX: u64 = 5_000_000;
+
+/// A script: what all its tests share, and the tests.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) shared: Vec<Step>,
+    pub(super) tests: Vec<Test>,
+}
+
+/// One test: everything from `test` to the next one.
+#[derive(Debug)]
+pub(super) struct Test {
+    /// `None` in a script without `test` lines, which is one test.
+    pub(super) name: Option<String>,
+    pub(super) place: Place,
+    pub(super) steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    Slo(Content),
+    Events(EventsStep),
+    Series(SeriesStep),
+    At(Timestamp),
+    Advance(Duration, Place),
+    Expect(Box<Expect>),
+}
+
+/// A file, or a text in the script.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) what: What,
+    pub(super) place: Place,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    File(String),
+    Text(String),
+}
+
+#[derive(Debug)]
+pub(super) struct EventsStep {
+    pub(super) content: Content,
+    pub(super) format: Option<Token>,
+    pub(super) service: Option<String>,
+    pub(super) map: Vec<Token>,
+    /// Attributes that no event needs to have.
+    pub(super) optional: Vec<String>,
+}
+
+/// Slot tallies of one SLO's indicator.
+#[derive(Debug)]
+pub(super) struct SeriesStep {
+    pub(super) slo: Token,
+    pub(super) selector: Selector,
+    pub(super) width: Duration,
+    pub(super) from: Timestamp,
+    pub(super) runs: Vec<Run>,
+    pub(super) place: Place,
+}
+
+/// `count` slots alike; `None` is a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) tally: Option<Tally>,
+    pub(super) count: u64,
+}
+
+/// Which part of an SLO is meant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Selector {
+    /// An objective by number from 1 or by its display name; the first unless said.
+    pub(super) objective: Option<Token>,
+    pub(super) slice: Option<Token>,
+    /// The joint promise of a composite.
+    pub(super) composite: Option<Place>,
+}
+
+/// One expectation.
+#[derive(Debug)]
+pub(super) struct Expect {
+    pub(super) place: Place,
+    pub(super) slo: Token,
+    pub(super) selector: Selector,
+    pub(super) claim: Claim,
+    pub(super) demands: Vec<Demand>,
+}
+
+#[derive(Debug)]
+pub(super) enum Claim {
+    Status { status: Token, reason: Option<Token> },
+    Budget,
+    Burn { lookback: Duration },
+    Alert { rule: Token, state: Token, since: Option<(Timestamp, Place)>, until: Option<(Timestamp, Place)> },
+    NoAlert { rule: Option<Token>, ever: bool },
+    Forecast { outlook: Token, within: Option<(Duration, Place)> },
+    Coverage,
+    Correction { name: Token },
+    Refused { rule: Token, reason: Option<Token> },
+}
+
+/// The statements there are.
+const STATEMENTS: [&str; 7] = ["slo", "events", "series", "at", "advance", "expect", "test"];
+/// What can be expected.
+const CLAIMS: [&str; 9] = [
+    "status", "budget", "burn", "alert", "no alert", "forecast", "coverage", "correction", "rule",
+];
+
+/// Reads a script.
+pub(super) fn parse(text: &str) -> Result<Script, Fault> {
+    if text.len() > SCRIPT_BYTES_MAX {
+        let message = format!("the script has {} bytes; {SCRIPT_BYTES_MAX} are read at most", text.len());
+        return Err(Problem::script(Place { line: 1, column: 1, length: 1 }, message)
+            .hint("keep events in files of their own: events \"requests.ndjson\""));
+    }
+    let mut script = Script { shared: Vec::new(), tests: Vec::new() };
+    for statement in statements(text)? {
+        let mut cursor = Cursor::new(&statement);
+        let head = cursor.word("a statement")?;
+        if head.text == "test" {
+            let name = cursor.name("the test's name")?;
+            let taken = script.tests.iter().any(|test| test.name.as_ref() == Some(&name.text));
+            if taken {
+                let message = format!("two tests are called `{}`", name.text);
+                return Err(Problem::script(name.place, message).hint("give each its own name"));
+            }
+            let (name, place) = (Some(name.text.clone()), name.place);
+            cursor.end()?;
+            script.tests.push(Test { name, place, steps: Vec::new() });
+            continue;
+        }
+        let step = step(&head, &mut cursor)?;
+        cursor.end()?;
+        match script.tests.last_mut() {
+            Some(test) => test.steps.push(step),
+            None => script.shared.push(step),
+        }
+    }
+    if script.tests.is_empty() {
+        let steps = std::mem::take(&mut script.shared);
+        let place = Place { line: 1, column: 1, length: 1 };
+        script.tests.push(Test { name: None, place, steps });
+    }
+    for test in &script.tests {
+        let expects = |step: &Step| matches!(step, Step::Expect(_));
+        if !test.steps.iter().any(expects) {
+            let problem = Problem::script(test.place, "a test without an expectation cannot fail");
+            return Err(problem.hint("add a line such as: expect status NAME met"));
+        }
+    }
+    if let Some(Step::Expect(expect)) =
+        script.shared.iter().find(|step| matches!(step, Step::Expect(_)))
+    {
+        let message = "an expectation before the first `test` belongs to no test";
+        return Err(Problem::script(expect.place, message).hint("move it below a `test` line"));
+    }
+    Ok(script)
+}
+
+fn step(head: &Token, cursor: &mut Cursor<'_>) -> Result<Step, Fault> {
+    Ok(match head.text.as_str() {
+        "slo" => Step::Slo(cursor.content()?),
+        "events" => Step::Events(events(cursor)?),
+        "series" => Step::Series(series(head, cursor)?),
+        "at" => {
+            let (at, _) = cursor.instant()?;
+            Step::At(at)
+        }
+        "advance" => {
+            let (by, place) = cursor.length()?;
+            Step::Advance(by, place)
+        }
+        "expect" => Step::Expect(Box::new(expect(head, cursor)?)),
+        other => {
+            return Err(Problem::script(head.place, format!("`{other}` is no statement"))
+                .hint(meant(other, &STATEMENTS)));
+        }
+    })
+}
+
+fn events(cursor: &mut Cursor<'_>) -> Result<EventsStep, Fault> {
+    let (mut format, mut service, mut map, mut optional) = (None, None, Vec::new(), Vec::new());
+    let mut file = None;
+    loop {
+        if let Some(path) = cursor.take(Kind::Quoted) {
+            file = Some(path);
+        } else if cursor.keyword("format") {
+            format = Some(cursor.name("a format")?);
+        } else if cursor.keyword("service") {
+            service = Some(cursor.name("a service")?.text);
+        } else if cursor.keyword("map") {
+            map.push(cursor.name("a mapping such as \"status=http.response.status_code\"")?);
+        } else if cursor.keyword("optional") {
+            optional.push(cursor.name("an attribute")?.text);
+        } else {
+            break;
+        }
+    }
+    let content = match file {
+        Some(path) => Content { what: What::File(path.text), place: path.place },
+        None => cursor.content()?,
+    };
+    Ok(EventsStep { content, format, service, map, optional })
+}
+
+fn series(head: &Token, cursor: &mut Cursor<'_>) -> Result<SeriesStep, Fault> {
+    let slo = cursor.name("an SLO")?;
+    let selector = cursor.selector()?;
+    cursor.expect_keyword("every")?;
+    let (width, width_place) = cursor.length()?;
+    if width.is_zero() {
+        return Err(Problem::script(width_place, "slots of no length hold nothing").hint("like 1m"));
+    }
+    cursor.expect_keyword("from")?;
+    let (from, from_place) = cursor.instant()?;
+    if from.floor(width) != from {
+        let message = format!("{from} is not the start of a slot of {width}");
+        let hint = format!("slots are counted from the epoch; the one before starts {}", from.floor(width));
+        return Err(Problem::script(from_place, message).hint(hint));
+    }
+    if cursor.take(Kind::Colon).is_none() {
+        return Err(cursor.missing("`:` and the slots, such as 99/100x60"));
+    }
+    let mut runs = Vec::new();
+    let mut slots: u64 = 0;
+    while let Some(token) = cursor.take(Kind::Word) {
+        let run = run(&token)?;
+        if run.tally.is_some() {
+            slots = slots.saturating_add(run.count);
+        }
+        if slots > SLOTS_MAX {
+            let message = format!("the series has more than {SLOTS_MAX} slots");
+            return Err(Problem::script(token.place, message).hint("use wider slots"));
+        }
+        runs.push(run);
+    }
+    if runs.is_empty() {
+        return Err(cursor.missing("slots, such as 99/100x60 (good/valid, 60 times) or _x5 (gaps)"));
+    }
+    Ok(SeriesStep { slo, selector, width, from, runs, place: head.place })
+}
+
+/// `good/valid`, `good/validxCOUNT`, `_`, `_xCOUNT`.
+fn run(token: &Token) -> Result<Run, Fault> {
+    let wrong = |message: String| {
+        Problem::script(token.place, message)
+            .hint("write good/valid, as in 99/100, with x60 to repeat it; _ is a slot without data")
+    };
+    let shape = || wrong(format!("`{}` is no slot", token.text));
+    let count = |text: &str| text.replace('_', "").parse::<u64>().map_err(|_| shape());
+    let (slot, times) = match token.text.split_once('x') {
+        Some((slot, times)) => (slot, count(times)?),
+        None => (token.text.as_str(), 1),
+    };
+    if slot == "_" {
+        return Ok(Run { tally: None, count: times });
+    }
+    let (good, valid) = slot.split_once('/').ok_or_else(shape)?;
+    let (good, valid) = (count(good)?, count(valid)?);
+    let Some(tally) = Tally::new(valid, good) else {
+        return Err(wrong(format!("{good} of {valid} is more good than valid")));
+    };
+    Ok(Run { tally: Some(tally), count: times })
+}
+
+fn expect(head: &Token, cursor: &mut Cursor<'_>) -> Result<Expect, Fault> {
+    let claim = cursor.word("what to expect")?;
+    let is_no = claim.text == "no";
+    if is_no {
+        cursor.expect_keyword("alert")?;
+    }
+    let slo = cursor.name("an SLO")?;
+    let selector = cursor.selector()?;
+    let mut demands = Vec::new();
+    let parsed = match claim.text.as_str() {
+        "no" => {
+            let mut rule = None;
+            let mut ever = cursor.keyword("ever");
+            if !ever && !cursor.is_at_end() {
+                rule = Some(cursor.name("a rule")?);
+                ever = cursor.keyword("ever");
+            }
+            Claim::NoAlert { rule, ever }
+        }
+        "status" => {
+            let status = cursor.word("a status: met, missed or no_data")?;
+            let reason =
+                if cursor.keyword("because") { Some(cursor.word("a reason")?) } else { None };
+            Claim::Status { status, reason }
+        }
+        "budget" => Claim::Budget,
+        "burn" => {
+            let (lookback, place) = cursor.length()?;
+            if lookback.is_zero() {
+                return Err(Problem::script(place, "a lookback of no length").hint("like 1h"));
+            }
+            demands.push(cursor.demand(Some(("burn", place)))?);
+            Claim::Burn { lookback }
+        }
+        "alert" => {
+            let rule = cursor.name("an alert rule")?;
+            let state = cursor.word("`firing` or `resolved`")?;
+            let since = if cursor.keyword("since") { Some(cursor.instant()?) } else { None };
+            let until = if cursor.keyword("until") { Some(cursor.instant()?) } else { None };
+            Claim::Alert { rule, state, since, until }
+        }
+        "forecast" => {
+            let outlook = cursor.word("an outlook")?;
+            let within = if cursor.keyword("within") { Some(cursor.length()?) } else { None };
+            Claim::Forecast { outlook, within }
+        }
+        "coverage" => Claim::Coverage,
+        "correction" => Claim::Correction { name: cursor.name("a correction")? },
+        "rule" => {
+            let rule = cursor.name("an alert rule")?;
+            cursor.expect_keyword("refused")?;
+            Claim::Refused { rule, reason: cursor.take(Kind::Quoted) }
+        }
+        other => {
+            let message = format!("`{other}` cannot be expected");
+            return Err(Problem::script(claim.place, message).hint(meant(other, &CLAIMS)));
+        }
+    };
+    let needs_fields = matches!(parsed, Claim::Budget | Claim::Coverage | Claim::Correction { .. });
+    if cursor.take(Kind::Colon).is_some() {
+        while !cursor.is_at_end() {
+            demands.push(cursor.demand(None)?);
+        }
+    }
+    if needs_fields && demands.is_empty() {
+        return Err(cursor.missing("`:` and what to hold, such as valid=1000 spent~12.8%"));
+    }
+    let place = head.place.to(cursor.last);
+    Ok(Expect { place, slo, selector, claim: parsed, demands })
+}
+
+/// Reads the tokens of one statement.
+struct Cursor<'t> {
+    tokens: &'t [Token],
+    at: usize,
+    last: Place,
+}
+
+impl<'t> Cursor<'t> {
+    fn new(statement: &'t Statement) -> Self {
+        let last = statement.first().map(|token| token.place).unwrap_or_default();
+        Self { tokens: statement, at: 0, last }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.at >= self.tokens.len()
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at)?.clone();
+        self.at += 1;
+        self.last = token.place;
+        Some(token)
+    }
+
+    fn take(&mut self, kind: Kind) -> Option<Token> {
+        (self.tokens.get(self.at)?.kind == kind).then(|| self.next()).flatten()
+    }
+
+    /// The statement ends, or goes on with something else, where `what` is needed.
+    fn missing(&self, what: &str) -> Fault {
+        match self.tokens.get(self.at) {
+            Some(token) => Problem::script(
+                token.place,
+                format!("`{}` stands where {what} is needed", token.text.lines().next().unwrap_or("")),
+            ),
+            None => {
+                let column = self.last.column + self.last.length;
+                let place = Place { line: self.last.line, column, length: 1 };
+                Problem::script(place, format!("{what} is missing here"))
+            }
+        }
+    }
+
+    fn word(&mut self, what: &str) -> Result<Token, Fault> {
+        self.take(Kind::Word).ok_or_else(|| self.missing(what))
+    }
+
+    /// A word, or a text in quotes.
+    fn name(&mut self, what: &str) -> Result<Token, Fault> {
+        self.take(Kind::Word).or_else(|| self.take(Kind::Quoted)).ok_or_else(|| self.missing(what))
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        let is_next = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|token| token.kind == Kind::Word && token.text == word);
+        if is_next {
+            self.next();
+        }
+        is_next
+    }
+
+    fn expect_keyword(&mut self, word: &str) -> Result<(), Fault> {
+        if self.keyword(word) { Ok(()) } else { Err(self.missing(&format!("`{word}`"))) }
+    }
+
+    fn instant(&mut self) -> Result<(Timestamp, Place), Fault> {
+        let token = self.word("an instant")?;
+        let at = Timestamp::parse(&token.text).map_err(|error| {
+            Problem::script(token.place, error.to_string())
+        })?;
+        Ok((at, token.place))
+    }
+
+    fn length(&mut self) -> Result<(Duration, Place), Fault> {
+        let token = self.word("a length of time")?;
+        let length = Duration::parse(&token.text)
+            .map_err(|error| Problem::script(token.place, error.to_string()))?;
+        Ok((length, token.place))
+    }
+
+    /// A path in quotes, or lines below.
+    fn content(&mut self) -> Result<Content, Fault> {
+        if let Some(path) = self.take(Kind::Quoted) {
+            return Ok(Content { what: What::File(path.text), place: path.place });
+        }
+        match self.take(Kind::Text) {
+            Some(text) => Ok(Content { what: What::Text(text.text), place: text.place }),
+            None => Err(self.missing("a path in quotes, or `<<END` with lines below,")),
+        }
+    }
+
+    fn selector(&mut self) -> Result<Selector, Fault> {
+        let mut selector = Selector::default();
+        loop {
+            if self.keyword("objective") {
+                selector.objective = Some(self.name("the objective's number or name")?);
+            } else if self.keyword("slice") {
+                selector.slice = Some(self.name("a slice")?);
+            } else if self.keyword("composite") {
+                selector.composite = Some(self.last);
+            } else {
+                return Ok(selector);
+            }
+        }
+    }
+
+    /// `field sign value`, or `sign value` for a `field` that is known.
+    fn demand(&mut self, field: Option<(&str, Place)>) -> Result<Demand, Fault> {
+        let (field, field_place) = match field {
+            Some((field, place)) => (field.to_owned(), place),
+            None => {
+                let token = self.word("a field")?;
+                (token.text, token.place)
+            }
+        };
+        let sign = match self.tokens.get(self.at).and_then(Sign::parse) {
+            Some(sign) => {
+                self.at += 1;
+                sign
+            }
+            None => return Err(self.missing("one of = ~ != < <= > >=")),
+        };
+        let value = self.name("a value")?;
+        let place = field_place.to(value.place);
+        Ok(Demand { field, field_place, sign, value: value.text, place })
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        match self.tokens.get(self.at) {
+            None => Ok(()),
+            Some(token) => {
+                let text = token.text.lines().next().unwrap_or("");
+                Err(Problem::script(token.place, format!("`{text}` is more than this statement takes")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(script: &str) -> Fault {
+        parse(script).unwrap_err()
+    }
+
+    #[test]
+    fn runs_are_exact_counts() {
+        let script = "series a every 1m from 2026-01-01T00:00:00Z:\n  99/100x60 _x5 0/1_000 _\nexpect status a met";
+        let parsed = parse(script).unwrap();
+        let Step::Series(series) = &parsed.tests[0].steps[0] else { panic!() };
+        assert_eq!(
+            series.runs,
+            [
+                Run { tally: Tally::new(100, 99), count: 60 },
+                Run { tally: None, count: 5 },
+                Run { tally: Tally::new(1000, 0), count: 1 },
+                Run { tally: None, count: 1 },
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_shown_where_they_are() {
+        let series = "series a every 1m from 2026-01-01T00:00:00Z: ";
+        for (script, column, message, hint) in [
+            ("sereis a", 1, "no statement", "did you mean `series`?"),
+            ("expect bugdet a: x=1", 8, "cannot be expected", "did you mean `budget`?"),
+            ("expect budget a", 16, "is missing here", ""),
+            ("expect budget a: valid 1", 24, "one of = ~", ""),
+            ("expect burn a 1x > 2", 15, "not a length of time", ""),
+            ("expect status a met because", 28, "a reason is missing", ""),
+            ("at 2026-01-01", 4, "not an instant", ""),
+            ("advance soon", 9, "not a length of time", ""),
+            ("at 2026-01-01T00:00:00Z now", 25, "more than this statement", ""),
+            ("slo checkout.yaml", 5, "a path in quotes", ""),
+            ("series a every 1m from 2026-01-01T00:00:30Z: 1/1", 24, "not the start of a slot", "2026-01-01T00:00:00Z"),
+            ("test \"a\"\nat 2026-01-01T00:00:00Z", 6, "cannot fail", "expect status"),
+            ("test a\nexpect status a met\ntest a\nexpect status a met", 6, "two tests", ""),
+            ("expect status a met\ntest b\nexpect status a met", 1, "belongs to no test", ""),
+        ] {
+            let problem = refused(script);
+            assert!(problem.message.contains(message), "{script}: {}", problem.message);
+            assert!(problem.hint.as_deref().unwrap_or("").contains(hint), "{script}: {problem:?}");
+            assert_eq!(problem.place.column, column, "{script}: {}", problem.message);
+            assert!(!problem.is_failure);
+        }
+        for slot in ["100/99", "1", "1/", "/1", "1/1x", "1/1x-1", "gap", "1.5/2"] {
+            let problem = refused(&format!("{series}{slot}\nexpect status a met"));
+            assert_eq!(problem.place.column, series.len() + 1, "{slot}");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_the_first_test_is_shared() {
+        let parsed = parse("slo \"a.yaml\"\ntest one\nexpect status a met\ntest two\nexpect status a met").unwrap();
+        assert_eq!((parsed.shared.len(), parsed.tests.len()), (1, 2));
+    }
+}
