@@ -122,6 +122,22 @@ pub trait SeekableCodec: Send {
 }
 
 impl Format {
+    /// What [`parse`](Self::parse) reads, in the order of the documentation.
+    pub const NAMES: &[&str] = &[
+        "auto",
+        "ndjson",
+        "common",
+        "combined",
+        "vhost-combined",
+        "nginx:FORMAT",
+        "apache:FORMAT",
+        "csv",
+        "tsv",
+        "otlp-json",
+        "otlp-proto",
+        "parquet",
+    ];
+
     /// The format of the input called `name` that begins with `head` (decompressed): by content,
     /// then by the extension. `None` when neither tells.
     pub fn detect(name: &str, head: &[u8]) -> Option<Self> {

@@ -6,22 +6,6 @@ use super::{Format, FormatError};
 use crate::codec::access_log::{COMBINED, COMMON, LogFormat, VHOST_COMBINED};
 use crate::codec::csv::CsvOptions;
 
-/// What can be named, in the order of the documentation.
-pub(super) const NAMES: &[&str] = &[
-    "auto",
-    "ndjson",
-    "common",
-    "combined",
-    "vhost-combined",
-    "nginx:FORMAT",
-    "apache:FORMAT",
-    "csv",
-    "tsv",
-    "otlp-json",
-    "otlp-proto",
-    "parquet",
-];
-
 /// Other words for the same.
 const ALIASES: &[(&str, &str)] = &[
     ("json", "ndjson"),
@@ -117,14 +101,14 @@ fn unknown(name: &str) -> FormatError {
     } else if name.contains('%') {
         format!("write an Apache format as `apache:{name}`")
     } else {
-        let words = NAMES.iter().chain(ALIASES.iter().map(|(alias, _)| alias));
+        let words = Format::NAMES.iter().chain(ALIASES.iter().map(|(alias, _)| alias));
         let near = words
             .map(|word| (distance(word, name), word))
             .filter(|(distance, word)| *distance * 3 <= word.len())
             .min();
         match near {
             Some((_, word)) => format!("did you mean `{word}`?"),
-            None => format!("the formats are {}", NAMES.join(", ")),
+            None => format!("the formats are {}", Format::NAMES.join(", ")),
         }
     };
     FormatError::Unknown { name: name.to_owned(), hint }

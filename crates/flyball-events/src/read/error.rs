@@ -32,7 +32,10 @@ pub enum EventsError {
         source: std::io::Error,
     },
     /// An input whose format neither its content nor its name tells.
-    #[error("cannot tell the format of {name}\nhint: name it with `--format`")]
+    #[error(
+        "cannot tell the format of {name}\nhint: name it with `--format`; there are {}",
+        crate::format::Format::NAMES.join(", ")
+    )]
     UnknownFormat {
         /// The input.
         name: String,
