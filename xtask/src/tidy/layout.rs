@@ -9,6 +9,9 @@ use crate::manifest::Manifest;
 /// Crates with `unsafe` code. Cargo cannot inherit lints and override one, so they repeat them.
 const UNSAFE: &[&str] = &["flyball-scan"];
 
+/// The map of the code.
+const MAP: &str = "ARCHITECTURE.md";
+
 /// Everything that is not where or as it should be.
 pub(super) fn check(graph: &Graph, tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -16,6 +19,7 @@ pub(super) fn check(graph: &Graph, tree: &Tree) -> Vec<Finding> {
     for (_, package, member) in graph.members() {
         findings.extend(place(package, member));
         findings.extend(lints(package, member, &workspace));
+        findings.extend(on_the_map(package, tree));
     }
     findings.extend(unused(graph, &workspace));
     for directory in tree.directories_in("crates") {
@@ -44,6 +48,20 @@ fn place(package: &Package, member: &Member) -> Option<Finding> {
             1,
             format!("the crate `{}` belongs in {wanted}", package.name),
             "crates/ is flat and a directory is named as its crate",
+        )
+    })
+}
+
+/// A crate that the code map does not name.
+fn on_the_map(package: &Package, tree: &Tree) -> Option<Finding> {
+    let map = tree.text(MAP)?;
+    let row = format!("| `{}` |", package.name);
+    (!map.contains(&row)).then(|| {
+        Finding::new(
+            MAP,
+            1,
+            format!("the code map lacks `{}`", package.name),
+            "add a row: what it owns, what it needs, what it must not reach",
         )
     })
 }
@@ -157,6 +175,14 @@ mod tests {
         graph.packages[0].member.as_mut().unwrap().path = "crates/other/Cargo.toml".to_owned();
         let found = check(&graph, &Tree::of(&[]));
         assert_eq!(found[0].message, "the crate `flyball` belongs in crates/flyball/Cargo.toml");
+    }
+
+    #[test]
+    fn the_map_names_every_crate() {
+        let map = [("ARCHITECTURE.md", "| `flyball` | the command |\n")];
+        assert_eq!(messages("flyball", LINTS, &map), [""; 0]);
+        let map = [("ARCHITECTURE.md", "`flyball` is planned\n")];
+        assert_eq!(messages("flyball", LINTS, &map), ["the code map lacks `flyball`"]);
     }
 
     #[test]
