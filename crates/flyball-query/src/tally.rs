@@ -91,6 +91,8 @@ struct SliCounts {
     counts: SlotCounts,
     slices: Vec<SlotCounts>,
     labels: HashMap<String, usize>,
+    /// The slice that takes what is past the limit, once it is reached.
+    other: Option<usize>,
     over_slice_limit: u64,
 }
 
@@ -139,6 +141,7 @@ impl Tallier {
                         counts: SlotCounts::default(),
                         slices: Vec::new(),
                         labels: HashMap::new(),
+                        other: None,
                         over_slice_limit: 0,
                     });
                 }
@@ -475,9 +478,6 @@ impl SliCounts {
     }
 
     fn count_slices(&mut self, bits: &EventBits, runs: &[Run], codes: &SliceCodes) {
-        let one = |good: bool, undecided: bool| {
-            Tally::with_undecided(1, u64::from(good), u64::from(undecided)).unwrap_or_default()
-        };
         // Local codes become slices of this SLI when they are first met with a valid event.
         let mut slices: Vec<Option<usize>> = vec![None; codes.labels.len()];
         for run in runs {
@@ -494,11 +494,8 @@ impl SliCounts {
                         slice
                     }
                 };
-                if self.labels.get(SLICE_OTHER) == Some(&slice) {
-                    self.over_slice_limit += 1;
-                }
-                let tally = one(is_set(&bits.good, row), is_set(&bits.undecided, row));
-                self.slices[slice].add(run.slot, tally);
+                self.over_slice_limit += u64::from(self.other == Some(slice));
+                self.slices[slice].add(run.slot, bits.tally(row, row + 1));
             }
         }
     }
@@ -508,10 +505,17 @@ impl SliCounts {
         if let Some(slice) = self.labels.get(label) {
             return *slice;
         }
-        let label = if self.labels.len() >= self.slice_limit { SLICE_OTHER } else { label };
-        if let Some(slice) = self.labels.get(label) {
-            return *slice;
+        if self.labels.len() < self.slice_limit {
+            return self.new_slice(label);
         }
+        // Events may have a slice of that name themselves; the two are then one.
+        let known = self.labels.get(SLICE_OTHER).copied();
+        let other = known.unwrap_or_else(|| self.new_slice(SLICE_OTHER));
+        self.other = Some(other);
+        other
+    }
+
+    fn new_slice(&mut self, label: &str) -> usize {
         self.slices.push(SlotCounts::default());
         self.labels.insert(label.to_owned(), self.slices.len() - 1);
         self.slices.len() - 1
