@@ -369,6 +369,11 @@ fn text(role: Role, raw: &[u8], batch: &mut BatchBuilder, times: &mut TimeReader
 }
 
 impl Request {
+    fn is_skipped(&self) -> bool {
+        let roles = [self.method, self.path, self.query, self.version, self.line];
+        roles.iter().all(|role| *role == Role::Skip)
+    }
+
     #[inline]
     fn set(&self, raw: &[u8], batch: &mut BatchBuilder, times: &mut TimeReader, room: &mut Room) {
         let parts = request::request(raw);
@@ -513,14 +518,13 @@ fn actions(format: &LogFormat, batch: &mut BatchBuilder) -> Vec<Action> {
     }
     // What is not wanted is still checked where it is a number: a line is read the same way
     // whatever is asked of it.
-    actions.retain(|(_, action)| {
-        !matches!(
-            action.kind,
-            Kind::Text(Role::Skip)
-                | Kind::Inferred(Role::Skip)
-                | Kind::Query(Role::Skip)
-                | Kind::Protocol(Role::Skip)
-        )
+    actions.retain(|(_, action)| match &action.kind {
+        Kind::Text(role) | Kind::Inferred(role) | Kind::Query(role) | Kind::Protocol(role) => {
+            *role != Role::Skip
+        }
+        Kind::Request(request) => !request.is_skipped(),
+        Kind::Target { path, query } => (*path, *query) != (Role::Skip, Role::Skip),
+        Kind::Int(_) | Kind::Duration(..) | Kind::DurationList(_) | Kind::Time(..) => true,
     });
     actions.sort_by_key(|(order, _)| *order);
     actions.into_iter().map(|(_, action)| action).collect()
