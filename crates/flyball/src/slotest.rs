@@ -75,22 +75,20 @@ fn check(world: &World, steps: &[&Step]) -> (usize, Vec<Problem>) {
         match step {
             Step::Slo(_) | Step::Events(_) | Step::Series(_) => {}
             Step::At(at) => now = Some(*at),
-            Step::Advance(by, place) => match now {
-                Some(at) => now = Some(at.plus(*by)),
-                None => {
+            Step::Advance(by, place) => {
+                let Some(at) = now else {
                     problems.push(*no_clock(*place));
                     break;
-                }
-            },
+                };
+                now = Some(at.plus(*by));
+            }
             Step::Expect(expect) => {
                 expectations += 1;
-                match now {
-                    Some(now) => problems.extend(checker.check(expect, now)),
-                    None => {
-                        problems.push(*no_clock(expect.place));
-                        break;
-                    }
-                }
+                let Some(now) = now else {
+                    problems.push(*no_clock(expect.place));
+                    break;
+                };
+                problems.extend(checker.check(expect, now));
             }
         }
     }

@@ -30,7 +30,6 @@ enum SloCommand {
 }
 
 /// Runs the chosen subcommand.
-#[expect(clippy::needless_pass_by_value, reason = "the command line is used up here")]
 pub(crate) fn run(args: SloArgs) -> anyhow::Result<Exit> {
     match args.command {
         SloCommand::Lint(args) => lint::run(&args),

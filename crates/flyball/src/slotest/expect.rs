@@ -171,7 +171,10 @@ fn demand_of(demand: &Demand, fields: &Fields) -> Result<(), Fault> {
         return Err(Problem::script(demand.field_place, message).hint(meant(&demand.field, &names)));
     };
     if let (Found::Exact(_), true) = (found, demand.is_percent() && demand.field != "burn") {
-        return Err(Problem::script(demand.place, format!("`{}` is a count, not a share", demand.field)));
+        return Err(Problem::script(
+            demand.place,
+            format!("`{}` is a count, not a share", demand.field),
+        ));
     }
     demand.check(found)
 }
@@ -185,7 +188,11 @@ pub(super) fn objective_index(slo: &Slo, given: &Token) -> Result<usize, Fault> 
         let names: Vec<&str> =
             slo.objectives.iter().filter_map(|o| o.display_name.as_deref()).collect();
         let message = format!("`{}` has no objective `{}`", slo.name, given.text);
-        let hint = format!("number them from 1 to {}; {}", slo.objectives.len(), meant(&given.text, &names));
+        let hint = format!(
+            "number them from 1 to {}; {}",
+            slo.objectives.len(),
+            meant(&given.text, &names)
+        );
         Problem::script(given.place, message).hint(hint)
     })
 }
@@ -214,21 +221,18 @@ fn assessment<'r>(
         None if report.objectives.len() > 1 => {
             let message = format!("`{}` has {} objectives", slo.name, report.objectives.len());
             return Err(Problem::script(expect.slo.place, message)
-                    .hint(format!("say which: {} objective 1", slo.name)),);
+                .hint(format!("say which: {} objective 1", slo.name)));
         }
         None => 0,
     };
     let objective = &report.objectives[index];
     let Some(slice) = &expect.selector.slice else { return Ok(&objective.total) };
-    match objective.slices.iter().find(|own| own.slice == slice.text) {
-        Some(own) => Ok(&own.assessment),
-        None => {
-            let names: Vec<&str> = objective.slices.iter().map(|own| own.slice.as_str()).collect();
-            let message = format!("`{}` has no slice `{}`", slo.name, slice.text);
-            let problem = Problem::script(slice.place, message);
-            Err(problem.hint(meant(&slice.text, &names)))
-        }
-    }
+    let found = objective.slices.iter().find(|own| own.slice == slice.text);
+    found.map(|own| &own.assessment).ok_or_else(|| {
+        let names: Vec<&str> = objective.slices.iter().map(|own| own.slice.as_str()).collect();
+        let message = format!("`{}` has no slice `{}`", slo.name, slice.text);
+        Problem::script(slice.place, message).hint(meant(&slice.text, &names))
+    })
 }
 
 fn budget_fields(assessment: &Assessment) -> Fields {
@@ -288,7 +292,7 @@ fn check_status(
 ) -> Result<(), Fault> {
     if !STATUSES.contains(&wanted.text.as_str()) {
         let message = format!("`{}` is no status", wanted.text);
-        return Err(Problem::script(wanted.place, message).hint(meant(&wanted.text, &STATUSES)),);
+        return Err(Problem::script(wanted.place, message).hint(meant(&wanted.text, &STATUSES)));
     }
     let is_whole = expect.selector.objective.is_none()
         && expect.selector.slice.is_none()
@@ -303,10 +307,11 @@ fn check_status(
         }
     };
     let first = &report.objectives[0].total;
-    let shown = |status: String| match why.or((report.objectives.len() == 1).then_some(first.reason)) {
-        Some(why) => format!("{status} ({})", word(&why).replace('_', " ")),
-        None => status,
-    };
+    let shown =
+        |status: String| match why.or((report.objectives.len() == 1).then_some(first.reason)) {
+            Some(why) => format!("{status} ({})", word(&why).replace('_', " ")),
+            None => status,
+        };
     let found = word(&status);
     if found != wanted.text {
         let message = format!("{}: status is not as expected", slo.name);
@@ -319,8 +324,10 @@ fn check_status(
             let message = format!("{}: the reason is not as expected", slo.name);
             Err(Problem::failure(reason.place, message, &reason.text, why))
         }
-        None => Err(Problem::script(reason.place, "an SLO of several objectives has no single reason")
-                .hint("say which objective"),),
+        None => {
+            Err(Problem::script(reason.place, "an SLO of several objectives has no single reason")
+                .hint("say which objective"))
+        }
     }
 }
 
@@ -376,7 +383,8 @@ fn check_alert(
         let message = format!("{name}: `{}` is not {}", rule.text, state.text);
         return Err(Problem::failure(state.place, message, &state.text, shown(latest)));
     }
-    for (asked, found, what) in [(since, Some(latest.start), "since"), (until, latest.end, "until")] {
+    for (asked, found, what) in [(since, Some(latest.start), "since"), (until, latest.end, "until")]
+    {
         if let Some((wanted, place)) = asked
             && found != Some(wanted)
         {
@@ -424,7 +432,8 @@ fn check_no_alert(
     });
     let Some(firing) = fired else { return Ok(()) };
     let expected = if ever { "no alert, ever" } else { "no alert" };
-    let message = format!("{}: an alert {}", slo.name, if ever { "has fired" } else { "is firing" });
+    let message =
+        format!("{}: an alert {}", slo.name, if ever { "has fired" } else { "is firing" });
     Err(Problem::failure(expect.place, message, expected, shown(firing)))
 }
 
@@ -465,11 +474,7 @@ fn check_forecast(
     ])
 }
 
-fn correction_fields(
-    world: &World,
-    report: &SloReport,
-    name: &Token,
-) -> Result<Fields, Fault> {
+fn correction_fields(world: &World, report: &SloReport, name: &Token) -> Result<Fields, Fault> {
     let names: Vec<&str> = world.set.corrections.iter().map(|c| c.name.as_str()).collect();
     if !names.contains(&name.text.as_str()) {
         let message = format!("no correction `{}` was loaded", name.text);
@@ -502,7 +507,8 @@ fn check_refused(
     };
     match reason {
         Some(reason) if !error.contains(&reason.text) => {
-            let message = format!("{}: `{}` is refused for another reason", expect.slo.text, rule.text);
+            let message =
+                format!("{}: `{}` is refused for another reason", expect.slo.text, rule.text);
             Err(Problem::failure(reason.place, message, &reason.text, error))
         }
         _ => Ok(()),

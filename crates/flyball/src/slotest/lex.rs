@@ -66,8 +66,11 @@ pub(super) fn statements(script: &str) -> Result<Vec<Statement>, Fault> {
             (false, _) => out.push(tokens),
             (true, Some(statement)) => statement.extend(tokens),
             (true, None) => {
-                return Err(Problem::script(first_place, "nothing stands before this line to carry on")
-                    .hint("begin a statement at the start of a line"));
+                return Err(Problem::script(
+                    first_place,
+                    "nothing stands before this line to carry on",
+                )
+                .hint("begin a statement at the start of a line"));
             }
         }
     }
@@ -97,7 +100,8 @@ fn tokens(line: &str, line_number: usize) -> Result<Vec<Token>, Fault> {
     let mut at = 0;
     while at < chars.len() {
         let start = at;
-        let place = |end: usize| Place { line: line_number, column: start + 1, length: end - start };
+        let place =
+            |end: usize| Place { line: line_number, column: start + 1, length: end - start };
         let next = chars.get(at + 1).copied();
         let (kind, text) = match chars[at] {
             '#' => break,
@@ -118,7 +122,8 @@ fn tokens(line: &str, line_number: usize) -> Result<Vec<Token>, Fault> {
             }
             c if is_sign(c) => {
                 at += 1;
-                let doubled = matches!((c, next), ('<' | '>' | '!' | '=', Some('=')) | ('<', Some('<')));
+                let doubled =
+                    matches!((c, next), ('<' | '>' | '!' | '=', Some('=')) | ('<', Some('<')));
                 at += usize::from(doubled);
                 (Kind::Sign, chars[start..at].iter().collect())
             }

@@ -98,28 +98,49 @@ pub(super) struct Expect {
 
 #[derive(Debug)]
 pub(super) enum Claim {
-    Status { status: Token, reason: Option<Token> },
+    Status {
+        status: Token,
+        reason: Option<Token>,
+    },
     Budget,
-    Burn { lookback: Duration },
-    Alert { rule: Token, state: Token, since: Option<(Timestamp, Place)>, until: Option<(Timestamp, Place)> },
-    NoAlert { rule: Option<Token>, ever: bool },
-    Forecast { outlook: Token, within: Option<(Duration, Place)> },
+    Burn {
+        lookback: Duration,
+    },
+    Alert {
+        rule: Token,
+        state: Token,
+        since: Option<(Timestamp, Place)>,
+        until: Option<(Timestamp, Place)>,
+    },
+    NoAlert {
+        rule: Option<Token>,
+        ever: bool,
+    },
+    Forecast {
+        outlook: Token,
+        within: Option<(Duration, Place)>,
+    },
     Coverage,
-    Correction { name: Token },
-    Refused { rule: Token, reason: Option<Token> },
+    Correction {
+        name: Token,
+    },
+    Refused {
+        rule: Token,
+        reason: Option<Token>,
+    },
 }
 
 /// The statements there are.
 const STATEMENTS: [&str; 7] = ["slo", "events", "series", "at", "advance", "expect", "test"];
 /// What can be expected.
-const CLAIMS: [&str; 9] = [
-    "status", "budget", "burn", "alert", "no alert", "forecast", "coverage", "correction", "rule",
-];
+const CLAIMS: [&str; 9] =
+    ["status", "budget", "burn", "alert", "no alert", "forecast", "coverage", "correction", "rule"];
 
 /// Reads a script.
 pub(super) fn parse(text: &str) -> Result<Script, Fault> {
     if text.len() > SCRIPT_BYTES_MAX {
-        let message = format!("the script has {} bytes; {SCRIPT_BYTES_MAX} are read at most", text.len());
+        let message =
+            format!("the script has {} bytes; {SCRIPT_BYTES_MAX} are read at most", text.len());
         return Err(Problem::script(Place { line: 1, column: 1, length: 1 }, message)
             .hint("keep events in files of their own: events \"requests.ndjson\""));
     }
@@ -225,7 +246,10 @@ fn series(head: &Token, cursor: &mut Cursor<'_>) -> Result<SeriesStep, Fault> {
     let (from, from_place) = cursor.instant()?;
     if from.floor(width) != from {
         let message = format!("{from} is not the start of a slot of {width}");
-        let hint = format!("slots are counted from the epoch; the one before starts {}", from.floor(width));
+        let hint = format!(
+            "slots are counted from the epoch; the one before starts {}",
+            from.floor(width)
+        );
         return Err(Problem::script(from_place, message).hint(hint));
     }
     if cursor.take(Kind::Colon).is_none() {
@@ -374,17 +398,13 @@ impl<'t> Cursor<'t> {
 
     /// The statement ends, or goes on with something else, where `what` is needed.
     fn missing(&self, what: &str) -> Fault {
-        match self.tokens.get(self.at) {
-            Some(token) => Problem::script(
-                token.place,
-                format!("`{}` stands where {what} is needed", token.text.lines().next().unwrap_or("")),
-            ),
-            None => {
-                let column = self.last.column + self.last.length;
-                let place = Place { line: self.last.line, column, length: 1 };
-                Problem::script(place, format!("{what} is missing here"))
-            }
-        }
+        let Some(token) = self.tokens.get(self.at) else {
+            let column = self.last.column + self.last.length;
+            let place = Place { line: self.last.line, column, length: 1 };
+            return Problem::script(place, format!("{what} is missing here"));
+        };
+        let text = token.text.lines().next().unwrap_or("");
+        Problem::script(token.place, format!("`{text}` stands where {what} is needed"))
     }
 
     fn word(&mut self, what: &str) -> Result<Token, Fault> {
@@ -413,9 +433,8 @@ impl<'t> Cursor<'t> {
 
     fn instant(&mut self) -> Result<(Timestamp, Place), Fault> {
         let token = self.word("an instant")?;
-        let at = Timestamp::parse(&token.text).map_err(|error| {
-            Problem::script(token.place, error.to_string())
-        })?;
+        let at = Timestamp::parse(&token.text)
+            .map_err(|error| Problem::script(token.place, error.to_string()))?;
         Ok((at, token.place))
     }
 
@@ -454,12 +473,11 @@ impl<'t> Cursor<'t> {
 
     /// `field sign value`, or `sign value` for a `field` that is known.
     fn demand(&mut self, field: Option<(&str, Place)>) -> Result<Demand, Fault> {
-        let (field, field_place) = match field {
-            Some((field, place)) => (field.to_owned(), place),
-            None => {
-                let token = self.word("a field")?;
-                (token.text, token.place)
-            }
+        let (field, field_place) = if let Some((field, place)) = field {
+            (field.to_owned(), place)
+        } else {
+            let token = self.word("a field")?;
+            (token.text, token.place)
         };
         let sign = match self.tokens.get(self.at).and_then(Sign::parse) {
             Some(sign) => {
@@ -478,7 +496,10 @@ impl<'t> Cursor<'t> {
             None => Ok(()),
             Some(token) => {
                 let text = token.text.lines().next().unwrap_or("");
-                Err(Problem::script(token.place, format!("`{text}` is more than this statement takes")))
+                Err(Problem::script(
+                    token.place,
+                    format!("`{text}` is more than this statement takes"),
+                ))
             }
         }
     }
@@ -522,7 +543,12 @@ mod tests {
             ("advance soon", 9, "not a length of time", ""),
             ("at 2026-01-01T00:00:00Z now", 25, "more than this statement", ""),
             ("slo checkout.yaml", 5, "a path in quotes", ""),
-            ("series a every 1m from 2026-01-01T00:00:30Z: 1/1", 24, "not the start of a slot", "2026-01-01T00:00:00Z"),
+            (
+                "series a every 1m from 2026-01-01T00:00:30Z: 1/1",
+                24,
+                "not the start of a slot",
+                "2026-01-01T00:00:00Z",
+            ),
             ("test \"a\"\nat 2026-01-01T00:00:00Z", 6, "cannot fail", "expect status"),
             ("test a\nexpect status a met\ntest a\nexpect status a met", 6, "two tests", ""),
             ("expect status a met\ntest b\nexpect status a met", 1, "belongs to no test", ""),
@@ -541,7 +567,9 @@ mod tests {
 
     #[test]
     fn what_comes_before_the_first_test_is_shared() {
-        let parsed = parse("slo \"a.yaml\"\ntest one\nexpect status a met\ntest two\nexpect status a met").unwrap();
+        let parsed =
+            parse("slo \"a.yaml\"\ntest one\nexpect status a met\ntest two\nexpect status a met")
+                .unwrap();
         assert_eq!((parsed.shared.len(), parsed.tests.len()), (1, 2));
     }
 }

@@ -196,7 +196,12 @@ impl Demand {
     }
 
     fn failure(&self, found: &Found) -> Fault {
-        Problem::failure(self.place, format!("{} is not as expected", self.field), self.show(), found.show())
+        Problem::failure(
+            self.place,
+            format!("{} is not as expected", self.field),
+            self.show(),
+            found.show(),
+        )
     }
 
     fn not_a(&self, what: &str, hint: &str) -> Fault {

@@ -41,11 +41,8 @@ impl World {
     /// Loads what `steps` name; paths are relative to `directory`.
     pub(super) fn load(file: &Path, directory: &Path, steps: &[&Step]) -> Result<Self, Fault> {
         let set = documents(file, directory, steps)?;
-        let mut world = Self {
-            measured: set.slos.iter().map(unmeasured).collect(),
-            set,
-            extent: None,
-        };
+        let mut world =
+            Self { measured: set.slos.iter().map(unmeasured).collect(), set, extent: None };
         world.count(directory, steps)?;
         for step in steps {
             if let Step::Series(series) = step {
@@ -118,7 +115,8 @@ impl World {
             .collect();
         for (index, measurements) in indices.into_iter().zip(measured) {
             let Some(index) = index else { continue };
-            for (slot, measurement) in self.measured[index].indicators.iter_mut().zip(measurements) {
+            for (slot, measurement) in self.measured[index].indicators.iter_mut().zip(measurements)
+            {
                 let series = |tallies| Series::new(width, tallies).map_err(|e| broken(e.into()));
                 slot.total = series(measurement.total)?;
                 for (label, tallies) in measurement.slices {
@@ -216,9 +214,7 @@ fn documents(file: &Path, directory: &Path, steps: &[&Step]) -> Result<SpecSet, 
         match &content.what {
             What::File(path) => {
                 let read = specs::read_sources(&[directory.join(path)]);
-                sources.extend(
-                    read.map_err(|e| Problem::script(content.place, format!("{e:#}")))?,
-                );
+                sources.extend(read.map_err(|e| Problem::script(content.place, format!("{e:#}")))?);
             }
             What::Text(text) => {
                 // Blank lines before it, so that faults point into the script.
@@ -228,8 +224,7 @@ fn documents(file: &Path, directory: &Path, steps: &[&Step]) -> Result<SpecSet, 
         }
     }
     let (set, diagnostics) = specs::load(&sources);
-    let errors: Vec<Diagnostic> =
-        diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+    let errors: Vec<Diagnostic> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() {
         return Ok(set);
     }
@@ -298,12 +293,8 @@ fn inline(
         return Err(Problem::script(place, "cannot tell the format of these events")
             .hint("name it: events format combined <<END"));
     };
-    let mut batch = BatchBuilder::new(
-        options.projection,
-        options.mapping,
-        options.time_rule,
-        options.service,
-    );
+    let mut batch =
+        BatchBuilder::new(options.projection, options.mapping, options.time_rule, options.service);
     let mut decoded = Decoded::default();
     match format.codec() {
         Codec::Lines { header, new, .. } => {

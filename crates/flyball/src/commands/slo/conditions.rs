@@ -14,8 +14,7 @@ pub(super) fn conditions(set: &SpecSet) -> Vec<Diagnostic> {
     for slo in &set.slos {
         for (objective, sli) in indicators(slo) {
             let (GoodOrBad::Good(side) | GoodOrBad::Bad(side)) = &sli.side;
-            let parts =
-                [(Part::Total { objective }, &sli.total), (Part::Side { objective }, side)];
+            let parts = [(Part::Total { objective }, &sli.total), (Part::Side { objective }, side)];
             for (part, text) in parts {
                 if let Err(error) = predicates.add(text) {
                     found.extend(show(set, slo, part, text, &error));
@@ -44,7 +43,8 @@ fn show(
     text: &str,
     error: &PredicateError,
 ) -> Option<Diagnostic> {
-    let within = error.line.zip(error.column).and_then(|(line, column)| word_at(text, line, column));
+    let within =
+        error.line.zip(error.column).and_then(|(line, column)| word_at(text, line, column));
     let message = format!("this condition cannot be used: {}", error.message);
     let hint = error.hint.clone();
     set.origins.diagnostic(&slo.name, part, within, Level::Error, message, hint)
@@ -94,7 +94,14 @@ pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
                 let part = Part::Objective(index);
                 found.extend(
                     set.origins
-                        .diagnostic(&slo.name, part, None, level, message.clone(), Some(hint.clone()))
+                        .diagnostic(
+                            &slo.name,
+                            part,
+                            None,
+                            level,
+                            message.clone(),
+                            Some(hint.clone()),
+                        )
                         .or_else(|| {
                             let (part, hint) = (Part::Slo, Some(hint));
                             set.origins.diagnostic(&slo.name, part, None, level, message, hint)

@@ -4,8 +4,7 @@ mod text;
 
 use std::path::PathBuf;
 
-use flyball_budget::alert;
-use flyball_budget::nominal_length;
+use flyball_budget::{Threshold, alert, nominal_length};
 use flyball_model::{
     AlertRule, BudgetingMethod, CalendarUnit, Comparison, Composition, Condition, Correction,
     CorrectionMode, Duration, GoodOrBad, Indicator, MetricSli, NoDataRule, Objective, Rational,
@@ -20,7 +19,7 @@ use crate::{Exit, specs, talk};
 ///
 /// Examples:
 ///   flyball slo show slos/
-///   flyball slo show -o json checkout.yaml | jq '.slos[].objectives[].budget_minutes'
+///   flyball slo show -o json checkout.yaml | jq '.slos[].name'
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ShowArgs {
@@ -159,10 +158,10 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
 
 impl Shown {
     fn new(set: &SpecSet) -> Self {
-        let not_evaluated = set.incomplete.iter().map(|slo| IncompleteShown {
-            slo: slo.name.clone(),
-            reasons: slo.reasons.clone(),
-        });
+        let not_evaluated = set
+            .incomplete
+            .iter()
+            .map(|slo| IncompleteShown { slo: slo.name.clone(), reasons: slo.reasons.clone() });
         Self {
             slos: set.slos.iter().map(|slo| SloShown::new(slo, set)).collect(),
             corrections: set.corrections.iter().map(CorrectionShown::new).collect(),
@@ -215,7 +214,11 @@ impl ObjectiveShown {
             indicator: indicator.map(IndicatorShown::new),
             budget_minutes: minutes * budget.numerator() as f64 / budget.denominator() as f64,
             burn_max: objective.target.burn_max(),
-            alerts: slo.alert_rules.iter().map(|rule| AlertShown::new(rule, objective, slo)).collect(),
+            alerts: slo
+                .alert_rules
+                .iter()
+                .map(|rule| AlertShown::new(rule, objective, slo))
+                .collect(),
         }
     }
 }
@@ -268,7 +271,7 @@ impl AlertShown {
         let whole = nominal_length(&slo.window).as_seconds_f64();
         let (condition, factor, spend_share) = match rule.condition {
             Condition::Burn { long, short, factor: given, comparison: how } => {
-                let factor = alert::factor(given, long, &slo.window).ok().map(|f| f.to_f64());
+                let factor = alert::factor(given, long, &slo.window).ok().map(Threshold::to_f64);
                 let over = match short {
                     Some(short) => format!("over {long} and still over {short}"),
                     None => format!("over {long}"),
@@ -278,12 +281,16 @@ impl AlertShown {
                 (format!("burn {} {shown} {over}", comparison(how)), factor, share)
             }
             Condition::Exhaustion { within, lookback } => {
-                let text = format!("at the rate of the last {lookback} the budget is gone within {within}");
+                let text = format!(
+                    "at the rate of the last {lookback} the budget is gone within {within}"
+                );
                 (text, None, None)
             }
-            Condition::RemainingBelow { share } => {
-                (format!("less than {}% of the budget is left", rounded(share.to_f64() * 100.0)), None, None)
-            }
+            Condition::RemainingBelow { share } => (
+                format!("less than {}% of the budget is left", rounded(share.to_f64() * 100.0)),
+                None,
+                None,
+            ),
         };
         let evidence = rule.evidence.map(|evidence| {
             let mut parts = Vec::new();

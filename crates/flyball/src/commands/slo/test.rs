@@ -52,7 +52,8 @@ pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let mut counts = Counts::default();
     let mut results = Vec::new();
     for file in scripts(&args.paths)? {
-        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes =
+            std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let Ok(text) = String::from_utf8(bytes) else {
             bail!("{}: not UTF-8\nhint: save the script as UTF-8", file.display());
         };

@@ -4,7 +4,9 @@ use std::fmt::{self, Write};
 
 use flyball_model::{Composition, CorrectionMode, NoDataRule, Rational, Severity};
 
-use super::{AlertShown, CorrectionShown, IndicatorShown, ObjectiveShown, Shown, SloShown, rounded};
+use super::{
+    AlertShown, CorrectionShown, IndicatorShown, ObjectiveShown, Shown, SloShown, rounded,
+};
 
 /// The whole set as text.
 pub(super) fn text(shown: &Shown) -> String {
@@ -192,7 +194,11 @@ fn exception(correction: &CorrectionShown, out: &mut String) -> fmt::Result {
     } else {
         correction.slos.join(", ")
     };
-    writeln!(out, "correction {} ({}, by {})", correction.name, correction.category, correction.author)?;
+    writeln!(
+        out,
+        "correction {} ({}, by {})",
+        correction.name, correction.category, correction.author
+    )?;
     writeln!(out, "  {what} of {slos}: {}", correction.schedule)?;
     if let Some(reason) = &correction.reason {
         writeln!(out, "  because: {}", reason.trim())?;

@@ -3,9 +3,9 @@
 //! A target is proposed when, on integers,
 //!
 //! 1. the whole history spends at most 70 % of its budget at that target;
-//! 2. the worst stretch of it (a week, a day or an hour, by its length) stays within that
-//!    stretch's own budget, so that good months do not hide what a bad day looks like; stretches
-//!    in which less than two bad events are allowed say nothing and are skipped;
+//! 2. the worst stretch of it (a week, or a day where there are less than two weeks) stays within
+//!    that stretch's own budget, so that good months do not hide what a bad day looks like; where
+//!    less than two bad events are allowed, only one that is evidence of being worse counts;
 //! 3. the events are evidence, at 95 %, that the true share of good is above the target (exact
 //!    binomial test), so that ten lucky requests do not promise four nines.
 
@@ -22,8 +22,11 @@ const LATENCY: [u64; 2] = [9_000, 9_900];
 const SPENT_PERCENT_MAX: u128 = 70;
 /// How sure the evidence has to be.
 const CONFIDENCE: f64 = 0.95;
-/// The fewest bad events that a stretch must allow to be judged.
+/// The fewest bad events that a stretch must allow to be judged by its count alone.
 const STRETCH_ALLOWED_MIN: u128 = 2;
+/// How sure to be that a quieter stretch was worse than promised: there are many stretches, and
+/// chance alone makes the worst of them look bad.
+const STRETCH_CONFIDENCE: f64 = 0.999;
 
 /// What was chosen for one service.
 #[derive(Debug)]
@@ -135,7 +138,8 @@ fn latency(service: &Service, window: Duration, hundredths: u64) -> Result<Laten
         let reason = at(threshold - 1).err().unwrap_or_default();
         return Err(format!("no threshold is kept by {target} of events: {reason}"));
     }
-    let stricter = threshold.checked_sub(1).map(|below| (below, at(below).err().unwrap_or_default()));
+    let stricter =
+        threshold.checked_sub(1).map(|below| (below, at(below).err().unwrap_or_default()));
     let kept = at(threshold)?;
     Ok(Latency { threshold, is_partial: timed < service.events, kept, stricter })
 }
@@ -180,8 +184,14 @@ fn keeps(
         return Err(format!("{valid} events with {bad} bad are too few to tell"));
     }
     let stretch = stretch(service.first, service.last);
-    let worst = stretch.and_then(|length| worst(&cells, length, target, &allowed));
-    let longest = worst_of_window(&cells, window, target, service);
+    let budget = target.error_budget().to_f64();
+    let is_judged = |valid: u64, bad: u64| {
+        allowed(valid) >= STRETCH_ALLOWED_MIN || exceeds(bad, valid, budget, STRETCH_CONFIDENCE)
+    };
+    let worst = stretch.and_then(|length| worst_of(&cells, length, &is_judged));
+    // A history longer than the window must keep the target in every window.
+    let is_longer = service.last.since(service.first) > window;
+    let longest = is_longer.then(|| worst_of(&cells, window, &|_, _| true)).flatten();
     for found in [worst, longest].into_iter().flatten() {
         if !spent(100, found.valid, found.bad) {
             return Err(format!(
@@ -196,33 +206,19 @@ fn keeps(
     Ok(Kept { target, valid, bad, worst, stretch })
 }
 
-/// The length of the stretches that are judged by themselves.
+/// The length of the stretches that are judged by themselves; `None` for less than two days.
 fn stretch(first: Timestamp, last: Timestamp) -> Option<Duration> {
     let length = last.since(first);
-    [Duration::from_days(7), Duration::from_days(1), Duration::from_hours(1)]
+    [Duration::from_days(7), Duration::from_days(1)]
         .into_iter()
         .find(|stretch| length.nanos() / 2 >= stretch.nanos())
 }
 
-/// A history longer than the window must keep the target in every window.
-fn worst_of_window(
-    cells: &[(Interval, u64, u64)],
-    window: Duration,
-    target: Target,
-    service: &Service,
-) -> Option<Stretch> {
-    if service.last.since(service.first) <= window {
-        return None;
-    }
-    worst(cells, window, target, &|_| STRETCH_ALLOWED_MIN)
-}
-
-/// The rolling stretch of `length` that spends most of its own budget; `None` when none is judged.
-fn worst(
+/// The rolling stretch of `length` with the largest bad share; `None` when none is judged.
+fn worst_of(
     cells: &[(Interval, u64, u64)],
     length: Duration,
-    target: Target,
-    allowed: &dyn Fn(u64) -> u128,
+    is_judged: &dyn Fn(u64, u64) -> bool,
 ) -> Option<Stretch> {
     let mut worst: Option<Stretch> = None;
     let (mut valid, mut bad, mut oldest) = (0, 0, 0);
@@ -230,22 +226,19 @@ fn worst(
         valid += more_valid;
         bad += more_bad;
         let start = interval.end().minus(length);
+        // The cell itself stays, even where cells are wider than the stretch.
         while cells[oldest].0.start() < start && cells[oldest].0.end() <= interval.start() {
             valid -= cells[oldest].1;
             bad -= cells[oldest].2;
             oldest += 1;
         }
-        if allowed(valid) < STRETCH_ALLOWED_MIN {
-            continue;
-        }
         let is_worse = worst.is_none_or(|known| {
             u128::from(bad) * u128::from(known.valid) > u128::from(known.bad) * u128::from(valid)
         });
-        if is_worse {
+        if is_worse && is_judged(valid, bad) {
             let interval = Interval::ending(interval.end(), length);
             worst = Some(Stretch { interval, valid, bad });
         }
     }
-    debug_assert!(target.share() < Rational::ONE, "a target leaves a budget");
     worst
 }

@@ -178,21 +178,19 @@ impl History {
             };
             // A value that cannot be read is undecided, and counts as bad in a replay as well.
             if let Some(status) = http.get(row) {
-                note(0, status.is_none_or(|status| status >= 500.0));
+                note(0, status.is_nan() || status >= 500.0);
             }
             if let Some(status) = grpc.get(row) {
-                note(1, status.is_none_or(|status| [2.0, 4.0, 12.0, 13.0, 14.0, 15.0].contains(&status)));
+                let is_failed = [2.0, 4.0, 12.0, 13.0, 14.0, 15.0].contains(&status);
+                note(1, status.is_nan() || is_failed);
             }
             if let Some(status) = otel.get(row) {
                 note(2, status == "ERROR");
             }
             if let Some(duration) = durations.get(row) {
-                let bucket = match duration {
-                    Some(duration) if !duration.is_nan() => {
-                        THRESHOLDS.partition_point(|(_, threshold)| *threshold < duration)
-                    }
-                    _ => THRESHOLDS.len(),
-                };
+                // What is no number is within no threshold.
+                let duration = if duration.is_nan() { f64::INFINITY } else { duration };
+                let bucket = THRESHOLDS.partition_point(|(_, threshold)| *threshold < duration);
                 cell.durations[bucket] += 1;
             }
         }
@@ -274,14 +272,14 @@ impl Numbers {
         Self { numbers, present: Texts::of(batch, name) }
     }
 
-    /// `None` without a value, `Some(None)` for one that is no number.
-    fn get(&self, row: usize) -> Option<Option<f64>> {
+    /// The value of a row; not a number for what is there and cannot be read as one.
+    fn get(&self, row: usize) -> Option<f64> {
         if let Some(numbers) = &self.numbers
             && numbers.is_valid(row)
         {
-            return Some(Some(numbers.value(row)));
+            return Some(numbers.value(row));
         }
-        self.present.get(row).map(|text| text.trim().parse().ok())
+        self.present.get(row).map(|text| text.trim().parse().unwrap_or(f64::NAN))
     }
 }
 

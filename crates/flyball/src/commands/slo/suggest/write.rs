@@ -52,43 +52,45 @@ pub(super) fn documents(
         let selection = selection(choice, is_only);
         let mut found =
             Documents { service, seen: seen(choice), slos: Vec::new(), refused: Vec::new() };
-        let slo = |suffix: &str, title: &str, description: String, total, good: &str, kept: &Kept| Slo {
-            name: format!("{label}-{suffix}"),
-            display_name: Some(short(&format!("{}: {title}", found.service), 63)),
-            description: Some(description),
-            service: label.clone(),
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-            indicator: Some(Indicator::Events(EventSli {
-                total,
-                side: GoodOrBad::Good(good.to_owned()),
-                by: Vec::new(),
-                slice_limit: SLICE_LIMIT_DEFAULT,
-            })),
-            composition: None,
-            window: Window::Rolling { length: window },
-            method: BudgetingMethod::Occurrences,
-            objectives: vec![Objective {
-                display_name: None,
-                target: kept.target,
-                threshold: None,
-                indicator: None,
-                weight: Rational::ONE,
-                timeslice_target: None,
-                timeslice_window: None,
-            }],
-            alert_rules: Vec::new(),
-            lookbacks: Vec::new(),
-            no_data: NoDataRule::Gap,
-            coverage_floor: Rational::ZERO,
-        };
+        let slo =
+            |suffix: &str, title: &str, description: String, total, good: &str, kept: &Kept| Slo {
+                name: format!("{label}-{suffix}"),
+                display_name: Some(short(&format!("{}: {title}", found.service), 63)),
+                description: Some(description),
+                service: label.clone(),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+                indicator: Some(Indicator::Events(EventSli {
+                    total,
+                    side: GoodOrBad::Good(good.to_owned()),
+                    by: Vec::new(),
+                    slice_limit: SLICE_LIMIT_DEFAULT,
+                })),
+                composition: None,
+                window: Window::Rolling { length: window },
+                method: BudgetingMethod::Occurrences,
+                objectives: vec![Objective {
+                    display_name: None,
+                    target: kept.target,
+                    threshold: None,
+                    indicator: None,
+                    weight: Rational::ONE,
+                    timeslice_target: None,
+                    timeslice_window: None,
+                }],
+                alert_rules: Vec::new(),
+                lookbacks: Vec::new(),
+                no_data: NoDataRule::Gap,
+                coverage_floor: Rational::ZERO,
+            };
         let mut add = Vec::new();
         match &choice.availability {
             Ok(Availability { signal, is_partial, kept, stricter }) => {
                 let signal = &SIGNALS[*signal];
                 let total = joined(&selection, signal.attribute, *is_partial);
                 let description = format!("{} answers its users without failing.", found.service);
-                let slo = slo("availability", "availability", description, total, signal.good, kept);
+                let slo =
+                    slo("availability", "availability", description, total, signal.good, kept);
                 let stricter = match stricter {
                     Some((target, reason)) => format!("{target} is not kept: {reason}"),
                     None => "the ladder ends here".to_owned(),
@@ -104,10 +106,13 @@ pub(super) fn documents(
                     let good = format!("duration_ms <= {text}");
                     let total = joined(&selection, "duration_ms", *is_partial);
                     let title = format!("{} within {}", kept.target, milliseconds(text));
-                    let suffix = format!("latency-{}", kept.target.to_string().replace(['%', '.'], ""));
+                    let suffix =
+                        format!("latency-{}", kept.target.to_string().replace(['%', '.'], ""));
                     let description = format!(
                         "{} of the requests to {} are answered within {}.",
-                        kept.target, found.service, milliseconds(text)
+                        kept.target,
+                        found.service,
+                        milliseconds(text)
                     );
                     let stricter = match stricter {
                         Some((below, reason)) => {
@@ -167,11 +172,9 @@ fn seen(choice: &Choice<'_>) -> String {
     let service = choice.service;
     let mut text = match service.events {
         0 => "no requests".to_owned(),
-        events => format!(
-            "{events} requests from {} to {}",
-            second(service.first),
-            second(service.last)
-        ),
+        events => {
+            format!("{events} requests from {} to {}", second(service.first), second(service.last))
+        }
     };
     if service.inner_spans > 0 {
         let _ = write!(text, " ({} spans inside or towards others left out)", service.inner_spans);
@@ -238,19 +241,13 @@ fn spent(kept: &Kept, valid: u64, bad: u64) -> f64 {
 }
 
 /// Minutes of total outage that the target allows in 30 days.
-fn minutes_a_month(kept: &Kept) -> f64 {
-    let budget = kept.target.error_budget();
-    43_200.0 * budget.numerator() as f64 / budget.denominator() as f64
+fn minutes_a_month(kept: &Kept) -> Rational {
+    let month = Rational::new(43_200, 1).unwrap_or(Rational::ONE);
+    month.checked_mul(kept.target.error_budget()).unwrap_or(Rational::ZERO)
 }
 
 fn stretch(length: Duration) -> &'static str {
-    if length >= Duration::from_days(7) {
-        "week"
-    } else if length >= Duration::from_days(1) {
-        "day"
-    } else {
-        "hour"
-    }
+    if length >= Duration::from_days(7) { "week" } else { "day" }
 }
 
 /// What speaks for an SLO, a line each.
@@ -263,11 +260,11 @@ fn evidence(proposed: &Proposed) -> Vec<String> {
             spent(&proposed.kept, *valid, *bad)
         ),
         format!(
-            "Allows one bad event in {:.0}, or {:.4} minutes of total outage in 30 days.",
+            "Allows one bad event in {:.1}, or {} minutes of total outage in 30 days.",
             1.0 / target.error_budget().to_f64(),
             minutes_a_month(&proposed.kept)
         )
-        .replace(".0000 minutes", " minutes"),
+        .replace(".0,", ","),
     ];
     match (worst, length) {
         (Some(worst), Some(length)) => lines.push(format!(
@@ -277,12 +274,13 @@ fn evidence(proposed: &Proposed) -> Vec<String> {
             percent(worst.valid - worst.bad, worst.valid, 4),
             spent(&proposed.kept, worst.valid, worst.bad)
         )),
-        (None, Some(length)) => lines.push(format!(
-            "No {} has enough events to be judged by itself.",
-            stretch(*length)
-        )),
+        (None, Some(length)) => {
+            lines.push(format!("No {} has enough events to be judged by itself.", stretch(*length)));
+        }
         (_, None) => {
-            lines.push("The history is too short to look at its worst stretch.".to_owned());
+            lines.push(
+                "Less than two days of history: what a bad day looks like is unknown.".to_owned(),
+            );
         }
     }
     lines.push(format!("Stricter: {}.", proposed.stricter));
@@ -323,7 +321,16 @@ fn comment(out: &mut String, text: &str) {
 pub(super) fn table(documents: &[Documents]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["SLO", "TARGET", "KEPT", "BAD / EVENTS", "SPENT", "WORST", "GOOD MEANS", "STRICTER"]);
+    table.set_header([
+        "SLO",
+        "TARGET",
+        "KEPT",
+        "BAD / EVENTS",
+        "SPENT",
+        "WORST",
+        "GOOD MEANS",
+        "STRICTER",
+    ]);
     let mut refused = String::new();
     for service in documents {
         for reason in &service.refused {
@@ -333,7 +340,11 @@ pub(super) fn table(documents: &[Documents]) -> String {
             let Kept { target, valid, bad, worst, stretch: length } = &proposed.kept;
             let worst = match (worst, length) {
                 (Some(worst), Some(length)) => {
-                    format!("{:.0} % in a {}", spent(&proposed.kept, worst.valid, worst.bad), stretch(*length))
+                    format!(
+                        "{:.0} % in a {}",
+                        spent(&proposed.kept, worst.valid, worst.bad),
+                        stretch(*length)
+                    )
                 }
                 _ => "–".to_owned(),
             };
