@@ -572,4 +572,23 @@ mod tests {
                 .unwrap();
         assert_eq!((parsed.shared.len(), parsed.tests.len()), (1, 2));
     }
+
+    #[test]
+    fn damaged_scripts_are_refused_and_never_panic() {
+        let script = include_str!("../../../../examples/checkout.slotest");
+        assert!(parse(script).is_ok());
+        let ends = script.char_indices().map(|(at, _)| at);
+        let refused = ends.filter(|end| parse(&script[..*end]).is_err()).count();
+        assert!(refused > 0, "a script cut off anywhere was taken for whole");
+        for strange in ["\"", "<<", ":", "=", "\n ", "é", "\u{0}", "x", "99999999999999999999999"]
+        {
+            for (at, _) in script.char_indices() {
+                let damaged = format!("{}{strange}{}", &script[..at], &script[at..]);
+                if let Err(problem) = parse(&damaged) {
+                    let shown = problem.render("a.slotest", &damaged);
+                    assert!(shown.contains("a.slotest:"), "{shown}");
+                }
+            }
+        }
+    }
 }

@@ -275,7 +275,8 @@ fn evidence(proposed: &Proposed) -> Vec<String> {
             spent(&proposed.kept, worst.valid, worst.bad)
         )),
         (None, Some(length)) => {
-            lines.push(format!("No {} has enough events to be judged by itself.", stretch(*length)));
+            lines
+                .push(format!("No {} has enough events to be judged by itself.", stretch(*length)));
         }
         (_, None) => {
             lines.push(
