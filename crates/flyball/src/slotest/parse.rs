@@ -8,6 +8,9 @@ use super::quantity::{Demand, Sign};
 
 /// The most slots with data that one `series` statement may spell out.
 const SLOTS_MAX: u64 = 5_000_000;
+/// The most events that one `series` statement may stand for: sums stay far below 2⁶⁴, where
+/// counts are held.
+const EVENTS_MAX: u64 = 1 << 59;
 
 /// A script: what all its tests share, and the tests.
 #[derive(Debug)]
@@ -256,11 +259,16 @@ fn series(head: &Token, cursor: &mut Cursor<'_>) -> Result<SeriesStep, Fault> {
         return Err(cursor.missing("`:` and the slots, such as 99/100x60"));
     }
     let mut runs = Vec::new();
-    let mut slots: u64 = 0;
+    let (mut slots, mut events): (u64, u64) = (0, 0);
     while let Some(token) = cursor.take(Kind::Word) {
         let run = run(&token)?;
-        if run.tally.is_some() {
+        if let Some(tally) = run.tally {
             slots = slots.saturating_add(run.count);
+            events = events.saturating_add(tally.valid().saturating_mul(run.count));
+        }
+        if events > EVENTS_MAX {
+            let message = format!("the series has more than {EVENTS_MAX} events");
+            return Err(Problem::script(token.place, message).hint("use smaller counts"));
         }
         if slots > SLOTS_MAX {
             let message = format!("the series has more than {SLOTS_MAX} slots");
@@ -506,89 +514,4 @@ impl<'t> Cursor<'t> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(script: &str) -> Fault {
-        parse(script).unwrap_err()
-    }
-
-    #[test]
-    fn runs_are_exact_counts() {
-        let script = "series a every 1m from 2026-01-01T00:00:00Z:\n  99/100x60 _x5 0/1_000 _\nexpect status a met";
-        let parsed = parse(script).unwrap();
-        let Step::Series(series) = &parsed.tests[0].steps[0] else { panic!() };
-        assert_eq!(
-            series.runs,
-            [
-                Run { tally: Tally::new(100, 99), count: 60 },
-                Run { tally: None, count: 5 },
-                Run { tally: Tally::new(1000, 0), count: 1 },
-                Run { tally: None, count: 1 },
-            ]
-        );
-    }
-
-    #[test]
-    fn mistakes_are_shown_where_they_are() {
-        let series = "series a every 1m from 2026-01-01T00:00:00Z: ";
-        for (script, column, message, hint) in [
-            ("sereis a", 1, "no statement", "did you mean `series`?"),
-            ("expect bugdet a: x=1", 8, "cannot be expected", "did you mean `budget`?"),
-            ("expect budget a", 16, "is missing here", ""),
-            ("expect budget a: valid 1", 24, "one of = ~", ""),
-            ("expect burn a 1x > 2", 15, "not a length of time", ""),
-            ("expect status a met because", 28, "a reason is missing", ""),
-            ("at 2026-01-01", 4, "not an instant", ""),
-            ("advance soon", 9, "not a length of time", ""),
-            ("at 2026-01-01T00:00:00Z now", 25, "more than this statement", ""),
-            ("slo checkout.yaml", 5, "a path in quotes", ""),
-            (
-                "series a every 1m from 2026-01-01T00:00:30Z: 1/1",
-                24,
-                "not the start of a slot",
-                "2026-01-01T00:00:00Z",
-            ),
-            ("test \"a\"\nat 2026-01-01T00:00:00Z", 6, "cannot fail", "expect status"),
-            ("test a\nexpect status a met\ntest a\nexpect status a met", 6, "two tests", ""),
-            ("expect status a met\ntest b\nexpect status a met", 1, "belongs to no test", ""),
-        ] {
-            let problem = refused(script);
-            assert!(problem.message.contains(message), "{script}: {}", problem.message);
-            assert!(problem.hint.as_deref().unwrap_or("").contains(hint), "{script}: {problem:?}");
-            assert_eq!(problem.place.column, column, "{script}: {}", problem.message);
-            assert!(!problem.is_failure);
-        }
-        for slot in ["100/99", "1", "1/", "/1", "1/1x", "1/1x-1", "gap", "1.5/2"] {
-            let problem = refused(&format!("{series}{slot}\nexpect status a met"));
-            assert_eq!(problem.place.column, series.len() + 1, "{slot}");
-        }
-    }
-
-    #[test]
-    fn what_comes_before_the_first_test_is_shared() {
-        let parsed =
-            parse("slo \"a.yaml\"\ntest one\nexpect status a met\ntest two\nexpect status a met")
-                .unwrap();
-        assert_eq!((parsed.shared.len(), parsed.tests.len()), (1, 2));
-    }
-
-    #[test]
-    fn damaged_scripts_are_refused_and_never_panic() {
-        let script = include_str!("../../../../examples/checkout.slotest");
-        assert!(parse(script).is_ok());
-        let ends = script.char_indices().map(|(at, _)| at);
-        let refused = ends.filter(|end| parse(&script[..*end]).is_err()).count();
-        assert!(refused > 0, "a script cut off anywhere was taken for whole");
-        for strange in ["\"", "<<", ":", "=", "\n ", "é", "\u{0}", "x", "99999999999999999999999"]
-        {
-            for (at, _) in script.char_indices() {
-                let damaged = format!("{}{strange}{}", &script[..at], &script[at..]);
-                if let Err(problem) = parse(&damaged) {
-                    let shown = problem.render("a.slotest", &damaged);
-                    assert!(shown.contains("a.slotest:"), "{shown}");
-                }
-            }
-        }
-    }
-}
+mod tests;
