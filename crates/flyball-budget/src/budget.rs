@@ -106,8 +106,10 @@ pub struct CalendarBudget {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Projection {
     /// Units at the period's end.
+    #[serde(rename = "valid_projected")]
     pub valid: f64,
     /// Bad units at the period's end.
+    #[serde(rename = "bad_projected")]
     pub bad: f64,
     /// What the target allows at the projected traffic.
     pub allowed: f64,

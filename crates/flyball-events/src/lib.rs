@@ -16,19 +16,19 @@ mod semantic;
 mod time;
 
 pub use batch::{BatchBuilder, ColumnId, Projection, Role, TIME_COLUMN, TimeRule};
-pub use codec::{Decoded, LineCodec, StreamCodec};
 pub use codec::access_log::{AccessLogCodec, LogFormat, LogFormatError};
 pub use codec::csv::{CsvCodec, CsvOptions};
 pub use codec::ndjson::NdjsonCodec;
 pub use codec::otlp::json::OtlpJsonCodec;
 pub use codec::otlp::protobuf::OtlpProtobufCodec;
 pub use codec::parquet::ParquetCodec;
+pub use codec::{Decoded, LineCodec, StreamCodec};
 pub use column::TWIN_SUFFIX;
 pub use format::{Codec, Format, FormatError, NewLineCodec, SeekableCodec, Splitter};
-pub use time::{TimeReader, epoch_nanos, epoch_nanos_float, epoch_nanos_int};
 pub use read::{
     BATCH_ROWS, Compression, EventsError, Input, InputSummary, Progress, ReadOptions, ReadSummary,
     expand, read, read_mapped,
 };
 pub use reject::{Example, Rejected, Rejects};
 pub use semantic::{Mapping, MappingError};
+pub use time::{TimeReader, epoch_nanos, epoch_nanos_float, epoch_nanos_int};

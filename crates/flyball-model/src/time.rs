@@ -15,7 +15,9 @@ pub enum TimeError {
         text: String,
     },
     /// Not a whole number with a unit.
-    #[error("`{text}` is not a length of time; write a whole number and one of s, m, h, d, w, like 5m or 28d")]
+    #[error(
+        "`{text}` is not a length of time; write a whole number and one of s, m, h, d, w, like 5m or 28d"
+    )]
     Duration {
         /// The text as given.
         text: String,

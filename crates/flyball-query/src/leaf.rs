@@ -78,10 +78,9 @@ impl Leaf {
             return Ok(if keys.null_count() == 0 {
                 truth.spread(keys.values().iter().map(|key| *key as usize))
             } else {
-                truth.spread(
-                    (0..keys.len())
-                        .map(|row| if keys.is_null(row) { null_code } else { keys.value(row) as usize }),
-                )
+                truth.spread((0..keys.len()).map(|row| {
+                    if keys.is_null(row) { null_code } else { keys.value(row) as usize }
+                }))
             });
         }
         let mut plain: Vec<Option<ArrayRef>> = Vec::with_capacity(2 * columns.len());

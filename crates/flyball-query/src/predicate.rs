@@ -95,9 +95,7 @@ impl PredicateSet {
     /// Attributes that a predicate reads, sorted, each once.
     pub fn attributes(&self, id: PredicateId) -> BTreeSet<&str> {
         match &self.nodes[id.0] {
-            Node::Leaf(leaf) => {
-                self.leaves[*leaf].attributes.iter().map(String::as_str).collect()
-            }
+            Node::Leaf(leaf) => self.leaves[*leaf].attributes.iter().map(String::as_str).collect(),
             Node::And(parts) | Node::Or(parts) => {
                 parts.iter().flat_map(|part| self.attributes(*part)).collect()
             }
@@ -220,7 +218,12 @@ fn refused(leaf: &Leaf, error: &QueryError) -> PredicateError {
         Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
         None => (message, None),
     };
-    PredicateError { message: format!("`{}`: {message}", leaf.text()), line: None, column: None, hint }
+    PredicateError {
+        message: format!("`{}`: {message}", leaf.text()),
+        line: None,
+        column: None,
+        hint,
+    }
 }
 
 impl Leaf {
@@ -251,10 +254,9 @@ pub(crate) fn replace_absent(expr: Expr, absent: &HashMap<&str, &DataType>) -> P
             _ => None,
         };
         match data_type {
-            Some(data_type) => Ok(Transformed::yes(Expr::Literal(
-                ScalarValue::try_from(*data_type)?,
-                None,
-            ))),
+            Some(data_type) => {
+                Ok(Transformed::yes(Expr::Literal(ScalarValue::try_from(*data_type)?, None)))
+            }
             None => Ok(Transformed::no(expr)),
         }
     })
@@ -378,7 +380,6 @@ fn attributes_of(sql: &SqlExpr) -> Vec<String> {
     });
     names.into_iter().collect()
 }
-
 
 #[cfg(test)]
 mod tests;

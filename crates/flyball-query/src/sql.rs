@@ -123,9 +123,9 @@ fn parse(sql: &str, names: &[String]) -> Result<Statement, QueryError> {
         (Some(statement @ SqlStatement::Query(_)), true) => {
             Ok(Statement::Statement(Box::new(statement)))
         }
-        (None, _) => Err(wrong(format!(
-            "the query is empty\nhint: try \"SELECT count(*) FROM {TABLE}\""
-        ))),
+        (None, _) => {
+            Err(wrong(format!("the query is empty\nhint: try \"SELECT count(*) FROM {TABLE}\"")))
+        }
         (_, false) => Err(wrong("more than one statement\nhint: give one SELECT".to_owned())),
         (Some(_), true) => {
             Err(wrong("only SELECT can be run over events; nothing is written".to_owned()))

@@ -21,9 +21,9 @@ use crate::truth::{count_ones, is_set};
 mod slices;
 mod slots;
 
-pub use slots::SlotLadder;
 use slices::{SliceCodes, slice_codes};
 use slots::SlotCounts;
+pub use slots::SlotLadder;
 
 /// The attribute by which events are routed to SLIs.
 const ROUTE: &str = "service.name";
@@ -229,7 +229,8 @@ impl Tallier {
             .map(|sli| {
                 let mut labels: Vec<(String, usize)> = sli.labels.into_iter().collect();
                 labels.sort();
-                let mut slices: Vec<Option<SlotCounts>> = sli.slices.into_iter().map(Some).collect();
+                let mut slices: Vec<Option<SlotCounts>> =
+                    sli.slices.into_iter().map(Some).collect();
                 Measurement {
                     total: sli.counts.into_sorted(),
                     slices: labels
@@ -244,10 +245,7 @@ impl Tallier {
 
     /// Attributes that predicates or slices read and no event had; `known` are all names that the
     /// inputs offered, for near matches. Empty while no event was seen: nothing is known yet.
-    pub fn unknown_attributes<'a>(
-        &self,
-        known: impl IntoIterator<Item = &'a str> + Clone,
-    ) -> Vec<UnknownAttribute> {
+    pub fn unknown_attributes(&self, known: &[&str]) -> Vec<UnknownAttribute> {
         if self.seen.is_empty() {
             return Vec::new();
         }
@@ -265,7 +263,7 @@ impl Tallier {
         unknown
             .into_iter()
             .map(|(attribute, slis)| {
-                let near = near_matches(&attribute, known.clone())
+                let near = near_matches(&attribute, known.iter().copied())
                     .into_iter()
                     .map(str::to_owned)
                     .collect();
@@ -317,7 +315,8 @@ impl Tallier {
         if self.routed.is_empty() {
             return Ok(());
         }
-        let Some(services) = batch.column_by_name(ROUTE).map(AsArray::as_dictionary_opt::<UInt32Type>)
+        let Some(services) =
+            batch.column_by_name(ROUTE).map(AsArray::as_dictionary_opt::<UInt32Type>)
         else {
             return Ok(());
         };
@@ -402,7 +401,10 @@ impl Tallier {
                 return Ok(());
             }
             if self.rung + 1 >= self.options.ladder.len() {
-                return Err(QueryError::TooManySlots { limit: SLOTS_MAX, width: self.slot_width() });
+                return Err(QueryError::TooManySlots {
+                    limit: SLOTS_MAX,
+                    width: self.slot_width(),
+                });
             }
             let from = self.slot_width();
             self.rung += 1;
@@ -466,8 +468,7 @@ impl EventBits {
         }
         let good = count_ones(&self.good, start, end);
         // Undecided events are among the bad ones; a run without bad has none.
-        let undecided =
-            if good == valid { 0 } else { count_ones(&self.undecided, start, end) };
+        let undecided = if good == valid { 0 } else { count_ones(&self.undecided, start, end) };
         Tally::with_undecided(valid, good, undecided).unwrap_or_default()
     }
 }
@@ -486,13 +487,12 @@ impl SliCounts {
                     continue;
                 }
                 let code = codes.rows[row] as usize;
-                let slice = match slices[code] {
-                    Some(slice) => slice,
-                    None => {
-                        let slice = self.slice(&codes.labels[code]);
-                        slices[code] = Some(slice);
-                        slice
-                    }
+                let slice = if let Some(slice) = slices[code] {
+                    slice
+                } else {
+                    let slice = self.slice(&codes.labels[code]);
+                    slices[code] = Some(slice);
+                    slice
                 };
                 self.over_slice_limit += u64::from(self.other == Some(slice));
                 self.slices[slice].add(run.slot, bits.tally(row, row + 1));
@@ -563,8 +563,8 @@ fn reorder(
     } else {
         order.iter().map(|row| keys[*row as usize]).collect()
     };
-    let batch = take_record_batch(batch, &UInt32Array::from(order))
-        .map_err(|error| internal(&error))?;
+    let batch =
+        take_record_batch(batch, &UInt32Array::from(order)).map_err(|error| internal(&error))?;
     Ok((batch, slots, keys))
 }
 

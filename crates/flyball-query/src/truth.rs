@@ -25,7 +25,7 @@ impl Truth {
         let mut yes: Vec<u64> = values.iter_padded().take(words).collect();
         let mut no: Vec<u64> = yes.iter().map(|word| !word).collect();
         if let Some(last) = no.last_mut()
-            && array.len() % 64 != 0
+            && !array.len().is_multiple_of(64)
         {
             *last &= (1 << (array.len() % 64)) - 1;
         }

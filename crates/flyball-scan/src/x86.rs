@@ -20,27 +20,37 @@ pub(crate) fn scan_avx2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
 }
 
 #[target_feature(enable = "avx2")]
-#[expect(clippy::cast_ptr_alignment, reason = "the unaligned load is asked for")]
 fn avx2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
+    let old = masks.len();
+    masks.resize(old + blocks.len(), 0);
     let mut all = _mm256_setzero_si256();
-    for block in blocks {
-        let (halves, _) = block.as_chunks::<32>();
-        let mut mask = 0_u64;
-        for (index, half) in halves.iter().enumerate() {
-            // SAFETY: `half` is 32 readable bytes and the load asks for no alignment.
-            let bytes = unsafe { _mm256_loadu_si256(half.as_ptr().cast::<__m256i>()) };
-            all = _mm256_or_si256(all, bytes);
-            let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(QUOTE));
-            let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(BACKSLASH));
-            let low = _mm256_min_epu8(bytes, _mm256_set1_epi8(CONTROL_MAX));
-            let control = _mm256_cmpeq_epi8(low, bytes);
-            let special = _mm256_or_si256(_mm256_or_si256(quote, backslash), control);
-            let bits = _mm256_movemask_epi8(special).cast_unsigned();
-            mask |= u64::from(bits) << (index * 32);
-        }
-        masks.push(mask);
+    for (block, mask) in blocks.iter().zip(&mut masks[old..]) {
+        let (low, high) = (load_avx2(block, 0), load_avx2(block, 32));
+        all = _mm256_or_si256(all, _mm256_or_si256(low, high));
+        *mask = u64::from(special_avx2(low)) | u64::from(special_avx2(high)) << 32;
     }
     _mm256_movemask_epi8(all) == 0
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+#[expect(clippy::cast_ptr_alignment, reason = "the unaligned load is asked for")]
+fn load_avx2(block: &Block, at: usize) -> __m256i {
+    let half = &block[at..at + 32];
+    // SAFETY: `half` is 32 readable bytes and the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(half.as_ptr().cast::<__m256i>()) }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn special_avx2(bytes: __m256i) -> u32 {
+    let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(QUOTE));
+    let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(BACKSLASH));
+    // There is no unsigned comparison; the smaller of the two is the byte itself if it is low.
+    let low = _mm256_min_epu8(bytes, _mm256_set1_epi8(CONTROL_MAX));
+    let control = _mm256_cmpeq_epi8(low, bytes);
+    let special = _mm256_or_si256(_mm256_or_si256(quote, backslash), control);
+    _mm256_movemask_epi8(special).cast_unsigned()
 }
 
 /// Can be called everywhere.
@@ -50,25 +60,38 @@ pub(crate) fn scan_sse2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
 }
 
 #[target_feature(enable = "sse2")]
-#[expect(clippy::cast_ptr_alignment, reason = "the unaligned load is asked for")]
 fn sse2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
+    let old = masks.len();
+    masks.resize(old + blocks.len(), 0);
     let mut all = _mm_setzero_si128();
-    for block in blocks {
-        let (quarters, _) = block.as_chunks::<16>();
-        let mut mask = 0_u64;
-        for (index, quarter) in quarters.iter().enumerate() {
-            // SAFETY: `quarter` is 16 readable bytes and the load asks for no alignment.
-            let bytes = unsafe { _mm_loadu_si128(quarter.as_ptr().cast::<__m128i>()) };
+    for (block, mask) in blocks.iter().zip(&mut masks[old..]) {
+        let mut bits = 0;
+        for quarter in 0..4 {
+            let bytes = load_sse2(block, quarter * 16);
             all = _mm_or_si128(all, bytes);
-            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(QUOTE));
-            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(BACKSLASH));
-            let low = _mm_min_epu8(bytes, _mm_set1_epi8(CONTROL_MAX));
-            let control = _mm_cmpeq_epi8(low, bytes);
-            let special = _mm_or_si128(_mm_or_si128(quote, backslash), control);
-            let bits = _mm_movemask_epi8(special).cast_unsigned();
-            mask |= u64::from(bits) << (index * 16);
+            bits |= u64::from(special_sse2(bytes)) << (quarter * 16);
         }
-        masks.push(mask);
+        *mask = bits;
     }
     _mm_movemask_epi8(all) == 0
+}
+
+#[target_feature(enable = "sse2")]
+#[inline]
+#[expect(clippy::cast_ptr_alignment, reason = "the unaligned load is asked for")]
+fn load_sse2(block: &Block, at: usize) -> __m128i {
+    let quarter = &block[at..at + 16];
+    // SAFETY: `quarter` is 16 readable bytes and the load asks for no alignment.
+    unsafe { _mm_loadu_si128(quarter.as_ptr().cast::<__m128i>()) }
+}
+
+#[target_feature(enable = "sse2")]
+#[inline]
+fn special_sse2(bytes: __m128i) -> u32 {
+    let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(QUOTE));
+    let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(BACKSLASH));
+    let low = _mm_min_epu8(bytes, _mm_set1_epi8(CONTROL_MAX));
+    let control = _mm_cmpeq_epi8(low, bytes);
+    let special = _mm_or_si128(_mm_or_si128(quote, backslash), control);
+    _mm_movemask_epi8(special).cast_unsigned()
 }

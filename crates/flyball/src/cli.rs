@@ -8,8 +8,10 @@ use crate::commands;
 /// events.
 #[derive(Debug, Parser)]
 #[command(name = "flyball", version, propagate_version = true, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 met or success, 1 missed or failed, 2 wrong usage or input, \
-    3 undecided for lack of data.")]
+#[command(
+    after_help = "Exit codes: 0 met or success, 1 missed or failed, 2 wrong usage or input, \
+    3 undecided for lack of data."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

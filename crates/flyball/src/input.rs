@@ -13,12 +13,12 @@ pub(crate) struct InputArgs {
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<String>,
 
-    /// Format of the inputs: ndjson, common, combined, vhost-combined, nginx:LOG_FORMAT,
+    /// Format of the inputs: ndjson, common, combined, vhost-combined, `nginx:LOG_FORMAT`,
     /// apache:LOGFORMAT, csv, tsv, otlp-json, otlp-proto, parquet; found by content unless given
     #[arg(long, value_name = "FORMAT", help_heading = "Input")]
     format: Option<String>,
 
-    /// Rename an attribute of the inputs, such as status=http.response.status_code or ts=time
+    /// Rename an attribute of the inputs, such as `status=http.response.status_code` or ts=time
     #[arg(long = "map", value_name = "FROM=TO", help_heading = "Input")]
     map: Vec<String>,
 

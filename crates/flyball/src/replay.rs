@@ -91,7 +91,7 @@ pub(crate) fn replay(
     let slot_width = plan.tallier.slot_width();
     let outside = plan.tallier.outside();
     let in_future = plan.tallier.after_end();
-    let (slos, not_evaluated, measured) = plan.finish(set)?;
+    let (slos, not_evaluated, measured) = plan.finish(set);
     let extent = extent(&measured, slot_width);
     let at = times.at.unwrap_or_else(|| {
         let data = extent.map(Interval::end).or(summary.last());
@@ -183,7 +183,8 @@ fn warnings(
     let mut warnings = Vec::new();
     for input in &summary.inputs {
         if let Some(damage) = &input.damage {
-            warnings.push(format!("{}: {damage}; what could be read before is counted", input.name));
+            warnings
+                .push(format!("{}: {damage}; what could be read before is counted", input.name));
         }
         if input.names_over_limit > 0 {
             warnings.push(format!(

@@ -21,8 +21,8 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 pub(crate) fn read_sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut files = BTreeSet::new();
     for path in paths {
-        let meta = std::fs::metadata(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let meta =
+            std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         if meta.is_dir() {
             let before = files.len();
             collect(path, &mut files)?;
@@ -39,11 +39,11 @@ pub(crate) fn read_sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     files
         .into_iter()
         .map(|file| {
-            let bytes = std::fs::read(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes =
+                std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let text = String::from_utf8(bytes).map_err(|error| {
                 let valid = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
+                let line = error.as_bytes()[..valid].split(|b| *b == b'\n').count();
                 anyhow::anyhow!(
                     "{}:{line}: not UTF-8\nhint: save the document as UTF-8",
                     file.display()
@@ -92,11 +92,7 @@ fn preset(name: &str) -> Option<Vec<AlertRule>> {
     alert::strategies().into_iter().find(|(known, _)| *known == name).map(|(_, rules)| rules)
 }
 
-fn unknown_preset(
-    slo: &Slo,
-    name: &str,
-    origins: &flyball_spec::Origins,
-) -> Option<Diagnostic> {
+fn unknown_preset(slo: &Slo, name: &str, origins: &flyball_spec::Origins) -> Option<Diagnostic> {
     let known: Vec<&str> = std::iter::once("default")
         .chain(alert::strategies().into_iter().map(|(known, _)| known))
         .collect();

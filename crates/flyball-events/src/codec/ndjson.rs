@@ -200,8 +200,11 @@ impl LineReader {
             let known = self.layout.follow(node, &window.bytes()[at..]);
             let (next, value) = match known {
                 Some((END, len)) => return Ok((true, at + len)),
-                // Where the key had another kind of value, there is now an object.
-                Some((next, len)) if window.byte(at + len) != b'{' => (next, at + len),
+                // Where the key had another kind of value, there may now be an object, or the same
+                // text with more space after it.
+                Some((next, len)) if !matches!(window.byte(at + len), b'{' | 0..=b' ') => {
+                    (next, at + len)
+                }
                 _ => self.walk.step(&mut self.layout, window, node, at, batch)?,
             };
             if next == END {
@@ -289,8 +292,10 @@ impl LineReader {
         }
         let bytes = window.bytes();
         let nanos = match bytes[at] {
+            b'"' if window.masks.next(at + 1) == end - 1 => {
+                self.times.text(&bytes[at + 1..end - 1])
+            }
             // Times have no escapes unless someone wants to hide them; they still are text.
-            b'"' if !bytes[at..end].contains(&b'\\') => self.times.text(&bytes[at + 1..end - 1]),
             b'"' => {
                 let text = self.unescape(window, at + 1..end - 1);
                 self.times.text(&self.unescaped.as_bytes()[text])

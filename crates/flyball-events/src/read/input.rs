@@ -47,7 +47,7 @@ impl Input {
             Self::Stdin => None,
             Self::File(path) => {
                 let metadata = std::fs::metadata(path).ok()?;
-                metadata.is_file().then(|| metadata.len())
+                metadata.is_file().then_some(metadata.len())
             }
         }
     }

@@ -166,6 +166,7 @@ fn together<'m, T: Send>(
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a thread drops its end when it is through")]
 fn work<T>(shared: &Mutex<Shared<'_>>, decoder: &mut Decoder<'_, T>, done: Sender<(u64, Done<T>)>) {
     let mut buffer = Buffer::default();
     loop {

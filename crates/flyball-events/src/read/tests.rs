@@ -4,7 +4,6 @@ use std::path::Path;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 
-use super::split::LINE_BYTES_MAX;
 use super::*;
 
 fn options(threads: usize) -> ReadOptions {
@@ -38,10 +37,6 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
-}
-
-fn reasons(summary: &InputSummary) -> Vec<(&'static str, u64)> {
-    summary.rejects.iter().map(|(reason, rejected)| (reason, rejected.count)).collect()
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray,
+};
 use arrow::datatypes::UInt32Type;
 
 use super::*;
@@ -118,7 +120,8 @@ fn equal_terms_are_shared() {
 
 #[test]
 fn words_that_sql_reserves_can_be_attributes() {
-    for name in ["user.name", "end.time", "time.zone", "url.path", "order.id", "select.x", "case.a"] {
+    for name in ["user.name", "end.time", "time.zone", "url.path", "order.id", "select.x", "case.a"]
+    {
         let mut set = PredicateSet::new();
         let id = set.add(&format!("{name} = 'x'")).unwrap();
         assert_eq!(set.attributes(id).into_iter().collect::<Vec<_>>(), [name]);

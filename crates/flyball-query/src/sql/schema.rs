@@ -27,6 +27,7 @@ pub(super) struct Discovery {
 
 /// The types met in one column.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of types, each met or not")]
 struct Kinds {
     bool: bool,
     int: bool,
@@ -49,7 +50,8 @@ impl Discovery {
                 DataType::Boolean => kinds.bool = true,
                 DataType::Int64 => {
                     kinds.int = true;
-                    kinds.wide |= !kinds.wide && column.as_primitive::<Int64Type>().iter().flatten().any(is_wide);
+                    kinds.wide |= !kinds.wide
+                        && column.as_primitive::<Int64Type>().iter().flatten().any(is_wide);
                 }
                 DataType::Float64 => kinds.float = true,
                 DataType::Utf8 | DataType::Dictionary(..) => kinds.text = true,
@@ -69,7 +71,8 @@ impl Discovery {
             }
         }
         if fields.is_empty() {
-            let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, Some("UTC".into()));
+            let time =
+                DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, Some("UTC".into()));
             fields.push(Field::new(TIME_COLUMN, time, true));
         }
         Arc::new(Schema::new(fields))
@@ -89,7 +92,8 @@ impl Kinds {
             (false, false) => DataType::Utf8,
         };
         let is_text = main == DataType::Utf8;
-        let has_twin = (self.text && !is_text) || (number && self.bool) || (self.float && self.wide);
+        let has_twin =
+            (self.text && !is_text) || (number && self.bool) || (self.float && self.wide);
         (main, has_twin)
     }
 }

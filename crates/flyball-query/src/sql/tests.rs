@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, StringArray, TimestampNanosecondArray};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int64Array, StringArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::UInt32Type;
 use arrow::util::pretty::pretty_format_batches;
 use expect_test::{Expect, expect};
@@ -32,7 +34,11 @@ impl EventSource for Batches {
                 ("size", Arc::new(Int64Array::from(vec![9_007_199_254_740_993, 2])) as ArrayRef),
                 ("size~text", Arc::new(StringArray::from(vec![None, Some("true")]))),
             ],
-            vec![("time", times(&[3])), ("http.route", text(vec!["/a"])), ("size", text(vec!["n/a"]))],
+            vec![
+                ("time", times(&[3])),
+                ("http.route", text(vec!["/a"])),
+                ("size", text(vec!["n/a"])),
+            ],
             vec![
                 ("time", times(&[4])),
                 ("http.route", text(vec!["/b"])),
@@ -73,22 +79,22 @@ fn check(sql: &str, expected: Expect) {
 fn dotted_names_and_aliases_need_no_quotes() {
     check(
         "SELECT e.http.route, count(*) AS n FROM events e WHERE http.route <> '/c' GROUP BY http.route ORDER BY n, http.route",
-        expect![[r#"
+        expect![[r"
             +------------+---+
             | http.route | n |
             +------------+---+
             | /a         | 2 |
             | /b         | 2 |
-            +------------+---+"#]],
+            +------------+---+"]],
     );
     check(
         "SELECT Late FROM events WHERE Late IS NOT NULL",
-        expect![[r#"
+        expect![[r"
             +------+
             | Late |
             +------+
             | 7    |
-            +------+"#]],
+            +------+"]],
     );
 }
 
@@ -96,7 +102,7 @@ fn dotted_names_and_aliases_need_no_quotes() {
 fn conflicting_types_lose_nothing() {
     check(
         r#"SELECT time, size, "size~text" FROM events ORDER BY time"#,
-        expect![[r#"
+        expect![[r"
             +----------------------+--------------------+------------------+
             | time                 | size               | size~text        |
             +----------------------+--------------------+------------------+
@@ -104,7 +110,7 @@ fn conflicting_types_lose_nothing() {
             | 1970-01-01T00:00:02Z | 2.0                | true             |
             | 1970-01-01T00:00:03Z |                    | n/a              |
             | 1970-01-01T00:00:04Z | 0.5                |                  |
-            +----------------------+--------------------+------------------+"#]],
+            +----------------------+--------------------+------------------+"]],
     );
 }
 

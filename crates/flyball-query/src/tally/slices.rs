@@ -33,7 +33,10 @@ pub(crate) fn slice_codes(batch: &RecordBatch, by: &[String]) -> SliceCodes {
             Some(left) => join(&left, &codes),
         });
     }
-    joined.unwrap_or_else(|| SliceCodes { rows: vec![0; batch.num_rows()], labels: vec![String::new()] })
+    joined.unwrap_or_else(|| SliceCodes {
+        rows: vec![0; batch.num_rows()],
+        labels: vec![String::new()],
+    })
 }
 
 fn attribute_codes(batch: &RecordBatch, name: &str) -> SliceCodes {

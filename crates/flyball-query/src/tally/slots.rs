@@ -63,12 +63,11 @@ impl SlotCounts {
         match self.ordered.last_mut() {
             Some((last, sum)) if *last == slot => *sum = sum.plus(tally),
             Some((last, _)) if *last > slot => {
-                match self.ordered.binary_search_by_key(&slot, |(slot, _)| *slot) {
-                    Ok(at) => self.ordered[at].1 = self.ordered[at].1.plus(tally),
-                    Err(_) => {
-                        let sum = self.late.entry(slot).or_default();
-                        *sum = sum.plus(tally);
-                    }
+                if let Ok(at) = self.ordered.binary_search_by_key(&slot, |(slot, _)| *slot) {
+                    self.ordered[at].1 = self.ordered[at].1.plus(tally);
+                } else {
+                    let sum = self.late.entry(slot).or_default();
+                    *sum = sum.plus(tally);
                 }
             }
             _ => self.ordered.push((slot, tally)),

@@ -57,11 +57,8 @@ fn naive(
     let mut slots: BTreeMap<Slot, Tally> = BTreeMap::new();
     for row in rows.iter().filter(|row| valid(row)) {
         let answer = good(row);
-        let one = Tally::with_undecided(
-            1,
-            u64::from(answer == Some(true)),
-            u64::from(answer.is_none()),
-        );
+        let one =
+            Tally::with_undecided(1, u64::from(answer == Some(true)), u64::from(answer.is_none()));
         let sum = slots.entry(Slot(row.0.div_euclid(10))).or_default();
         *sum = sum.plus(one.unwrap());
     }
@@ -153,10 +150,8 @@ fn too_many_slots_make_them_wider_and_keep_every_count() {
 #[test]
 fn slots_that_cannot_widen_are_refused_past_the_bound() {
     let sli = sli("TRUE", good(), &[], 10);
-    let only = TallyOptions {
-        ladder: SlotLadder::dividing(Duration::from_seconds(10)),
-        ..options()
-    };
+    let only =
+        TallyOptions { ladder: SlotLadder::dividing(Duration::from_seconds(10)), ..options() };
     let mut tallier = Tallier::new(&[&sli], only).unwrap();
     let rows: Vec<Row> = (0..2_000_001).map(|i| (i * 10, None, None, None)).collect();
     let error = tallier.add(&batch(&rows)).unwrap_err();
@@ -167,11 +162,12 @@ fn slots_that_cannot_widen_are_refused_past_the_bound() {
 fn an_attribute_that_no_event_has_is_named_with_near_matches() {
     let sli = sli("TRUE", GoodOrBad::Good("http.response.status < 500".into()), &["zone"], 10);
     let mut tallier = Tallier::new(&[&sli], options()).unwrap();
-    assert_eq!(tallier.unknown_attributes([]), []);
+    assert_eq!(tallier.unknown_attributes(&[]), []);
     let first = batch(&[(0, None, Some(200), None)]);
     let known: Vec<String> = first.schema().fields().iter().map(|f| f.name().clone()).collect();
     tallier.add(&first).unwrap();
-    let unknown = tallier.unknown_attributes(known.iter().map(String::as_str));
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let unknown = tallier.unknown_attributes(&known);
     assert_eq!(unknown.len(), 2);
     assert_eq!(unknown[0].attribute, "http.response.status");
     assert_eq!(unknown[0].near, ["http.response.status_code"]);

@@ -9,7 +9,7 @@ use crate::Exit;
 
 /// Print a completion script for a shell
 ///
-/// Example: flyball completions bash > /etc/bash_completion.d/flyball
+/// Example: flyball completions bash > /`etc/bash_completion.d/flyball`
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CompletionsArgs {
@@ -35,8 +35,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> anyhow::Result<Exit> {
-    clap_mangen::generate_to(crate::command(), &args.directory).with_context(|| {
-        format!("cannot write manual pages into {}", args.directory.display())
-    })?;
+    clap_mangen::generate_to(crate::command(), &args.directory)
+        .with_context(|| format!("cannot write manual pages into {}", args.directory.display()))?;
     Ok(Exit::Met)
 }

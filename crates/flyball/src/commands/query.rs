@@ -24,8 +24,8 @@ const TABLE_ROWS_MAX: usize = 1_000;
 ///
 /// Examples:
 ///   flyball query "SELECT count(*) FROM events" access.log
-///   flyball query "SELECT http.response.status_code, count(*) AS n FROM events GROUP BY 1 ORDER BY n DESC" 'logs/*.gz'
-///   flyball query -o csv "SELECT * FROM events WHERE duration_ms > 1000 LIMIT 10" events.ndjson
+///   flyball query "SELECT `http.response.status_code`, count(*) AS n FROM events GROUP BY 1 ORDER BY n DESC" 'logs/*.gz'
+///   flyball query -o csv "SELECT * FROM events WHERE `duration_ms` > 1000 LIMIT 10" events.ndjson
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct QueryArgs {
@@ -144,7 +144,11 @@ fn table(sql: &str, source: &Arc<dyn EventSource>, out: &mut dyn Write) -> anyho
     writeln!(out, "{}", pretty_format_batches_with_options(&batches, &format)?)?;
     if is_cut {
         let hint = format!("… more than {TABLE_ROWS_MAX} rows; use -o json or -o csv for all");
-        if std::io::stdout().is_terminal() { writeln!(out, "{hint}")? } else { crate::talk::note(&hint) }
+        if std::io::stdout().is_terminal() {
+            writeln!(out, "{hint}")?;
+        } else {
+            crate::talk::note(&hint);
+        }
     }
     Ok(())
 }

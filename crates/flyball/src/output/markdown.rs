@@ -44,7 +44,10 @@ fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     if report.rejected > 0 {
         writeln!(out, "{} lines could not be read.", words::count(report.rejected))?;
     }
-    writeln!(out, "\n| SLO | Target | SLI | Status | Valid | Good | Bad | Allowed | Remaining | Left |")?;
+    writeln!(
+        out,
+        "\n| SLO | Target | SLI | Status | Valid | Good | Bad | Allowed | Remaining | Left |"
+    )?;
     writeln!(out, "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|")?;
     for slo in &report.slos {
         for objective in &slo.objectives {

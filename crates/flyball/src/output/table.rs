@@ -65,14 +65,19 @@ fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
             out,
             "{}: {}, {} lines, {} events{time}",
             input.name,
-            input.format.as_deref().unwrap_or("empty"),
+            // A format that was spelt out is known to whoever spelt it.
+            input.format.as_deref().map_or("empty", |name| name.split(':').next().unwrap_or(name)),
             words::count(input.lines),
             words::count(input.events),
         )?;
         rejects(out, input)?;
     }
     if report.events_outside_range > 0 {
-        writeln!(out, "  {} events outside the time range", words::count(report.events_outside_range))?;
+        writeln!(
+            out,
+            "  {} events outside the time range",
+            words::count(report.events_outside_range)
+        )?;
     }
     if report.events_in_future > 0 {
         writeln!(
@@ -98,7 +103,7 @@ fn rejects(out: &mut String, input: &InputReport) -> std::fmt::Result {
 fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.iter().map(|title| Cell::new(title)));
+    table.set_header(header.iter().map(Cell::new));
     table
 }
 
@@ -205,12 +210,7 @@ fn details(out: &mut String, slo: &SloReport) -> std::fmt::Result {
 
 fn assessment(out: &mut String, total: &Assessment) -> std::fmt::Result {
     let budget = &total.budget;
-    writeln!(
-        out,
-        "  status    {}: {}",
-        words::status(total.status),
-        words::reason(total.reason)
-    )?;
+    writeln!(out, "  status    {}: {}", words::status(total.status), words::reason(total.reason))?;
     writeln!(
         out,
         "  window    {}, {} of it with data{}",
@@ -257,11 +257,8 @@ fn assessment(out: &mut String, total: &Assessment) -> std::fmt::Result {
             None => writeln!(out)?,
         }
     }
-    let burns: Vec<String> = total
-        .burns
-        .iter()
-        .map(|burn| format!("{} {}", burn.lookback, rate(burn.burn)))
-        .collect();
+    let burns: Vec<String> =
+        total.burns.iter().map(|burn| format!("{} {}", burn.lookback, rate(burn.burn))).collect();
     if !burns.is_empty() {
         writeln!(out, "  burn      {}", burns.join(" · "))?;
     }
@@ -298,9 +295,9 @@ fn firings(out: &mut String, total: &Assessment) -> std::fmt::Result {
             None if firing.frozen => "still firing, for lack of data".to_owned(),
             None => "still firing".to_owned(),
         };
-        let spent = firing
-            .spent_in_window
-            .map_or(String::new(), |spent| format!(", {} of the budget spent", words::percent(spent)));
+        let spent = firing.spent_in_window.map_or(String::new(), |spent| {
+            format!(", {} of the budget spent", words::percent(spent))
+        });
         writeln!(
             out,
             "  {}{severity} {} at {}, {} after onset, {end}{spent}",

@@ -98,10 +98,11 @@ impl Plan {
         summary: &ReadSummary,
         optional: &BTreeSet<String>,
     ) -> anyhow::Result<()> {
-        let known = summary.inputs.iter().flat_map(|input| &input.attributes).map(String::as_str);
+        let known: Vec<&str> =
+            summary.inputs.iter().flat_map(|i| &i.attributes).map(String::as_str).collect();
         let unknown: Vec<UnknownAttribute> = self
             .tallier
-            .unknown_attributes(known)
+            .unknown_attributes(&known)
             .into_iter()
             .filter(|unknown| !optional.contains(&unknown.attribute))
             .collect();
@@ -147,7 +148,7 @@ impl Plan {
     }
 
     /// The tallies by SLO.
-    pub(crate) fn finish(self, set: &SpecSet) -> anyhow::Result<Finished<'_>> {
+    pub(crate) fn finish(self, set: &SpecSet) -> Finished<'_> {
         let mut slos: Vec<&Slo> = Vec::new();
         let mut measured: Vec<Vec<Measurement>> = Vec::new();
         let mut last = None;
@@ -161,7 +162,7 @@ impl Plan {
                 indicators.push(measurement);
             }
         }
-        Ok((slos, self.not_evaluated, measured))
+        (slos, self.not_evaluated, measured)
     }
 }
 
@@ -183,7 +184,7 @@ fn place_of(
     within(&sli.total)
         .map(|range| (Part::Total { objective }, Some(range)))
         .or_else(|| within(side).map(|range| (Part::Side { objective }, Some(range))))
-        .or_else(|| Some((Part::By { objective }, None)))
+        .or(Some((Part::By { objective }, None)))
 }
 
 /// A condition's error, shown in the document.
@@ -208,7 +209,8 @@ fn condition_error(
             (Part::Side { objective }, text)
         }
     };
-    let within = error.line.zip(error.column).and_then(|(line, column)| byte_at(text, line, column));
+    let within =
+        error.line.zip(error.column).and_then(|(line, column)| byte_at(text, line, column));
     show(&set.origins, &slo.name, part, within, error)
 }
 

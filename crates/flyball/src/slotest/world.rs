@@ -96,7 +96,7 @@ impl World {
             })?;
             optional.extend(step.optional.iter().map(String::as_str));
         }
-        let unknown = plan.tallier.unknown_attributes(std::iter::empty());
+        let unknown = plan.tallier.unknown_attributes(&[]);
         if let Some(unknown) =
             unknown.iter().find(|unknown| !optional.contains(&unknown.attribute.as_str()))
         {
@@ -108,7 +108,7 @@ impl World {
             return Err(Problem::script(place, message).hint(hint));
         }
         let width = plan.tallier.slot_width();
-        let (slos, _, measured) = plan.finish(&self.set).map_err(broken)?;
+        let (slos, _, measured) = plan.finish(&self.set);
         let indices: Vec<Option<usize>> = slos
             .iter()
             .map(|slo| self.set.slos.iter().position(|own| own.name == slo.name))

@@ -41,7 +41,11 @@ fn counts(ran: &Ran) -> (u64, u64, u64) {
 }
 
 fn event(second: u32, status: u16) -> String {
-    format!("{{\"time\":\"2026-01-01T00:{:02}:{:02}Z\",\"status\":{status}}}\n", second / 60, second % 60)
+    format!(
+        "{{\"time\":\"2026-01-01T00:{:02}:{:02}Z\",\"status\":{status}}}\n",
+        second / 60,
+        second % 60
+    )
 }
 
 /// The status of an access log line, read character by character as a person would.
@@ -64,10 +68,12 @@ fn naive_status(line: &str) -> Option<u16> {
 fn real_access_logs_count_to_the_last_event() {
     let logs = root().join("crates/flyball-events/tests/data/access-logs");
     let mut checked = 0;
-    for name in ["site-combined.log", "site-common.log", "site-vhost-combined.log", "blog-combined.log.gz"] {
+    for name in
+        ["site-combined.log", "site-common.log", "site-vhost-combined.log", "blog-combined.log.gz"]
+    {
         let path = logs.join(name);
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        let text = if name.ends_with(".gz") { gunzip(&bytes) } else { bytes };
+        let text = if bytes.starts_with(&[0x1f, 0x8b]) { gunzip(&bytes) } else { bytes };
         let text = String::from_utf8_lossy(&text);
         let statuses: Vec<u16> = text.lines().filter_map(naive_status).collect();
         let bad = statuses.iter().filter(|status| **status >= 500).count() as u64;
@@ -110,10 +116,15 @@ fn spans_of_a_large_recording_count_to_the_last_event() {
     }
     let (pod, expected) = pods.iter().max_by_key(|(_, counts)| counts.0).unwrap();
     let total = format!("PodName = '{pod}'");
-    let directory =
-        directory(&[("slo.yaml", slo("pod", &total, "Duration <= 100000").as_bytes())]);
+    let directory = directory(&[("slo.yaml", slo("pod", &total, "Duration <= 100000").as_bytes())]);
     let args = [
-        "replay", "--slo", "slo.yaml", "-o", "json", "--map", "StartTimeUnixNano=time",
+        "replay",
+        "--slo",
+        "slo.yaml",
+        "-o",
+        "json",
+        "--map",
+        "StartTimeUnixNano=time",
         spans.to_str().unwrap(),
     ];
     let ran = flyball(directory.path(), &args);
@@ -156,7 +167,11 @@ fn what_cannot_be_read_is_counted_with_its_reason_and_place() {
     let mut events = Vec::new();
     let good = |second: u32| event(second, 200).into_bytes();
     let line = |text: &[u8]| [text, b"\n"].concat();
-    let deep = format!("{{\"time\":\"2026-01-01T00:00:00Z\",\"a\":{}1{}}}", "[".repeat(5000), "]".repeat(5000));
+    let deep = format!(
+        "{{\"time\":\"2026-01-01T00:00:00Z\",\"a\":{}1{}}}",
+        "[".repeat(5000),
+        "]".repeat(5000)
+    );
     let wrong: Vec<Vec<u8>> = vec![
         line(b"not json"),
         line(b"{\"time\":\"2026-01-01T00:00:00Z\",\"status\":NaN}"),
@@ -288,14 +303,13 @@ fn a_calendar_day_in_a_zone_holds_its_own_events() {
     let window = "duration: 1d, isRolling: false, calendar: {startTime: '2026-01-01 00:00:00', timeZone: Europe/Berlin}";
     let slo = slo_with("day", "TRUE", "status < 500", "0.9", window);
     let line = |time: &str| format!("{{\"time\":\"{time}\",\"status\":200}}\n");
-    let events = [
-        line("2026-03-28T22:59:59Z"),
-        line("2026-03-28T23:00:00Z"),
-        line("2026-03-29T21:59:59Z"),
-    ]
-    .concat();
-    let directory = directory(&[("slo.yaml", slo.as_bytes()), ("events.ndjson", events.as_bytes())]);
-    let ran = flyball(directory.path(), &["replay", "--slo", "slo.yaml", "-o", "json", "events.ndjson"]);
+    let events =
+        [line("2026-03-28T22:59:59Z"), line("2026-03-28T23:00:00Z"), line("2026-03-29T21:59:59Z")]
+            .concat();
+    let directory =
+        directory(&[("slo.yaml", slo.as_bytes()), ("events.ndjson", events.as_bytes())]);
+    let ran =
+        flyball(directory.path(), &["replay", "--slo", "slo.yaml", "-o", "json", "events.ndjson"]);
     assert_eq!(counts(&ran), (2, 2, 0), "{}", ran.err);
     let objective = &ran.json()["slos"][0]["objectives"][0];
     assert_eq!(objective["window"]["full"]["start"], "2026-03-28T23:00:00Z");
@@ -310,11 +324,16 @@ fn slices_and_their_total_agree() {
     let slo = slo("all", "TRUE", "status < 500")
         .replace("spec: {where: \"TRUE\"}", "spec: {where: \"TRUE\", by: [region]}");
     let line = |second: u32, region: &str, status: u16| {
-        format!("{{\"time\":\"2026-01-01T00:00:{second:02}Z\",\"region\":\"{region}\",\"status\":{status}}}\n")
+        format!(
+            "{{\"time\":\"2026-01-01T00:00:{second:02}Z\",\"region\":\"{region}\",\"status\":{status}}}\n"
+        )
     };
-    let events = [line(1, "eu", 200), line(2, "us", 500), line(3, "eu", 200)].concat() + &event(4, 200);
-    let directory = directory(&[("slo.yaml", slo.as_bytes()), ("events.ndjson", events.as_bytes())]);
-    let ran = flyball(directory.path(), &["replay", "--slo", "slo.yaml", "-o", "json", "events.ndjson"]);
+    let events =
+        [line(1, "eu", 200), line(2, "us", 500), line(3, "eu", 200)].concat() + &event(4, 200);
+    let directory =
+        directory(&[("slo.yaml", slo.as_bytes()), ("events.ndjson", events.as_bytes())]);
+    let ran =
+        flyball(directory.path(), &["replay", "--slo", "slo.yaml", "-o", "json", "events.ndjson"]);
     assert_eq!(counts(&ran), (4, 3, 1), "{}", ran.err);
     let json = ran.json();
     let slices: Vec<(String, u64, u64)> = json["slos"][0]["objectives"][0]["slices"]
@@ -352,8 +371,10 @@ fn a_wrong_condition_is_shown_under_its_word() {
 
 #[test]
 fn an_sli_that_is_a_query_is_named_and_not_decided() {
-    let slo = slo("metrics", "TRUE", "TRUE").replace("type: flyball, spec: {where: \"TRUE\"}", "type: prometheus, spec: {query: up}");
-    let directory = directory(&[("slo.yaml", slo.as_bytes()), ("events.ndjson", event(1, 200).as_bytes())]);
+    let slo = slo("metrics", "TRUE", "TRUE")
+        .replace("type: flyball, spec: {where: \"TRUE\"}", "type: prometheus, spec: {query: up}");
+    let directory =
+        directory(&[("slo.yaml", slo.as_bytes()), ("events.ndjson", event(1, 200).as_bytes())]);
     let ran = flyball(directory.path(), &["replay", "--slo", "slo.yaml", "events.ndjson"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(ran.err.contains("metrics"), "{}", ran.err);
@@ -409,7 +430,11 @@ fn queries_run_over_the_same_inputs() {
     let events = event(1, 200) + &event(2, 500) + &event(3, 200);
     let directory = directory(&[("events.ndjson", events.as_bytes())]);
     let query = |sql: &str, input: &str| {
-        flyball_with_input(directory.path(), &["query", "-o", "json", sql, input], events.as_bytes())
+        flyball_with_input(
+            directory.path(),
+            &["query", "-o", "json", sql, input],
+            events.as_bytes(),
+        )
     };
     let sql = "SELECT status, count(*) AS n FROM events GROUP BY status ORDER BY status";
     let expected = "{\"status\":200,\"n\":2}\n{\"status\":500,\"n\":1}\n";

@@ -60,9 +60,9 @@ struct Edge {
 #[derive(Debug)]
 struct Literal {
     /// The first bytes, zero past the length.
-    bytes: [u64; WIDE_BYTES / 8],
+    bytes: [u128; 2],
     /// Which bits of `bytes` are part of the text.
-    mask: [u64; WIDE_BYTES / 8],
+    mask: [u128; 2],
     len: usize,
     text: Box<[u8]>,
 }
@@ -74,7 +74,7 @@ impl Literal {
         let len = text.len().min(WIDE_BYTES);
         bytes[..len].copy_from_slice(&text[..len]);
         mask[..len].fill(0xFF);
-        Self { bytes: words(&bytes), mask: words(&mask), len: text.len(), text: text.into() }
+        Self { bytes: halves(&bytes), mask: halves(&mask), len: text.len(), text: text.into() }
     }
 
     #[inline]
@@ -82,22 +82,18 @@ impl Literal {
         let Some(wide) = line.first_chunk::<WIDE_BYTES>() else {
             return line.starts_with(&self.text);
         };
-        let wide = words(wide);
-        let mut differs = 0;
-        for i in 0..WIDE_BYTES / 8 {
-            differs |= (wide[i] ^ self.bytes[i]) & self.mask[i];
-        }
+        let [low, high] = halves(wide);
+        let differs =
+            ((low ^ self.bytes[0]) & self.mask[0]) | ((high ^ self.bytes[1]) & self.mask[1]);
         differs == 0 && (self.len <= WIDE_BYTES || line.starts_with(&self.text))
     }
 }
 
 #[inline]
-fn words(bytes: &[u8; WIDE_BYTES]) -> [u64; WIDE_BYTES / 8] {
-    let mut words = [0; WIDE_BYTES / 8];
-    for (word, eight) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*eight);
-    }
-    words
+fn halves(bytes: &[u8; WIDE_BYTES]) -> [u128; 2] {
+    let (low, high) = bytes.split_at(WIDE_BYTES / 2);
+    let half = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes));
+    [half(low), half(high)]
 }
 
 /// Nodes and edges; bounded.
@@ -129,6 +125,11 @@ impl Layout {
         if self.nodes.len() >= NODES_MAX {
             self.forget();
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
     pub(super) fn node(&self, id: NodeId) -> &Node {

@@ -63,7 +63,8 @@ impl<'a> Window<'a> {
     }
 
     /// The first byte at or after `at` that is no space of JSON; a newline ends the line.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     pub(super) fn skip_space(&self, mut at: usize) -> usize {
         while matches!(self.byte(at), b' ' | b'\t' | b'\r') {
             at += 1;
@@ -82,7 +83,8 @@ impl<'a> Window<'a> {
     }
 
     /// The closing quote of the string whose first byte is at `from`, and whether it has escapes.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     pub(super) fn string_end(&self, from: usize) -> Result<(usize, bool), Fault> {
         let at = self.masks.next(from);
         if self.byte(at) == b'"' { Ok((at, false)) } else { self.string_end_slow(at) }
@@ -162,7 +164,8 @@ impl<'a> Window<'a> {
     }
 
     /// How many digits stand at `at`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     fn digits(&self, at: usize) -> usize {
         let mut count = 0;
         while let Some(eight) = self.eight(at + count) {
@@ -185,7 +188,8 @@ impl<'a> Window<'a> {
     }
 
     /// The value of the `len` digits at `at`; right up to [`INT_DIGITS_MAX`].
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     fn digits_value(&self, mut at: usize, mut len: usize) -> u64 {
         let mut value = 0;
         while len >= 8 {
@@ -203,7 +207,8 @@ impl<'a> Window<'a> {
     }
 
     /// The byte after the number at `at`, and its parts.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     fn number_shape(&self, at: usize) -> Result<Shape, Fault> {
         let start = if self.byte(at) == b'-' { at + 1 } else { at };
         let whole = self.digits(start);
@@ -235,13 +240,15 @@ impl<'a> Window<'a> {
     }
 
     /// The byte after the number at `at`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     pub(super) fn number_end(&self, at: usize) -> Result<usize, Fault> {
         Ok(self.number_shape(at)?.end)
     }
 
     /// The number at `at` and the byte after it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
+    #[inline(always)]
     pub(super) fn number(&self, at: usize) -> Result<(Number, usize), Fault> {
         let shape = self.number_shape(at)?;
         let negative = shape.start > at;

@@ -1,0 +1,1 @@
+//! The page as a whole, from reports made by the arithmetic itself.
