@@ -10,8 +10,6 @@ mod chart;
 mod digest;
 mod inputs;
 mod section;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::collections::BTreeSet;

@@ -140,7 +140,7 @@ pub(super) fn draw(
     writeln!(
         out,
         "<figcaption>Times in UTC, {} a step; grey: no data. Hover, or focus and use the arrow keys, for the numbers of a step.</figcaption></figure>",
-        chart.bucket
+        words::duration(chart.bucket)
     )
 }
 
@@ -249,7 +249,7 @@ fn remaining(out: &mut String, points: &[Point]) -> Result {
     let scale = Scale { bottom, top: 1.0, height: BUDGET.height };
     let zero = scale.y(0.0);
     let note = if lowest < REMAINING_MIN {
-        format!("reaches {}; drawn down to {}", words::percent(lowest), words::percent(bottom))
+        format!("reaches {}; cut off at {}", words::percent(lowest), words::percent(bottom))
     } else {
         String::new()
     };
@@ -267,11 +267,11 @@ fn remaining(out: &mut String, points: &[Point]) -> Result {
     steps(out, "line", points, None, above)?;
     steps(out, "below", points, None, below)?;
     out.push_str("</svg>");
-    rule(out, BUDGET, 0.0, "grid", "100 %")?;
+    rule(out, BUDGET, 0.0, "grid", "100%")?;
     if zero > 60.0 {
-        rule(out, BUDGET, scale.y(0.5), "grid", "50 %")?;
+        rule(out, BUDGET, scale.y(0.5), "grid", "50%")?;
     }
-    rule(out, BUDGET, zero, "axis", if bottom < 0.0 { "0 %, overspent below" } else { "0 %" })
+    rule(out, BUDGET, zero, "axis", if bottom < 0.0 { "0%, overspent below" } else { "0%" })
 }
 
 fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
@@ -280,10 +280,12 @@ fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
     let lowest = points.iter().filter_map(|point| point.sli).fold(promised, f64::min);
     let floor = (1.0 - budget * ERROR_MULTIPLE_MAX).max(0.0);
     let bottom = (1.0 - (1.0 - lowest.max(floor)).max(budget * 2.0) * 1.05).max(0.0);
-    let scale = Scale { bottom, top: 1.0, height: SLI.height };
+    // Some room above, so that the line of a perfect step is seen whole.
+    let top = 1.0 + (1.0 - bottom) * 0.06;
+    let scale = Scale { bottom, top, height: SLI.height };
     let note = if lowest < bottom {
         format!(
-            "lowest {}; drawn down to {}",
+            "lowest {}; cut off at {}",
             words::percent_down(lowest, 2),
             words::percent_down(bottom, 2)
         )
@@ -295,14 +297,19 @@ fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
     gaps(out, points, SLI.height, |point| point.sli.is_some())?;
     steps(out, "line", points, None, |point| point.sli.map(|sli| scale.y(sli)))?;
     out.push_str("</svg>");
-    rule(out, SLI, 0.0, "grid", "")?;
+    rule(out, SLI, scale.y(1.0), "grid", "")?;
     rule(out, SLI, scale.y(promised), "target", &format!("target {target}"))?;
     rule(out, SLI, SLI.height, "grid", &words::percent_down(bottom, 2))
 }
 
 fn bad(out: &mut String, points: &[Point], bucket: Duration) -> Result {
     let most = points.iter().map(|point| point.bad).max().unwrap_or(0);
-    title(out, BAD, "Bad events", &format!("at most {} in {bucket}", words::count(most)))?;
+    title(
+        out,
+        BAD,
+        "Bad events",
+        &format!("at most {} in {}", words::count(most), words::duration(bucket)),
+    )?;
     open(out, BAD)?;
     gaps(out, points, BAD.height, |point| point.valid > 0)?;
     let step = UNITS / points.len() as f64;

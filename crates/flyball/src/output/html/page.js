@@ -61,7 +61,7 @@
   }
 
   const number = new Intl.NumberFormat("en-US");
-  const percent = (text, digits) => text === "" ? "no data" : (Math.floor(text * 10 ** (digits + 2) + 1e-7) / 10 ** digits).toFixed(digits) + " %";
+  const percent = (text, digits) => text === "" ? "no data" : (Math.floor(text * 10 ** (digits + 2) + 1e-7) / 10 ** digits).toFixed(digits) + "%";
   const time = (ms) => new Date(ms).toISOString().slice(0, 19).replace("T", " ") + "Z";
   for (const svg of all("svg[data-points]")) {
     const figure = svg.parentElement, cross = svg.querySelector(".cross");

@@ -141,6 +141,7 @@ fn tables(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
     writeln!(out, r#"<div class="cols"><div>"#)?;
     budget(out, total)?;
     calendar(out, total)?;
+    worst_hours(out, total)?;
     out.push_str("</div><div>\n");
     burns(out, total)?;
     coverage(out, slo, total)?;
@@ -153,7 +154,7 @@ fn tables(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
         }
         out.push_str("</ul>\n");
     }
-    worst_hours(out, total)
+    Ok(())
 }
 
 fn budget(out: &mut String, total: &Assessment) -> Result {
@@ -285,7 +286,7 @@ fn firings(out: &mut String, firings: &[Firing]) -> Result {
     }
     write!(
         out,
-        r#"<h3>Alerts that would have fired</h3><div class="scroll"><table data-sortable><caption>{}</caption><thead><tr><th scope="col">Rule</th><th scope="col">Severity</th><th scope="col">Start</th><th scope="col">End</th><th scope="col" class="n">Duration</th><th scope="col" class="n">Detection delay</th><th scope="col" class="n">Burn, peak</th><th scope="col" class="n">Spent in lookback</th><th scope="col" class="n">Spent in window</th></tr></thead><tbody>"#,
+        r#"<h3>Alerts that would have fired</h3><div class="scroll"><table class="wide" data-sortable><caption>{}</caption><thead><tr><th scope="col">Rule</th><th scope="col">Severity</th><th scope="col">Start</th><th scope="col">End</th><th scope="col" class="n">Duration</th><th scope="col" class="n">Detection delay</th><th scope="col" class="n">Burn, peak</th><th scope="col" class="n">Spent in lookback</th><th scope="col" class="n">Spent in window</th></tr></thead><tbody>"#,
         listed(firings.len(), "firings"),
     )?;
     for firing in firings.iter().take(ROWS_MAX) {

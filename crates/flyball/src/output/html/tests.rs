@@ -1,1 +1,0 @@
-//! The page as a whole, from reports made by the arithmetic itself.
