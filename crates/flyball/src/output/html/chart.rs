@@ -120,7 +120,7 @@ pub(super) fn draw(
     bad(out, points, chart.bucket)?;
     alerts(out, time, firings, &lanes)?;
     write!(out, r#"<line class="axis" x1="0" x2="100%" y1="{axis}" y2="{axis}"/>"#)?;
-    for tick in &ticks {
+    for (at, tick) in ticks.iter().enumerate() {
         let x = percent(*tick, time);
         let anchor = if x < 4.0 {
             "start"
@@ -129,9 +129,11 @@ pub(super) fn draw(
         } else {
             "middle"
         };
+        // Narrow screens leave out every second label.
+        let odd = if at % 2 == 1 { r#" class="odd""# } else { "" };
         write!(
             out,
-            r#"<text x="{x:.3}%" y="{}" text-anchor="{anchor}">{}</text>"#,
+            r#"<text{odd} x="{x:.3}%" y="{}" text-anchor="{anchor}">{}</text>"#,
             axis + 16.0,
             label(*tick, time)
         )?;
@@ -282,7 +284,7 @@ fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
     let bottom = (1.0 - (1.0 - lowest.max(floor)).max(budget * 2.0) * 1.05).max(0.0);
     // Some room above, so that the line of a perfect step is seen whole.
     let top = 1.0 + (1.0 - bottom) * 0.06;
-    let scale = Scale { bottom, top, height: SLI.height };
+    let scale = Scale { bottom, top, height: SLI.height - 1.5 };
     let note = if lowest < bottom {
         format!(
             "lowest {}; cut off at {}",
@@ -295,9 +297,9 @@ fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
     title(out, SLI, "SLI by step", &note)?;
     open(out, SLI)?;
     gaps(out, points, SLI.height, |point| point.sli.is_some())?;
+    write!(out, r#"<path class="grid" d="M0 {0:.2}H{UNITS}"/>"#, scale.y(1.0))?;
     steps(out, "line", points, None, |point| point.sli.map(|sli| scale.y(sli)))?;
     out.push_str("</svg>");
-    rule(out, SLI, scale.y(1.0), "grid", "")?;
     rule(out, SLI, scale.y(promised), "target", &format!("target {target}"))?;
     rule(out, SLI, SLI.height, "grid", &words::percent_down(bottom, 2))
 }

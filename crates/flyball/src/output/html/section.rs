@@ -131,8 +131,17 @@ fn tiles(out: &mut String, total: &Assessment, target: Target) -> Result {
     tile("Budget remaining", &share(budget.remaining_share), &bar(budget.remaining_share))?;
     tile("Outlook", super::outlook(&total.forecast), &words::forecast(&total.forecast))?;
     let pages =
-        total.firings.iter().filter(|firing| chart::severity(firing.severity) == "page").count();
-    tile("Alerts", &words::count(total.firings.len() as u64), &format!("{pages} of them pages"))?;
+        total.firings.iter().filter(|firing| chart::severity(firing.severity) == "page").count()
+            as u64;
+    let note = match total.firings.len() {
+        0 => "none would have fired".to_owned(),
+        firings => format!(
+            "{}, {}",
+            plural(pages, "page", "pages"),
+            plural(firings as u64 - pages, "ticket", "tickets")
+        ),
+    };
+    tile("Alerts", &words::count(total.firings.len() as u64), &note)?;
     out.push_str("</dl>\n");
     Ok(())
 }
@@ -204,7 +213,7 @@ fn calendar(out: &mut String, total: &Assessment) -> Result {
     let unit = unit(total);
     write!(
         out,
-        r#"<h3>Calendar period, three views</h3><table><caption>{} elapsed</caption><tbody><tr><th scope="row">Bad so far</th><td class="n">{} {unit}</td></tr><tr><th scope="row">Budget at the traffic so far</th><td class="n">{} {unit}</td></tr>"#,
+        r#"<h3>Calendar period, three views</h3><table><caption>{} elapsed; counted in {unit}</caption><tbody><tr><th scope="row">Bad so far</th><td class="n">{}</td></tr><tr><th scope="row">Budget at the traffic so far</th><td class="n">{}</td></tr>"#,
         words::percent(calendar.elapsed_share),
         words::amount(calendar.bad_so_far.to_f64()),
         words::amount(calendar.budget_at_traffic_so_far.to_f64()),
