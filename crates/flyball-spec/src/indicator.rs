@@ -117,7 +117,7 @@ fn events(
     };
     let mut r = session.reader(total.place);
     let mut fields = r.fields(&total.spec).ok_or(Refused)?;
-    let hint = "a SQL condition like service.name = 'checkout', or TRUE for every event";
+    let hint = "a SQL condition like service.name = 'checkout', or \"TRUE\" for every event";
     let condition = fields.require_text("where", hint, &mut r);
     let by_node = fields.get("by");
     let limit = fields.get("sliceLimit");
