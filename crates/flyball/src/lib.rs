@@ -5,6 +5,7 @@
 
 mod cli;
 mod commands;
+mod condition;
 mod input;
 pub mod output;
 pub mod replay;

@@ -15,7 +15,7 @@ use crate::codec::{Decoded, LineCodec};
 use crate::format::{NewLineCodec, Splitter};
 
 /// The reason for a record longer than [`super::split::LINE_BYTES_MAX`].
-const TOO_LONG: &str = "longer than 16 MiB";
+pub(super) const TOO_LONG: &str = "longer than 16 MiB";
 
 /// Units in flight for each thread: one being decoded, one waiting for its turn.
 const UNITS_PER_THREAD: usize = 2;

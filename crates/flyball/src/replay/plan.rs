@@ -8,10 +8,10 @@ use flyball_model::{Duration, Slo};
 use flyball_query::{
     Measurement, PredicateError, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute,
 };
-use flyball_spec::{Diagnostic, Level, Origins, Part, SpecSet};
+use flyball_spec::{Diagnostic, Level, Part, SpecSet};
 
 use super::{NotEvaluated, Times, event_indicators, refuse};
-use crate::talk;
+use crate::{condition, talk};
 
 /// The SLOs of a set that can be replayed, with their conditions compiled.
 #[derive(Debug)]
@@ -209,27 +209,5 @@ fn condition_error(
             (Part::Side { objective }, text)
         }
     };
-    let within =
-        error.line.zip(error.column).and_then(|(line, column)| byte_at(text, line, column));
-    show(&set.origins, &slo.name, part, within, error)
-}
-
-fn show(
-    origins: &Origins,
-    slo: &str,
-    part: Part,
-    at: Option<usize>,
-    error: &PredicateError,
-) -> Option<Diagnostic> {
-    let within = at.map(|at| at..at + 1);
-    origins.diagnostic(slo, part, within, Level::Error, error.message.clone(), error.hint.clone())
-}
-
-/// The byte of a text at a line and character, both from 1.
-fn byte_at(text: &str, line: u64, column: u64) -> Option<usize> {
-    let line = usize::try_from(line).ok()?.checked_sub(1)?;
-    let column = usize::try_from(column).ok()?.checked_sub(1)?;
-    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(start..)?;
-    Some(start + rest.char_indices().nth(column).map_or(rest.len().saturating_sub(1), |(at, _)| at))
+    condition::diagnostic(set, slo, part, text, error)
 }

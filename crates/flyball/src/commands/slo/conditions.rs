@@ -1,11 +1,11 @@
 //! What only other crates can judge about a document: its SQL conditions, and its alert rules.
 
-use std::ops::Range;
-
 use flyball_budget::alert;
 use flyball_model::{EventSli, GoodOrBad, Indicator, Slo};
-use flyball_query::{PredicateError, PredicateSet};
+use flyball_query::PredicateSet;
 use flyball_spec::{Alerting, Diagnostic, Level, Part, SpecSet};
+
+use crate::condition;
 
 /// Compiles every condition of every SLO; what cannot be used, where it stands.
 pub(super) fn conditions(set: &SpecSet) -> Vec<Diagnostic> {
@@ -17,7 +17,7 @@ pub(super) fn conditions(set: &SpecSet) -> Vec<Diagnostic> {
             let parts = [(Part::Total { objective }, &sli.total), (Part::Side { objective }, side)];
             for (part, text) in parts {
                 if let Err(error) = predicates.add(text) {
-                    found.extend(show(set, slo, part, text, &error));
+                    found.extend(condition::diagnostic(set, slo, part, text, &error));
                 }
             }
         }
@@ -34,35 +34,6 @@ fn indicators(slo: &Slo) -> impl Iterator<Item = (Option<usize>, &EventSli)> {
         Indicator::Events(sli) => Some((objective, sli)),
         Indicator::Metric(_) => None,
     })
-}
-
-fn show(
-    set: &SpecSet,
-    slo: &Slo,
-    part: Part,
-    text: &str,
-    error: &PredicateError,
-) -> Option<Diagnostic> {
-    let within =
-        error.line.zip(error.column).and_then(|(line, column)| word_at(text, line, column));
-    let message = format!("this condition cannot be used: {}", error.message);
-    let hint = error.hint.clone();
-    set.origins.diagnostic(&slo.name, part, within, Level::Error, message, hint)
-}
-
-/// The bytes of the word at a line and character, both counted from 1.
-fn word_at(text: &str, line: u64, column: u64) -> Option<Range<usize>> {
-    let line = usize::try_from(line).ok()?.checked_sub(1)?;
-    let column = usize::try_from(column).ok()?.checked_sub(1)?;
-    let line_start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(line_start..)?;
-    let start = line_start + rest.char_indices().nth(column)?.0;
-    let length: usize = text[start..]
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
-        .map(char::len_utf8)
-        .sum();
-    Some(start..start + length.max(1))
 }
 
 /// Checks every alert rule against every target it watches.
