@@ -1,1 +1,6 @@
-//! Test support: generators, naive oracles, file builders
+//! Test support: generated traffic whose counts are known beforehand.
+
+mod random;
+pub mod traffic;
+
+pub use random::Random;
