@@ -3,7 +3,7 @@
 //! The seedable generators of `rand` may change their output between versions; a generated file
 //! must not, because its size and counts stand in documents.
 
-/// The SplitMix64 generator: one multiplication chain for each number, any seed is good.
+/// The `SplitMix64` generator: one multiplication chain for each number, any seed is good.
 ///
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ impl Random {
     }
 
     /// The next number, over all of `u64`.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -26,7 +26,7 @@ impl Random {
 
     /// A number below `bound`; 0 when `bound` is 0. The bias is below 2⁻³² for small bounds.
     pub fn below(&mut self, bound: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(bound);
+        let wide = u128::from(self.next_u64()) * u128::from(bound);
         u64::try_from(wide >> 64).unwrap_or(0)
     }
 
@@ -49,7 +49,7 @@ mod tests {
     fn follows_the_published_sequence() {
         // The reference implementation's first numbers for seed 1234567.
         let mut random = Random::new(1_234_567);
-        let first: Vec<u64> = (0..3).map(|_| random.next()).collect();
+        let first: Vec<u64> = (0..3).map(|_| random.next_u64()).collect();
         assert_eq!(
             first,
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]

@@ -144,7 +144,7 @@ impl Iterator for Traffic {
             service,
             status,
             duration_us,
-            noise: random.next(),
+            noise: random.next_u64(),
         };
         self.next += 1;
         Some(request)
@@ -238,9 +238,9 @@ pub fn write_ndjson(
             noise.pick(&CLIENTS),
             noise.pick(&REGIONS),
             noise.below(300),
-            noise.next(),
-            noise.next(),
-            noise.next(),
+            noise.next_u64(),
+            noise.next_u64(),
+            noise.next_u64(),
             noise.below(20) == 0,
         )?;
         report(line, progress);
@@ -288,7 +288,7 @@ pub fn write_combined(
 
 fn report(line: usize, progress: &mut dyn FnMut(u64)) {
     const EVERY: usize = 1 << 18;
-    if (line + 1) % EVERY == 0 {
+    if (line + 1).is_multiple_of(EVERY) {
         progress(line as u64 + 1);
     }
 }

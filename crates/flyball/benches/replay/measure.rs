@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -93,7 +93,7 @@ pub(crate) fn peak_memory(program: &OsStr, arguments: &[&OsStr]) -> anyhow::Resu
         if let Some(exit) = child.try_wait()? {
             break exit;
         }
-        sleep(LOOK_EVERY);
+        park_timeout(LOOK_EVERY);
     };
     if !matches!(exit.code(), Some(0 | 1)) {
         bail!("{} failed: {exit}", program.display());
