@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
-use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::array::{ArrayRef, NullBufferBuilder, RecordBatch, TimestampNanosecondArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::column::Column;
@@ -70,7 +70,7 @@ pub struct BatchBuilder {
     ids: HashMap<String, ColumnId>,
     columns: Vec<(String, Column)>,
     times: Vec<i64>,
-    time_present: Vec<bool>,
+    time_present: NullBufferBuilder,
     row_time: Option<(u8, i64)>,
     rows: usize,
     names_over_limit: u64,
@@ -94,7 +94,7 @@ impl BatchBuilder {
             ids: HashMap::new(),
             columns: Vec::new(),
             times: Vec::new(),
-            time_present: Vec::new(),
+            time_present: NullBufferBuilder::new(0),
             row_time: None,
             rows: 0,
             names_over_limit: 0,
@@ -160,12 +160,14 @@ impl BatchBuilder {
         self.rows
     }
 
+    #[inline]
     fn cell(&mut self, column: ColumnId) -> Option<&mut Column> {
         let column = &mut self.columns[column.0 as usize].1;
-        (!column.is_set(self.rows)).then_some(column)
+        column.begin(self.rows).then_some(column)
     }
 
     /// Sets an integer in the current row.
+    #[inline]
     pub fn set_int(&mut self, column: ColumnId, value: i64) {
         let row = self.rows;
         if let Some(column) = self.cell(column) {
@@ -174,6 +176,7 @@ impl BatchBuilder {
     }
 
     /// Sets a number that is not a 64-bit integer; `text` is how it was written.
+    #[inline]
     pub fn set_float(&mut self, column: ColumnId, value: f64, text: &str) {
         let row = self.rows;
         if let Some(column) = self.cell(column) {
@@ -182,6 +185,7 @@ impl BatchBuilder {
     }
 
     /// Sets a truth value in the current row.
+    #[inline]
     pub fn set_bool(&mut self, column: ColumnId, value: bool) {
         let row = self.rows;
         if let Some(column) = self.cell(column) {
@@ -190,6 +194,7 @@ impl BatchBuilder {
     }
 
     /// Sets a text in the current row.
+    #[inline]
     pub fn set_text(&mut self, column: ColumnId, value: &str) {
         let row = self.rows;
         if let Some(column) = self.cell(column) {
@@ -198,6 +203,7 @@ impl BatchBuilder {
     }
 
     /// Offers `nanos` since the epoch as the current row's time; the lowest rank wins.
+    #[inline]
     pub fn set_time(&mut self, rank: u8, nanos: i64) {
         if self.row_time.is_none_or(|(best, _)| rank < best) {
             self.row_time = Some((rank, nanos));
@@ -205,12 +211,13 @@ impl BatchBuilder {
     }
 
     /// Ends the current row. `false`, with the row forgotten, when it needs a time and has none.
+    #[inline]
     #[must_use]
     pub fn end_row(&mut self) -> bool {
         match self.row_time.take() {
             Some((_, nanos)) => {
                 self.times.push(nanos);
-                self.time_present.push(true);
+                self.time_present.append_non_null();
             }
             None if self.time_rule == TimeRule::Required => {
                 self.abandon_row();
@@ -218,7 +225,7 @@ impl BatchBuilder {
             }
             None => {
                 self.times.push(0);
-                self.time_present.push(false);
+                self.time_present.append_null();
             }
         }
         self.rows += 1;
@@ -248,10 +255,9 @@ impl BatchBuilder {
             }
             self.service = Some(service);
         }
-        let nulls = NullBuffer::new(BooleanBuffer::from(std::mem::take(&mut self.time_present)));
-        let nulls = (nulls.null_count() > 0).then_some(nulls);
         let times = ScalarBuffer::from(std::mem::take(&mut self.times));
-        let times = TimestampNanosecondArray::new(times, nulls).with_timezone("UTC");
+        let times = TimestampNanosecondArray::new(times, self.time_present.finish());
+        let times = times.with_timezone("UTC");
         let mut fields = vec![Field::new(
             TIME_COLUMN,
             DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),

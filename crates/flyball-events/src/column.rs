@@ -7,9 +7,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, StringArray,
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, NullBufferBuilder,
+    PrimitiveArray, StringArray,
 };
-use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, UInt32Type};
 use hashbrown::HashTable;
 
@@ -23,11 +24,13 @@ pub const TWIN_SUFFIX: &str = "~text";
 const DOUBLE_EXACT_MAX: u64 = 1 << 53;
 
 /// Values of one attribute, in row order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Column {
     values: Values,
     /// Set where a row has a value; shorter than the batch until padded.
-    present: Vec<bool>,
+    present: NullBufferBuilder,
+    /// The length of `present`, which its own method does not tell without a call.
+    len: usize,
     /// Rows whose value did not fit, with the text as written; in row order.
     twin: Vec<(usize, String)>,
 }
@@ -50,15 +53,53 @@ struct Interned {
     dictionary: Dictionary,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Dictionary {
     table: HashTable<u32>,
     bytes: String,
     ends: Vec<usize>,
     hasher: foldhash::fast::FixedState,
+    /// The code last given to a text of the same [`Dictionary::likeness`].
+    recent: Box<[u32; RECENT_LEN]>,
+}
+
+/// Texts that a [`Dictionary`] finds without hashing them, if they are unlike enough.
+const RECENT_LEN: usize = 256;
+
+impl Default for Dictionary {
+    fn default() -> Self {
+        Self {
+            table: HashTable::new(),
+            bytes: String::new(),
+            ends: Vec::new(),
+            hasher: foldhash::fast::FixedState::default(),
+            recent: Box::new([0; RECENT_LEN]),
+        }
+    }
 }
 
 impl Dictionary {
+    /// The code of `text`, which is new or known.
+    #[inline]
+    fn code(&mut self, text: &str) -> u32 {
+        let likeness = Self::likeness(text.as_bytes());
+        let recent = self.recent[likeness];
+        if (recent as usize) < self.ends.len() && self.get(recent) == text {
+            return recent;
+        }
+        let code = self.intern(text);
+        self.recent[likeness] = code;
+        code
+    }
+
+    /// What the few texts of an attribute differ in mostly: length, first and last byte.
+    #[inline]
+    fn likeness(text: &[u8]) -> usize {
+        let [first, .., last] = text else { return text.len() };
+        (text.len() ^ usize::from(*first) << 3 ^ usize::from(*last)) % RECENT_LEN
+    }
+
+    #[inline]
     fn get(&self, code: u32) -> &str {
         let code = code as usize;
         let start = if code == 0 { 0 } else { self.ends[code - 1] };
@@ -74,7 +115,7 @@ impl Dictionary {
         let code = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());
-        let Self { table, bytes, ends, hasher } = self;
+        let Self { table, bytes, ends, hasher, .. } = self;
         table.insert_unique(hash, code, |code| {
             let code = *code as usize;
             let start = if code == 0 { 0 } else { ends[code - 1] };
@@ -94,24 +135,28 @@ impl Dictionary {
 }
 
 impl Interned {
+    #[inline]
     fn push(&mut self, text: &str) {
-        // Neighbours often repeat; comparing with the last is cheaper than hashing.
-        let code = match self.codes.last() {
-            Some(&last)
-                if !self.dictionary.ends.is_empty() && self.dictionary.get(last) == text =>
-            {
-                last
-            }
-            _ => self.dictionary.intern(text),
-        };
-        self.codes.push(code);
+        self.codes.push(self.dictionary.code(text));
+    }
+}
+
+impl Default for Column {
+    fn default() -> Self {
+        let present = NullBufferBuilder::new(0);
+        Self { values: Values::default(), present, len: 0, twin: Vec::new() }
     }
 }
 
 impl Column {
-    /// True when `row` already has a value.
-    pub(crate) fn is_set(&self, row: usize) -> bool {
-        self.present.len() > row && self.present[row]
+    /// Makes `row` the next to be set, with nulls before it. `false` when it has a value already.
+    #[inline]
+    pub(crate) fn begin(&mut self, row: usize) -> bool {
+        let known = self.len;
+        if known < row {
+            self.align(row);
+        }
+        known <= row
     }
 
     /// True when no row has a value.
@@ -121,10 +166,16 @@ impl Column {
 
     /// Appends nulls until the column has `rows` rows, and truncates it to them.
     fn align(&mut self, rows: usize) {
-        if self.present.len() == rows {
+        let known = self.len;
+        if known == rows {
             return;
         }
-        self.present.resize(rows, false);
+        if known < rows {
+            self.present.append_n_nulls(rows - known);
+        } else {
+            self.present.truncate(rows);
+        }
+        self.len = rows;
         match &mut self.values {
             Values::Unknown => {}
             Values::Bool(values) => values.resize(rows, false),
@@ -136,7 +187,7 @@ impl Column {
 
     /// Forgets the value of `row` and everything after it.
     pub(crate) fn truncate(&mut self, rows: usize) {
-        if self.present.len() > rows {
+        if self.len > rows {
             self.align(rows);
         }
         while self.twin.last().is_some_and(|(row, _)| *row >= rows) {
@@ -144,8 +195,8 @@ impl Column {
         }
     }
 
+    #[inline]
     pub(crate) fn set_int(&mut self, row: usize, value: i64) {
-        self.align(row);
         match &mut self.values {
             Values::Int(values) => values.push(value),
             Values::Unknown => {
@@ -162,16 +213,16 @@ impl Column {
             Values::Text(text) => text.push(&value.to_string()),
             Values::Bool(_) => return self.set_twin(row, &value.to_string()),
         }
-        self.present.push(true);
+        self.mark();
     }
 
     /// Sets a number that is not a 64-bit integer. `text` is how it was written: it is kept when
     /// the double does not say the same.
+    #[inline]
     pub(crate) fn set_float(&mut self, row: usize, value: f64, text: &str) {
         if !value.is_finite() {
             return self.set_twin(row, text);
         }
-        self.align(row);
         match &mut self.values {
             Values::Float(values) => values.push(value),
             Values::Unknown => {
@@ -185,7 +236,7 @@ impl Column {
                 let mut floats: Vec<f64> = Vec::with_capacity(values.len() + 1);
                 for (row, &int) in values.iter().enumerate() {
                     floats.push(int as f64);
-                    if self.present[row] && int.unsigned_abs() > DOUBLE_EXACT_MAX {
+                    if self.present.is_valid(row) && int.unsigned_abs() > DOUBLE_EXACT_MAX {
                         self.twin.push((row, int.to_string()));
                     }
                 }
@@ -196,14 +247,14 @@ impl Column {
             Values::Text(interned) => interned.push(text),
             Values::Bool(_) => return self.set_twin(row, text),
         }
-        self.present.push(true);
+        self.mark();
         if matches!(self.values, Values::Float(_)) && is_wide_integer(text) {
             self.twin.push((row, text.to_owned()));
         }
     }
 
+    #[inline]
     pub(crate) fn set_bool(&mut self, row: usize, value: bool) {
-        self.align(row);
         match &mut self.values {
             Values::Bool(values) => values.push(value),
             Values::Unknown => {
@@ -216,11 +267,11 @@ impl Column {
                 return self.set_twin(row, if value { "true" } else { "false" });
             }
         }
-        self.present.push(true);
+        self.mark();
     }
 
+    #[inline]
     pub(crate) fn set_text(&mut self, row: usize, value: &str) {
-        self.align(row);
         match &mut self.values {
             Values::Text(text) => text.push(value),
             Values::Unknown => {
@@ -230,7 +281,14 @@ impl Column {
             }
             _ => return self.set_twin(row, value),
         }
-        self.present.push(true);
+        self.mark();
+    }
+
+    /// The row has its value.
+    #[inline]
+    fn mark(&mut self) {
+        self.present.append_non_null();
+        self.len += 1;
     }
 
     fn set_twin(&mut self, row: usize, text: &str) {
@@ -245,16 +303,17 @@ impl Column {
             let mut interned = Interned::default();
             interned.codes = vec![interned.dictionary.intern(text); rows];
             self.values = Values::Text(interned);
-            self.present = vec![true; rows];
+            self.present = NullBufferBuilder::new_with_len(rows);
             return;
         }
         let Values::Text(interned) = &mut self.values else { return };
         let code = interned.dictionary.intern(text);
-        for (present, value) in self.present.iter_mut().zip(&mut interned.codes) {
-            if !*present {
-                (*present, *value) = (true, code);
+        for (row, value) in interned.codes.iter_mut().enumerate() {
+            if !self.present.is_valid(row) {
+                *value = code;
             }
         }
+        self.present = NullBufferBuilder::new_with_len(rows);
     }
 
     /// The finished arrays with their fields, `rows` long, and an empty column in its place.
@@ -262,9 +321,8 @@ impl Column {
     /// A column without any value yields nothing.
     pub(crate) fn finish(&mut self, name: &str, rows: usize) -> Vec<(Field, ArrayRef)> {
         self.align(rows);
-        let column = std::mem::take(self);
-        let nulls = NullBuffer::new(BooleanBuffer::from(column.present));
-        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let mut column = std::mem::take(self);
+        let nulls = column.present.finish();
         let array: Option<ArrayRef> = match column.values {
             Values::Unknown => None,
             Values::Bool(values) => {

@@ -215,7 +215,7 @@ impl Tallier {
         let slots = self.slots(&batch);
         if !self.unrouted.is_empty() {
             let unrouted = self.unrouted.clone();
-            let ordered = if self.unrouted.len() > 4 { order_by(&slots, None) } else { None };
+            let ordered = if self.unrouted.len() > 4 { order_by_slot(&slots) } else { None };
             self.count_ordered(&unrouted, &batch, &slots, ordered)?;
         }
         self.count_routed(&batch, &slots)?;
@@ -342,8 +342,8 @@ impl Tallier {
                 if wanted[key as usize].is_some() { key } else { none }
             })
             .collect();
-        let order = order_by(slots, Some(&keys));
-        let (batch, slots, keys) = reorder(batch, slots, &keys, order)?;
+        let order = order_by_key(slots, &keys, names.len() + 1);
+        let (batch, slots, keys) = reorder(batch, slots, &keys, Some(order))?;
         let mut start = 0;
         while start < keys.len() {
             let key = keys[start];
@@ -461,6 +461,12 @@ impl EventBits {
         Ok(Some(bits))
     }
 
+    fn of_row(&self, row: usize) -> Tally {
+        let is = |bits: &[u64]| u64::from(is_set(bits, row));
+        let (valid, good, undecided) = (is(&self.valid), is(&self.good), is(&self.undecided));
+        Tally::with_undecided(valid, good, undecided).unwrap_or_default()
+    }
+
     fn tally(&self, start: usize, end: usize) -> Tally {
         let valid = count_ones(&self.valid, start, end);
         if valid == 0 {
@@ -481,21 +487,30 @@ impl SliCounts {
     fn count_slices(&mut self, bits: &EventBits, runs: &[Run], codes: &SliceCodes) {
         // Local codes become slices of this SLI when they are first met with a valid event.
         let mut slices: Vec<Option<usize>> = vec![None; codes.labels.len()];
+        let mut sums = vec![Tally::EMPTY; codes.labels.len()];
+        let mut met = Vec::new();
         for run in runs {
             for row in run.start..run.end {
-                if !is_set(&bits.valid, row) {
+                let tally = bits.of_row(row);
+                if tally.is_empty() {
                     continue;
                 }
                 let code = codes.rows[row] as usize;
-                let slice = if let Some(slice) = slices[code] {
-                    slice
-                } else {
-                    let slice = self.slice(&codes.labels[code]);
-                    slices[code] = Some(slice);
-                    slice
+                if sums[code].is_empty() {
+                    met.push(code);
+                }
+                sums[code] = sums[code].plus(tally);
+            }
+            for code in met.drain(..) {
+                let tally = std::mem::take(&mut sums[code]);
+                let slice = match slices[code] {
+                    Some(slice) => slice,
+                    None => *slices[code].insert(self.slice(&codes.labels[code])),
                 };
-                self.over_slice_limit += u64::from(self.other == Some(slice));
-                self.slices[slice].add(run.slot, bits.tally(row, row + 1));
+                if self.other == Some(slice) {
+                    self.over_slice_limit += tally.valid();
+                }
+                self.slices[slice].add(run.slot, tally);
             }
         }
     }
@@ -534,16 +549,41 @@ fn runs(slots: &[Slot]) -> Vec<Run> {
     runs
 }
 
-/// The order of rows by key and then slot; `None` when they are in that order already.
-fn order_by(slots: &[Slot], keys: Option<&[u32]>) -> Option<Vec<u32>> {
-    let key = |row: u32| (keys.map_or(0, |keys| keys[row as usize]), slots[row as usize]);
-    let rows = u32::try_from(slots.len()).ok()?;
-    if (1..rows).all(|row| key(row - 1) <= key(row)) {
+/// The order of rows by slot; `None` when they are in that order already.
+fn order_by_slot(slots: &[Slot]) -> Option<Vec<u32>> {
+    if slots.is_sorted() {
         return None;
     }
-    let mut order: Vec<u32> = (0..rows).collect();
-    order.sort_by_key(|row| key(*row));
+    let mut order: Vec<u32> = (0..u32::try_from(slots.len()).ok()?).collect();
+    order.sort_by_key(|row| slots[*row as usize]);
     Some(order)
+}
+
+/// The order of rows by key, each below `keys_len`, and then slot.
+fn order_by_key(slots: &[Slot], keys: &[u32], keys_len: usize) -> Vec<u32> {
+    // There are few keys, and rows mostly come in the order of their slots: count, then place.
+    let mut starts = vec![0; keys_len + 1];
+    for key in keys {
+        starts[*key as usize + 1] += 1;
+    }
+    for at in 1..starts.len() {
+        starts[at] += starts[at - 1];
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0; keys.len()];
+    for (key, row) in keys.iter().zip(0..) {
+        let at = &mut next[*key as usize];
+        order[*at] = row;
+        *at += 1;
+    }
+    let slot = |row: &u32| slots[*row as usize];
+    for range in starts.windows(2) {
+        let rows = &mut order[range[0]..range[1]];
+        if !rows.is_sorted_by_key(slot) {
+            rows.sort_by_key(slot);
+        }
+    }
+    order
 }
 
 type Reordered = (RecordBatch, Vec<Slot>, Vec<u32>);

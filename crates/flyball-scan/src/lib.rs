@@ -6,8 +6,10 @@
 //!
 //! The back end is chosen once a process by what the processor has, not by build flags: AVX2, else
 //! SSE2 (every `x86_64` has it), else a portable one that works on eight bytes in a register. All
-//! give the same bits. This is the only crate of the workspace with `unsafe` code; it knows nothing
-//! of JSON beyond the three classes of bytes.
+//! give the same bits. [`widest`] offers the same choice to the code that uses the masks.
+//!
+//! This is the only crate of the workspace with `unsafe` code; it knows nothing of JSON beyond the
+//! three classes of bytes.
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod portable;
@@ -27,7 +29,8 @@ type ScanBlocks = fn(&[Block], &mut Vec<u64>) -> bool;
 /// Where the special bytes of a text are: `"`, `\` and control characters (below 0x20).
 #[derive(Debug, Clone, Default)]
 pub struct Masks {
-    /// Bit `i % 64` of word `i / 64` stands for byte `i`; every bit past the text is set.
+    /// Bit `i % 64` of word `i / 64` stands for byte `i`; every bit past the text is set, of which
+    /// there is at least one whole word.
     words: Vec<u64>,
     len: usize,
 }
@@ -47,7 +50,7 @@ impl Masks {
 
     fn scan_with<'text>(&mut self, scan: ScanBlocks, text: &'text [u8]) -> Option<&'text str> {
         self.words.clear();
-        self.words.reserve(text.len() / BLOCK_BYTES + 1);
+        self.words.reserve(text.len() / BLOCK_BYTES + 2);
         self.len = text.len();
         let (blocks, tail) = text.as_chunks::<BLOCK_BYTES>();
         let mut ascii = scan(blocks, &mut self.words);
@@ -55,27 +58,52 @@ impl Masks {
         let mut last = [0; BLOCK_BYTES];
         last[..tail.len()].copy_from_slice(tail);
         ascii &= scan(&[last], &mut self.words);
+        // `next` looks at two words at once.
+        self.words.push(u64::MAX);
         // SAFETY: every byte of `text` was in a block given to `scan`, which found no byte of 0x80
         // or more in any of them; ASCII is UTF-8.
         ascii.then(|| unsafe { std::str::from_utf8_unchecked(text) })
     }
 
     /// The first special byte at or after `from`; the length of the text when there is none.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "inlined, it is compiled for what `widest` chose")]
+    #[inline(always)]
     #[must_use]
     pub fn next(&self, from: usize) -> usize {
-        let mut index = from / BLOCK_BYTES;
-        let Some(first) = self.words.get(index) else { return self.len };
-        let mut word = (first >> (from % BLOCK_BYTES)) << (from % BLOCK_BYTES);
-        while word == 0 {
-            index += 1;
-            match self.words.get(index) {
-                Some(next) => word = *next,
-                None => return self.len,
-            }
+        let index = from / BLOCK_BYTES;
+        let Some([low, high]) = self.words.get(index..).and_then(<[u64]>::first_chunk) else {
+            return self.len;
+        };
+        // The 64 bits from `from` on, whichever words they lie in: whether a string crosses a word
+        // cannot be predicted, that it is shorter than 64 bytes mostly can.
+        let shift = from % BLOCK_BYTES;
+        let ahead = (low >> shift) | (high << 1 << (BLOCK_BYTES - 1 - shift));
+        if ahead == 0 {
+            return self.next_far(index + 1);
         }
-        index * BLOCK_BYTES + word.trailing_zeros() as usize
+        from + ahead.trailing_zeros() as usize
     }
+
+    /// The first special byte in the word `index` or after it.
+    fn next_far(&self, index: usize) -> usize {
+        let words = self.words.get(index..).unwrap_or_default();
+        let found = words.iter().zip(index..).find(|(word, _)| **word != 0);
+        found.map_or(self.len, |(word, index)| index * BLOCK_BYTES + word.trailing_zeros() as usize)
+    }
+}
+
+/// Runs `work` as compiled for the widest instruction set that this processor has: with AVX2 and
+/// the bit manipulation of BMI, else for what every processor of the target has.
+///
+/// Only what is inlined into here is compiled so: the closure needs `#[inline(always)]`, and so do
+/// the functions it calls.
+#[inline]
+pub fn widest<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    if x86::has_v3() {
+        return x86::with_v3(work);
+    }
+    work()
 }
 
 /// The fastest back end that this processor can run.

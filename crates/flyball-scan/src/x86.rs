@@ -19,6 +19,28 @@ pub(crate) fn scan_avx2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
     unsafe { avx2(blocks, masks) }
 }
 
+/// Whether the processor has what [`with_v3`] is compiled for.
+#[inline]
+pub(crate) fn has_v3() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("bmi1")
+        && std::arch::is_x86_feature_detected!("bmi2")
+        && std::arch::is_x86_feature_detected!("lzcnt")
+}
+
+/// Must be called only where [`has_v3`].
+#[inline]
+pub(crate) fn with_v3<R>(work: impl FnOnce() -> R) -> R {
+    debug_assert!(has_v3(), "x86-64-v3 was chosen without it");
+    // SAFETY: the processor has all four features: this function is only called after `has_v3`.
+    unsafe { v3(work) }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn v3<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
 #[target_feature(enable = "avx2")]
 fn avx2(blocks: &[Block], masks: &mut Vec<u64>) -> bool {
     let old = masks.len();

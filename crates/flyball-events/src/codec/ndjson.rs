@@ -17,6 +17,11 @@
 //!
 //! Nothing of a line reaches the batch before the whole line has been found valid.
 
+#![expect(
+    clippy::inline_always,
+    reason = "inlined, they are compiled for the instruction set that `flyball_scan::widest` chose"
+)]
+
 mod layout;
 mod value;
 mod walk;
@@ -107,7 +112,11 @@ impl NdjsonCodec {
                 Err(_) => return false,
             },
         };
-        self.line.lines(&Window { text, masks: &self.masks }, batch, decoded);
+        let Self { masks, line } = self;
+        flyball_scan::widest(
+            #[inline(always)]
+            || line.lines(&Window { text, masks }, batch, decoded),
+        );
         true
     }
 }
@@ -152,7 +161,15 @@ fn window_len(lines: &[u8]) -> usize {
     }
 }
 
+/// Whether a value that is no object can begin with `byte`.
+#[inline(always)]
+fn begins_value(byte: u8) -> bool {
+    // The common ones first: which of several tests a byte passes is predicted, a table is not.
+    byte == b'"' || byte.is_ascii_digit() || !matches!(byte, b'{' | 0..=b' ')
+}
+
 impl LineReader {
+    #[inline(always)]
     fn lines(&mut self, window: &Window<'_>, batch: &mut BatchBuilder, decoded: &mut Decoded) {
         let mut start = 0;
         while start < window.text.len() {
@@ -183,7 +200,7 @@ impl LineReader {
 
     /// Reads the line at `start` into `cells`. Answers whether it is an event (else it is blank),
     /// and where the next line begins.
-    #[inline]
+    #[inline(always)]
     fn line(
         &mut self,
         window: &Window<'_>,
@@ -202,9 +219,7 @@ impl LineReader {
                 Some((END, len)) => return Ok((true, at + len)),
                 // Where the key had another kind of value, there may now be an object, or the same
                 // text with more space after it.
-                Some((next, len)) if !matches!(window.byte(at + len), b'{' | 0..=b' ') => {
-                    (next, at + len)
-                }
+                Some((next, len)) if begins_value(window.byte(at + len)) => (next, at + len),
                 _ => self.walk.step(&mut self.layout, window, node, at, batch)?,
             };
             if next == END {
@@ -239,7 +254,7 @@ impl LineReader {
     }
 
     /// Reads the value at `at` for `column`; answers the byte after it.
-    #[inline]
+    #[inline(always)]
     fn attribute(
         &mut self,
         window: &Window<'_>,
@@ -274,8 +289,26 @@ impl LineReader {
     }
 
     /// Reads the value at `at` as a time; answers the byte after it.
-    #[inline]
+    #[inline(always)]
     fn event_time(
+        &mut self,
+        window: &Window<'_>,
+        at: usize,
+        depth: usize,
+        rank: u8,
+        column: Option<ColumnId>,
+    ) -> Result<usize, Fault> {
+        if column.is_none() && self.time.is_none() && window.byte(at) == b'"' {
+            let (end, escaped) = window.string_end(at + 1)?;
+            if !escaped && let Some(nanos) = self.times.text(&window.bytes()[at + 1..end]) {
+                self.time = Some((rank, nanos));
+                return Ok(end + 1);
+            }
+        }
+        self.uncommon_time(window, at, depth, rank, column)
+    }
+
+    fn uncommon_time(
         &mut self,
         window: &Window<'_>,
         at: usize,

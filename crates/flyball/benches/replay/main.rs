@@ -74,27 +74,31 @@ fn ndjson(directory: &Path, events: u64) -> anyhow::Result<()> {
         "NDJSON: {events} events, {:.0} MB, 15 attributes, 4 of them read; CPU seconds, best of {RUNS}",
         bytes as f64 / 1e6
     ))?;
-    let few = replay(&path, &inputs::slos(directory, 10)?, &truth, 10)?;
-    line("flyball replay, 10 SLOs", few, bytes, "")?;
+    // One SLO with a slice for each service asks what the peers are asked.
+    let same = replay(&path, &inputs::slos(directory, 1)?, &truth, 1)?;
+    line("flyball replay, 1 SLO by service", same, bytes, "")?;
     let newlines = baseline("newlines", &path, truth.total().0)?;
-    line("counting newlines (memchr)", newlines, bytes, &ratio(newlines, few, None))?;
+    line("counting newlines (memchr)", newlines, bytes, &ratio(newlines, same, None))?;
     let sonic = baseline("sonic", &path, 4 * truth.total().0)?;
     line(
         "scanning 4 fields (sonic-rs)",
         sonic,
         bytes,
-        &ratio(sonic, few, Some(Bound::AtLeast(0.5))),
+        &ratio(sonic, same, Some(Bound::AtLeast(0.5))),
     )?;
     for engine in ["duckdb", "chdb"] {
         match peer(engine, &path, &truth)? {
             Some((name, seconds)) => {
-                line(&name, seconds, bytes, &ratio(seconds, few, Some(Bound::AtLeast(3.0))))?;
+                line(&name, seconds, bytes, &ratio(seconds, same, Some(Bound::AtLeast(3.0))))?;
             }
             None => say(&format!("  {engine:<34} absent"))?,
         }
     }
+    let few = replay(&path, &inputs::slos(directory, 10)?, &truth, 10)?;
+    line("flyball replay, 10 SLOs", few, bytes, &ratio(few, same, None))?;
     let many = replay(&path, &inputs::slos(directory, 1_000)?, &truth, 1_000)?;
-    line("flyball replay, 1,000 SLOs", many, bytes, &ratio(many, few, Some(Bound::AtMost(3.0))))
+    let note = format!("{} of 10 SLOs", ratio(many, few, Some(Bound::AtMost(3.0))));
+    line("flyball replay, 1,000 SLOs", many, bytes, &note)
 }
 
 /// Access logs against merely splitting them.

@@ -8,14 +8,19 @@
 //! node. So whatever an edge once matched in valid JSON is valid JSON wherever the edge is taken,
 //! and the answer never depends on what was learnt.
 
+#![expect(
+    clippy::inline_always,
+    reason = "inlined, they are compiled for the instruction set that `flyball_scan::widest` chose"
+)]
+
 use std::collections::HashMap;
 
 use crate::batch::Role;
 
 /// Nodes kept; a source with more keys uses keys as data, and learning starts anew.
 const NODES_MAX: usize = 8_192;
-/// Edges kept of a node: as many orders in which optional keys may follow.
-const EDGES_MAX: usize = 8;
+/// Edges kept of a node beside the one taken last: as many orders in which optional keys may follow.
+const OTHERS_MAX: usize = 7;
 /// Bytes of the longest text between two values that is worth remembering.
 const LITERAL_BYTES_MAX: usize = 256;
 /// Bytes of the longest name that is worth remembering.
@@ -39,10 +44,10 @@ pub(super) const BLANK: NodeId = NodeId(u32::MAX);
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) role: Role,
-    /// The edge taken last.
-    hot: usize,
-    edges: Vec<Edge>,
-    /// The edge replaced next when there are too many.
+    /// The edge taken last. In the node itself: from field to field, nothing else is looked up.
+    hot: Option<Edge>,
+    others: Vec<Edge>,
+    /// The one of `others` that is replaced next when there are too many.
     oldest: usize,
     /// For each open object, how much of `name` is its prefix.
     pub(super) opens: Vec<usize>,
@@ -77,7 +82,7 @@ impl Literal {
         Self { bytes: halves(&bytes), mask: halves(&mask), len: text.len(), text: text.into() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn matches(&self, line: &[u8]) -> bool {
         let Some(wide) = line.first_chunk::<WIDE_BYTES>() else {
             return line.starts_with(&self.text);
@@ -89,7 +94,7 @@ impl Literal {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn halves(bytes: &[u8; WIDE_BYTES]) -> [u128; 2] {
     let (low, high) = bytes.split_at(WIDE_BYTES / 2);
     let half = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes));
@@ -132,23 +137,21 @@ impl Layout {
         self.nodes.len()
     }
 
+    #[inline(always)]
     pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
     /// Where the line goes on after the value of `from`, if it does so in a known way: the next
     /// key and the length of what stands before its value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn follow(&mut self, from: NodeId, line: &[u8]) -> Option<(NodeId, usize)> {
         let node = &mut self.nodes[from.0 as usize];
-        let edge = node.edges.get(node.hot)?;
-        if edge.literal.matches(line) {
-            return Some((edge.target, edge.literal.len));
+        let hot = node.hot.as_ref()?;
+        if hot.literal.matches(line) {
+            return Some((hot.target, hot.literal.len));
         }
-        let hot = node.edges.iter().position(|edge| edge.literal.matches(line))?;
-        node.hot = hot;
-        let edge = &node.edges[hot];
-        Some((edge.target, edge.literal.len))
+        node.follow_other(line)
     }
 
     /// The node of a key. `role` is asked only for a key that is not known.
@@ -193,23 +196,37 @@ impl Layout {
             return;
         }
         let node = &mut self.nodes[from.0 as usize];
-        if node.edges.iter().any(|edge| *edge.literal.text == *literal) {
+        if node.hot.iter().chain(&node.others).any(|edge| *edge.literal.text == *literal) {
             return;
         }
         let edge = Edge { literal: Literal::new(literal), target };
-        if node.edges.len() < EDGES_MAX {
-            node.hot = node.edges.len();
-            node.edges.push(edge);
+        let Some(before) = node.hot.replace(edge) else { return };
+        if node.others.len() < OTHERS_MAX {
+            node.others.push(before);
         } else {
-            node.hot = node.oldest;
-            node.edges[node.oldest] = edge;
-            node.oldest = (node.oldest + 1) % EDGES_MAX;
+            node.others[node.oldest] = before;
+            node.oldest = (node.oldest + 1) % OTHERS_MAX;
         }
     }
 }
 
 impl Node {
     fn new(role: Role, opens: &[usize], name: &str) -> Self {
-        Self { role, hot: 0, edges: Vec::new(), oldest: 0, opens: opens.into(), name: name.into() }
+        Self {
+            role,
+            hot: None,
+            others: Vec::new(),
+            oldest: 0,
+            opens: opens.into(),
+            name: name.into(),
+        }
+    }
+
+    /// As [`Layout::follow`] where the hot edge does not match; the one that does becomes hot.
+    fn follow_other(&mut self, line: &[u8]) -> Option<(NodeId, usize)> {
+        let at = self.others.iter().position(|edge| edge.literal.matches(line))?;
+        let hot = self.hot.as_mut()?;
+        std::mem::swap(hot, &mut self.others[at]);
+        Some((hot.target, hot.literal.len))
     }
 }

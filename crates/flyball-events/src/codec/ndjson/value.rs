@@ -1,5 +1,10 @@
 //! One value of a line: where it ends, whether it is valid JSON, and what it says.
 
+#![expect(
+    clippy::inline_always,
+    reason = "inlined, they are compiled for the instruction set that `flyball_scan::widest` chose"
+)]
+
 use std::ops::Range;
 
 use flyball_scan::Masks;
@@ -52,18 +57,18 @@ const EXACT_DIGITS_MAX: usize = 15;
 const INT_DIGITS_MAX: usize = 18;
 
 impl<'a> Window<'a> {
+    #[inline(always)]
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
 
     /// The byte at `at`; past the end a NUL, which no JSON has outside a string either.
-    #[inline]
+    #[inline(always)]
     pub(super) fn byte(&self, at: usize) -> u8 {
         self.bytes().get(at).copied().unwrap_or(0)
     }
 
     /// The first byte at or after `at` that is no space of JSON; a newline ends the line.
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     pub(super) fn skip_space(&self, mut at: usize) -> usize {
         while matches!(self.byte(at), b' ' | b'\t' | b'\r') {
@@ -83,7 +88,6 @@ impl<'a> Window<'a> {
     }
 
     /// The closing quote of the string whose first byte is at `from`, and whether it has escapes.
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     pub(super) fn string_end(&self, from: usize) -> Result<(usize, bool), Fault> {
         let at = self.masks.next(from);
@@ -164,7 +168,6 @@ impl<'a> Window<'a> {
     }
 
     /// How many digits stand at `at`.
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     fn digits(&self, at: usize) -> usize {
         let mut count = 0;
@@ -181,14 +184,13 @@ impl<'a> Window<'a> {
         count
     }
 
-    #[inline]
+    #[inline(always)]
     fn eight(&self, at: usize) -> Option<u64> {
         let eight = self.bytes().get(at..)?.first_chunk::<8>()?;
         Some(u64::from_le_bytes(*eight))
     }
 
     /// The value of the `len` digits at `at`; right up to [`INT_DIGITS_MAX`].
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     fn digits_value(&self, mut at: usize, mut len: usize) -> u64 {
         let mut value = 0;
@@ -207,7 +209,6 @@ impl<'a> Window<'a> {
     }
 
     /// The byte after the number at `at`, and its parts.
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     fn number_shape(&self, at: usize) -> Result<Shape, Fault> {
         let start = if self.byte(at) == b'-' { at + 1 } else { at };
@@ -240,14 +241,12 @@ impl<'a> Window<'a> {
     }
 
     /// The byte after the number at `at`.
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     pub(super) fn number_end(&self, at: usize) -> Result<usize, Fault> {
         Ok(self.number_shape(at)?.end)
     }
 
     /// The number at `at` and the byte after it.
-    #[expect(clippy::inline_always, reason = "measured: a call costs as much as the work")]
     #[inline(always)]
     pub(super) fn number(&self, at: usize) -> Result<(Number, usize), Fault> {
         let shape = self.number_shape(at)?;
@@ -263,14 +262,14 @@ impl<'a> Window<'a> {
             let whole = self.digits_value(shape.start, shape.whole);
             let fraction = self.digits_value(shape.start + shape.whole + 1, shape.fraction);
             let scaled = whole * TENS_INT[shape.fraction] + fraction;
-            let value = scaled as f64 / TENS[shape.fraction];
+            let value = scaled.cast_signed() as f64 / TENS[shape.fraction];
             return Ok((Number::Float(if negative { -value } else { value }), shape.end));
         }
         Ok((number_slow(&self.text[at..shape.end]), shape.end))
     }
 
     /// The byte after the word (`true`, `false`, `null`) at `at`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(&self, at: usize, word: &'static str) -> Result<usize, Fault> {
         if self.bytes()[at..].starts_with(word.as_bytes()) {
             return Ok(at + word.len());
@@ -378,7 +377,7 @@ const TENS_INT: [u64; 16] = {
 };
 
 /// How many of the eight bytes, from the first, are digits.
-#[inline]
+#[inline(always)]
 fn leading_digits(eight: u64) -> usize {
     // A digit has 3 in its upper half and at most 9 in its lower. A carry out of a byte that is no
     // digit can only spoil bytes after it, which do not matter any more.
@@ -388,7 +387,7 @@ fn leading_digits(eight: u64) -> usize {
 }
 
 /// The value of the first `len` (0 to 8) of eight bytes, which are digits.
-#[inline]
+#[inline(always)]
 fn digits_of(eight: u64, len: usize) -> u64 {
     if len == 0 {
         return 0;
