@@ -51,7 +51,7 @@ tidy: tools ## Check crate arrows, layout, links, decision records and formats
 
 .PHONY: bench
 bench: tools ## Run the benchmarks; they print ratios
-	$(CARGO) bench $(WHOLE) --bench '*'
+	$(CARGO) bench $(WHOLE) --profile quick --bench '*'
 
 .PHONY: fuzz
 fuzz: tools ## Run every fuzz target for SECONDS_EACH (60), or TARGET alone
