@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ExprWithAlias};
 use flyball_events::TWIN_SUFFIX;
 
 use crate::coerce::coerce;
+use crate::compare::Comparison;
 use crate::error::QueryError;
 use crate::truth::Truth;
 
@@ -26,15 +27,17 @@ pub(crate) struct Leaf {
     sql: SqlExpr,
     /// The attributes it reads, sorted.
     pub(crate) attributes: Vec<String>,
-    compiled: HashMap<Vec<Option<DataType>>, Compiled>,
+    compiled: HashMap<Vec<Option<DataType>>, Arc<Compiled>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Compiled {
     schema: Arc<Schema>,
     /// For each column of `schema` the index of its attribute, and whether it is the twin.
     columns: Vec<(usize, bool)>,
     expr: Arc<dyn PhysicalExpr>,
+    /// What `expr` is, if it reads the first attribute only and merely compares it.
+    comparison: Option<Comparison>,
 }
 
 impl Leaf {
@@ -106,6 +109,12 @@ impl Leaf {
         let types: Vec<Option<DataType>> =
             columns.iter().map(|c| c.as_ref().map(|c| c.data_type().clone())).collect();
         let compiled = self.compile(state, &types)?;
+        if let Some(comparison) = compiled.comparison
+            && let Some(Some(column)) = columns.first()
+            && let Some(answers) = comparison.evaluate(column)
+        {
+            return Ok(Truth::from_array(&answers));
+        }
         let arrays: Vec<ArrayRef> = compiled
             .columns
             .iter()
@@ -150,9 +159,9 @@ impl Leaf {
         &mut self,
         state: &SessionState,
         types: &[Option<DataType>],
-    ) -> Result<Compiled, QueryError> {
+    ) -> Result<Arc<Compiled>, QueryError> {
         if let Some(compiled) = self.compiled.get(types) {
-            return Ok(compiled.clone());
+            return Ok(Arc::clone(compiled));
         }
         // An attribute the batch does not have is null of no type; a function that insists on a
         // type gets a null text instead.
@@ -166,7 +175,8 @@ impl Leaf {
             return Err(self.not_boolean(&data_type));
         }
         // Types per attribute are few, so the cache stays small.
-        self.compiled.insert(types.to_vec(), compiled.clone());
+        let compiled = Arc::new(compiled);
+        self.compiled.insert(types.to_vec(), Arc::clone(&compiled));
         Ok(compiled)
     }
 
@@ -216,7 +226,8 @@ impl Leaf {
         let simplifier = ExprSimplifier::new(context);
         let expr = simplifier.simplify(simplifier.coerce(expr, &actual)?)?;
         let expr = state.create_physical_expr(expr, &actual)?;
-        Ok(Compiled { schema, columns, expr })
+        let comparison = Comparison::of(&expr).filter(|_| columns == [(0, false)]);
+        Ok(Compiled { schema, columns, expr, comparison })
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> QueryError {

@@ -8,6 +8,7 @@
 //! ledger beyond the run.
 
 mod coerce;
+mod compare;
 mod error;
 mod leaf;
 mod names;

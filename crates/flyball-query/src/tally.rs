@@ -6,6 +6,7 @@
 //! coarsened to the next width of the ladder.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
@@ -16,7 +17,7 @@ use flyball_model::{Duration, EventSli, GoodOrBad, Slot, Tally, Timestamp};
 use crate::error::{PredicateError, QueryError};
 use crate::names::near_matches;
 use crate::predicate::{Answers, PredicateId, PredicateSet};
-use crate::truth::{count_ones, is_set};
+use crate::truth::{Truth, words};
 
 mod slices;
 mod slots;
@@ -428,11 +429,11 @@ pub enum SliPart {
     Side,
 }
 
-/// Per row of a batch: valid, good, undecided.
+/// Which rows of a batch are valid and which of those are good, for one SLI.
 struct EventBits {
-    valid: Vec<u64>,
-    good: Vec<u64>,
-    undecided: Vec<u64>,
+    total: Rc<Truth>,
+    side: Rc<Truth>,
+    side_is_bad: bool,
 }
 
 impl EventBits {
@@ -448,33 +449,26 @@ impl EventBits {
             return Ok(None);
         }
         let side = predicates.evaluate(sli.side, batch, answers)?;
-        let good = if sli.side_is_bad { &side.no } else { &side.yes };
-        let mut bits = Self {
-            valid: total.yes.clone(),
-            good: Vec::with_capacity(good.len()),
-            undecided: Vec::with_capacity(good.len()),
-        };
-        for (((valid, good), yes), no) in total.yes.iter().zip(good).zip(&side.yes).zip(&side.no) {
-            bits.good.push(valid & good);
-            bits.undecided.push(valid & !(yes | no));
-        }
-        Ok(Some(bits))
+        Ok(Some(Self { total, side, side_is_bad: sli.side_is_bad }))
     }
 
-    fn of_row(&self, row: usize) -> Tally {
-        let is = |bits: &[u64]| u64::from(is_set(bits, row));
-        let (valid, good, undecided) = (is(&self.valid), is(&self.good), is(&self.undecided));
-        Tally::with_undecided(valid, good, undecided).unwrap_or_default()
+    /// The valid, good and undecided rows among those that `mask` selects of a word.
+    #[inline]
+    fn word(&self, at: usize, mask: u64) -> [u64; 3] {
+        let valid = self.total.yes[at] & mask;
+        let (yes, no) = (self.side.yes[at], self.side.no[at]);
+        let good = if self.side_is_bad { no } else { yes };
+        [valid, valid & good, valid & !(yes | no)]
     }
 
     fn tally(&self, start: usize, end: usize) -> Tally {
-        let valid = count_ones(&self.valid, start, end);
-        if valid == 0 {
-            return Tally::EMPTY;
+        let mut sums = [0; 3];
+        for (at, mask) in words(start, end) {
+            for (sum, bits) in sums.iter_mut().zip(self.word(at, mask)) {
+                *sum += u64::from(bits.count_ones());
+            }
         }
-        let good = count_ones(&self.good, start, end);
-        // Undecided events are among the bad ones; a run without bad has none.
-        let undecided = if good == valid { 0 } else { count_ones(&self.undecided, start, end) };
+        let [valid, good, undecided] = sums;
         Tally::with_undecided(valid, good, undecided).unwrap_or_default()
     }
 }
@@ -491,7 +485,7 @@ impl SliCounts {
         let mut met = Vec::new();
         for run in runs {
             for row in run.start..run.end {
-                let tally = bits.of_row(row);
+                let tally = bits.tally(row, row + 1);
                 if tally.is_empty() {
                     continue;
                 }
