@@ -18,6 +18,8 @@ PROFILE ?= quick
 OUTPUT := $(or $(CARGO_TARGET_DIR),target)
 FLYBALL := $(OUTPUT)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/flyball
 
+PREFIX ?= /usr/local
+
 # Seconds for each fuzz target; TARGET chooses one of them.
 SECONDS_EACH ?= 60
 
@@ -29,6 +31,14 @@ help: ## List the targets
 demo: tools ## Build, replay a real access log against two SLOs, write demo-out/report.html
 	$(CARGO) build $(WHOLE) --profile $(PROFILE) --bin flyball
 	@demo/run $(FLYBALL)
+
+.PHONY: install
+install: tools ## Build, then install the command, its manual and completions below PREFIX (/usr/local)
+	$(CARGO) build $(WHOLE) --profile $(PROFILE) --bin flyball
+	install -D -m 755 $(FLYBALL) $(PREFIX)/bin/flyball
+	install -d $(PREFIX)/share/man/man1 $(PREFIX)/share/bash-completion/completions
+	$(FLYBALL) man $(PREFIX)/share/man/man1
+	$(FLYBALL) completions bash > $(PREFIX)/share/bash-completion/completions/flyball
 
 .PHONY: test
 test: tools ## Run the tests of the whole workspace, `xtask tidy` among them

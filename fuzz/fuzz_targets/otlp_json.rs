@@ -1,11 +1,7 @@
-//! OTLP in JSON: any bytes as documents.
+//! OTLP in JSON.
 #![no_main]
 
+#[expect(dead_code, reason = "each target uses one")]
 mod common;
 
-use common::decode;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    decode("otlp-json", data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| common::otlp_json(data));

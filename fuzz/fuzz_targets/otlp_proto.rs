@@ -1,11 +1,7 @@
-//! OTLP in protobuf: any bytes as messages, whatever their framing.
+//! OTLP in protobuf.
 #![no_main]
 
+#[expect(dead_code, reason = "each target uses one")]
 mod common;
 
-use common::decode;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    decode("otlp-proto", data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| common::otlp_proto(data));

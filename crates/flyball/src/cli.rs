@@ -4,14 +4,14 @@ use clap::{Parser, Subcommand};
 
 use crate::commands;
 
+/// What the process answers to its caller; for the help of commands that decide something.
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 met or success, 1 missed or failed, \
+    2 wrong usage or input, 3 undecided for lack of data.";
+
 /// Closes the loop between production stability and delivery speed: exact error budgets from raw
 /// events.
 #[derive(Debug, Parser)]
-#[command(name = "flyball", version, propagate_version = true, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit codes: 0 met or success, 1 missed or failed, 2 wrong usage or input, \
-    3 undecided for lack of data."
-)]
+#[command(name = "flyball", version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -25,4 +25,43 @@ pub(crate) enum Command {
     Slo(commands::slo::SloArgs),
     Completions(commands::generate::CompletionsArgs),
     Man(commands::generate::ManArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Process;
+
+    /// The arguments that a shell makes of the examples in the help of `command` and below it.
+    fn examples(command: &clap::Command, found: &mut Vec<Vec<String>>) {
+        let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+        for line in about.replace("\\\n", " ").lines().filter(|line| line.contains("flyball ")) {
+            if !line.starts_with("  ") {
+                continue;
+            }
+            // Only `flyball` is asked for its arguments; what feeds it or reads it does nothing.
+            let shell = format!(
+                "set -f; flyball() {{ printf '%s\\n' flyball \"$@\" >&2; }}; jq() {{ :; }}; \
+                 zcat() {{ :; }}; {}",
+                line.replace(" > /", " > /dev/null # /")
+            );
+            let said = Process::new("bash").args(["-c", &shell]).output().unwrap();
+            assert!(said.status.success(), "{line}");
+            let said = String::from_utf8(said.stderr).unwrap();
+            found.push(said.lines().map(str::to_owned).collect());
+        }
+        for below in command.get_subcommands() {
+            examples(below, found);
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_help_can_be_pasted_into_a_shell() {
+        let mut found = Vec::new();
+        examples(&crate::command(), &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for arguments in found {
+            let read = crate::command().try_get_matches_from(&arguments);
+            assert!(read.is_ok(), "{arguments:?}: {}", read.unwrap_err());
+        }
+    }
 }

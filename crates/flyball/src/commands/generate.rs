@@ -9,7 +9,10 @@ use crate::Exit;
 
 /// Print a completion script for a shell
 ///
-/// Example: flyball completions bash > /`etc/bash_completion.d/flyball`
+/// Examples:
+///   flyball completions bash > /etc/bash_completion.d/flyball
+///   flyball completions zsh > /usr/local/share/zsh/site-functions/_flyball
+#[expect(clippy::doc_markdown, reason = "a shell would run what stands in backticks")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct CompletionsArgs {
@@ -19,7 +22,8 @@ pub(crate) struct CompletionsArgs {
 
 /// Write the manual pages
 ///
-/// Example: flyball man /usr/local/share/man/man1
+/// Examples:
+///   flyball man /usr/local/share/man/man1
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ManArgs {
@@ -35,7 +39,8 @@ pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> anyhow::Result<Exit> {
-    clap_mangen::generate_to(crate::command(), &args.directory)
+    // Without the pages that `help` would add, one more for each command.
+    clap_mangen::generate_to(crate::command().disable_help_subcommand(true), &args.directory)
         .with_context(|| format!("cannot write manual pages into {}", args.directory.display()))?;
     Ok(Exit::Met)
 }

@@ -19,11 +19,11 @@ use crate::{Exit, specs, talk};
 ///
 /// Examples:
 ///   flyball replay --slo slo.yaml access.log.gz
-///   flyball replay --slo slos/ --map ts=time -o json events.ndjson | jq .slos[].status
+///   flyball replay --slo slos/ --map ts=time -o json events.ndjson | jq '.slos[].status'
 ///   zcat old.gz | flyball replay --slo slo.yaml --from 2026-03-01 --to 2026-04-01 -
 ///   flyball replay --slo slos/ --html report.html 'logs/*.zst'
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, after_help = crate::cli::EXIT_CODES)]
 pub(crate) struct ReplayArgs {
     /// SLO documents: files, or directories of YAML and JSON files; may be given again
     #[arg(long = "slo", value_name = "PATH", required = true)]
