@@ -5,4 +5,5 @@
 mod html;
 mod replay;
 mod run;
+mod schema;
 mod slo;

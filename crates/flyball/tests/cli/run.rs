@@ -15,9 +15,14 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// What was printed as JSON; a report of a replay fits its schema.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out)
-            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+        let value: Value = serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err));
+        if value.get("slos").is_some() {
+            crate::schema::check(&value);
+        }
+        value
     }
 }
 
