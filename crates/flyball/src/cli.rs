@@ -10,7 +10,7 @@ use crate::commands;
 #[command(name = "flyball", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(
     after_help = "Exit codes: 0 met or success, 1 missed or failed, 2 wrong usage or input, \
-    3 undecided for lack of data."
+    3 undecided: no data, or an SLO that was not evaluated."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -6,3 +6,4 @@ mod html;
 mod replay;
 mod run;
 mod slo;
+mod verdict;
