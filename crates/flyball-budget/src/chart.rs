@@ -13,6 +13,15 @@ use crate::window::window_at;
 /// The most points of a chart: about two pixels each on a small screen.
 pub const POINTS_MAX: u32 = 500;
 
+/// Lengths of buckets that people read at a glance, in seconds, the finest first.
+const BUCKETS: [u32; 20] = [
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200,
+    86_400, 172_800, 604_800,
+];
+
+/// A bucket is less than this many times as long as need be, to be one of [`BUCKETS`].
+const COARSER_MAX: i64 = 4;
+
 /// The course of one objective.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Chart {
@@ -76,13 +85,21 @@ pub fn chart(
         .collect()
 }
 
-/// The shortest multiple of `width` that cuts `interval` into fewer than [`POINTS_MAX`] buckets.
+/// The shortest of [`BUCKETS`] that is whole slots of `width` and cuts `interval` into fewer than
+/// [`POINTS_MAX`] buckets. The shortest multiple of `width` that does, where the former is much
+/// longer: weeks are whole slots of 7 seconds as well.
 fn bucket_length(interval: Interval, width: Duration) -> Duration {
     // One less than the bound, since the first and the last bucket may be cut.
     let most = u64::from(POINTS_MAX - 1);
     let factor = slots_in(interval, width).div_ceil(most).max(1);
     let nanos = i64::try_from(factor).ok().and_then(|factor| width.nanos().checked_mul(factor));
-    nanos.and_then(Duration::from_nanos).unwrap_or(width)
+    let shortest = nanos.and_then(Duration::from_nanos).unwrap_or(width);
+    BUCKETS
+        .into_iter()
+        .map(Duration::from_seconds)
+        .find(|bucket| *bucket >= shortest && bucket.is_multiple_of(width))
+        .filter(|bucket| bucket.nanos() / shortest.nanos() < COARSER_MAX)
+        .unwrap_or(shortest)
 }
 
 fn points(

@@ -66,6 +66,9 @@ pub struct SloReport {
     pub span: Interval,
     /// The length of the slots that events were counted in.
     pub slot_width: Duration,
+    /// Where the days of a calendar window begin, by IANA's name; `None` for a rolling window and
+    /// for a zone without a name.
+    pub time_zone: Option<String>,
     /// The promises.
     pub objectives: Vec<ObjectiveReport>,
     /// How the objectives join, for a composite.
@@ -253,6 +256,10 @@ pub fn assess(
         complete_up_to: at.min(span.end()).floor(slot_width),
         span,
         slot_width,
+        time_zone: match &slo.window {
+            Window::Calendar(calendar) => calendar.zone.iana_name().map(str::to_owned),
+            Window::Rolling { .. } => None,
+        },
         objectives,
         composite,
         corrections: indicators.records,

@@ -6,7 +6,7 @@ use crate::commands;
 
 /// What the process answers to its caller; for the help of commands that decide something.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 met or success, 1 missed or failed, \
-    2 wrong usage or input, 3 undecided for lack of data.";
+    2 wrong usage or input, 3 undecided: no data, or an SLO that was not evaluated.";
 
 /// Closes the loop between production stability and delivery speed: exact error budgets from raw
 /// events.

@@ -27,7 +27,8 @@ pub enum Exit {
     Missed,
     /// 2: wrong usage, a wrong document, or an input that cannot be read.
     Usage,
-    /// 3: nothing is missed, and not everything could be decided for lack of data.
+    /// 3: nothing is missed, and not everything could be decided: for lack of data, or because an
+    /// SLO could not be evaluated.
     Undecided,
 }
 

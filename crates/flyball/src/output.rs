@@ -2,8 +2,9 @@
 
 pub mod html;
 mod markdown;
+mod rows;
 mod table;
-mod words;
+pub(crate) mod words;
 
 use crate::replay::Replayed;
 

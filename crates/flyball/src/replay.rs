@@ -18,7 +18,9 @@ use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
 
 pub(crate) use plan::Plan;
-pub use report::{InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA};
+pub use report::{
+    InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
+};
 
 /// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
 const FUTURE_TOLERANCE: Duration = Duration::from_minutes(10);
@@ -110,6 +112,7 @@ pub(crate) fn replay(
             schema: SCHEMA,
             generator: format!("flyball {}", env!("CARGO_PKG_VERSION")),
             status: Status::NoData,
+            verdict: Verdict::default(),
             at,
             span,
             slot_width,
@@ -139,20 +142,10 @@ pub(crate) fn replay(
             replayed.charts.push(charts);
         }
     }
-    replayed.report.status = overall(&replayed.report);
+    let report = &mut replayed.report;
+    report.verdict = Verdict::of(&report.slos, &report.not_evaluated);
+    report.status = report.verdict.status();
     Ok(replayed)
-}
-
-/// The worst status: missed, then no data, then met.
-fn overall(report: &ReplayReport) -> Status {
-    let has = |status| report.slos.iter().any(|slo| slo.status == status);
-    if has(Status::Missed) {
-        Status::Missed
-    } else if report.slos.is_empty() || has(Status::NoData) {
-        Status::NoData
-    } else {
-        Status::Met
-    }
 }
 
 fn indicator(width: Duration, measured: Measurement) -> anyhow::Result<IndicatorSeries> {

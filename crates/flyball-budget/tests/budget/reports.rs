@@ -7,8 +7,8 @@ use flyball_budget::forecast::Outlook;
 use flyball_budget::report::{IndicatorSeries, slot_width};
 use flyball_budget::{BudgetError, Measured, Reason, Series, SloReport, Status, assess};
 use flyball_model::{
-    AlertRule, BudgetingMethod, CalendarUnit, CalendarWindow, Condition, NoDataRule, Severity, Slo,
-    Slot, Tally, Timestamp, Window,
+    AlertRule, BudgetingMethod, CalendarUnit, CalendarWindow, Condition, Interval, NoDataRule,
+    Severity, Slo, Slot, Tally, Timestamp, Window,
 };
 
 use crate::support::{at, close, duration, history, objective, rolling, share, slo, span};
@@ -258,6 +258,25 @@ fn charts_are_bounded_and_add_up() {
     let charts = chart(&slo, &Measured::single(sparse), &[], at(3600), hour, hour).unwrap();
     assert_eq!(charts[0].points.len(), 60);
     assert_eq!(charts[0].points[1].sli, None);
+}
+
+#[test]
+fn steps_of_charts_are_lengths_that_people_read() {
+    let step = |slot: &str, length: &str| {
+        let series = Series::new(duration(slot), [(Slot(0), Tally::new(1, 1).unwrap())]).unwrap();
+        let slo = slo(BudgetingMethod::Occurrences, rolling("28d"), vec![objective("0.9")]);
+        let whole = Interval::starting(at(0), duration(length));
+        let charts =
+            chart(&slo, &Measured::single(series), &[], whole.end(), whole, whole).unwrap();
+        assert!(charts[0].points.len() <= POINTS_MAX as usize);
+        charts[0].bucket.to_string()
+    };
+    assert_eq!(step("10s", "28d"), "2h");
+    assert_eq!(step("10s", "1h"), "10s");
+    assert_eq!(step("40s", "7d"), "30m");
+    assert_eq!(step("4m", "28d"), "2h");
+    // Of the round ones only a week is whole slots: the shortest multiple that fits.
+    assert_eq!(step("7s", "1h"), "14s");
 }
 
 #[test]

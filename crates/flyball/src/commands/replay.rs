@@ -16,6 +16,8 @@ use crate::{Exit, specs, talk};
 /// Replay events against SLOs: budgets, burn, and the alerts there would have been
 ///
 /// Reads the inputs once and counts every event exactly; memory does not grow with the input.
+/// Exits 0 when every objective is met, 1 when one is missed, 3 when none is missed and one has no
+/// data or an SLO cannot be evaluated from events. A composite is one objective.
 ///
 /// Examples:
 ///   flyball replay --slo slo.yaml access.log.gz

@@ -10,6 +10,7 @@ mod chart;
 mod digest;
 mod inputs;
 mod section;
+mod table;
 mod text;
 
 use std::collections::BTreeSet;
@@ -17,12 +18,13 @@ use std::fmt::{Result, Write};
 
 use flyball_budget::Status;
 use flyball_budget::forecast::{Forecast, Outlook};
-use flyball_budget::report::{Assessment, CompositeReport, SloReport};
-use flyball_model::Target;
+use flyball_budget::report::Assessment;
 
+use super::rows::rows;
 use super::words;
 use crate::replay::{ReplayReport, Replayed};
-use section::{Shown, plural};
+use section::Shown;
+use table::{Cell, Column, Table};
 use text::{Safe, badge, bar, burn, key, share};
 
 const STYLE: &str = include_str!("html/page.css");
@@ -32,6 +34,9 @@ const SCRIPT: &str = include_str!("html/page.js");
 const CHARTS_MAX: usize = 50;
 /// Up to this many SLOs start unfolded.
 const OPEN_MAX: usize = 12;
+/// From this many SLOs on, those out of sight are laid out only when they come near. Not below:
+/// they would be blank in a picture of the whole page.
+const LAZY_MIN: usize = 50;
 
 /// The page; the same text for the same replay.
 pub fn render(replayed: &Replayed) -> String {
@@ -45,7 +50,8 @@ fn write(out: &mut String, replayed: &Replayed) -> Result {
     let report = &replayed.report;
     head(out, report)?;
     header(out, report)?;
-    out.push_str("<main id=\"main\">\n");
+    let lazy = if report.slos.len() < LAZY_MIN { "" } else { r#" class="lazy""# };
+    writeln!(out, r#"<main id="main"{lazy}>"#)?;
     if !report.warnings.is_empty() {
         out.push_str(r#"<section class="card warn" aria-labelledby="warnings-h"><h2 id="warnings-h">Before you rely on these numbers</h2><ul>"#);
         for warning in &report.warnings {
@@ -81,16 +87,14 @@ fn write(out: &mut String, replayed: &Replayed) -> Result {
         section::write(out, slo, &shown)?;
     }
     if !report.not_evaluated.is_empty() {
-        out.push_str(r#"<section class="card" id="not-evaluated" aria-labelledby="left-out-h"><h2 id="left-out-h">Not evaluated</h2><div class="scroll"><table><thead><tr><th scope="col">SLO</th><th scope="col">Why</th></tr></thead><tbody>"#);
+        out.push_str(r#"<section class="card" id="not-evaluated" aria-labelledby="left-out-h"><h2 id="left-out-h">Not evaluated</h2>"#);
+        let columns = [table::text("SLO"), table::text("Why")];
+        let mut table = Table::open(out, "", "", &columns)?;
         for left_out in &report.not_evaluated {
-            write!(
-                out,
-                r#"<tr><th scope="row">{}</th><td>{}</td></tr>"#,
-                Safe(&left_out.slo),
-                Safe(&left_out.reason)
-            )?;
+            table.row(Safe(&left_out.slo), [Safe(&left_out.reason).to_string().into()])?;
         }
-        out.push_str("</tbody></table></div></section>\n");
+        table.close();
+        out.push_str("</section>\n");
     }
     inputs::write(out, report)?;
     write!(
@@ -120,7 +124,7 @@ fn head(out: &mut String, report: &ReplayReport) -> Result {
         digest::source(STYLE),
         digest::source(SCRIPT),
         Safe(&report.generator),
-        verdict(report),
+        words::verdict(&report.verdict),
         words::moment(report.at)
     )
 }
@@ -129,12 +133,17 @@ fn header(out: &mut String, report: &ReplayReport) -> Result {
     let complete = report.slos.iter().map(|slo| slo.complete_up_to).min();
     write!(
         out,
-        r##"<a class="skip" href="#main">Skip to the report</a>
+        r##"<a class="skip" href="#main">Skip to the report</a>{}
 <header class="top"><div class="tools" hidden><button type="button" id="theme" aria-label="Switch between light and dark">Light / dark</button><button type="button" id="keys" aria-label="Keys">?</button></div><p class="eyebrow">Error budgets at {}</p><h1 class="{}">{}</h1><ul class="facts"><li>Overall {}</li><li>Data <b>{}</b></li>"##,
+        if report.slos.is_empty() {
+            ""
+        } else {
+            r##"<a class="skip" href="#slo-1">Skip to the first SLO</a>"##
+        },
         words::moment(report.at),
         text::class(report.status),
-        verdict(report),
-        badge(report.status),
+        words::verdict(&report.verdict),
+        text::mark(report.status, words::overall(report.status)),
         words::stretch(report.span)
     )?;
     if let Some(complete) = complete {
@@ -150,45 +159,11 @@ fn header(out: &mut String, report: &ReplayReport) -> Result {
         write!(
             out,
             r##"<li><a href="#not-evaluated">{} not evaluated</a></li>"##,
-            plural(report.not_evaluated.len() as u64, "SLO", "SLOs")
+            words::plural(report.not_evaluated.len() as u64, "SLO", "SLOs")
         )?;
     }
     out.push_str("</ul></header>\n");
     Ok(())
-}
-
-/// The whole in words. A composite is one objective: its components explain it.
-fn verdict(report: &ReplayReport) -> String {
-    let statuses: Vec<Status> = report
-        .slos
-        .iter()
-        .flat_map(|slo| match &slo.composite {
-            Some(composite) => vec![composite.status()],
-            None => slo.objectives.iter().map(|objective| objective.total.status).collect(),
-        })
-        .collect();
-    let count = |status| statuses.iter().filter(|each| **each == status).count() as u64;
-    let (all, missed, unknown) =
-        (statuses.len() as u64, count(Status::Missed), count(Status::NoData));
-    let of_all = plural(all, "objective", "objectives");
-    let rest = if unknown > 0 && unknown < all {
-        format!(", {} without enough data", words::count(unknown))
-    } else {
-        String::new()
-    };
-    if all == 0 {
-        "No objective could be evaluated".to_owned()
-    } else if missed > 0 {
-        format!("{} of {of_all} missed{rest}", words::count(missed))
-    } else if unknown == all {
-        format!("Not enough data to judge {of_all}")
-    } else if unknown > 0 {
-        format!("{} of {of_all} met{rest}", words::count(all - unknown))
-    } else if all == 1 {
-        "1 of 1 objective met".to_owned()
-    } else {
-        format!("All {of_all} met")
-    }
 }
 
 /// The objectives that get a chart, by SLO and objective.
@@ -216,106 +191,84 @@ fn worst(replayed: &Replayed) -> BTreeSet<(usize, usize)> {
 }
 
 /// What is to be expected, in a few words.
-fn outlook(forecast: &Forecast) -> &'static str {
-    match forecast.outlook {
-        Outlook::NoData => "no data",
-        Outlook::AlreadyExhausted => "exhausted",
-        Outlook::NotExhausting => "not exhausting",
-        Outlook::Exhausts => "will exhaust",
+fn outlook(forecast: &Forecast) -> String {
+    match (forecast.outlook, forecast.hours) {
+        (Outlook::Exhausts, Some(hours)) => format!("in {}", words::length(hours * 3_600.0)),
+        (Outlook::Exhausts, None) => "will exhaust".to_owned(),
+        (Outlook::NoData, _) => "unknown".to_owned(),
+        (Outlook::AlreadyExhausted, _) => "exhausted".to_owned(),
+        (Outlook::NotExhausting, _) => "not exhausting".to_owned(),
     }
 }
 
 fn summary(out: &mut String, report: &ReplayReport) -> Result {
+    const COLUMNS: [Column; 10] = [
+        table::text("Objective"),
+        table::text("Status"),
+        table::number("SLI"),
+        table::number("Target"),
+        table::number("Valid"),
+        table::number("Good"),
+        table::number("Bad"),
+        table::number("Budget remaining"),
+        table::number("Burn"),
+        table::number("Exhaustion"),
+    ];
     if report.slos.is_empty() {
         return Ok(());
     }
-    out.push_str(r#"<section class="card" aria-labelledby="summary-h"><h2 id="summary-h">All objectives</h2><div class="scroll"><table class="summary" id="summary" data-sortable><thead><tr><th scope="col">Objective</th><th scope="col">Status</th><th scope="col" class="n">SLI</th><th scope="col" class="n">Target</th><th scope="col" class="n">Valid</th><th scope="col" class="n">Good</th><th scope="col" class="n">Bad</th><th scope="col" class="n">Budget remaining</th><th scope="col" class="n">Burn</th><th scope="col" class="n">Exhaustion</th></tr></thead><tbody>"#);
-    for (at, slo) in report.slos.iter().enumerate() {
-        let mut part = "";
-        match &slo.composite {
-            Some(CompositeReport::AllOf(whole)) => {
-                row(out, at + 1, slo, Some("as a whole"), &whole.total, whole.target)?;
-            }
-            Some(CompositeReport::Weighted(whole)) => write!(
-                out,
-                r##"<tr><th scope="row"><a href="#slo-{}">{}</a> <span class="soft">as a whole</span></th><td data-label="Status" data-sort="{:?}">{}</td><td class="n" data-label="SLI" data-sort="{}">{}</td><td class="n" data-label="Target" data-sort="{}">{}</td><td class="n" data-sort=""></td><td class="n" data-sort=""></td><td class="n" data-sort=""></td><td class="n budget" data-label="Budget remaining" data-sort="{}">{}{}</td><td class="n" data-sort=""></td><td class="n" data-sort=""></td></tr>"##,
-                at + 1,
-                Safe(slo.display_name.as_deref().unwrap_or(&slo.slo)),
-                whole.status,
-                badge(whole.status),
-                key(whole.sli),
-                whole.sli.map_or_else(|| "–".to_owned(), |sli| words::percent_down(sli, 4)),
-                key(whole.target),
-                whole
-                    .target
-                    .map_or_else(|| "–".to_owned(), |target| words::percent_down(target, 4)),
-                key(whole.remaining_share),
-                share(whole.remaining_share),
-                bar(whole.remaining_share),
-            )?,
-            None => {}
-        }
-        if slo.composite.is_some() {
-            part = "component";
-        }
-        for objective in &slo.objectives {
-            let name = match &objective.name {
-                Some(name) if slo.objectives.len() > 1 => Some(name.as_str()),
-                _ if part.is_empty() => None,
-                _ => Some(part),
-            };
-            row(out, at + 1, slo, name, &objective.total, objective.target)?;
-        }
+    out.push_str(r#"<section class="card" aria-labelledby="summary-h"><h2 id="summary-h">All objectives</h2>"#);
+    let mut table = Table::open(out, r#"id="summary" data-sortable"#, "", &COLUMNS)?;
+    for row in rows(&report.slos) {
+        let [valid, good, bad, burn, exhaustion] =
+            row.total.map_or_else(|| [const { None }; 5], |total| counts(total).map(Some));
+        let none = || Cell::keyed("", "");
+        table.row(
+            format_args!(
+                r##"<a href="#slo-{}">{}</a> <span class="soft">{}</span>"##,
+                row.number,
+                Safe(row.slo.display_name.as_deref().unwrap_or(&row.slo.slo)),
+                Safe(&row.part)
+            ),
+            [
+                Cell::keyed(badge(row.status), format_args!("{:?}", row.status)),
+                Cell::keyed(row.sli_text(), key(row.sli)),
+                Cell::keyed(row.target_text.clone(), key(row.target)),
+                valid.unwrap_or_else(none),
+                good.unwrap_or_else(none),
+                bad.unwrap_or_else(none),
+                Cell::keyed(
+                    share(row.remaining_share) + &bar(row.remaining_share),
+                    key(row.remaining_share),
+                ),
+                burn.unwrap_or_else(none),
+                exhaustion.unwrap_or_else(none),
+            ],
+        )?;
     }
-    out.push_str("</tbody></table></div></section>\n");
+    table.close();
+    out.push_str("</section>\n");
     Ok(())
 }
 
-fn row(
-    out: &mut String,
-    number: usize,
-    slo: &SloReport,
-    name: Option<&str>,
-    total: &Assessment,
-    target: Target,
-) -> Result {
-    let budget = &total.budget;
-    let forecast = &total.forecast;
+/// Valid, good, bad, burn and exhaustion.
+fn counts(total: &Assessment) -> [Cell; 5] {
+    let (budget, forecast) = (&total.budget, &total.forecast);
     let first = total.burns.first();
-    write!(
-        out,
-        r##"<tr><th scope="row"><a href="#slo-{number}">{}</a> <span class="soft">{}</span></th><td data-label="Status" data-sort="{:?}">{}</td><td class="n" data-label="SLI" data-sort="{}">{}</td><td class="n" data-label="Target" data-sort="{}">{target}</td><td class="n" data-label="Valid" data-sort="{}">{}</td><td class="n" data-label="Good" data-sort="{}">{}</td><td class="n" data-label="Bad" data-sort="{}">{}</td><td class="n budget" data-label="Budget remaining" data-sort="{}">{}{}</td><td class="n" data-label="Burn" data-sort="{}">{}<br><small class="soft">{}</small></td>"##,
-        Safe(slo.display_name.as_deref().unwrap_or(&slo.slo)),
-        Safe(name.unwrap_or_default()),
-        total.status,
-        badge(total.status),
-        key(budget.sli),
-        words::sli(total),
-        target.share().to_f64(),
-        budget.valid,
-        words::count(budget.valid),
-        budget.good,
-        words::count(budget.good),
-        budget.bad,
-        words::count(budget.bad),
-        key(budget.remaining_share),
-        share(budget.remaining_share),
-        bar(budget.remaining_share),
-        key(first.and_then(|burn| burn.burn)),
-        burn(first.and_then(|burn| burn.burn)),
-        first.map(|burn| format!("last {}", burn.lookback)).unwrap_or_default(),
-    )?;
-    let (hours, text) = match (forecast.outlook, forecast.hours) {
-        (Outlook::Exhausts, Some(hours)) => {
-            (Some(hours), format!("in {}", words::length(hours * 3_600.0)))
-        }
-        (Outlook::AlreadyExhausted, _) => (Some(0.0), "exhausted".to_owned()),
-        _ => (None, outlook(forecast).to_owned()),
+    let rate = first.and_then(|burn| burn.burn);
+    let lookback = first.map(|burn| format!("last {}", burn.lookback)).unwrap_or_default();
+    let hours = match forecast.outlook {
+        Outlook::Exhausts => forecast.hours,
+        Outlook::AlreadyExhausted => Some(0.0),
+        Outlook::NotExhausting | Outlook::NoData => None,
     };
     let when = forecast.exhausts_at.map(words::moment).unwrap_or_default();
-    write!(
-        out,
-        r#"<td class="n" data-label="Exhaustion" data-sort="{}">{text}<br><small class="soft">{when}</small></td></tr>"#,
-        key(hours)
-    )
+    let noted = |text: &str, note: &str| format!(r#"{text}<br><small class="soft">{note}</small>"#);
+    [
+        Cell::keyed(words::count(budget.valid), budget.valid),
+        Cell::keyed(words::count(budget.good), budget.good),
+        Cell::keyed(words::count(budget.bad), budget.bad),
+        Cell::keyed(noted(&burn(rate), &lookback), key(rate)),
+        Cell::keyed(noted(&outlook(forecast), &when), key(hours)),
+    ]
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use flyball_budget::report::{ObjectiveReport, SloReport};
-use flyball_model::Severity;
+use flyball_budget::report::{Assessment, SliceReport, SloReport};
 
+use super::rows::{Row, rows};
 use super::words;
 use crate::replay::ReplayReport;
 
@@ -34,6 +34,7 @@ fn cell(text: &str) -> String {
 
 fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     writeln!(out, "# Error budgets at {}\n", words::moment(report.at))?;
+    writeln!(out, "**{}**\n", words::verdict(&report.verdict))?;
     writeln!(
         out,
         "{} events from {}, counted in slots of {}.",
@@ -49,29 +50,14 @@ fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
         "\n| SLO | Target | SLI | Status | Valid | Good | Bad | Allowed | Remaining | Left |"
     )?;
     writeln!(out, "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|")?;
-    for slo in &report.slos {
-        for objective in &slo.objectives {
-            let budget = &objective.total.budget;
-            writeln!(
-                out,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-                cell(&title(slo, objective)),
-                objective.target,
-                words::sli(&objective.total),
-                words::status(objective.total.status),
-                words::count(budget.valid),
-                words::count(budget.good),
-                words::count(budget.bad),
-                words::amount(budget.allowed.to_f64()),
-                words::amount(budget.remaining.to_f64()),
-                budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
-            )?;
-        }
+    let rows = rows(&report.slos);
+    for row in &rows {
+        line(out, row)?;
     }
-    for slo in &report.slos {
-        for objective in &slo.objectives {
-            details(out, slo, objective)?;
-        }
+    for row in &rows {
+        let Some(total) = row.total else { continue };
+        writeln!(out, "\n## {}\n", cell(&row.name()))?;
+        details(out, row.slo, total, row.slices)?;
     }
     for left_out in &report.not_evaluated {
         writeln!(out, "\n{}: not evaluated: {}", cell(&left_out.slo), cell(&left_out.reason))?;
@@ -82,34 +68,54 @@ fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     Ok(())
 }
 
-fn title(slo: &SloReport, objective: &ObjectiveReport) -> String {
-    match &objective.name {
-        Some(name) if slo.objectives.len() > 1 => format!("{} · {name}", slo.slo),
-        _ => slo.slo.clone(),
-    }
-}
-
-fn details(out: &mut String, slo: &SloReport, objective: &ObjectiveReport) -> std::fmt::Result {
-    let total = &objective.total;
-    writeln!(out, "\n## {}\n", cell(&title(slo, objective)))?;
-    writeln!(out, "- Window: {}", words::stretch(total.window.full))?;
+fn line(out: &mut String, row: &Row<'_>) -> std::fmt::Result {
+    let [valid, good, bad, allowed, remaining] = row.total.map_or_else(Default::default, |total| {
+        let budget = &total.budget;
+        [
+            words::count(budget.valid),
+            words::count(budget.good),
+            words::count(budget.bad),
+            words::amount(budget.allowed.to_f64()),
+            words::amount(budget.remaining.to_f64()),
+        ]
+    });
     writeln!(
         out,
-        "- Status: {} ({}), {} of the window with data",
+        "| {} | {} | {} | {} | {valid} | {good} | {bad} | {allowed} | {remaining} | {} |",
+        cell(&row.name()),
+        row.target_text,
+        row.sli_text(),
+        words::status(row.status),
+        row.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
+    )
+}
+
+fn details(
+    out: &mut String,
+    slo: &SloReport,
+    total: &Assessment,
+    slices: &[SliceReport],
+) -> std::fmt::Result {
+    writeln!(
+        out,
+        "- Status: {} ({}){}",
         words::status(total.status),
         words::reason(total.reason),
-        words::percent(total.coverage.share)
+        words::slices_missed(slices)
     )?;
+    writeln!(out, "- Window: {}", words::window(slo, total.window.full))?;
+    writeln!(out, "- Coverage: {}", words::coverage(slo, total))?;
     writeln!(out, "- Forecast: {}", words::forecast(&total.forecast))?;
+    writeln!(out, "- Alerts: {}", words::calls(&total.firings))?;
     if !total.firings.is_empty() {
         writeln!(out, "\n| Alert | Severity | Start | End | Delay | Budget spent |")?;
         writeln!(out, "|---|---|---|---|---:|---:|")?;
-        for firing in &total.firings {
+        for firing in words::pages_first(&total.firings) {
             writeln!(
                 out,
                 "| {} | {} | {} | {} | {} | {} |",
                 cell(&firing.rule),
-                if firing.severity == Severity::Page { "page" } else { "ticket" },
+                words::severity(firing.severity),
                 words::moment(firing.start),
                 firing.end.map_or_else(|| "still firing".to_owned(), words::moment),
                 words::length(firing.detection_delay_seconds),
@@ -131,14 +137,14 @@ fn details(out: &mut String, slo: &SloReport, objective: &ObjectiveReport) -> st
             )?;
         }
     }
-    if !objective.slices.is_empty() {
-        writeln!(out, "\n| Slice | SLI | Status | Valid | Good | Bad | Left |")?;
-        writeln!(out, "|---|---:|---|---:|---:|---:|---:|")?;
-        for slice in &objective.slices {
+    if !slices.is_empty() {
+        writeln!(out, "\n| Slice | SLI | Status | Valid | Good | Bad | Left | Alerts |")?;
+        writeln!(out, "|---|---:|---|---:|---:|---:|---:|---|")?;
+        for slice in slices {
             let budget = &slice.assessment.budget;
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
                 cell(&slice.slice),
                 words::sli(&slice.assessment),
                 words::status(slice.assessment.status),
@@ -146,6 +152,7 @@ fn details(out: &mut String, slo: &SloReport, objective: &ObjectiveReport) -> st
                 words::count(budget.good),
                 words::count(budget.bad),
                 budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
+                words::calls(&slice.assessment.firings),
             )?;
         }
     }

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use flyball_budget::report::{Assessment, CompositeReport, SloReport};
-use flyball_budget::{Status, budget::Unit};
+use flyball_budget::budget::Unit;
+use flyball_budget::report::{Assessment, CompositeReport, SliceReport, SloReport};
 use flyball_model::Severity;
 
+use super::rows::{Row, rows};
 use super::words;
 use crate::replay::{InputReport, ReplayReport};
 
@@ -35,22 +36,7 @@ fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     for left_out in &report.not_evaluated {
         writeln!(out, "\n{}: not evaluated: {}", left_out.slo, left_out.reason)?;
     }
-    writeln!(out, "\n{}", verdict(report))
-}
-
-/// One line for the whole: how many objectives kept their promise.
-fn verdict(report: &ReplayReport) -> String {
-    let statuses: Vec<Status> =
-        report.slos.iter().flat_map(|slo| &slo.objectives).map(|o| o.total.status).collect();
-    let of = |status| statuses.iter().filter(|s| **s == status).count();
-    let mut parts = vec![format!("{} of {} objectives met", of(Status::Met), statuses.len())];
-    if of(Status::Missed) > 0 {
-        parts.push(format!("{} missed", of(Status::Missed)));
-    }
-    if of(Status::NoData) > 0 {
-        parts.push(format!("{} without data", of(Status::NoData)));
-    }
-    parts.join(", ")
+    writeln!(out, "\n{}", words::verdict(&report.verdict))
 }
 
 fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
@@ -121,37 +107,38 @@ fn summary(report: &ReplayReport) -> String {
     let mut table = new_table(&[
         "SLO", "TARGET", "SLI", "STATUS", "VALID", "BAD", "ALLOWED", "LEFT", "LEFT %", "BURN",
     ]);
-    for slo in &report.slos {
-        for objective in &slo.objectives {
-            let total = &objective.total;
-            let name = match (&objective.name, slo.objectives.len()) {
-                (Some(name), 2..) => format!("{} · {name}", slo.slo),
-                _ => slo.slo.clone(),
-            };
-            table.add_row(row(name, &objective.target.to_string(), total));
-        }
+    for row in rows(&report.slos) {
+        table.add_row(cells(&row));
     }
     finish(table, &[1, 2, 4, 5, 6, 7, 8, 9])
 }
 
-fn row(name: String, target: &str, total: &Assessment) -> Vec<String> {
-    let budget = &total.budget;
-    let unit = if matches!(budget.unit, Unit::Slices) { " slices" } else { "" };
-    vec![
-        name,
-        target.to_owned(),
-        words::sli(total),
-        words::status(total.status).to_owned(),
-        words::count(budget.valid),
-        words::count(budget.bad),
-        words::amount(budget.allowed.to_f64()) + unit,
-        words::amount(budget.remaining.to_f64()) + unit,
-        budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
-        total
-            .burns
-            .first()
-            .map(|burn| format!("{} ({})", rate(burn.burn), burn.lookback))
-            .unwrap_or_default(),
+fn cells(row: &Row<'_>) -> [String; 10] {
+    let [valid, bad, allowed, left, burn] = row.total.map_or_else(Default::default, |total| {
+        let budget = &total.budget;
+        let unit = if matches!(budget.unit, Unit::Slices) { " slices" } else { "" };
+        let first = total.burns.first();
+        [
+            words::count(budget.valid),
+            words::count(budget.bad),
+            words::amount(budget.allowed.to_f64()) + unit,
+            words::amount(budget.remaining.to_f64()) + unit,
+            first
+                .map(|burn| format!("{} ({})", rate(burn.burn), burn.lookback))
+                .unwrap_or_default(),
+        ]
+    });
+    [
+        row.name(),
+        row.target_text.clone(),
+        row.sli_text(),
+        words::status(row.status).to_owned(),
+        valid,
+        bad,
+        allowed,
+        left,
+        row.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
+        burn,
     ]
 }
 
@@ -161,32 +148,34 @@ fn rate(burn: Option<f64>) -> String {
 }
 
 fn details(out: &mut String, slo: &SloReport) -> std::fmt::Result {
-    for objective in &slo.objectives {
-        let total = &objective.total;
-        writeln!(out)?;
-        write!(out, "{}", slo.display_name.as_deref().unwrap_or(&slo.slo))?;
-        if let Some(name) = &objective.name {
-            write!(out, " · {name}")?;
-        }
-        writeln!(out, " ({}, {} by {:?})", slo.service, objective.target, slo.method)?;
-        assessment(out, total)?;
-        if !objective.slices.is_empty() {
-            slices(out, &objective.slices)?;
-        }
-    }
+    let title = slo.display_name.as_deref().unwrap_or(&slo.slo);
     match &slo.composite {
         Some(CompositeReport::Weighted(weighted)) => writeln!(
             out,
-            "\n{} as a whole: {}, {} of the joint budget left",
-            slo.slo,
+            "\n{title} as a whole ({}, components by weight)\n  status    {}: {}\n  \
+             budget    {} of the joint budget left",
+            slo.service,
             words::status(weighted.status),
+            words::reason(weighted.reason),
             weighted.remaining_share.map_or_else(|| "–".to_owned(), words::percent)
         )?,
         Some(CompositeReport::AllOf(all_of)) => {
-            writeln!(out, "\n{} as a whole ({})", slo.slo, all_of.target)?;
-            assessment(out, &all_of.total)?;
+            writeln!(out, "\n{title} as a whole ({}, {})", slo.service, all_of.target)?;
+            assessment(out, slo, &all_of.total, &[])?;
         }
         None => {}
+    }
+    for objective in &slo.objectives {
+        writeln!(out)?;
+        write!(out, "{title}")?;
+        if slo.composite.is_some() {
+            write!(out, " · component")?;
+        }
+        if let Some(name) = &objective.name {
+            write!(out, "{}{name}", if slo.composite.is_some() { " " } else { " · " })?;
+        }
+        writeln!(out, " ({}, {} by {:?})", slo.service, objective.target, slo.method)?;
+        assessment(out, slo, &objective.total, &objective.slices)?;
     }
     if !slo.corrections.is_empty() {
         writeln!(out, "  corrections")?;
@@ -208,20 +197,22 @@ fn details(out: &mut String, slo: &SloReport) -> std::fmt::Result {
     Ok(())
 }
 
-fn assessment(out: &mut String, total: &Assessment) -> std::fmt::Result {
+fn assessment(
+    out: &mut String,
+    slo: &SloReport,
+    total: &Assessment,
+    slices: &[SliceReport],
+) -> std::fmt::Result {
     let budget = &total.budget;
-    writeln!(out, "  status    {}: {}", words::status(total.status), words::reason(total.reason))?;
     writeln!(
         out,
-        "  window    {}, {} of it with data{}",
-        words::stretch(total.window.full),
-        words::percent(total.coverage.share),
-        match total.coverage.gap_count {
-            0 => String::new(),
-            1 => ", 1 gap".to_owned(),
-            gaps => format!(", {} gaps", words::count(gaps)),
-        }
+        "  status    {}: {}{}",
+        words::status(total.status),
+        words::reason(total.reason),
+        words::slices_missed(slices)
     )?;
+    writeln!(out, "  window    {}", words::window(slo, total.window.full))?;
+    writeln!(out, "  coverage  {}", words::coverage(slo, total))?;
     let unit = if matches!(budget.unit, Unit::Slices) { "slices" } else { "events" };
     writeln!(
         out,
@@ -267,7 +258,8 @@ fn assessment(out: &mut String, total: &Assessment) -> std::fmt::Result {
         writeln!(out, "  rule      {error}")?;
     }
     worst_hours(out, total)?;
-    firings(out, total)
+    firings(out, total)?;
+    if slices.is_empty() { Ok(()) } else { slice_table(out, slices) }
 }
 
 fn worst_hours(out: &mut String, total: &Assessment) -> std::fmt::Result {
@@ -288,7 +280,9 @@ fn firings(out: &mut String, total: &Assessment) -> std::fmt::Result {
     if total.firings.is_empty() {
         return writeln!(out, "  alerts    none would have fired");
     }
-    for (at, firing) in total.firings.iter().take(LISTED_MAX).enumerate() {
+    writeln!(out, "  alerts    {}", words::calls(&total.firings))?;
+    let sorted = words::pages_first(&total.firings);
+    for firing in sorted.iter().take(LISTED_MAX) {
         let severity = if firing.severity == Severity::Page { "PAGE" } else { "ticket" };
         let end = match firing.end {
             Some(end) => format!("for {}", words::duration(end.since(firing.start))),
@@ -300,20 +294,20 @@ fn firings(out: &mut String, total: &Assessment) -> std::fmt::Result {
         });
         writeln!(
             out,
-            "  {}{severity} {} at {}, {} after onset, {end}{spent}",
-            if at == 0 { "alerts    " } else { "          " },
+            "            {severity} {} at {}, {} after onset, {end}{spent}",
             firing.rule,
             words::moment(firing.start),
             words::length(firing.detection_delay_seconds),
         )?;
     }
-    if total.firings.len() > LISTED_MAX {
-        writeln!(out, "            … and {} more", total.firings.len() - LISTED_MAX)?;
+    let more = sorted.iter().skip(LISTED_MAX).copied();
+    if sorted.len() > LISTED_MAX {
+        writeln!(out, "            … and {} more; all of them: -o json", words::calls(more))?;
     }
     Ok(())
 }
 
-fn slices(out: &mut String, slices: &[flyball_budget::report::SliceReport]) -> std::fmt::Result {
+fn slice_table(out: &mut String, slices: &[SliceReport]) -> std::fmt::Result {
     let mut table = new_table(&["SLICE", "SLI", "STATUS", "VALID", "BAD", "LEFT", "ALERTS"]);
     let mut worst: Vec<_> = slices.iter().collect();
     worst.sort_by(|a, b| {
@@ -328,14 +322,15 @@ fn slices(out: &mut String, slices: &[flyball_budget::report::SliceReport]) -> s
             words::count(budget.valid),
             words::count(budget.bad),
             budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
-            words::count(slice.assessment.firings.len() as u64),
+            words::calls(&slice.assessment.firings),
         ]);
     }
-    for line in finish(table, &[1, 3, 4, 5, 6]).lines() {
+    for line in finish(table, &[1, 3, 4, 5]).lines() {
         writeln!(out, "  {line}")?;
     }
     if slices.len() > SLICES_LISTED_MAX {
-        writeln!(out, "   … and {} more slices", slices.len() - SLICES_LISTED_MAX)?;
+        let more = slices.len() - SLICES_LISTED_MAX;
+        writeln!(out, "   … and {more} more slices; all of them: -o json")?;
     }
     Ok(())
 }

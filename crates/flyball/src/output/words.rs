@@ -1,9 +1,13 @@
 //! Numbers and states in words, alike in every form for people.
 
+use flyball_budget::alert::Firing;
+use flyball_budget::budget::Unit;
 use flyball_budget::forecast::{Forecast, Outlook};
-use flyball_budget::report::Assessment;
+use flyball_budget::report::{Assessment, SliceReport, SloReport};
 use flyball_budget::{Reason, Status};
-use flyball_model::{Duration, Interval, Timestamp};
+use flyball_model::{Duration, Interval, Severity, Timestamp};
+
+use crate::replay::Verdict;
 
 /// `met`, `MISSED`, `no data`.
 pub(crate) fn status(status: Status) -> &'static str {
@@ -12,6 +16,76 @@ pub(crate) fn status(status: Status) -> &'static str {
         Status::Missed => "MISSED",
         Status::NoData => "no data",
     }
+}
+
+/// A status of the whole: not everything that was asked for could be told where it is `NoData`.
+pub(crate) fn overall(status_: Status) -> &'static str {
+    match status_ {
+        Status::NoData => "undecided",
+        known => status(known),
+    }
+}
+
+/// One line for the whole: how many promises were kept.
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    let mut parts =
+        vec![format!("{} of {} objectives met", count(verdict.met), count(verdict.objectives))];
+    let others = [
+        (verdict.missed, "missed"),
+        (verdict.no_data, "without enough data"),
+        (verdict.not_evaluated, "not evaluated"),
+    ];
+    let others = others.into_iter().filter(|(number, _)| *number > 0);
+    parts.extend(others.map(|(number, what)| format!("{} {what}", count(number))));
+    parts.join(", ") + &of_slices(verdict.slices_missed, verdict.slices)
+}
+
+/// How many of `slices` are missed; nothing when none is.
+pub(crate) fn slices_missed(slices: &[SliceReport]) -> String {
+    let missed = slices.iter().filter(|slice| slice.assessment.status == Status::Missed).count();
+    of_slices(missed as u64, slices.len() as u64)
+}
+
+fn of_slices(missed: u64, all: u64) -> String {
+    match missed {
+        0 => String::new(),
+        missed => format!("; {} of {} missed", count(missed), plural(all, "slice", "slices")),
+    }
+}
+
+/// A count with its noun.
+pub(crate) fn plural(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// `page` or `ticket`.
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    if severity == Severity::Page { "page" } else { "ticket" }
+}
+
+/// `2 pages, 1 ticket`; `none` without any.
+pub(crate) fn calls<'a>(firings: impl IntoIterator<Item = &'a Firing>) -> String {
+    let (mut pages, mut tickets) = (0, 0);
+    for firing in firings {
+        match firing.severity {
+            Severity::Page => pages += 1,
+            Severity::Ticket => tickets += 1,
+        }
+    }
+    let both = [(pages, "page", "pages"), (tickets, "ticket", "tickets")];
+    let parts: Vec<String> = both
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, many)| plural(number, one, many))
+        .collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}
+
+/// Pages before tickets, each by time: where a list is cut, whoever was woken stays on it.
+pub(crate) fn pages_first(firings: &[Firing]) -> Vec<&Firing> {
+    let mut sorted: Vec<&Firing> = firings.iter().collect();
+    sorted.sort_by_key(|firing| (firing.severity != Severity::Page, firing.start));
+    sorted
 }
 
 /// Why a status is what it is.
@@ -76,6 +150,58 @@ pub(crate) fn moment(at: Timestamp) -> String {
 /// A stretch of time in UTC.
 pub(crate) fn stretch(interval: Interval) -> String {
     format!("{} – {}", moment(interval.start()), moment(interval.end()))
+}
+
+/// The window of a promise: a calendar period by its name and zone, then in UTC.
+pub(crate) fn window(slo: &SloReport, full: Interval) -> String {
+    match slo.time_zone.as_deref().and_then(|zone| Some((zone, period(zone, full)?))) {
+        Some((zone, name)) => format!("{name}, {zone} ({})", stretch(full)),
+        None => stretch(full),
+    }
+}
+
+/// `February 2026`, `2026`, `2026-02-14`; the local times of other periods.
+fn period(zone: &str, full: Interval) -> Option<String> {
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    let [start, end] = [full.start(), full.end()].map(|at| zone.to_datetime(at.to_jiff()));
+    let midnight = jiff::civil::Time::midnight();
+    let is_days = start.time() == midnight && end.time() == midnight;
+    let is_long = |span: jiff::Span| start.checked_add(span).ok() == Some(end);
+    let span = jiff::Span::new();
+    let form = if is_days && start.day() == 1 && is_long(span.months(1)) {
+        "%B %Y"
+    } else if is_days && start.day_of_year() == 1 && is_long(span.years(1)) {
+        "%Y"
+    } else if is_days && is_long(span.days(1)) {
+        "%Y-%m-%d"
+    } else {
+        let local = |at: jiff::civil::DateTime| at.strftime("%Y-%m-%d %H:%M").to_string();
+        return Some(format!("{} – {}", local(start), local(end)));
+    };
+    Some(start.strftime(form).to_string())
+}
+
+/// How much of the window holds data, and the longest stretch that does not. Empty slots are usual
+/// at low traffic; a long silence may be an outage of the logging.
+pub(crate) fn coverage(slo: &SloReport, total: &Assessment) -> String {
+    let coverage = &total.coverage;
+    let slots = match total.budget.unit {
+        Unit::Slices => "time slices".to_owned(),
+        Unit::Events => format!("slots of {}", slo.slot_width),
+    };
+    let known = format!(
+        "{} of {} {slots} ({}) have data",
+        count(coverage.observed),
+        count(coverage.expected),
+        percent(coverage.share)
+    );
+    match coverage.gaps.iter().max_by_key(|gap| gap.length()) {
+        Some(gap) => {
+            let (length, start) = (duration(gap.length()), moment(gap.start()));
+            format!("{known}; the longest silence is {length} from {start}")
+        }
+        None => known,
+    }
 }
 
 /// A length of time in its two largest units: `2 d 3 h`, `4 min 20 s`.
@@ -160,5 +286,39 @@ mod tests {
         assert_eq!(length(86_430.0), "1 d");
         assert_eq!(minutes(-40.32), "-40 min 19 s");
         assert_eq!(minutes(0.5), "30 s");
+    }
+
+    #[test]
+    fn calendar_periods_have_names() {
+        let name = |zone: &str, start: &str, end: &str| {
+            let at = |text: &str| Timestamp::parse(text).unwrap();
+            period(zone, Interval::new(at(start), at(end)).unwrap()).unwrap()
+        };
+        let zone = "America/New_York";
+        // The month of the change to daylight time ends an hour earlier in UTC.
+        assert_eq!(name(zone, "2026-03-01T05:00:00Z", "2026-04-01T04:00:00Z"), "March 2026");
+        assert_eq!(name(zone, "2026-01-01T05:00:00Z", "2027-01-01T05:00:00Z"), "2026");
+        assert_eq!(name(zone, "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"), "2026-03-08");
+        assert_eq!(
+            name("UTC", "2026-01-01T09:00:00Z", "2026-01-08T09:00:00Z"),
+            "2026-01-01 09:00 – 2026-01-08 09:00"
+        );
+    }
+
+    #[test]
+    fn the_verdict_leaves_nothing_out() {
+        let mut all = Verdict { objectives: 1, met: 1, ..Verdict::default() };
+        assert_eq!((verdict(&all).as_str(), all.status()), ("1 of 1 objectives met", Status::Met));
+        all = Verdict { objectives: 2, not_evaluated: 1, ..all };
+        assert_eq!(verdict(&all), "1 of 2 objectives met, 1 not evaluated");
+        assert_eq!(all.status(), Status::NoData);
+        all = Verdict { objectives: 4, missed: 1, no_data: 1, slices: 5, slices_missed: 2, ..all };
+        assert_eq!(
+            verdict(&all),
+            "1 of 4 objectives met, 1 missed, 1 without enough data, 1 not evaluated; \
+             2 of 5 slices missed"
+        );
+        assert_eq!(all.status(), Status::Missed);
+        assert_eq!(Verdict::default().status(), Status::NoData, "no promise is no success");
     }
 }

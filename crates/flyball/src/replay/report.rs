@@ -28,8 +28,11 @@ pub struct ReplayReport {
     pub schema: &'static str,
     /// The program and its version.
     pub generator: String,
-    /// The worst status of all SLOs: missed, then no data, then met.
+    /// The worst of all promises: missed, then no data, then met. An SLO that was not evaluated is
+    /// without data.
     pub status: Status,
+    /// How many promises were kept.
+    pub verdict: Verdict,
     /// The moment at which the windows end.
     pub at: Timestamp,
     /// The time that events were taken from.
@@ -52,6 +55,65 @@ pub struct ReplayReport {
     pub not_evaluated: Vec<NotEvaluated>,
     /// What a reader of the numbers should know.
     pub warnings: Vec<String>,
+}
+
+/// How many promises were kept: the counts behind every summary and behind the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Verdict {
+    /// What was promised: objectives, each composite as one, since its components explain it, and
+    /// each SLO that was not evaluated as one. The sum of the next four.
+    pub objectives: u64,
+    /// Kept.
+    pub met: u64,
+    /// Not kept.
+    pub missed: u64,
+    /// Evaluated, without enough data to tell.
+    pub no_data: u64,
+    /// SLOs that could not be evaluated.
+    pub not_evaluated: u64,
+    /// Slices of all objectives. They explain their objective and do not change the verdict.
+    pub slices: u64,
+    /// Of those, the ones whose own budget is overspent.
+    pub slices_missed: u64,
+}
+
+impl Verdict {
+    /// Counts what `slos` and the SLOs left out say.
+    pub(crate) fn of(slos: &[SloReport], not_evaluated: &[NotEvaluated]) -> Self {
+        let mut verdict = Self { not_evaluated: not_evaluated.len() as u64, ..Self::default() };
+        for slo in slos {
+            match &slo.composite {
+                Some(whole) => verdict.count(whole.status()),
+                None => slo.objectives.iter().for_each(|o| verdict.count(o.total.status)),
+            }
+            for slice in slo.objectives.iter().flat_map(|objective| &objective.slices) {
+                verdict.slices += 1;
+                verdict.slices_missed += u64::from(slice.assessment.status == Status::Missed);
+            }
+        }
+        verdict.objectives = verdict.met + verdict.missed + verdict.no_data + verdict.not_evaluated;
+        verdict
+    }
+
+    fn count(&mut self, status: Status) {
+        match status {
+            Status::Met => self.met += 1,
+            Status::Missed => self.missed += 1,
+            Status::NoData => self.no_data += 1,
+        }
+    }
+
+    /// The worst of all: a miss outweighs no data, no data outweighs a success, and so does an SLO
+    /// that was not evaluated. No data where nothing was promised.
+    pub fn status(&self) -> Status {
+        if self.missed > 0 {
+            Status::Missed
+        } else if self.met == self.objectives && self.met > 0 {
+            Status::Met
+        } else {
+            Status::NoData
+        }
+    }
 }
 
 /// One input.

@@ -138,8 +138,11 @@ fn every_number_of_the_summary_is_the_reports() {
     }
     let labels = ["SLI", "Target", "Valid", "Good", "Bad", "Budget remaining", "Burn"];
     let tags = parse(&page.out);
+    let start = tags.iter().position(|tag| tag.get("id") == Some("summary")).unwrap();
+    let rest = &tags[start + 1..];
+    let end = rest.iter().position(|tag| tag.name == "table").unwrap();
     let column = |label: &str| -> Vec<Option<f64>> {
-        let cells = tags.iter().filter(|tag| tag.get("data-label") == Some(label));
+        let cells = rest[..end].iter().filter(|tag| tag.get("data-label") == Some(label));
         cells.map(|cell| cell.get("data-sort").unwrap().parse().ok()).collect()
     };
     assert_eq!(expected.len(), 2);
@@ -162,7 +165,38 @@ fn every_number_of_the_summary_is_the_reports() {
     // 540 minutes of three events each, 30 of them bad, counted by hand.
     assert!(page.out.contains(r#"data-label="Valid" data-sort="1620">1,620</td>"#));
     assert!(page.out.contains(r#"data-label="Bad" data-sort="30">30</td>"#));
-    assert!(page.out.contains(">1 of 2 objectives missed</h1>"));
+    assert!(page.out.contains(">1 of 2 objectives met, 1 missed</h1>"));
+}
+
+#[test]
+fn every_cell_says_its_column_where_the_table_is_stacked() {
+    let (_directory, page) = run(&two(), &["-o", "html"]);
+    let mut cells = 0;
+    for table in page.out.split("<table").skip(1) {
+        let table = table.split("</table>").next().unwrap();
+        // A table without a head names its rows; the cell is all of the block.
+        if !table.contains("<thead>") {
+            continue;
+        }
+        for cell in table.split("<td").skip(1) {
+            let is_empty = cell.split_once('>').unwrap().1.starts_with("</td>");
+            assert!(is_empty || cell.split('>').next().unwrap().contains("data-label="), "{cell}");
+            cells += 1;
+        }
+    }
+    assert!(cells > 50, "{cells}");
+}
+
+#[test]
+fn a_tooltip_says_what_the_tables_say() {
+    let (_directory, page) = run(&two(), &["-o", "html"]);
+    let tags = parse(&page.out);
+    let chart = tags.iter().find(|tag| tag.get("data-points").is_some()).unwrap();
+    let last = chart.get("data-points").unwrap().split(' ').next_back().unwrap();
+    let left = last.split(',').nth(3).unwrap();
+    // 30 bad of 1,620 at 99 %: 185.2 % of 16.2 is spent.
+    assert_eq!(left, "-85.2%");
+    assert!(page.out.contains(&format!("<dt>Budget remaining</dt><dd>{left}<small>")));
 }
 
 /// A number, or a share written as text.
@@ -271,5 +305,9 @@ fn many_slos_are_folded_and_only_the_worst_are_drawn() {
         page.out.contains("Charts are drawn for the 50 objectives with the least budget of 60.")
     );
     assert!(tags.iter().all(|tag| tag.name != "details" || tag.get("open").is_none()));
-    assert!(page.out.contains(">50 of 60 objectives missed</h1>"));
+    assert!(page.out.contains(">10 of 60 objectives met, 50 missed</h1>"));
+    // So many are laid out when they come near; fewer are there at once, for pictures of the page.
+    assert!(page.out.contains(r#"<main id="main" class="lazy">"#));
+    let (_directory, few) = run(&slos[..49].join("---\n"), &["-o", "html"]);
+    assert!(few.out.contains("<main id=\"main\">"));
 }

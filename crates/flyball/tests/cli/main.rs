@@ -7,3 +7,4 @@ mod replay;
 mod run;
 mod schema;
 mod slo;
+mod verdict;

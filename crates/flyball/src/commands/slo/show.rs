@@ -357,7 +357,14 @@ fn window(window: &Window) -> String {
         many => format!("every {many} calendar {unit}s"),
     };
     let zone = calendar.zone.iana_name().unwrap_or("an unnamed zone");
-    format!("{each} in {zone}, counted from {}", calendar.anchor)
+    let nominal = match calendar.unit {
+        CalendarUnit::Day | CalendarUnit::Week => String::new(),
+        // Their lengths differ; a replay shows the budget of the period that it is about.
+        CalendarUnit::Month | CalendarUnit::Quarter | CalendarUnit::Year => {
+            format!("; budget and alerts as of {}", nominal_length(window))
+        }
+    };
+    format!("{each} in {zone}, counted from {}{nominal}", calendar.anchor)
 }
 
 const fn comparison(comparison: Comparison) -> &'static str {

@@ -86,7 +86,7 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     let unnamed = args.input.service.clone().unwrap_or_else(|| stem(&inputs));
     let documents = write::documents(&choices, &unnamed, args.objective_window)?;
     match args.output {
-        Output::Yaml => print(&write::yaml(&documents, &summary))?,
+        Output::Yaml => print(&write::yaml(&documents, &summary, args.objective_window))?,
         Output::Table => print(&write::table(&documents))?,
     }
     if history.services_left_out() > 0 {

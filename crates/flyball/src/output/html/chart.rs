@@ -88,12 +88,13 @@ pub(super) fn draw(
     for (at, point) in points.iter().enumerate() {
         let space = if at == 0 { "" } else { " " };
         write!(out, "{space}{},{},", point.valid, point.bad)?;
+        // As text, so that a tooltip says what the tables say.
         if let Some(sli) = point.sli {
-            write!(out, "{:.6}", words_floor(sli))?;
+            out.push_str(&words::percent_down(sli, 4));
         }
         out.push(',');
         if let Some(left) = point.remaining_share {
-            write!(out, "{left:.4}")?;
+            out.push_str(&words::percent(left));
         }
     }
     let ends = points.iter().rev().find_map(|point| point.remaining_share);
@@ -141,21 +142,21 @@ pub(super) fn draw(
     write!(out, r#"<line class="cross" x1="0" x2="0" y1="{}" y2="{axis}"/></svg>"#, BUDGET.top)?;
     writeln!(
         out,
-        "<figcaption>Times in UTC, {} a step; grey: no data. Hover, or focus and use the arrow keys, for the numbers of a step.</figcaption></figure>",
+        "<figcaption>Times in UTC, {} a step; grey: no data, dashed: the target. Hover, or focus and use the arrow keys, for the numbers of a step.</figcaption></figure>",
         words::duration(chart.bucket)
     )
 }
 
-/// The six decimals that a tooltip needs, never rounded up to a promise.
-fn words_floor(share: f64) -> f64 {
-    (share * 1e6 + 1e-7).floor() / 1e6
+fn open(out: &mut String, panel: Panel) -> Result {
+    part(out, panel, 0.0, panel.height)
 }
 
-fn open(out: &mut String, panel: Panel) -> Result {
-    let Panel { top, height } = panel;
+/// Opens what lies between two heights of `panel`; what is drawn outside them is cut off.
+fn part(out: &mut String, panel: Panel, from: f64, to: f64) -> Result {
+    let (y, height) = (panel.top + from, to - from);
     write!(
         out,
-        r#"<svg x="0" y="{top}" width="100%" height="{height}" viewBox="0 0 {UNITS} {height}" preserveAspectRatio="none">"#
+        r#"<svg x="0" y="{y:.2}" width="100%" height="{height:.2}" viewBox="0 {from:.2} {UNITS} {height:.2}" preserveAspectRatio="none">"#
     )
 }
 
@@ -171,9 +172,12 @@ fn title(out: &mut String, panel: Panel, name: &str, note: &str) -> Result {
 fn rule(out: &mut String, panel: Panel, y: f64, class: &str, text: &str) -> Result {
     let y = panel.top + y;
     write!(out, r#"<line class="{class}" x1="0" x2="100%" y1="{y:.2}" y2="{y:.2}"/>"#)?;
-    // Under the line at the panel's head, above it elsewhere.
-    let below = if y - panel.top < 14.0 { 12.0 } else { -4.0 };
-    write!(out, r#"<text x="2" y="{:.2}">{text}</text>"#, y + below)
+    margin(out, y + 4.0, text)
+}
+
+/// A label in the margin to the left of the panels, where no curve runs through it.
+fn margin(out: &mut String, y: f64, text: &str) -> Result {
+    write!(out, r#"<text x="-6" y="{y:.2}" text-anchor="end">{text}</text>"#)
 }
 
 /// Stretches of equal kind: the positions from which and up to which `holds`.
@@ -208,12 +212,20 @@ fn gaps(out: &mut String, points: &[Point], height: f64, known: impl Fn(&Point) 
     Ok(())
 }
 
-/// Steps through `value`, broken where it is unknown; with `foot`, the area down to it.
+/// What steps are drawn as.
+#[derive(Debug, Clone, Copy)]
+enum Drawn {
+    Line,
+    /// The area between the steps and this height.
+    Area(f64),
+}
+
+/// Steps through `value`, broken where it is unknown.
 fn steps(
     out: &mut String,
     class: &str,
     points: &[Point],
-    foot: Option<f64>,
+    drawn: Drawn,
     value: impl Fn(&Point) -> Option<f64>,
 ) -> Result {
     let step = UNITS / points.len() as f64;
@@ -224,10 +236,10 @@ fn steps(
         for (at, point) in points.iter().enumerate().take(run.end).skip(run.start) {
             let Some(y) = value(point) else { continue };
             let right = (at + 1) as f64 * step;
-            match foot {
+            match drawn {
                 _ if at > run.start && (y - before).abs() < 0.005 => {}
-                Some(foot) if at == run.start => write!(out, "M{x:.1} {foot:.2}V{y:.2}")?,
-                None if at == run.start => write!(out, "M{x:.1} {y:.2}")?,
+                Drawn::Area(foot) if at == run.start => write!(out, "M{x:.1} {foot:.2}V{y:.2}")?,
+                Drawn::Line if at == run.start => write!(out, "M{x:.1} {y:.2}")?,
                 _ => write!(out, "V{y:.2}")?,
             }
             // A level stretch is one line: wait for the next change.
@@ -237,12 +249,18 @@ fn steps(
             }
             before = y;
         }
-        if let Some(foot) = foot {
+        if let Drawn::Area(foot) = drawn {
             write!(out, "V{foot:.2}Z")?;
         }
     }
     out.push_str(r#""/>"#);
     Ok(())
+}
+
+/// The shares that the budget's panel names below zero: a few round ones down to `bottom`.
+fn levels_below(bottom: f64) -> impl Iterator<Item = f64> {
+    let step = [0.25, 0.5, 1.0].into_iter().find(|step| -bottom / step < 4.0).unwrap_or(1.0);
+    (1..).map(move |number| f64::from(number) * -step).take_while(move |level| *level >= bottom)
 }
 
 fn remaining(out: &mut String, points: &[Point]) -> Result {
@@ -264,16 +282,27 @@ fn remaining(out: &mut String, points: &[Point]) -> Result {
     let below = |point: &Point| {
         point.remaining_share.filter(|share| *share < 0.0).map(|share| scale.y(share))
     };
-    steps(out, "left", points, Some(zero), above)?;
-    steps(out, "over", points, Some(zero), below)?;
-    steps(out, "line", points, None, above)?;
-    steps(out, "below", points, None, below)?;
+    steps(out, "left", points, Drawn::Area(zero), above)?;
+    steps(out, "over", points, Drawn::Area(zero), below)?;
     out.push_str("</svg>");
+    // One line in two colours, each cut off at zero, so that no gap is left where it crosses.
+    let all = |point: &Point| point.remaining_share.map(|share| scale.y(share));
+    let above = if bottom < 0.0 { zero } else { BUDGET.height + 1.0 };
+    for (class, from, to) in [("line", -1.0, above), ("below", above, BUDGET.height + 1.0)] {
+        if from < to {
+            part(out, BUDGET, from, to)?;
+            steps(out, class, points, Drawn::Line, all)?;
+            out.push_str("</svg>");
+        }
+    }
     rule(out, BUDGET, 0.0, "grid", "100%")?;
     if zero > 60.0 {
         rule(out, BUDGET, scale.y(0.5), "grid", "50%")?;
     }
-    rule(out, BUDGET, zero, "axis", if bottom < 0.0 { "0%, overspent below" } else { "0%" })
+    for level in levels_below(bottom) {
+        rule(out, BUDGET, scale.y(level), "grid", &format!("{:.0}%", level * 100.0))?;
+    }
+    rule(out, BUDGET, zero, "axis", "0%")
 }
 
 fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
@@ -298,9 +327,9 @@ fn sli(out: &mut String, points: &[Point], target: Target) -> Result {
     open(out, SLI)?;
     gaps(out, points, SLI.height, |point| point.sli.is_some())?;
     write!(out, r#"<path class="grid" d="M0 {0:.2}H{UNITS}"/>"#, scale.y(1.0))?;
-    steps(out, "line", points, None, |point| point.sli.map(|sli| scale.y(sli)))?;
+    steps(out, "line", points, Drawn::Line, |point| point.sli.map(|sli| scale.y(sli)))?;
     out.push_str("</svg>");
-    rule(out, SLI, scale.y(promised), "target", &format!("target {target}"))?;
+    rule(out, SLI, scale.y(promised), "target", &target.to_string())?;
     rule(out, SLI, SLI.height, "grid", &words::percent_down(bottom, 2))
 }
 
@@ -345,7 +374,7 @@ fn bands(out: &mut String, time: Interval, firings: &[Firing], axis: f64) -> Res
         write!(
             out,
             r#"<rect class="band-{}" x="{start:.3}%" y="{}" width="{:.3}%" height="{}"/>"#,
-            severity(firing.severity),
+            words::severity(firing.severity),
             BUDGET.top,
             (end - start).max(0.15),
             axis - BUDGET.top
@@ -364,11 +393,11 @@ fn alerts(out: &mut String, time: Interval, firings: &[Firing], lanes: &[Severit
         String::new()
     };
     title(out, Panel { top: ALERTS_TOP, height: LANE }, "Alerts", &note)?;
-    for (lane, severity_) in lanes.iter().enumerate() {
+    for (lane, severity) in lanes.iter().enumerate() {
         let y = ALERTS_TOP + LANE * lane as f64;
-        let name = severity(*severity_);
+        let name = words::severity(*severity);
         for firing in
-            firings.iter().take(FIRINGS_DRAWN_MAX).filter(|firing| firing.severity == *severity_)
+            firings.iter().take(FIRINGS_DRAWN_MAX).filter(|firing| firing.severity == *severity)
         {
             let Some((start, end)) = extent(firing, time) else { continue };
             write!(
@@ -380,14 +409,9 @@ fn alerts(out: &mut String, time: Interval, firings: &[Firing], lanes: &[Severit
                 words::moment(firing.start)
             )?;
         }
-        write!(out, r#"<text x="2" y="{:.1}">{name}</text>"#, y + 10.5)?;
+        margin(out, y + 10.5, name)?;
     }
     Ok(())
-}
-
-/// `page` or `ticket`.
-pub(super) fn severity(severity: Severity) -> &'static str {
-    if severity == Severity::Page { "page" } else { "ticket" }
 }
 
 fn percent(at: Timestamp, time: Interval) -> f64 {
@@ -492,7 +516,7 @@ mod tests {
             point(3, Some(1.0), None),
         ];
         let mut out = String::new();
-        steps(&mut out, "line", &points, None, |point| point.sli.map(|_| 5.0)).unwrap();
+        steps(&mut out, "line", &points, Drawn::Line, |point| point.sli.map(|_| 5.0)).unwrap();
         assert_eq!(out, r#"<path class="line" d="M0.0 5.00H250.0M500.0 5.00H1000.0"/>"#);
         out.clear();
         gaps(&mut out, &points, 9.0, |point| point.sli.is_some()).unwrap();
@@ -510,5 +534,23 @@ mod tests {
             "{out}"
         );
         assert!(out.contains(r#"<path class="left" d="M0.0 98.36V49.18H500.0V98.36Z"/>"#), "{out}");
+        // The line itself is whole in both colours, and each is cut off at zero.
+        let line = "M0.0 49.18H500.0V147.54H1000.0";
+        let above = r#"viewBox="0 -1.00 1000 99.36" preserveAspectRatio="none"><path class="line""#;
+        let below =
+            r#"viewBox="0 98.36 1000 52.64" preserveAspectRatio="none"><path class="below""#;
+        for part in [above, below] {
+            assert!(out.contains(&format!(r#"{part} d="{line}"/>"#)), "{part}: {out}");
+        }
+        assert!(out.contains(">-25%</text>") && out.contains(">-50%</text>"), "{out}");
+    }
+
+    #[test]
+    fn a_few_round_shares_are_named_below_zero() {
+        let named = |bottom: f64| levels_below(bottom).collect::<Vec<_>>();
+        assert_eq!(named(0.0), [0.0; 0]);
+        assert_eq!(named(-0.2625), [-0.25]);
+        assert_eq!(named(-1.05), [-0.5, -1.0]);
+        assert_eq!(named(-3.15), [-1.0, -2.0, -3.0]);
     }
 }

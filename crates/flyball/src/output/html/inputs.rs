@@ -3,42 +3,60 @@
 use std::fmt::{Result, Write};
 
 use super::super::words;
-use super::section::plural;
+use super::super::words::plural;
+use super::table::{Cell, Column, Table, number, text, time};
 use super::text::Safe;
 use crate::replay::ReplayReport;
 
 /// Inputs listed one by one at most.
 const INPUTS_MAX: usize = 200;
 
+const COLUMNS: [Column; 9] = [
+    text("Input"),
+    text("Format"),
+    number("Bytes"),
+    number("Decoded"),
+    number("Lines"),
+    number("Events"),
+    number("Refused"),
+    time("From"),
+    time("To"),
+];
+
 /// Writes what was read and what was refused.
 pub(super) fn write(out: &mut String, report: &ReplayReport) -> Result {
     write!(
         out,
-        r#"<section class="card" id="inputs" aria-labelledby="inputs-h"><h2 id="inputs-h">Inputs</h2><p>{}, {} refused; {} outside the range asked for, {} in the future. Counted in slots of {}.</p><div class="scroll"><table><thead><tr><th scope="col">Input</th><th scope="col">Format</th><th scope="col" class="n">Bytes</th><th scope="col" class="n">Decoded</th><th scope="col" class="n">Lines</th><th scope="col" class="n">Events</th><th scope="col" class="n">Refused</th><th scope="col">From</th><th scope="col">To</th></tr></thead><tbody>"#,
+        r#"<section class="card" id="inputs" aria-labelledby="inputs-h"><h2 id="inputs-h">Inputs</h2><p>{}, {} refused; {} outside the range asked for, {} in the future. Counted in slots of {}.</p>"#,
         plural(report.events, "event", "events"),
         plural(report.rejected, "line", "lines"),
         words::count(report.events_outside_range),
         words::count(report.events_in_future),
         report.slot_width
     )?;
+    let mut table = Table::open(out, "", "", &COLUMNS)?;
     for input in report.inputs.iter().take(INPUTS_MAX) {
-        let moment = |at: Option<_>| at.map_or_else(|| "–".to_owned(), words::moment);
-        write!(
-            out,
-            r#"<tr><th scope="row" class="mono">{}</th><td>{}, {}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="t">{}</td><td class="t">{}</td></tr>"#,
-            Safe(&input.name),
-            Safe(input.format.as_deref().unwrap_or("empty")),
-            Safe(&input.compression),
-            words::count(input.bytes_read),
-            words::count(input.bytes_decoded),
-            words::count(input.lines),
-            words::count(input.events),
-            words::count(input.rejected.iter().map(|rejected| rejected.count).sum()),
-            moment(input.first),
-            moment(input.last)
+        let moment = |at: Option<_>| Cell::from(at.map_or_else(|| "–".to_owned(), words::moment));
+        let format = input.format.as_deref().unwrap_or("empty");
+        let packed = match input.compression.as_str() {
+            "none" => String::new(),
+            compression => format!(", {compression}"),
+        };
+        table.row(
+            format_args!(r#"<span class="mono">{}</span>"#, Safe(&input.name)),
+            [
+                format!("{}{}", Safe(format), Safe(&packed)).into(),
+                words::count(input.bytes_read).into(),
+                words::count(input.bytes_decoded).into(),
+                words::count(input.lines).into(),
+                words::count(input.events).into(),
+                words::count(input.rejected.iter().map(|rejected| rejected.count).sum()).into(),
+                moment(input.first),
+                moment(input.last),
+            ],
         )?;
     }
-    out.push_str("</tbody></table></div>\n");
+    table.close();
     if report.inputs.len() > INPUTS_MAX {
         write!(out, "<p>… and {} more inputs.</p>", report.inputs.len() - INPUTS_MAX)?;
     }

@@ -61,7 +61,6 @@
   }
 
   const number = new Intl.NumberFormat("en-US");
-  const percent = (text, digits) => text === "" ? "no data" : (Math.floor(text * 10 ** (digits + 2) + 1e-7) / 10 ** digits).toFixed(digits) + "%";
   const time = (ms) => new Date(ms).toISOString().slice(0, 19).replace("T", " ") + "Z";
   for (const svg of all("svg[data-points]")) {
     const figure = svg.parentElement, cross = svg.querySelector(".cross");
@@ -74,8 +73,9 @@
       const [valid, bad, sli, left] = points[index], x = (index + .5) / points.length * 100;
       cross.setAttribute("x1", x + "%"); cross.setAttribute("x2", x + "%");
       svg.classList.add("on"); tip.hidden = false;
-      tip.textContent = `${time(start + index * bucket)}\nSLI ${percent(sli, 4)} · budget left ${percent(left, 1)}\n${number.format(bad)} bad of ${number.format(valid)}`;
-      const width = figure.clientWidth, place = width * x / 100, own = tip.offsetWidth;
+      tip.textContent = `${time(start + index * bucket)}\nSLI ${sli || "no data"} · budget left ${left || "no data"}\n${number.format(bad)} bad of ${number.format(valid)}`;
+      const plot = svg.getBoundingClientRect(), width = figure.clientWidth, own = tip.offsetWidth;
+      const place = plot.left - figure.getBoundingClientRect().left + plot.width * x / 100;
       tip.style.left = Math.max(0, place + 12 + own > width ? place - own - 12 : place + 12) + "px";
     };
     const hide = () => { svg.classList.remove("on"); if (tip) tip.hidden = true; };

@@ -7,15 +7,20 @@ use flyball_budget::budget::Unit;
 use flyball_budget::chart::Chart;
 use flyball_budget::composite::Weighted;
 use flyball_budget::correction::Applied;
+use flyball_budget::forecast::{Forecast, Outlook};
 use flyball_budget::report::{Assessment, CompositeReport, SliceReport, SloReport};
-use flyball_model::{CorrectionMode, Target};
+use flyball_model::{CorrectionMode, Duration, Target};
 
 use super::super::words;
+use super::super::words::plural;
 use super::chart;
+use super::table::{Cell, Column, Table, number, text, time};
 use super::text::{Safe, badge, bar, burn, key, share};
 
 /// Rows of one table at most; JSON has them all.
 const ROWS_MAX: usize = 200;
+/// How a table of alerts is marked.
+const FIRING_TABLE: &str = r#"class="wide" data-sortable"#;
 
 /// How an SLO is shown.
 #[derive(Debug)]
@@ -64,7 +69,7 @@ pub(super) fn write(out: &mut String, slo: &SloReport, shown: &Shown<'_>) -> Res
                 Safe(objective.name.as_deref().unwrap_or(&format!("{}", at + 1)))
             )?;
         }
-        tiles(out, &objective.total, objective.target)?;
+        tiles(out, &objective.total, objective.target, &objective.slices)?;
         if let Some(Some(course)) = shown.charts.get(at) {
             let title = format!("{name} {}", objective.name.as_deref().unwrap_or_default());
             chart::draw(
@@ -107,7 +112,7 @@ fn weighted(out: &mut String, whole: &Weighted) -> Result {
 }
 
 fn assessment(out: &mut String, slo: &SloReport, total: &Assessment, target: Target) -> Result {
-    tiles(out, total, target)?;
+    tiles(out, total, target, &[])?;
     tables(out, slo, total)
 }
 
@@ -115,13 +120,14 @@ fn unit(total: &Assessment) -> &'static str {
     if matches!(total.budget.unit, Unit::Slices) { "time slices" } else { "events" }
 }
 
-fn tiles(out: &mut String, total: &Assessment, target: Target) -> Result {
+fn tiles(out: &mut String, total: &Assessment, target: Target, slices: &[SliceReport]) -> Result {
     let budget = &total.budget;
     write!(out, r#"<dl class="tiles">"#)?;
     let mut tile = |name: &str, value: &str, note: &str| {
         write!(out, "<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>")
     };
-    tile("Status", &badge(total.status), words::reason(total.reason))?;
+    let reason = format!("{}{}", words::reason(total.reason), words::slices_missed(slices));
+    tile("Status", &badge(total.status), &reason)?;
     tile("SLI", &words::sli(total), &format!("target {target}"))?;
     tile(
         "Bad events",
@@ -129,26 +135,24 @@ fn tiles(out: &mut String, total: &Assessment, target: Target) -> Result {
         &format!("of {} valid, {} good", words::count(budget.valid), words::count(budget.good)),
     )?;
     tile("Budget remaining", &share(budget.remaining_share), &bar(budget.remaining_share))?;
-    tile("Outlook", super::outlook(&total.forecast), &words::forecast(&total.forecast))?;
-    let pages =
-        total.firings.iter().filter(|firing| chart::severity(firing.severity) == "page").count()
-            as u64;
-    let note = match total.firings.len() {
-        0 => "none would have fired".to_owned(),
-        firings => format!(
-            "{}, {}",
-            plural(pages, "page", "pages"),
-            plural(firings as u64 - pages, "ticket", "tickets")
-        ),
-    };
-    tile("Alerts", &words::count(total.firings.len() as u64), &note)?;
+    tile("Outlook", &super::outlook(&total.forecast), &outlook_note(&total.forecast))?;
+    tile("Alerts", &words::count(total.firings.len() as u64), &words::calls(&total.firings))?;
     out.push_str("</dl>\n");
     Ok(())
 }
 
+/// What the outlook rests on; nothing that it says itself.
+fn outlook_note(forecast: &Forecast) -> String {
+    match forecast.outlook {
+        Outlook::AlreadyExhausted => String::new(),
+        Outlook::NotExhausting => format!("at the rate of the last {}", forecast.lookback),
+        Outlook::NoData | Outlook::Exhausts => words::forecast(forecast),
+    }
+}
+
 fn tables(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
     writeln!(out, r#"<div class="cols"><div>"#)?;
-    budget(out, total)?;
+    budget(out, slo, total)?;
     calendar(out, total)?;
     worst_hours(out, total)?;
     out.push_str("</div><div>\n");
@@ -166,23 +170,36 @@ fn tables(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
     Ok(())
 }
 
-fn budget(out: &mut String, total: &Assessment) -> Result {
+fn budget(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
+    const COLUMNS: [Column; 4] =
+        [text("Counted in"), number("Allowed"), number("Spent"), number("Remaining")];
     let budget = &total.budget;
     let known = |minutes: Option<f64>| minutes.map_or_else(|| "–".to_owned(), words::minutes);
     let kind = if budget.calendar.is_some() { "calendar period" } else { "rolling window" };
-    writeln!(
-        out,
-        r#"<h3>Error budget</h3><div class="scroll"><table><caption>{kind} of {}: {}</caption><thead><tr><th scope="col">Counted in</th><th scope="col" class="n">Allowed</th><th scope="col" class="n">Spent</th><th scope="col" class="n">Remaining</th></tr></thead><tbody><tr><th scope="row">{}</th><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr><tr><th scope="row">time</th><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr></tbody></table></div>"#,
+    out.push_str("<h3>Error budget</h3>");
+    let caption = format!(
+        "{kind} of {}: {}",
         words::duration(total.window.full.length()),
-        words::stretch(total.window.full),
+        words::window(slo, total.window.full)
+    );
+    let mut table = Table::open(out, "", &Safe(&caption).to_string(), &COLUMNS)?;
+    table.row(
         unit(total),
-        words::amount(budget.allowed.to_f64()),
-        words::amount(budget.spent.to_f64()),
-        words::amount(budget.remaining.to_f64()),
-        words::minutes(budget.minutes.allowed),
-        known(budget.minutes.spent),
-        known(budget.minutes.remaining),
+        [
+            words::amount(budget.allowed.to_f64()).into(),
+            words::amount(budget.spent.to_f64()).into(),
+            words::amount(budget.remaining.to_f64()).into(),
+        ],
     )?;
+    table.row(
+        "time",
+        [
+            words::minutes(budget.minutes.allowed).into(),
+            known(budget.minutes.spent).into(),
+            known(budget.minutes.remaining).into(),
+        ],
+    )?;
+    table.close();
     let meaning = if matches!(budget.unit, Unit::Slices) {
         "Time is that of the slices."
     } else {
@@ -236,24 +253,36 @@ fn calendar(out: &mut String, total: &Assessment) -> Result {
 }
 
 fn burns(out: &mut String, total: &Assessment) -> Result {
+    const COLUMNS: [Column; 6] = [
+        text("Last"),
+        number("Burn"),
+        number("Error ratio"),
+        number("Valid"),
+        number("Good"),
+        number("Bad"),
+    ];
     if total.burns.is_empty() {
         return Ok(());
     }
-    out.push_str(r#"<h3>Burn</h3><div class="scroll"><table><caption>1 spends exactly the whole budget over the window</caption><thead><tr><th scope="col">Last</th><th scope="col" class="n">Burn</th><th scope="col" class="n">Error ratio</th><th scope="col" class="n">Valid</th><th scope="col" class="n">Good</th><th scope="col" class="n">Bad</th></tr></thead><tbody>"#);
+    out.push_str("<h3>Burn</h3>");
+    let caption = "1 spends exactly the whole budget over the window";
+    let mut table = Table::open(out, "", caption, &COLUMNS)?;
     for each in &total.burns {
-        write!(
-            out,
-            r#"<tr><th scope="row">{}</th><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
+        let ratio = each
+            .error_ratio
+            .map_or_else(|| "–".to_owned(), |ratio| format!("{:.4}%", ratio * 100.0));
+        table.row(
             each.lookback,
-            burn(each.burn),
-            each.error_ratio
-                .map_or_else(|| "–".to_owned(), |ratio| format!("{:.4}%", ratio * 100.0)),
-            words::count(each.valid),
-            words::count(each.good),
-            words::count(each.bad)
+            [
+                burn(each.burn).into(),
+                ratio.into(),
+                words::count(each.valid).into(),
+                words::count(each.good).into(),
+                words::count(each.bad).into(),
+            ],
         )?;
     }
-    out.push_str("</tbody></table></div>\n");
+    table.close();
     Ok(())
 }
 
@@ -261,12 +290,15 @@ fn coverage(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
     let coverage = &total.coverage;
     write!(
         out,
-        "<h3>Coverage</h3><p>{} of the window has data: {} of {} slots. Complete up to {}.</p>",
-        words::percent(coverage.share),
-        words::count(coverage.observed),
-        words::count(coverage.expected),
+        "<h3>Coverage</h3><p>{}. Complete up to {}.</p>",
+        words::coverage(slo, total),
         words::moment(slo.complete_up_to)
     )?;
+    if coverage.gap_count > 0 {
+        out.push_str(
+            r#"<p class="soft">Nothing was recorded in the others: usual where requests are rare, and no failure by itself. A silence longer than usual may mean that the recording stopped.</p>"#,
+        );
+    }
     if !coverage.gaps.is_empty() {
         write!(
             out,
@@ -283,49 +315,54 @@ fn coverage(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
     Ok(())
 }
 
-/// A count with its noun.
-pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", words::count(count), if count == 1 { one } else { many })
-}
+const FIRING: [Column; 9] = [
+    text("Rule"),
+    text("Severity"),
+    time("Start"),
+    time("End"),
+    number("Duration"),
+    number("Detection delay"),
+    number("Burn, peak"),
+    number("Spent in lookback"),
+    number("Spent in window"),
+];
 
 fn firings(out: &mut String, firings: &[Firing]) -> Result {
     if firings.is_empty() {
         out.push_str("<h3>Alerts</h3><p>None would have fired.</p>\n");
         return Ok(());
     }
-    write!(
-        out,
-        r#"<h3>Alerts that would have fired</h3><div class="scroll"><table class="wide" data-sortable><caption>{}</caption><thead><tr><th scope="col">Rule</th><th scope="col">Severity</th><th scope="col">Start</th><th scope="col">End</th><th scope="col" class="n">Duration</th><th scope="col" class="n">Detection delay</th><th scope="col" class="n">Burn, peak</th><th scope="col" class="n">Spent in lookback</th><th scope="col" class="n">Spent in window</th></tr></thead><tbody>"#,
-        listed(firings.len(), "firings"),
-    )?;
-    for firing in firings.iter().take(ROWS_MAX) {
-        let severity = chart::severity(firing.severity);
-        let length = firing.end.map(|end| end.since(firing.start));
-        let end = match firing.end {
-            Some(end) => words::moment(end),
-            None if firing.frozen => "still firing, for lack of data".to_owned(),
-            None => "still firing".to_owned(),
-        };
-        write!(
-            out,
-            r#"<tr><th scope="row">{}</th><td><span class="sev-{severity}">{severity}</span></td><td class="t">{}</td><td class="t">{end}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{:.2}, {:.2}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td></tr>"#,
-            Safe(&firing.rule),
-            words::moment(firing.start),
-            key(length.map(flyball_model::Duration::as_seconds_f64)),
-            length.map_or_else(|| "–".to_owned(), words::duration),
-            firing.detection_delay_seconds,
-            words::length(firing.detection_delay_seconds),
-            firing.burn,
-            firing.burn,
-            firing.burn_peak,
-            firing.spent_in_lookback,
-            words::percent(firing.spent_in_lookback),
-            key(firing.spent_in_window),
-            share(firing.spent_in_window),
-        )?;
+    out.push_str("<h3>Alerts that would have fired</h3>");
+    let caption = format!("{}: {}", listed(firings.len(), "firings"), words::calls(firings));
+    let mut table = Table::open(out, FIRING_TABLE, &caption, &FIRING)?;
+    for firing in words::pages_first(firings).into_iter().take(ROWS_MAX) {
+        table.row(Safe(&firing.rule), firing_cells(firing))?;
     }
-    out.push_str("</tbody></table></div>\n");
+    table.close();
     Ok(())
+}
+
+fn firing_cells(firing: &Firing) -> [Cell; 8] {
+    let severity = words::severity(firing.severity);
+    let length = firing.end.map(|end| end.since(firing.start));
+    let end = match firing.end {
+        Some(end) => words::moment(end),
+        None if firing.frozen => "still firing, for lack of data".to_owned(),
+        None => "still firing".to_owned(),
+    };
+    [
+        format!(r#"<span class="sev-{severity}">{severity}</span>"#).into(),
+        words::moment(firing.start).into(),
+        end.into(),
+        Cell::keyed(
+            length.map_or_else(|| "–".to_owned(), words::duration),
+            key(length.map(Duration::as_seconds_f64)),
+        ),
+        Cell::keyed(words::length(firing.detection_delay_seconds), firing.detection_delay_seconds),
+        Cell::keyed(format!("{:.2}, {:.2}", firing.burn, firing.burn_peak), firing.burn),
+        Cell::keyed(words::percent(firing.spent_in_lookback), firing.spent_in_lookback),
+        Cell::keyed(share(firing.spent_in_window), key(firing.spent_in_window)),
+    ]
 }
 
 fn listed(count: usize, noun: &str) -> String {
@@ -337,28 +374,38 @@ fn listed(count: usize, noun: &str) -> String {
 }
 
 fn worst_hours(out: &mut String, total: &Assessment) -> Result {
+    const COLUMNS: [Column; 4] =
+        [text("Hour from"), number("Bad"), number("Good"), number("Valid")];
     if total.worst_hours.is_empty() {
         return Ok(());
     }
-    out.push_str(r#"<h3>Worst hours</h3><div class="scroll"><table data-sortable><thead><tr><th scope="col">Hour from</th><th scope="col" class="n">Bad</th><th scope="col" class="n">Good</th><th scope="col" class="n">Valid</th></tr></thead><tbody>"#);
+    out.push_str("<h3>Worst hours</h3>");
+    let mut table = Table::open(out, "data-sortable", "", &COLUMNS)?;
     for hour in &total.worst_hours {
-        write!(
-            out,
-            r#"<tr><th scope="row">{}</th><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td></tr>"#,
+        table.row(
             words::moment(hour.interval.start()),
-            hour.bad,
-            words::count(hour.bad),
-            hour.good,
-            words::count(hour.good),
-            hour.valid,
-            words::count(hour.valid)
+            [
+                Cell::keyed(words::count(hour.bad), hour.bad),
+                Cell::keyed(words::count(hour.good), hour.good),
+                Cell::keyed(words::count(hour.valid), hour.valid),
+            ],
         )?;
     }
-    out.push_str("</tbody></table></div>\n");
+    table.close();
     Ok(())
 }
 
 fn slices(out: &mut String, slices: &[SliceReport]) -> Result {
+    const COLUMNS: [Column; 8] = [
+        text("Slice"),
+        text("Status"),
+        number("SLI"),
+        number("Valid"),
+        number("Good"),
+        number("Bad"),
+        number("Remaining"),
+        number("Alerts"),
+    ];
     if slices.is_empty() {
         return Ok(());
     }
@@ -366,64 +413,96 @@ fn slices(out: &mut String, slices: &[SliceReport]) -> Result {
     worst.sort_by(|a, b| {
         b.assessment.budget.bad.cmp(&a.assessment.budget.bad).then_with(|| a.slice.cmp(&b.slice))
     });
-    write!(
-        out,
-        r#"<h3>Slices</h3><div class="scroll"><table data-sortable><caption>{}, most bad events first</caption><thead><tr><th scope="col">Slice</th><th scope="col">Status</th><th scope="col" class="n">SLI</th><th scope="col" class="n">Valid</th><th scope="col" class="n">Good</th><th scope="col" class="n">Bad</th><th scope="col" class="n">Remaining</th><th scope="col" class="n">Alerts</th></tr></thead><tbody>"#,
-        listed(slices.len(), "slices")
-    )?;
-    for slice in worst.into_iter().take(ROWS_MAX) {
+    out.push_str("<h3>Slices</h3>");
+    let caption = format!("{}, most bad events first", listed(slices.len(), "slices"));
+    let mut table = Table::open(out, "data-sortable", &caption, &COLUMNS)?;
+    for slice in worst.iter().take(ROWS_MAX) {
         let total = &slice.assessment;
         let budget = &total.budget;
-        write!(
-            out,
-            r#"<tr><th scope="row">{}</th><td>{}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td><td class="n" data-sort="{}">{}</td><td class="n">{}</td></tr>"#,
+        table.row(
             Safe(&slice.slice),
-            badge(total.status),
-            key(budget.sli),
-            words::sli(total),
-            budget.valid,
-            words::count(budget.valid),
-            budget.good,
-            words::count(budget.good),
-            budget.bad,
-            words::count(budget.bad),
-            key(budget.remaining_share),
-            share(budget.remaining_share),
-            total.firings.len()
+            [
+                Cell::keyed(badge(total.status), format_args!("{:?}", total.status)),
+                Cell::keyed(words::sli(total), key(budget.sli)),
+                Cell::keyed(words::count(budget.valid), budget.valid),
+                Cell::keyed(words::count(budget.good), budget.good),
+                Cell::keyed(words::count(budget.bad), budget.bad),
+                Cell::keyed(share(budget.remaining_share), key(budget.remaining_share)),
+                Cell::keyed(words::calls(&total.firings), total.firings.len()),
+            ],
         )?;
     }
-    out.push_str("</tbody></table></div>\n");
+    table.close();
+    slice_firings(out, &worst)
+}
+
+/// The alerts of slices, folded away: each slice has rules of its own, so there may be many.
+fn slice_firings(out: &mut String, slices: &[&SliceReport]) -> Result {
+    let all = || slices.iter().flat_map(|slice| &slice.assessment.firings);
+    let count = all().count();
+    if count == 0 {
+        return Ok(());
+    }
+    write!(out, "<details><summary>Alerts of slices: {}</summary>", words::calls(all()))?;
+    let mut columns = vec![text("Slice"), text("Rule")];
+    columns.extend_from_slice(&FIRING[1..]);
+    let mut table = Table::open(out, FIRING_TABLE, &listed(count, "firings"), &columns)?;
+    let mut left = ROWS_MAX;
+    for slice in slices {
+        for firing in words::pages_first(&slice.assessment.firings).into_iter().take(left) {
+            left -= 1;
+            let [severity, start, end, length, delay, burn, lookback, window] =
+                firing_cells(firing);
+            let rule = Safe(&firing.rule).to_string().into();
+            table.row(
+                Safe(&slice.slice),
+                [rule, severity, start, end, length, delay, burn, lookback, window],
+            )?;
+        }
+    }
+    table.close();
+    out.push_str("</details>\n");
     Ok(())
 }
 
 fn corrections(out: &mut String, corrections: &[Applied]) -> Result {
+    const COLUMNS: [Column; 6] = [
+        text("Correction"),
+        text("Effect"),
+        text("When"),
+        number("Valid"),
+        number("Good"),
+        number("Bad"),
+    ];
     if corrections.is_empty() {
         return Ok(());
     }
-    write!(
-        out,
-        r#"<div class="objective"><h3>Corrections applied</h3><div class="scroll"><table><caption>{}</caption><thead><tr><th scope="col">Correction</th><th scope="col">Effect</th><th scope="col">When</th><th scope="col" class="n">Valid</th><th scope="col" class="n">Good</th><th scope="col" class="n">Bad</th></tr></thead><tbody>"#,
-        listed(corrections.len(), "occurrences")
-    )?;
+    out.push_str(r#"<div class="objective"><h3>Corrections applied</h3>"#);
+    let mut table = Table::open(out, "", &listed(corrections.len(), "occurrences"), &COLUMNS)?;
     for applied in corrections.iter().take(ROWS_MAX) {
         let mode = match applied.mode {
             CorrectionMode::Drop => "taken out",
             CorrectionMode::CountAsGood => "counted as good",
         };
-        let change = |before, after| format!("{} → {}", words::count(before), words::count(after));
-        write!(
-            out,
-            r#"<tr><th scope="row">{}</th><td>{mode}; {} by {}. {}</td><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
-            Safe(&applied.name),
+        let effect = format!(
+            "{mode}; {} by {}. {}",
             Safe(&applied.category),
             Safe(&applied.author),
-            Safe(applied.reason.as_deref().unwrap_or_default()),
-            words::stretch(applied.interval),
-            change(applied.before.valid, applied.after.valid),
-            change(applied.before.good, applied.after.good),
-            change(applied.before.bad, applied.after.bad),
+            Safe(applied.reason.as_deref().unwrap_or_default())
+        );
+        let change = |before, after| format!("{} → {}", words::count(before), words::count(after));
+        table.row(
+            Safe(&applied.name),
+            [
+                effect.into(),
+                words::stretch(applied.interval).into(),
+                change(applied.before.valid, applied.after.valid).into(),
+                change(applied.before.good, applied.after.good).into(),
+                change(applied.before.bad, applied.after.bad).into(),
+            ],
         )?;
     }
-    out.push_str("</tbody></table></div></div>\n");
+    table.close();
+    out.push_str("</div>\n");
     Ok(())
 }

@@ -46,6 +46,11 @@ pub(super) fn class(status: Status) -> &'static str {
 
 /// A status as shape, colour and word: a disc, a diamond, an empty ring.
 pub(super) fn badge(status: Status) -> String {
+    mark(status, words::status(status))
+}
+
+/// The shape and colour of a status with a word of its own.
+pub(super) fn mark(status: Status, word: &str) -> String {
     let shape = match status {
         Status::Met => {
             r#"<circle class="fill" cx="8" cy="8" r="7"/><path class="mark" d="M4.6 8.3l2.3 2.3 4.5-5"/>"#
@@ -58,9 +63,8 @@ pub(super) fn badge(status: Status) -> String {
         }
     };
     format!(
-        r#"<span class="status {}"><svg width="15" height="15" viewBox="0 0 16 16" aria-hidden="true">{shape}</svg>{}</span>"#,
-        class(status),
-        words::status(status)
+        r#"<span class="status {}"><svg width="15" height="15" viewBox="0 0 16 16" aria-hidden="true">{shape}</svg>{word}</span>"#,
+        class(status)
     )
 }
 

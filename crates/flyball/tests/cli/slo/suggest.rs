@@ -21,6 +21,8 @@ fn round_trip(directory: &Path, inputs: &[&str]) -> (String, Value) {
     let path = path.to_str().unwrap();
     let lint = slo(directory, &["lint", path]);
     assert_eq!(lint.code, 0, "{}\n{}", lint.out, ran.out);
+    let fmt = slo(directory, &["fmt", "--check", path]);
+    assert_eq!(fmt.code, 0, "not as `slo fmt` writes it: {}\n{}", fmt.err, ran.out);
     let replay = flyball(directory, &[&["replay", "--slo", path, "-o", "json"], inputs].concat());
     assert_eq!(replay.code, 0, "{}\n{}\n{}", ran.out, replay.out, replay.err);
     let replay = replay.json();
@@ -28,11 +30,20 @@ fn round_trip(directory: &Path, inputs: &[&str]) -> (String, Value) {
         assert_eq!(slo["status"], "met", "{slo:#}");
         // The evidence in the comments is what the replay counts.
         let budget = &slo["objectives"][0]["budget"];
-        let counted = format!("{} of {} bad", budget["bad"], budget["valid"]);
+        let count = |key: &str| thousands(budget[key].as_u64().unwrap());
+        let counted = format!("{} of {} bad", count("bad"), count("valid"));
         assert!(ran.out.contains(&counted), "{}: {counted} is not in\n{}", slo["slo"], ran.out);
         assert!(budget["spent_share"].as_f64().unwrap() <= 0.7, "{slo:#}");
     }
     (ran.out, replay)
+}
+
+/// A count below a million as people write it.
+fn thousands(count: u64) -> String {
+    match count {
+        0..1_000 => count.to_string(),
+        _ => format!("{},{:03}", count / 1_000, count % 1_000),
+    }
 }
 
 fn names(replay: &Value) -> Vec<&str> {
@@ -91,12 +102,17 @@ fn each_service_gets_availability_and_two_latencies() {
     );
     // 0.2 % bad spends 40 % of the budget at 99.5 % and 200 % at 99.9 %.
     assert_eq!(target(&replay, "shop-api-availability"), 0.995);
-    assert!(yaml.contains("99.9% is not kept: 40 of 20000 bad would spend 200 %"), "{yaml}");
+    assert!(yaml.contains("99.9% is not kept: 40 of 20,000 bad would spend 200%"), "{yaml}");
     // 7 % may exceed the threshold of the 90 % target: the first one past 93 ms is 100 ms.
     assert!(yaml.contains("where: duration_ms <= 100"), "{yaml}");
     assert!(yaml.contains("service.name = 'Shop API'"), "{yaml}");
     let table = slo(dir.path(), &["suggest", "-o", "table", "a.ndjson"]);
-    assert!(table.out.contains("40 / 20000"), "{}", table.out);
+    assert!(table.out.contains("40 / 20,000"), "{}", table.out);
+    assert!(
+        table.out.contains("Stricter:\n  shop-api-availability: 99.9% is not kept"),
+        "{table:?}"
+    );
+    assert!(table.out.lines().all(|line| line.chars().count() <= 120), "{}", table.out);
 }
 
 #[test]
@@ -112,6 +128,10 @@ fn one_bad_day_is_not_hidden_by_good_ones() {
     // 99.5 % would be kept by all ten days together (28 % spent), and not by that day (278 %).
     assert_eq!(target(&replay, "a-availability"), 0.97, "{yaml}");
     assert!(yaml.contains("alone would overspend"), "{yaml}");
+    // The outage that 3 % allow of the window asked for, whatever a month has.
+    assert!(yaml.contains("or a total outage of 20 h 9 min in 28d."), "{yaml}");
+    let week = slo(dir.path(), &["suggest", "--objective-window", "7d", "a.ndjson"]);
+    assert!(week.out.contains("or a total outage of 5 h 2 min in 7d."), "{}", week.out);
 }
 
 #[test]
@@ -141,7 +161,7 @@ fn spans_inside_a_service_are_no_requests() {
     std::fs::write(dir.path().join("a.ndjson"), text).unwrap();
     let (yaml, replay) = round_trip(dir.path(), &["a.ndjson"]);
     assert_eq!(target(&replay, "a-availability"), 0.9990, "{yaml}");
-    assert!(yaml.contains("3000 spans inside or towards others left out"), "{yaml}");
+    assert!(yaml.contains("3,000 spans inside or towards others left out"), "{yaml}");
 }
 
 #[test]

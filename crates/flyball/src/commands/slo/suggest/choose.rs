@@ -13,6 +13,7 @@ use flyball_budget::alert::exceeds;
 use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
 
 use super::history::{Cell, SIGNALS, Service, THRESHOLDS};
+use crate::output::words::{self, count};
 
 /// Targets of availability, in hundredths of a per cent, the strictest first.
 const AVAILABILITY: [u64; 8] = [9_999, 9_995, 9_990, 9_950, 9_900, 9_700, 9_500, 9_000];
@@ -176,11 +177,14 @@ fn keeps(
     };
     if !spent(SPENT_PERCENT_MAX, valid, bad) {
         return Err(format!(
-            "{bad} of {valid} bad would spend {:.0} % of the budget",
+            "{} of {} bad would spend {:.0}% of the budget",
+            count(bad),
+            count(valid),
             share(valid, bad)
         ));
     }
     if !exceeds(valid - bad, valid, target.share().to_f64(), CONFIDENCE) {
+        let (valid, bad) = (count(valid), count(bad));
         return Err(format!("{valid} events with {bad} bad are too few to tell"));
     }
     let stretch = stretch(service.first, service.last);
@@ -195,10 +199,10 @@ fn keeps(
     for found in [worst, longest].into_iter().flatten() {
         if !spent(100, found.valid, found.bad) {
             return Err(format!(
-                "the stretch {} alone would overspend: {} of {} bad, {:.0} % of its budget",
-                found.interval,
-                found.bad,
-                found.valid,
+                "{} alone would overspend: {} of {} bad, {:.0}% of its budget",
+                words::stretch(found.interval),
+                count(found.bad),
+                count(found.valid),
                 share(found.valid, found.bad)
             ));
         }
@@ -215,6 +219,9 @@ fn stretch(first: Timestamp, last: Timestamp) -> Option<Duration> {
 }
 
 /// The rolling stretch of `length` with the largest bad share; `None` when none is judged.
+///
+/// Stretches end where cells do, and none begins before the first cell: what happened before the
+/// history is unknown. So the first stretch may end after its last cell. The cells span `length`.
 fn worst_of(
     cells: &[(Interval, u64, u64)],
     length: Duration,
@@ -222,10 +229,15 @@ fn worst_of(
 ) -> Option<Stretch> {
     let mut worst: Option<Stretch> = None;
     let (mut valid, mut bad, mut oldest) = (0, 0, 0);
-    for (interval, more_valid, more_bad) in cells {
+    let first_end = cells.first()?.0.start().plus(length);
+    for (at, (interval, more_valid, more_bad)) in cells.iter().enumerate() {
         valid += more_valid;
         bad += more_bad;
-        let start = interval.end().minus(length);
+        if cells.get(at + 1).is_some_and(|(next, ..)| next.end() <= first_end) {
+            continue;
+        }
+        let end = interval.end().max(first_end);
+        let start = end.minus(length);
         // The cell itself stays, even where cells are wider than the stretch.
         while cells[oldest].0.start() < start && cells[oldest].0.end() <= interval.start() {
             valid -= cells[oldest].1;
@@ -236,9 +248,31 @@ fn worst_of(
             u128::from(bad) * u128::from(known.valid) > u128::from(known.bad) * u128::from(valid)
         });
         if is_worse && is_judged(valid, bad) {
-            let interval = Interval::ending(interval.end(), length);
+            let interval = Interval::ending(end, length);
             worst = Some(Stretch { interval, valid, bad });
         }
     }
     worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stretch_begins_before_the_history() {
+        let hour = |number: i64, bad: u64| {
+            let start = Timestamp::from_seconds(number * 3_600);
+            (Interval::starting(start, Duration::from_hours(1)), 10, bad)
+        };
+        let day = Duration::from_days(1);
+        // The first hour is the worst by far; a day that ended with it would begin before it.
+        let cells = [hour(0, 9), hour(5, 0), hour(30, 1), hour(60, 0)];
+        let worst = worst_of(&cells, day, &|_, _| true).unwrap();
+        assert_eq!(worst.interval, Interval::starting(Timestamp::from_seconds(0), day));
+        assert_eq!((worst.valid, worst.bad), (20, 9));
+        // Cells wider than the stretch are judged whole.
+        assert!(worst_of(&cells, Duration::from_minutes(30), &|_, _| true).is_some());
+        assert!(worst_of(&[], day, &|_, _| true).is_none());
+    }
 }

@@ -6,11 +6,12 @@ use std::fmt::Write;
 use flyball_events::ReadSummary;
 use flyball_model::{
     BudgetingMethod, Duration, EventSli, GoodOrBad, Indicator, NoDataRule, Objective, Rational,
-    SLICE_LIMIT_DEFAULT, Slo, Timestamp, Window,
+    SLICE_LIMIT_DEFAULT, Slo, Window,
 };
 
 use super::choose::{Availability, Choice, Kept, Latency};
 use super::history::{SIGNALS, THRESHOLDS};
+use crate::output::words::{self, count};
 
 /// The longest name: a label of RFC 1123, less what is added to a service's name.
 const NAME_CHARS_MAX: usize = 63 - "-availability-99".len();
@@ -173,17 +174,22 @@ fn seen(choice: &Choice<'_>) -> String {
     let mut text = match service.events {
         0 => "no requests".to_owned(),
         events => {
-            format!("{events} requests from {} to {}", second(service.first), second(service.last))
+            format!(
+                "{} requests from {} to {}",
+                count(events),
+                words::moment(service.first),
+                words::moment(service.last)
+            )
         }
     };
     if service.inner_spans > 0 {
-        let _ = write!(text, " ({} spans inside or towards others left out)", service.inner_spans);
+        let _ = write!(
+            text,
+            " ({} spans inside or towards others left out)",
+            count(service.inner_spans)
+        );
     }
     text
-}
-
-fn second(at: Timestamp) -> Timestamp {
-    at.floor(Duration::from_seconds(1))
 }
 
 /// A name of RFC 1123 for a service: lower case, digits, dashes.
@@ -233,17 +239,16 @@ fn percent(part: u64, whole: u64, decimals: u32) -> String {
     let cut = u128::from(part) * 100 * scale / u128::from(whole);
     let (units, rest) = (cut / scale, cut % scale);
     let text = format!("{units}.{rest:0width$}", width = decimals as usize);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn spent(kept: &Kept, valid: u64, bad: u64) -> f64 {
     bad as f64 / (valid.max(1) as f64 * kept.target.error_budget().to_f64()) * 100.0
 }
 
-/// Minutes of total outage that the target allows in 30 days.
-fn minutes_a_month(kept: &Kept) -> Rational {
-    let month = Rational::new(43_200, 1).unwrap_or(Rational::ONE);
-    month.checked_mul(kept.target.error_budget()).unwrap_or(Rational::ZERO)
+/// How long a total outage the target allows in a window, at even traffic.
+fn outage(kept: &Kept, window: Duration) -> String {
+    words::minutes(window.as_minutes_f64() * kept.target.error_budget().to_f64())
 }
 
 fn stretch(length: Duration) -> &'static str {
@@ -251,26 +256,27 @@ fn stretch(length: Duration) -> &'static str {
 }
 
 /// What speaks for an SLO, a line each.
-fn evidence(proposed: &Proposed) -> Vec<String> {
+fn evidence(proposed: &Proposed, window: Duration) -> Vec<String> {
     let Kept { target, valid, bad, worst, stretch: length } = &proposed.kept;
     let mut lines = vec![
         format!(
-            "{target} promised, {} kept: {bad} of {valid} bad, {:.0} % of the budget spent.",
+            "{target} promised, {} kept: {} of {} bad, {:.0}% of the budget spent.",
             percent(valid - bad, *valid, 4),
+            count(*bad),
+            count(*valid),
             spent(&proposed.kept, *valid, *bad)
         ),
         format!(
-            "Allows one bad event in {:.1}, or {} minutes of total outage in 30 days.",
-            1.0 / target.error_budget().to_f64(),
-            minutes_a_month(&proposed.kept)
-        )
-        .replace(".0,", ","),
+            "Allows one bad event in {}, or a total outage of {} in {window}.",
+            words::amount(1.0 / target.error_budget().to_f64()),
+            outage(&proposed.kept, window)
+        ),
     ];
     match (worst, length) {
         (Some(worst), Some(length)) => lines.push(format!(
-            "Worst {}, up to {}: {} kept, {:.0} % of its own budget spent.",
+            "Worst {}, {}: {} kept, {:.0}% of its own budget spent.",
             stretch(*length),
-            worst.interval.end(),
+            words::stretch(worst.interval),
             percent(worst.valid - worst.bad, worst.valid, 4),
             spent(&proposed.kept, worst.valid, worst.bad)
         )),
@@ -289,13 +295,16 @@ fn evidence(proposed: &Proposed) -> Vec<String> {
 }
 
 /// The documents with their evidence as comments.
-pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary) -> String {
+pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary, window: Duration) -> String {
     let mut out = String::from(
         "# Proposed by `flyball slo suggest` from what happened, not from what users need:\n\
          # check with them, then tighten or loosen. Replaying the same inputs meets every SLO here.\n",
     );
     let names: Vec<&str> = summary.inputs.iter().map(|input| input.name.as_str()).collect();
-    comment(&mut out, &format!("Inputs: {} events in {}.", summary.events(), names.join(", ")));
+    comment(
+        &mut out,
+        &format!("Inputs: {} events in {}.", count(summary.events()), names.join(", ")),
+    );
     for service in documents {
         out.push_str("#\n");
         comment(&mut out, &format!("{}: {}.", service.service, service.seen));
@@ -303,9 +312,10 @@ pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary) -> String {
             comment(&mut out, &format!("Not proposed: {reason}."));
         }
     }
-    for proposed in documents.iter().flat_map(|service| &service.slos) {
-        out.push_str("---\n");
-        for line in evidence(proposed) {
+    for (at, proposed) in documents.iter().flat_map(|service| &service.slos).enumerate() {
+        // Between documents and not before the first one, as `slo fmt` has it.
+        out.push_str(if at == 0 { "#\n" } else { "---\n" });
+        for line in evidence(proposed, window) {
             comment(&mut out, &line);
         }
         out.push_str(&proposed.yaml);
@@ -322,27 +332,18 @@ fn comment(out: &mut String, text: &str) {
 pub(super) fn table(documents: &[Documents]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header([
-        "SLO",
-        "TARGET",
-        "KEPT",
-        "BAD / EVENTS",
-        "SPENT",
-        "WORST",
-        "GOOD MEANS",
-        "STRICTER",
-    ]);
-    let mut refused = String::new();
+    table.set_header(["SLO", "TARGET", "KEPT", "BAD / EVENTS", "SPENT", "WORST", "GOOD MEANS"]);
+    let (mut stricter, mut refused) = (String::new(), String::new());
     for service in documents {
         for reason in &service.refused {
-            let _ = writeln!(refused, "{}: no {reason}", service.service);
+            let _ = writeln!(refused, "  {}: {reason}", service.service);
         }
         for proposed in &service.slos {
             let Kept { target, valid, bad, worst, stretch: length } = &proposed.kept;
             let worst = match (worst, length) {
                 (Some(worst), Some(length)) => {
                     format!(
-                        "{:.0} % in a {}",
+                        "{:.0}% in a {}",
                         spent(&proposed.kept, worst.valid, worst.bad),
                         stretch(*length)
                     )
@@ -353,20 +354,25 @@ pub(super) fn table(documents: &[Documents]) -> String {
                 proposed.slo.name.clone(),
                 target.to_string(),
                 percent(valid - bad, *valid, 4),
-                format!("{bad} / {valid}"),
-                format!("{:.0} %", spent(&proposed.kept, *valid, *bad)),
+                format!("{} / {}", count(*bad), count(*valid)),
+                format!("{:.0}%", spent(&proposed.kept, *valid, *bad)),
                 worst,
                 proposed.good.clone(),
-                proposed.stricter.clone(),
             ]);
+            let _ = writeln!(stricter, "  {}: {}", proposed.slo.name, proposed.stricter);
         }
     }
-    let lines: String = table.lines().fold(String::new(), |mut out, line| {
+    let mut out: String = table.lines().fold(String::new(), |mut out, line| {
         out.push_str(line.trim_end());
         out.push('\n');
         out
     });
-    format!("{lines}{refused}")
+    for (title, notes) in [("Stricter", stricter), ("Not proposed", refused)] {
+        if !notes.is_empty() {
+            let _ = write!(out, "\n{title}:\n{notes}");
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -384,9 +390,9 @@ mod tests {
 
     #[test]
     fn percentages_are_cut_not_rounded_up() {
-        assert_eq!(percent(999_999_999, 1_000_000_000, 4), "99.9999 %");
-        assert_eq!(percent(1, 1, 4), "100 %");
+        assert_eq!(percent(999_999_999, 1_000_000_000, 4), "99.9999%");
+        assert_eq!(percent(1, 1, 4), "100%");
         assert_eq!(percent(0, 0, 4), "no data");
-        assert_eq!(percent(995, 1000, 4), "99.5 %");
+        assert_eq!(percent(995, 1000, 4), "99.5%");
     }
 }
