@@ -11,10 +11,25 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, 
 use datafusion::prelude::coalesce;
 use flyball_events::TWIN_SUFFIX;
 
-/// Inserts the casts that make comparisons mean what the literal says.
-pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    expr.transform_up(|expr| match expr {
+/// A text that an attribute is compared with and cannot equal, because it holds no text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Clash {
+    /// The attribute.
+    pub(crate) attribute: String,
+    /// The text.
+    pub(crate) literal: String,
+    /// Whether the attribute holds truth values; numbers otherwise.
+    pub(crate) is_boolean: bool,
+}
+
+/// Inserts the casts that make comparisons mean what the literal says; answers a comparison that
+/// can mean nothing with these types as well.
+pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Clash>)> {
+    let mut found = None;
+    let expr = expr.transform_up(|expr| match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+            let of = clash(&left, &right, schema).or_else(|| clash(&right, &left, schema));
+            found = found.take().or(of);
             let (left, right) = compare(*left, *right, schema)?;
             Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(
                 Box::new(left),
@@ -23,6 +38,10 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             ))))
         }
         Expr::InList(mut list) => {
+            // One of many may be for other events; none that fits is a mistake.
+            let clashes: Option<Vec<Clash>> =
+                list.list.iter().map(|text| clash(&list.expr, text, schema)).collect();
+            found = found.take().or(clashes.unwrap_or_default().into_iter().next());
             if let Some(first) = list.list.first() {
                 let (tested, _) = compare((*list.expr).clone(), first.clone(), schema)?;
                 list.expr = Box::new(tested);
@@ -30,6 +49,7 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             Ok(Transformed::yes(Expr::InList(list)))
         }
         Expr::Between(mut between) => {
+            found = found.take().or_else(|| clash(&between.expr, &between.low, schema));
             let (tested, low) = compare((*between.expr).clone(), (*between.low).clone(), schema)?;
             let (_, high) = compare((*between.expr).clone(), (*between.high).clone(), schema)?;
             (between.expr, between.low, between.high) =
@@ -41,8 +61,39 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             Ok(Transformed::yes(Expr::Like(like)))
         }
         other => Ok(Transformed::no(other)),
+    })?;
+    Ok((expr.data, found))
+}
+
+/// Whether `column` is an attribute without texts and `text` is one that says neither a number nor
+/// a truth value.
+fn clash(column: &Expr, text: &Expr, schema: &DFSchema) -> Option<Clash> {
+    let (Expr::Column(column), Expr::Literal(ScalarValue::Utf8(Some(literal)), _)) = (column, text)
+    else {
+        return None;
+    };
+    let field = schema.field_with_unqualified_name(&column.name).ok()?;
+    let fits = match field.data_type() {
+        DataType::Boolean => literal == "true" || literal == "false",
+        data_type if data_type.is_numeric() => literal.parse::<f64>().is_ok(),
+        _ => true,
+    };
+    if fits || twin_of(&column.name, schema).is_some() {
+        return None;
+    }
+    Some(Clash {
+        attribute: column.name.clone(),
+        literal: literal.clone(),
+        is_boolean: *field.data_type() == DataType::Boolean,
     })
-    .map(|transformed| transformed.data)
+}
+
+/// The column with the texts of a column's values that are no text, where there is one.
+fn twin_of(column: &str, schema: &DFSchema) -> Option<Expr> {
+    let name = format!("{column}{TWIN_SUFFIX}");
+    schema
+        .has_column_with_unqualified_name(&name)
+        .then(|| Expr::Column(datafusion::common::Column::from_name(name)))
 }
 
 fn is_comparison(op: Operator) -> bool {
@@ -101,12 +152,7 @@ fn as_text(expr: Expr, schema: &DFSchema) -> Result<Expr> {
         return Ok(expr);
     }
     let twin = match &expr {
-        Expr::Column(column) => {
-            let name = format!("{}{TWIN_SUFFIX}", column.name);
-            schema
-                .has_column_with_unqualified_name(&name)
-                .then(|| Expr::Column(datafusion::common::Column::from_name(name)))
-        }
+        Expr::Column(column) => twin_of(&column.name, schema),
         _ => None,
     };
     let text = cast(expr, DataType::Utf8);

@@ -1,5 +1,7 @@
 //! Errors of this crate.
 
+use crate::tally::SliPart;
+
 /// A predicate that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -14,10 +16,31 @@ pub struct PredicateError {
     pub hint: Option<String>,
 }
 
+impl PredicateError {
+    /// What the engine has against a term; `message` may end in a line with a hint.
+    pub(crate) fn of_term(term: &str, message: &str) -> Self {
+        let (message, hint) = match message.split_once("\nhint: ") {
+            Some((message, hint)) => (message, Some(hint.to_owned())),
+            None => (message, None),
+        };
+        Self { message: format!("`{term}`: {message}"), line: None, column: None, hint }
+    }
+}
+
 /// A query or a run over events that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// A predicate of an SLO does not yield a truth value over the data's types.
+    /// A predicate of an SLI cannot be evaluated over the data's types.
+    #[error("{error}")]
+    Condition {
+        /// The SLI, by index.
+        sli: usize,
+        /// Which of its predicates.
+        part: SliPart,
+        /// What is wrong.
+        error: PredicateError,
+    },
+    /// A term does not yield a truth value over the data's types.
     #[error("`{predicate}`: {message}")]
     Predicate {
         /// The predicate's text.

@@ -15,9 +15,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ExprWithAlias};
 use flyball_events::TWIN_SUFFIX;
 
-use crate::coerce::coerce;
+use crate::coerce::{Clash, coerce};
 use crate::compare::Comparison;
-use crate::error::QueryError;
+use crate::error::{PredicateError, QueryError};
 use crate::truth::Truth;
 
 /// A term without AND, OR or NOT at its top, with its compiled forms by attribute types.
@@ -28,6 +28,10 @@ pub(crate) struct Leaf {
     /// The attributes it reads, sorted.
     pub(crate) attributes: Vec<String>,
     compiled: HashMap<Vec<Option<DataType>>, Arc<Compiled>>,
+    /// A comparison that could mean nothing with the types of some batch.
+    clash: Option<Clash>,
+    /// Whether the types of some batch gave every comparison a meaning.
+    fits: bool,
 }
 
 #[derive(Debug)]
@@ -38,11 +42,33 @@ struct Compiled {
     expr: Arc<dyn PhysicalExpr>,
     /// What `expr` is, if it reads the first attribute only and merely compares it.
     comparison: Option<Comparison>,
+    clash: Option<Clash>,
 }
 
 impl Leaf {
     pub(crate) fn new(text: String, sql: SqlExpr, attributes: Vec<String>) -> Self {
-        Self { text, sql, attributes, compiled: HashMap::new() }
+        Self { text, sql, attributes, compiled: HashMap::new(), clash: None, fits: false }
+    }
+
+    /// What is wrong with the term after all batches: it compares an attribute with a text, and
+    /// no batch had texts there.
+    pub(crate) fn fault(&self) -> Option<PredicateError> {
+        let Clash { attribute, literal, is_boolean } =
+            self.clash.as_ref().filter(|_| !self.fits)?;
+        let (what, hint) = if *is_boolean {
+            (
+                "true or false",
+                format!("write TRUE or FALSE without quotes, as in `{attribute} = TRUE`"),
+            )
+        } else {
+            ("a number", format!("write a number without quotes, as in `{attribute} <= 300`"))
+        };
+        Some(PredicateError {
+            message: format!("`{attribute}` is {what} in every event, and '{literal}' is not"),
+            line: None,
+            column: None,
+            hint: Some(hint),
+        })
     }
 
     pub(crate) fn sql(&self) -> &SqlExpr {
@@ -109,6 +135,11 @@ impl Leaf {
         let types: Vec<Option<DataType>> =
             columns.iter().map(|c| c.as_ref().map(|c| c.data_type().clone())).collect();
         let compiled = self.compile(state, &types)?;
+        if self.clash.is_none() {
+            self.clash.clone_from(&compiled.clash);
+        }
+        let is_complete = || columns[..self.attributes.len()].iter().all(Option::is_some);
+        self.fits |= compiled.clash.is_none() && is_complete();
         if let Some(comparison) = compiled.comparison
             && let Some(Some(column)) = columns.first()
             && let Some(answers) = comparison.evaluate(column)
@@ -215,7 +246,8 @@ impl Leaf {
             .filter(|(_, data_type)| data_type.is_none())
             .map(|(name, _)| (name.as_str(), absent))
             .collect();
-        let expr = crate::predicate::replace_absent(coerce(expr, &planned)?, &absent)?;
+        let (expr, clash) = coerce(expr, &planned)?;
+        let expr = crate::predicate::replace_absent(expr, &absent)?;
         let schema = Arc::new(Schema::new(fields));
         let actual = DFSchema::try_from(schema.as_ref().clone())?;
         let context = SimplifyContext::builder()
@@ -227,7 +259,7 @@ impl Leaf {
         let expr = simplifier.simplify(simplifier.coerce(expr, &actual)?)?;
         let expr = state.create_physical_expr(expr, &actual)?;
         let comparison = Comparison::of(&expr).filter(|_| columns == [(0, false)]);
-        Ok(Compiled { schema, columns, expr, comparison })
+        Ok(Compiled { schema, columns, expr, comparison, clash })
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> QueryError {

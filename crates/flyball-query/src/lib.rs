@@ -18,7 +18,7 @@ mod tally;
 mod truth;
 
 pub use error::{PredicateError, QueryError};
-pub use names::near_matches;
+pub use names::{listed, near_matches};
 pub use predicate::{PredicateId, PredicateSet};
 pub use tally::{
     Measurement, SLICE_OTHER, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute,

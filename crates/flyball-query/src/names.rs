@@ -101,6 +101,22 @@ pub fn near_matches<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     scored.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
+/// The names for a message, the first twenty of them.
+pub fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    const SHOWN: usize = 20;
+    let mut out = String::new();
+    for (at, name) in names.into_iter().enumerate() {
+        if at == SHOWN {
+            return out + ", …";
+        }
+        if at > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(name.as_ref());
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

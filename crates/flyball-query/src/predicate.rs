@@ -113,6 +113,35 @@ impl PredicateSet {
         }
     }
 
+    /// What is wrong with a predicate after all batches, though each could be evaluated.
+    pub(crate) fn fault(&self, id: PredicateId) -> Option<PredicateError> {
+        match &self.nodes[id.0] {
+            Node::Leaf(leaf) => self.leaves[*leaf].fault(),
+            Node::And(parts) | Node::Or(parts) => parts.iter().find_map(|part| self.fault(*part)),
+            Node::Not(inner) => self.fault(*inner),
+        }
+    }
+
+    /// Whether some predicate compares another attribute with `name`, or lists it, as one would a
+    /// text in quotes.
+    pub(crate) fn is_compared_with(&self, name: &str) -> bool {
+        let is_name = |expr: &SqlExpr| matches!(expr, SqlExpr::Identifier(it) if it.value == name);
+        self.leaves.iter().any(|leaf| {
+            visit_expressions(leaf.sql(), |expr| {
+                let found = match expr {
+                    SqlExpr::BinaryOp { left, right, .. } => {
+                        matches!(left.as_ref(), SqlExpr::Identifier(_)) && is_name(right)
+                    }
+                    SqlExpr::InList { list, .. } => list.iter().any(is_name),
+                    SqlExpr::Like { pattern, .. } => is_name(pattern),
+                    _ => false,
+                };
+                if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .is_break()
+        })
+    }
+
     /// No answers yet, for a new batch.
     pub(crate) fn answers(&self) -> Answers {
         Answers(vec![None; self.nodes.len()])
@@ -214,16 +243,7 @@ fn refused(leaf: &Leaf, error: &QueryError) -> PredicateError {
         QueryError::Predicate { message, .. } => message.clone(),
         other => other.to_string(),
     };
-    let (message, hint) = match message.split_once("\nhint: ") {
-        Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
-        None => (message, None),
-    };
-    PredicateError {
-        message: format!("`{}`: {message}", leaf.text()),
-        line: None,
-        column: None,
-        hint,
-    }
+    PredicateError::of_term(leaf.text(), &message)
 }
 
 impl Leaf {
@@ -266,9 +286,13 @@ pub(crate) fn replace_absent(expr: Expr, absent: &HashMap<&str, &DataType>) -> P
     })
 }
 
-/// Refuses functions whose answer depends on more than the event.
+/// Refuses functions whose answer depends on more than the event: on others, the clock, chance.
 fn refuse_changing(expr: &Expr) -> PlanResult<()> {
     expr.apply(|expr| match expr {
+        Expr::AggregateFunction(call) => datafusion::common::plan_err!(
+            "{}() is about many events, and a condition judges each event alone",
+            call.func.name()
+        ),
         Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
             datafusion::common::plan_err!(
                 "{}() depends on more than the event, so the same events would not always count the same",

@@ -24,7 +24,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::error::QueryError;
 use crate::leaf::first_line;
-use crate::names::{near_matches, tokens};
+use crate::names::{listed, near_matches, tokens};
 
 mod schema;
 
@@ -145,7 +145,7 @@ fn explain(error: &DataFusionError, names: &[String]) -> QueryError {
         let name = name.strip_prefix("events.").unwrap_or(name);
         let near = near_matches(name, names.iter().map(String::as_str));
         let hint = if near.is_empty() {
-            format!("the events have: {}", shorten(names))
+            format!("the events have: {}; text stands in single quotes: '{name}'", listed(names))
         } else {
             format!("did you mean {}?", near.join(" or "))
         };
@@ -158,13 +158,14 @@ fn explain(error: &DataFusionError, names: &[String]) -> QueryError {
             message: format!("{message}\nhint: the events are the table `{TABLE}`"),
         };
     }
+    if message.contains("Cannot cast string") {
+        return QueryError::Sql {
+            message: format!(
+                "{message}\nhint: some values are no numbers; TRY_CAST(attribute AS DOUBLE) makes them null"
+            ),
+        };
+    }
     QueryError::Sql { message }
-}
-
-fn shorten(names: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let more = if names.len() > SHOWN { ", …" } else { "" };
-    names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 /// The events of a source as a table.

@@ -33,6 +33,9 @@ pub const SLICE_OTHER: &str = "other";
 /// Slots kept over all SLIs and slices: about 64 MB.
 const SLOTS_MAX: usize = 2_000_000;
 
+/// Names of services kept to be shown.
+const SERVICES_KEPT: usize = 8;
+
 /// What to count and how finely.
 #[derive(Debug, Clone)]
 pub struct TallyOptions {
@@ -62,6 +65,8 @@ pub struct UnknownAttribute {
     pub attribute: String,
     /// Known names it may have been meant to be, the nearest first.
     pub near: Vec<String>,
+    /// Whether it stands where a text in quotes would: compared with another attribute.
+    pub is_text: bool,
     /// The SLIs that read it, by index.
     pub slis: Vec<usize>,
 }
@@ -78,6 +83,7 @@ pub struct Tallier {
     options: TallyOptions,
     rung: usize,
     seen: BTreeSet<String>,
+    services: BTreeSet<String>,
     outside: u64,
     after_end: u64,
 }
@@ -163,6 +169,7 @@ impl Tallier {
             options,
             rung: 0,
             seen: BTreeSet::new(),
+            services: BTreeSet::new(),
             outside: 0,
             after_end: 0,
         })
@@ -201,7 +208,7 @@ impl Tallier {
     ///
     /// # Errors
     ///
-    /// [`QueryError::Predicate`] when a predicate yields no truth value over the batch's types;
+    /// [`QueryError::Condition`] when a predicate yields no truth value over the batch's types;
     /// [`QueryError::TooManySlots`] past the memory bound at the widest slot.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
         for field in batch.schema_ref().fields() {
@@ -268,9 +275,29 @@ impl Tallier {
                     .into_iter()
                     .map(str::to_owned)
                     .collect();
-                UnknownAttribute { attribute, near, slis }
+                let is_text = self.predicates.is_compared_with(&attribute);
+                UnknownAttribute { attribute, near, is_text, slis }
             })
             .collect()
+    }
+
+    /// Predicates that could be evaluated and yet cannot mean what they say, after all batches: a
+    /// text compared with an attribute that never held texts. With the SLI, by index.
+    pub fn faults(&self) -> Vec<(usize, SliPart, PredicateError)> {
+        let parts = |(at, sli): (usize, &SliCounts)| {
+            [(at, SliPart::Total, sli.total), (at, SliPart::Side, sli.side)]
+        };
+        self.slis
+            .iter()
+            .enumerate()
+            .flat_map(parts)
+            .filter_map(|(at, part, id)| Some((at, part, self.predicates.fault(id)?)))
+            .collect()
+    }
+
+    /// Services that events were of, the first few met, where an SLI demands one by name.
+    pub fn services(&self) -> &BTreeSet<String> {
+        &self.services
     }
 
     /// The rows with a time inside the asked range.
@@ -329,6 +356,14 @@ impl Tallier {
         let names = services.values().as_string::<i32>();
         let wanted: Vec<Option<Vec<usize>>> =
             names.iter().map(|name| self.routed.get(name?).cloned()).collect();
+        for name in names.iter().flatten() {
+            if self.services.len() >= SERVICES_KEPT {
+                break;
+            }
+            if !self.services.contains(name) {
+                self.services.insert(name.to_owned());
+            }
+        }
         if wanted.iter().all(Option::is_none) {
             return Ok(());
         }
@@ -382,7 +417,15 @@ impl Tallier {
         for at in slis {
             let Self { predicates, slis, .. } = self;
             let sli = &mut slis[*at];
-            let Some(bits) = EventBits::of(sli, predicates, batch, &mut answers)? else { continue };
+            let located = |(part, error)| match error {
+                QueryError::Predicate { predicate, message } => {
+                    let error = PredicateError::of_term(&predicate, &message);
+                    QueryError::Condition { sli: *at, part, error }
+                }
+                other => other,
+            };
+            let bits = EventBits::of(sli, predicates, batch, &mut answers).map_err(located)?;
+            let Some(bits) = bits else { continue };
             for run in &runs {
                 sli.counts.add(run.slot, bits.tally(run.start, run.end));
             }
@@ -443,12 +486,14 @@ impl EventBits {
         predicates: &mut PredicateSet,
         batch: &RecordBatch,
         answers: &mut Answers,
-    ) -> Result<Option<Self>, QueryError> {
-        let total = predicates.evaluate(sli.total, batch, answers)?;
+    ) -> Result<Option<Self>, (SliPart, QueryError)> {
+        let mut evaluate =
+            |part, id| predicates.evaluate(id, batch, answers).map_err(|error| (part, error));
+        let total = evaluate(SliPart::Total, sli.total)?;
         if total.yes.iter().all(|word| *word == 0) {
             return Ok(None);
         }
-        let side = predicates.evaluate(sli.side, batch, answers)?;
+        let side = evaluate(SliPart::Side, sli.side)?;
         Ok(Some(Self { total, side, side_is_bad: sli.side_is_bad }))
     }
 

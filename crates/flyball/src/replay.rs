@@ -5,6 +5,7 @@
 
 mod plan;
 mod report;
+mod unmatched;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ pub(crate) use plan::Plan;
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
 };
+use unmatched::{all_outside, refuse_unread, unmatched};
 
 /// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
 const FUTURE_TOLERANCE: Duration = Duration::from_minutes(10);
@@ -87,9 +89,12 @@ pub(crate) fn replay(
         }
     })?;
     if let Some(error) = failed {
-        return Err(error.into());
+        return Err(plan.refuse_failure(set, error));
     }
+    refuse_unread(&summary)?;
     plan.refuse_unknown_attributes(set, &summary, &asked.optional)?;
+    plan.refuse_faults(set)?;
+    let services = plan.tallier.services().clone();
     let slot_width = plan.tallier.slot_width();
     let outside = plan.tallier.outside();
     let in_future = plan.tallier.after_end();
@@ -103,6 +108,12 @@ pub(crate) fn replay(
     let start = times.from.unwrap_or(first).floor(slot_width).min(at);
     let span = Interval::new(start, at)?;
     let mut warnings = warnings(&summary, &measured, slot_width, times);
+    if outside > 0 && outside == summary.events() {
+        warnings.extend(all_outside(&summary));
+    } else if summary.events() > 0 {
+        let of_slos = slos.iter().zip(&measured);
+        warnings.extend(of_slos.filter_map(|(slo, measured)| unmatched(slo, measured, &services)));
+    }
     if times.at.is_none() && times.to.is_none() {
         warnings.extend(lone_end(&measured, slot_width));
     }

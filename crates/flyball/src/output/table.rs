@@ -226,7 +226,7 @@ fn assessment(
     if budget.undecided > 0 {
         writeln!(
             out,
-            "  undecided {} valid events lack an attribute of the condition; they count as bad",
+            "  undecided {} valid events have no answer (an attribute is missing or of another type); they count as bad",
             words::count(budget.undecided)
         )?;
     }

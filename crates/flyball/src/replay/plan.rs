@@ -6,7 +6,8 @@ use flyball_budget::report::slot_width;
 use flyball_events::ReadSummary;
 use flyball_model::{Duration, Slo};
 use flyball_query::{
-    Measurement, PredicateError, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute,
+    Measurement, PredicateError, QueryError, SliPart, SlotLadder, Tallier, TallyOptions,
+    UnknownAttribute, listed,
 };
 use flyball_spec::{Diagnostic, Level, Part, SpecSet};
 
@@ -63,15 +64,7 @@ impl Plan {
         match Tallier::new(&events, options) {
             Ok(tallier) => Ok(Self { tallier, slis, not_evaluated }),
             Err(errors) => {
-                let diagnostics: Vec<Diagnostic> = errors
-                    .iter()
-                    .filter_map(|(sli, part, error)| {
-                        let (slo, objective) = slis[*sli];
-                        condition_error(set, slo, objective, *part, error)
-                    })
-                    .collect();
-                talk::diagnostics(&diagnostics);
-                refuse(errors.len())?;
+                refuse_conditions(set, &slis, &errors)?;
                 unreachable!("the tallier reports at least one error when it fails")
             }
         }
@@ -108,17 +101,7 @@ impl Plan {
             .collect();
         for unknown in &unknown {
             let message = format!("no event has the attribute `{}`", unknown.attribute);
-            let hint = match unknown.near.as_slice() {
-                [] => format!(
-                    "rename one of the inputs with --map FROM={0}, or allow its absence with --optional {0}",
-                    unknown.attribute
-                ),
-                near => format!(
-                    "did you mean {}? or allow its absence with --optional {}",
-                    near.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or "),
-                    unknown.attribute
-                ),
-            };
+            let hint = hint(unknown, &known);
             for sli in &unknown.slis {
                 let (slo, objective) = self.slis[*sli];
                 let slo = &set.slos[slo];
@@ -147,6 +130,36 @@ impl Plan {
         }
     }
 
+    /// Shows a failure of the counting, in the document where it is a condition's.
+    pub(crate) fn refuse_failure(&self, set: &SpecSet, error: QueryError) -> anyhow::Error {
+        match error {
+            QueryError::Condition { sli, part, error } => {
+                match self.refuse_conditions(set, &[(sli, part, error)]) {
+                    Ok(()) => unreachable!("one condition is refused"),
+                    Err(error) => error,
+                }
+            }
+            other => other.into(),
+        }
+    }
+
+    /// Refuses conditions that cannot mean what they say with what the events held.
+    ///
+    /// # Errors
+    ///
+    /// Such conditions; each is shown in its document first.
+    pub(crate) fn refuse_faults(&self, set: &SpecSet) -> anyhow::Result<()> {
+        self.refuse_conditions(set, &self.tallier.faults())
+    }
+
+    fn refuse_conditions(
+        &self,
+        set: &SpecSet,
+        errors: &[(usize, SliPart, PredicateError)],
+    ) -> anyhow::Result<()> {
+        refuse_conditions(set, &self.slis, errors)
+    }
+
     /// The tallies by SLO.
     pub(crate) fn finish(self, set: &SpecSet) -> Finished<'_> {
         let mut slos: Vec<&Slo> = Vec::new();
@@ -164,6 +177,43 @@ impl Plan {
         }
         (slos, self.not_evaluated, measured)
     }
+}
+
+/// What to do about an attribute that no event has; `known` are those they have.
+fn hint(unknown: &UnknownAttribute, known: &[&str]) -> String {
+    let UnknownAttribute { attribute, near, .. } = unknown;
+    if !near.is_empty() {
+        let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        return format!("did you mean {near}? or allow its absence with --optional {attribute}");
+    }
+    if unknown.is_text {
+        return format!("text stands in single quotes: '{attribute}'");
+    }
+    let first = if attribute == "service.name" {
+        "name the service with --service NAME, or take it from an attribute with --map FROM=service.name".to_owned()
+    } else {
+        format!(
+            "rename an attribute with --map FROM={attribute}, or allow its absence with --optional {attribute}"
+        )
+    };
+    format!("{first}; the events have: {}", listed(known))
+}
+
+/// Shows each condition's error in its document, then fails with their number.
+fn refuse_conditions(
+    set: &SpecSet,
+    slis: &[(usize, Option<usize>)],
+    errors: &[(usize, SliPart, PredicateError)],
+) -> anyhow::Result<()> {
+    let diagnostics: Vec<Diagnostic> = errors
+        .iter()
+        .filter_map(|(sli, part, error)| {
+            let (slo, objective) = slis[*sli];
+            condition_error(set, slo, objective, *part, error)
+        })
+        .collect();
+    talk::diagnostics(&diagnostics);
+    refuse(errors.len())
 }
 
 /// The part of an SLO whose condition or slices name `attribute`, and where in its text.

@@ -370,6 +370,69 @@ fn a_wrong_condition_is_shown_under_its_word() {
 }
 
 #[test]
+fn a_condition_that_cannot_mean_what_it_says_is_an_error() {
+    let events = r#"{"time":1772323200,"method":"GET","status":200,"ok":true,"mixed":1}
+{"time":1772323201,"method":"GET","status":500,"ok":false,"mixed":"a"}
+"#;
+    let run = |good: &str| {
+        let directory = directory(&[
+            ("slo.yaml", slo("all", "TRUE", good).as_bytes()),
+            ("events.ndjson", events.as_bytes()),
+        ]);
+        flyball(directory.path(), &["replay", "--slo", "slo.yaml", "events.ndjson"])
+    };
+    for (good, said) in [
+        ("status <> '5%'", "`status` is a number in every event, and '5%' is not"),
+        ("status IN ('ok', 'fine')", "'ok' is not"),
+        ("status BETWEEN 'a' AND 'b'", "'a' is not"),
+        ("ok = 'yes'", "hint: write TRUE or FALSE without quotes"),
+        ("method = GET", "hint: text stands in single quotes: 'GET'"),
+        ("method IN ('PUT', GET)", "hint: text stands in single quotes: 'GET'"),
+        ("missing > 1", "the events have: method, mixed, ok, status"),
+        ("service.name = 'shop'", "--service NAME"),
+        ("time > 5", "Cannot infer common argument type"),
+        ("status", "not true or false"),
+        ("count(*) > 3", "judges each event alone"),
+    ] {
+        let ran = run(good);
+        assert_eq!(ran.code, 2, "{good}: {}", ran.out);
+        assert!(ran.err.contains("slo.yaml:12:") && ran.err.contains(said), "{good}: {}", ran.err);
+    }
+    // Texts that say a number, patterns, and attributes that hold both are meant so.
+    for good in ["status = '200'", "status LIKE '2%'", "mixed = 'a'", "ok = 'true'"] {
+        let ran = run(good);
+        assert_eq!(ran.code, 1, "{good}: {}", ran.err);
+        assert!(ran.out.contains(" 50.0000%"), "{good}: {}", ran.out);
+    }
+}
+
+#[test]
+fn inputs_that_have_nothing_to_do_with_the_slo_are_told() {
+    let directory = directory(&[
+        ("slo.yaml", slo("all", "service.name = 'shopp'", "status < 500").as_bytes()),
+        ("events.ndjson", br#"{"time":"2026-03-01T00:00:00Z","service.name":"shop","status":200}"#),
+        ("when.ndjson", br#"{"at":{"when":"2026-03-01T00:00:00Z"},"status":200}"#),
+        ("own.log", b"2026-03-01 GET /\n2026-03-01 GET /a\n"),
+    ]);
+    let run = |args: &[&str]| {
+        flyball(directory.path(), &[&["replay", "--slo", "slo.yaml"], args].concat())
+    };
+    let ran = run(&["events.ndjson"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("no event matches `service.name = 'shopp'`"), "{}", ran.err);
+    assert!(ran.err.contains("the services there are: shop"), "{}", ran.err);
+    let ran = run(&["--from", "2030-01-01", "events.ndjson"]);
+    assert!(ran.err.contains("all 1 events lie outside the asked time range"), "{}", ran.err);
+    let ran = run(&["when.ndjson"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("hint: `at.when` may be the time of an event"), "{}", ran.err);
+    assert!(ran.err.contains("line 1: {"), "{}", ran.err);
+    let ran = run(&["--format", "combined", "own.log"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("none of the 2 records") && ran.err.contains("nginx:"), "{}", ran.err);
+}
+
+#[test]
 fn an_sli_that_is_a_query_is_named_and_not_decided() {
     let slo = slo("metrics", "TRUE", "TRUE")
         .replace("type: flyball, spec: {where: \"TRUE\"}", "type: prometheus, spec: {query: up}");

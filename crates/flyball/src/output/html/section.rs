@@ -217,7 +217,7 @@ fn budget(out: &mut String, slo: &SloReport, total: &Assessment) -> Result {
     if budget.undecided > 0 {
         write!(
             out,
-            "<p>{} valid events lack an attribute of the condition; they count as bad.</p>",
+            "<p>{} valid events have no answer (an attribute is missing or of another type); they count as bad.</p>",
             words::count(budget.undecided)
         )?;
     }

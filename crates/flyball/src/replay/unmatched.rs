@@ -1,0 +1,124 @@
+//! When the inputs and the SLOs have nothing to do with each other: what to say and what to try.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use flyball_events::{Example, ReadSummary, TimeReader};
+use flyball_model::{Indicator, Slo};
+use flyball_query::{Measurement, listed};
+use serde_json::Value;
+
+/// Times that an event may well have, in nanoseconds since the epoch: 2000 to 2100.
+const LIKELY_NANOS: std::ops::Range<i64> = 946_684_800_000_000_000..4_102_444_800_000_000_000;
+
+/// Refuses inputs of which not one record could be read.
+///
+/// # Errors
+///
+/// The reasons with their first examples, and what to try.
+pub(super) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
+    let rejected = summary.rejected();
+    if summary.events() > 0 || rejected == 0 {
+        return Ok(());
+    }
+    let mut message = format!("none of the {rejected} records could be read");
+    let mut hint = None;
+    // Writing to a text cannot fail.
+    for input in &summary.inputs {
+        for (reason, rejected) in input.rejects.iter() {
+            let _ = write!(message, "\n  {}: {reason} ({})", input.name, rejected.count);
+            for example in &rejected.examples {
+                let _ = write!(message, "\n    line {}: {}", example.line, example.excerpt);
+                hint = hint.or_else(|| time_key(example));
+            }
+        }
+    }
+    let formats = || summary.inputs.iter().filter_map(|input| input.format.as_deref());
+    let is_log = !formats().any(|format| matches!(format, "ndjson" | "csv" | "tsv"));
+    let hint = match hint {
+        Some(key) if formats().any(|format| format == "ndjson") => {
+            format!("`{key}` may be the time of an event: --map {key}=time")
+        }
+        _ if is_log => "name the log's own format, as in --format 'nginx:$remote_addr …' \
+            or --format 'apache:%h …'"
+            .to_owned(),
+        _ => {
+            "name the attribute with the time with --map FROM=time, or another --format".to_owned()
+        }
+    };
+    anyhow::bail!("{message}\nhint: {hint}")
+}
+
+/// The key of a JSON record whose value reads as a time of our days.
+fn time_key(example: &Example) -> Option<String> {
+    let record: Value = serde_json::from_str(&example.excerpt).ok()?;
+    likely_time(&record, "")
+}
+
+fn likely_time(value: &Value, name: &str) -> Option<String> {
+    let text = match value {
+        Value::Object(fields) => {
+            return fields.iter().find_map(|(key, value)| {
+                let dot = if name.is_empty() { "" } else { "." };
+                likely_time(value, &format!("{name}{dot}{key}"))
+            });
+        }
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let nanos = TimeReader::new().text(text.as_bytes())?;
+    LIKELY_NANOS.contains(&nanos).then(|| name.to_owned())
+}
+
+/// That no event lies in the asked range, and where they lie.
+pub(super) fn all_outside(summary: &ReadSummary) -> Option<String> {
+    Some(format!(
+        "all {} events lie outside the asked time range; they are from {} to {}",
+        summary.events(),
+        summary.first()?,
+        summary.last()?
+    ))
+}
+
+/// That no event counts for an SLO, and which services there are if it asks for one.
+pub(super) fn unmatched(
+    slo: &Slo,
+    measured: &[Measurement],
+    services: &BTreeSet<String>,
+) -> Option<String> {
+    if measured.iter().any(|measurement| !measurement.total.is_empty()) {
+        return None;
+    }
+    let indicators =
+        slo.indicator.iter().chain(slo.objectives.iter().filter_map(|o| o.indicator.as_ref()));
+    let totals: Vec<String> = indicators
+        .filter_map(|indicator| match indicator {
+            Indicator::Events(sli) => Some(format!("`{}`", sli.total)),
+            Indicator::Metric(_) => None,
+        })
+        .collect();
+    let asks_service = totals.iter().any(|total| total.contains("service.name"));
+    let seen = if asks_service && !services.is_empty() {
+        format!("; the services there are: {}", listed(services))
+    } else {
+        String::new()
+    };
+    Some(format!("SLO `{}`: no event matches {}{seen}", slo.name, totals.join(" or ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_record_is_found_below_objects() {
+        let key = |excerpt: &str| {
+            time_key(&Example { line: 1, column: None, excerpt: excerpt.to_owned() })
+        };
+        assert_eq!(key(r#"{"a":1,"when":"2026-03-01T00:00:00Z"}"#).as_deref(), Some("when"));
+        assert_eq!(key(r#"{"a":{"at":1772323200}}"#).as_deref(), Some("a.at"));
+        assert_eq!(key(r#"{"duration":12,"x":null}"#), None);
+        assert_eq!(key("no JSON"), None);
+    }
+}
