@@ -67,6 +67,17 @@ fn many_faults_are_found_in_linear_time() {
     assert_eq!(lint(&set).len(), flyball_spec::DIAGNOSTICS_MAX);
 }
 
+/// What fuzzing found worth keeping.
+#[test]
+fn the_corpus_is_read_to_its_end() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/spec");
+    let texts = files(&corpus);
+    assert!(!texts.is_empty());
+    for path in texts {
+        exercise(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+    }
+}
+
 /// Pieces that have broken YAML readers before.
 const PIECES: [&str; 32] = [
     ":",
