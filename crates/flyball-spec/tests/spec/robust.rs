@@ -71,11 +71,12 @@ fn many_faults_are_found_in_linear_time() {
 #[test]
 fn the_corpus_is_read_to_its_end() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/spec");
-    let texts = files(&corpus);
-    assert!(!texts.is_empty());
-    for path in texts {
-        exercise(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+    let mut read = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        exercise(&String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()));
+        read += 1;
     }
+    assert!(read > 10, "{read}");
 }
 
 /// Pieces that have broken YAML readers before.
