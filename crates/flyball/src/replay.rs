@@ -11,13 +11,13 @@ use std::ops::ControlFlow;
 
 use anyhow::bail;
 use flyball_budget::report::{IndicatorSeries, Measured};
-use flyball_budget::{Series, Status, assess, chart};
+use flyball_budget::{Series, Status, assess, chart, correction};
 use flyball_events::{Input, Progress, ReadOptions, ReadSummary, read};
 use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
 use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
 
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, place_of};
 pub use report::{InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA};
 
 /// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
@@ -120,6 +120,7 @@ pub(crate) fn replay(
             inputs: summary.inputs.iter().map(InputReport::new).collect(),
             slos: Vec::with_capacity(slos.len()),
             not_evaluated,
+            corrections: Vec::new(),
             warnings,
         },
         charts: Vec::with_capacity(slos.len()),
@@ -139,6 +140,8 @@ pub(crate) fn replay(
             replayed.charts.push(charts);
         }
     }
+    replayed.report.corrections =
+        correction::summarise(&set.corrections, span, &replayed.report.slos)?;
     replayed.report.status = overall(&replayed.report);
     Ok(replayed)
 }
