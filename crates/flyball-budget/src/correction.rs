@@ -11,6 +11,7 @@
 use flyball_model::{Correction, CorrectionMode, Interval, Schedule, Tally, Timestamp};
 
 use crate::error::BudgetError;
+use crate::report::SloReport;
 use crate::series::Series;
 
 /// The most occurrences of one correction in what is looked at: hourly for more than a year.
@@ -60,6 +61,61 @@ pub struct Applied {
     pub after: Counts,
 }
 
+/// One correction as a whole, also when it changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CorrectionReport {
+    /// The correction's name.
+    pub name: String,
+    /// What it does.
+    pub mode: CorrectionMode,
+    /// The kind of reason.
+    pub category: String,
+    /// Who answers for it.
+    pub author: String,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// The SLOs it applies to, of those that were looked at.
+    pub slos: Vec<String>,
+    /// How many of its occurrences share time with the data.
+    pub occurrences: u64,
+    /// How many slots with data it changed, in all indicators of those SLOs together.
+    pub slots: u64,
+}
+
+/// What became of each of `corrections` in `reports`, over the time `span` that was looked at.
+///
+/// # Errors
+///
+/// As [`expand`].
+pub fn summarise(
+    corrections: &[Correction],
+    span: Interval,
+    reports: &[SloReport],
+) -> Result<Vec<CorrectionReport>, BudgetError> {
+    let one = |correction: &Correction| {
+        let concerned = || reports.iter().filter(|report| applies(correction, &report.slo));
+        let records = concerned().flat_map(|report| &report.corrections);
+        Ok(CorrectionReport {
+            name: correction.name.clone(),
+            mode: correction.mode,
+            category: correction.category.clone(),
+            author: correction.author.clone(),
+            reason: correction.reason.clone(),
+            slos: concerned().map(|report| report.slo.clone()).collect(),
+            occurrences: occurrences(correction, span)?.len() as u64,
+            slots: records
+                .filter(|applied| applied.name == correction.name)
+                .map(|applied| applied.slots)
+                .sum(),
+        })
+    };
+    corrections.iter().map(one).collect()
+}
+
+fn applies(correction: &Correction, slo: &str) -> bool {
+    correction.slos.is_empty() || correction.slos.iter().any(|own| own == slo)
+}
+
 /// A correction with its occurrences in the time that is looked at.
 #[derive(Debug, Clone)]
 pub struct Expanded<'a> {
@@ -80,9 +136,7 @@ pub fn expand<'a>(
 ) -> Result<Vec<Expanded<'a>>, BudgetError> {
     corrections
         .iter()
-        .filter(|correction| {
-            correction.slos.is_empty() || correction.slos.iter().any(|slo| slo == name)
-        })
+        .filter(|correction| applies(correction, name))
         .map(|correction| Ok(Expanded { correction, occurrences: occurrences(correction, span)? }))
         .collect()
 }
@@ -107,25 +161,7 @@ pub fn occurrences(correction: &Correction, span: Interval) -> Result<Vec<Interv
     if length.is_zero() {
         return Err(refuse("its length is zero; hint: write a length such as 2h".to_owned()));
     }
-    let upper = rule.to_ascii_uppercase();
-    if upper.contains("FREQ=SECONDLY") || upper.contains("FREQ=MINUTELY") {
-        let reason = "it repeats more often than hourly; hint: use FREQ=HOURLY or a longer length";
-        return Err(refuse(reason.to_owned()));
-    }
-    let zone_name = match zone.iana_name() {
-        Some(name) => name,
-        None if *zone == jiff::tz::TimeZone::UTC => "UTC",
-        None => {
-            return Err(refuse(
-                "its zone has no IANA name; hint: name one like Europe/Berlin".to_owned(),
-            ));
-        }
-    };
-    let text =
-        format!("DTSTART;TZID={zone_name}:{}\nRRULE:{rule}", start.strftime("%Y%m%dT%H%M%S"));
-    let set: rrule::RRuleSet = text.parse().map_err(|error: rrule::RRuleError| {
-        refuse(format!("{error}; hint: see RFC 5545, section 3.3.10"))
-    })?;
+    let set = flyball_model::recurrence(*start, zone, rule).map_err(refuse)?;
     let set = set.limit();
     let mut found = Vec::new();
     for (step, moment) in set.into_iter().enumerate() {

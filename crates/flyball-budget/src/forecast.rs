@@ -75,7 +75,8 @@ pub fn forecast(
     };
     let counted = counted(account, window.elapsed);
     let recent = account.units().range(Interval::ending(counted.end(), lookback));
-    let valid = account.valid_units(&recent) as f64;
+    let recent_valid = account.valid_units(&recent);
+    let valid = recent_valid as f64;
     let Some(ratio) = account.error_ratio(&recent) else { return empty };
     let course = Course {
         account,
@@ -84,6 +85,8 @@ pub fn forecast(
         is_calendar,
         target,
         budget: target.error_budget().to_f64(),
+        lookback,
+        recent_valid,
         per_second: valid / lookback.as_seconds_f64(),
     };
     if course.is_exhausted() {
@@ -111,7 +114,10 @@ struct Course<'a> {
     target: Target,
     /// `1 - target`.
     budget: f64,
-    /// Valid units a second.
+    lookback: Duration,
+    /// Valid units in the lookback.
+    recent_valid: u64,
+    /// The same, a second.
     per_second: f64,
 }
 
@@ -128,25 +134,46 @@ impl Course<'_> {
         if self.is_calendar { self.per_second * self.seconds_to_end() } else { 0.0 }
     }
 
-    fn seconds_to_end(&self) -> f64 {
-        self.full.end().since(self.counted.end()).as_seconds_f64()
+    fn to_end(&self) -> Duration {
+        self.full.end().since(self.counted.end())
     }
 
+    fn seconds_to_end(&self) -> f64 {
+        self.to_end().as_seconds_f64()
+    }
+
+    /// Whether more is bad than is allowed, decided on integers.
+    ///
+    /// With V valid units counted, v in the lookback of length L, and R of a calendar period to
+    /// come, e of V + v R / L may be bad.
     fn is_exhausted(&self) -> bool {
-        if self.is_calendar {
-            return self.excess() > 0.0;
-        }
-        let allowed = Threshold::of(self.target.error_budget());
+        let budget = self.target.error_budget();
         let range = self.account.units().range(self.counted);
-        self.account.compare(&range, allowed).is_some_and(std::cmp::Ordering::is_gt)
+        let order = if self.is_calendar {
+            let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
+            let valid = u128::from(self.account.valid_units(&range));
+            let to_come = u128::from(self.recent_valid) * nanos(self.to_end());
+            let lookback = nanos(self.lookback);
+            self.account.compare_scaled(
+                &range,
+                &[valid, lookback, u128::from(budget.denominator())],
+                &[valid * lookback + to_come, u128::from(budget.numerator())],
+            )
+        } else {
+            self.account.compare(&range, Threshold::of(budget))
+        };
+        order.is_some_and(std::cmp::Ordering::is_gt)
     }
 
     /// Seconds until the budget is gone at an error ratio; `None` when it lasts.
     fn seconds_left(&self, ratio: f64) -> Option<f64> {
         let mut excess = self.excess();
         if self.is_calendar {
-            let seconds = -excess / (self.per_second * ratio);
-            return (seconds <= self.seconds_to_end()).then_some(seconds.max(0.0));
+            let rate = self.per_second * ratio;
+            // Nothing is left where the budget is spent to the last unit, or where doubles differ
+            // from the integers that say it is not overspent: gone in 0 s, and never in -0 s.
+            let left = if excess < 0.0 { -excess } else { 0.0 };
+            return (rate > 0.0 && left <= rate * self.seconds_to_end()).then(|| left / rate);
         }
         // Old slots leave as evenly as they passed, so the excess is made of straight lines: one
         // while a slot leaves, one while a gap does.

@@ -17,7 +17,7 @@ mod time;
 mod window;
 
 pub use alert::{AlertRule, Comparison, Condition, Evidence, Factor, Severity};
-pub use correction::{Correction, CorrectionMode, Schedule};
+pub use correction::{Correction, CorrectionMode, Schedule, recurrence};
 pub use rational::Rational;
 pub use slo::{
     BudgetingMethod, Composition, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli,

@@ -16,7 +16,8 @@ pub enum TimeError {
     },
     /// Not a whole number with a unit.
     #[error(
-        "`{text}` is not a length of time; write a whole number and one of s, m, h, d, w, like 5m or 28d"
+        "`{text}` is not a length of time; write a whole number and one of s, m, h, d, w, like 5m or 28d; \
+         months and years differ in length, so write them in days"
     )]
     Duration {
         /// The text as given.

@@ -4,6 +4,8 @@
 //! with the nearest known key as a hint. Values come back as options: `None` means that a
 //! diagnostic was noted or nothing was there, and reading goes on.
 
+use std::ops::Range;
+
 use flyball_model::Rational;
 
 use crate::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Level, nearest, shown};
@@ -75,6 +77,15 @@ pub(crate) struct Reader<'r, 's> {
 impl Reader<'_, '_> {
     pub(crate) fn place(&self, span: Span) -> Place {
         Place { source: self.index, span }
+    }
+
+    /// Bytes `within` of a text, as a span of the source; the whole text where escapes hide them.
+    pub(crate) fn within(&self, text: &Text, within: Range<usize>) -> Span {
+        let Some(inside) = self.source.slice(text.at.span).find(&text.value) else {
+            return text.at.span;
+        };
+        let start = text.at.span.start + inside + within.start;
+        Span { start, end: start + within.len().max(1) }
     }
 
     pub(crate) fn error(
@@ -166,6 +177,26 @@ impl Reader<'_, '_> {
         Some(Text { value: text.clone(), at: self.place(node.span) })
     }
 
+    /// A condition in SQL: a text, or TRUE or FALSE without quotes, which SQL reads as YAML does.
+    pub(crate) fn condition(&mut self, node: &Node, hint: &str) -> Option<Text> {
+        if let Data::Scalar(scalar) = &node.data
+            && matches!(meaning(scalar), Meaning::Bool(_))
+        {
+            return Some(Text { value: scalar.text.clone(), at: self.place(node.span) });
+        }
+        self.full_text(node, "where", hint)
+    }
+
+    /// A text that is not empty.
+    fn full_text(&mut self, node: &Node, key: &str, hint: &str) -> Option<Text> {
+        let text = self.text(node)?;
+        if text.value.is_empty() {
+            self.error(node.span, format!("`{key}` is empty"), hint);
+            return None;
+        }
+        Some(text)
+    }
+
     /// A text in formats that take any scalar for one.
     pub(crate) fn any_text(&mut self, node: &Node) -> Option<Text> {
         let scalar = self.scalar(node, "a text")?;
@@ -222,12 +253,17 @@ impl Reader<'_, '_> {
         let zero = unsigned.strip_prefix('-').and_then(Rational::parse).filter(|r| r.is_zero());
         let value = Rational::parse(unsigned).or(zero);
         if value.is_none() {
+            let message = if unsigned.starts_with('-') {
+                format!("`{}` is not {range}", shown(text))
+            } else {
+                format!("`{}` has more digits than are kept exactly", shown(text))
+            };
             let hint = if unsigned.starts_with('-') {
                 ""
             } else {
-                "at most twelve decimal places and 64-bit digits are kept exactly"
+                "write at most twelve decimal places, and whole numbers below 2^64"
             };
-            self.error(node.span, format!("`{}` is not {range}", shown(text)), hint);
+            self.error(node.span, message, hint);
         }
         value
     }
@@ -360,12 +396,7 @@ impl<'n> Fields<'n> {
         r: &mut Reader<'_, '_>,
     ) -> Option<Text> {
         let node = self.require(key, hint, r)?;
-        let text = r.text(node)?;
-        if text.value.is_empty() {
-            r.error(node.span, format!("`{key}` is empty"), hint);
-            return None;
-        }
-        Some(text)
+        r.full_text(node, key, hint)
     }
 
     /// A text of at most `chars_max` characters, or nothing.
@@ -402,13 +433,17 @@ impl<'n> Fields<'n> {
     }
 
     fn leftovers(self, level: Level, r: &mut Reader<'_, '_>) {
+        // A known key without a value: what follows it may have lost its indentation.
+        let mut hollow = None;
         for entry in self.entries {
             if self.known.contains(&entry.key.as_str()) {
+                hollow = entry.value.is_null().then_some(&entry.key);
                 continue;
             }
-            let hint = match nearest(&entry.key, &self.known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}", self.known.join(", ")),
+            let hint = match (nearest(&entry.key, &self.known), hollow) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Some(above)) => format!("is it meant below `{above}`? indent it"),
+                (None, None) => format!("known here: {}", self.known.join(", ")),
             };
             let message = format!("`{}` is not a field here", shown(&entry.key));
             let path = r.field_path(self.node, &entry.key);

@@ -10,7 +10,7 @@ use crate::source::{SourceText, Span};
 /// The most diagnostics kept for one call of [`load`](crate::load): past this a person fixes what
 /// is shown and runs again.
 pub const DIAGNOSTICS_MAX: usize = 200;
-/// The widest piece of a source line that is shown, in characters: fits a terminal.
+/// The widest piece of a line that is shown, in characters: fits a terminal.
 const EXCERPT_CHARS_MAX: usize = 100;
 
 /// How much a diagnostic matters.
@@ -57,10 +57,47 @@ pub struct Diagnostic {
 
 /// The piece of a source line around a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Excerpt {
-    text: String,
-    caret: usize,
-    carets: usize,
+pub struct Excerpt {
+    /// The piece, with `…` where the line was cut; control characters are blanks.
+    pub text: String,
+    /// How many characters stand before what is pointed at.
+    pub caret: usize,
+    /// How many characters are pointed at; at least 1.
+    pub carets: usize,
+}
+
+impl Excerpt {
+    /// The piece of `line` around the `length` characters behind its first `before`, about 100
+    /// characters wide, so that a line of a megabyte shows as one line.
+    pub fn new(line: &str, before: usize, length: usize) -> Self {
+        let chars = line.chars().count();
+        let from = if chars <= EXCERPT_CHARS_MAX {
+            0
+        } else {
+            // The window ends with the line, where it can.
+            let last =
+                (chars - EXCERPT_CHARS_MAX).max(before.saturating_sub(EXCERPT_CHARS_MAX - 1));
+            before.saturating_sub(EXCERPT_CHARS_MAX / 2).min(last)
+        };
+        let mut text: String = line
+            .chars()
+            .skip(from)
+            .take(EXCERPT_CHARS_MAX)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        if chars > from + EXCERPT_CHARS_MAX {
+            text.push('…');
+        } else {
+            text.truncate(text.trim_end().len());
+        }
+        let cut = usize::from(from > 0);
+        if cut > 0 {
+            text.insert(0, '…');
+        }
+        let caret = before - from;
+        let room = EXCERPT_CHARS_MAX.saturating_sub(caret).max(1);
+        Self { text, caret: caret + cut, carets: length.clamp(1, room) }
+    }
 }
 
 impl Diagnostic {
@@ -79,17 +116,7 @@ impl Diagnostic {
         let line_chars = line.chars().count();
         let spanned = source.chars_on_line(span);
         let length = spanned.min(line_chars.saturating_sub(before)).max(1);
-        // A window around the finding, so that a line of a megabyte shows as one line.
-        let from = before.saturating_sub(EXCERPT_CHARS_MAX / 2);
-        let text: String = line
-            .chars()
-            .skip(from)
-            .take(EXCERPT_CHARS_MAX)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let caret = before - from;
-        let room = EXCERPT_CHARS_MAX.saturating_sub(caret).max(1);
-        let excerpt = Excerpt { text, caret, carets: length.min(room) };
+        let excerpt = Excerpt::new(line, before, length);
         Self {
             severity,
             file: source.name().to_owned(),
@@ -116,7 +143,7 @@ impl fmt::Display for Diagnostic {
         writeln!(f, "{}: {}", self.severity, self.message)?;
         writeln!(f, "{:width$}--> {}:{}:{}", "", self.file, self.line, self.column)?;
         writeln!(f, "{:width$} |", "")?;
-        writeln!(f, "{} | {}", self.line, self.excerpt.text.trim_end())?;
+        writeln!(f, "{} | {}", self.line, self.excerpt.text)?;
         let caret = self.excerpt.caret;
         write!(f, "{:width$} | {:caret$}{}", "", "", "^".repeat(self.excerpt.carets))?;
         if !self.path.is_empty() {
@@ -142,10 +169,13 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
     text
 }
 
+/// The shortest beginning of a name that may stand for it: `shop-avail`, not `s`.
+const BEGINNING_MIN: usize = 4;
 /// The most names that are compared for a "did you mean": hints must not make loading quadratic.
 pub(crate) const CANDIDATES_MAX: usize = 500;
 
-/// The candidate nearest to `given`, when it is near enough to be a slip of the fingers.
+/// The candidate nearest to `given`, when it is near enough to be a slip of the fingers, else the
+/// shortest that `given` is the beginning of.
 pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let lower = given.to_lowercase();
     candidates
@@ -158,6 +188,11 @@ pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str
         // A third of the letters: `indicatorRfe` is a slip, `markdown` is another word.
         .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
         .map(|(_, candidate)| candidate)
+        .or_else(|| {
+            let begun = |candidate: &&&str| candidate.to_lowercase().starts_with(&lower);
+            let begun = candidates.iter().filter(begun).filter(|_| lower.len() >= BEGINNING_MIN);
+            begun.min_by_key(|candidate| (candidate.len(), **candidate)).copied()
+        })
 }
 
 /// A value as it is quoted in a message: short, on one line.
@@ -205,7 +240,34 @@ mod tests {
         assert!(shown.len() < 400, "{} bytes", shown.len());
         let lines: Vec<&str> = shown.lines().collect();
         let caret = lines[4].find('^').unwrap();
-        assert!(lines[3][caret..].starts_with("BAD"), "{shown}");
+        let under: String = lines[3].chars().skip(caret).take(3).collect();
+        assert_eq!(under, "BAD", "{shown}");
+    }
+
+    #[test]
+    fn lines_are_cut_only_where_they_must_and_say_so() {
+        let whole = format!("{}BAD", "y".repeat(EXCERPT_CHARS_MAX - 3));
+        let shown = Excerpt::new(&whole, EXCERPT_CHARS_MAX - 3, 3);
+        assert_eq!((shown.text, shown.caret), (whole, EXCERPT_CHARS_MAX - 3));
+        for (before, cut) in [
+            (0, (false, true)),
+            (50, (false, true)),
+            (51, (true, true)),
+            (252, (true, true)),
+            (253, (true, false)),
+            (300, (true, false)),
+        ] {
+            let line = format!("{}BAD{}", "y".repeat(before), "z".repeat(300 - before));
+            let shown = Excerpt::new(&line, before, 3);
+            let at: String = shown.text.chars().skip(shown.caret).take(shown.carets).collect();
+            assert_eq!(at, "BAD", "{before}: {shown:?}");
+            let found = (shown.text.starts_with('…'), shown.text.ends_with('…'));
+            assert_eq!(found, cut, "{before}: {shown:?}");
+            assert!(shown.text.chars().count() <= EXCERPT_CHARS_MAX + 2, "{shown:?}");
+        }
+        // Behind the end of a line, where something is missing.
+        let shown = Excerpt::new(&"y".repeat(200), 200, 1);
+        assert_eq!((shown.text.chars().count(), shown.caret, shown.carets), (100, 100, 1));
     }
 
     #[test]
@@ -214,5 +276,8 @@ mod tests {
         assert_eq!(nearest("indicatorRfe", &known), Some("indicatorRef"));
         assert_eq!(nearest("timewindow", &known), Some("timeWindow"));
         assert_eq!(nearest("markdown", &known), None);
+        let slos = ["shop-availability-eu", "shop-availability", "cart"];
+        assert_eq!(nearest("shop-avail", &slos), Some("shop-availability"));
+        assert_eq!(nearest("sho", &slos), None);
     }
 }

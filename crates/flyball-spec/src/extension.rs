@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 
 use flyball_model::{Composition, Duration, NoDataRule, Rational};
 
-use crate::decode::Text;
+use crate::decode::{Reader, Text};
 use crate::diagnostic::{nearest, shown};
 use crate::openslo::Metadata;
-use crate::session::Session;
 
 /// What the keys of our annotations begin with.
 pub(crate) const PREFIX: &str = "flyball.dev/";
@@ -20,7 +19,7 @@ const LOOKBACKS_MAX: usize = 12;
 const KEYS: [&str; 5] = ["no-data", "coverage-floor", "composite", "lookbacks", "alerting"];
 
 /// The settings of an SLO that OpenSLO has no field for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Extension {
     pub(crate) no_data: NoDataRule,
     pub(crate) coverage_floor: Rational,
@@ -42,7 +41,7 @@ impl Default for Extension {
 }
 
 /// Reads the annotations of an SLO; faults are noted and leave the default.
-pub(crate) fn extension(metadata: &Metadata, session: &mut Session<'_>) -> Extension {
+pub(crate) fn extension(metadata: &Metadata, r: &mut Reader<'_, '_>) -> Extension {
     let mut found = Extension::default();
     for (key, text) in &metadata.annotations {
         let Some(name) = key.strip_prefix(PREFIX) else { continue };
@@ -71,7 +70,9 @@ pub(crate) fn extension(metadata: &Metadata, session: &mut Session<'_>) -> Exten
             },
             "lookbacks" => match lookbacks(value) {
                 Some(list) => set(&mut found.lookbacks, list),
-                None => refused("a list of different lengths of time, like \"5m, 1h, 6h, 1d, 3d\""),
+                None => refused(
+                    "a list of different lengths of time in s, m, h, d or w, like \"5m, 1h, 6h, 1d\"",
+                ),
             },
             "alerting" if !value.is_empty() => set(&mut found.alerting, Some(text.clone())),
             "alerting" => refused("the name of an AlertStrategy or preset"),
@@ -82,8 +83,8 @@ pub(crate) fn extension(metadata: &Metadata, session: &mut Session<'_>) -> Exten
                         format!("known: {}", KEYS.map(|key| format!("{PREFIX}{key}")).join(", "))
                     }
                 };
-                session.error(
-                    text.at,
+                r.error(
+                    text.at.span,
                     format!("`{}` is not an annotation of ours", shown(key)),
                     hint,
                 );
@@ -91,7 +92,7 @@ pub(crate) fn extension(metadata: &Metadata, session: &mut Session<'_>) -> Exten
             }
         };
         if let Some(message) = fault {
-            session.error(text.at, message, "");
+            r.error(text.at.span, message, "");
         }
     }
     found

@@ -21,7 +21,7 @@ use crate::yaml::{CommentMap, Data, Node, emit_json, emit_yaml, parse};
 pub fn format(source: &Source) -> Result<String, Vec<Diagnostic>> {
     let text = SourceText::new(source);
     let fail = |span: Span, message: &str, hint: &str| {
-        let hint = Some(hint.to_owned());
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
         Diagnostic::new(Level::Error, &text, span, String::new(), message.to_owned(), hint)
     };
     if source.text.len() > crate::source::SOURCE_BYTES_MAX {

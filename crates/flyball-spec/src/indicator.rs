@@ -10,7 +10,7 @@ use flyball_model::{
     EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli, SLICE_LIMIT_DEFAULT, SLICE_LIMIT_MAX,
 };
 
-use crate::decode::{Place, Reader};
+use crate::decode::{Place, Reader, Text};
 use crate::diagnostic::shown;
 use crate::openslo::{DataSourceDoc, Metric, Query};
 use crate::session::Session;
@@ -108,21 +108,63 @@ fn events(
     total: &Query,
     session: &mut Session<'_>,
 ) -> Result<Lowered, Refused> {
-    let side_read = {
-        let mut r = session.reader(side.place);
-        let mut fields = r.fields(&side.spec).ok_or(Refused)?;
-        let condition = fields.require_text("where", "a SQL condition like status < 500", &mut r);
-        fields.finish(&mut r);
-        condition
-    };
-    let mut r = session.reader(total.place);
-    let mut fields = r.fields(&total.spec).ok_or(Refused)?;
-    let hint = "a SQL condition like service.name = 'checkout', or \"TRUE\" for every event";
-    let condition = fields.require_text("where", hint, &mut r);
-    let by_node = fields.get("by");
-    let limit = fields.get("sliceLimit");
-    fields.finish(&mut r);
-    let by = by_node.map_or(Some(Vec::new()), |node| attributes(node, &mut r));
+    let side = condition(side, &mut session.reader(side.place));
+    let selection = selection(total, &mut session.reader(total.place));
+    let (side, selection) = (side.ok_or(Refused)?, selection.ok_or(Refused)?);
+    Ok(Lowered {
+        total: Some(selection.total.at),
+        side: Some(side.at),
+        by: selection.by_place,
+        indicator: Indicator::Events(EventSli {
+            total: selection.total.value,
+            side: if side_is_bad {
+                GoodOrBad::Bad(side.value)
+            } else {
+                GoodOrBad::Good(side.value)
+            },
+            by: selection.by,
+            slice_limit: selection.slice_limit,
+        }),
+    })
+}
+
+/// Notes what is wrong with the parts of a ratio that say themselves that they select events, so
+/// that these faults come together with those of the document around them.
+pub(crate) fn check(side: &Query, total: &Query, r: &mut Reader<'_, '_>) {
+    let says = |query: &Query| is_events(query.source_type.as_ref().map(|t| t.value.as_str()));
+    if says(side) {
+        condition(side, r);
+    }
+    if says(total) {
+        selection(total, r);
+    }
+}
+
+/// The condition that selects good or bad events.
+fn condition(side: &Query, r: &mut Reader<'_, '_>) -> Option<Text> {
+    let mut fields = r.fields(&side.spec)?;
+    let hint = "a SQL condition like status < 500";
+    let node = fields.require("where", hint, r);
+    fields.finish(r);
+    r.condition(node?, hint)
+}
+
+/// Which events are valid, and how they are sliced.
+struct Selection {
+    total: Text,
+    by: Vec<String>,
+    by_place: Option<Place>,
+    slice_limit: u32,
+}
+
+fn selection(total: &Query, r: &mut Reader<'_, '_>) -> Option<Selection> {
+    let mut fields = r.fields(&total.spec)?;
+    let hint = "a SQL condition like service.name = 'checkout', or TRUE for every event";
+    let condition = fields.require("where", hint, r);
+    let (by_node, limit) = (fields.get("by"), fields.get("sliceLimit"));
+    fields.finish(r);
+    let condition = condition.and_then(|node| r.condition(node, hint));
+    let by = by_node.map_or(Some(Vec::new()), |node| attributes(node, r));
     let slice_limit = match limit {
         None => Some(SLICE_LIMIT_DEFAULT),
         Some(node) => {
@@ -135,23 +177,11 @@ fn events(
             inside
         }
     };
-    let by_place = by_node.map(|node| r.place(node.span));
-    let (side, total) = (side_read.ok_or(Refused)?, condition.ok_or(Refused)?);
-    let side_place = side.at;
-    Ok(Lowered {
-        total: Some(total.at),
-        side: Some(side_place),
-        by: by_place,
-        indicator: Indicator::Events(EventSli {
-            total: total.value,
-            side: if side_is_bad {
-                GoodOrBad::Bad(side.value)
-            } else {
-                GoodOrBad::Good(side.value)
-            },
-            by: by.ok_or(Refused)?,
-            slice_limit: slice_limit.ok_or(Refused)?,
-        }),
+    Some(Selection {
+        total: condition?,
+        by: by?,
+        by_place: by_node.map(|node| r.place(node.span)),
+        slice_limit: slice_limit?,
     })
 }
 

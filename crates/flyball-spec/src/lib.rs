@@ -19,6 +19,7 @@ mod load;
 mod openslo;
 mod origin;
 mod own;
+mod recurrence;
 mod resolve;
 mod session;
 mod set;
@@ -26,7 +27,7 @@ mod source;
 mod write;
 mod yaml;
 
-pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Level, render};
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Excerpt, Level, render};
 pub use format::format;
 pub use inline::{Referred, export, inline};
 pub use lint::lint;

@@ -11,7 +11,7 @@ use crate::openslo::{self, Document, ServiceDoc, SloDoc, Version};
 use crate::origin::{Origins, Part};
 use crate::own::{self, Defined};
 use crate::resolve::{self, Registry, Unusable};
-use crate::session::Session;
+use crate::session::{BEGINNING, Session};
 use crate::set::{Alerting, Service, SpecSet};
 use crate::source::Source;
 use crate::yaml::Node;
@@ -94,8 +94,7 @@ impl Loader<'_> {
             return;
         }
         let Some(api_version) = api_version else {
-            let hint = "a document begins with `apiVersion: openslo/v1` and `kind: SLO`";
-            r.missing(node, "apiVersion", hint);
+            r.missing(node, "apiVersion", BEGINNING);
             return;
         };
         let Some(text) = r.text(api_version) else { return };
@@ -262,7 +261,9 @@ impl Loader<'_> {
 
     /// A correction may name an SLO that is kept elsewhere, so an unknown name is a warning.
     fn check_corrected(&mut self) {
-        let known: HashSet<&str> = self.set.slos.iter().map(|slo| slo.name.as_str()).collect();
+        // Incomplete ones too: they are there, and cannot be evaluated for other reasons.
+        let known = self.seen.iter().filter(|(kind, _)| *kind == "SLO");
+        let known: HashSet<&str> = known.map(|(_, name)| name.as_str()).collect();
         for name in &self.corrected {
             if known.contains(name.value.as_str()) || self.session.findings.is_full() {
                 continue;

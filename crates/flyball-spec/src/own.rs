@@ -8,12 +8,15 @@ use flyball_model::{
     AlertRule, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence, Factor,
     Interval, Rational, Schedule, Severity, Timestamp,
 };
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::decode::{Fields, Reader, Text};
 use crate::diagnostic::shown;
 use crate::openslo::Version;
 use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
+use crate::recurrence;
 use crate::set::AlertStrategy;
 use crate::yaml::{Data, Node};
 
@@ -318,7 +321,7 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
         );
     }
     let start = start.and_then(|text| {
-        let parsed = text.value.parse::<jiff::civil::DateTime>().ok();
+        let parsed = text.value.parse::<DateTime>().ok();
         if parsed.is_none() {
             let message = format!("`{}` is not a local time", shown(&text.value));
             r.error(text.at.span, message, "write it like 2026-03-01 02:00:00, without an offset");
@@ -333,7 +336,7 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
         r.missing(node, "duration", "how long each occurrence lasts, like 2h");
     }
     let length = length.and_then(|node| positive(node, r));
-    let rule = recurrence(&rule, r);
+    let rule = recurrence(&rule, start.zip(zone.as_ref()), r);
     Some(Schedule::Recurring { start: start?, zone: zone?, length: length?, rule: rule? })
 }
 
@@ -346,44 +349,29 @@ fn instant(text: &Text, r: &mut Reader<'_, '_>) -> Option<Timestamp> {
     instant
 }
 
-/// Parts of a recurrence rule that are understood. Source: RFC 5545, section 3.3.10.
-const RULE_KEYS: [&str; 13] = [
-    "FREQ",
-    "INTERVAL",
-    "COUNT",
-    "UNTIL",
-    "WKST",
-    "BYDAY",
-    "BYMONTH",
-    "BYMONTHDAY",
-    "BYYEARDAY",
-    "BYWEEKNO",
-    "BYSETPOS",
-    "BYHOUR",
-    "BYMINUTE",
-];
-const FREQUENCIES: [&str; 5] = ["HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"];
-
-/// Checks the shape of a rule; its values are checked where it is expanded.
-fn recurrence(text: &Text, r: &mut Reader<'_, '_>) -> Option<String> {
-    let rule = text.value.trim();
-    let rule = rule.strip_prefix("RRULE:").unwrap_or(rule).to_uppercase();
-    let mut frequency = false;
-    for part in rule.split(';') {
-        let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        let known = RULE_KEYS.contains(&key) && !value.is_empty();
-        let frequent = key == "FREQ";
-        frequency |= frequent;
-        if !known || frequent && !FREQUENCIES.contains(&value) {
-            let message = format!("`{}` is not a part of a recurrence rule", shown(part));
-            let hint =
-                format!("like FREQ=WEEKLY;BYDAY=SU; FREQ is one of {}", FREQUENCIES.join(", "));
-            r.error(text.at.span, message, hint);
-            return None;
-        }
+/// Checks a rule by itself, and how it is expanded from `start` where that is known.
+fn recurrence(
+    text: &Text,
+    start: Option<(DateTime, &TimeZone)>,
+    r: &mut Reader<'_, '_>,
+) -> Option<String> {
+    let before = text.value.len() - text.value.trim_start().len();
+    let written = text.value.trim();
+    let bare = written.strip_prefix("RRULE:").unwrap_or(written);
+    let before = before + written.len() - bare.len();
+    // Letters outside ASCII keep their case, so that every byte keeps its place.
+    let rule = bare.to_ascii_uppercase();
+    if let Some(fault) = recurrence::fault(&rule) {
+        let within = before + fault.within.start..before + fault.within.end;
+        r.error(r.within(text, within), fault.message, fault.hint);
+        return None;
     }
-    if !frequency {
-        r.error(text.at.span, "a recurrence rule needs FREQ", "like FREQ=WEEKLY;BYDAY=SU");
+    if let Some((start, zone)) = start
+        && let Err(reason) = flyball_model::recurrence(start, zone, &rule)
+    {
+        let (message, hint) = reason.split_once("; hint: ").unwrap_or((&reason, ""));
+        let message = format!("the rule cannot be expanded: {message}");
+        r.error(text.at.span, message, hint);
         return None;
     }
     Some(rule)

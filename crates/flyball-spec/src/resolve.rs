@@ -12,7 +12,6 @@ use flyball_model::{
 
 use crate::decode::{Place, Text};
 use crate::diagnostic::{CANDIDATES_MAX, nearest, shown};
-use crate::extension::extension;
 use crate::indicator::{self, Lowered};
 use crate::openslo::{
     ConditionDoc, DataSourceDoc, Length, ObjectiveDoc, PolicyDoc, Ref, SliDoc, SloDoc, TargetDoc,
@@ -74,7 +73,7 @@ pub(crate) fn slo(
     let before = session.findings.errors();
     origins.insert(name, Part::Slo, doc.metadata.name.at, session);
     origins.insert(name, Part::Window, doc.window.place, session);
-    let extension = extension(&doc.metadata, session);
+    let extension = &doc.extension;
     let mut making = Making { doc, registry, session, origins, gaps: Vec::new() };
     let window = making.window();
     let shared = doc.indicator.as_ref().and_then(|given| making.indicator(given, None));
@@ -103,7 +102,7 @@ pub(crate) fn slo(
         method: doc.method,
         objectives,
         alert_rules,
-        lookbacks: extension.lookbacks,
+        lookbacks: extension.lookbacks.clone(),
         no_data: extension.no_data,
         coverage_floor: extension.coverage_floor,
     };

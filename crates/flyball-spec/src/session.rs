@@ -5,6 +5,10 @@ use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{Source, SourceText, Span};
 use crate::yaml::{Data, Node, parse};
 
+/// How a document begins, for texts that hold none or something else.
+pub(crate) const BEGINNING: &str =
+    "a document begins with `apiVersion: openslo/v1` and `kind: SLO`";
+
 /// Everything that is read together.
 pub(crate) struct Session<'s> {
     texts: Vec<SourceText<'s>>,
@@ -35,6 +39,7 @@ impl<'s> Session<'s> {
                 continue;
             }
             let parsed = parse(session.texts[index].text());
+            let (documents, errors) = (session.roots.len(), session.findings.errors());
             for document in parsed.documents {
                 match document.data {
                     Data::Sequence(items) => {
@@ -47,6 +52,9 @@ impl<'s> Session<'s> {
             for fault in parsed.faults {
                 let place = Place { source: index, span: fault.span };
                 session.error(place, fault.message, fault.hint.unwrap_or_default());
+            }
+            if session.roots.len() == documents && session.findings.errors() == errors {
+                session.warn(whole, "there is no document here", BEGINNING);
             }
         }
         session

@@ -12,6 +12,8 @@ mod docs;
 mod extensions;
 #[path = "spec/imports.rs"]
 mod imports;
+#[path = "spec/mistakes.rs"]
+mod mistakes;
 #[path = "spec/robust.rs"]
 mod robust;
 #[path = "spec/shape.rs"]

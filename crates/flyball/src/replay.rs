@@ -12,13 +12,13 @@ use std::ops::ControlFlow;
 
 use anyhow::bail;
 use flyball_budget::report::{IndicatorSeries, Measured};
-use flyball_budget::{Series, Status, assess, chart};
+use flyball_budget::{Series, Status, assess, chart, correction};
 use flyball_events::{Input, Progress, ReadOptions, ReadSummary, read};
 use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
 use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
 
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, place_of};
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
 };
@@ -134,6 +134,7 @@ pub(crate) fn replay(
             inputs: summary.inputs.iter().map(InputReport::new).collect(),
             slos: Vec::with_capacity(slos.len()),
             not_evaluated,
+            corrections: Vec::new(),
             warnings,
         },
         charts: Vec::with_capacity(slos.len()),
@@ -154,6 +155,7 @@ pub(crate) fn replay(
         }
     }
     let report = &mut replayed.report;
+    report.corrections = correction::summarise(&set.corrections, span, &report.slos)?;
     report.verdict = Verdict::of(&report.slos, &report.not_evaluated);
     report.status = report.verdict.status();
     Ok(replayed)

@@ -11,6 +11,7 @@ mod lex;
 mod parse;
 mod problem;
 mod quantity;
+mod unfired;
 mod world;
 
 use std::path::Path;
@@ -49,8 +50,8 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// [`Problem`] for a text that is no script.
-pub fn run(file: &Path, text: &str) -> Result<Vec<Outcome>, Box<Problem>> {
+/// What is wrong with a text that is no script, in the order of its lines.
+pub fn run(file: &Path, text: &str) -> Result<Vec<Outcome>, Vec<Problem>> {
     let Script { shared, tests } = parse(text)?;
     let directory = file.parent().unwrap_or(Path::new(""));
     Ok(tests

@@ -1,6 +1,7 @@
 //! Loads SLO documents from files and directories, ready to be evaluated.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -11,6 +12,29 @@ use flyball_spec::{Alerting, Diagnostic, Level, Part, Source, SpecSet};
 
 /// Endings of files that are taken from a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// How standard input is called in messages.
+pub(crate) const STDIN: &str = "<stdin>";
+
+/// As [`read_sources`], where `-` stands for the document on standard input, which comes first.
+///
+/// # Errors
+///
+/// As [`read_sources`]; standard input that cannot be read.
+pub(crate) fn read_given(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+    let (stdin, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.iter().cloned().partition(|path| path.as_os_str() == "-");
+    let mut sources = Vec::new();
+    if !stdin.is_empty() {
+        let mut bytes = Vec::new();
+        // One byte more than is read of a document, so that a larger one is seen to be larger.
+        let most = flyball_spec::SOURCE_BYTES_MAX as u64 + 1;
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes).context("cannot read stdin")?;
+        sources.push(source(STDIN.to_owned(), bytes)?);
+    }
+    sources.extend(read_sources(&files)?);
+    Ok(sources)
+}
 
 /// Reads the documents under `paths`: files as they are named, directories with all their YAML and
 /// JSON files below.
@@ -41,17 +65,34 @@ pub(crate) fn read_sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
         .map(|file| {
             let bytes =
                 std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let text = String::from_utf8(bytes).map_err(|error| {
-                let valid = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..valid].split(|b| *b == b'\n').count();
-                anyhow::anyhow!(
-                    "{}:{line}: not UTF-8\nhint: save the document as UTF-8",
-                    file.display()
-                )
-            })?;
-            Ok(Source::new(file.display().to_string(), text))
+            source(file.display().to_string(), bytes)
         })
         .collect()
+}
+
+fn source(name: String, bytes: Vec<u8>) -> anyhow::Result<Source> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].split(|b| *b == b'\n').count();
+        anyhow::anyhow!("{name}:{line}: not UTF-8\nhint: save the document as UTF-8")
+    })?;
+    Ok(Source::new(name, text))
+}
+
+/// Refuses a set without any SLO, which is a wrong path or an unfinished document more often than
+/// it is meant.
+///
+/// # Errors
+///
+/// That there is none.
+pub(crate) fn require_slos(set: &SpecSet) -> anyhow::Result<()> {
+    if set.slos.is_empty() && set.incomplete.is_empty() {
+        bail!(
+            "the documents define no SLO\nhint: name a file with `kind: SLO`; \
+             `flyball slo suggest INPUT` writes one"
+        );
+    }
+    Ok(())
 }
 
 fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {

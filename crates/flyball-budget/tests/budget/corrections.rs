@@ -1,6 +1,6 @@
 //! Agreed exceptions: what they change, and that they say so.
 
-use flyball_budget::correction::{apply, dropped, expand, occurrences};
+use flyball_budget::correction::{apply, dropped, expand, occurrences, summarise};
 use flyball_budget::{Measured, Reason, Series, Status, assess};
 use flyball_model::{
     BudgetingMethod, Correction, CorrectionMode, Duration, Interval, Schedule, Timestamp,
@@ -157,6 +157,8 @@ fn rules_that_cannot_be_expanded_are_refused() {
         ("FREQ=SECONDLY", "more often than hourly"),
         ("FREQ=minutely", "more often than hourly"),
         ("", "RFC 5545"),
+        ("FREQ=DAILY;INTERVAL=0", "never repeats"),
+        ("FREQ=DAILY;COUNT=2;UNTIL=20260301T000000Z", "exclude each other"),
     ] {
         let error = occurrences(&recurring("2026-01-01T00:00:00", "UTC", "1m", rule), year)
             .expect_err(rule);
@@ -183,6 +185,30 @@ fn rules_that_cannot_be_expanded_are_refused() {
         ..once(CorrectionMode::Drop, 0, 1)
     };
     assert!(occurrences(&zero, year).is_err());
+}
+
+#[test]
+fn every_correction_is_summed_up_also_when_it_met_nothing() {
+    let series = history("1m", &[(10, 100, 0), (5, 100, 50), (10, 100, 0)]);
+    let extent = series.extent().unwrap();
+    let slo = slo(BudgetingMethod::Occurrences, rolling("25m"), vec![objective("0.95")]);
+    let named = |name: &str, given: Correction| Correction { name: name.to_owned(), ..given };
+    let corrections = [
+        named("met", once(CorrectionMode::CountAsGood, 600, 900)),
+        named("early", once(CorrectionMode::Drop, -900, -600)),
+        Correction {
+            slos: vec!["another".to_owned()],
+            ..named("elsewhere", once(CorrectionMode::Drop, 600, 900))
+        },
+    ];
+    let measured = Measured::single(series);
+    let report = assess(&slo, &measured, &corrections, extent.end(), extent).unwrap();
+    let found = summarise(&corrections, extent, std::slice::from_ref(&report)).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|one| (one.name.as_str(), one.slos.len(), one.occurrences, one.slots))
+        .collect();
+    assert_eq!(found, [("met", 1, 1, 5), ("early", 1, 0, 0), ("elsewhere", 0, 1, 0)]);
 }
 
 #[test]

@@ -161,6 +161,28 @@ fn a_calendar_month_names_its_three_views() {
 }
 
 #[test]
+fn a_calendar_budget_spent_to_the_last_unit_is_gone_now() {
+    // 99.9 % of a month of 744 hours at 1,000 an hour allows 744, and 744 of 744 are spent when
+    // the one bad event an hour of the last day goes on.
+    let forecast = |bad: u64| {
+        let series = history("1h", &[(719, 1000, 0), (1, 1000, bad), (24, 1000, 1)]);
+        let slo = slo(BudgetingMethod::Occurrences, month(), vec![objective("0.999")]);
+        look(&slo, &series).objectives[0].total.forecast.clone()
+    };
+    let even = forecast(720);
+    assert_eq!(even.outlook, Outlook::Exhausts);
+    assert_eq!(format!("{:.2}", even.hours.unwrap()), "0.00");
+    assert_eq!(even.exhausts_at, Some(at(744 * 3600)));
+    assert_eq!(forecast(721).outlook, Outlook::AlreadyExhausted);
+    // With a day to go and a budget of exactly what was spent before it.
+    let series = history("1h", &[(719, 1000, 0), (1, 1000, 744), (0, 1000, 0)]);
+    let slo = slo(BudgetingMethod::Occurrences, month(), vec![objective("0.999")]);
+    let total = look(&slo, &series).objectives[0].total.clone();
+    assert_eq!(total.forecast.outlook, Outlook::Exhausts);
+    assert_eq!(format!("{:.2}", total.forecast.hours.unwrap()), "0.00");
+}
+
+#[test]
 fn forecasts_play_the_window_forward() {
     let look = |stretches: &[(usize, u64, u64)]| {
         let mut slo = slo(BudgetingMethod::Occurrences, rolling("100h"), vec![objective("0.9")]);

@@ -45,7 +45,9 @@ pub(crate) fn metadata(
         }
     }
     fields.finish(r);
-    Some(Metadata { name: name?, display_name, labels, annotations })
+    // Without a name too, so that the faults of the rest are found: the document is refused anyway.
+    let name = name.unwrap_or_else(|| Text { value: String::new(), at: r.place(node.span) });
+    Some(Metadata { name, display_name, labels, annotations })
 }
 
 /// Reads a required name: an RFC 1123 label.

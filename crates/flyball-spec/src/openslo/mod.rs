@@ -16,6 +16,7 @@ use flyball_model::{BudgetingMethod, CalendarUnit, Comparison, Duration, Rationa
 
 use crate::decode::{Fields, Place, Reader, Text};
 use crate::diagnostic::shown;
+use crate::extension::Extension;
 use crate::yaml::Node;
 
 /// The longest description, in characters; the reference validator's bound.
@@ -82,6 +83,8 @@ pub(crate) struct Query {
 #[derive(Debug, Clone)]
 pub(crate) struct SloDoc {
     pub(crate) metadata: Metadata,
+    /// What the annotations say that are ours.
+    pub(crate) extension: Extension,
     pub(crate) description: Option<String>,
     pub(crate) service: String,
     pub(crate) indicator: Option<Ref<SliDoc>>,

@@ -84,12 +84,9 @@ fn ratio_metric(node: &Node, version: Version, r: &mut Reader<'_, '_>) -> Option
         (Some(side), None, Some(total), None) | (None, Some(side), Some(total), None) => {
             let side_query = query(side, version, r);
             let total = query(total, version, r);
-            Some(Metric::Ratio {
-                counter,
-                side: side_query?,
-                side_is_bad: bad.is_some(),
-                total: total?,
-            })
+            let (side, total) = (side_query?, total?);
+            crate::indicator::check(&side, &total, r);
+            Some(Metric::Ratio { counter, side, side_is_bad: bad.is_some(), total })
         }
         (None, None, None, Some(raw)) => {
             let query = query(raw, version, r);

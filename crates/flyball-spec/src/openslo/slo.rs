@@ -9,6 +9,7 @@ use super::{
 };
 use crate::decode::{Fields, Reader};
 use crate::diagnostic::shown;
+use crate::extension::extension;
 use crate::yaml::{Data, Node, Scalar};
 
 /// Budgeting methods by their names.
@@ -38,6 +39,7 @@ pub(super) fn document(
         return super::v1alpha::slo(fields, r);
     }
     let metadata = metadata::metadata(fields, version, r);
+    let extension = metadata.as_ref().map(|metadata| extension(metadata, r));
     let node = fields.require("spec", "what is promised: service, indicator, objectives", r)?;
     let mut spec = r.fields(node)?;
     let description = description(&mut spec, r);
@@ -83,6 +85,7 @@ pub(super) fn document(
     spec.finish(r);
     Some(Document::Slo(Box::new(SloDoc {
         metadata: metadata?,
+        extension: extension?,
         description,
         service: service?.value,
         indicator,

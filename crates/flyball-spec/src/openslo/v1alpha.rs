@@ -14,6 +14,7 @@ use super::{
 };
 use crate::decode::{Fields, Reader, Text};
 use crate::diagnostic::shown;
+use crate::extension::Extension;
 use crate::yaml::{Data, Entry, Node, Scalar, ScalarForm};
 
 /// Sloth's default period, which its documents mean when they do not say `isRolling`.
@@ -74,6 +75,8 @@ pub(super) fn slo(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Doc
     }
     Some(Document::Slo(Box::new(SloDoc {
         metadata,
+        // This version has no annotations.
+        extension: Extension::default(),
         description,
         service: service?.value,
         indicator: shared,

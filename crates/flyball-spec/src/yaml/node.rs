@@ -145,11 +145,12 @@ impl Node {
             if entries.first().is_some_and(|entry| entry.key_span.start == at))
     }
 
-    /// Where to point for the whole node: a scalar itself, the first key of a block, else the
-    /// bracket or dash that opens it.
+    /// Where to point for the whole node: a scalar or a list in brackets itself, the first key of a
+    /// block, else the brace or dash that opens it.
     pub(crate) fn head(&self, source: &SourceText<'_>) -> Span {
         match &self.data {
             Data::Scalar(_) => self.span,
+            Data::Sequence(_) if source.slice(self.span).starts_with('[') => self.span,
             Data::Mapping(entries) => match entries.first() {
                 Some(entry) if entry.key_span.start == self.span.start => entry.key_span,
                 _ => first_char(self.span, source),

@@ -64,20 +64,41 @@ fn read(text: &str) -> Parsed {
             }
             Err(error) => {
                 let at = builder.byte(error.marker().index());
-                let hint = text
-                    .get(at..)
-                    .is_some_and(|rest| rest.starts_with('\t'))
-                    .then(|| "YAML forbids tabs for indentation; use spaces".to_owned());
                 builder.parsed.faults.push(Fault {
                     span: Span { start: at, end: at + 1 },
                     message: format!("not readable as YAML: {}", error.info()),
-                    hint,
+                    hint: Some(syntax_hint(error.info(), text, at).to_owned()),
                 });
                 break;
             }
         }
     }
     builder.parsed
+}
+
+/// What to do about a text that is no YAML, by what the parser says and what stands at byte `at`.
+fn syntax_hint(info: &str, text: &str, at: usize) -> &'static str {
+    let line_start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let is_indented_by_tab = text
+        .get(line_start..)
+        .and_then(|line| line.trim_start_matches(' ').chars().next())
+        .is_some_and(|first| first == '\t');
+    let says = |words: &str| info.contains(words);
+    if is_indented_by_tab || says("tabs disallowed") {
+        "YAML forbids tabs for indentation; use spaces"
+    } else if says("mapping values are not allowed") {
+        "put a text that holds `: ` in quotes, or indent this line as its siblings are"
+    } else if says("quoted scalar") {
+        "close the quote"
+    } else if says("unexpected character") {
+        "put a text that begins with a sign in quotes"
+    } else if says("unknown anchor") {
+        "name an anchor (`&name`) before it is used, or put a text that begins with `*` in quotes"
+    } else if says("flow") || says("illegal placement of ':'") {
+        "look for a `[`, `{` or comma that is missing or too many in this line or before it"
+    } else {
+        "look at the indentation, the quotes and the brackets of this line and the one above it"
+    }
 }
 
 /// A collection that is still open.

@@ -12,7 +12,7 @@ pub(crate) fn loaded(text: &str) -> SpecSet {
     set
 }
 
-fn faults(text: &str) -> Vec<Diagnostic> {
+pub(crate) fn faults(text: &str) -> Vec<Diagnostic> {
     load(&[Source::new("slo.yaml", text)]).1
 }
 
@@ -243,7 +243,7 @@ fn a_strategy_becomes_rules() {
     }
 }
 
-const CORRECTION: &str = "\
+pub(crate) const CORRECTION: &str = "\
 apiVersion: flyball.dev/v1
 kind: Correction
 metadata: {name: upgrade}
@@ -291,6 +291,12 @@ fn corrections_once_and_recurring() {
         ("start: 2026-03-29T02:00:00Z", "start: 2026-03-29T02:00:00", "spec.schedule.start"),
         ("timeZone: Europe/Berlin", "timeZone: Europe/Atlantis", "spec.schedule.timeZone"),
         ("FREQ=WEEKLY", "FREQ=OFTEN", "spec.schedule.rrule"),
+        ("BYDAY=SU", "BYDAY=XX", "spec.schedule.rrule"),
+        ("BYDAY=SU", "INTERVAL=0", "spec.schedule.rrule"),
+        ("BYDAY=SU", "COUNT=2;UNTIL=20270101T000000Z", "spec.schedule.rrule"),
+        // Well formed in its parts, and still nothing that can be expanded.
+        ("BYDAY=SU", "UNTIL=20200101T000000Z", "spec.schedule.rrule"),
+        ("BYDAY=SU", "BYMONTHDAY=1", "spec.schedule.rrule"),
         ("duration: 2h", "duration: 0h", "spec.schedule.duration"),
         ("mode: drop", "mode: forget", "spec.mode"),
         ("author: ops@example.com", "autor: me", "spec.author"),

@@ -93,6 +93,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let (set, diagnostics) = specs::load(&specs::read_sources(&args.slos)?);
     talk::diagnostics(&diagnostics);
     refuse(diagnostics.iter().filter(|d| d.is_error()).count())?;
+    specs::require_slos(&set)?;
     let plan = Plan::new(&set, times)?;
     let inputs = args.input.expand()?;
     let projection = Projection::Only(plan.tallier.attributes());

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use flyball_budget::budget::Unit;
+use flyball_budget::correction::CorrectionReport;
 use flyball_budget::report::{Assessment, CompositeReport, SliceReport, SloReport};
 use flyball_model::Severity;
 
@@ -36,7 +37,23 @@ fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     for left_out in &report.not_evaluated {
         writeln!(out, "\n{}: not evaluated: {}", left_out.slo, left_out.reason)?;
     }
+    idle_corrections(out, &report.corrections)?;
     writeln!(out, "\n{}", words::verdict(&report.verdict))
+}
+
+/// A line for each correction that no SLO lists, because it met none of the data.
+fn idle_corrections(out: &mut String, corrections: &[CorrectionReport]) -> std::fmt::Result {
+    let idle = corrections.iter().filter(|one| one.slos.is_empty() || one.occurrences == 0);
+    for (index, correction) in idle.enumerate() {
+        let why = if correction.slos.is_empty() {
+            "it applies to none of these SLOs"
+        } else {
+            "none of its occurrences lies in the data"
+        };
+        let gap = if index == 0 { "\n" } else { "" };
+        writeln!(out, "{gap}correction {} changed nothing: {why}", correction.name)?;
+    }
+    Ok(())
 }
 
 fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {

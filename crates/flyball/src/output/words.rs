@@ -258,8 +258,13 @@ pub(crate) fn forecast(forecast: &Forecast) -> String {
                 (Some(earliest), None) => format!(" ({earliest} – never)"),
                 _ => String::new(),
             };
-            let expected = hours(forecast.hours).unwrap_or_default();
-            format!("exhausted in {expected}{range} at the rate of the last {}", forecast.lookback)
+            let expected = match forecast.hours {
+                // Spent to the last unit, and something bad goes on happening.
+                Some(0.0) => "now".to_owned(),
+                expected => format!("in {}", hours(expected).unwrap_or_default()),
+            };
+            let range = if expected == "now" { String::new() } else { range };
+            format!("exhausted {expected}{range} at the rate of the last {}", forecast.lookback)
         }
     }
 }
@@ -272,6 +277,21 @@ pub(crate) fn sli(assessment: &Assessment) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_spent_to_the_last_unit_is_gone_now() {
+        let at = |hours| Forecast {
+            lookback: Duration::from_hours(1),
+            outlook: Outlook::Exhausts,
+            hours: Some(hours),
+            exhausts_at: None,
+            hours_earliest: Some(hours),
+            hours_latest: Some(hours + 1.0),
+            confidence: 0.95,
+        };
+        assert_eq!(forecast(&at(0.0)), "exhausted now at the rate of the last 1h");
+        assert_eq!(forecast(&at(2.0)), "exhausted in 2 h (2 h – 3 h) at the rate of the last 1h");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -70,6 +70,11 @@ impl Plan {
         }
     }
 
+    /// The SLO of an SLI of the tallier, by its index in the set, and its objective in a composite.
+    pub(crate) fn sli(&self, index: usize) -> (usize, Option<usize>) {
+        self.slis[index]
+    }
+
     /// True when no SLO can be evaluated from events.
     pub(crate) fn is_empty(&self) -> bool {
         self.slis.is_empty()
@@ -217,7 +222,7 @@ fn refuse_conditions(
 }
 
 /// The part of an SLO whose condition or slices name `attribute`, and where in its text.
-fn place_of(
+pub(crate) fn place_of(
     slo: &Slo,
     objective: Option<usize>,
     attribute: &str,

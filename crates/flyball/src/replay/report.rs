@@ -3,6 +3,7 @@
 //! The JSON form is described in `docs/format/replay-v1.md`; adding a key keeps its version,
 //! anything else raises it.
 
+use flyball_budget::correction::CorrectionReport;
 use flyball_budget::report::SloReport;
 use flyball_budget::{Status, chart::Chart};
 use flyball_events::{Example, InputSummary};
@@ -53,6 +54,8 @@ pub struct ReplayReport {
     pub slos: Vec<SloReport>,
     /// The SLOs that could not.
     pub not_evaluated: Vec<NotEvaluated>,
+    /// Every correction that was loaded, also when it changed nothing.
+    pub corrections: Vec<CorrectionReport>,
     /// What a reader of the numbers should know.
     pub warnings: Vec<String>,
 }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use flyball_budget::alert::Firing;
 use flyball_budget::report::{Assessment, CompositeReport};
 use flyball_budget::{Fraction, SloReport, assess};
-use flyball_model::{Duration, Interval, Slo, Timestamp, Window};
+use flyball_model::{AlertRule, Duration, Interval, Slo, Timestamp, Window};
 
 use super::lex::Token;
 use super::parse::{Claim, Expect};
 use super::problem::{Fault, Place, Problem, meant};
 use super::quantity::{Demand, Found, share, word};
+use super::unfired::Unfired;
 use super::world::World;
 
 /// The words of a status, as reports have them.
@@ -89,12 +90,20 @@ impl<'w> Checker<'w> {
                 ])
             }
             Claim::Alert { rule, state, since, until } => {
-                known_rule(slo, rule)?;
+                let own = known_rule(slo, rule)?;
+                let first = assessment(expect, slo, self.report(expect, index, None, now)?)?;
+                let never = match refusal(first, rule) {
+                    Some(error) => error.clone(),
+                    None if first.firings.iter().any(|firing| firing.rule == rule.text) => {
+                        String::new()
+                    }
+                    None => self.unfired(expect, index, own, now),
+                };
                 let report = self.report(expect, index, None, now)?;
-                let assessment = assessment(expect, slo, report)?;
+                let firings = &assessment(expect, slo, report)?.firings;
                 let firings: Vec<&Firing> =
-                    assessment.firings.iter().filter(|firing| firing.rule == rule.text).collect();
-                check_alert(expect, state, &firings, *since, *until, assessment, rule)
+                    firings.iter().filter(|firing| firing.rule == rule.text).collect();
+                check_alert(expect, state, &firings, *since, *until, &never, rule)
             }
             Claim::NoAlert { rule, ever } => {
                 if let Some(rule) = rule {
@@ -133,6 +142,18 @@ impl<'w> Checker<'w> {
         }
     }
 
+    /// Why a rule has never fired, as far as its burns say.
+    fn unfired(&self, expect: &Expect, index: usize, rule: &AlertRule, now: Timestamp) -> String {
+        let slo = &self.world.set.slos[index];
+        let words = || {
+            let unfired = Unfired::of(rule, &slo.window)?;
+            let probed = Slo { alert_rules: unfired.probes(), ..slo.clone() };
+            let report = self.assess(expect, &probed, index, now).ok()?;
+            Some(unfired.words(&assessment(expect, slo, &report).ok()?.firings))
+        };
+        words().unwrap_or_else(|| "it has never fired".to_owned())
+    }
+
     /// The report of an SLO at `now`, over its window or over a lookback.
     fn report(
         &mut self,
@@ -143,23 +164,32 @@ impl<'w> Checker<'w> {
     ) -> Result<&SloReport, Fault> {
         let key = (index, lookback, now);
         if !self.reports.contains_key(&key) {
-            let world = self.world;
-            let broken = |error: &dyn std::fmt::Display| {
-                Problem::script(expect.slo.place, format!("`{}`: {error}", expect.slo.text))
-            };
-            let start = world.extent.map_or(now, |extent| extent.start().min(now));
-            let span = Interval::new(start, now).map_err(|error| broken(&error))?;
-            let mut slo = world.set.slos[index].clone();
+            let mut slo = self.world.set.slos[index].clone();
             if let Some(length) = lookback {
                 slo.window = Window::Rolling { length };
                 slo.alert_rules.clear();
             }
-            let measured = world.measured(index);
-            let report = assess(&slo, measured, &world.set.corrections, now, span)
-                .map_err(|error| broken(&error))?;
-            self.reports.insert(key, report);
+            self.reports.insert(key, self.assess(expect, &slo, index, now)?);
         }
         self.reports.get(&key).ok_or_else(|| unreachable!("inserted above"))
+    }
+
+    /// The report of `slo`, measured as the one at `index` of the set.
+    fn assess(
+        &self,
+        expect: &Expect,
+        slo: &Slo,
+        index: usize,
+        now: Timestamp,
+    ) -> Result<SloReport, Fault> {
+        let world = self.world;
+        let broken = |error: &dyn std::fmt::Display| {
+            Problem::script(expect.slo.place, format!("`{}`: {error}", expect.slo.text))
+        };
+        let start = world.extent.map_or(now, |extent| extent.start().min(now));
+        let span = Interval::new(start, now).map_err(|error| broken(&error))?;
+        assess(slo, world.measured(index), &world.set.corrections, now, span)
+            .map_err(|error| broken(&error))
     }
 }
 
@@ -331,9 +361,9 @@ fn check_status(
     }
 }
 
-fn known_rule(slo: &Slo, rule: &Token) -> Result<(), Fault> {
-    if slo.alert_rules.iter().any(|own| own.name == rule.text) {
-        return Ok(());
+fn known_rule<'s>(slo: &'s Slo, rule: &Token) -> Result<&'s AlertRule, Fault> {
+    if let Some(own) = slo.alert_rules.iter().find(|own| own.name == rule.text) {
+        return Ok(own);
     }
     let names: Vec<&str> = slo.alert_rules.iter().map(|own| own.name.as_str()).collect();
     let message = format!("`{}` has no alert rule `{}`", slo.name, rule.text);
@@ -354,7 +384,7 @@ fn check_alert(
     firings: &[&Firing],
     since: Option<(Timestamp, Place)>,
     until: Option<(Timestamp, Place)>,
-    assessment: &Assessment,
+    never: &str,
     rule: &Token,
 ) -> Result<Fields, Fault> {
     let is_firing = match state.text.as_str() {
@@ -372,12 +402,8 @@ fn check_alert(
     }
     let name = &expect.slo.text;
     let Some(latest) = firings.last() else {
-        let found = match assessment.rule_errors.iter().find(|error| error.contains(&rule.text)) {
-            Some(error) => error.clone(),
-            None => "it has never fired".to_owned(),
-        };
         let message = format!("{name}: `{}` is not {}", rule.text, state.text);
-        return Err(Problem::failure(state.place, message, &state.text, found));
+        return Err(Problem::failure(state.place, message, &state.text, never));
     };
     if latest.end.is_none() != is_firing {
         let message = format!("{name}: `{}` is not {}", rule.text, state.text);
@@ -494,14 +520,19 @@ fn correction_fields(world: &World, report: &SloReport, name: &Token) -> Result<
     ])
 }
 
+/// Why a rule cannot work; `None` when it can.
+fn refusal<'r>(assessment: &'r Assessment, rule: &Token) -> Option<&'r String> {
+    let about = format!("alert rule `{}`:", rule.text);
+    assessment.rule_errors.iter().find(|error| error.starts_with(&about))
+}
+
 fn check_refused(
     expect: &Expect,
     assessment: &Assessment,
     rule: &Token,
     reason: Option<&Token>,
 ) -> Result<(), Fault> {
-    let about = format!("alert rule `{}`:", rule.text);
-    let Some(error) = assessment.rule_errors.iter().find(|error| error.starts_with(&about)) else {
+    let Some(error) = refusal(assessment, rule) else {
         let message = format!("{}: `{}` is not refused", expect.slo.text, rule.text);
         return Err(Problem::failure(rule.place, message, "refused", "it can work"));
     };

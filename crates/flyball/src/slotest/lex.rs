@@ -34,47 +34,70 @@ pub(super) enum Kind {
 /// One statement: at least one token.
 pub(super) type Statement = Vec<Token>;
 
-/// Splits a script into statements.
-pub(super) fn statements(script: &str) -> Result<Vec<Statement>, Fault> {
+/// Splits a script into statements, with what is wrong with the lines that belong to none.
+pub(super) fn statements(script: &str) -> (Vec<Statement>, Vec<Problem>) {
     let mut out: Vec<Statement> = Vec::new();
-    let mut lines = script.lines().enumerate().peekable();
+    let mut faults = Vec::new();
+    // True while lines carry on a statement with a fault, which is left out as a whole.
+    let mut is_broken = false;
+    let mut lines = script.lines().enumerate();
     while let Some((index, line)) = lines.next() {
-        let tokens = tokens(line, index + 1)?;
-        let Some(first) = tokens.first() else { continue };
-        let first_place = first.place;
         let is_continued = line.starts_with([' ', '\t']);
-        let mut tokens = tokens;
-        if let Some(end) = heredoc(&mut tokens)? {
-            let mut body = String::new();
-            let mut closed = false;
-            for (_, line) in lines.by_ref() {
-                if line.trim_end() == end.text {
-                    closed = true;
-                    break;
+        let mut tokens = match tokens(line, index + 1) {
+            Ok(tokens) if tokens.is_empty() || is_continued && is_broken => continue,
+            Ok(tokens) => tokens,
+            Err(fault) => {
+                faults.push(*fault);
+                if is_continued && !is_broken {
+                    out.pop();
                 }
-                body.push_str(line);
-                body.push('\n');
+                is_broken = true;
+                continue;
             }
-            if !closed {
-                let message = format!("`<<{0}` has no line `{0}` that ends it", end.text);
-                return Err(Problem::script(end.place, message));
+        };
+        is_broken = false;
+        match heredoc(&mut tokens) {
+            Ok(None) => {}
+            Ok(Some(end)) => {
+                let is_end = |line: &str| line.trim_end() == end.text;
+                let mut body = String::new();
+                let rest = lines.by_ref().map(|(_, line)| line);
+                let mut closed = false;
+                for line in rest {
+                    closed = is_end(line);
+                    if closed {
+                        break;
+                    }
+                    body.push_str(line);
+                    body.push('\n');
+                }
+                if !closed {
+                    let message = format!("`<<{0}` has no line `{0}` that ends it", end.text);
+                    faults.push(*Problem::script(end.place, message));
+                    return (out, faults);
+                }
+                let place = Place { line: index + 2, column: 1, length: 1 };
+                tokens.push(Token { kind: Kind::Text, text: body, place });
             }
-            let place = Place { line: index + 2, column: 1, length: 1 };
-            tokens.push(Token { kind: Kind::Text, text: body, place });
+            // Which of the lines below are its text cannot be known.
+            Err(fault) => {
+                faults.push(*fault);
+                return (out, faults);
+            }
         }
         match (is_continued, out.last_mut()) {
             (false, _) => out.push(tokens),
             (true, Some(statement)) => statement.extend(tokens),
             (true, None) => {
-                return Err(Problem::script(
-                    first_place,
-                    "nothing stands before this line to carry on",
-                )
-                .hint("begin a statement at the start of a line"));
+                let place = tokens.first().map(|token| token.place).unwrap_or_default();
+                let fault = Problem::script(place, "nothing stands before this line to carry on")
+                    .hint("begin a statement at the start of a line");
+                faults.push(*fault);
+                is_broken = true;
             }
         }
     }
-    Ok(out)
+    (out, faults)
 }
 
 /// Takes `<< END` off the end of a line.
@@ -156,7 +179,9 @@ mod tests {
 
     fn texts(script: &str) -> Vec<Vec<String>> {
         let texts = |statement: Statement| statement.into_iter().map(|token| token.text).collect();
-        statements(script).unwrap().into_iter().map(texts).collect()
+        let (statements, faults) = statements(script);
+        assert_eq!(faults, []);
+        statements.into_iter().map(texts).collect()
     }
 
     #[test]
@@ -176,7 +201,8 @@ mod tests {
 
     #[test]
     fn texts_below_are_taken_whole() {
-        let found = statements("slo <<END\n# kept\n a: 1\nEND\nat x\n").unwrap();
+        let (found, faults) = statements("slo <<END\n# kept\n a: 1\nEND\nat x\n");
+        assert_eq!(faults, []);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0][1].text, "# kept\n a: 1\n");
         assert_eq!(found[0][1].place.line, 2);
@@ -191,8 +217,19 @@ mod tests {
             ("slo << A B", "needs one word"),
             ("  at x", "nothing stands before"),
         ] {
-            let problem = statements(script).unwrap_err();
-            assert!(problem.message.contains(message), "{script}: {}", problem.message);
+            let (_, faults) = statements(script);
+            assert_eq!(faults.len(), 1, "{script}: {faults:?}");
+            assert!(faults[0].message.contains(message), "{script}: {faults:?}");
         }
+    }
+
+    #[test]
+    fn a_fault_takes_its_statement_and_leaves_the_others() {
+        let (found, faults) = statements("at a\n \"b\n c\nat d\n  e\n\"f\n  \"g\nat h");
+        let found: Vec<Vec<&str>> =
+            found.iter().map(|one| one.iter().map(|token| token.text.as_str()).collect()).collect();
+        assert_eq!(found, [vec!["at", "d", "e"], vec!["at", "h"]]);
+        let lines: Vec<usize> = faults.iter().map(|fault| fault.place.line).collect();
+        assert_eq!(lines, [2, 6, 7]);
     }
 }

@@ -139,56 +139,82 @@ const STATEMENTS: [&str; 7] = ["slo", "events", "series", "at", "advance", "expe
 const CLAIMS: [&str; 9] =
     ["status", "budget", "burn", "alert", "no alert", "forecast", "coverage", "correction", "rule"];
 
-/// Reads a script.
-pub(super) fn parse(text: &str) -> Result<Script, Fault> {
+/// The most faults of one script that are shown: past this a person mends what is shown first.
+const FAULTS_MAX: usize = 50;
+
+/// Reads a script; all that is wrong with it, in the order of its lines.
+pub(super) fn parse(text: &str) -> Result<Script, Vec<Problem>> {
     if text.len() > SCRIPT_BYTES_MAX {
         let message =
             format!("the script has {} bytes; {SCRIPT_BYTES_MAX} are read at most", text.len());
-        return Err(Problem::script(Place { line: 1, column: 1, length: 1 }, message)
-            .hint("keep events in files of their own: events \"requests.ndjson\""));
+        let fault = Problem::script(Place { line: 1, column: 1, length: 1 }, message)
+            .hint("keep events in files of their own: events \"requests.ndjson\"");
+        return Err(vec![*fault]);
     }
     let mut script = Script { shared: Vec::new(), tests: Vec::new() };
-    for statement in statements(text)? {
-        let mut cursor = Cursor::new(&statement);
+    let (statements, mut faults) = statements(text);
+    for statement in statements {
+        faults.extend(script.take(&statement).err().map(|fault| *fault));
+    }
+    // What is missing from the whole is known only when every part of it was read.
+    if faults.is_empty() {
+        faults.extend(script.finish());
+    }
+    if faults.is_empty() {
+        return Ok(script);
+    }
+    faults.sort_by_key(|fault| (fault.place.line, fault.place.column));
+    faults.truncate(FAULTS_MAX);
+    Err(faults)
+}
+
+impl Script {
+    /// Takes one statement in.
+    fn take(&mut self, statement: &Statement) -> Result<(), Fault> {
+        let mut cursor = Cursor::new(statement);
         let head = cursor.word("a statement")?;
         if head.text == "test" {
             let name = cursor.name("the test's name")?;
-            let taken = script.tests.iter().any(|test| test.name.as_ref() == Some(&name.text));
+            cursor.end()?;
+            let taken = self.tests.iter().any(|test| test.name.as_ref() == Some(&name.text));
+            let place = name.place;
+            self.tests.push(Test { name: Some(name.text.clone()), place, steps: Vec::new() });
             if taken {
                 let message = format!("two tests are called `{}`", name.text);
-                return Err(Problem::script(name.place, message).hint("give each its own name"));
+                return Err(Problem::script(place, message).hint("give each its own name"));
             }
-            let (name, place) = (Some(name.text.clone()), name.place);
-            cursor.end()?;
-            script.tests.push(Test { name, place, steps: Vec::new() });
-            continue;
+            return Ok(());
         }
         let step = step(&head, &mut cursor)?;
         cursor.end()?;
-        match script.tests.last_mut() {
+        match self.tests.last_mut() {
             Some(test) => test.steps.push(step),
-            None => script.shared.push(step),
+            None => self.shared.push(step),
         }
+        Ok(())
     }
-    if script.tests.is_empty() {
-        let steps = std::mem::take(&mut script.shared);
-        let place = Place { line: 1, column: 1, length: 1 };
-        script.tests.push(Test { name: None, place, steps });
-    }
-    for test in &script.tests {
-        let expects = |step: &Step| matches!(step, Step::Expect(_));
-        if !test.steps.iter().any(expects) {
+
+    /// A script without `test` lines is one test; what is wrong with the whole.
+    fn finish(&mut self) -> Vec<Problem> {
+        if self.tests.is_empty() {
+            let steps = std::mem::take(&mut self.shared);
+            let place = Place { line: 1, column: 1, length: 1 };
+            self.tests.push(Test { name: None, place, steps });
+        }
+        let expects = |step: &&Step| matches!(step, Step::Expect(_));
+        let mut faults = Vec::new();
+        for test in self.tests.iter().filter(|test| !test.steps.iter().any(|s| expects(&s))) {
             let problem = Problem::script(test.place, "a test without an expectation cannot fail");
-            return Err(problem.hint("add a line such as: expect status NAME met"));
+            faults.push(*problem.hint("add a line such as: expect status NAME met"));
         }
+        for step in self.shared.iter().filter(expects) {
+            let Step::Expect(expect) = step else { continue };
+            let message = "an expectation before the first `test` belongs to no test";
+            faults
+                .push(*Problem::script(expect.place, message).hint("move it below a `test` line"));
+        }
+        faults
     }
-    if let Some(Step::Expect(expect)) =
-        script.shared.iter().find(|step| matches!(step, Step::Expect(_)))
-    {
-        let message = "an expectation before the first `test` belongs to no test";
-        return Err(Problem::script(expect.place, message).hint("move it below a `test` line"));
-    }
-    Ok(script)
 }
 
 fn step(head: &Token, cursor: &mut Cursor<'_>) -> Result<Step, Fault> {
@@ -260,8 +286,18 @@ fn series(head: &Token, cursor: &mut Cursor<'_>) -> Result<SeriesStep, Fault> {
     }
     let mut runs = Vec::new();
     let (mut slots, mut events): (u64, u64) = (0, 0);
+    let mut before: Option<String> = None;
     while let Some(token) = cursor.take(Kind::Word) {
-        let run = run(&token)?;
+        let run = run(&token).map_err(|fault| match (token.text.strip_prefix('x'), &before) {
+            // `1/1 x5` or `1/1 x 5`: meant as one word.
+            (Some(times), Some(slot)) => {
+                let next = cursor.take(Kind::Word).filter(|_| times.is_empty());
+                let times = next.map_or_else(|| times.to_owned(), |next| next.text);
+                fault.hint(format!("close the gap: {slot}x{times}"))
+            }
+            _ => fault,
+        })?;
+        before = Some(token.text.clone());
         if let Some(tally) = run.tally {
             slots = slots.saturating_add(run.count);
             events = events.saturating_add(tally.valid().saturating_mul(run.count));

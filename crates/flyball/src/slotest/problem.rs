@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// The widest piece of a script line that is shown, in characters.
-const EXCERPT_CHARS_MAX: usize = 120;
+use flyball_spec::Excerpt;
 
 /// A place in a script; line and column are counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,19 +99,11 @@ impl Problem {
         writeln!(out, "{label}: {}", self.message)?;
         writeln!(out, "{:width$}--> {file}:{line}:{column}", "")?;
         if let Some(shown) = text.lines().nth(line.saturating_sub(1)) {
-            let before = column.saturating_sub(1);
-            let from = before.saturating_sub(EXCERPT_CHARS_MAX / 2);
-            let excerpt: String = shown
-                .chars()
-                .skip(from)
-                .take(EXCERPT_CHARS_MAX)
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect();
-            let caret = before - from;
-            let room = excerpt.chars().count().saturating_sub(caret).max(1);
+            let Excerpt { text, caret, carets } =
+                Excerpt::new(shown, column.saturating_sub(1), length);
             writeln!(out, "{:width$} |", "")?;
-            writeln!(out, "{line} | {}", excerpt.trim_end())?;
-            writeln!(out, "{:width$} | {:caret$}{}", "", "", "^".repeat(length.clamp(1, room)))?;
+            writeln!(out, "{line} | {text}")?;
+            writeln!(out, "{:width$} | {:caret$}{}", "", "", "^".repeat(carets))?;
         }
         if let Some(expected) = &self.expected {
             writeln!(out, "{:width$} = expected: {expected}", "")?;

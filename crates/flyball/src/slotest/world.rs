@@ -16,12 +16,13 @@ use flyball_events::{
     BatchBuilder, Codec, Decoded, Format, Mapping, Projection, ReadOptions, TimeRule, expand, read,
 };
 use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
-use flyball_spec::{Diagnostic, Source, SpecSet, render};
+use flyball_query::UnknownAttribute;
+use flyball_spec::{Diagnostic, Level, Source, SpecSet, render};
 
 use super::lex::Token;
 use super::parse::{EventsStep, SeriesStep, Step, What};
 use super::problem::{Fault, Place, Problem, meant};
-use crate::replay::{Plan, Times};
+use crate::replay::{Plan, Times, place_of};
 use crate::specs;
 
 /// The bytes of a text that a format is told by.
@@ -76,8 +77,32 @@ impl World {
         &self.measured[index]
     }
 
+    /// An attribute that no event has and that a condition of `slo` reads.
+    fn unknown(
+        &self,
+        unknown: &UnknownAttribute,
+        slo: &Slo,
+        objective: Option<usize>,
+        events: Place,
+    ) -> Fault {
+        let name = &unknown.attribute;
+        let message = format!("no event has the attribute `{name}`, which `{}` reads", slo.name);
+        let near = unknown.near.first().map(|near| format!("did you mean `{near}`? "));
+        let hint =
+            format!("{}if it may be absent: events optional {name} …", near.unwrap_or_default());
+        let mut problem = Problem::script(events, message.clone()).hint(hint);
+        problem.detail = place_of(slo, objective, name).and_then(|(part, within)| {
+            let about = format!("`{name}` is read here");
+            let origins = &self.set.origins;
+            let shown = origins.diagnostic(&slo.name, part, within, Level::Error, about, None);
+            shown.map(|diagnostic| render(&[diagnostic]))
+        });
+        problem
+    }
+
     /// Counts the events of all `events` statements in one pass each.
     fn count(&mut self, directory: &Path, steps: &[&Step]) -> Result<(), Fault> {
+        let expected = expected(steps);
         let steps: Vec<&EventsStep> = steps
             .iter()
             .filter_map(|step| if let Step::Events(events) = step { Some(events) } else { None })
@@ -96,16 +121,16 @@ impl World {
             })?;
             optional.extend(step.optional.iter().map(String::as_str));
         }
-        let unknown = plan.tallier.unknown_attributes(&[]);
-        if let Some(unknown) =
-            unknown.iter().find(|unknown| !optional.contains(&unknown.attribute.as_str()))
-        {
-            let message = format!("no event has the attribute `{}`", unknown.attribute);
-            let hint = format!(
-                "check the SLO and the events; if it may be absent: events optional {} …",
-                unknown.attribute
-            );
-            return Err(Problem::script(place, message).hint(hint));
+        for unknown in plan.tallier.unknown_attributes(&[]) {
+            if optional.contains(&unknown.attribute.as_str()) {
+                continue;
+            }
+            let mut read_by = unknown.slis.iter().map(|sli| plan.sli(*sli));
+            let own =
+                read_by.find(|(slo, _)| expected.contains(&self.set.slos[*slo].name.as_str()));
+            if let Some((slo, objective)) = own {
+                return Err(self.unknown(&unknown, &self.set.slos[slo], objective, place));
+            }
         }
         let width = plan.tallier.slot_width();
         let (slos, _, measured) = plan.finish(&self.set);
@@ -176,6 +201,16 @@ impl World {
         indicator.total = join(&indicator.total, &series).map_err(broken)?;
         Ok(())
     }
+}
+
+/// The SLOs that something is expected of: what the conditions of others read may be absent from
+/// the events of this test.
+fn expected<'s>(steps: &[&'s Step]) -> Vec<&'s str> {
+    let slo = |step: &&'s Step| match *step {
+        Step::Expect(expect) => Some(expect.slo.text.as_str()),
+        _ => None,
+    };
+    steps.iter().filter_map(slo).collect()
 }
 
 /// The indicators of an SLO before anything was measured.

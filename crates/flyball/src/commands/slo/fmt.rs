@@ -18,7 +18,7 @@ use crate::{Exit, specs, talk};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct FmtArgs {
-    /// Documents, or directories with documents
+    /// Documents, or directories with documents; `-` is standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
 
@@ -32,7 +32,10 @@ pub(crate) struct FmtArgs {
 }
 
 pub(super) fn run(args: &FmtArgs) -> anyhow::Result<Exit> {
-    let sources = specs::read_sources(&args.paths)?;
+    let sources = specs::read_given(&args.paths)?;
+    if args.write && sources.iter().any(|source| source.name == specs::STDIN) {
+        anyhow::bail!("standard input cannot be written back\nhint: leave --write out");
+    }
     let (mut changed, mut failed) = (0, 0);
     let mut printed = String::new();
     for source in &sources {

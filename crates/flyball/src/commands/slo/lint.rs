@@ -19,7 +19,7 @@ use crate::{Exit, specs, talk};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct LintArgs {
-    /// Documents, or directories with documents
+    /// Documents, or directories with documents; `-` is standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
 
@@ -39,7 +39,7 @@ enum Output {
 }
 
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
-    let sources = specs::read_sources(&args.paths)?;
+    let sources = specs::read_given(&args.paths)?;
     let (set, mut findings) = specs::load(&sources);
     findings.extend(flyball_spec::lint(&set));
     findings.extend(conditions(&set));

@@ -23,7 +23,7 @@ use crate::{Exit, specs, talk};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ShowArgs {
-    /// Documents, or directories with documents
+    /// Documents, or directories with documents; `-` is standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
 
@@ -139,7 +139,7 @@ struct IncompleteShown {
 }
 
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
-    let sources = specs::read_sources(&args.paths)?;
+    let sources = specs::read_given(&args.paths)?;
     let (set, diagnostics) = specs::load(&sources);
     talk::diagnostics(&diagnostics);
     let shown = Shown::new(&set);
@@ -150,7 +150,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
     }
     let errors = diagnostics.iter().filter(|diagnostic| Diagnostic::is_error(diagnostic)).count();
     if errors > 0 {
-        talk::note(&format!("{} left out what has it", count(errors, "error")));
+        talk::note(&format!("{}: a document with an error is not shown", count(errors, "error")));
         return Ok(Exit::Usage);
     }
     Ok(Exit::Met)

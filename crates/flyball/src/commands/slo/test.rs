@@ -59,9 +59,7 @@ pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
         };
         let outcomes = match slotest::run(&file, &text) {
             Ok(outcomes) => outcomes,
-            Err(problem) => {
-                vec![Outcome { name: None, expectations: 0, problems: vec![*problem] }]
-            }
+            Err(problems) => vec![Outcome { name: None, expectations: 0, problems }],
         };
         for outcome in outcomes {
             counts.tests += 1;

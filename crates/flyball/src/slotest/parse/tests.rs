@@ -1,7 +1,8 @@
 use super::*;
 
-fn refused(script: &str) -> Fault {
-    parse(script).unwrap_err()
+/// The first fault of a script.
+fn refused(script: &str) -> Problem {
+    parse(script).unwrap_err().remove(0)
 }
 
 #[test]
@@ -42,6 +43,8 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("test \"a\"\nat 2026-01-01T00:00:00Z", 6, "cannot fail", "expect status"),
         ("test a\nexpect status a met\ntest a\nexpect status a met", 6, "two tests", ""),
+        ("series a every 1m from 2026-01-01T00:00:00Z: 1/1 x 5", 50, "no slot", "gap: 1/1x5"),
+        ("series a every 1m from 2026-01-01T00:00:00Z: 1/1 x5 2/2", 50, "no slot", "gap: 1/1x5"),
         ("expect status a met\ntest b\nexpect status a met", 1, "belongs to no test", ""),
     ] {
         let problem = refused(script);
@@ -86,10 +89,24 @@ fn damaged_scripts_are_refused_and_never_panic() {
     for strange in ["\"", "<<", ":", "=", "\n ", "é", "\u{0}", "x", "99999999999999999999999"] {
         for (at, _) in script.char_indices() {
             let damaged = format!("{}{strange}{}", &script[..at], &script[at..]);
-            if let Err(problem) = parse(&damaged) {
+            for problem in parse(&damaged).err().into_iter().flatten() {
                 let shown = problem.render("a.slotest", &damaged);
                 assert!(shown.contains("a.slotest:"), "{shown}");
             }
         }
     }
+}
+
+#[test]
+fn all_faults_of_a_script_come_at_once() {
+    let script = "slo shop.yaml\nseries a every 1m from now: 1/1\n\"open\n\
+        test one\nexpect bugdet a: x=1\nat 2026-01-01T00:00:00Z\nadvance soon\n";
+    let faults = parse(script).unwrap_err();
+    let found: Vec<(usize, usize)> =
+        faults.iter().map(|fault| (fault.place.line, fault.place.column)).collect();
+    assert_eq!(found, [(1, 5), (2, 24), (3, 1), (5, 8), (7, 9)]);
+    // What is missing from the whole comes together as well.
+    let faults = parse("expect status a met\ntest b\ntest c\n").unwrap_err();
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert_eq!(parse(&"x\n".repeat(1_000)).unwrap_err().len(), FAULTS_MAX);
 }

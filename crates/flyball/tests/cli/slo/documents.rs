@@ -1,7 +1,7 @@
 //! `slo lint`, `slo fmt`, `slo show`.
 
 use super::slo;
-use crate::run::{root, slo as document, slo_with};
+use crate::run::{flyball, flyball_with_input, root, slo as document, slo_with};
 
 fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -142,4 +142,122 @@ fn the_examples_are_clean() {
     let ran = slo(&root(), &["lint", "examples"]);
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     assert!(!ran.out.contains("error:"), "{}", ran.out);
+}
+
+#[test]
+fn a_document_is_read_from_standard_input() {
+    let text = document("checkout", "service.name = 'checkout'", "status < 500");
+    let dir = directory(&[]);
+    let run = |args: &[&str], text: &str| {
+        flyball_with_input(dir.path(), &[&["slo"], args].concat(), text.as_bytes())
+    };
+    let ran = run(&["lint", "-"], &text.replace("28d", "28x"));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.out.contains("--> <stdin>:14:"), "{}", ran.out);
+    let ran = run(&["show", "-"], &text);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.starts_with("checkout"), "{}", ran.out);
+    let ran = run(&["fmt", "-"], &text);
+    assert!(ran.out.starts_with("apiVersion: openslo/v1\n"), "{}", ran.out);
+    assert_eq!(run(&["fmt", "--check", "-"], &ran.out).code, 0);
+    let ran = run(&["fmt", "--write", "-"], &text);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("standard input cannot be written"), "{}", ran.err);
+}
+
+#[test]
+fn documents_without_an_slo_are_named_as_such() {
+    let event = "{\"time\":\"2026-01-01T00:00:00Z\",\"status\":200}\n";
+    let dir = directory(&[("empty.yaml", ""), ("events.ndjson", event)]);
+    let ran = flyball(dir.path(), &["replay", "--slo", "empty.yaml", "events.ndjson"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("the documents define no SLO"), "{}", ran.err);
+    assert!(ran.err.contains("warning: there is no document here"), "{}", ran.err);
+}
+
+const POLICY: &str = "\
+---
+apiVersion: openslo/v1
+kind: AlertPolicy
+metadata: {name: fast}
+spec:
+  alertWhenBreaching: true
+  conditions: [{conditionRef: burning}]
+  notificationTargets: [{targetRef: on-call}]
+---
+apiVersion: openslo/v1
+kind: AlertCondition
+metadata: {name: burning}
+spec:
+  severity: page
+  condition: {kind: burnrate, op: gte, threshold: 2, lookbackWindow: 1h, alertAfter: 5m}
+---
+apiVersion: openslo/v1
+kind: AlertNotificationTarget
+metadata: {name: on-call}
+spec: {target: pager}
+";
+
+#[test]
+fn policies_of_other_documents_alert() {
+    use std::fmt::Write;
+    let text =
+        document("all", "TRUE", "status < 500") + "  alertPolicies: [{alertPolicyRef: fast}]\n";
+    let mut events = String::new();
+    for minute in 0..120 {
+        let status = if minute < 60 { 200 } else { 500 };
+        let (hour, minute) = (minute / 60, minute % 60);
+        let _ = writeln!(
+            events,
+            "{{\"time\":\"2026-01-01T{hour:02}:{minute:02}:00Z\",\"status\":{status}}}"
+        );
+    }
+    let dir = directory(&[("a.yaml", &text), ("policy.yaml", POLICY), ("events.ndjson", &events)]);
+    let shown = slo(dir.path(), &["show", "a.yaml", "policy.yaml"]);
+    assert_eq!((shown.code, shown.err.as_str()), (0, ""));
+    let words = "page       fast: burn >= 2 over 1h (0.2976% of the budget), held for 5m";
+    assert!(shown.out.contains(words), "{}", shown.out);
+    let args = ["replay", "--slo", "a.yaml", "--slo", "policy.yaml", "-o", "json", "events.ndjson"];
+    let json = flyball(dir.path(), &args).json();
+    let firing = &json["slos"][0]["objectives"][0]["firings"][0];
+    assert_eq!((&firing["rule"], &firing["severity"]), (&"fast".into(), &"page".into()));
+    assert_eq!(firing["factor"], 2.0);
+}
+
+#[test]
+fn corrections_that_met_no_data_are_listed() {
+    let correction = |name: &str, slo: &str, day: u32| {
+        format!(
+            "---\napiVersion: flyball.dev/v1\nkind: Correction\nmetadata: {{name: {name}}}\n\
+             spec:\n  slos: [{slo}]\n  mode: drop\n  category: maintenance\n  author: ops\n  \
+             schedule: {{start: 2026-01-{day:02}T00:00:00Z, end: 2026-01-{day:02}T01:00:00Z}}\n"
+        )
+    };
+    let text = document("all", "TRUE", "status < 500")
+        + &correction("met", "all", 1)
+        + &correction("late", "all", 2)
+        + &correction("misspelt", "al", 1);
+    let event = "{\"time\":\"2026-01-01T00:00:00Z\",\"status\":200}\n\
+                 {\"time\":\"2026-01-01T02:00:00Z\",\"status\":200}\n";
+    let dir = directory(&[("a.yaml", &text), ("events.ndjson", event)]);
+    let args = ["replay", "--slo", "a.yaml", "events.ndjson"];
+    let table = flyball(dir.path(), &args).out;
+    for line in [
+        "\ncorrection late changed nothing: none of its occurrences lies in the data\n",
+        "\ncorrection misspelt changed nothing: it applies to none of these SLOs\n",
+    ] {
+        assert!(table.contains(line), "{line}: {table}");
+    }
+    assert!(!table.contains("correction met"), "{table}");
+    let json = flyball(dir.path(), &[&args[..], &["-o", "json"]].concat()).json();
+    let found: Vec<(&str, u64, u64)> = json["corrections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let count = |key: &str| one[key].as_u64().unwrap();
+            (one["name"].as_str().unwrap(), count("occurrences"), count("slots"))
+        })
+        .collect();
+    assert_eq!(found, [("met", 1, 1), ("late", 0, 0), ("misspelt", 1, 0)]);
 }

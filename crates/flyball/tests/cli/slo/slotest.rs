@@ -92,6 +92,41 @@ fn a_failure_says_where_what_and_what_was_found() {
 }
 
 #[test]
+fn an_alert_that_never_fired_says_how_far_its_burn_came() {
+    let (exit, out) = script("expect alert checkout burn-1h-5m firing");
+    assert_eq!(exit, 1);
+    // 1 % bad against a target of 99 % is a burn of 1; 2 % of a budget of 28 days needs 13.44.
+    let found = "found: it has never fired: the burn reached 1 over 1h, 1 over 5m; \
+        needed > 13.44 over both at once";
+    assert!(out.contains(found), "{out}");
+}
+
+#[test]
+fn all_wrong_lines_come_at_once() {
+    let (exit, out) = script("expect bugdet checkout: valid=1\nat noon\nseries checkout every 1x");
+    assert_eq!(exit, 2);
+    for place in ["a.slotest:18:", "a.slotest:19:", "a.slotest:20:"] {
+        assert!(out.contains(place), "{place}: {out}");
+    }
+}
+
+#[test]
+fn only_slos_that_are_expected_of_need_their_attributes() {
+    let other = SLO
+        .replace("name: checkout", "name: other")
+        .replace("status < 500", "latency < 300")
+        .replace("series checkout", "series other");
+    let events =
+        "events <<E\n{\"time\":1767225600,\"service.name\":\"checkout\",\"status\":200}\nE\n";
+    let (exit, out) = script(&format!("{other}{events}expect budget checkout: good=991"));
+    assert_eq!(exit, 0, "{out}");
+    let (exit, out) = script(&format!("{other}{events}expect status other met"));
+    assert_eq!(exit, 2, "{out}");
+    assert!(out.contains("no event has the attribute `latency`, which `other` reads"), "{out}");
+    assert!(out.contains("where: latency < 300"), "{out}");
+}
+
+#[test]
 fn unknown_words_are_met_with_near_ones() {
     for (text, message, hint) in [
         ("expect budget chekout: valid=1", "no SLO `chekout`", "did you mean `checkout`?"),
