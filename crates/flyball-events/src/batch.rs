@@ -1,6 +1,6 @@
 //! Fills a record batch row by row, straight from a codec.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, NullBufferBuilder, RecordBatch, TimestampNanosecondArray};
@@ -74,8 +74,31 @@ pub struct BatchBuilder {
     row_time: Option<(u8, i64)>,
     rows: usize,
     names_over_limit: u64,
-    /// Attribute names that keys of the source stand for, wanted or not.
-    names: BTreeSet<String>,
+    offered: Offered,
+}
+
+/// What the keys of a source stand for, wanted or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Offered {
+    /// Attribute names, times left out.
+    pub attributes: BTreeSet<String>,
+    /// For each name that the user's renames lead to, the keys met that stand for it: those renamed
+    /// and those called so already.
+    pub renamed: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Offered {
+    /// Names and keys together; it grows with every one that is new.
+    pub(crate) fn len(&self) -> usize {
+        self.attributes.len() + self.renamed.values().map(BTreeSet::len).sum::<usize>()
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.attributes.extend(other.attributes);
+        for (to, keys) in other.renamed {
+            self.renamed.entry(to).or_default().extend(keys);
+        }
+    }
 }
 
 impl BatchBuilder {
@@ -98,23 +121,28 @@ impl BatchBuilder {
             row_time: None,
             rows: 0,
             names_over_limit: 0,
-            names: BTreeSet::new(),
+            offered: Offered::default(),
         }
     }
 
     /// What the source's key `name` (flattened with dots) means here. Ask once per key and keep
     /// the answer; it does not change.
     pub fn role(&mut self, name: &str) -> Role {
-        if let Some(rank) = self.mapping.time_rank(name) {
+        let mapping = Arc::clone(&self.mapping);
+        let attribute = mapping.attribute(name);
+        // Bounded by the renames: their own keys, and the few that conventions call the same.
+        if mapping.is_target(attribute) {
+            self.offered.renamed.entry(attribute.to_owned()).or_default().insert(name.to_owned());
+        }
+        if let Some(rank) = mapping.time_rank(name) {
             // `time` itself needs no second column; other time keys keep their own where
             // everything is wanted.
             let column = if name == TIME_COLUMN { None } else { self.column(name) };
             return Role::Time { rank, column };
         }
-        let mapping = Arc::clone(&self.mapping);
-        let attribute = mapping.attribute(name);
-        if self.names.len() < COLUMNS_MAX && !self.names.contains(attribute) {
-            self.names.insert(attribute.to_owned());
+        let names = &mut self.offered.attributes;
+        if names.len() < COLUMNS_MAX && !names.contains(attribute) {
+            names.insert(attribute.to_owned());
         }
         self.column(attribute).map_or(Role::Skip, Role::Attribute)
     }
@@ -140,9 +168,9 @@ impl BatchBuilder {
         Some(id)
     }
 
-    /// Attribute names that the source has offered so far, wanted or not; bounded like columns.
-    pub fn names(&self) -> &BTreeSet<String> {
-        &self.names
+    /// What the source has offered so far; bounded like columns.
+    pub fn offered(&self) -> &Offered {
+        &self.offered
     }
 
     /// Keys met past the column limit so far; their values were not kept.

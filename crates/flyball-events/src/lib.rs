@@ -15,7 +15,7 @@ mod reject;
 mod semantic;
 mod time;
 
-pub use batch::{BatchBuilder, ColumnId, Projection, Role, TIME_COLUMN, TimeRule};
+pub use batch::{BatchBuilder, ColumnId, Offered, Projection, Role, TIME_COLUMN, TimeRule};
 pub use codec::access_log::{AccessLogCodec, LogFormat, LogFormatError};
 pub use codec::csv::{CsvCodec, CsvOptions};
 pub use codec::ndjson::NdjsonCodec;

@@ -1,6 +1,6 @@
 //! Names of attributes: OpenTelemetry's current ones, and the user's own renames.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Names that OpenTelemetry's semantic conventions have replaced, and their replacements.
 ///
@@ -39,7 +39,7 @@ const TIME_KEYS: &[&str] = &["time", "timestamp", "@timestamp", "ts", "datetime"
 /// How a source's names become attribute names.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
-    renames: HashMap<String, String>,
+    renames: BTreeMap<String, String>,
 }
 
 /// A `--map` that cannot be used.
@@ -68,7 +68,7 @@ impl Mapping {
     ///
     /// [`MappingError`] for a text without `=`, an empty side, or a source name given twice.
     pub fn parse<S: AsRef<str>>(pairs: impl IntoIterator<Item = S>) -> Result<Self, MappingError> {
-        let mut renames = HashMap::new();
+        let mut renames = BTreeMap::new();
         for pair in pairs {
             let pair = pair.as_ref();
             let (from, to) = match pair.split_once('=') {
@@ -90,6 +90,16 @@ impl Mapping {
         }
         // Most names have no entry; the list is short and met once per key, not once per event.
         RENAMED.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new)
+    }
+
+    /// The user's renames as (from, to), by the source's name.
+    pub fn renames(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.renames.iter().map(|(from, to)| (from.as_str(), to.as_str()))
+    }
+
+    /// Whether one of the user's renames leads to `attribute`.
+    pub(crate) fn is_target(&self, attribute: &str) -> bool {
+        self.renames.values().any(|to| to == attribute)
     }
 
     /// How well `name` serves as the time of an event: 0 is best, `None` not at all.

@@ -11,14 +11,14 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, 
 use datafusion::prelude::coalesce;
 use flyball_events::TWIN_SUFFIX;
 
-/// A text that an attribute is compared with and cannot equal, because it holds no text.
+/// A text that is compared with numbers or truth values, and is neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clash {
-    /// The attribute.
-    pub(crate) attribute: String,
+    /// What is compared with it, in SQL.
+    pub(crate) compared: String,
     /// The text.
     pub(crate) literal: String,
-    /// Whether the attribute holds truth values; numbers otherwise.
+    /// Whether that has truth values; numbers otherwise.
     pub(crate) is_boolean: bool,
 }
 
@@ -42,6 +42,7 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Clas
             let clashes: Option<Vec<Clash>> =
                 list.list.iter().map(|text| clash(&list.expr, text, schema)).collect();
             found = found.take().or(clashes.unwrap_or_default().into_iter().next());
+            list.list = of_one_kind(&list.expr, list.list, schema)?;
             if let Some(first) = list.list.first() {
                 let (tested, _) = compare((*list.expr).clone(), first.clone(), schema)?;
                 list.expr = Box::new(tested);
@@ -49,7 +50,10 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Clas
             Ok(Transformed::yes(Expr::InList(list)))
         }
         Expr::Between(mut between) => {
-            found = found.take().or_else(|| clash(&between.expr, &between.low, schema));
+            found = found
+                .take()
+                .or_else(|| clash(&between.expr, &between.low, schema))
+                .or_else(|| clash(&between.expr, &between.high, schema));
             let (tested, low) = compare((*between.expr).clone(), (*between.low).clone(), schema)?;
             let (_, high) = compare((*between.expr).clone(), (*between.high).clone(), schema)?;
             (between.expr, between.low, between.high) =
@@ -65,27 +69,49 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Clas
     Ok((expr.data, found))
 }
 
-/// Whether `column` is an attribute without texts and `text` is one that says neither a number nor
-/// a truth value.
-fn clash(column: &Expr, text: &Expr, schema: &DFSchema) -> Option<Clash> {
-    let (Expr::Column(column), Expr::Literal(ScalarValue::Utf8(Some(literal)), _)) = (column, text)
-    else {
-        return None;
-    };
-    let field = schema.field_with_unqualified_name(&column.name).ok()?;
-    let fits = match field.data_type() {
+/// Whether `compared` has numbers or truth values and `text` is neither.
+fn clash(compared: &Expr, text: &Expr, schema: &DFSchema) -> Option<Clash> {
+    let Expr::Literal(ScalarValue::Utf8(Some(literal)), _) = text else { return None };
+    let data_type = compared.get_type(schema).ok()?;
+    let fits = match data_type {
         DataType::Boolean => literal == "true" || literal == "false",
-        data_type if data_type.is_numeric() => literal.parse::<f64>().is_ok(),
+        _ if data_type.is_numeric() => literal.parse::<f64>().is_ok(),
         _ => true,
     };
-    if fits || twin_of(&column.name, schema).is_some() {
+    let has_texts =
+        matches!(compared, Expr::Column(column) if twin_of(&column.name, schema).is_some());
+    if fits || has_texts {
         return None;
     }
     Some(Clash {
-        attribute: column.name.clone(),
+        compared: compared.to_string(),
         literal: literal.clone(),
-        is_boolean: *field.data_type() == DataType::Boolean,
+        is_boolean: data_type == DataType::Boolean,
     })
+}
+
+/// A list of numbers and texts as one kind, by what `tested` has: texts that no number can equal
+/// are left out, or numbers are written as texts. Other lists stay as they are.
+fn of_one_kind(tested: &Expr, list: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let is_literal = |item: &Expr| matches!(item, Expr::Literal(ScalarValue::Utf8(Some(_)), _));
+    let is_word = |item: &Expr| match item {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => text.parse::<f64>().is_err(),
+        _ => false,
+    };
+    let data_type = tested.get_type(schema)?;
+    let is_tested_text = is_text(&data_type);
+    let is_of_texts = list.iter().all(is_literal) && !data_type.is_numeric();
+    if is_of_texts || list.iter().all(is_word) || !list.iter().any(is_word) {
+        return Ok(list);
+    }
+    Ok(list
+        .into_iter()
+        .filter(|item| is_tested_text || !is_word(item))
+        .map(|item| match item {
+            Expr::Literal(value, _) if is_tested_text => lit(value.to_string()),
+            item => item,
+        })
+        .collect())
 }
 
 /// The column with the texts of a column's values that are no text, where there is one.

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::ColumnarValue;
+use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ExprWithAlias};
@@ -50,21 +50,19 @@ impl Leaf {
         Self { text, sql, attributes, compiled: HashMap::new(), clash: None, fits: false }
     }
 
-    /// What is wrong with the term after all batches: it compares an attribute with a text, and
-    /// no batch had texts there.
+    /// What is wrong with the term after all batches: it compares with a text what never was one.
     pub(crate) fn fault(&self) -> Option<PredicateError> {
-        let Clash { attribute, literal, is_boolean } =
-            self.clash.as_ref().filter(|_| !self.fits)?;
+        let Clash { compared, literal, is_boolean } = self.clash.as_ref().filter(|_| !self.fits)?;
         let (what, hint) = if *is_boolean {
             (
                 "true or false",
-                format!("write TRUE or FALSE without quotes, as in `{attribute} = TRUE`"),
+                format!("write TRUE or FALSE without quotes, as in `{compared} = TRUE`"),
             )
         } else {
-            ("a number", format!("write a number without quotes, as in `{attribute} <= 300`"))
+            ("a number", "write a number without quotes, or LIKE for a pattern".to_owned())
         };
         Some(PredicateError {
-            message: format!("`{attribute}` is {what} in every event, and '{literal}' is not"),
+            message: format!("`{compared}` is {what} in every event, and '{literal}' is not"),
             line: None,
             column: None,
             hint: Some(hint),
@@ -249,15 +247,13 @@ impl Leaf {
         let (expr, clash) = coerce(expr, &planned)?;
         let expr = crate::predicate::replace_absent(expr, &absent)?;
         let schema = Arc::new(Schema::new(fields));
-        let actual = DFSchema::try_from(schema.as_ref().clone())?;
-        let context = SimplifyContext::builder()
-            .with_schema(Arc::new(actual.clone()))
-            .with_config_options(Arc::clone(state.config_options()))
-            .build();
-        // Some functions exist only until they are simplified away (coalesce becomes CASE).
-        let simplifier = ExprSimplifier::new(context);
-        let expr = simplifier.simplify(simplifier.coerce(expr, &actual)?)?;
-        let expr = state.create_physical_expr(expr, &actual)?;
+        let expr = physical(state, expr, &schema).map_err(|error| match &clash {
+            // The engine's words would be about a cast that nobody wrote.
+            Some(Clash { compared, literal, .. }) => {
+                DataFusionError::Plan(format!("`{compared}` is a number, and '{literal}' is not"))
+            }
+            None => error,
+        })?;
         let comparison = Comparison::of(&expr).filter(|_| columns == [(0, false)]);
         Ok(Compiled { schema, columns, expr, comparison, clash })
     }
@@ -275,6 +271,23 @@ impl Leaf {
             ),
         }
     }
+}
+
+/// The expression as the engine evaluates it over batches of `schema`.
+fn physical(
+    state: &SessionState,
+    expr: Expr,
+    schema: &Arc<Schema>,
+) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
+    let actual = DFSchema::try_from(schema.as_ref().clone())?;
+    let context = SimplifyContext::builder()
+        .with_schema(Arc::new(actual.clone()))
+        .with_config_options(Arc::clone(state.config_options()))
+        .build();
+    // Some functions exist only until they are simplified away (coalesce becomes CASE).
+    let simplifier = ExprSimplifier::new(context);
+    let expr = simplifier.simplify(simplifier.coerce(expr, &actual)?)?;
+    state.create_physical_expr(expr, &actual)
 }
 
 /// True for an error that one value causes and another would not.
@@ -301,6 +314,8 @@ pub(crate) fn first_line(error: &dyn std::fmt::Display) -> String {
     line.trim_start_matches("Error during planning: ")
         .trim_start_matches("SQL error: ")
         .trim_start_matches("Schema error: ")
+        .trim_start_matches("Arrow error: ")
+        .trim_start_matches("Cast error: ")
         .to_owned()
 }
 

@@ -46,8 +46,10 @@ fn one(slo: &Slo, set: &SpecSet) -> Vec<Diagnostic> {
         let Indicator::Events(events) = indicator else { continue };
         if !events.total.contains("service.name") {
             let message = "the valid events are not limited to a service".to_owned();
-            let hint =
-                format!("add `service.name = '{}'` if inputs hold more than one", slo.service);
+            let hint = format!(
+                "where inputs hold more than one, add `service.name = '{}'`; give those without it a name with --service or --map",
+                slo.service
+            );
             warn(Part::Total { objective }, message, &hint);
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use flyball_events::{Format, Input, Mapping, Progress, Projection, ReadOptions, TimeRule, expand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -13,8 +14,8 @@ pub(crate) struct InputArgs {
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<String>,
 
-    /// Format of the inputs: ndjson, common, combined, vhost-combined, `nginx:LOG_FORMAT`,
-    /// apache:LOGFORMAT, csv, tsv, otlp-json, otlp-proto, parquet; found by content unless given
+    /// Format of the inputs: ndjson, common, combined, vhost-combined, nginx:FORMAT and apache:FORMAT
+    /// with the server's own or @FILE that holds it, csv, tsv, otlp-json, otlp-proto, parquet; found by content unless given
     #[arg(long, value_name = "FORMAT", help_heading = "Input")]
     format: Option<String>,
 
@@ -45,7 +46,7 @@ impl InputArgs {
     ) -> anyhow::Result<ReadOptions> {
         let format = match self.format.as_deref() {
             None => None,
-            Some(text) => Format::parse(text)?,
+            Some(text) => Format::parse(&with_file(text)?)?,
         };
         Ok(ReadOptions {
             format,
@@ -56,6 +57,18 @@ impl InputArgs {
             strict: self.strict,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         })
+    }
+}
+
+/// A server's log format, which `nginx:@FILE` and `apache:@FILE` take from a file.
+fn with_file(text: &str) -> anyhow::Result<String> {
+    match text.split_once(":@") {
+        Some((server @ ("nginx" | "apache"), path)) => {
+            let format = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the log format in {path}"))?;
+            Ok(format!("{server}:{}", format.trim_end_matches(['\r', '\n'])))
+        }
+        _ => Ok(text.to_owned()),
     }
 }
 

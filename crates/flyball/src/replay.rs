@@ -18,11 +18,12 @@ use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
 use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
 
+use crate::talk;
 pub(crate) use plan::{Plan, place_of};
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
 };
-use unmatched::{all_outside, refuse_unread, unmatched};
+use unmatched::{all_outside, refuse_unread, renames, unmatched};
 
 /// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
 const FUTURE_TOLERANCE: Duration = Duration::from_minutes(10);
@@ -92,7 +93,9 @@ pub(crate) fn replay(
         return Err(plan.refuse_failure(set, error));
     }
     refuse_unread(&summary)?;
-    plan.refuse_unknown_attributes(set, &summary, &asked.optional)?;
+    let renames = renames(&options.mapping, &summary);
+    plan.refuse_unknown_attributes(set, &summary, &asked.optional)
+        .inspect_err(|_| renames.iter().for_each(|warning| talk::warning(warning)))?;
     plan.refuse_faults(set)?;
     let services = plan.tallier.services().clone();
     let slot_width = plan.tallier.slot_width();
@@ -108,6 +111,7 @@ pub(crate) fn replay(
     let start = times.from.unwrap_or(first).floor(slot_width).min(at);
     let span = Interval::new(start, at)?;
     let mut warnings = warnings(&summary, &measured, slot_width, times);
+    warnings.extend(renames);
     if outside > 0 && outside == summary.events() {
         warnings.extend(all_outside(&summary));
     } else if summary.events() > 0 {

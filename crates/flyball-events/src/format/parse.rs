@@ -96,7 +96,16 @@ fn delimiter_byte(value: &str) -> Option<u8> {
 }
 
 fn unknown(name: &str) -> FormatError {
-    let hint = if name.contains('$') {
+    let hint = if name.eq_ignore_ascii_case("nginx") {
+        "write the server's own `log_format` after a colon, as in \
+         `nginx:$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent`, or \
+         `nginx:@FILE` for a file that holds it; nginx's default is `combined`"
+            .to_owned()
+    } else if name.eq_ignore_ascii_case("apache") {
+        "write the server's own `LogFormat` after a colon, as in \
+         `apache:%h %l %u %t \"%r\" %>s %b`, or `apache:@FILE` for a file that holds it"
+            .to_owned()
+    } else if name.contains('$') {
         format!("write an nginx format as `nginx:{name}`")
     } else if name.contains('%') {
         format!("write an Apache format as `apache:{name}`")

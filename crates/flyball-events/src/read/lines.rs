@@ -1,6 +1,6 @@
 //! Line formats: units of whole records, decoded by several threads, delivered in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use flyball_model::Timestamp;
 use super::split::{Buffer, Records, UNIT_BYTES, Unit};
 use super::summary::{InputSummary, time_range};
 use super::{Delivery, EventsError, Source};
-use crate::batch::BatchBuilder;
+use crate::batch::{BatchBuilder, Offered};
 use crate::codec::{Decoded, LineCodec};
 use crate::format::{NewLineCodec, Splitter};
 
@@ -26,16 +26,16 @@ struct Done<T> {
     mapped: Option<T>,
     range: Option<(Timestamp, Timestamp)>,
     names_over_limit: u64,
-    /// All attribute names so far, when there are new ones.
-    names: Option<BTreeSet<String>>,
+    /// All that was offered so far, when there is something new.
+    offered: Option<Offered>,
 }
 
 /// What one thread decodes with.
 struct Decoder<'a, T> {
     codec: Box<dyn LineCodec>,
     batch: BatchBuilder,
-    /// How many names the batch builder had offered before.
-    names: usize,
+    /// How much the batch builder had offered before.
+    offered: usize,
     map: &'a (dyn Fn(arrow::array::RecordBatch) -> T + Sync),
 }
 
@@ -45,18 +45,19 @@ impl<T> Decoder<'_, T> {
         if *unit == Unit::TooLong {
             decoded.lines = 1;
             decoded.rejects.add(TOO_LONG, 1, None, bytes);
-            return Done { decoded, mapped: None, range: None, names_over_limit: 0, names: None };
+            return Done { decoded, mapped: None, range: None, names_over_limit: 0, offered: None };
         }
         self.codec.decode(bytes, &mut self.batch, &mut decoded);
         let names_over_limit = self.batch.names_over_limit();
-        let names = (self.batch.names().len() > self.names).then(|| self.batch.names().clone());
-        self.names = self.batch.names().len();
+        let len = self.batch.offered().len();
+        let offered = (len > self.offered).then(|| self.batch.offered().clone());
+        self.offered = len;
         if self.batch.rows() == 0 {
-            return Done { decoded, mapped: None, range: None, names_over_limit, names };
+            return Done { decoded, mapped: None, range: None, names_over_limit, offered };
         }
         let batch = self.batch.finish();
         let range = time_range(&batch);
-        Done { decoded, mapped: Some((self.map)(batch)), range, names_over_limit, names }
+        Done { decoded, mapped: Some((self.map)(batch)), range, names_over_limit, offered }
     }
 }
 
@@ -79,12 +80,12 @@ pub(super) fn read<T: Send>(
         Vec::new()
     };
     let map = delivery.map;
-    let decoder = || Decoder { codec: new(&header), batch: options.builder(), names: 0, map };
+    let decoder = || Decoder { codec: new(&header), batch: options.builder(), offered: 0, map };
     let mut take = |done: Done<T>| -> Result<ControlFlow<()>, EventsError> {
         summary.add(done.decoded);
         summary.widen(done.range);
         summary.names_over_limit = summary.names_over_limit.max(done.names_over_limit);
-        summary.attributes.extend(done.names.unwrap_or_default());
+        summary.offered.extend(done.offered.unwrap_or_default());
         summary.check_strict(options)?;
         summary.take_meter(&meter);
         (delivery.report)(summary.bytes_read, summary.events);

@@ -10,7 +10,7 @@ use flyball_model::Timestamp;
 
 use super::input::{Compression, Input, Meter};
 use super::{EventsError, ReadOptions};
-use crate::batch::TIME_COLUMN;
+use crate::batch::{Offered, TIME_COLUMN};
 use crate::codec::Decoded;
 use crate::reject::Rejects;
 
@@ -55,8 +55,8 @@ pub struct InputSummary {
     pub last: Option<Timestamp>,
     /// Attribute names met past the limit of a batch, whose values were left out.
     pub names_over_limit: u64,
-    /// Names of all attributes that the input offered, wanted or not.
-    pub attributes: BTreeSet<String>,
+    /// What the input's keys stand for, wanted or not.
+    pub offered: Offered,
 }
 
 impl ReadSummary {
@@ -83,6 +83,12 @@ impl ReadSummary {
     /// Bytes after decompression.
     pub fn bytes_decoded(&self) -> u64 {
         self.inputs.iter().map(|input| input.bytes_decoded).sum()
+    }
+
+    /// The attribute names that any input offered, wanted or not, each once, sorted.
+    pub fn attributes(&self) -> Vec<&str> {
+        let names = self.inputs.iter().flat_map(|input| &input.offered.attributes);
+        names.map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The earliest event of all.
@@ -120,7 +126,7 @@ impl InputSummary {
             first: None,
             last: None,
             names_over_limit: 0,
-            attributes: BTreeSet::new(),
+            offered: Offered::default(),
         }
     }
 

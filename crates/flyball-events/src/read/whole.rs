@@ -44,7 +44,7 @@ pub(super) fn stream<T>(
     };
     summary.add(decoded);
     summary.names_over_limit = batch.names_over_limit();
-    summary.attributes.clone_from(batch.names());
+    summary.offered.clone_from(batch.offered());
     summary.take_meter(&meter);
     summary.check_strict(options)?;
     if let Err(error) = result {
@@ -92,7 +92,7 @@ pub(super) fn seekable<T>(
     };
     summary.add(decoded);
     summary.names_over_limit = batch.names_over_limit();
-    summary.attributes.clone_from(batch.names());
+    summary.offered.clone_from(batch.offered());
     summary.take_meter(&meter);
     summary.check_strict(options)?;
     result.map_err(|error| input.error(error))

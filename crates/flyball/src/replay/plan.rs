@@ -96,8 +96,7 @@ impl Plan {
         summary: &ReadSummary,
         optional: &BTreeSet<String>,
     ) -> anyhow::Result<()> {
-        let known: Vec<&str> =
-            summary.inputs.iter().flat_map(|i| &i.attributes).map(String::as_str).collect();
+        let known = summary.attributes();
         let unknown: Vec<UnknownAttribute> = self
             .tallier
             .unknown_attributes(&known)

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use flyball_events::{Example, ReadSummary, TimeReader};
+use flyball_events::{Example, Mapping, ReadSummary, TimeReader};
 use flyball_model::{Indicator, Slo};
-use flyball_query::{Measurement, listed};
+use flyball_query::{Measurement, listed, near_matches};
 use serde_json::Value;
 
+/// Objects that may be open where the excerpt of a record ends.
+const NESTED_MAX: usize = 4;
 /// Times that an event may well have, in nanoseconds since the epoch: 2000 to 2100.
 const LIKELY_NANOS: std::ops::Range<i64> = 946_684_800_000_000_000..4_102_444_800_000_000_000;
 
@@ -51,7 +53,13 @@ pub(super) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
 
 /// The key of a JSON record whose value reads as a time of our days.
 fn time_key(example: &Example) -> Option<String> {
-    let record: Value = serde_json::from_str(&example.excerpt).ok()?;
+    // The excerpt of a long record ends anywhere: whole fields are what stands before a comma.
+    let text = &example.excerpt;
+    let whole = std::iter::once(text.clone());
+    let begun = text.rmatch_indices(',').flat_map(|(comma, _)| {
+        (1..=NESTED_MAX).map(move |open| text[..comma].to_owned() + &"}".repeat(open))
+    });
+    let record: Value = whole.chain(begun).find_map(|text| serde_json::from_str(&text).ok())?;
     likely_time(&record, "")
 }
 
@@ -79,6 +87,45 @@ pub(super) fn all_outside(summary: &ReadSummary) -> Option<String> {
         summary.first()?,
         summary.last()?
     ))
+}
+
+/// What is odd about the user's renames: a source's name that no event has, and an attribute that
+/// several names stand for.
+pub(super) fn renames(mapping: &Mapping, summary: &ReadSummary) -> Vec<String> {
+    let known = summary.attributes();
+    let mut warnings = Vec::new();
+    if summary.events() == 0 {
+        return warnings;
+    }
+    for (from, to) in mapping.renames() {
+        let keys: BTreeSet<&str> = summary
+            .inputs
+            .iter()
+            .filter_map(|input| input.offered.renamed.get(to))
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        if !keys.contains(from) {
+            let near = near_matches(from, known.iter().copied());
+            let near = if near.is_empty() {
+                String::new()
+            } else {
+                format!("; did you mean {}?", near.join(" or "))
+            };
+            warnings.push(format!("--map {from}={to}: no event has `{from}`{near}"));
+        } else if keys.len() > 1
+            && mapping
+                .renames()
+                .find(|(_, other)| *other == to)
+                .is_some_and(|(first, _)| first == from)
+        {
+            warnings.push(format!(
+                "{} all stand for `{to}`; of an event that has more than one, the first counts",
+                listed(keys.iter().map(|key| format!("`{key}`")))
+            ));
+        }
+    }
+    warnings
 }
 
 /// That no event counts for an SLO, and which services there are if it asks for one.
@@ -118,6 +165,8 @@ mod tests {
         };
         assert_eq!(key(r#"{"a":1,"when":"2026-03-01T00:00:00Z"}"#).as_deref(), Some("when"));
         assert_eq!(key(r#"{"a":{"at":1772323200}}"#).as_deref(), Some("a.at"));
+        let cut = r#"{"when":"2026-03-01T00:00:00Z","a":{"b":{"c":1,"d":"and so o"#;
+        assert_eq!(key(cut).as_deref(), Some("when"));
         assert_eq!(key(r#"{"duration":12,"x":null}"#), None);
         assert_eq!(key("no JSON"), None);
     }

@@ -132,6 +132,14 @@ impl World {
                 return Err(self.unknown(&unknown, &self.set.slos[slo], objective, place));
             }
         }
+        for (sli, _, error) in plan.tallier.faults() {
+            let slo = &self.set.slos[plan.sli(sli).0].name;
+            if expected.contains(&slo.as_str()) {
+                let hint = error.hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
+                let message = format!("SLO `{slo}`: {}{hint}", error.message);
+                return Err(Problem::script(place, message));
+            }
+        }
         let width = plan.tallier.slot_width();
         let (slos, _, measured) = plan.finish(&self.set);
         let indices: Vec<Option<usize>> = slos

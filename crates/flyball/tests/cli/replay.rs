@@ -385,6 +385,9 @@ fn a_condition_that_cannot_mean_what_it_says_is_an_error() {
         ("status <> '5%'", "`status` is a number in every event, and '5%' is not"),
         ("status IN ('ok', 'fine')", "'ok' is not"),
         ("status BETWEEN 'a' AND 'b'", "'a' is not"),
+        ("status / 100 <= '0.3s'", "is a number in every event, and '0.3s' is not"),
+        ("status BETWEEN 0 AND '9s'", "Cannot cast string '9s'"),
+        ("status BETWEEN '0' AND '9s'", "`status` is a number, and '9s' is not"),
         ("ok = 'yes'", "hint: write TRUE or FALSE without quotes"),
         ("method = GET", "hint: text stands in single quotes: 'GET'"),
         ("method IN ('PUT', GET)", "hint: text stands in single quotes: 'GET'"),
@@ -399,7 +402,14 @@ fn a_condition_that_cannot_mean_what_it_says_is_an_error() {
         assert!(ran.err.contains("slo.yaml:12:") && ran.err.contains(said), "{good}: {}", ran.err);
     }
     // Texts that say a number, patterns, and attributes that hold both are meant so.
-    for good in ["status = '200'", "status LIKE '2%'", "mixed = 'a'", "ok = 'true'"] {
+    for good in [
+        "status = '200'",
+        "status IN (200, 'x')",
+        "status IN ('200', 'x')",
+        "status LIKE '2%'",
+        "mixed = 'a'",
+        "ok = 'true'",
+    ] {
         let ran = run(good);
         assert_eq!(ran.code, 1, "{good}: {}", ran.err);
         assert!(ran.out.contains(" 50.0000%"), "{good}: {}", ran.out);
@@ -427,6 +437,19 @@ fn inputs_that_have_nothing_to_do_with_the_slo_are_told() {
     assert_eq!(ran.code, 2, "{}", ran.out);
     assert!(ran.err.contains("hint: `at.when` may be the time of an event"), "{}", ran.err);
     assert!(ran.err.contains("line 1: {"), "{}", ran.err);
+    // A rename that leads from nowhere, and one to a name that events have themselves.
+    let ran = run(&["--map", "statsu=http.response.status_code", "events.ndjson"]);
+    assert!(ran.err.contains("no event has `statsu`; did you mean status?"), "{}", ran.err);
+    let ran = run(&["--map", "status=service.name", "events.ndjson"]);
+    assert!(
+        ran.err.contains("`service.name`, `status` all stand for `service.name`"),
+        "{}",
+        ran.err
+    );
+    let ran = run(&["--format", "nginx:@missing", "own.log"]);
+    assert!(ran.code == 2 && ran.err.contains("cannot read the log format"), "{}", ran.err);
+    let ran = run(&["--format", "nginx", "own.log"]);
+    assert!(ran.code == 2 && ran.err.contains("`nginx:@FILE`"), "{}", ran.err);
     let ran = run(&["--format", "combined", "own.log"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("none of the 2 records") && ran.err.contains("nginx:"), "{}", ran.err);
