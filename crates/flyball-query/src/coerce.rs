@@ -8,15 +8,13 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, try_cast};
-use datafusion::prelude::coalesce;
-use flyball_events::TWIN_SUFFIX;
 
-/// A text that is compared with numbers or truth values, and is neither.
+/// A literal that is compared with numbers or truth values, and is no such thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clash {
     /// What is compared with it, in SQL.
     pub(crate) compared: String,
-    /// The text.
+    /// The literal.
     pub(crate) literal: String,
     /// Whether that has truth values; numbers otherwise.
     pub(crate) is_boolean: bool,
@@ -69,25 +67,24 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Clas
     Ok((expr.data, found))
 }
 
-/// Whether `compared` has numbers or truth values and `text` is neither.
+/// Whether `compared` has numbers or truth values and `text`, a literal, is no such thing.
 fn clash(compared: &Expr, text: &Expr, schema: &DFSchema) -> Option<Clash> {
-    let Expr::Literal(ScalarValue::Utf8(Some(literal)), _) = text else { return None };
+    let Expr::Literal(value, _) = text else { return None };
     let data_type = compared.get_type(schema).ok()?;
-    let fits = match data_type {
-        DataType::Boolean => literal == "true" || literal == "false",
-        _ if data_type.is_numeric() => literal.parse::<f64>().is_ok(),
-        _ => true,
-    };
-    let has_texts =
-        matches!(compared, Expr::Column(column) if twin_of(&column.name, schema).is_some());
-    if fits || has_texts {
+    let is_boolean = data_type == DataType::Boolean;
+    if value.is_null() || !is_boolean && !data_type.is_numeric() {
         return None;
     }
-    Some(Clash {
-        compared: compared.to_string(),
-        literal: literal.clone(),
-        is_boolean: data_type == DataType::Boolean,
-    })
+    let fits = match value {
+        ScalarValue::Utf8(Some(text)) if is_boolean => text == "true" || text == "false",
+        ScalarValue::Utf8(Some(text)) => text.parse::<f64>().is_ok(),
+        ScalarValue::Boolean(_) => is_boolean,
+        value => !value.data_type().is_numeric() || !is_boolean,
+    };
+    if fits {
+        return None;
+    }
+    Some(Clash { compared: compared.to_string(), literal: value.to_string(), is_boolean })
 }
 
 /// A list of numbers and texts as one kind, by what `tested` has: texts that no number can equal
@@ -114,14 +111,6 @@ fn of_one_kind(tested: &Expr, list: Vec<Expr>, schema: &DFSchema) -> Result<Vec<
         .collect())
 }
 
-/// The column with the texts of a column's values that are no text, where there is one.
-fn twin_of(column: &str, schema: &DFSchema) -> Option<Expr> {
-    let name = format!("{column}{TWIN_SUFFIX}");
-    schema
-        .has_column_with_unqualified_name(&name)
-        .then(|| Expr::Column(datafusion::common::Column::from_name(name)))
-}
-
 fn is_comparison(op: Operator) -> bool {
     matches!(
         op,
@@ -146,7 +135,24 @@ fn compare(left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
     if is_text(&right_type) && !is_text(&left_type) {
         return against_text(left, &left_type, right, schema);
     }
+    if left_type == DataType::Boolean && right_type.is_numeric() {
+        let (right, left) = against_boolean(right, left, schema)?;
+        return Ok((left, right));
+    }
+    if right_type == DataType::Boolean && left_type.is_numeric() {
+        return against_boolean(left, right, schema);
+    }
     Ok((left, right))
+}
+
+/// A number against a truth value: what is no literal cannot be read as the other, so it is
+/// unknown, as it would be among texts.
+fn against_boolean(number: Expr, boolean: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
+    if matches!(boolean, Expr::Literal(..)) {
+        return Ok((try_cast(as_text(number, schema)?, DataType::Boolean), boolean));
+    }
+    let boolean = try_cast(as_text(boolean, schema)?, DataType::Float64);
+    Ok((number, boolean))
 }
 
 /// `other` has a type of its own and `text` is text: the literal among them decides.
@@ -171,21 +177,13 @@ fn against_text(
     Ok((other, try_cast(text, target)))
 }
 
-/// The expression as text; a column gives the text of its twin where it has one.
+/// The expression as text.
 fn as_text(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     let data_type = expr.get_type(schema)?;
     if is_text(&data_type) || data_type == DataType::Null {
         return Ok(expr);
     }
-    let twin = match &expr {
-        Expr::Column(column) => twin_of(&column.name, schema),
-        _ => None,
-    };
-    let text = cast(expr, DataType::Utf8);
-    Ok(match twin {
-        Some(twin) => coalesce(vec![twin, text]),
-        None => text,
-    })
+    Ok(cast(expr, DataType::Utf8))
 }
 
 fn is_text(data_type: &DataType) -> bool {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{cast, concat};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{cast, concat, is_not_null};
 use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use datafusion::common::{DFSchema, DataFusionError};
@@ -37,8 +38,8 @@ pub(crate) struct Leaf {
 #[derive(Debug)]
 struct Compiled {
     schema: Arc<Schema>,
-    /// For each column of `schema` the index of its attribute, and whether it is the twin.
-    columns: Vec<(usize, bool)>,
+    /// For each column of `schema` the index of its attribute.
+    columns: Vec<usize>,
     expr: Arc<dyn PhysicalExpr>,
     /// What `expr` is, if it reads the first attribute only and merely compares it.
     comparison: Option<Comparison>,
@@ -92,8 +93,13 @@ impl Leaf {
     ) -> Result<Truth, QueryError> {
         let columns: Vec<Option<&ArrayRef>> =
             self.attributes.iter().map(|name| batch.column_by_name(name)).collect();
+        let twins: Vec<Option<&ArrayRef>> = self
+            .attributes
+            .iter()
+            .map(|name| batch.column_by_name(&format!("{name}{TWIN_SUFFIX}")))
+            .collect();
         // A term over one dictionary-coded attribute is decided once per distinct value.
-        if let [Some(column)] = columns[..]
+        if let ([Some(column)], [None]) = (&columns[..], &twins[..])
             && let Some(dictionary) = column.as_dictionary_opt::<UInt32Type>()
         {
             let values = dictionary.values();
@@ -110,20 +116,51 @@ impl Leaf {
                 }))
             });
         }
-        let mut plain: Vec<Option<ArrayRef>> = Vec::with_capacity(2 * columns.len());
+        let mut own: Vec<Option<ArrayRef>> = Vec::with_capacity(columns.len());
         for column in &columns {
-            plain.push(match column {
+            own.push(match column {
                 Some(column) => Some(plain_array(column).map_err(|e| self.failed(&e))?),
                 None => None,
             });
         }
-        for name in &self.attributes {
-            plain.push(batch.column_by_name(&format!("{name}{TWIN_SUFFIX}")).cloned());
+        let rows = batch.num_rows();
+        if twins.iter().all(Option::is_none) {
+            return self.evaluate_columns(state, &own, rows);
         }
-        self.evaluate_columns(state, &plain, batch.num_rows())
+        self.evaluate_mixed(state, own, &twins, rows)
     }
 
-    /// `columns` holds an array per attribute and then, optionally, a text twin per attribute.
+    /// The truth where some attributes hold values of several types: an event whose own value is
+    /// in the twin is judged as if the whole column were text. So what it counts as does not depend
+    /// on which events share its batch.
+    fn evaluate_mixed(
+        &mut self,
+        state: &SessionState,
+        own: Vec<Option<ArrayRef>>,
+        twins: &[Option<&ArrayRef>],
+        rows: usize,
+    ) -> Result<Truth, QueryError> {
+        let mut truth = self.evaluate_columns(state, &own, rows)?;
+        let mut texts = own;
+        let mut is_other = vec![false; rows];
+        for (column, twin) in texts.iter_mut().zip(twins) {
+            let Some(twin) = twin else { continue };
+            for (row, is_other) in is_other.iter_mut().enumerate() {
+                *is_other |= !twin.is_null(row);
+            }
+            *column = Some(match &*column {
+                Some(own) => text_of_both(own, twin).map_err(|e| self.failed(&e))?,
+                None => Arc::clone(twin),
+            });
+        }
+        // A term that takes no text at all, such as one with arithmetic, has no answer there.
+        let other =
+            self.evaluate_columns(state, &texts, rows).unwrap_or_else(|_| Truth::unknown(rows));
+        truth.replace(&other, &is_other);
+        Ok(truth)
+    }
+
+    /// `columns` holds an array per attribute.
     fn evaluate_columns(
         &mut self,
         state: &SessionState,
@@ -136,7 +173,7 @@ impl Leaf {
         if self.clash.is_none() {
             self.clash.clone_from(&compiled.clash);
         }
-        let is_complete = || columns[..self.attributes.len()].iter().all(Option::is_some);
+        let is_complete = || columns.iter().all(Option::is_some);
         self.fits |= compiled.clash.is_none() && is_complete();
         if let Some(comparison) = compiled.comparison
             && let Some(Some(column)) = columns.first()
@@ -144,14 +181,8 @@ impl Leaf {
         {
             return Ok(Truth::from_array(&answers));
         }
-        let arrays: Vec<ArrayRef> = compiled
-            .columns
-            .iter()
-            .filter_map(|(attribute, is_twin)| {
-                let at = attribute + if *is_twin { self.attributes.len() } else { 0 };
-                columns[at].clone()
-            })
-            .collect();
+        let arrays: Vec<ArrayRef> =
+            compiled.columns.iter().filter_map(|attribute| columns[*attribute].clone()).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(compiled.schema.clone(), arrays, &options)
             .map_err(|e| self.failed(&e))?;
@@ -215,23 +246,14 @@ impl Leaf {
         types: &[Option<DataType>],
         absent: &DataType,
     ) -> Result<Compiled, DataFusionError> {
-        let (own, twins) = types.split_at(self.attributes.len());
         let mut fields = Vec::new();
         let mut columns = Vec::new();
         let mut planned = Vec::new();
-        for (at, (name, data_type)) in self.attributes.iter().zip(own).enumerate() {
+        for (at, (name, data_type)) in self.attributes.iter().zip(types).enumerate() {
             planned.push(Field::new(name, data_type.clone().unwrap_or(absent.clone()), true));
             if let Some(data_type) = data_type {
                 fields.push(Field::new(name, data_type.clone(), true));
-                columns.push((at, false));
-            }
-        }
-        for (at, twin) in twins.iter().enumerate() {
-            if let Some(data_type) = twin {
-                let name = format!("{}{TWIN_SUFFIX}", self.attributes[at]);
-                planned.push(Field::new(&name, data_type.clone(), true));
-                fields.push(Field::new(&name, data_type.clone(), true));
-                columns.push((at, true));
+                columns.push(at);
             }
         }
         let planned = DFSchema::try_from(Schema::new(planned))?;
@@ -240,7 +262,7 @@ impl Leaf {
         let absent: HashMap<&str, &DataType> = self
             .attributes
             .iter()
-            .zip(own)
+            .zip(types)
             .filter(|(_, data_type)| data_type.is_none())
             .map(|(name, _)| (name.as_str(), absent))
             .collect();
@@ -254,7 +276,7 @@ impl Leaf {
             }
             None => error,
         })?;
-        let comparison = Comparison::of(&expr).filter(|_| columns == [(0, false)]);
+        let comparison = Comparison::of(&expr).filter(|_| columns == [0]);
         Ok(Compiled { schema, columns, expr, comparison, clash })
     }
 
@@ -317,6 +339,11 @@ pub(crate) fn first_line(error: &dyn std::fmt::Display) -> String {
         .trim_start_matches("Arrow error: ")
         .trim_start_matches("Cast error: ")
         .to_owned()
+}
+
+/// A column's values as text, those of its twin included.
+fn text_of_both(own: &ArrayRef, twin: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    zip(&is_not_null(twin)?, twin, &cast(own, &DataType::Utf8)?)
 }
 
 /// Dictionary-coded text as plain text; anything else as it is.

@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
     visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -28,6 +29,9 @@ use crate::truth::Truth;
 const DEPTH_MAX: usize = 50;
 /// The longest predicate, in bytes.
 const LENGTH_MAX: usize = 64 * 1024;
+
+/// Operators in a predicate: each may nest it one level deeper, and the engine recurses.
+const OPERATORS_MAX: usize = 400;
 
 /// A predicate of one [`PredicateSet`]. Equal terms have equal ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -316,6 +320,13 @@ fn parse(text: &str) -> Result<SqlExpr, PredicateError> {
         return Err(refuse(format!("the condition is longer than {LENGTH_MAX} bytes")));
     }
     let tokens = tokens(text, |parts| (parts.len() > 1).then_some(0))?;
+    let operators = tokens.iter().filter(|token| is_nesting(&token.token)).count();
+    if operators > OPERATORS_MAX {
+        return Err(PredicateError {
+            hint: Some("list many values with IN".to_owned()),
+            ..refuse(format!("the condition has {operators} operators, more than {OPERATORS_MAX}"))
+        });
+    }
     let mut parser = Parser::new(&GenericDialect {})
         .with_recursion_limit(DEPTH_MAX)
         .with_tokens_with_locations(tokens);
@@ -336,6 +347,37 @@ fn parse(text: &str) -> Result<SqlExpr, PredicateError> {
         });
     }
     Ok(sql)
+}
+
+/// Whether a token may nest the expression by one more level.
+fn is_nesting(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => {
+            word.quote_style.is_none()
+                && matches!(
+                    word.keyword,
+                    Keyword::AND
+                        | Keyword::OR
+                        | Keyword::NOT
+                        | Keyword::XOR
+                        | Keyword::DIV
+                        | Keyword::IS
+                        | Keyword::LIKE
+                        | Keyword::ILIKE
+                        | Keyword::IN
+                        | Keyword::BETWEEN
+                        | Keyword::COLLATE
+                )
+        }
+        Token::Whitespace(_)
+        | Token::Comma
+        | Token::Period
+        | Token::LParen
+        | Token::RParen
+        | Token::Number(..)
+        | Token::SingleQuotedString(_) => false,
+        _ => true,
+    }
 }
 
 fn syntax_error(error: &ParserError) -> PredicateError {

@@ -55,6 +55,15 @@ impl Truth {
         out
     }
 
+    /// Takes the truth of the rows that `chosen` marks from `other`.
+    pub(crate) fn replace(&mut self, other: &Self, chosen: &[bool]) {
+        for (word, rows) in chosen.chunks(64).enumerate() {
+            let mask = rows.iter().rev().fold(0_u64, |mask, row| mask << 1 | u64::from(*row));
+            self.yes[word] = self.yes[word] & !mask | other.yes[word] & mask;
+            self.no[word] = self.no[word] & !mask | other.no[word] & mask;
+        }
+    }
+
     /// Kleene's AND.
     pub(crate) fn and(&mut self, other: &Self) {
         for (a, b) in self.yes.iter_mut().zip(&other.yes) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::UInt32Type;
+use arrow::datatypes::{Float64Type, UInt32Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use flyball_events::TWIN_SUFFIX;
 
@@ -59,6 +59,10 @@ fn attribute_codes(batch: &RecordBatch, name: &str) -> SliceCodes {
         (column, twin) => {
             let text = |column: Option<&ArrayRef>, row: usize| {
                 let column = column.filter(|column| !column.is_null(row))?;
+                // Whole numbers are written alike, whether the batch had others or not.
+                if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+                    return Some(floats.value(row).to_string());
+                }
                 let format = FormatOptions::default();
                 Some(ArrayFormatter::try_new(column, &format).ok()?.value(row).to_string())
             };

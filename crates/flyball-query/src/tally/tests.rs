@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod mixed;
+
 /// One event: second, service, status, region.
 type Row = (i64, Option<&'static str>, Option<i64>, Option<&'static str>);
 

@@ -227,9 +227,8 @@ fn strange_numbers_are_numbers_or_text_and_never_lost() {
     let (valid, good, bad) = counts(&ran);
     assert_eq!((valid, good + bad), (9, 9));
     let budget = &ran.json()["slos"][0]["objectives"][0]["budget"];
-    // 1e400 is past every double and kept as text; "many" and null have no number either, and
-    // "200" among numbers stays text.
-    assert_eq!((good, bad, budget["undecided"].as_u64()), (3, 6, Some(4)), "{budget}");
+    // 1e400 is past every double, so past 500; "200" says a number; "many" and null have none.
+    assert_eq!((good, bad, budget["undecided"].as_u64()), (4, 5, Some(2)), "{budget}");
 }
 
 #[test]
@@ -413,6 +412,45 @@ fn a_condition_that_cannot_mean_what_it_says_is_an_error() {
         let ran = run(good);
         assert_eq!(ran.code, 1, "{good}: {}", ran.err);
         assert!(ran.out.contains(" 50.0000%"), "{good}: {}", ran.out);
+    }
+}
+
+#[test]
+fn values_of_several_types_count_the_same_in_any_order() {
+    let slo = slo("all", "status IS NOT NULL AND status < 600", "status < 500");
+    let number = r#"{"time":1772323200,"status":200}"#.to_owned() + "\n";
+    let text = r#"{"time":1772323201,"status":"500"}"#.to_owned() + "\n";
+    let directory = directory(&[
+        ("slo.yaml", slo.as_bytes()),
+        ("number-first.ndjson", (number.clone() + &text).as_bytes()),
+        ("text-first.ndjson", (text + &number).as_bytes()),
+    ]);
+    for file in ["number-first.ndjson", "text-first.ndjson"] {
+        let ran = flyball(directory.path(), &["replay", "--slo", "slo.yaml", "-o", "json", file]);
+        assert_eq!((counts(&ran), ran.code), ((2, 1, 1), 1), "{file}");
+    }
+}
+
+#[test]
+fn a_condition_of_too_many_operators_is_refused_and_one_of_many_is_not() {
+    let events = event(1, 200);
+    for (first, more) in [
+        ("1 = 1", " + 1"),
+        ("TRUE", " AND TRUE"),
+        ("FALSE", " OR TRUE"),
+        ("status < 500", " AND status < 501"),
+        ("'a' = 'a'", " || 'a'"),
+        ("TRUE", " IS NOT NULL"),
+    ] {
+        for (times, code) in [(150, 0..=3), (5_000, 2..=2)] {
+            let condition = first.to_owned() + &more.repeat(times);
+            let directory = directory(&[
+                ("slo.yaml", slo("all", "TRUE", &condition).as_bytes()),
+                ("events.ndjson", events.as_bytes()),
+            ]);
+            let ran = flyball(directory.path(), &["replay", "--slo", "slo.yaml", "events.ndjson"]);
+            assert!(code.contains(&ran.code), "{more} {times}: {} {}", ran.code, ran.err);
+        }
     }
 }
 

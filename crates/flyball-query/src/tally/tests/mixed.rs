@@ -1,0 +1,78 @@
+//! What an event counts as depends on the event alone, not on which others share its batch.
+
+use std::sync::Arc;
+
+use flyball_events::{BatchBuilder, Decoded, LineCodec, NdjsonCodec, Projection, TimeRule};
+
+use super::*;
+
+/// Values of one attribute as JSON: several types, and what no column holds.
+fn value() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "200",
+        "500",
+        "\"500\"",
+        "\"200\"",
+        "1.5",
+        "\"n/a\"",
+        "true",
+        "false",
+        "\"true\"",
+        "1e400",
+        "null",
+        "[1]",
+        "9007199254740993",
+        "-7.25",
+        "\"\"",
+    ])
+}
+
+fn counts(batches: &[&[String]], slis: &[EventSli]) -> Vec<Measurement> {
+    let mut tallier = Tallier::new(&slis.iter().collect::<Vec<_>>(), options()).unwrap();
+    for lines in batches {
+        let mut batch =
+            BatchBuilder::new(Projection::All, Arc::default(), TimeRule::Required, None);
+        let mut decoded = Decoded::default();
+        NdjsonCodec::new().decode(lines.concat().as_bytes(), &mut batch, &mut decoded);
+        assert_eq!(decoded.rejects.total(), 0);
+        if batch.rows() > 0 {
+            tallier.add(&batch.finish()).unwrap();
+        }
+    }
+    tallier.finish()
+}
+
+proptest! {
+    #[test]
+    fn cutting_and_turning_the_input_changes_no_count(
+        values in prop::collection::vec((value(), value()), 1..40),
+        cut in 0usize..40,
+    ) {
+        let lines: Vec<String> = values
+            .iter()
+            .map(|(v, w)| format!("{{\"time\":1772323200,\"v\":{v},\"w\":{w}}}\n"))
+            .collect();
+        let conditions = [
+            "v < 500", "v <= 200.5", "v = 200", "v <> 200", "v >= 1000", "v BETWEEN 100 AND 300",
+            "v IN (200, 500)", "v NOT IN (200, 500)", "v IS NULL", "v IS NOT NULL", "NOT v < 500",
+            "v < 500 AND w < 500", "v = 'n/a'", "v <> 'n/a'", "v LIKE '5%'", "v = TRUE",
+            "v IN ('n/a', 'x')", "v IN (200, 'n/a')",
+        ];
+        let mut slis: Vec<EventSli> = conditions
+            .iter()
+            .map(|condition| sli(condition, GoodOrBad::Good("w < 500".into()), &[], 100))
+            .collect();
+        slis.push(sli("TRUE", GoodOrBad::Good("w IS NOT NULL".into()), &["v"], 100));
+        let whole = counts(&[&lines], &slis);
+        let (first, second) = lines.split_at(cut.min(lines.len()));
+        let turned: Vec<String> = lines.iter().rev().cloned().collect();
+        let alone: Vec<&[String]> = lines.chunks(1).collect();
+        for batches in [vec![first, second], vec![&turned[..]], alone] {
+            let other = counts(&batches, &slis);
+            for (at, (whole, other)) in whole.iter().zip(&other).enumerate() {
+                let condition = conditions.get(at).unwrap_or(&"by v");
+                prop_assert_eq!(whole, other, "{} over {:?} in {:?}", condition, lines, batches);
+            }
+        }
+    }
+}
