@@ -13,6 +13,7 @@ use flyball_query::sql::{self, EventSource};
 
 use crate::Exit;
 use crate::input::{Bar, InputArgs};
+use crate::output::words;
 
 /// Rows of a table on the screen; a result for reading on is NDJSON or CSV.
 const TABLE_ROWS_MAX: usize = 1_000;
@@ -143,7 +144,8 @@ fn table(sql: &str, source: &Arc<dyn EventSource>, out: &mut dyn Write) -> anyho
         batches.push(RecordBatch::new_empty(schema));
     }
     let format = FormatOptions::default().with_null("–");
-    writeln!(out, "{}", pretty_format_batches_with_options(&batches, &format)?)?;
+    let table = pretty_format_batches_with_options(&batches, &format)?.to_string();
+    writeln!(out, "{}", words::printable(&table))?;
     if is_cut {
         let hint = format!("… more than {TABLE_ROWS_MAX} rows; use -o json or -o csv for all");
         if std::io::stdout().is_terminal() {

@@ -22,7 +22,7 @@ pub(super) fn render(report: &ReplayReport) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write(&mut out, report);
-    out
+    words::printable(&out)
 }
 
 fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {

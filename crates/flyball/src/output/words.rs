@@ -274,6 +274,21 @@ pub(crate) fn sli(assessment: &Assessment) -> String {
     assessment.budget.sli.map_or_else(|| "–".to_owned(), |sli| percent_down(sli, 4))
 }
 
+/// The text for a terminal: what an event could command it to do is shown instead of done.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' => c,
+            // Direction marks and overrides would reorder what stands around them.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                '\u{fffd}'
+            }
+            _ if c.is_control() => '\u{fffd}',
+            _ => c,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

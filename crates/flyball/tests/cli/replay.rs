@@ -432,6 +432,15 @@ fn values_of_several_types_count_the_same_in_any_order() {
 }
 
 #[test]
+fn what_an_event_says_cannot_command_the_terminal() {
+    let events = r#"{"time":1772323200,"status":200,"name":"\u001b[31mred\u0007\u202e"}"#;
+    let directory = directory(&[("events.ndjson", events.as_bytes())]);
+    let ran = flyball(directory.path(), &["query", "SELECT name FROM events", "events.ndjson"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("[31mred") && !ran.out.contains(['\u{1b}', '\u{7}', '\u{202e}']));
+}
+
+#[test]
 fn a_condition_of_too_many_operators_is_refused_and_one_of_many_is_not() {
     let events = event(1, 200);
     for (first, more) in [
