@@ -36,6 +36,8 @@ impl SpecSet {
 pub enum Alerting {
     /// The document says: [`Slo::alert_rules`] are all there are, maybe none.
     Own,
+    /// The rules that the tool an imported document was written for would generate.
+    Imported,
     /// The document is silent: the caller's default applies.
     Default,
     /// A set of rules that the program knows by this name; the caller looks it up.

@@ -120,7 +120,7 @@ pub(crate) fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
                 Some(rules) => slo.alert_rules = rules,
                 None => diagnostics.extend(unknown_preset(slo, name, &set.origins)),
             },
-            Some(Alerting::Own | Alerting::None) | None => {}
+            Some(Alerting::Own | Alerting::Imported | Alerting::None) | None => {}
         }
     }
     (set, diagnostics)

@@ -56,7 +56,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         no_data: NoDataRule::Gap,
         coverage_floor: Rational::ZERO,
     };
-    Some(Imported { slo, alerting: Alerting::Own, name: name.at })
+    Some(Imported { slo, alerting: Alerting::Imported, name: name.at })
 }
 
 type Identity = (Text, Option<String>, BTreeMap<String, Vec<String>>);

@@ -214,7 +214,7 @@ fn slo(
         coverage_floor: Rational::ZERO,
         alert_rules,
     };
-    Some(Imported { slo, alerting: Alerting::Own, name: slo_name.at })
+    Some(Imported { slo, alerting: Alerting::Imported, name: slo_name.at })
 }
 
 /// An objective with nothing but a target.

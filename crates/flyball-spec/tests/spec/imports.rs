@@ -112,7 +112,7 @@ fn a_sloth_slo_keeps_queries_labels_and_pairs() {
         panic!("{:?}", slo.indicator)
     };
     assert!(side.spec.contains("(5..|429)") && side.spec.contains("{{.window}}"));
-    assert_eq!(set.alerting[&slo.name], Alerting::Own);
+    assert_eq!(set.alerting[&slo.name], Alerting::Imported);
     let shares: Vec<String> = slo
         .alert_rules
         .iter()

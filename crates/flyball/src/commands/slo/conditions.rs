@@ -39,12 +39,13 @@ fn indicators(slo: &Slo) -> impl Iterator<Item = (Option<usize>, &EventSli)> {
 /// Checks every alert rule against every target it watches.
 ///
 /// A rule that the document itself asks for and that can never work is an error; one that comes
-/// with the program's defaults is a warning, because the document did not choose it.
+/// with the program's defaults, or those of an imported document's tool, is a warning, because the
+/// document did not choose it.
 pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for slo in &set.slos {
         let level = match set.alerting.get(&slo.name) {
-            Some(Alerting::Default) => Level::Warning,
+            Some(Alerting::Default | Alerting::Imported) => Level::Warning,
             _ => Level::Error,
         };
         for (index, objective) in slo.objectives.iter().enumerate() {

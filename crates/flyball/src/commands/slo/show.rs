@@ -176,6 +176,7 @@ impl SloShown {
             Some(Alerting::Default) => "the default rules".to_owned(),
             Some(Alerting::Preset(name)) => format!("the preset `{name}`"),
             Some(Alerting::None) => "switched off".to_owned(),
+            Some(Alerting::Imported) => "those that its own tool generates".to_owned(),
             Some(Alerting::Own) | None if slo.alert_rules.is_empty() => "none".to_owned(),
             Some(Alerting::Own) | None => "the document's own rules".to_owned(),
         };

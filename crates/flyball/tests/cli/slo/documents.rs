@@ -261,3 +261,14 @@ fn corrections_that_met_no_data_are_listed() {
         .collect();
     assert_eq!(found, [("met", 1, 1), ("late", 0, 0), ("misspelt", 1, 0)]);
 }
+
+#[test]
+fn imported_documents_pass_though_a_rule_of_their_tool_can_never_fire() {
+    let data = root().join("crates/flyball-spec/tests/data");
+    for document in ["pyrra/nginx.yaml", "sloth/examples/victoria-metrics.yml"] {
+        let path = data.join(document);
+        let ran = flyball(&root(), &["slo", "lint", path.to_str().unwrap()]);
+        assert_eq!(ran.code, 0, "{document}: {}", ran.out);
+        assert!(ran.out.contains("can never be exceeded"), "{document}: {}", ran.out);
+    }
+}
