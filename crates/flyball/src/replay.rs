@@ -60,9 +60,11 @@ impl Times {
         self.now.plus(FUTURE_TOLERANCE)
     }
 
-    /// Events from this on are not counted.
+    /// Events from this on are not counted: the asked end, else what can have happened by the clock
+    /// or by the moment that was asked for.
     pub(crate) fn end(&self) -> Timestamp {
-        self.to.map_or(self.future(), |to| to.min(self.future()))
+        let known = self.at.map_or(self.future(), |at| at.max(self.future()));
+        self.to.unwrap_or(known)
     }
 }
 
@@ -121,7 +123,7 @@ pub(crate) fn replay(
     if times.at.is_none() && times.to.is_none() {
         warnings.extend(lone_end(&measured, slot_width));
     }
-    let is_to_end = times.to.is_some_and(|to| to <= times.future());
+    let is_to_end = times.to.is_some();
     let mut replayed = Replayed {
         report: ReplayReport {
             schema: SCHEMA,
