@@ -333,7 +333,8 @@ fn slice_table(out: &mut String, slices: &[SliceReport]) -> std::fmt::Result {
     for slice in worst.iter().take(SLICES_LISTED_MAX) {
         let budget = &slice.assessment.budget;
         table.add_row(vec![
-            slice.slice.clone(),
+            // One row a slice, whatever its attribute holds.
+            slice.slice.replace('\n', "\u{fffd}"),
             words::sli(&slice.assessment),
             words::status(slice.assessment.status).to_owned(),
             words::count(budget.valid),

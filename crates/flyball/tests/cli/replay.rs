@@ -443,6 +443,12 @@ fn what_an_event_says_cannot_command_the_terminal() {
     let directory = directory(&[("events.ndjson", events.as_bytes())]);
     let ran = flyball(directory.path(), &["query", "SELECT name FROM events", "events.ndjson"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
+    let sliced = slo("all", "TRUE", "status < 500").replace("\"TRUE\"", "\"TRUE\", by: [name]");
+    let events = r#"{"time":1772323200,"status":200,"name":"two\nlines"}"#;
+    std::fs::write(directory.path().join("lines.ndjson"), events).unwrap();
+    std::fs::write(directory.path().join("slo.yaml"), sliced).unwrap();
+    let table = flyball(directory.path(), &["replay", "--slo", "slo.yaml", "lines.ndjson"]);
+    assert!(table.out.contains("two\u{fffd}lines"), "{} {}", table.out, table.err);
     assert!(ran.out.contains("[31mred") && !ran.out.contains(['\u{1b}', '\u{7}', '\u{202e}']));
 }
 
