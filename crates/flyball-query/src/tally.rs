@@ -379,7 +379,7 @@ impl Tallier {
             })
             .collect();
         let order = order_by_key(slots, &keys, names.len() + 1);
-        let (batch, slots, keys) = reorder(batch, slots, &keys, Some(order))?;
+        let (batch, slots, keys) = reorder(batch, slots, &keys, order)?;
         let mut start = 0;
         while start < keys.len() {
             let key = keys[start];
@@ -598,8 +598,9 @@ fn order_by_slot(slots: &[Slot]) -> Option<Vec<u32>> {
     Some(order)
 }
 
-/// The order of rows by key, each below `keys_len`, and then slot.
-fn order_by_key(slots: &[Slot], keys: &[u32], keys_len: usize) -> Vec<u32> {
+/// The order of rows by key, each below `keys_len`, and then slot; `None` when they are in that
+/// order already.
+fn order_by_key(slots: &[Slot], keys: &[u32], keys_len: usize) -> Option<Vec<u32>> {
     // There are few keys, and rows mostly come in the order of their slots: count, then place.
     let mut starts = vec![0; keys_len + 1];
     for key in keys {
@@ -622,7 +623,7 @@ fn order_by_key(slots: &[Slot], keys: &[u32], keys_len: usize) -> Vec<u32> {
             rows.sort_by_key(slot);
         }
     }
-    order
+    (!order.is_sorted()).then_some(order)
 }
 
 type Reordered = (RecordBatch, Vec<Slot>, Vec<u32>);
