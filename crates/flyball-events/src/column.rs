@@ -220,10 +220,9 @@ impl Column {
     /// the double does not say the same.
     #[inline]
     pub(crate) fn set_float(&mut self, row: usize, value: f64, text: &str) {
-        if !value.is_finite() {
-            return self.set_twin(row, text);
-        }
         match &mut self.values {
+            Values::Text(interned) => interned.push(text),
+            _ if !value.is_finite() => return self.set_twin(row, text),
             Values::Float(values) => values.push(value),
             Values::Unknown => {
                 let mut values = vec![0.0; row];
@@ -244,7 +243,6 @@ impl Column {
                 floats.push(value);
                 self.values = Values::Float(floats);
             }
-            Values::Text(interned) => interned.push(text),
             Values::Bool(_) => return self.set_twin(row, text),
         }
         self.mark();

@@ -1,195 +1,317 @@
 //! Types of attributes meet types of literals.
 //!
 //! An attribute's type is whatever its source wrote, so `status < 500` must work on a number, on
-//! the text "200" and on a batch without the attribute. The rule: the literal says which type is
-//! meant; a value that cannot be read as that type is unknown.
+//! the text "200" and on a batch without the attribute. The rules:
+//!
+//! - Against a literal the literal says which type is meant: a number compares numbers, TRUE truth
+//!   values, a quoted text texts. A value that cannot be read as that type is unknown.
+//! - Two attributes are equal if their texts are, and in order as numbers if both are numbers,
+//!   otherwise as texts.
+//! - Arithmetic is done on numbers, division in doubles; nothing is divided by zero.
+//!
+//! What a value is as another type is decided in [`crate::value`] alone.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, try_cast};
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, ExprSchemable, Operator, binary_expr, cast, lit, not, try_cast, when,
+};
 
-/// A literal that is compared with numbers or truth values, and is no such thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Clash {
-    /// What is compared with it, in SQL.
-    pub(crate) compared: String,
-    /// The literal.
-    pub(crate) literal: String,
-    /// Whether that has truth values; numbers otherwise.
-    pub(crate) is_boolean: bool,
-}
+use crate::error::PredicateError;
+use crate::value::{Kind, is_text_of_number, number_of, text_of, truth_of};
 
-/// Inserts the casts that make comparisons mean what the literal says; answers a comparison that
-/// can mean nothing with these types as well.
-pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Clash>)> {
-    let mut found = None;
-    let expr = expr.transform_up(|expr| match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
-            let of = clash(&left, &right, schema).or_else(|| clash(&right, &left, schema));
-            found = found.take().or(of);
-            let (left, right) = compare(*left, *right, schema)?;
-            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(
-                Box::new(left),
-                op,
-                Box::new(right),
-            ))))
-        }
-        Expr::InList(mut list) => {
-            // One of many may be for other events; none that fits is a mistake.
-            let clashes: Option<Vec<Clash>> =
-                list.list.iter().map(|text| clash(&list.expr, text, schema)).collect();
-            found = found.take().or(clashes.unwrap_or_default().into_iter().next());
-            list.list = of_one_kind(&list.expr, list.list, schema)?;
-            if let Some(first) = list.list.first() {
-                let (tested, _) = compare((*list.expr).clone(), first.clone(), schema)?;
-                list.expr = Box::new(tested);
+/// From here on not every integer is a double: 2⁵³.
+const WIDE: u64 = 1 << 53;
+/// Holds every 64-bit integer, and the decimals that people write.
+const DECIMAL: DataType = DataType::Decimal128(38, 8);
+
+/// Inserts the changes of type that make a term mean what it says; answers what in it can mean
+/// nothing with these types as well.
+pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<PredicateError>)> {
+    let mut fault = None;
+    let expr = expr.transform_up(|expr| {
+        Ok(Transformed::yes(match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+                comparison(*left, op, *right, schema, &mut fault)?
             }
-            Ok(Transformed::yes(Expr::InList(list)))
-        }
-        Expr::Between(mut between) => {
-            found = found
-                .take()
-                .or_else(|| clash(&between.expr, &between.low, schema))
-                .or_else(|| clash(&between.expr, &between.high, schema));
-            let (tested, low) = compare((*between.expr).clone(), (*between.low).clone(), schema)?;
-            let (_, high) = compare((*between.expr).clone(), (*between.high).clone(), schema)?;
-            (between.expr, between.low, between.high) =
-                (Box::new(tested), Box::new(low), Box::new(high));
-            Ok(Transformed::yes(Expr::Between(between)))
-        }
-        Expr::Like(mut like) => {
-            like.expr = Box::new(as_text((*like.expr).clone(), schema)?);
-            Ok(Transformed::yes(Expr::Like(like)))
-        }
-        other => Ok(Transformed::no(other)),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_arithmetic(op) => {
+                arithmetic(*left, op, *right, schema)?
+            }
+            Expr::Negative(inner) if kind(&inner, schema)? == Kind::Text => {
+                Expr::Negative(Box::new(number_of(*inner, schema)?))
+            }
+            Expr::InList(list) => among(list, schema, &mut fault)?,
+            Expr::Between(Between { expr, negated, low, high }) => {
+                let low = comparison(*expr.clone(), Operator::GtEq, *low, schema, &mut fault)?;
+                let high = comparison(*expr, Operator::LtEq, *high, schema, &mut fault)?;
+                negated_if(negated, low.and(high))
+            }
+            Expr::Like(mut like) => {
+                like.expr = Box::new(text_of(*like.expr, schema)?);
+                Expr::Like(like)
+            }
+            Expr::IsTrue(inner) => Expr::IsTrue(Box::new(truth_of(*inner, schema)?)),
+            Expr::IsFalse(inner) => Expr::IsFalse(Box::new(truth_of(*inner, schema)?)),
+            Expr::IsUnknown(inner) => Expr::IsUnknown(Box::new(truth_of(*inner, schema)?)),
+            Expr::IsNotTrue(inner) => Expr::IsNotTrue(Box::new(truth_of(*inner, schema)?)),
+            Expr::IsNotFalse(inner) => Expr::IsNotFalse(Box::new(truth_of(*inner, schema)?)),
+            Expr::IsNotUnknown(inner) => Expr::IsNotUnknown(Box::new(truth_of(*inner, schema)?)),
+            other => return Ok(Transformed::no(other)),
+        }))
     })?;
-    Ok((expr.data, found))
+    Ok((expr.data, fault))
 }
 
-/// Whether `compared` has numbers or truth values and `text`, a literal, is no such thing.
-fn clash(compared: &Expr, text: &Expr, schema: &DFSchema) -> Option<Clash> {
-    let Expr::Literal(value, _) = text else { return None };
-    let data_type = compared.get_type(schema).ok()?;
-    let is_boolean = data_type == DataType::Boolean;
-    if value.is_null() || !is_boolean && !data_type.is_numeric() {
-        return None;
-    }
-    let fits = match value {
-        ScalarValue::Utf8(Some(text)) if is_boolean => text == "true" || text == "false",
-        ScalarValue::Utf8(Some(text)) => text.parse::<f64>().is_ok(),
-        ScalarValue::Boolean(_) => is_boolean,
-        value => !value.data_type().is_numeric() || !is_boolean,
-    };
-    if fits {
-        return None;
-    }
-    Some(Clash { compared: compared.to_string(), literal: value.to_string(), is_boolean })
-}
-
-/// A list of numbers and texts as one kind, by what `tested` has: texts that no number can equal
-/// are left out, or numbers are written as texts. Other lists stay as they are.
-fn of_one_kind(tested: &Expr, list: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
-    let is_literal = |item: &Expr| matches!(item, Expr::Literal(ScalarValue::Utf8(Some(_)), _));
-    let is_word = |item: &Expr| match item {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => text.parse::<f64>().is_err(),
-        _ => false,
-    };
-    let data_type = tested.get_type(schema)?;
-    let is_tested_text = is_text(&data_type);
-    let is_of_texts = list.iter().all(is_literal) && !data_type.is_numeric();
-    if is_of_texts || list.iter().all(is_word) || !list.iter().any(is_word) {
-        return Ok(list);
-    }
-    Ok(list
-        .into_iter()
-        .filter(|item| is_tested_text || !is_word(item))
-        .map(|item| match item {
-            Expr::Literal(value, _) if is_tested_text => lit(value.to_string()),
-            item => item,
-        })
-        .collect())
+fn kind(expr: &Expr, schema: &DFSchema) -> Result<Kind> {
+    Ok(Kind::of(&expr.get_type(schema)?))
 }
 
 fn is_comparison(op: Operator) -> bool {
+    is_equality(op) || matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+}
+
+fn is_equality(op: Operator) -> bool {
     matches!(
         op,
-        Operator::Eq
-            | Operator::NotEq
-            | Operator::Lt
-            | Operator::LtEq
-            | Operator::Gt
-            | Operator::GtEq
-            | Operator::IsDistinctFrom
-            | Operator::IsNotDistinctFrom
+        Operator::Eq | Operator::NotEq | Operator::IsDistinctFrom | Operator::IsNotDistinctFrom
     )
 }
 
-/// Both sides with the casts that let them be compared.
-fn compare(left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
-    let (left_type, right_type) = (left.get_type(schema)?, right.get_type(schema)?);
-    if is_text(&left_type) && !is_text(&right_type) {
-        let (right, left) = against_text(right, &right_type, left, schema)?;
-        return Ok((left, right));
-    }
-    if is_text(&right_type) && !is_text(&left_type) {
-        return against_text(left, &left_type, right, schema);
-    }
-    if left_type == DataType::Boolean && right_type.is_numeric() {
-        let (right, left) = against_boolean(right, left, schema)?;
-        return Ok((left, right));
-    }
-    if right_type == DataType::Boolean && left_type.is_numeric() {
-        return against_boolean(left, right, schema);
-    }
-    Ok((left, right))
+fn is_arithmetic(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo
+    )
 }
 
-/// A number against a truth value: what is no literal cannot be read as the other, so it is
-/// unknown, as it would be among texts.
-fn against_boolean(number: Expr, boolean: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
-    if matches!(boolean, Expr::Literal(..)) {
-        return Ok((try_cast(as_text(number, schema)?, DataType::Boolean), boolean));
-    }
-    let boolean = try_cast(as_text(boolean, schema)?, DataType::Float64);
-    Ok((number, boolean))
+fn negated_if(negated: bool, expr: Expr) -> Expr {
+    if negated { not(expr) } else { expr }
 }
 
-/// `other` has a type of its own and `text` is text: the literal among them decides.
-fn against_text(
-    other: Expr,
-    other_type: &DataType,
-    text: Expr,
+fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    let kinds = [kind(&left, schema)?, kind(&right, schema)?];
+    let is_of_numbers = |kind: &Kind| matches!(kind, Kind::Number | Kind::Text | Kind::Null);
+    if !kinds.iter().all(is_of_numbers) || kinds == [Kind::Null; 2] {
+        return Ok(binary_expr(left, op, right));
+    }
+    let as_number = |expr: Expr, kind| match kind {
+        // The digits of a large identifier count here, and a double would lose the last.
+        Kind::Text if op == Operator::Modulo => Ok(try_cast(expr, DECIMAL)),
+        Kind::Text => number_of(expr, schema),
+        _ => Ok(expr),
+    };
+    let (left, right) = (as_number(left, kinds[0])?, as_number(right, kinds[1])?);
+    Ok(match op {
+        // Whether `5` was written as an integer must not decide what half of it is.
+        Operator::Divide => {
+            binary_expr(cast(left, DataType::Float64), op, nullif(right, lit(0_i64)))
+        }
+        Operator::Modulo => binary_expr(left, op, nullif(right, lit(0_i64))),
+        _ => binary_expr(left, op, right),
+    })
+}
+
+fn comparison(
+    left: Expr,
+    op: Operator,
+    right: Expr,
     schema: &DFSchema,
-) -> Result<(Expr, Expr)> {
-    if !other_type.is_numeric() && *other_type != DataType::Boolean {
-        return Ok((other, text));
+    fault: &mut Option<PredicateError>,
+) -> Result<Expr> {
+    match (&left, &right) {
+        (_, Expr::Literal(value, _)) => {
+            let value = value.clone();
+            against(left, op, value, schema, fault)
+        }
+        (Expr::Literal(value, _), _) => {
+            let value = value.clone();
+            against(right, op.swap().unwrap_or(op), value, schema, fault)
+        }
+        _ => between_values(left, op, right, schema),
     }
-    if let Expr::Literal(ScalarValue::Utf8(Some(value)), _) = &text {
-        // `status = '500'` on a number: compare numbers if the literal is one, else texts.
-        return match value.parse::<f64>() {
-            Ok(number) if number.is_finite() && other_type.is_numeric() => Ok((other, lit(number))),
-            _ => Ok((as_text(other, schema)?, text)),
-        };
-    }
-    let target =
-        if *other_type == DataType::Boolean { DataType::Boolean } else { DataType::Float64 };
-    Ok((other, try_cast(text, target)))
 }
 
-/// The expression as text.
-fn as_text(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    let data_type = expr.get_type(schema)?;
-    if is_text(&data_type) || data_type == DataType::Null {
-        return Ok(expr);
+/// `expr` against a literal.
+fn against(
+    expr: Expr,
+    op: Operator,
+    literal: ScalarValue,
+    schema: &DFSchema,
+    fault: &mut Option<PredicateError>,
+) -> Result<Expr> {
+    let kind = kind(&expr, schema)?;
+    if matches!(kind, Kind::Null | Kind::Other) {
+        return Ok(binary_expr(expr, op, lit(literal)));
     }
-    Ok(cast(expr, DataType::Utf8))
+    if fault.is_none() {
+        *fault = misfit(&expr, kind, op, &literal);
+    }
+    let expr = match Kind::of(&literal.data_type()) {
+        Kind::Number if is_wide(&literal) && expr.get_type(schema)? != DataType::Int64 => {
+            return against_wide(text_of(expr, schema)?, op, literal, schema);
+        }
+        Kind::Number => number_of(expr, schema)?,
+        Kind::Truth => truth_of(expr, schema)?,
+        Kind::Text => match number_in(&literal) {
+            Some(number) if kind == Kind::Number && is_equality(op) => {
+                return Ok(binary_expr(expr, op, lit(number)));
+            }
+            _ => text_of(expr, schema)?,
+        },
+        Kind::Null | Kind::Other => expr,
+    };
+    Ok(binary_expr(expr, op, lit(literal)))
 }
 
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
+/// The number that a quoted literal is the text of.
+fn number_in(literal: &ScalarValue) -> Option<ScalarValue> {
+    let ScalarValue::Utf8(Some(text)) = literal else { return None };
+    if !is_text_of_number(text) {
+        return None;
+    }
+    let int = text.parse::<i64>().map(ScalarValue::from);
+    int.or_else(|_| text.parse::<f64>().map(ScalarValue::from)).ok()
+}
+
+/// What is wrong with comparing `expr`, of numbers or truth values, with `literal`.
+fn misfit(expr: &Expr, kind: Kind, op: Operator, literal: &ScalarValue) -> Option<PredicateError> {
+    let hint = match (kind, literal) {
+        (_, literal) if literal.is_null() => return None,
+        (Kind::Number, ScalarValue::Utf8(Some(text))) => {
+            if is_equality(op) && is_text_of_number(text) {
+                return None;
+            }
+            if text.parse::<f64>().is_ok() {
+                format!("without quotes it is a number: {text}")
+            } else {
+                "write a number without quotes, or LIKE for a pattern".to_owned()
+            }
+        }
+        (Kind::Truth, ScalarValue::Utf8(Some(text))) if text == "true" || text == "false" => {
+            return None;
+        }
+        (Kind::Truth, ScalarValue::Boolean(_)) => return None,
+        (Kind::Truth, _) => {
+            format!("write TRUE or FALSE without quotes, as in `{expr} = TRUE`")
+        }
+        (Kind::Number, ScalarValue::Boolean(_)) => {
+            format!("compare it with a number, as in `{expr} = 1`")
+        }
+        _ => return None,
+    };
+    let what = if kind == Kind::Truth { "true or false" } else { "a number" };
+    let literal = match literal {
+        ScalarValue::Boolean(Some(truth)) => truth.to_string().to_uppercase(),
+        ScalarValue::Utf8(_) => format!("'{literal}'"),
+        number => number.to_string(),
+    };
+    Some(PredicateError {
+        message: format!("`{expr}` is {what} in every event, and {literal} is not"),
+        line: None,
+        column: None,
+        hint: Some(hint),
+    })
+}
+
+fn is_wide(literal: &ScalarValue) -> bool {
+    match literal {
+        ScalarValue::Int64(Some(int)) => int.unsigned_abs() >= WIDE,
+        ScalarValue::UInt64(Some(int)) => *int >= WIDE,
         _ => false,
+    }
+}
+
+/// A text against an integer that a double may not hold: equal by digits, in order as decimals.
+fn against_wide(text: Expr, op: Operator, literal: ScalarValue, schema: &DFSchema) -> Result<Expr> {
+    if is_equality(op) {
+        return Ok(binary_expr(text, op, lit(literal.to_string())));
+    }
+    let decimal = try_cast(text.clone(), DECIMAL);
+    let exactly = binary_expr(decimal.clone(), op, lit(literal.clone()));
+    let roughly = binary_expr(number_of(text, schema)?, op, lit(literal));
+    when(decimal.is_not_null(), exactly).otherwise(roughly)
+}
+
+/// Two expressions that are no literals.
+fn between_values(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
+    let kinds = [kind(&left, schema)?, kind(&right, schema)?];
+    let is_plain = kinds.iter().any(|kind| matches!(kind, Kind::Null | Kind::Other));
+    if is_plain || (kinds[0] == kinds[1] && (kinds[0] != Kind::Text || is_equality(op))) {
+        return Ok(binary_expr(left, op, right));
+    }
+    let as_texts = binary_expr(text_of(left.clone(), schema)?, op, text_of(right.clone(), schema)?);
+    if is_equality(op) {
+        return Ok(as_texts);
+    }
+    let (left, right) = (number_of(left, schema)?, number_of(right, schema)?);
+    let are_numbers = left.clone().is_not_null().and(right.clone().is_not_null());
+    when(are_numbers, binary_expr(left, op, right)).otherwise(as_texts)
+}
+
+/// `expr IN (…)`: equal to any of the list, each item by its own type.
+fn among(list: InList, schema: &DFSchema, fault: &mut Option<PredicateError>) -> Result<Expr> {
+    let InList { expr, list, negated } = list;
+    let kind = kind(&expr, schema)?;
+    if matches!(kind, Kind::Null | Kind::Other) {
+        return Ok(Expr::InList(InList { expr, list, negated }));
+    }
+    let (mut numbers, mut texts, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut misfits = Vec::new();
+    let length = list.len();
+    let has_words = list.iter().any(|item| {
+        matches!(item, Expr::Literal(ScalarValue::Utf8(Some(text)), _) if !is_text_of_number(text))
+    });
+    for item in list {
+        let Expr::Literal(value, _) = &item else {
+            others.push(between_values(*expr.clone(), Operator::Eq, item, schema)?);
+            continue;
+        };
+        misfits.extend(misfit(&expr, kind, Operator::Eq, value));
+        match (Kind::of(&value.data_type()), number_in(value)) {
+            (Kind::Number, _) if is_wide(value) && expr.get_type(schema)? != DataType::Int64 => {
+                texts.push(lit(value.to_string()));
+            }
+            (Kind::Number, _) => numbers.push(item),
+            (Kind::Text, Some(number)) if kind == Kind::Number => numbers.push(lit(number)),
+            (Kind::Text, _) => texts.push(item),
+            _ => {
+                let item = value.clone();
+                others.push(against(*expr.clone(), Operator::Eq, item, schema, &mut None)?);
+            }
+        }
+    }
+    // One of many may be for other events; none that fits is a mistake.
+    if fault.is_none() && misfits.len() == length {
+        *fault = misfits.into_iter().next();
+    }
+    let mut any = others;
+    if !numbers.is_empty() {
+        let equal = number_of(*expr.clone(), schema)?.in_list(numbers, false);
+        // Beside words a text that is no number is just another word.
+        any.push(if has_words && kind != Kind::Number {
+            when(expr.clone().is_not_null(), equal.is_true()).end()?
+        } else {
+            equal
+        });
+    }
+    if !texts.is_empty() {
+        any.push(text_of(*expr, schema)?.in_list(texts, false));
+    }
+    let any = any_of(&any).unwrap_or_else(|| lit(ScalarValue::Boolean(None)));
+    Ok(negated_if(negated, any))
+}
+
+/// True if any of `terms` is; halved, so that it does not nest as deep as the list is long.
+fn any_of(terms: &[Expr]) -> Option<Expr> {
+    match terms {
+        [] => None,
+        [term] => Some(term.clone()),
+        terms => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            Some(any_of(left)?.or(any_of(right)?))
+        }
     }
 }

@@ -8,18 +8,21 @@ use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, concat, is_not_null};
 use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use arrow::error::ArrowError;
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{ColumnarValue, Expr};
+use datafusion::logical_expr::{ColumnarValue, Expr, ExprSchemable, lit};
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::{PhysicalExpr, expressions};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ExprWithAlias};
 use flyball_events::TWIN_SUFFIX;
 
-use crate::coerce::{Clash, coerce};
+use crate::coerce::coerce;
 use crate::compare::Comparison;
 use crate::error::{PredicateError, QueryError};
+use crate::predicate::refuse_changing;
 use crate::truth::Truth;
+use crate::value::{Kind, number_of, text_of, texts, truth_of, with_plain_doubles};
 
 /// A term without AND, OR or NOT at its top, with its compiled forms by attribute types.
 #[derive(Debug)]
@@ -29,9 +32,9 @@ pub(crate) struct Leaf {
     /// The attributes it reads, sorted.
     pub(crate) attributes: Vec<String>,
     compiled: HashMap<Vec<Option<DataType>>, Arc<Compiled>>,
-    /// A comparison that could mean nothing with the types of some batch.
-    clash: Option<Clash>,
-    /// Whether the types of some batch gave every comparison a meaning.
+    /// What is wrong with the term over the types of some batch.
+    fault: Option<PredicateError>,
+    /// Whether it has a meaning over those of another.
     fits: bool,
 }
 
@@ -43,46 +46,74 @@ struct Compiled {
     expr: Arc<dyn PhysicalExpr>,
     /// What `expr` is, if it reads the first attribute only and merely compares it.
     comparison: Option<Comparison>,
-    clash: Option<Clash>,
+    fault: Option<PredicateError>,
+}
+
+impl Compiled {
+    /// A term that says nothing, because of `fault`.
+    fn unknown(fault: PredicateError) -> Self {
+        let schema = Arc::new(Schema::empty());
+        let expr = expressions::lit(ScalarValue::Boolean(None));
+        Self { schema, columns: Vec::new(), expr, comparison: None, fault: Some(fault) }
+    }
+}
+
+/// What a term takes the attributes of a batch for.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    /// What they are; an attribute that the batch does not have is null of this type.
+    Own(&'static DataType),
+    /// Texts, for a function of texts.
+    Texts,
+    /// Numbers where they are texts, for a function of numbers.
+    Numbers,
+}
+
+impl Reading {
+    /// In the order they are tried.
+    const ALL: [Self; 4] =
+        [Self::Own(&DataType::Null), Self::Own(&DataType::Utf8), Self::Texts, Self::Numbers];
+
+    /// The type that an attribute of type `own` is taken for.
+    fn data_type(self, own: Option<&DataType>) -> DataType {
+        let Some(own) = own else {
+            return match self {
+                Self::Own(absent) => absent.clone(),
+                Self::Texts => DataType::Utf8,
+                Self::Numbers => DataType::Float64,
+            };
+        };
+        match (self, Kind::of(own)) {
+            (Self::Texts, Kind::Number | Kind::Truth) => DataType::Utf8,
+            (Self::Numbers, Kind::Text) => DataType::Float64,
+            _ => own.clone(),
+        }
+    }
 }
 
 impl Leaf {
     pub(crate) fn new(text: String, sql: SqlExpr, attributes: Vec<String>) -> Self {
-        Self { text, sql, attributes, compiled: HashMap::new(), clash: None, fits: false }
+        Self { text, sql, attributes, compiled: HashMap::new(), fault: None, fits: false }
     }
 
-    /// What is wrong with the term after all batches: it compares with a text what never was one.
+    /// What is wrong with the term after all batches: it had a meaning over none.
     pub(crate) fn fault(&self) -> Option<PredicateError> {
-        let Clash { compared, literal, is_boolean } = self.clash.as_ref().filter(|_| !self.fits)?;
-        let (what, hint) = if *is_boolean {
-            (
-                "true or false",
-                format!("write TRUE or FALSE without quotes, as in `{compared} = TRUE`"),
-            )
-        } else {
-            ("a number", "write a number without quotes, or LIKE for a pattern".to_owned())
-        };
-        Some(PredicateError {
-            message: format!("`{compared}` is {what} in every event, and '{literal}' is not"),
-            line: None,
-            column: None,
-            hint: Some(hint),
-        })
+        self.fault.clone().filter(|_| !self.fits)
     }
 
     pub(crate) fn sql(&self) -> &SqlExpr {
         &self.sql
     }
 
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
     /// Compiles the term as if no attribute had a type yet: finds unknown functions, wrong
     /// numbers of arguments and results that can never be a truth value.
-    pub(crate) fn check(&mut self, state: &SessionState) -> Result<(), QueryError> {
+    pub(crate) fn check(&mut self, state: &SessionState) -> Result<(), PredicateError> {
         let types = vec![None; self.attributes.len()];
-        self.compile(state, &types).map(|_| ())
+        let compiled = self.compile(state, &types);
+        match &compiled.fault {
+            None => Ok(()),
+            Some(fault) => Err(fault.clone()),
+        }
     }
 
     /// The truth of the term for each row of `batch`.
@@ -153,10 +184,7 @@ impl Leaf {
                 None => Arc::clone(twin),
             });
         }
-        // A term that takes no text at all, such as one with arithmetic, has no answer there.
-        let other =
-            self.evaluate_columns(state, &texts, rows).unwrap_or_else(|_| Truth::unknown(rows));
-        truth.replace(&other, &is_other);
+        truth.replace(&self.evaluate_columns(state, &texts, rows)?, &is_other);
         Ok(truth)
     }
 
@@ -169,12 +197,12 @@ impl Leaf {
     ) -> Result<Truth, QueryError> {
         let types: Vec<Option<DataType>> =
             columns.iter().map(|c| c.as_ref().map(|c| c.data_type().clone())).collect();
-        let compiled = self.compile(state, &types)?;
-        if self.clash.is_none() {
-            self.clash.clone_from(&compiled.clash);
+        let compiled = self.compile(state, &types);
+        if self.fault.is_none() {
+            self.fault.clone_from(&compiled.fault);
         }
         let is_complete = || columns.iter().all(Option::is_some);
-        self.fits |= compiled.clash.is_none() && is_complete();
+        self.fits |= compiled.fault.is_none() && is_complete();
         if let Some(comparison) = compiled.comparison
             && let Some(Some(column)) = columns.first()
             && let Some(answers) = comparison.evaluate(column)
@@ -208,108 +236,124 @@ impl Leaf {
 
     fn truth(&self, value: &ColumnarValue, rows: usize) -> Result<Truth, QueryError> {
         let array = value.to_array(rows).map_err(|e| self.failed(&e))?;
-        match array.as_boolean_opt() {
-            Some(array) => Ok(Truth::from_array(array)),
-            None if array.data_type() == &DataType::Null => Ok(Truth::unknown(rows)),
-            None => Err(self.not_boolean(array.data_type())),
-        }
+        Ok(array.as_boolean_opt().map_or_else(|| Truth::unknown(rows), Truth::from_array))
     }
 
-    fn compile(
-        &mut self,
-        state: &SessionState,
-        types: &[Option<DataType>],
-    ) -> Result<Arc<Compiled>, QueryError> {
+    /// The term over attributes of `types`. One that has no meaning over them is unknown of every
+    /// event, and says why.
+    fn compile(&mut self, state: &SessionState, types: &[Option<DataType>]) -> Arc<Compiled> {
         if let Some(compiled) = self.compiled.get(types) {
-            return Ok(Arc::clone(compiled));
+            return Arc::clone(compiled);
         }
-        // An attribute the batch does not have is null of no type; a function that insists on a
-        // type gets a null text instead.
-        let compiled = self
-            .compile_with(state, types, &DataType::Null)
-            .or_else(|_| self.compile_with(state, types, &DataType::Utf8))
-            .map_err(|error| self.failed(&error))?;
-        let data_type =
-            compiled.expr.data_type(&compiled.schema).map_err(|error| self.failed(&error))?;
-        if !matches!(data_type, DataType::Boolean | DataType::Null) {
-            return Err(self.not_boolean(&data_type));
-        }
+        let mut first = None;
+        let compiled = Reading::ALL.into_iter().find_map(|reading| {
+            self.compile_as(state, types, reading).map_err(|error| first.get_or_insert(error)).ok()
+        });
+        let compiled = match (compiled, first) {
+            (Some(compiled), _) => compiled,
+            (None, error) => {
+                let error = error.map_or(String::new(), |error| first_line(&error));
+                Compiled::unknown(PredicateError::of_term(&self.text, &error))
+            }
+        };
         // Types per attribute are few, so the cache stays small.
         let compiled = Arc::new(compiled);
         self.compiled.insert(types.to_vec(), Arc::clone(&compiled));
-        Ok(compiled)
+        compiled
     }
 
-    fn compile_with(
+    fn compile_as(
         &self,
         state: &SessionState,
         types: &[Option<DataType>],
-        absent: &DataType,
+        reading: Reading,
     ) -> Result<Compiled, DataFusionError> {
         let mut fields = Vec::new();
         let mut columns = Vec::new();
         let mut planned = Vec::new();
-        for (at, (name, data_type)) in self.attributes.iter().zip(types).enumerate() {
-            planned.push(Field::new(name, data_type.clone().unwrap_or(absent.clone()), true));
-            if let Some(data_type) = data_type {
-                fields.push(Field::new(name, data_type.clone(), true));
+        for (at, (name, own)) in self.attributes.iter().zip(types).enumerate() {
+            planned.push(Field::new(name, reading.data_type(own.as_ref()), true));
+            if let Some(own) = own {
+                fields.push(Field::new(name, own.clone(), true));
                 columns.push(at);
             }
         }
         let planned = DFSchema::try_from(Schema::new(planned))?;
         let sql = ExprWithAlias { expr: self.sql.clone(), alias: None };
         let expr = state.create_logical_expr_from_sql_expr(sql, &planned)?;
-        let absent: HashMap<&str, &DataType> = self
-            .attributes
-            .iter()
-            .zip(types)
-            .filter(|(_, data_type)| data_type.is_none())
-            .map(|(name, _)| (name.as_str(), absent))
-            .collect();
-        let (expr, clash) = coerce(expr, &planned)?;
-        let expr = crate::predicate::replace_absent(expr, &absent)?;
+        refuse_changing(&expr)?;
+        let (expr, mut fault) = coerce(expr, &planned)?;
+        let (expr, not_boolean) = self.as_truth(expr, types, &planned)?;
+        fault = fault.or(not_boolean);
         let schema = Arc::new(Schema::new(fields));
-        let expr = physical(state, expr, &schema).map_err(|error| match &clash {
-            // The engine's words would be about a cast that nobody wrote.
-            Some(Clash { compared, literal, .. }) => {
-                DataFusionError::Plan(format!("`{compared}` is a number, and '{literal}' is not"))
-            }
-            None => error,
-        })?;
+        let actual = DFSchema::try_from(schema.as_ref().clone())?;
+        let expr = replace_columns(expr, &planned, &actual)?;
+        let expr = physical(state, expr, &actual)?;
         let comparison = Comparison::of(&expr).filter(|_| columns == [0]);
-        Ok(Compiled { schema, columns, expr, comparison, clash })
+        Ok(Compiled { schema, columns, expr, comparison, fault })
+    }
+
+    /// `expr` as a condition, and what is wrong if it is none.
+    fn as_truth(
+        &self,
+        expr: Expr,
+        types: &[Option<DataType>],
+        schema: &DFSchema,
+    ) -> Result<(Expr, Option<PredicateError>), DataFusionError> {
+        let data_type = expr.get_type(schema)?;
+        let is_fault = match Kind::of(&data_type) {
+            Kind::Truth | Kind::Null => return Ok((expr, None)),
+            // Texts may be truth values, if there are any.
+            Kind::Text => types.iter().all(Option::is_none),
+            Kind::Number | Kind::Other => true,
+        };
+        let fault = is_fault.then(|| {
+            let what = format!("yields {data_type}, not true or false");
+            let hint = format!("compare it, as in `{} = 1`", self.text);
+            PredicateError::of_term(&self.text, &format!("{what}\nhint: {hint}"))
+        });
+        Ok((truth_of(expr, schema)?, fault))
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> QueryError {
         QueryError::Predicate { predicate: self.text.clone(), message: first_line(error) }
     }
+}
 
-    fn not_boolean(&self, data_type: &DataType) -> QueryError {
-        QueryError::Predicate {
-            predicate: self.text.clone(),
-            message: format!(
-                "yields {data_type}, not true or false\nhint: compare it, as in `{} = 1`",
-                self.text
-            ),
-        }
-    }
+/// Puts what a batch has in the place of what a term was planned with: nulls where it has nothing,
+/// its columns as what they were taken for.
+fn replace_columns(
+    expr: Expr,
+    planned: &DFSchema,
+    actual: &DFSchema,
+) -> Result<Expr, DataFusionError> {
+    let replace = |expr| {
+        let Expr::Column(column) = &expr else { return Ok(Transformed::no(expr)) };
+        let wanted = planned.field_with_unqualified_name(&column.name)?.data_type();
+        Ok(match actual.field_with_unqualified_name(&column.name) {
+            Err(_) => Transformed::yes(lit(ScalarValue::try_from(wanted)?)),
+            Ok(own) if own.data_type() == wanted => Transformed::no(expr),
+            Ok(_) if *wanted == DataType::Utf8 => Transformed::yes(text_of(expr, actual)?),
+            Ok(_) => Transformed::yes(number_of(expr, actual)?),
+        })
+    };
+    expr.transform_up(replace).map(|transformed| transformed.data)
 }
 
 /// The expression as the engine evaluates it over batches of `schema`.
 fn physical(
     state: &SessionState,
     expr: Expr,
-    schema: &Arc<Schema>,
+    schema: &DFSchema,
 ) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
-    let actual = DFSchema::try_from(schema.as_ref().clone())?;
     let context = SimplifyContext::builder()
-        .with_schema(Arc::new(actual.clone()))
+        .with_schema(Arc::new(schema.clone()))
         .with_config_options(Arc::clone(state.config_options()))
         .build();
     // Some functions exist only until they are simplified away (coalesce becomes CASE).
     let simplifier = ExprSimplifier::new(context);
-    let expr = simplifier.simplify(simplifier.coerce(expr, &actual)?)?;
-    state.create_physical_expr(expr, &actual)
+    let expr = with_plain_doubles(simplifier.coerce(expr, schema)?, schema)?;
+    state.create_physical_expr(simplifier.simplify(expr)?, schema)
 }
 
 /// True for an error that one value causes and another would not.
@@ -343,7 +387,7 @@ pub(crate) fn first_line(error: &dyn std::fmt::Display) -> String {
 
 /// A column's values as text, those of its twin included.
 fn text_of_both(own: &ArrayRef, twin: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    zip(&is_not_null(twin)?, twin, &cast(own, &DataType::Utf8)?)
+    zip(&is_not_null(twin)?, twin, &texts(own)?)
 }
 
 /// Dictionary-coded text as plain text; anything else as it is.

@@ -16,6 +16,7 @@ mod predicate;
 pub mod sql;
 mod tally;
 mod truth;
+mod value;
 
 pub use error::{PredicateError, QueryError};
 pub use names::{listed, near_matches};

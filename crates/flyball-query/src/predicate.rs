@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::common::Result as PlanResult;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::prelude::SessionContext;
@@ -226,7 +225,7 @@ impl PredicateSet {
                     return Ok(*id);
                 }
                 let mut leaf = Leaf::new(text.clone(), leaf.clone(), attributes_of(&leaf));
-                leaf.check(&self.state).map_err(|error| refused(&leaf, &error))?;
+                leaf.check(&self.state)?;
                 self.leaves.push(leaf);
                 (text, Node::Leaf(self.leaves.len() - 1))
             }
@@ -239,15 +238,6 @@ impl PredicateSet {
         self.ids.insert(key, id);
         Ok(id)
     }
-}
-
-/// What the engine has against a term, as an error in the predicate's text.
-fn refused(leaf: &Leaf, error: &QueryError) -> PredicateError {
-    let message = match error {
-        QueryError::Predicate { message, .. } => message.clone(),
-        other => other.to_string(),
-    };
-    PredicateError::of_term(leaf.text(), &message)
 }
 
 impl Leaf {
@@ -270,28 +260,8 @@ impl Leaf {
     }
 }
 
-/// Puts nulls of the given types in the place of columns that a batch does not have.
-pub(crate) fn replace_absent(expr: Expr, absent: &HashMap<&str, &DataType>) -> PlanResult<Expr> {
-    expr.transform_up(|expr| {
-        let data_type = match &expr {
-            Expr::Column(column) => absent.get(column.name.as_str()),
-            _ => None,
-        };
-        match data_type {
-            Some(data_type) => {
-                Ok(Transformed::yes(Expr::Literal(ScalarValue::try_from(*data_type)?, None)))
-            }
-            None => Ok(Transformed::no(expr)),
-        }
-    })
-    .and_then(|transformed| {
-        refuse_changing(&transformed.data)?;
-        Ok(transformed.data)
-    })
-}
-
 /// Refuses functions whose answer depends on more than the event: on others, the clock, chance.
-fn refuse_changing(expr: &Expr) -> PlanResult<()> {
+pub(crate) fn refuse_changing(expr: &Expr) -> PlanResult<()> {
     expr.apply(|expr| match expr {
         Expr::AggregateFunction(call) => datafusion::common::plan_err!(
             "{}() is about many events, and a condition judges each event alone",

@@ -1,8 +1,9 @@
 //! What a value written as bare text means: the rules shared by CSV and access logs.
 //!
 //! Formats without types leave it to the reader to tell a number from a text that looks like one.
-//! The rules are those that lose nothing: a text becomes a number only if the number, written
-//! plainly, is that text again. So `007`, `+5` and `1_000` stay text: they are more likely codes.
+//! A text becomes a number only if numbers are written so. `007`, `+5` and `1_000` stay text: they
+//! are more likely codes; so do `12e45` and what no number can hold, which are more likely parts of
+//! an identifier: programs write exponents with a point or a sign (`1e-05`, `1.5E3`).
 
 use crate::batch::{BatchBuilder, ColumnId, Role};
 use crate::time::TimeReader;
@@ -14,7 +15,7 @@ pub(crate) enum Inferred {
     Absent,
     Bool(bool),
     Int(i64),
-    /// Not a 64-bit integer; infinite past what a double holds.
+    /// Not a 64-bit integer.
     Float(f64),
     Text,
 }
@@ -45,20 +46,23 @@ fn number(text: &str) -> Inferred {
     if rest.is_empty() {
         return match text.parse() {
             Ok(int) => Inferred::Int(int),
-            Err(_) => Inferred::Float(text.parse().unwrap_or(f64::INFINITY)),
+            Err(_) => double(text),
         };
     }
+    let mut has_point = false;
     if let [b'.', after @ ..] = rest {
         let fraction = after.iter().take_while(|b| b.is_ascii_digit()).count();
         if fraction == 0 {
             return Inferred::Text;
         }
         rest = &after[fraction..];
+        has_point = true;
     }
     if let [b'e' | b'E', after @ ..] = rest {
         let after = match after {
             [b'+' | b'-', digits @ ..] => digits,
-            _ => after,
+            _ if has_point => after,
+            _ => return Inferred::Text,
         };
         if after.is_empty() || !after.iter().all(u8::is_ascii_digit) {
             return Inferred::Text;
@@ -68,7 +72,14 @@ fn number(text: &str) -> Inferred {
     if !rest.is_empty() {
         return Inferred::Text;
     }
-    text.parse().map_or(Inferred::Text, Inferred::Float)
+    double(text)
+}
+
+fn double(text: &str) -> Inferred {
+    text.parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite())
+        .map_or(Inferred::Text, Inferred::Float)
 }
 
 /// Sets `text` in `column` with the type it has by [`infer`].
@@ -112,15 +123,33 @@ mod tests {
             ("9223372036854775808", Inferred::Float(9_223_372_036_854_775_808.0)),
             ("0.5", Inferred::Float(0.5)),
             ("-1.5e3", Inferred::Float(-1500.0)),
-            ("1e400", Inferred::Float(f64::INFINITY)),
+            ("1.5E3", Inferred::Float(1500.0)),
+            ("1e-05", Inferred::Float(1e-5)),
             ("true", Inferred::Bool(true)),
             ("FALSE", Inferred::Bool(false)),
         ] {
             assert_eq!(infer(text), expected, "{text}");
         }
         for text in [
-            "007", "+5", "1_000", "1.", ".5", "1e", "1e+", "-", "--1", "NaN", "inf", "0x1", "1 ",
-            "tru", "00.5",
+            "007",
+            "+5",
+            "1_000",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "-",
+            "--1",
+            "NaN",
+            "inf",
+            "0x1",
+            "1 ",
+            "tru",
+            "00.5",
+            "12e45",
+            "0e0",
+            "12e4567890123456",
+            "1e+400",
         ] {
             assert_eq!(infer(text), Inferred::Text, "{text}");
         }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
-use arrow::compute::cast;
 use arrow::compute::kernels::zip::zip;
+use arrow::compute::{cast, is_not_null};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use flyball_events::{TIME_COLUMN, TWIN_SUFFIX};
@@ -129,6 +129,9 @@ pub(super) fn adapt(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBat
 
 fn main(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, ArrowError> {
     let wanted = field.data_type();
+    if *wanted == DataType::Utf8 {
+        return text(batch, field.name());
+    }
     let Some(column) = batch.column_by_name(field.name()) else {
         return Ok(new_null_array(wanted, batch.num_rows()));
     };
@@ -136,6 +139,18 @@ fn main(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, ArrowError> {
         (have, want) if have == *want => cast(column, want),
         (DataType::Int64, DataType::Float64) => cast(column, wanted),
         _ => Ok(new_null_array(wanted, batch.num_rows())),
+    }
+}
+
+/// The texts of `name`, those that its column could not hold included.
+fn text(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
+    let column = batch.column_by_name(name).map(|column| cast(column, &DataType::Utf8));
+    let twin = batch.column_by_name(&format!("{name}{TWIN_SUFFIX}"));
+    match (column.transpose()?, twin) {
+        (None, None) => Ok(new_null_array(&DataType::Utf8, batch.num_rows())),
+        (Some(column), None) => Ok(column),
+        (None, Some(twin)) => Ok(Arc::clone(twin)),
+        (Some(column), Some(twin)) => zip(&is_not_null(twin)?, twin, &column),
     }
 }
 
@@ -163,10 +178,7 @@ fn twin(batch: &RecordBatch, name: &str, schema: &Schema) -> Result<ArrayRef, Ar
         (None, None) => Ok(new_null_array(&DataType::Utf8, rows)),
         (Some(own), None) => Ok(Arc::clone(own)),
         (None, Some(converted)) => Ok(converted),
-        (Some(own), Some(converted)) => {
-            let from_own = arrow::compute::is_not_null(own)?;
-            zip(&from_own, own, &converted)
-        }
+        (Some(own), Some(converted)) => zip(&is_not_null(own)?, own, &converted),
     }
 }
 

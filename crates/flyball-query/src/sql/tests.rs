@@ -33,11 +33,13 @@ impl EventSource for Batches {
                 ("http.route", text(vec!["/a", "/b"])),
                 ("size", Arc::new(Int64Array::from(vec![9_007_199_254_740_993, 2])) as ArrayRef),
                 ("size~text", Arc::new(StringArray::from(vec![None, Some("true")]))),
+                ("id", text(vec!["abc", "12"])),
             ],
             vec![
                 ("time", times(&[3])),
                 ("http.route", text(vec!["/a"])),
                 ("size", text(vec!["n/a"])),
+                ("id~text", Arc::new(StringArray::from(vec!["1e400"]))),
             ],
             vec![
                 ("time", times(&[4])),
@@ -111,6 +113,18 @@ fn conflicting_types_lose_nothing() {
             | 1970-01-01T00:00:03Z |                    | n/a              |
             | 1970-01-01T00:00:04Z | 0.5                |                  |
             +----------------------+--------------------+------------------+"]],
+    );
+    check(
+        "SELECT id, size FROM events ORDER BY time",
+        expect![[r"
+            +-------+--------------------+
+            | id    | size               |
+            +-------+--------------------+
+            | abc   | 9007199254740992.0 |
+            | 12    | 2.0                |
+            | 1e400 |                    |
+            |       | 0.5                |
+            +-------+--------------------+"]],
     );
 }
 
