@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use flyball_model::{
-    AlertRule, Comparison, Duration, Interval, Severity, Slot, Target, Timestamp, Window,
+    AlertRule, Comparison, Duration, Evidence, Interval, Severity, Slot, Target, Timestamp, Window,
 };
 
 use super::evidence::exceeds;
@@ -199,12 +199,15 @@ impl<'a> Run<'a> {
         let mut state = State::Idle;
         let mut now = self.first;
         let mut answer = Answer::Unknown;
+        // When it last resolved.
+        let mut let_go = None;
         while now <= self.last {
             self.advance(now)?;
             answer = self.answer(now);
             state = match (state, answer) {
                 (State::Firing(firing), Answer::False) => {
-                    firings.push(Firing { end: Some(self.time(now)), ..firing });
+                    let_go = Some(self.time(now));
+                    firings.push(Firing { end: let_go, ..firing });
                     State::Idle
                 }
                 (State::Firing(mut firing), _) => {
@@ -214,7 +217,7 @@ impl<'a> Run<'a> {
                 (State::Pending(_), Answer::False) => State::Idle,
                 (state @ (State::Idle | State::Pending(_)), Answer::True) => {
                     let since = if let State::Pending(since) = state { since } else { now };
-                    if now - since >= self.hold && self.is_evident(now) {
+                    if now - since >= self.hold && self.is_evident(now, let_go) {
                         State::Firing(self.fire(now, since)?)
                     } else {
                         State::Pending(since)
@@ -363,17 +366,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn is_evident(&self, now: i64) -> bool {
+    /// Whether the rule's evidence is there at `now`, for a rule that resolved at `let_go`.
+    ///
+    /// What was evidence of one firing is not evidence of the next: while an incident is still in
+    /// the long lookback, one failure would do for the short one. So a rate has to be evident a
+    /// second time among what came after. What remains of a budget is a sum, not a rate: all of
+    /// the window speaks for it, always.
+    fn is_evident(&self, now: i64, let_go: Option<Timestamp>) -> bool {
         let Some(evidence) = self.ready.rule.evidence else { return true };
-        let events = self.account.events().sum(self.long_interval(now));
-        if events.bad() < evidence.bad_min || events.valid() < evidence.valid_min {
+        let long = self.long_interval(now);
+        let valid = self.account.events().sum(long).valid();
+        if valid < evidence.valid_min || !self.supports(evidence, long, now) {
+            return false;
+        }
+        match (let_go, self.ready.check) {
+            (None, _) | (_, Check::Remaining { .. }) => true,
+            (Some(let_go), _) => Interval::new(let_go.max(long.start()), long.end())
+                .is_ok_and(|fresh| self.supports(evidence, fresh, now)),
+        }
+    }
+
+    /// Whether what is bad in `part` of the lookback is enough, and no matter of chance.
+    fn supports(&self, evidence: Evidence, part: Interval, now: i64) -> bool {
+        let events = self.account.events().sum(part);
+        if events.bad() < evidence.bad_min {
             return false;
         }
         let Some(confidence) = evidence.confidence else { return true };
         // Whole units are trials; the ratios of slices are not, so there events are.
         let (bad, valid) = if self.account.counts_whole_units() {
-            let range = &self.long.range;
-            (self.account.units().bad_range(range), self.account.valid_units(range))
+            let units = self.account.units();
+            let range = units.range(part);
+            (units.bad_range(&range), self.account.valid_units(&range))
         } else {
             (events.bad(), events.valid())
         };

@@ -4,6 +4,7 @@
 
 mod composites;
 mod corrections;
+mod evidence;
 mod naive;
 mod published_alerts;
 mod published_budgets;
