@@ -8,7 +8,8 @@ use flyball_model::{
     AlertRule, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence, Factor,
     Interval, Rational, Schedule, Severity, Timestamp,
 };
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 
 use crate::decode::{Fields, Reader, Text};
@@ -320,14 +321,7 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
             "write `duration`, and UNTIL in the rule",
         );
     }
-    let start = start.and_then(|text| {
-        let parsed = text.value.parse::<DateTime>().ok();
-        if parsed.is_none() {
-            let message = format!("`{}` is not a local time", shown(&text.value));
-            r.error(text.at.span, message, "write it like 2026-03-01 02:00:00, without an offset");
-        }
-        parsed
-    });
+    let start = start.and_then(|text| local_start(&text, r));
     if zone.is_none() {
         r.missing(node, "timeZone", "an IANA name like Europe/Berlin");
     }
@@ -347,6 +341,32 @@ fn instant(text: &Text, r: &mut Reader<'_, '_>) -> Option<Timestamp> {
         r.error(text.at.span, message, "write it with an offset, like 2026-03-29T02:00:00Z");
     }
     instant
+}
+
+/// The local time of a recurring schedule.
+///
+/// With an offset it would name an instant, and beside a zone it is open which of both counts: the
+/// hour in that zone again and again, or the hour that the instant has there.
+fn local_start(text: &Text, r: &mut Reader<'_, '_>) -> Option<DateTime> {
+    let Ok(pieces) = Pieces::parse(&text.value) else {
+        let message = format!("`{}` is not a local time", shown(&text.value));
+        r.error(text.at.span, message, "write it like 2026-03-01 02:00:00");
+        return None;
+    };
+    let local = pieces.date().to_datetime(pieces.time().unwrap_or_else(Time::midnight));
+    if pieces.offset().is_some() || pieces.time_zone_annotation().is_some() {
+        let message = format!(
+            "`{}` is not a local time: its offset and `timeZone` may say different things",
+            shown(&text.value)
+        );
+        let hint = format!(
+            "write the local time in `timeZone`, like {}",
+            local.strftime("%Y-%m-%d %H:%M:%S")
+        );
+        r.error(text.at.span, message, hint);
+        return None;
+    }
+    Some(local)
 }
 
 /// Checks a rule by itself, and how it is expanded from `start` where that is known.
