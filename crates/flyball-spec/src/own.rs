@@ -19,6 +19,7 @@ use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
 use crate::recurrence;
 use crate::set::AlertStrategy;
+use crate::source::Span;
 use crate::yaml::{Data, Node};
 
 /// The most rules of a strategy: each is evaluated for each SLO and slot.
@@ -62,13 +63,14 @@ fn strategy(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Defined> 
         let message = format!("a strategy has 1 to {RULES_MAX} rules, not {}", nodes.len());
         r.error(rules.head(r.source), message, "");
     }
-    let mut rules: Vec<AlertRule> = Vec::new();
+    let (mut rules, mut places) = (Vec::<AlertRule>::new(), Vec::new());
     for node in nodes.iter().take(RULES_MAX) {
         let rule = rule(node, evidence, &rules, r);
+        places.extend(rule.is_some().then(|| r.place(compared(node, r))));
         rules.extend(rule);
     }
     let name = metadata?.name;
-    Some(Defined::Strategy(AlertStrategy { name: name.value.clone(), period, rules }, name))
+    Some(Defined::Strategy(AlertStrategy { name: name.value.clone(), period, rules, places }, name))
 }
 
 fn rule(
@@ -123,6 +125,13 @@ fn rule(
         hold: hold.map_or(Some(Duration::ZERO), |hold| hold)?,
         evidence: own.map_or(Some(shared), |own| own.map(Some))?,
     })
+}
+
+/// What a rule compares with: its factor or budget share, else where the rule begins.
+fn compared(rule: &Node, r: &Reader<'_, '_>) -> Span {
+    let burn = rule.get("burn");
+    let factor = burn.and_then(|burn| burn.get("budget").or_else(|| burn.get("factor")));
+    factor.map_or_else(|| rule.head(r.source), |factor| factor.span)
 }
 
 fn burn(node: &Node, r: &mut Reader<'_, '_>) -> Option<Condition> {
@@ -334,15 +343,6 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
     Some(Schedule::Recurring { start: start?, zone: zone?, length: length?, rule: rule? })
 }
 
-fn instant(text: &Text, r: &mut Reader<'_, '_>) -> Option<Timestamp> {
-    let instant = Timestamp::parse(&text.value).ok();
-    if instant.is_none() {
-        let message = format!("`{}` is not an instant", shown(&text.value));
-        r.error(text.at.span, message, "write it with an offset, like 2026-03-29T02:00:00Z");
-    }
-    instant
-}
-
 /// The local time of a recurring schedule.
 ///
 /// With an offset it would name an instant, and beside a zone it is open which of both counts: the
@@ -367,6 +367,15 @@ fn local_start(text: &Text, r: &mut Reader<'_, '_>) -> Option<DateTime> {
         return None;
     }
     Some(local)
+}
+
+fn instant(text: &Text, r: &mut Reader<'_, '_>) -> Option<Timestamp> {
+    let instant = Timestamp::parse(&text.value).ok();
+    if instant.is_none() {
+        let message = format!("`{}` is not an instant", shown(&text.value));
+        r.error(text.at.span, message, "write it with an offset, like 2026-03-29T02:00:00Z");
+    }
+    instant
 }
 
 /// Checks a rule by itself, and how it is expanded from `start` where that is known.

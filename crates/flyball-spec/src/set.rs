@@ -3,6 +3,7 @@
 use flyball_model::{AlertRule, Correction, Duration, Slo};
 use indexmap::IndexMap;
 
+use crate::decode::Place;
 use crate::origin::Origins;
 
 /// Everything that was read and can be used.
@@ -49,6 +50,8 @@ pub enum Alerting {
 /// A named set of alert rules, to be shared by SLOs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertStrategy {
+    /// What each of `rules` compares with.
+    pub(crate) places: Vec<Place>,
     /// What `flyball.dev/alerting` refers to.
     pub name: String,
     /// The window that its budget shares were chosen for, where the document says; rules apply

@@ -36,7 +36,7 @@ fn indicators(slo: &Slo) -> impl Iterator<Item = (Option<usize>, &EventSli)> {
     })
 }
 
-/// Checks every alert rule against every target it watches.
+/// What there is to say about the alert rules of every SLO.
 ///
 /// A rule that the document itself asks for and that can never work is an error; one that comes
 /// with the program's defaults, or those of an imported document's tool, is a warning, because the
@@ -48,39 +48,39 @@ pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
             Some(Alerting::Default | Alerting::Imported) => Level::Warning,
             _ => Level::Error,
         };
-        for (index, objective) in slo.objectives.iter().enumerate() {
-            for rule in &slo.alert_rules {
+        let choose = "; or choose the rules: flyball.dev/alerting";
+        for (number, rule) in slo.alert_rules.iter().enumerate() {
+            for (index, objective) in slo.objectives.iter().enumerate() {
                 let Err(error) = alert::check(rule, objective.target, &slo.window) else {
                     continue;
                 };
                 let text = error.to_string();
-                let (message, hint) = match text.split_once("; hint: ") {
-                    Some((message, hint)) => (message.to_owned(), hint.to_owned()),
-                    None => (text, String::new()),
-                };
-                let hint = if level == Level::Warning {
-                    format!("{hint}; or choose the rules: flyball.dev/alerting")
-                } else {
-                    hint
-                };
-                let part = Part::Objective(index);
-                found.extend(
-                    set.origins
-                        .diagnostic(
-                            &slo.name,
-                            part,
-                            None,
-                            level,
-                            message.clone(),
-                            Some(hint.clone()),
-                        )
-                        .or_else(|| {
-                            let (part, hint) = (Part::Slo, Some(hint));
-                            set.origins.diagnostic(&slo.name, part, None, level, message, hint)
-                        }),
-                );
+                let (message, hint) = text.split_once("; hint: ").unwrap_or((&text, ""));
+                let hint =
+                    if level == Level::Warning { hint.to_owned() + choose } else { hint.into() };
+                let parts = [Part::Rule(number), Part::Objective(index), Part::Slo];
+                found.extend(at_first(set, slo, &parts, level, message, &hint));
             }
         }
     }
     found
+}
+
+/// A finding at the first of `parts` that has a place. A rule may stand in a document of its own
+/// that several SLOs share, so there the SLO is named.
+fn at_first(
+    set: &SpecSet,
+    slo: &Slo,
+    parts: &[Part],
+    level: Level,
+    message: &str,
+    hint: &str,
+) -> Option<Diagnostic> {
+    parts.iter().find_map(|part| {
+        let message = match part {
+            Part::Rule(_) => format!("SLO `{}`: {message}", slo.name),
+            _ => message.to_owned(),
+        };
+        set.origins.diagnostic(&slo.name, *part, None, level, message, Some(hint.to_owned()))
+    })
 }

@@ -58,6 +58,31 @@ fn rules_that_can_never_fire_are_found() {
 }
 
 #[test]
+fn a_condition_that_can_never_fire_is_shown_under_its_threshold() {
+    // OpenSLO's validator has no opinion: the documents load, and `lint` refuses them (D26).
+    let window = "duration: 30d, isRolling: true";
+    let text = slo_with("loose", "service.name = 'a'", "ok", "0.9", window)
+        + "  alertPolicies: [{alertPolicyRef: fast}]\n";
+    let policy = POLICY.replace("threshold: 2", "threshold: 14.4");
+    let dir = directory(&[("a.yaml", &text), ("policy.yaml", &policy)]);
+    let ran = slo(dir.path(), &["lint", "a.yaml", "policy.yaml"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    let column = policy.lines().find_map(|line| line.find("14.4")).unwrap();
+    let caret = format!("| {}^^^^\n", " ".repeat(column));
+    for words in [
+        "error: SLO `loose`: alert rule `fast`: a burn of 14.4 can never be reached",
+        "--> policy.yaml:",
+        "= at: spec.condition.threshold",
+        &caret,
+    ] {
+        assert!(ran.out.contains(words), "{words}: {}", ran.out);
+    }
+    let shown = slo(dir.path(), &["show", "a.yaml", "policy.yaml"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("CANNOT WORK"), "{}", shown.out);
+}
+
+#[test]
 fn every_error_of_every_file_is_shown() {
     let good = document("checkout", "service.name = 'checkout'", "ok");
     let bad = good.replace("target: 0.99", "target: 99").replace("28d", "28x");
