@@ -4,7 +4,7 @@
 
 mod composites;
 mod corrections;
-mod evidence;
+mod default_rules;
 mod naive;
 mod published_alerts;
 mod published_budgets;

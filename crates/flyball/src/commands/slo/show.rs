@@ -13,6 +13,7 @@ use flyball_model::{
 use flyball_spec::{Alerting, Diagnostic, SpecSet};
 
 use super::{count, print};
+use crate::output::words::decimals;
 use crate::{Exit, specs, talk};
 
 /// Show what was understood: references inlined, defaults filled in, budgets in minutes
@@ -180,6 +181,10 @@ impl SloShown {
             Some(Alerting::Own) | None if slo.alert_rules.is_empty() => "none".to_owned(),
             Some(Alerting::Own) | None => "the document's own rules".to_owned(),
         };
+        let alerting = match specs::left_out(slo, set) {
+            Some(left_out) => format!("{alerting}; {left_out}"),
+            None => alerting,
+        };
         Self {
             name: slo.name.clone(),
             display_name: slo.display_name.clone(),
@@ -269,7 +274,6 @@ impl IndicatorShown {
 
 impl AlertShown {
     fn new(rule: &AlertRule, objective: &Objective, slo: &Slo) -> Self {
-        let whole = nominal_length(&slo.window).as_seconds_f64();
         let (condition, factor, spend_share) = match rule.condition {
             Condition::Burn { long, short, factor: given, comparison: how } => {
                 let factor = alert::factor(given, long, &slo.window).ok().map(Threshold::to_f64);
@@ -277,7 +281,8 @@ impl AlertShown {
                     Some(short) => format!("over {long} and still over {short}"),
                     None => format!("over {long}"),
                 };
-                let shown = factor.map_or_else(|| "?".to_owned(), rounded);
+                let shown = factor.map_or_else(|| "?".to_owned(), decimals);
+                let whole = nominal_length(&slo.window).as_seconds_f64();
                 let share = factor.map(|factor| factor * long.as_seconds_f64() / whole);
                 (format!("burn {} {shown} {over}", comparison(how)), factor, share)
             }
@@ -288,7 +293,7 @@ impl AlertShown {
                 (text, None, None)
             }
             Condition::RemainingBelow { share } => (
-                format!("less than {}% of the budget is left", rounded(share.to_f64() * 100.0)),
+                format!("less than {}% of the budget is left", decimals(share.to_f64() * 100.0)),
                 None,
                 None,
             ),
@@ -302,7 +307,7 @@ impl AlertShown {
                 parts.push(format!("at least {} valid", evidence.valid_min));
             }
             if let Some(confidence) = evidence.confidence {
-                parts.push(format!("{}% certain", rounded(confidence.to_f64() * 100.0)));
+                parts.push(format!("{}% certain", decimals(confidence.to_f64() * 100.0)));
             }
             parts.join(", ")
         });
@@ -375,10 +380,4 @@ const fn comparison(comparison: Comparison) -> &'static str {
         Comparison::Above => ">",
         Comparison::AtLeast => ">=",
     }
-}
-
-/// At most four decimals, no trailing zeros.
-fn rounded(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
