@@ -21,5 +21,5 @@ pub use presets::{
     Defaults, EVIDENCE_DEFAULT, burn_rate, default_rules, duration, increased_window, multi_burn,
     multi_window, strategies, target_rate,
 };
-pub use published::{Detection, detection, exhaustion, reset, spend};
+pub use published::{detection, reset, spend};
 pub use rule::{FACTOR_MIN, check, factor, low_factor};

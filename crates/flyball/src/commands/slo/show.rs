@@ -114,6 +114,10 @@ struct AlertShown {
     /// The share of the budget that the long lookback spends at that burn.
     spend_share: Option<f64>,
     hold: Option<Duration>,
+    /// At even traffic, from the start of a total outage to the call, evidence aside.
+    outage_detection_seconds: Option<f64>,
+    /// From the end of an outage as long as the lookbacks to the end of the alert.
+    outage_reset_seconds: Option<f64>,
     /// In words.
     evidence: Option<String>,
     /// Why the rule can never work for this objective.
@@ -282,8 +286,8 @@ impl AlertShown {
                     None => format!("over {long}"),
                 };
                 let shown = factor.map_or_else(|| "?".to_owned(), decimals);
-                let whole = nominal_length(&slo.window).as_seconds_f64();
-                let share = factor.map(|factor| factor * long.as_seconds_f64() / whole);
+                let whole = nominal_length(&slo.window);
+                let share = factor.map(|factor| alert::spend(factor, long, whole));
                 (format!("burn {} {shown} {over}", comparison(how)), factor, share)
             }
             Condition::Exhaustion { within, lookback } => {
@@ -311,6 +315,7 @@ impl AlertShown {
             }
             parts.join(", ")
         });
+        let (detection, reset) = outage(rule, objective.target, factor).unzip();
         Self {
             rule: rule.name.clone(),
             severity: rule.severity,
@@ -318,6 +323,8 @@ impl AlertShown {
             factor,
             spend_share,
             hold: (!rule.hold.is_zero()).then_some(rule.hold),
+            outage_detection_seconds: detection,
+            outage_reset_seconds: reset,
             evidence,
             refused: alert::check(rule, objective.target, &slo.window).err().map(|e| e.to_string()),
         }
@@ -343,6 +350,17 @@ impl CorrectionShown {
             schedule,
         }
     }
+}
+
+/// How soon a burn rule calls about a total outage, and how soon after it the alert ends.
+fn outage(rule: &AlertRule, target: Target, factor: Option<f64>) -> Option<(f64, f64)> {
+    let Condition::Burn { long, short, comparison, .. } = rule.condition else { return None };
+    if matches!(comparison, Comparison::Below | Comparison::AtMost) {
+        return None;
+    }
+    let seen = alert::detection(target, factor?, long, 1.0)?;
+    let over = alert::reset(target, factor?, short.unwrap_or(long), 1.0)?;
+    Some((seen + rule.hold.as_seconds_f64(), over))
 }
 
 /// A window in words.

@@ -238,6 +238,8 @@ fn what_was_understood_is_shown_with_its_budget() {
         "40.32 min",
         "the last 28d, rolling",
         "burn > 13.44 over 1h and still over 5m (2% of the budget)",
+        // 48.4 s of an hour fail; of the five minutes, all but 4 s are clean again.
+        "a total outage: calls after 48 s, ends 4 min 56 s after it",
     ] {
         assert!(text.out.contains(words), "{words}: {}", text.out);
     }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use flyball_model::{Composition, CorrectionMode, NoDataRule, Rational, Severity};
 
 use super::{AlertShown, CorrectionShown, IndicatorShown, ObjectiveShown, Shown, SloShown};
-use crate::output::words::decimals;
+use crate::output::words::{self, decimals};
 
 /// The whole set as text.
 pub(super) fn text(shown: &Shown) -> String {
@@ -177,6 +177,10 @@ fn rule(alert: &AlertShown, out: &mut String) -> fmt::Result {
         write!(out, "; {evidence}")?;
     }
     out.push('\n');
+    if let (Some(seen), Some(over)) = (alert.outage_detection_seconds, alert.outage_reset_seconds) {
+        let (seen, over) = (words::length(seen), words::length(over));
+        writeln!(out, "               a total outage: calls after {seen}, ends {over} after it")?;
+    }
     if let Some(refused) = &alert.refused {
         writeln!(out, "               CANNOT WORK: {refused}")?;
     }
