@@ -25,13 +25,6 @@ pub struct SpecSet {
     pub origins: Origins,
 }
 
-impl SpecSet {
-    /// True when the SLO takes the rules that the program assumes where nothing is said.
-    pub fn uses_default_alerting(&self, slo: &str) -> bool {
-        self.alerting.get(slo) == Some(&Alerting::Default)
-    }
-}
-
 /// Where an SLO's alert rules come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alerting {
@@ -50,8 +43,6 @@ pub enum Alerting {
 /// A named set of alert rules, to be shared by SLOs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertStrategy {
-    /// What each of `rules` compares with.
-    pub(crate) places: Vec<Place>,
     /// What `flyball.dev/alerting` refers to.
     pub name: String,
     /// The window that its budget shares were chosen for, where the document says; rules apply
@@ -59,6 +50,8 @@ pub struct AlertStrategy {
     pub period: Option<Duration>,
     /// The rules.
     pub rules: Vec<AlertRule>,
+    /// What each of `rules` compares with.
+    pub(crate) places: Vec<Place>,
 }
 
 /// A described service.

@@ -71,7 +71,7 @@ fn an_event_slo_is_read_in_full() {
     assert_eq!(slo.coverage_floor, Rational::new(9, 10).unwrap());
     assert_eq!(slo.lookbacks, [Duration::from_minutes(5), Duration::from_hours(1)]);
     assert_eq!(slo.objectives[0].target.to_string(), "99.9%");
-    assert!(loaded(CHECKOUT).uses_default_alerting("checkout"));
+    assert_eq!(loaded(CHECKOUT).alerting["checkout"], Alerting::Default);
 }
 
 #[test]
