@@ -1,5 +1,8 @@
 //! Rules over history: each moment that can change an answer, and what was true then.
 
+mod lookback;
+mod skip;
+
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -7,6 +10,7 @@ use flyball_model::{
     AlertRule, Comparison, Duration, Evidence, Interval, Severity, Slot, Target, Timestamp, Window,
 };
 
+use self::lookback::Lookback;
 use super::evidence::exceeds;
 use super::onset::onset;
 use super::rule::{Check, Ready, ready};
@@ -83,46 +87,6 @@ enum Answer {
     True,
     False,
     Unknown,
-}
-
-/// A lookback that moves forward in time, in slots.
-#[derive(Debug)]
-struct Lookback {
-    /// How many slots long.
-    slots: i64,
-    range: Range<usize>,
-}
-
-impl Lookback {
-    const fn new(slots: i64) -> Self {
-        Self { slots, range: 0..0 }
-    }
-
-    /// Moves the end to the start of slot `end`; never backwards.
-    fn advance(&mut self, slots: &[Slot], end: i64) {
-        self.advance_from(slots, end.saturating_sub(self.slots), end);
-    }
-
-    fn advance_from(&mut self, slots: &[Slot], start: i64, end: i64) {
-        self.range.end += leading(&slots[self.range.end..], end);
-        self.range.start += leading(&slots[self.range.start..], start);
-    }
-
-    /// The first end at which its oldest slot has left.
-    fn next_departure(&self, slots: &[Slot]) -> Option<i64> {
-        let oldest = slots.get(self.range.start)?;
-        (self.range.start < self.range.end)
-            .then(|| oldest.0.saturating_add(self.slots).saturating_add(1))
-    }
-}
-
-/// How many leading slots lie before `bound`: nearly always a few, else a jump.
-fn leading(slots: &[Slot], bound: i64) -> usize {
-    const STEPS: usize = 8;
-    match slots.iter().take(STEPS).position(|slot| slot.0 >= bound) {
-        Some(count) => count,
-        None => slots.partition_point(|slot| slot.0 < bound),
-    }
 }
 
 /// The state of a rule.
@@ -457,85 +421,6 @@ impl<'a> Run<'a> {
             spent_in_lookback: burn * lookback / nominal_length(self.window).as_seconds_f64(),
             spent_in_window: spent.map(|ratio| ratio / budget),
         })
-    }
-
-    /// The next slot end at which an answer can change.
-    fn next(&self, now: i64, state: &State) -> i64 {
-        let slots = self.account.units().slots();
-        if matches!(state, State::Idle) && self.needs_bad() {
-            let short = self.short.as_ref().map_or(&self.long.range, |short| &short.range);
-            if self.account.is_spotless(&self.long.range) || self.account.is_spotless(short) {
-                let bad = self.account.units().next_bad(self.long.range.end);
-                return slots.get(bad).map_or(i64::MAX, |slot| slot.0 + 1);
-            }
-            if let Some(next) = self.first_chance(now) {
-                return next;
-            }
-        }
-        let mut next = slots.get(self.long.range.end).map_or(i64::MAX, |slot| slot.0 + 1);
-        let departures = [
-            self.ready.long.and_then(|_| self.long.next_departure(slots)),
-            self.short.as_ref().and_then(|short| short.next_departure(slots)),
-            self.needs_window().then(|| self.whole.next_departure(slots)).flatten(),
-            self.period.filter(|_| self.needs_window()).map(|(_, leaves)| leaves),
-            if let State::Pending(since) = state { Some(since + self.hold) } else { None },
-        ];
-        for departure in departures.into_iter().flatten().filter(|next| *next > now) {
-            next = next.min(departure);
-        }
-        // The elapsed share of a calendar period moves with time itself, data or none.
-        if self.period.is_some() && self.needs_window() { now + 1 } else { next }
-    }
-
-    /// The first slot end at which a burn over the long lookback could pass the bound, where that
-    /// can be bounded from running sums alone; `None` where it cannot.
-    ///
-    /// For the next `ahead` slots the lookback keeps its newest part, so at least that part's
-    /// valid units stay in it, and at most what is bad in it now comes with what is added.
-    fn first_chance(&self, now: i64) -> Option<i64> {
-        let Check::Ratio { bound, comparison, .. } = self.ready.check else { return None };
-        if !self.account.counts_whole_units() {
-            return None;
-        }
-        let units = self.account.units();
-        let (slots, range) = (units.slots(), &self.long.range);
-        for shift in [1, 3, 5] {
-            let ahead = self.long.slots >> shift;
-            if ahead == 0 {
-                return None;
-            }
-            let kept = now - (self.long.slots - ahead);
-            let kept = range.start + slots[range.clone()].partition_point(|slot| slot.0 < kept);
-            let stays = units.valid_range(&(kept..range.end)) as f64 * bound.to_f64();
-            // Rounded well down, so that a bound in doubles is a bound.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "not negative, and a cast of a double holds at the ends"
-            )]
-            let harmless = (stays * (1.0 - 1e-12)) as u64;
-            let harmless = match comparison {
-                Comparison::AtLeast => harmless.saturating_sub(1),
-                _ => harmless,
-            };
-            let chance = units.bad_beyond(range.start, harmless);
-            if chance < range.end {
-                continue;
-            }
-            let chance = slots.get(chance).map_or(i64::MAX, |slot| slot.0 + 1);
-            return Some(chance.min(now + ahead + 1));
-        }
-        None
-    }
-
-    /// Whether the condition is false whenever the long lookback is spotless.
-    fn needs_bad(&self) -> bool {
-        match self.ready.check {
-            Check::Ratio { comparison, .. } => {
-                matches!(comparison, Comparison::Above | Comparison::AtLeast)
-            }
-            Check::Remaining { .. } | Check::Exhaustion { .. } => true,
-        }
     }
 
     fn time(&self, slot: i64) -> Timestamp {
