@@ -91,6 +91,9 @@ pub enum Condition {
 }
 
 /// Evidence a rule needs beyond a ratio, so that one failed request of ten wakes nobody.
+///
+/// A rule that has fired before is asked for the bad ones and the certainty a second time, of
+/// those events alone that came after it resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
     /// How sure to be, strictly between 0 and 1, that the true burn exceeds the factor, by an

@@ -112,20 +112,6 @@ impl Rational {
         )
     }
 
-    /// The exact quotient; `None` when `other` is zero or the result does not fit.
-    pub fn checked_div(self, other: Self) -> Option<Self> {
-        if other.is_zero() {
-            return None;
-        }
-        let numerator = u128::from(self.numerator) * u128::from(other.denominator);
-        let denominator = u128::from(self.denominator) * u128::from(other.numerator);
-        let divisor = gcd_wide(numerator, denominator);
-        Self::new(
-            u64::try_from(numerator / divisor).ok()?,
-            u64::try_from(denominator / divisor).ok()?,
-        )
-    }
-
     /// The nearest double, for showing and for estimates.
     pub fn to_f64(self) -> f64 {
         self.numerator as f64 / self.denominator as f64

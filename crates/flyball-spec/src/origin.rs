@@ -39,6 +39,8 @@ pub enum Part {
     },
     /// The annotation that names an alert strategy or preset.
     Alerting,
+    /// What one of its own alert rules compares with, wherever the rule is written down.
+    Rule(usize),
 }
 
 /// The places of all SLOs' parts, with the sources to show them in.

@@ -8,7 +8,8 @@ use flyball_model::{
     AlertRule, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence, Factor,
     Interval, Rational, Schedule, Severity, Timestamp,
 };
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 
 use crate::decode::{Fields, Reader, Text};
@@ -18,6 +19,7 @@ use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
 use crate::recurrence;
 use crate::set::AlertStrategy;
+use crate::source::Span;
 use crate::yaml::{Data, Node};
 
 /// The most rules of a strategy: each is evaluated for each SLO and slot.
@@ -61,13 +63,14 @@ fn strategy(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Defined> 
         let message = format!("a strategy has 1 to {RULES_MAX} rules, not {}", nodes.len());
         r.error(rules.head(r.source), message, "");
     }
-    let mut rules: Vec<AlertRule> = Vec::new();
+    let (mut rules, mut places) = (Vec::<AlertRule>::new(), Vec::new());
     for node in nodes.iter().take(RULES_MAX) {
         let rule = rule(node, evidence, &rules, r);
+        places.extend(rule.is_some().then(|| r.place(compared(node, r))));
         rules.extend(rule);
     }
     let name = metadata?.name;
-    Some(Defined::Strategy(AlertStrategy { name: name.value.clone(), period, rules }, name))
+    Some(Defined::Strategy(AlertStrategy { name: name.value.clone(), period, rules, places }, name))
 }
 
 fn rule(
@@ -122,6 +125,13 @@ fn rule(
         hold: hold.map_or(Some(Duration::ZERO), |hold| hold)?,
         evidence: own.map_or(Some(shared), |own| own.map(Some))?,
     })
+}
+
+/// What a rule compares with: its factor or budget share, else where the rule begins.
+fn compared(rule: &Node, r: &Reader<'_, '_>) -> Span {
+    let burn = rule.get("burn");
+    let factor = burn.and_then(|burn| burn.get("budget").or_else(|| burn.get("factor")));
+    factor.map_or_else(|| rule.head(r.source), |factor| factor.span)
 }
 
 fn burn(node: &Node, r: &mut Reader<'_, '_>) -> Option<Condition> {
@@ -320,14 +330,7 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
             "write `duration`, and UNTIL in the rule",
         );
     }
-    let start = start.and_then(|text| {
-        let parsed = text.value.parse::<DateTime>().ok();
-        if parsed.is_none() {
-            let message = format!("`{}` is not a local time", shown(&text.value));
-            r.error(text.at.span, message, "write it like 2026-03-01 02:00:00, without an offset");
-        }
-        parsed
-    });
+    let start = start.and_then(|text| local_start(&text, r));
     if zone.is_none() {
         r.missing(node, "timeZone", "an IANA name like Europe/Berlin");
     }
@@ -338,6 +341,32 @@ fn schedule(node: &Node, r: &mut Reader<'_, '_>) -> Option<Schedule> {
     let length = length.and_then(|node| positive(node, r));
     let rule = recurrence(&rule, start.zip(zone.as_ref()), r);
     Some(Schedule::Recurring { start: start?, zone: zone?, length: length?, rule: rule? })
+}
+
+/// The local time of a recurring schedule.
+///
+/// With an offset it would name an instant, and beside a zone it is open which of both counts: the
+/// hour in that zone again and again, or the hour that the instant has there.
+fn local_start(text: &Text, r: &mut Reader<'_, '_>) -> Option<DateTime> {
+    let Ok(pieces) = Pieces::parse(&text.value) else {
+        let message = format!("`{}` is not a local time", shown(&text.value));
+        r.error(text.at.span, message, "write it like 2026-03-01 02:00:00");
+        return None;
+    };
+    let local = pieces.date().to_datetime(pieces.time().unwrap_or_else(Time::midnight));
+    if pieces.offset().is_some() || pieces.time_zone_annotation().is_some() {
+        let message = format!(
+            "`{}` is not a local time: its offset and `timeZone` may say different things",
+            shown(&text.value)
+        );
+        let hint = format!(
+            "write the local time in `timeZone`, like {}",
+            local.strftime("%Y-%m-%d %H:%M:%S")
+        );
+        r.error(text.at.span, message, hint);
+        return None;
+    }
+    Some(local)
 }
 
 fn instant(text: &Text, r: &mut Reader<'_, '_>) -> Option<Timestamp> {

@@ -265,7 +265,7 @@ fn alerting(
     session: &mut Session<'_>,
     origins: &mut Origins,
 ) -> (Vec<AlertRule>, Alerting) {
-    let mut rules = Vec::new();
+    let (mut rules, mut places) = (Vec::new(), Vec::new());
     for policy in &doc.policies {
         let Some(policy) = follow(policy, &registry.policies, "AlertPolicy", session) else {
             continue;
@@ -277,22 +277,33 @@ fn alerting(
             let condition = follow(condition, &registry.conditions, "AlertCondition", session);
             let Some(condition) = condition else { continue };
             if policy.when_breaching {
-                rules.extend(rule(policy, condition, &rules, session));
+                let rule = rule(policy, condition, &rules, session);
+                places.extend(rule.is_some().then_some(condition.threshold_at));
+                rules.extend(rule);
             }
         }
     }
+    let slo = &doc.metadata.name.value;
+    let mut note = |places: &[Place], session: &Session<'_>| {
+        for (index, place) in places.iter().enumerate() {
+            origins.insert(slo, Part::Rule(index), *place, session);
+        }
+    };
     let Some(text) = named else {
+        note(&places, session);
         let alerting = if doc.policies.is_empty() { Alerting::Default } else { Alerting::Own };
         return (rules, alerting);
     };
-    origins.insert(&doc.metadata.name.value, Part::Alerting, text.at, session);
     if !rules.is_empty() {
         let message =
             "both `alertPolicies` and this annotation say when to alert; the annotation counts";
         session.warn(text.at, message, "keep one of them");
     }
     let name = text.value.trim();
-    match strategies.iter().find(|strategy| strategy.name == name) {
+    let strategy = strategies.iter().find(|strategy| strategy.name == name);
+    note(strategy.map_or(&[], |strategy| &strategy.places), session);
+    origins.insert(slo, Part::Alerting, text.at, session);
+    match strategy {
         Some(strategy) => (strategy.rules.clone(), Alerting::Own),
         None if name == "none" => (Vec::new(), Alerting::None),
         None => (Vec::new(), Alerting::Preset(name.to_owned())),

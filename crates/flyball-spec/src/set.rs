@@ -3,6 +3,7 @@
 use flyball_model::{AlertRule, Correction, Duration, Slo};
 use indexmap::IndexMap;
 
+use crate::decode::Place;
 use crate::origin::Origins;
 
 /// Everything that was read and can be used.
@@ -22,13 +23,6 @@ pub struct SpecSet {
     pub incomplete: Vec<Incomplete>,
     /// Where the parts of each SLO stand in the sources.
     pub origins: Origins,
-}
-
-impl SpecSet {
-    /// True when the SLO takes the rules that the program assumes where nothing is said.
-    pub fn uses_default_alerting(&self, slo: &str) -> bool {
-        self.alerting.get(slo) == Some(&Alerting::Default)
-    }
 }
 
 /// Where an SLO's alert rules come from.
@@ -56,6 +50,8 @@ pub struct AlertStrategy {
     pub period: Option<Duration>,
     /// The rules.
     pub rules: Vec<AlertRule>,
+    /// What each of `rules` compares with.
+    pub(crate) places: Vec<Place>,
 }
 
 /// A described service.

@@ -18,7 +18,7 @@ use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
 use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
 
-use crate::talk;
+use crate::{specs, talk};
 pub(crate) use plan::{Plan, place_of};
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
@@ -114,6 +114,7 @@ pub(crate) fn replay(
     let span = Interval::new(start, at)?;
     let mut warnings = warnings(&summary, &measured, slot_width, times);
     warnings.extend(renames);
+    warnings.extend(slos.iter().filter_map(|slo| unwatched(slo, set)));
     if outside > 0 && outside == summary.events() {
         warnings.extend(all_outside(&summary));
     } else if summary.events() > 0 {
@@ -184,6 +185,12 @@ fn extent(measured: &[Vec<Measurement>], width: Duration) -> Option<Interval> {
     let first = slots().filter_map(|slots| slots.first()).map(|(slot, _)| *slot).min()?;
     let last = slots().filter_map(|slots| slots.last()).map(|(slot, _)| *slot).max()?;
     Interval::new(first.interval(width).start(), last.interval(width).end()).ok()
+}
+
+/// That nobody would be called about an SLO, because no default rule suits its window.
+fn unwatched(slo: &Slo, set: &SpecSet) -> Option<String> {
+    let left_out = specs::left_out(slo, set).filter(|_| slo.alert_rules.is_empty())?;
+    Some(format!("{} has no alert rules: the default ones are {left_out}", slo.name))
 }
 
 fn warnings(

@@ -5,10 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use flyball_budget::alert;
-use flyball_model::{AlertRule, Slo};
+use flyball_budget::{alert, nominal_length};
+use flyball_model::{AlertRule, Slo, Window};
 use flyball_query::near_matches;
 use flyball_spec::{Alerting, Diagnostic, Level, Part, Source, SpecSet};
+
+use crate::output::words;
 
 /// Endings of files that are taken from a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -115,8 +117,8 @@ pub(crate) fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
     let (mut set, mut diagnostics) = flyball_spec::load(sources);
     for slo in &mut set.slos {
         match set.alerting.get(&slo.name) {
-            Some(Alerting::Default) => slo.alert_rules = alert::default_rules(),
-            Some(Alerting::Preset(name)) => match preset(name) {
+            Some(Alerting::Default) => slo.alert_rules = alert::default_rules(&slo.window).rules,
+            Some(Alerting::Preset(name)) => match preset(name, &slo.window) {
                 Some(rules) => slo.alert_rules = rules,
                 None => diagnostics.extend(unknown_preset(slo, name, &set.origins)),
             },
@@ -126,15 +128,41 @@ pub(crate) fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
     (set, diagnostics)
 }
 
-fn preset(name: &str) -> Option<Vec<AlertRule>> {
-    if name == "default" {
-        return Some(alert::default_rules());
+/// The preset that stands for the rules of an SLO that says nothing.
+const DEFAULT: &str = "default";
+
+fn preset(name: &str, window: &Window) -> Option<Vec<AlertRule>> {
+    if name == DEFAULT {
+        return Some(alert::default_rules(window).rules);
     }
     alert::strategies().into_iter().find(|(known, _)| *known == name).map(|(_, rules)| rules)
 }
 
+/// Which of the default rules `slo` goes without because of its window, in words; `None` when it
+/// has them all, or others.
+pub(crate) fn left_out(slo: &Slo, set: &SpecSet) -> Option<String> {
+    match set.alerting.get(&slo.name)? {
+        Alerting::Default => {}
+        Alerting::Preset(name) if name == DEFAULT => {}
+        _ => return None,
+    }
+    let left_out = alert::default_rules(&slo.window).left_out;
+    if left_out.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = left_out
+        .iter()
+        .map(|(rule, factor)| format!("{} (factor {})", rule.name, words::decimals(*factor)))
+        .collect();
+    Some(format!(
+        "left out over {}: {}, which would call about burns that keep the objective",
+        nominal_length(&slo.window),
+        named.join(", ")
+    ))
+}
+
 fn unknown_preset(slo: &Slo, name: &str, origins: &flyball_spec::Origins) -> Option<Diagnostic> {
-    let known: Vec<&str> = std::iter::once("default")
+    let known: Vec<&str> = std::iter::once(DEFAULT)
         .chain(alert::strategies().into_iter().map(|(known, _)| known))
         .collect();
     let near = near_matches(name, known.iter().copied());

@@ -1,12 +1,16 @@
 //! Rules over history: each moment that can change an answer, and what was true then.
 
+mod lookback;
+mod skip;
+
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use flyball_model::{
-    AlertRule, Comparison, Duration, Interval, Severity, Slot, Target, Timestamp, Window,
+    AlertRule, Comparison, Duration, Evidence, Interval, Severity, Slot, Target, Timestamp, Window,
 };
 
+use self::lookback::Lookback;
 use super::evidence::exceeds;
 use super::onset::onset;
 use super::rule::{Check, Ready, ready};
@@ -85,46 +89,6 @@ enum Answer {
     Unknown,
 }
 
-/// A lookback that moves forward in time, in slots.
-#[derive(Debug)]
-struct Lookback {
-    /// How many slots long.
-    slots: i64,
-    range: Range<usize>,
-}
-
-impl Lookback {
-    const fn new(slots: i64) -> Self {
-        Self { slots, range: 0..0 }
-    }
-
-    /// Moves the end to the start of slot `end`; never backwards.
-    fn advance(&mut self, slots: &[Slot], end: i64) {
-        self.advance_from(slots, end.saturating_sub(self.slots), end);
-    }
-
-    fn advance_from(&mut self, slots: &[Slot], start: i64, end: i64) {
-        self.range.end += leading(&slots[self.range.end..], end);
-        self.range.start += leading(&slots[self.range.start..], start);
-    }
-
-    /// The first end at which its oldest slot has left.
-    fn next_departure(&self, slots: &[Slot]) -> Option<i64> {
-        let oldest = slots.get(self.range.start)?;
-        (self.range.start < self.range.end)
-            .then(|| oldest.0.saturating_add(self.slots).saturating_add(1))
-    }
-}
-
-/// How many leading slots lie before `bound`: nearly always a few, else a jump.
-fn leading(slots: &[Slot], bound: i64) -> usize {
-    const STEPS: usize = 8;
-    match slots.iter().take(STEPS).position(|slot| slot.0 >= bound) {
-        Some(count) => count,
-        None => slots.partition_point(|slot| slot.0 < bound),
-    }
-}
-
 /// The state of a rule.
 #[derive(Debug)]
 enum State {
@@ -199,12 +163,15 @@ impl<'a> Run<'a> {
         let mut state = State::Idle;
         let mut now = self.first;
         let mut answer = Answer::Unknown;
+        // When it last resolved.
+        let mut let_go = None;
         while now <= self.last {
             self.advance(now)?;
             answer = self.answer(now);
             state = match (state, answer) {
                 (State::Firing(firing), Answer::False) => {
-                    firings.push(Firing { end: Some(self.time(now)), ..firing });
+                    let_go = Some(self.time(now));
+                    firings.push(Firing { end: let_go, ..firing });
                     State::Idle
                 }
                 (State::Firing(mut firing), _) => {
@@ -214,7 +181,7 @@ impl<'a> Run<'a> {
                 (State::Pending(_), Answer::False) => State::Idle,
                 (state @ (State::Idle | State::Pending(_)), Answer::True) => {
                     let since = if let State::Pending(since) = state { since } else { now };
-                    if now - since >= self.hold && self.is_evident(now) {
+                    if now - since >= self.hold && self.is_evident(now, let_go) {
                         State::Firing(self.fire(now, since)?)
                     } else {
                         State::Pending(since)
@@ -363,17 +330,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn is_evident(&self, now: i64) -> bool {
+    /// Whether the rule's evidence is there at `now`, for a rule that resolved at `let_go`.
+    ///
+    /// What was evidence of one firing is not evidence of the next: while an incident is still in
+    /// the long lookback, one failure would do for the short one. So a rate has to be evident a
+    /// second time among what came after. What remains of a budget is a sum, not a rate: all of
+    /// the window speaks for it, always.
+    fn is_evident(&self, now: i64, let_go: Option<Timestamp>) -> bool {
         let Some(evidence) = self.ready.rule.evidence else { return true };
-        let events = self.account.events().sum(self.long_interval(now));
-        if events.bad() < evidence.bad_min || events.valid() < evidence.valid_min {
+        let long = self.long_interval(now);
+        let valid = self.account.events().sum(long).valid();
+        if valid < evidence.valid_min || !self.supports(evidence, long, now) {
+            return false;
+        }
+        match (let_go, self.ready.check) {
+            (None, _) | (_, Check::Remaining { .. }) => true,
+            (Some(let_go), _) => Interval::new(let_go.max(long.start()), long.end())
+                .is_ok_and(|fresh| self.supports(evidence, fresh, now)),
+        }
+    }
+
+    /// Whether what is bad in `part` of the lookback is enough, and no matter of chance.
+    fn supports(&self, evidence: Evidence, part: Interval, now: i64) -> bool {
+        let events = self.account.events().sum(part);
+        if events.bad() < evidence.bad_min {
             return false;
         }
         let Some(confidence) = evidence.confidence else { return true };
         // Whole units are trials; the ratios of slices are not, so there events are.
         let (bad, valid) = if self.account.counts_whole_units() {
-            let range = &self.long.range;
-            (self.account.units().bad_range(range), self.account.valid_units(range))
+            let units = self.account.units();
+            let range = units.range(part);
+            (units.bad_range(&range), self.account.valid_units(&range))
         } else {
             (events.bad(), events.valid())
         };
@@ -433,85 +421,6 @@ impl<'a> Run<'a> {
             spent_in_lookback: burn * lookback / nominal_length(self.window).as_seconds_f64(),
             spent_in_window: spent.map(|ratio| ratio / budget),
         })
-    }
-
-    /// The next slot end at which an answer can change.
-    fn next(&self, now: i64, state: &State) -> i64 {
-        let slots = self.account.units().slots();
-        if matches!(state, State::Idle) && self.needs_bad() {
-            let short = self.short.as_ref().map_or(&self.long.range, |short| &short.range);
-            if self.account.is_spotless(&self.long.range) || self.account.is_spotless(short) {
-                let bad = self.account.units().next_bad(self.long.range.end);
-                return slots.get(bad).map_or(i64::MAX, |slot| slot.0 + 1);
-            }
-            if let Some(next) = self.first_chance(now) {
-                return next;
-            }
-        }
-        let mut next = slots.get(self.long.range.end).map_or(i64::MAX, |slot| slot.0 + 1);
-        let departures = [
-            self.ready.long.and_then(|_| self.long.next_departure(slots)),
-            self.short.as_ref().and_then(|short| short.next_departure(slots)),
-            self.needs_window().then(|| self.whole.next_departure(slots)).flatten(),
-            self.period.filter(|_| self.needs_window()).map(|(_, leaves)| leaves),
-            if let State::Pending(since) = state { Some(since + self.hold) } else { None },
-        ];
-        for departure in departures.into_iter().flatten().filter(|next| *next > now) {
-            next = next.min(departure);
-        }
-        // The elapsed share of a calendar period moves with time itself, data or none.
-        if self.period.is_some() && self.needs_window() { now + 1 } else { next }
-    }
-
-    /// The first slot end at which a burn over the long lookback could pass the bound, where that
-    /// can be bounded from running sums alone; `None` where it cannot.
-    ///
-    /// For the next `ahead` slots the lookback keeps its newest part, so at least that part's
-    /// valid units stay in it, and at most what is bad in it now comes with what is added.
-    fn first_chance(&self, now: i64) -> Option<i64> {
-        let Check::Ratio { bound, comparison, .. } = self.ready.check else { return None };
-        if !self.account.counts_whole_units() {
-            return None;
-        }
-        let units = self.account.units();
-        let (slots, range) = (units.slots(), &self.long.range);
-        for shift in [1, 3, 5] {
-            let ahead = self.long.slots >> shift;
-            if ahead == 0 {
-                return None;
-            }
-            let kept = now - (self.long.slots - ahead);
-            let kept = range.start + slots[range.clone()].partition_point(|slot| slot.0 < kept);
-            let stays = units.valid_range(&(kept..range.end)) as f64 * bound.to_f64();
-            // Rounded well down, so that a bound in doubles is a bound.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "not negative, and a cast of a double holds at the ends"
-            )]
-            let harmless = (stays * (1.0 - 1e-12)) as u64;
-            let harmless = match comparison {
-                Comparison::AtLeast => harmless.saturating_sub(1),
-                _ => harmless,
-            };
-            let chance = units.bad_beyond(range.start, harmless);
-            if chance < range.end {
-                continue;
-            }
-            let chance = slots.get(chance).map_or(i64::MAX, |slot| slot.0 + 1);
-            return Some(chance.min(now + ahead + 1));
-        }
-        None
-    }
-
-    /// Whether the condition is false whenever the long lookback is spotless.
-    fn needs_bad(&self) -> bool {
-        match self.ready.check {
-            Check::Ratio { comparison, .. } => {
-                matches!(comparison, Comparison::Above | Comparison::AtLeast)
-            }
-            Check::Remaining { .. } | Check::Exhaustion { .. } => true,
-        }
     }
 
     fn time(&self, slot: i64) -> Timestamp {

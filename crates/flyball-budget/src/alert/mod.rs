@@ -18,8 +18,8 @@ mod rule;
 pub use evaluate::{Firing, evaluate};
 pub use evidence::exceeds;
 pub use presets::{
-    EVIDENCE_DEFAULT, burn_rate, default_rules, duration, increased_window, multi_burn,
+    Defaults, EVIDENCE_DEFAULT, burn_rate, default_rules, duration, increased_window, multi_burn,
     multi_window, strategies, target_rate,
 };
-pub use published::{Detection, detection, exhaustion, reset, spend};
-pub use rule::{check, factor};
+pub use published::{detection, reset, spend};
+pub use rule::{FACTOR_MIN, check, factor, low_factor};

@@ -4,8 +4,10 @@
 //! share, so that over another window the lookbacks stay and the factors move.
 
 use flyball_model::{
-    AlertRule, Comparison, Condition, Duration, Evidence, Factor, Rational, Severity,
+    AlertRule, Comparison, Condition, Duration, Evidence, Factor, Rational, Severity, Window,
 };
+
+use super::rule::low_factor;
 
 /// `numerator / 100`.
 const fn percent(numerator: u64) -> Rational {
@@ -95,9 +97,30 @@ pub fn multi_window(evidence: Option<Evidence>) -> Vec<AlertRule> {
     ]
 }
 
-/// The rules of an SLO that says nothing: [`multi_window`] with [`EVIDENCE_DEFAULT`].
-pub fn default_rules() -> Vec<AlertRule> {
-    multi_window(Some(EVIDENCE_DEFAULT))
+/// The rules of an SLO that says nothing, with those that do not suit its window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Defaults {
+    /// The rules that apply.
+    pub rules: Vec<AlertRule>,
+    /// Rules left out, with the factor that each would have, below
+    /// [`FACTOR_MIN`](super::FACTOR_MIN).
+    pub left_out: Vec<(AlertRule, f64)>,
+}
+
+/// The rules of an SLO over `window` that says nothing: [`multi_window`] with
+/// [`EVIDENCE_DEFAULT`], without the pairs whose shares are burns that keep the objective.
+///
+/// The shares are made for a month. 10 % within 3 days is a burn of 1 there, and 0.23 over a week,
+/// where it would call about an SLO that spends a quarter of its budget.
+pub fn default_rules(window: &Window) -> Defaults {
+    let mut defaults = Defaults { rules: Vec::new(), left_out: Vec::new() };
+    for rule in multi_window(Some(EVIDENCE_DEFAULT)) {
+        match low_factor(&rule, window) {
+            Some(factor) => defaults.left_out.push((rule, factor)),
+            None => defaults.rules.push(rule),
+        }
+    }
+    defaults
 }
 
 /// The six strategies by name, in the order of the book.

@@ -5,33 +5,15 @@
 
 use flyball_model::{Duration, Target};
 
-/// How soon a condition notices a constant error ratio.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Detection {
-    /// From the first error to the call.
-    pub seconds: f64,
-    /// The share of the whole window's budget spent by then.
-    pub spent_share: f64,
-}
-
-/// The time from the first error to a call: `(1 - target) / error ratio × lookback × factor`.
+/// The seconds from the first error to a call: `(1 - target) / error ratio × lookback × factor`.
 ///
 /// `None` when the error ratio stays at or below `factor × (1 - target)`: it is never noticed.
-pub fn detection(
-    target: Target,
-    factor: f64,
-    long: Duration,
-    window: Duration,
-    error_ratio: f64,
-) -> Option<Detection> {
+pub fn detection(target: Target, factor: f64, long: Duration, error_ratio: f64) -> Option<f64> {
     let bound = factor * target.error_budget().to_f64();
-    (error_ratio > bound).then(|| Detection {
-        seconds: long.as_seconds_f64() * bound / error_ratio,
-        spent_share: spend(factor, long, window),
-    })
+    (error_ratio > bound).then(|| long.as_seconds_f64() * bound / error_ratio)
 }
 
-/// The time from the end of an error spell of `error_ratio` until `lookback` is clean enough:
+/// The seconds from the end of an error spell of `error_ratio` until `lookback` is clean enough:
 /// `lookback × (1 - factor × (1 - target) / error ratio)`; `None` when it never was above.
 pub fn reset(target: Target, factor: f64, lookback: Duration, error_ratio: f64) -> Option<f64> {
     let bound = factor * target.error_budget().to_f64();
@@ -39,12 +21,7 @@ pub fn reset(target: Target, factor: f64, lookback: Duration, error_ratio: f64) 
 }
 
 /// The share of a window's budget that a burn spends within a lookback:
-/// `burn × lookback / window`.
+/// `burn × lookback / window`. At 1 the whole budget is gone.
 pub fn spend(burn: f64, lookback: Duration, window: Duration) -> f64 {
     burn * lookback.as_seconds_f64() / window.as_seconds_f64()
-}
-
-/// Seconds until a burn spends the whole budget: `window / burn`; `None` when nothing burns.
-pub fn exhaustion(burn: f64, window: Duration) -> Option<f64> {
-    (burn > 0.0).then(|| window.as_seconds_f64() / burn)
 }

@@ -57,6 +57,31 @@ pub fn factor(factor: Factor, long: Duration, window: &Window) -> Result<Thresho
     }
 }
 
+/// The lowest factor that a rule should call about; a burn of 1 spends exactly the budget.
+///
+/// Not 1 itself: the workbook's slowest pair is a burn of 1 over 30 days, which is 0.93 over 28,
+/// and Sloth's catalogue for a week has 0.98. Without them nothing would see a burn of 2.
+pub const FACTOR_MIN: Rational = match Rational::new(9, 10) {
+    Some(factor) => factor,
+    None => Rational::ONE,
+};
+
+/// The factor of a rule that calls about burns which keep the objective: one below
+/// [`FACTOR_MIN`]. `None` for every other rule.
+///
+/// A lookback as long as the window spends the whole budget at a burn of 1, so a budget share over
+/// a lookback longer than that has a low factor always.
+pub fn low_factor(rule: &AlertRule, window: &Window) -> Option<f64> {
+    let Condition::Burn { long, factor: given, comparison, .. } = rule.condition else {
+        return None;
+    };
+    if matches!(comparison, Comparison::Below | Comparison::AtMost) {
+        return None;
+    }
+    let factor = factor(given, long, window).ok()?;
+    (factor < Threshold::of(FACTOR_MIN)).then(|| factor.to_f64())
+}
+
 /// Checks that `rule` can work for an objective of `target` over `window`.
 ///
 /// # Errors

@@ -79,6 +79,31 @@ fn dropping_shrinks_and_counting_as_good_keeps_the_denominator() {
 }
 
 #[test]
+fn datadogs_week_with_a_day_taken_out() {
+    // Datadog's documentation: an hour of a week is 60 / 10,080 = 0.6 % bad; with a day corrected
+    // its monitors count 60 / 8,640 = 0.7 %, as `drop` does, and its time slices keep the week, as
+    // `count-as-good` does.
+    let series = history("1m", &[(60, 1, 1), (10_020, 1, 0)]);
+    let extent = series.extent().unwrap();
+    let sliced = flyball_model::Objective {
+        timeslice_window: Some(duration("1m")),
+        timeslice_target: Some(flyball_model::Rational::ONE),
+        ..objective("0.9")
+    };
+    let slo = slo(BudgetingMethod::Timeslices, rolling("7d"), vec![sliced]);
+    let counted = |corrections: &[Correction]| {
+        let measured = Measured::single(series.clone());
+        let report = assess(&slo, &measured, corrections, extent.end(), extent).unwrap();
+        let budget = &report.objectives[0].total.budget;
+        (budget.spent.to_string(), budget.slices)
+    };
+    let of = |slices| ("60".to_owned(), Some(slices));
+    assert_eq!(counted(&[]), of(10_080));
+    assert_eq!(counted(&[once(CorrectionMode::Drop, 86_400, 172_800)]), of(8_640));
+    assert_eq!(counted(&[once(CorrectionMode::CountAsGood, 86_400, 172_800)]), of(10_080));
+}
+
+#[test]
 fn a_correction_acts_on_the_slots_that_start_inside_it() {
     let series = history("1m", &[(3, 10, 10)]);
     let touch = |start, end| {

@@ -4,6 +4,7 @@
 
 mod composites;
 mod corrections;
+mod default_rules;
 mod naive;
 mod published_alerts;
 mod published_budgets;

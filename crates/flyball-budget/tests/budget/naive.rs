@@ -101,13 +101,14 @@ fn firings(
 ) -> Vec<(i64, Option<i64>, bool)> {
     let hold = rule.hold.nanos() / 3_600_000_000_000;
     let mut found: Vec<(i64, Option<i64>, bool)> = Vec::new();
-    let (mut since, mut firing, mut answer) = (None, false, None);
+    let (mut since, mut firing, mut answer, mut let_go) = (None, false, None, i64::MIN);
     for now in first + 1..=last {
         answer = condition(units, rule, e, window, now);
         match answer {
             Some(false) => {
                 if firing {
                     found.last_mut().unwrap().1 = Some(now);
+                    let_go = now;
                 }
                 (since, firing) = (None, false);
             }
@@ -122,7 +123,12 @@ fn firings(
                         Condition::RemainingBelow { .. } => window.at(now).0,
                     };
                     let (valid, bad) = sum(events, from, now);
-                    bad >= i128::from(evidence.bad_min) && valid >= i128::from(evidence.valid_min)
+                    let fresh = match rule.condition {
+                        Condition::RemainingBelow { .. } => bad,
+                        _ => sum(events, from.max(let_go), now).1,
+                    };
+                    bad.min(fresh) >= i128::from(evidence.bad_min)
+                        && valid >= i128::from(evidence.valid_min)
                 });
                 if now - since >= hold && evident {
                     firing = true;

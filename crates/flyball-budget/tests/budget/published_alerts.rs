@@ -4,7 +4,7 @@
 //! fires at 51.84 s fires at the end of the 52nd second.
 
 use flyball_budget::alert::{
-    Firing, burn_rate, check, detection, duration as duration_strategy, evaluate, exhaustion,
+    Firing, burn_rate, check, default_rules, detection, duration as duration_strategy, evaluate,
     factor, increased_window, multi_burn, multi_window, reset, spend, strategies, target_rate,
 };
 use flyball_budget::{Account, BudgetError, Frame, RuleProblem, Series};
@@ -86,13 +86,52 @@ fn factors_of_datadogs_table() {
 }
 
 #[test]
+fn factors_of_sloths_catalogue_for_a_week() {
+    // Sloth, examples/windows/7d.yaml.
+    let rows =
+        [("0.08", "1h", 13.44), ("0.125", "6h", 3.5), ("0.2", "1d", 1.4), ("0.42", "3d", 0.98)];
+    for (spent, long, published) in rows {
+        let spent = Factor::BudgetShare(share(spent));
+        let derived = factor(spent, duration(long), &rolling("7d")).unwrap();
+        close(derived.to_f64(), published, 1e-12);
+    }
+}
+
+#[test]
+fn what_pyrras_fixed_factors_spend_of_four_weeks() {
+    for (burn, long, percent) in
+        [(14.0, "1h", 2.08), (7.0, "6h", 6.25), (2.0, "1d", 7.14), (1.0, "4d", 14.29)]
+    {
+        close(spend(burn, duration(long), duration("28d")) * 100.0, percent, 0.005);
+    }
+}
+
+#[test]
+fn nothing_is_rounded_before_a_comparison() {
+    // slo-generator rounds burns to one decimal, so that 9.04 does not exceed its threshold of 9.
+    let rule = AlertRule {
+        condition: Condition::Burn {
+            long: duration("1h"),
+            short: None,
+            factor: Factor::Exact(share("9")),
+            comparison: Comparison::Above,
+        },
+        ..multi_window(None)[0].clone()
+    };
+    let firings = fire(&history("1h", &[(1, 100_000, 904)]), "0.999", std::slice::from_ref(&rule));
+    close(firings[0].burn, 9.04, 1e-9);
+    assert_eq!(fire(&history("1h", &[(1, 100_000, 900)]), "0.999", &[rule]), []);
+}
+
+#[test]
 fn table_5_4_burn_and_time_to_exhaustion() {
-    let month = duration("30d");
-    let days = |burn| exhaustion(burn, month).unwrap() / 86_400.0;
-    assert_eq!((days(1.0), days(2.0), days(10.0)), (30.0, 15.0, 3.0));
-    close(exhaustion(1000.0, month).unwrap() / 60.0, 43.2, 1e-9);
-    close(exhaustion(35.0, month).unwrap() / 3600.0, 20.57, 0.005);
-    assert_eq!(exhaustion(0.0, month), None);
+    let gone = |burn, after| spend(burn, duration(after), duration("30d"));
+    for (burn, after) in [(1.0, "30d"), (2.0, "15d"), (10.0, "3d"), (1000.0, "2592s")] {
+        // 2,592 s are the 43 minutes of the table.
+        close(gone(burn, after), 1.0, 1e-12);
+    }
+    // A burn of 35: 20.5 hours in the text, exactly 20 h 34 min 17 s.
+    close(gone(35.0, "74057s"), 1.0, 1e-5);
 }
 
 /// A spell of errors from (ratio × 10,000) of 10,000 requests a slot, after clean lookbacks.
@@ -158,9 +197,9 @@ fn pairs_fire_and_reset_when_the_workbook_says() {
         let Condition::Burn { long, short, .. } = rules[0].condition else { unreachable!() };
         let burn = factors(&rules, "30d")[0];
         let ratio = bad as f64 / 10_000.0;
-        let paper = detection(target("0.999"), burn, long, duration("30d"), ratio).unwrap();
-        close(paper.seconds, detection_minutes * 60.0, 1e-6);
-        close(paper.spent_share, defined, 1e-12);
+        let paper = detection(target("0.999"), burn, long, ratio).unwrap();
+        close(paper, detection_minutes * 60.0, 1e-6);
+        close(spend(burn, long, duration("30d")), defined, 1e-12);
         if let Some(minutes) = reset_minutes {
             let paper = reset(target("0.999"), burn, short.unwrap(), ratio).unwrap();
             close(paper, minutes * 60.0, 1e-6);
@@ -188,6 +227,20 @@ fn figure_5_6_fifteen_percent_for_ten_minutes() {
     let series = spell("1s", "6h", 1500, 600, 4000);
     let firings = fire(&series, "0.999", &pair(0));
     assert_eq!(firings.len(), 1);
+    // The short lookback alone is above after 0.48 minutes, 28.8 s.
+    let Condition::Burn { short: Some(short), factor, comparison, .. } =
+        pair(0)[0].condition.clone()
+    else {
+        panic!("a pair has a short lookback")
+    };
+    let exact = Factor::Exact(share("14.4"));
+    assert_eq!(factor, Factor::BudgetShare(share("0.02")));
+    let alone = AlertRule {
+        condition: Condition::Burn { long: short, short: None, factor: exact, comparison },
+        ..pair(0)[0].clone()
+    };
+    assert_eq!(fire(&series, "0.999", &[alone])[0].detection_delay_seconds, 29.0);
+    close(detection(target("0.999"), 14.4, short, 0.15).unwrap() / 60.0, 0.48, 1e-9);
     // The text says 5 minutes; exactly 5.76. It clears 4.52 minutes after the errors stop.
     assert_eq!(firings[0].detection_delay_seconds, 346.0);
     let stop = 6 * 3600 + 600;
@@ -204,12 +257,22 @@ fn strategy_1_calls_at_a_fiftieth_of_a_percent() {
     let firings = fire(&series, "0.999", &target_rate());
     assert_eq!(firings.len(), 1);
     close(firings[0].spent_in_lookback * 100.0, 0.02, 0.005);
-    let outage = detection(target("0.999"), 1.0, duration("10m"), duration("30d"), 1.0).unwrap();
-    close(outage.seconds, 0.6, 1e-9);
-    // Ten-minute windows: at most 144 calls a day.
-    let blinking: Vec<_> = (0..144).flat_map(|_| [(60, 10_000, 10), (60, 10_000, 0)]).collect();
-    let day = &blinking[..144];
-    assert_eq!(fire(&history("10s", day), "0.999", &target_rate()).len(), 72);
+    close(detection(target("0.999"), 1.0, duration("10m"), 1.0).unwrap(), 0.6, 1e-9);
+}
+
+#[test]
+fn strategy_1_calls_144_times_a_day_and_the_objective_is_met() {
+    // One call for each ten minutes of the day: six failures at once put 10 minutes of 10 requests
+    // a second at exactly 0.1 %, and a second after they have left the lookback come six more.
+    let burst = [(1, 10, 6), (600, 10, 0)];
+    let day = [&burst.repeat(143)[..], &[(1, 10, 6), (456, 10, 0)]].concat();
+    let series = history("1s", &day);
+    assert_eq!(series.len(), 86_400);
+    assert_eq!(fire(&series, "0.999", &target_rate()).len(), 144);
+    // 864 of 864,000 are 0.1 %: no more than what the objective allows.
+    let all = series.sum(series.extent().unwrap());
+    let allowed = flyball_budget::Fraction::share_of(all.valid(), target("0.999").error_budget());
+    assert_eq!((all.bad(), allowed.to_string().as_str()), (864, "864"));
 }
 
 #[test]
@@ -317,14 +380,22 @@ fn extreme_targets() {
          burn is at most 10, when everything fails; hint: spend less than 1.3889% of the budget \
          within 1h, or use a longer lookback"
     );
-    // 99.999 %: an outage spends everything in 26 s, a rollout to 1 % in 43 min.
-    let all = exhaustion(target("0.99999").burn_max(), duration("30d")).unwrap();
-    close(all, 25.92, 1e-6);
-    close(
-        exhaustion(target("0.99999").burn_max() * 0.01, duration("30d")).unwrap() / 60.0,
-        43.2,
-        1e-6,
-    );
+    // 99.999 %: an outage spends everything in 26 s (25.92), a rollout to 1 % in 43 min (2,592 s).
+    let burn_max = target("0.99999").burn_max();
+    close(spend(burn_max, duration("26s"), duration("30d")), 26.0 / 25.92, 1e-9);
+    close(spend(burn_max * 0.01, duration("2592s"), duration("30d")), 1.0, 1e-9);
+}
+
+#[test]
+fn table_5_10_classes_share_one_set_of_rules() {
+    // CRITICAL, HIGH_FAST and HIGH_SLOW, LOW: "the same alert parameters for all services".
+    for class in ["0.9999", "0.999", "0.99"] {
+        let defaults = default_rules(&rolling("30d"));
+        assert_eq!((defaults.rules.len(), defaults.left_out.len()), (4, 0));
+        for rule in &defaults.rules {
+            check(rule, target(class), &rolling("30d")).unwrap();
+        }
+    }
 }
 
 #[test]

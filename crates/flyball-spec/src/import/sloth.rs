@@ -415,20 +415,22 @@ fn windows(
     r: &mut Reader<'_, '_>,
 ) -> Option<AlertStrategy> {
     let period = spec.require("sloPeriod", "like 30d", r).and_then(|node| length(node, r));
-    let mut given = Vec::new();
+    let (mut given, mut places) = (Vec::new(), Vec::new());
     for key in ["page", "ticket"] {
         let Some(node) = spec.require(key, "with `quick` and `slow`", r) else { continue };
         let Some(mut fields) = r.fields(node) else { continue };
         for speed in ["quick", "slow"] {
             let hint = "with `errorBudgetPercent`, `shortWindow`, `longWindow`";
             let node = fields.require(speed, hint, r);
+            let share = node.map(|node| node.get("errorBudgetPercent").unwrap_or(node));
+            places.extend(share.map(|node| r.place(node.span)));
             given.extend(node.and_then(|node| pair(node, r)));
         }
         fields.finish(r);
     }
     let (period, given) = (period?, <[_; 4]>::try_from(given).ok()?);
     let name = name.unwrap_or_else(|| format!("sloth-{period}"));
-    Some(AlertStrategy { name, period: Some(period), rules: pairs(given) })
+    Some(AlertStrategy { name, period: Some(period), rules: pairs(given), places })
 }
 
 fn pair(node: &Node, r: &mut Reader<'_, '_>) -> Option<(Rational, Duration, Duration)> {

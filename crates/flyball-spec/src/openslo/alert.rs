@@ -139,6 +139,7 @@ fn condition(
         .require("op", "one of lte, gte, lt, gt", r)
         .and_then(|node| r.word(node, &OPERATORS));
     let threshold = fields.require("threshold", "the burn to compare with, like 14.4", r);
+    let threshold_at = r.place(threshold.unwrap_or(node).span);
     let threshold = threshold.and_then(|node| burn_threshold(node, r));
     let lookback = fields
         .require("lookbackWindow", "how far back the burn is measured, like 1h", r)
@@ -158,6 +159,7 @@ fn condition(
         lookback: lookback?,
         after,
         place,
+        threshold_at,
     })
 }
 

@@ -133,6 +133,8 @@ pub(crate) struct ConditionDoc {
     pub(crate) lookback: Length,
     pub(crate) after: Option<Length>,
     pub(crate) place: Place,
+    /// Of the threshold.
+    pub(crate) threshold_at: Place,
 }
 
 #[derive(Debug, Clone)]

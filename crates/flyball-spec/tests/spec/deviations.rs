@@ -141,6 +141,8 @@ fn cases() -> Vec<(&'static str, String, Ours)> {
         ("D22", changed(CHECKOUT, "no-data", "no-dat"), Ours::Refused),
         ("D23", changed(CHECKOUT, "0.999", "0.9999999999999"), Ours::Refused),
         ("D24", changed(SLOTH, "99.9", "100"), Ours::Refused),
+        // Loads; `lint` of the binary refuses it, with a test there.
+        ("D26", with_condition("threshold: 2", "threshold: 100000"), Ours::Accepted),
         ("D25", changed(SLOTH, "page_alert", "pageAlert: {}, name: x, page_alert"), Ours::Warned),
     ]
 }

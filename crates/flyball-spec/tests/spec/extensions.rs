@@ -71,7 +71,7 @@ fn an_event_slo_is_read_in_full() {
     assert_eq!(slo.coverage_floor, Rational::new(9, 10).unwrap());
     assert_eq!(slo.lookbacks, [Duration::from_minutes(5), Duration::from_hours(1)]);
     assert_eq!(slo.objectives[0].target.to_string(), "99.9%");
-    assert!(loaded(CHECKOUT).uses_default_alerting("checkout"));
+    assert_eq!(loaded(CHECKOUT).alerting["checkout"], Alerting::Default);
 }
 
 #[test]
@@ -290,6 +290,10 @@ fn corrections_once_and_recurring() {
         ("end: 2026-03-29T04:00:00Z", "end: 2026-03-29T01:00:00Z", "spec.schedule.end"),
         ("start: 2026-03-29T02:00:00Z", "start: 2026-03-29T02:00:00", "spec.schedule.start"),
         ("timeZone: Europe/Berlin", "timeZone: Europe/Atlantis", "spec.schedule.timeZone"),
+        ("2026-03-01 02:00:00", "2026-03-01T02:00:00+05:00", "spec.schedule.start"),
+        ("2026-03-01 02:00:00", "2026-03-01T02:00:00Z", "spec.schedule.start"),
+        ("2026-03-01 02:00:00", "2026-03-01T02:00:00[Asia/Tokyo]", "spec.schedule.start"),
+        ("2026-03-01 02:00:00", "in spring", "spec.schedule.start"),
         ("FREQ=WEEKLY", "FREQ=OFTEN", "spec.schedule.rrule"),
         ("BYDAY=SU", "BYDAY=XX", "spec.schedule.rrule"),
         ("BYDAY=SU", "INTERVAL=0", "spec.schedule.rrule"),

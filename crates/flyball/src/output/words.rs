@@ -127,6 +127,12 @@ pub(crate) fn amount(number: f64) -> String {
     }
 }
 
+/// A number as it is meant to be exact: at most four decimals, no trailing zeros.
+pub(crate) fn decimals(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A share as a percentage with `places` decimals that never rounds up to a promise: 99.9996 %
 /// shows as 99.999 %, not as 100 %.
 pub(crate) fn percent_down(share: f64, places: u32) -> String {

@@ -1,11 +1,12 @@
 //! What only other crates can judge about a document: its SQL conditions, and its alert rules.
 
-use flyball_budget::alert;
-use flyball_model::{EventSli, GoodOrBad, Indicator, Slo};
+use flyball_budget::{alert, nominal_length};
+use flyball_model::{AlertRule, Condition, EventSli, Factor, GoodOrBad, Indicator, Slo, Window};
 use flyball_query::PredicateSet;
 use flyball_spec::{Alerting, Diagnostic, Level, Part, SpecSet};
 
-use crate::condition;
+use crate::output::words::decimals;
+use crate::{condition, specs};
 
 /// Compiles every condition of every SLO; what cannot be used, where it stands.
 pub(super) fn conditions(set: &SpecSet) -> Vec<Diagnostic> {
@@ -36,11 +37,11 @@ fn indicators(slo: &Slo) -> impl Iterator<Item = (Option<usize>, &EventSli)> {
     })
 }
 
-/// Checks every alert rule against every target it watches.
+/// What there is to say about the alert rules of every SLO.
 ///
 /// A rule that the document itself asks for and that can never work is an error; one that comes
 /// with the program's defaults, or those of an imported document's tool, is a warning, because the
-/// document did not choose it.
+/// document did not choose it. Rules that work and are likely not meant are warnings.
 pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for slo in &set.slos {
@@ -48,39 +49,76 @@ pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
             Some(Alerting::Default | Alerting::Imported) => Level::Warning,
             _ => Level::Error,
         };
-        for (index, objective) in slo.objectives.iter().enumerate() {
-            for rule in &slo.alert_rules {
+        let choose = "; or choose the rules: flyball.dev/alerting";
+        for (number, rule) in slo.alert_rules.iter().enumerate() {
+            let before = found.len();
+            for (index, objective) in slo.objectives.iter().enumerate() {
                 let Err(error) = alert::check(rule, objective.target, &slo.window) else {
                     continue;
                 };
                 let text = error.to_string();
-                let (message, hint) = match text.split_once("; hint: ") {
-                    Some((message, hint)) => (message.to_owned(), hint.to_owned()),
-                    None => (text, String::new()),
-                };
-                let hint = if level == Level::Warning {
-                    format!("{hint}; or choose the rules: flyball.dev/alerting")
-                } else {
-                    hint
-                };
-                let part = Part::Objective(index);
-                found.extend(
-                    set.origins
-                        .diagnostic(
-                            &slo.name,
-                            part,
-                            None,
-                            level,
-                            message.clone(),
-                            Some(hint.clone()),
-                        )
-                        .or_else(|| {
-                            let (part, hint) = (Part::Slo, Some(hint));
-                            set.origins.diagnostic(&slo.name, part, None, level, message, hint)
-                        }),
-                );
+                let (message, hint) = text.split_once("; hint: ").unwrap_or((&text, ""));
+                let hint =
+                    if level == Level::Warning { hint.to_owned() + choose } else { hint.into() };
+                let parts = [Part::Rule(number), Part::Objective(index), Part::Slo];
+                found.extend(at_first(set, slo, &parts, level, message, &hint));
             }
+            if found.len() == before
+                && let Some((message, hint)) = doubt(rule, &slo.window)
+            {
+                let parts = [Part::Rule(number), Part::Alerting, Part::Slo];
+                let message = format!("alert rule `{}`: {message}", rule.name);
+                found.extend(at_first(set, slo, &parts, Level::Warning, &message, &hint));
+            }
+        }
+        if let Some(left_out) = specs::left_out(slo, set) {
+            let message = format!("default rules {left_out}");
+            let hint = "choose rules for this window: flyball.dev/alerting";
+            let parts = [Part::Window, Part::Slo];
+            found.extend(at_first(set, slo, &parts, Level::Warning, &message, hint));
         }
     }
     found
+}
+
+/// A rule that works and is likely not meant: what is odd, and what to do.
+fn doubt(rule: &AlertRule, window: &Window) -> Option<(String, String)> {
+    let Condition::Burn { long, factor, .. } = rule.condition else { return None };
+    let whole = nominal_length(window);
+    if long > whole {
+        return Some((
+            format!("it looks back {long}, further than the SLO's window of {whole}"),
+            format!("write a lookback below {whole}"),
+        ));
+    }
+    let low = alert::low_factor(rule, window)?;
+    let hint = match factor {
+        Factor::Exact(_) => "write a factor of 1 or more".to_owned(),
+        Factor::BudgetShare(_) => {
+            let share = long.as_seconds_f64() / whole.as_seconds_f64() * 100.0;
+            let share = decimals(share);
+            format!("{long} are {share}% of {whole}: write a larger share or a shorter lookback")
+        }
+    };
+    let low = decimals(low);
+    Some((format!("it calls about burns above {low}, which keep the objective"), hint))
+}
+
+/// A finding at the first of `parts` that has a place. A rule may stand in a document of its own
+/// that several SLOs share, so there the SLO is named.
+fn at_first(
+    set: &SpecSet,
+    slo: &Slo,
+    parts: &[Part],
+    level: Level,
+    message: &str,
+    hint: &str,
+) -> Option<Diagnostic> {
+    parts.iter().find_map(|part| {
+        let message = match part {
+            Part::Rule(_) => format!("SLO `{}`: {message}", slo.name),
+            _ => message.to_owned(),
+        };
+        set.origins.diagnostic(&slo.name, *part, None, level, message, Some(hint.to_owned()))
+    })
 }

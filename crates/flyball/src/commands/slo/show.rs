@@ -13,6 +13,7 @@ use flyball_model::{
 use flyball_spec::{Alerting, Diagnostic, SpecSet};
 
 use super::{count, print};
+use crate::output::words::decimals;
 use crate::{Exit, specs, talk};
 
 /// Show what was understood: references inlined, defaults filled in, budgets in minutes
@@ -113,6 +114,10 @@ struct AlertShown {
     /// The share of the budget that the long lookback spends at that burn.
     spend_share: Option<f64>,
     hold: Option<Duration>,
+    /// At even traffic, from the start of a total outage to the call, evidence aside.
+    outage_detection_seconds: Option<f64>,
+    /// From the end of an outage as long as the lookbacks to the end of the alert.
+    outage_reset_seconds: Option<f64>,
     /// In words.
     evidence: Option<String>,
     /// Why the rule can never work for this objective.
@@ -179,6 +184,10 @@ impl SloShown {
             Some(Alerting::Imported) => "those that its own tool generates".to_owned(),
             Some(Alerting::Own) | None if slo.alert_rules.is_empty() => "none".to_owned(),
             Some(Alerting::Own) | None => "the document's own rules".to_owned(),
+        };
+        let alerting = match specs::left_out(slo, set) {
+            Some(left_out) => format!("{alerting}; {left_out}"),
+            None => alerting,
         };
         Self {
             name: slo.name.clone(),
@@ -269,7 +278,6 @@ impl IndicatorShown {
 
 impl AlertShown {
     fn new(rule: &AlertRule, objective: &Objective, slo: &Slo) -> Self {
-        let whole = nominal_length(&slo.window).as_seconds_f64();
         let (condition, factor, spend_share) = match rule.condition {
             Condition::Burn { long, short, factor: given, comparison: how } => {
                 let factor = alert::factor(given, long, &slo.window).ok().map(Threshold::to_f64);
@@ -277,8 +285,9 @@ impl AlertShown {
                     Some(short) => format!("over {long} and still over {short}"),
                     None => format!("over {long}"),
                 };
-                let shown = factor.map_or_else(|| "?".to_owned(), rounded);
-                let share = factor.map(|factor| factor * long.as_seconds_f64() / whole);
+                let shown = factor.map_or_else(|| "?".to_owned(), decimals);
+                let whole = nominal_length(&slo.window);
+                let share = factor.map(|factor| alert::spend(factor, long, whole));
                 (format!("burn {} {shown} {over}", comparison(how)), factor, share)
             }
             Condition::Exhaustion { within, lookback } => {
@@ -288,7 +297,7 @@ impl AlertShown {
                 (text, None, None)
             }
             Condition::RemainingBelow { share } => (
-                format!("less than {}% of the budget is left", rounded(share.to_f64() * 100.0)),
+                format!("less than {}% of the budget is left", decimals(share.to_f64() * 100.0)),
                 None,
                 None,
             ),
@@ -302,10 +311,11 @@ impl AlertShown {
                 parts.push(format!("at least {} valid", evidence.valid_min));
             }
             if let Some(confidence) = evidence.confidence {
-                parts.push(format!("{}% certain", rounded(confidence.to_f64() * 100.0)));
+                parts.push(format!("{}% certain", decimals(confidence.to_f64() * 100.0)));
             }
             parts.join(", ")
         });
+        let (detection, reset) = outage(rule, objective.target, factor).unzip();
         Self {
             rule: rule.name.clone(),
             severity: rule.severity,
@@ -313,6 +323,8 @@ impl AlertShown {
             factor,
             spend_share,
             hold: (!rule.hold.is_zero()).then_some(rule.hold),
+            outage_detection_seconds: detection,
+            outage_reset_seconds: reset,
             evidence,
             refused: alert::check(rule, objective.target, &slo.window).err().map(|e| e.to_string()),
         }
@@ -338,6 +350,17 @@ impl CorrectionShown {
             schedule,
         }
     }
+}
+
+/// How soon a burn rule calls about a total outage, and how soon after it the alert ends.
+fn outage(rule: &AlertRule, target: Target, factor: Option<f64>) -> Option<(f64, f64)> {
+    let Condition::Burn { long, short, comparison, .. } = rule.condition else { return None };
+    if matches!(comparison, Comparison::Below | Comparison::AtMost) {
+        return None;
+    }
+    let seen = alert::detection(target, factor?, long, 1.0)?;
+    let over = alert::reset(target, factor?, short.unwrap_or(long), 1.0)?;
+    Some((seen + rule.hold.as_seconds_f64(), over))
 }
 
 /// A window in words.
@@ -375,10 +398,4 @@ const fn comparison(comparison: Comparison) -> &'static str {
         Comparison::Above => ">",
         Comparison::AtLeast => ">=",
     }
-}
-
-/// At most four decimals, no trailing zeros.
-fn rounded(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

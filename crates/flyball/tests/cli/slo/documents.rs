@@ -58,6 +58,114 @@ fn rules_that_can_never_fire_are_found() {
 }
 
 #[test]
+fn a_condition_that_can_never_fire_is_shown_under_its_threshold() {
+    // OpenSLO's validator has no opinion: the documents load, and `lint` refuses them (D26).
+    let window = "duration: 30d, isRolling: true";
+    let text = slo_with("loose", "service.name = 'a'", "ok", "0.9", window)
+        + "  alertPolicies: [{alertPolicyRef: fast}]\n";
+    let policy = POLICY.replace("threshold: 2", "threshold: 14.4");
+    let dir = directory(&[("a.yaml", &text), ("policy.yaml", &policy)]);
+    let ran = slo(dir.path(), &["lint", "a.yaml", "policy.yaml"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    let column = policy.lines().find_map(|line| line.find("14.4")).unwrap();
+    let caret = format!("| {}^^^^\n", " ".repeat(column));
+    for words in [
+        "error: SLO `loose`: alert rule `fast`: a burn of 14.4 can never be reached",
+        "--> policy.yaml:",
+        "= at: spec.condition.threshold",
+        &caret,
+    ] {
+        assert!(ran.out.contains(words), "{words}: {}", ran.out);
+    }
+    let shown = slo(dir.path(), &["show", "a.yaml", "policy.yaml"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("CANNOT WORK"), "{}", shown.out);
+}
+
+#[test]
+fn default_rules_that_do_not_suit_the_window_are_left_out_and_named() {
+    let window = |length: &str| {
+        let window = format!("duration: {length}, isRolling: true");
+        directory(&[("a.yaml", &slo_with("a", "service.name = 'a'", "ok", "0.999", &window))])
+    };
+    let week = window("7d");
+    let ran = slo(week.path(), &["lint", "a.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    for words in [
+        "warning: default rules left out over 7d: burn-1d-2h (factor 0.7), burn-3d-6h (factor 0.2333), \
+         which would call about burns that keep the objective",
+        "= at: spec.timeWindow",
+        "flyball.dev/alerting",
+    ] {
+        assert!(ran.out.contains(words), "{words}: {}", ran.out);
+    }
+    let shown = slo(week.path(), &["show", "a.yaml"]).out;
+    assert!(shown.contains("burn-6h-30m: burn > 1.4"), "{shown}");
+    assert!(!shown.contains("burn-1d-2h:"), "{shown}");
+    assert!(
+        shown.contains("alerting   the default rules; left out over 7d: burn-1d-2h"),
+        "{shown}"
+    );
+    assert_eq!(slo(window("28d").path(), &["lint", "--deny-warnings", "a.yaml"]).code, 0);
+    // Without any rule "none would have fired" would be empty comfort.
+    let day = window("1d");
+    let event = "{\"time\":\"2026-01-01T00:00:00Z\",\"service.name\":\"a\",\"ok\":true}\n";
+    std::fs::write(day.path().join("e.ndjson"), event).unwrap();
+    let ran = flyball(day.path(), &["replay", "--slo", "a.yaml", "e.ndjson"]);
+    let words = "warning: a has no alert rules: the default ones are left out over 1d: burn-1h-5m";
+    assert!(ran.err.contains(words), "{}", ran.err);
+}
+
+#[test]
+fn written_rules_that_call_while_the_objective_is_kept_are_warned_of() {
+    let strategy = "\
+---
+apiVersion: flyball.dev/v1
+kind: AlertStrategy
+metadata: {name: early}
+spec:
+  rules:
+  - {severity: page, burn: {budget: 5%, long: 6h, short: 30m}}
+  - {severity: ticket, burn: {factor: 0.5, long: 1h}}
+  - {severity: ticket, burn: {factor: 2, long: 2d}}
+  - {severity: ticket, burn: {factor: 0.5, long: 1h, op: lt}}
+  - {severity: ticket, burn: {budget: 4%, long: 1h}}
+";
+    let text = slo_with("a", "service.name = 'a'", "ok", "0.999", "duration: 1d, isRolling: true")
+        .replace("{name: a}", "{name: a, annotations: {flyball.dev/alerting: early}}");
+    let dir = directory(&[("a.yaml", &(text + strategy))]);
+    let ran = slo(dir.path(), &["lint", "-o", "json", "a.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let findings = ran.json();
+    let found: Vec<_> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| ["message", "hint", "path"].map(|key| finding[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            [
+                "SLO `a`: alert rule `page-6h`: it calls about burns above 0.2, which keep the objective",
+                "6h are 25% of 1d: write a larger share or a shorter lookback",
+                "spec.rules[0].burn.budget",
+            ],
+            [
+                "SLO `a`: alert rule `ticket-1h`: it calls about burns above 0.5, which keep the objective",
+                "write a factor of 1 or more",
+                "spec.rules[1].burn.factor",
+            ],
+            [
+                "SLO `a`: alert rule `ticket-2d`: it looks back 2d, further than the SLO's window of 1d",
+                "write a lookback below 1d",
+                "spec.rules[2].burn.factor",
+            ],
+        ]
+    );
+}
+
+#[test]
 fn every_error_of_every_file_is_shown() {
     let good = document("checkout", "service.name = 'checkout'", "ok");
     let bad = good.replace("target: 0.99", "target: 99").replace("28d", "28x");
@@ -130,6 +238,8 @@ fn what_was_understood_is_shown_with_its_budget() {
         "40.32 min",
         "the last 28d, rolling",
         "burn > 13.44 over 1h and still over 5m (2% of the budget)",
+        // 48.4 s of an hour fail; of the five minutes, all but 4 s are clean again.
+        "a total outage: calls after 48 s, ends 4 min 56 s after it",
     ] {
         assert!(text.out.contains(words), "{words}: {}", text.out);
     }

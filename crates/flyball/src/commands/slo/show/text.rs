@@ -4,9 +4,8 @@ use std::fmt::{self, Write};
 
 use flyball_model::{Composition, CorrectionMode, NoDataRule, Rational, Severity};
 
-use super::{
-    AlertShown, CorrectionShown, IndicatorShown, ObjectiveShown, Shown, SloShown, rounded,
-};
+use super::{AlertShown, CorrectionShown, IndicatorShown, ObjectiveShown, Shown, SloShown};
+use crate::output::words::{self, decimals};
 
 /// The whole set as text.
 pub(super) fn text(shown: &Shown) -> String {
@@ -65,7 +64,7 @@ fn one(slo: &SloShown, out: &mut String) -> fmt::Result {
     if !slo.coverage_floor.is_zero() {
         let floor = format!(
             "only when at least {}% of the window holds data",
-            rounded(slo.coverage_floor.to_f64() * 100.0)
+            decimals(slo.coverage_floor.to_f64() * 100.0)
         );
         row(out, "a status", &floor)?;
     }
@@ -108,9 +107,9 @@ fn objective(
         out,
         "    budget     {} of the window as total outage; burn is at most {}",
         minutes(own.budget_minutes),
-        rounded(own.burn_max)
+        decimals(own.burn_max)
     )?;
-    let percent = |share: Rational| rounded(share.to_f64() * 100.0);
+    let percent = |share: Rational| decimals(share.to_f64() * 100.0);
     match (own.timeslice_window, own.timeslice_target) {
         (Some(window), Some(target)) => {
             writeln!(out, "    slice      {window}; good from {}% good on", percent(target))?;
@@ -169,7 +168,7 @@ fn rule(alert: &AlertShown, out: &mut String) -> fmt::Result {
     };
     write!(out, "    {severity:<11}{}: {}", alert.rule, alert.condition)?;
     if let Some(share) = alert.spend_share {
-        write!(out, " ({}% of the budget)", rounded(share * 100.0))?;
+        write!(out, " ({}% of the budget)", decimals(share * 100.0))?;
     }
     if let Some(hold) = alert.hold {
         write!(out, ", held for {hold}")?;
@@ -178,6 +177,10 @@ fn rule(alert: &AlertShown, out: &mut String) -> fmt::Result {
         write!(out, "; {evidence}")?;
     }
     out.push('\n');
+    if let (Some(seen), Some(over)) = (alert.outage_detection_seconds, alert.outage_reset_seconds) {
+        let (seen, over) = (words::length(seen), words::length(over));
+        writeln!(out, "               a total outage: calls after {seen}, ends {over} after it")?;
+    }
     if let Some(refused) = &alert.refused {
         writeln!(out, "               CANNOT WORK: {refused}")?;
     }
@@ -209,10 +212,10 @@ fn exception(correction: &CorrectionShown, out: &mut String) -> fmt::Result {
 /// Minutes as people say them: `40.32 min`, `20.16 h`, `3.5 d`.
 fn minutes(minutes: f64) -> String {
     if minutes < 120.0 {
-        format!("{} min", rounded(minutes))
+        format!("{} min", decimals(minutes))
     } else if minutes < 48.0 * 60.0 {
-        format!("{} h", rounded(minutes / 60.0))
+        format!("{} h", decimals(minutes / 60.0))
     } else {
-        format!("{} d", rounded(minutes / 60.0 / 24.0))
+        format!("{} d", decimals(minutes / 60.0 / 24.0))
     }
 }
