@@ -3,9 +3,11 @@
 //! One SLO has a list of objectives; each objective, and each slice of it, is assessed alike. Keys
 //! are `snake_case`; counts of events are always the integers `valid`, `good` and `bad`.
 
+use std::collections::BTreeMap;
+
 use flyball_model::{
     AlertRule, BudgetingMethod, Composition, Condition, Correction, Duration, Interval, Objective,
-    Slo, Target, Timestamp, Window,
+    Slice, Slo, Target, Timestamp, Window,
 };
 
 use crate::account::{Account, Frame};
@@ -27,8 +29,8 @@ pub const WORST_HOURS_MAX: usize = 10;
 pub struct IndicatorSeries {
     /// All events.
     pub total: Series,
-    /// The same events by slice label.
-    pub slices: Vec<(String, Series)>,
+    /// The same events by slice.
+    pub slices: Vec<(Slice, Series)>,
 }
 
 /// What was measured for an SLO: one indicator for all its objectives, or one for each.
@@ -94,8 +96,13 @@ pub struct ObjectiveReport {
 /// One slice of an objective.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SliceReport {
-    /// The slice's label.
+    /// The slice's label; no two slices of an objective have the same.
     pub slice: String,
+    /// The values of the attributes by which slices are kept, `None` where events have none;
+    /// empty for the overflow.
+    pub attributes: BTreeMap<String, Option<String>>,
+    /// Whether this slice is the one that takes what is past the slice limit.
+    pub overflow: bool,
     /// Its own budget and alerts.
     #[serde(flatten)]
     pub assessment: Assessment,
@@ -228,7 +235,12 @@ pub fn assess(
             .slices
             .iter()
             .map(|(slice, series)| {
-                Ok(SliceReport { slice: slice.clone(), assessment: assess(series)? })
+                Ok(SliceReport {
+                    slice: slice.to_string(),
+                    attributes: slice.attributes(),
+                    overflow: *slice == Slice::Overflow,
+                    assessment: assess(series)?,
+                })
             })
             .collect::<Result<_, BudgetError>>()?;
         objectives.push(ObjectiveReport {
@@ -304,9 +316,9 @@ impl<'a> Corrected<'a> {
                 None => Cow::Borrowed(indicator),
                 Some(total) => {
                     let mut slices = Vec::with_capacity(indicator.slices.len());
-                    for (label, series) in &indicator.slices {
+                    for (slice, series) in &indicator.slices {
                         let (corrected, _) = apply(series, corrections, index)?;
-                        slices.push((label.clone(), corrected.unwrap_or_else(|| series.clone())));
+                        slices.push((slice.clone(), corrected.unwrap_or_else(|| series.clone())));
                     }
                     Cow::Owned(IndicatorSeries { total, slices })
                 }

@@ -11,6 +11,7 @@
 mod alert;
 mod correction;
 mod rational;
+mod slice;
 mod slo;
 mod tally;
 mod time;
@@ -19,6 +20,7 @@ mod window;
 pub use alert::{AlertRule, Comparison, Condition, Evidence, Factor, Severity};
 pub use correction::{Correction, CorrectionMode, Schedule, recurrence};
 pub use rational::Rational;
+pub use slice::Slice;
 pub use slo::{
     BudgetingMethod, Composition, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli,
     NoDataRule, Objective, SLICE_LIMIT_DEFAULT, SLICE_LIMIT_MAX, Slo, Target, TargetError,

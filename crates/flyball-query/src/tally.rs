@@ -12,7 +12,7 @@ use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use flyball_events::TIME_COLUMN;
-use flyball_model::{Duration, EventSli, GoodOrBad, Slot, Tally, Timestamp};
+use flyball_model::{Duration, EventSli, GoodOrBad, Slice, Slot, Tally, Timestamp};
 
 use crate::error::{PredicateError, QueryError};
 use crate::names::near_matches;
@@ -28,8 +28,6 @@ pub use slots::SlotLadder;
 
 /// The attribute by which events are routed to SLIs.
 const ROUTE: &str = "service.name";
-/// The label of the slice that takes what is past an SLI's slice limit.
-pub const SLICE_OTHER: &str = "other";
 /// Slots kept over all SLIs and slices: about 64 MB.
 const SLOTS_MAX: usize = 2_000_000;
 
@@ -52,9 +50,9 @@ pub struct TallyOptions {
 pub struct Measurement {
     /// All events of the SLI, by slot, in order; slots without valid events are absent.
     pub total: Vec<(Slot, Tally)>,
-    /// The same for each slice, by label.
-    pub slices: Vec<(String, Vec<(Slot, Tally)>)>,
-    /// Valid events that were counted in the slice `other` because the slice limit was reached.
+    /// The same for each slice, sorted by its values; the overflow last.
+    pub slices: Vec<(Slice, Vec<(Slot, Tally)>)>,
+    /// Valid events of the slice that takes what is past the slice limit.
     pub over_slice_limit: u64,
 }
 
@@ -97,9 +95,9 @@ struct SliCounts {
     slice_limit: usize,
     counts: SlotCounts,
     slices: Vec<SlotCounts>,
-    labels: HashMap<String, usize>,
+    known: HashMap<Vec<Option<String>>, usize>,
     /// The slice that takes what is past the limit, once it is reached.
-    other: Option<usize>,
+    overflow: Option<usize>,
     over_slice_limit: u64,
 }
 
@@ -147,8 +145,8 @@ impl Tallier {
                         slice_limit: sli.slice_limit as usize,
                         counts: SlotCounts::default(),
                         slices: Vec::new(),
-                        labels: HashMap::new(),
-                        other: None,
+                        known: HashMap::new(),
+                        overflow: None,
                         over_slice_limit: 0,
                     });
                 }
@@ -235,15 +233,18 @@ impl Tallier {
         self.slis
             .into_iter()
             .map(|sli| {
-                let mut labels: Vec<(String, usize)> = sli.labels.into_iter().collect();
-                labels.sort();
+                let named = |values| Slice::Of(sli.by.iter().cloned().zip(values).collect());
+                let known = sli.known.into_iter().map(|(values, at)| (named(values), at));
+                let mut order: Vec<(Slice, usize)> =
+                    known.chain(sli.overflow.map(|at| (Slice::Overflow, at))).collect();
+                order.sort();
                 let mut slices: Vec<Option<SlotCounts>> =
                     sli.slices.into_iter().map(Some).collect();
                 Measurement {
                     total: sli.counts.into_sorted(),
-                    slices: labels
+                    slices: order
                         .into_iter()
-                        .filter_map(|(label, at)| Some((label, slices[at].take()?.into_sorted())))
+                        .filter_map(|(slice, at)| Some((slice, slices[at].take()?.into_sorted())))
                         .collect(),
                     over_slice_limit: sli.over_slice_limit,
                 }
@@ -525,8 +526,8 @@ impl SliCounts {
 
     fn count_slices(&mut self, bits: &EventBits, runs: &[Run], codes: &SliceCodes) {
         // Local codes become slices of this SLI when they are first met with a valid event.
-        let mut slices: Vec<Option<usize>> = vec![None; codes.labels.len()];
-        let mut sums = vec![Tally::EMPTY; codes.labels.len()];
+        let mut slices: Vec<Option<usize>> = vec![None; codes.values.len()];
+        let mut sums = vec![Tally::EMPTY; codes.values.len()];
         let mut met = Vec::new();
         for run in runs {
             for row in run.start..run.end {
@@ -544,9 +545,9 @@ impl SliCounts {
                 let tally = std::mem::take(&mut sums[code]);
                 let slice = match slices[code] {
                     Some(slice) => slice,
-                    None => *slices[code].insert(self.slice(&codes.labels[code])),
+                    None => *slices[code].insert(self.slice(&codes.values[code])),
                 };
-                if self.other == Some(slice) {
+                if self.overflow == Some(slice) {
                     self.over_slice_limit += tally.valid();
                 }
                 self.slices[slice].add(run.slot, tally);
@@ -554,24 +555,23 @@ impl SliCounts {
         }
     }
 
-    /// The slice with this label; `other` once the limit is reached.
-    fn slice(&mut self, label: &str) -> usize {
-        if let Some(slice) = self.labels.get(label) {
+    /// The slice with these values; the overflow once the limit is reached.
+    fn slice(&mut self, values: &[Option<String>]) -> usize {
+        if let Some(slice) = self.known.get(values) {
             return *slice;
         }
-        if self.labels.len() < self.slice_limit {
-            return self.new_slice(label);
+        if self.known.len() < self.slice_limit {
+            let slice = self.new_slice();
+            self.known.insert(values.to_vec(), slice);
+            return slice;
         }
-        // Events may have a slice of that name themselves; the two are then one.
-        let known = self.labels.get(SLICE_OTHER).copied();
-        let other = known.unwrap_or_else(|| self.new_slice(SLICE_OTHER));
-        self.other = Some(other);
-        other
+        let overflow = self.overflow.unwrap_or_else(|| self.new_slice());
+        self.overflow = Some(overflow);
+        overflow
     }
 
-    fn new_slice(&mut self, label: &str) -> usize {
+    fn new_slice(&mut self) -> usize {
         self.slices.push(SlotCounts::default());
-        self.labels.insert(label.to_owned(), self.slices.len() - 1);
         self.slices.len() - 1
     }
 }

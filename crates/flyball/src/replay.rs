@@ -18,12 +18,14 @@ use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
 use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
 
+use crate::output::words::plural;
 use crate::{specs, talk};
 pub(crate) use plan::{Plan, place_of};
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
 };
-use unmatched::{all_outside, refuse_unread, renames, unmatched};
+pub(crate) use unmatched::refuse_unread;
+use unmatched::{all_outside, renames, unmatched};
 
 /// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
 const FUTURE_TOLERANCE: Duration = Duration::from_minutes(10);
@@ -55,6 +57,11 @@ pub(crate) struct Asked {
 }
 
 impl Times {
+    /// All that has happened until now.
+    pub(crate) const fn until(now: Timestamp) -> Self {
+        Self { from: None, to: None, at: None, now }
+    }
+
     /// The end of what can have happened: events from here on lie in the future.
     fn future(&self) -> Timestamp {
         self.now.plus(FUTURE_TOLERANCE)
@@ -174,7 +181,7 @@ fn indicator(width: Duration, measured: Measurement) -> anyhow::Result<Indicator
         slices: measured
             .slices
             .into_iter()
-            .map(|(label, slots)| Ok((label, Series::new(width, slots)?)))
+            .map(|(slice, slots)| Ok((slice, Series::new(width, slots)?)))
             .collect::<anyhow::Result<_>>()?,
     })
 }
@@ -193,12 +200,8 @@ fn unwatched(slo: &Slo, set: &SpecSet) -> Option<String> {
     Some(format!("{} has no alert rules: the default ones are {left_out}", slo.name))
 }
 
-fn warnings(
-    summary: &ReadSummary,
-    measured: &[Vec<Measurement>],
-    width: Duration,
-    times: Times,
-) -> Vec<String> {
+/// What of the inputs was left out but for single records.
+pub(crate) fn input_warnings(summary: &ReadSummary) -> Vec<String> {
     let mut warnings = Vec::new();
     for input in &summary.inputs {
         if let Some(damage) = &input.damage {
@@ -206,16 +209,25 @@ fn warnings(
                 .push(format!("{}: {damage}; what could be read before is counted", input.name));
         }
         if input.names_over_limit > 0 {
-            warnings.push(format!(
-                "{}: {} attribute names past the limit of a batch were left out",
-                input.name, input.names_over_limit
-            ));
+            let names = plural(input.names_over_limit, "attribute name", "attribute names");
+            warnings.push(format!("{}: {names} past the limit of a batch left out", input.name));
         }
     }
+    warnings
+}
+
+fn warnings(
+    summary: &ReadSummary,
+    measured: &[Vec<Measurement>],
+    width: Duration,
+    times: Times,
+) -> Vec<String> {
+    let mut warnings = input_warnings(summary);
     let over: u64 = measured.iter().flatten().map(|m| m.over_slice_limit).sum();
     if over > 0 {
         warnings.push(format!(
-            "{over} events are in the slice `other`, because the slice limit was reached; totals are exact"
+            "{} in the slice `other`, because the slice limit was reached; totals are exact",
+            plural(over, "event is", "events are")
         ));
     }
     if width > Duration::from_seconds(10) {
@@ -243,8 +255,13 @@ fn lone_end(measured: &[Vec<Measurement>], width: Duration) -> Option<String> {
         let gap = start(later).since(start(earlier));
         if gap > LONE_END_GAP {
             return Some(format!(
-                "the last {after} events lie {} days after all others, and the windows end with them; if their clock was wrong, give --at {}",
-                gap.nanos() / Duration::from_days(1).nanos(),
+                "the last {} {} after all others, and the windows end with them; if their clock was wrong, give --at {}",
+                plural(after, "event lies", "events lie"),
+                plural(
+                    gap.nanos().unsigned_abs() / Duration::from_days(1).nanos().unsigned_abs(),
+                    "day",
+                    "days"
+                ),
                 earlier.interval(width).end()
             ));
         }

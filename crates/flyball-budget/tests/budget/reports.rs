@@ -8,7 +8,7 @@ use flyball_budget::report::{IndicatorSeries, slot_width};
 use flyball_budget::{BudgetError, Measured, Reason, Series, SloReport, Status, assess};
 use flyball_model::{
     AlertRule, BudgetingMethod, CalendarUnit, CalendarWindow, Condition, Interval, NoDataRule,
-    Severity, Slo, Slot, Tally, Timestamp, Window,
+    Severity, Slice, Slo, Slot, Tally, Timestamp, Window,
 };
 
 use crate::support::{at, close, duration, history, objective, rolling, share, slo, span};
@@ -39,10 +39,11 @@ fn json_has_integer_counts_under_the_agreed_keys() {
         evidence: None,
     }];
     let series = history("1m", &[(30, 100, 0), (30, 100, 5)]);
+    let eu = ("region".to_owned(), Some("eu".to_owned()));
     let measured = Measured {
         indicators: vec![IndicatorSeries {
             total: series.clone(),
-            slices: vec![("region=eu".to_owned(), series)],
+            slices: vec![(Slice::Of(vec![eu]), series)],
         }],
     };
     let report = assess(&slo, &measured, &[], at(3600), span(0, 3600)).unwrap();
@@ -65,7 +66,9 @@ fn json_has_integer_counts_under_the_agreed_keys() {
     assert_eq!(objective["budget"]["allowed"], 60.0);
     assert_eq!(objective["budget"]["remaining"], -90.0);
     assert_eq!(objective["status"], "missed");
-    assert_eq!(objective["slices"][0]["slice"], "region=eu");
+    assert_eq!(objective["slices"][0]["slice"], "eu");
+    assert_eq!(objective["slices"][0]["attributes"]["region"], "eu");
+    assert_eq!(objective["slices"][0]["overflow"], false);
     assert_eq!(json["complete_up_to"], "1970-01-01T01:00:00Z");
     assert_eq!(json["slot_width"], "1m");
     keys_are_snake_case(&json);

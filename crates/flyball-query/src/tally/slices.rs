@@ -7,36 +7,26 @@ use arrow::datatypes::{Float64Type, UInt32Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use flyball_events::TWIN_SUFFIX;
 
-/// The value of an attribute that an event does not have.
-const ABSENT: &str = "(none)";
-
 /// A code per row, and what each code stands for.
 #[derive(Debug)]
 pub(crate) struct SliceCodes {
     pub(crate) rows: Vec<u32>,
-    /// `eu` for one attribute, `region=eu,version=2` for several.
-    pub(crate) labels: Vec<String>,
+    /// The values of the attributes, in their order; `None` for one that an event does not have.
+    pub(crate) values: Vec<Vec<Option<String>>>,
 }
 
 /// The slices of the rows of `batch` by the attributes `by`.
 pub(crate) fn slice_codes(batch: &RecordBatch, by: &[String]) -> SliceCodes {
     let mut joined: Option<SliceCodes> = None;
     for name in by {
-        let mut codes = attribute_codes(batch, name);
-        if by.len() > 1 {
-            for label in &mut codes.labels {
-                *label = format!("{name}={label}");
-            }
-        }
+        let codes = attribute_codes(batch, name);
         joined = Some(match joined {
             None => codes,
             Some(left) => join(&left, &codes),
         });
     }
-    joined.unwrap_or_else(|| SliceCodes {
-        rows: vec![0; batch.num_rows()],
-        labels: vec![String::new()],
-    })
+    joined
+        .unwrap_or_else(|| SliceCodes { rows: vec![0; batch.num_rows()], values: vec![Vec::new()] })
 }
 
 fn attribute_codes(batch: &RecordBatch, name: &str) -> SliceCodes {
@@ -46,15 +36,15 @@ fn attribute_codes(batch: &RecordBatch, name: &str) -> SliceCodes {
         (Some(column), None) if column.as_dictionary_opt::<UInt32Type>().is_some() => {
             let dictionary = column.as_dictionary::<UInt32Type>();
             let values = dictionary.values().as_string::<i32>();
-            let mut labels: Vec<String> =
-                values.iter().map(|value| value.unwrap_or(ABSENT).to_owned()).collect();
-            let absent = u32::try_from(labels.len()).unwrap_or(u32::MAX);
-            labels.push(ABSENT.to_owned());
+            let mut values: Vec<Vec<Option<String>>> =
+                values.iter().map(|value| vec![value.map(str::to_owned)]).collect();
+            let absent = u32::try_from(values.len()).unwrap_or(u32::MAX);
+            values.push(vec![None]);
             let keys = dictionary.keys();
             let rows = (0..rows)
                 .map(|row| if keys.is_null(row) { absent } else { keys.value(row) })
                 .collect();
-            SliceCodes { rows, labels }
+            SliceCodes { rows, values }
         }
         (column, twin) => {
             let text = |column: Option<&ArrayRef>, row: usize| {
@@ -67,26 +57,24 @@ fn attribute_codes(batch: &RecordBatch, name: &str) -> SliceCodes {
                 Some(ArrayFormatter::try_new(column, &format).ok()?.value(row).to_string())
             };
             let mut known = HashMap::new();
-            let mut labels = Vec::new();
+            let mut values = Vec::new();
             let rows = (0..rows)
                 .map(|row| {
-                    let label = text(twin, row)
-                        .or_else(|| text(column, row))
-                        .unwrap_or_else(|| ABSENT.to_owned());
-                    *known.entry(label).or_insert_with_key(|label| {
-                        labels.push(label.clone());
-                        u32::try_from(labels.len() - 1).unwrap_or(u32::MAX)
+                    let value = text(twin, row).or_else(|| text(column, row));
+                    *known.entry(value).or_insert_with_key(|value| {
+                        values.push(vec![value.clone()]);
+                        u32::try_from(values.len() - 1).unwrap_or(u32::MAX)
                     })
                 })
                 .collect();
-            SliceCodes { rows, labels }
+            SliceCodes { rows, values }
         }
     }
 }
 
 fn join(left: &SliceCodes, right: &SliceCodes) -> SliceCodes {
     let mut known = HashMap::new();
-    let mut labels = Vec::new();
+    let mut values: Vec<Vec<Option<String>>> = Vec::new();
     let rows = left
         .rows
         .iter()
@@ -94,13 +82,12 @@ fn join(left: &SliceCodes, right: &SliceCodes) -> SliceCodes {
         .map(|pair| {
             *known.entry(pair).or_insert_with(|| {
                 let (left_code, right_code) = pair;
-                labels.push(format!(
-                    "{},{}",
-                    left.labels[*left_code as usize], right.labels[*right_code as usize]
-                ));
-                u32::try_from(labels.len() - 1).unwrap_or(u32::MAX)
+                let (left, right) =
+                    (&left.values[*left_code as usize], &right.values[*right_code as usize]);
+                values.push([left.as_slice(), right].concat());
+                u32::try_from(values.len() - 1).unwrap_or(u32::MAX)
             })
         })
         .collect();
-    SliceCodes { rows, labels }
+    SliceCodes { rows, values }
 }

@@ -103,8 +103,9 @@ proptest! {
             &measured[6].total,
             &naive(&rows, |r| r.3 == Some("us") || r.3.is_none(), ok)
         );
-        for (label, slots) in &measured[0].slices {
-            let region = if label == "(none)" { None } else { Some(label.as_str()) };
+        for (slice, slots) in &measured[0].slices {
+            let attributes = slice.attributes();
+            let region = attributes["region"].as_deref();
             let expected = naive(&rows, |r| r.1 == Some("cart") && r.3 == region, ok);
             prop_assert_eq!(slots, &expected);
         }

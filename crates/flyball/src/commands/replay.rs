@@ -73,8 +73,8 @@ pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where a replay reads the clock")]
-fn now() -> Timestamp {
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+pub(super) fn now() -> Timestamp {
     Timestamp::from_jiff(jiff::Timestamp::now()).unwrap_or(Timestamp::MAX)
 }
 

@@ -10,7 +10,7 @@ use flyball_model::Severity;
 
 use super::rows::{Row, rows};
 use super::words;
-use crate::replay::{InputReport, ReplayReport};
+use crate::replay::ReplayReport;
 
 /// Worst hours and alerts listed for each objective; the other forms have them all.
 const LISTED_MAX: usize = 5;
@@ -73,7 +73,7 @@ fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
             words::count(input.lines),
             words::count(input.events),
         )?;
-        rejects(out, input)?;
+        out.push_str(&words::rejects(input));
     }
     if report.events_outside_range > 0 {
         writeln!(
@@ -88,17 +88,6 @@ fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
             "  {} events left out: they lie in the future",
             words::count(report.events_in_future)
         )?;
-    }
-    Ok(())
-}
-
-fn rejects(out: &mut String, input: &InputReport) -> std::fmt::Result {
-    for rejected in &input.rejected {
-        writeln!(out, "  rejected {}: {}", words::count(rejected.count), rejected.reason)?;
-        for example in &rejected.examples {
-            let column = example.column.map_or(String::new(), |column| format!(":{column}"));
-            writeln!(out, "    {}:{}{column}: {}", input.name, example.line, example.excerpt)?;
-        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Numbers and states in words, alike in every form for people.
 
+use std::fmt::Write;
+
 use flyball_budget::alert::Firing;
 use flyball_budget::budget::Unit;
 use flyball_budget::forecast::{Forecast, Outlook};
@@ -7,7 +9,7 @@ use flyball_budget::report::{Assessment, SliceReport, SloReport};
 use flyball_budget::{Reason, Status};
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 
-use crate::replay::Verdict;
+use crate::replay::{InputReport, Verdict};
 
 /// `met`, `MISSED`, `no data`.
 pub(crate) fn status(status: Status) -> &'static str {
@@ -278,6 +280,22 @@ pub(crate) fn forecast(forecast: &Forecast) -> String {
 /// The achieved share of good; a dash for nothing.
 pub(crate) fn sli(assessment: &Assessment) -> String {
     assessment.budget.sli.map_or_else(|| "–".to_owned(), |sli| percent_down(sli, 4))
+}
+
+/// What was refused of an input by reason, with examples: a line each, indented; nothing when
+/// nothing was.
+pub(crate) fn rejects(input: &InputReport) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    for rejected in &input.rejected {
+        let _ = writeln!(out, "  rejected {}: {}", count(rejected.count), rejected.reason);
+        for example in &rejected.examples {
+            let column = example.column.map_or(String::new(), |column| format!(":{column}"));
+            let _ =
+                writeln!(out, "    {}:{}{column}: {}", input.name, example.line, example.excerpt);
+        }
+    }
+    out
 }
 
 /// The text for a terminal: what an event could command it to do is shown instead of done.

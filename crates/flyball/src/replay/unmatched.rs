@@ -8,6 +8,8 @@ use flyball_model::{Indicator, Slo};
 use flyball_query::{Measurement, listed, near_matches};
 use serde_json::Value;
 
+use crate::output::words::count;
+
 /// Objects that may be open where the excerpt of a record ends.
 const NESTED_MAX: usize = 4;
 /// Times that an event may well have, in nanoseconds since the epoch: 2000 to 2100.
@@ -18,17 +20,20 @@ const LIKELY_NANOS: std::ops::Range<i64> = 946_684_800_000_000_000..4_102_444_80
 /// # Errors
 ///
 /// The reasons with their first examples, and what to try.
-pub(super) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
+pub(crate) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
     let rejected = summary.rejected();
     if summary.events() > 0 || rejected == 0 {
         return Ok(());
     }
-    let mut message = format!("none of the {rejected} records could be read");
+    let mut message = match rejected {
+        1 => "the only record could not be read".to_owned(),
+        many => format!("none of the {} records could be read", count(many)),
+    };
     let mut hint = None;
     // Writing to a text cannot fail.
     for input in &summary.inputs {
         for (reason, rejected) in input.rejects.iter() {
-            let _ = write!(message, "\n  {}: {reason} ({})", input.name, rejected.count);
+            let _ = write!(message, "\n  {}: {reason} ({})", input.name, count(rejected.count));
             for example in &rejected.examples {
                 let _ = write!(message, "\n    line {}: {}", example.line, example.excerpt);
                 hint = hint.or_else(|| time_key(example));
@@ -81,12 +86,14 @@ fn likely_time(value: &Value, name: &str) -> Option<String> {
 
 /// That no event lies in the asked range, and where they lie.
 pub(super) fn all_outside(summary: &ReadSummary) -> Option<String> {
-    Some(format!(
-        "all {} events lie outside the asked time range; they are from {} to {}",
-        summary.events(),
-        summary.first()?,
-        summary.last()?
-    ))
+    let (first, last) = (summary.first()?, summary.last()?);
+    Some(match summary.events() {
+        1 => format!("the only event lies outside the asked time range, at {first}"),
+        many => format!(
+            "all {} events lie outside the asked time range; they are from {first} to {last}",
+            count(many)
+        ),
+    })
 }
 
 /// What is odd about the user's renames: a source's name that no event has, and an attribute that

@@ -15,7 +15,7 @@ use flyball_budget::report::{IndicatorSeries, Measured};
 use flyball_events::{
     BatchBuilder, Codec, Decoded, Format, Mapping, Projection, ReadOptions, TimeRule, expand, read,
 };
-use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
+use flyball_model::{Duration, Interval, Slice, Slo, Slot, Timestamp};
 use flyball_query::UnknownAttribute;
 use flyball_spec::{Diagnostic, Level, Source, SpecSet, render};
 
@@ -152,8 +152,8 @@ impl World {
             {
                 let series = |tallies| Series::new(width, tallies).map_err(|e| broken(e.into()));
                 slot.total = series(measurement.total)?;
-                for (label, tallies) in measurement.slices {
-                    slot.slices.push((label, series(tallies)?));
+                for (slice, tallies) in measurement.slices {
+                    slot.slices.push((slice, series(tallies)?));
                 }
                 if let Some(extent) = slot.total.extent() {
                     self.extent = Some(union(self.extent, extent));
@@ -201,14 +201,24 @@ impl World {
         let series = Series::new(step.width, tallies).map_err(broken)?;
         let indicator = &mut indicators[indicator];
         if let Some(slice) = &step.selector.slice {
-            match indicator.slices.iter_mut().find(|(label, _)| *label == slice.text) {
+            match indicator.slices.iter_mut().find(|(own, _)| own.to_string() == slice.text) {
                 Some((_, own)) => *own = join(own, &series).map_err(broken)?,
-                None => indicator.slices.push((slice.text.clone(), series.clone())),
+                None => indicator.slices.push((labelled(&slice.text), series.clone())),
             }
         }
         indicator.total = join(&indicator.total, &series).map_err(broken)?;
         Ok(())
     }
+}
+
+/// The slice that a test calls so. What it is a slice by does not matter to a test, so the whole
+/// label stands for the value of one attribute.
+fn labelled(label: &str) -> Slice {
+    let named = |value: Option<String>| Slice::Of(vec![(String::new(), value)]);
+    [Slice::Overflow, named(None)]
+        .into_iter()
+        .find(|slice| slice.to_string() == label)
+        .unwrap_or_else(|| named(Some(label.to_owned())))
 }
 
 /// The SLOs that something is expected of: what the conditions of others read may be absent from

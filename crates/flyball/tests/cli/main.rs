@@ -6,5 +6,6 @@ mod html;
 mod replay;
 mod run;
 mod schema;
+mod slices;
 mod slo;
 mod verdict;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -56,6 +57,35 @@ pub(crate) fn flyball_with_input(directory: &Path, args: &[&str], input: &[u8]) 
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// A directory with these files.
+pub(crate) fn directory(files: &[(&str, &[u8])]) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    for (name, content) in files {
+        std::fs::write(directory.path().join(name), content).unwrap();
+    }
+    directory
+}
+
+/// Replays `events` against one SLO that counts everything, as JSON.
+/// Valid, good and bad events of the first objective of a replay in JSON.
+pub(crate) fn counts(ran: &Ran) -> (u64, u64, u64) {
+    let json = ran.json();
+    let budget = &json["slos"][0]["objectives"][0]["budget"];
+    let integer = |key: &str| {
+        budget[key].as_u64().unwrap_or_else(|| panic!("{key} is no integer: {budget}\n{}", ran.err))
+    };
+    (integer("valid"), integer("good"), integer("bad"))
+}
+
+/// An event so many seconds into 2026.
+pub(crate) fn event(second: u32, status: u16) -> String {
+    format!(
+        "{{\"time\":\"2026-01-01T00:{:02}:{:02}Z\",\"status\":{status}}}\n",
+        second / 60,
+        second % 60
+    )
 }
 
 /// The root of the repository.

@@ -11,16 +11,18 @@ mod choose;
 mod history;
 mod write;
 
-use anyhow::bail;
 use arrow::array::RecordBatch;
 use flyball_events::{Input, Projection, TimeRule, read};
-use flyball_model::Duration;
+use flyball_model::{Duration, Timestamp};
 use std::ops::ControlFlow;
 
 use super::print;
+use crate::commands::replay::now;
 use crate::input::{Bar, InputArgs};
+use crate::output::words::{self, plural};
+use crate::replay::{InputReport, Times, input_warnings, refuse_unread};
 use crate::{Exit, talk};
-use choose::{Choice, choose};
+use choose::{Choice, Windows, choose};
 use history::{ATTRIBUTES, History};
 
 /// Propose SLOs that the history in these inputs already keeps, ready to use
@@ -74,15 +76,28 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     };
     let summary = read(&inputs, &options, &mut |progress| bar.show(progress), &mut add)?;
     drop(bar);
+    refuse_unread(&summary)?;
+    for warning in input_warnings(&summary) {
+        talk::warning(&warning);
+    }
     if summary.rejected() > 0 {
-        let rejected = summary.rejected();
-        talk::warning(&format!("{rejected} lines could not be read and are left out"));
+        let (one, many) = ("line could not be read and is", "lines could not be read and are");
+        let lines = plural(summary.rejected(), one, many);
+        let reasons: String =
+            summary.inputs.iter().map(|input| words::rejects(&InputReport::new(input))).collect();
+        let reasons = words::printable(reasons.trim_end());
+        talk::warning(&format!("{lines} left out\n{reasons}"));
     }
-    if summary.events() == 0 {
-        bail!("there are no events in the inputs");
-    }
-    let choices: Vec<Choice> =
-        history.services().map(|service| choose(service, args.objective_window)).collect();
+    let Some(last) = history.services().map(|service| service.last).max() else {
+        talk::note("nothing can be proposed: there are no events in the inputs");
+        return Ok(Exit::Undecided);
+    };
+    // A replay's slots are narrower than the hour. Where the clock keeps it from counting the last
+    // events, only an end that is given does.
+    let known = last < Times::until(now()).end();
+    let end = if known { last.ceil(Duration::from_hours(1)) } else { Timestamp::MAX };
+    let windows = Windows { length: args.objective_window, end };
+    let choices: Vec<Choice> = history.services().map(|service| choose(service, windows)).collect();
     let unnamed = args.input.service.clone().unwrap_or_else(|| stem(&inputs));
     let documents = write::documents(&choices, &unnamed, args.objective_window)?;
     match args.output {

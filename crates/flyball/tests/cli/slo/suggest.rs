@@ -173,5 +173,55 @@ fn too_little_is_said_to_be_too_little() {
     assert_eq!(ran.code, 3, "{}", ran.out);
     assert!(ran.out.contains("12 events with 0 bad are too few to tell"), "{}", ran.out);
     std::fs::write(dir.path().join("b.ndjson"), "\n").unwrap();
-    assert_eq!(slo(dir.path(), &["suggest", "b.ndjson"]).code, 2);
+    let empty = slo(dir.path(), &["suggest", "b.ndjson"]);
+    assert_eq!(empty.code, 3, "{empty:?}");
+    assert!(empty.err.contains("there are no events in the inputs"), "{empty:?}");
+}
+
+#[test]
+fn each_slo_of_a_service_that_ended_before_the_others_says_where_it_is_met() {
+    // Two sites: one for thirteen months, the other for the first of them only.
+    let format = r#"apache:%v,%p,%h,%l,%u,%t,%I,%O,%S,%B,%{ms}T,%D,%^FB,%>s,"%H","%m","%U","%q","%{Referer}i","%{User-Agent}i","%{VARNAME}C",%L"#;
+    let data = root().join("crates/flyball-events/tests/data/access-logs");
+    let inputs = ["--format", format, "--map", "server.address=service.name", "site-timed.csv.zst"];
+    let ran = slo(&data, &[&["suggest"][..], &inputs].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.out.contains("meets every SLO here"), "{}", ran.out);
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("proposed.yaml");
+    std::fs::write(&path, &ran.out).unwrap();
+    let path = path.to_str().unwrap();
+    let replay = |at: &[&str]| {
+        flyball(&data, &[&["replay", "--slo", path, "-o", "json"], at, &inputs].concat()).json()
+    };
+    let default = replay(&[]);
+    let of = |replay: &Value, name: &str| -> Value {
+        let slos = replay["slos"].as_array().unwrap();
+        slos.iter().find(|slo| slo["slo"] == name).unwrap()["status"].clone()
+    };
+    assert_eq!(of(&default, "farmwork-app-availability"), "no_data");
+    let mut seen = 0;
+    for document in ran.out.split("\n---\n") {
+        let name = document.split("\n  name: ").nth(1).unwrap().lines().next().unwrap();
+        let (_, at) = document.split_once("# A replay with --at ").expect(document);
+        let at = at.split(',').next().unwrap();
+        assert_eq!(of(&replay(&["--at", at]), name), "met", "{document}");
+        seen += 1;
+    }
+    assert_eq!(seen, 6, "{}", ran.out);
+}
+
+#[test]
+fn what_could_not_be_read_is_shown_with_its_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = events(400, |_| "\"http.response.status_code\":200".to_owned());
+    std::fs::write(dir.path().join("a.ndjson"), format!("{text}{{\"time\":oops}}\n")).unwrap();
+    let ran = slo(dir.path(), &["suggest", "a.ndjson"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("warning: 1 line could not be read and is left out"), "{}", ran.err);
+    assert!(ran.err.contains("    a.ndjson:401:9: {\"time\":oops}"), "{}", ran.err);
+    std::fs::write(dir.path().join("b.ndjson"), "{\"when\":\"2026-03-01T00:00:00Z\"}\n").unwrap();
+    let ran = slo(dir.path(), &["suggest", "b.ndjson"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("--map when=time"), "{}", ran.err);
 }

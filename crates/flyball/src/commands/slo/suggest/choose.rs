@@ -69,6 +69,21 @@ pub(super) struct Kept {
     pub(super) bad: u64,
     pub(super) worst: Option<Stretch>,
     pub(super) stretch: Option<Duration>,
+    pub(super) met: Met,
+}
+
+/// At which end of its window a replay of the same inputs meets a target that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Met {
+    /// Where the inputs end: the window holds the whole history.
+    ByDefault,
+    /// Here, where the history that counts for the target ends.
+    At(Timestamp),
+    /// Nobody knows: a window begins within a cell.
+    Untold {
+        /// Of the cells.
+        width: Duration,
+    },
 }
 
 /// Part of the history.
@@ -79,10 +94,18 @@ pub(super) struct Stretch {
     pub(super) bad: u64,
 }
 
-/// Chooses the objectives of a service; `window` is theirs.
-pub(super) fn choose(service: &Service, window: Duration) -> Choice<'_> {
-    let availability = availability(service, window);
-    let latency = LATENCY.iter().map(|target| latency(service, window, *target)).collect();
+/// The windows of the objectives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Windows {
+    pub(super) length: Duration,
+    /// No window that ends with the inputs, as is the default of a replay, ends after this.
+    pub(super) end: Timestamp,
+}
+
+/// Chooses the objectives of a service.
+pub(super) fn choose(service: &Service, windows: Windows) -> Choice<'_> {
+    let availability = availability(service, windows);
+    let latency = LATENCY.iter().map(|target| latency(service, windows, *target)).collect();
     Choice { service, availability, latency }
 }
 
@@ -91,7 +114,7 @@ fn target(hundredths: u64) -> Target {
     Target::new(share).unwrap_or_else(|_| unreachable!("the ladder stays below 100 %"))
 }
 
-fn availability(service: &Service, window: Duration) -> Result<Availability, String> {
+fn availability(service: &Service, windows: Windows) -> Result<Availability, String> {
     let has =
         |signal: usize| -> u64 { service.cells.values().map(|cell| cell.signals[signal].0).sum() };
     let Some(signal) = (0..SIGNALS.len()).find(|signal| has(*signal) > 0) else {
@@ -105,7 +128,7 @@ fn availability(service: &Service, window: Duration) -> Result<Availability, Str
     let mut refused: Option<(Target, String)> = None;
     for hundredths in AVAILABILITY {
         let target = target(hundredths);
-        match keeps(service, window, target, &counts) {
+        match keeps(service, windows, target, &counts) {
             Ok(kept) => {
                 let is_partial = has(signal) < service.events;
                 return Ok(Availability { signal, is_partial, kept, stricter: refused });
@@ -117,7 +140,7 @@ fn availability(service: &Service, window: Duration) -> Result<Availability, Str
     Err(format!("even {} is not kept: {reason}", target(AVAILABILITY[AVAILABILITY.len() - 1])))
 }
 
-fn latency(service: &Service, window: Duration, hundredths: u64) -> Result<Latency, String> {
+fn latency(service: &Service, windows: Windows, hundredths: u64) -> Result<Latency, String> {
     let timed: u64 = service.cells.values().flat_map(|cell| cell.durations.iter()).sum();
     if timed == 0 {
         return Err("no event has `duration_ms` (rename one with --map)".to_owned());
@@ -129,7 +152,7 @@ fn latency(service: &Service, window: Duration, hundredths: u64) -> Result<Laten
             let good: u64 = cell.durations[..=threshold].iter().sum();
             (valid, valid - good)
         };
-        keeps(service, window, target, &counts)
+        keeps(service, windows, target, &counts)
     };
     // The more a threshold allows, the more events are good, so the first that is kept can be
     // searched for.
@@ -148,7 +171,7 @@ fn latency(service: &Service, window: Duration, hundredths: u64) -> Result<Laten
 /// Whether `target` is kept, or why it is not.
 fn keeps(
     service: &Service,
-    window: Duration,
+    windows: Windows,
     target: Target,
     counts: &dyn Fn(&Cell) -> (u64, u64),
 ) -> Result<Kept, String> {
@@ -194,8 +217,13 @@ fn keeps(
     };
     let worst = stretch.and_then(|length| worst_of(&cells, length, &is_judged));
     // A history longer than the window must keep the target in every window.
-    let is_longer = service.last.since(service.first) > window;
-    let longest = is_longer.then(|| worst_of(&cells, window, &|_, _| true)).flatten();
+    let window = windows.length;
+    let longer = cells
+        .first()
+        .zip(cells.last())
+        .map(|((first, ..), (last, ..))| (first.start(), last.end()))
+        .filter(|(start, end)| end.since(*start) > window);
+    let longest = longer.and_then(|_| worst_of(&cells, window, &|_, _| true));
     for found in [worst, longest].into_iter().flatten() {
         if !spent(100, found.valid, found.bad) {
             return Err(format!(
@@ -207,7 +235,15 @@ fn keeps(
             ));
         }
     }
-    Ok(Kept { target, valid, bad, worst, stretch })
+    let end = cells.last().map_or(service.last, |(last, ..)| last.end());
+    let met = if windows.end.minus(window) <= service.first {
+        Met::ByDefault
+    } else if longer.is_none() || window.is_multiple_of(service.width) {
+        Met::At(end)
+    } else {
+        Met::Untold { width: service.width }
+    };
+    Ok(Kept { target, valid, bad, worst, stretch, met })
 }
 
 /// The length of the stretches that are judged by themselves; `None` for less than two days.

@@ -9,7 +9,7 @@ use flyball_model::{
     SLICE_LIMIT_DEFAULT, Slo, Window,
 };
 
-use super::choose::{Availability, Choice, Kept, Latency};
+use super::choose::{Availability, Choice, Kept, Latency, Met};
 use super::history::{SIGNALS, THRESHOLDS};
 use crate::output::words::{self, count};
 
@@ -257,7 +257,7 @@ fn stretch(length: Duration) -> &'static str {
 
 /// What speaks for an SLO, a line each.
 fn evidence(proposed: &Proposed, window: Duration) -> Vec<String> {
-    let Kept { target, valid, bad, worst, stretch: length } = &proposed.kept;
+    let Kept { target, valid, bad, worst, stretch: length, .. } = &proposed.kept;
     let mut lines = vec![
         format!(
             "{target} promised, {} kept: {} of {} bad, {:.0}% of the budget spent.",
@@ -294,12 +294,33 @@ fn evidence(proposed: &Proposed, window: Duration) -> Vec<String> {
     lines
 }
 
+/// How a replay of the same inputs meets an SLO.
+fn met(met: Met, window: Duration) -> String {
+    match met {
+        Met::ByDefault => "A replay of the same inputs meets it.".to_owned(),
+        Met::At(end) => {
+            format!("A replay with --at {end}, the end of its own history, meets it.")
+        }
+        Met::Untold { width } => format!(
+            "A replay may miss it: its history was counted in steps of {width}, and {window} is not a multiple of them."
+        ),
+    }
+}
+
 /// The documents with their evidence as comments.
 pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary, window: Duration) -> String {
     let mut out = String::from(
         "# Proposed by `flyball slo suggest` from what happened, not from what users need:\n\
-         # check with them, then tighten or loosen. Replaying the same inputs meets every SLO here.\n",
+         # check with them, then tighten or loosen. ",
     );
+    let is_met =
+        |service: &Documents| service.slos.iter().all(|slo| slo.kept.met == Met::ByDefault);
+    let is_simple = documents.iter().all(is_met);
+    out.push_str(if is_simple {
+        "Replaying the same inputs meets every SLO here.\n"
+    } else {
+        "Each SLO says how a replay of the same inputs meets it.\n"
+    });
     let names: Vec<&str> = summary.inputs.iter().map(|input| input.name.as_str()).collect();
     comment(
         &mut out,
@@ -317,6 +338,9 @@ pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary, window: Durat
         out.push_str(if at == 0 { "#\n" } else { "---\n" });
         for line in evidence(proposed, window) {
             comment(&mut out, &line);
+        }
+        if !is_simple {
+            comment(&mut out, &met(proposed.kept.met, window));
         }
         out.push_str(&proposed.yaml);
     }
@@ -339,7 +363,7 @@ pub(super) fn table(documents: &[Documents]) -> String {
             let _ = writeln!(refused, "  {}: {reason}", service.service);
         }
         for proposed in &service.slos {
-            let Kept { target, valid, bad, worst, stretch: length } = &proposed.kept;
+            let Kept { target, valid, bad, worst, stretch: length, .. } = &proposed.kept;
             let worst = match (worst, length) {
                 (Some(worst), Some(length)) => {
                     format!(
