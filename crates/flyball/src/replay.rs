@@ -24,8 +24,8 @@ pub(crate) use plan::{Plan, place_of};
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
 };
-pub(crate) use unmatched::refuse_unread;
-use unmatched::{all_outside, renames, unmatched};
+pub(crate) use unmatched::tell_unread;
+use unmatched::{all_outside, refuse_unread, renames, unmatched};
 
 /// How far ahead of the clock an event may lie: sources' clocks differ by seconds, not by hours.
 const FUTURE_TOLERANCE: Duration = Duration::from_minutes(10);
@@ -201,7 +201,7 @@ fn unwatched(slo: &Slo, set: &SpecSet) -> Option<String> {
 }
 
 /// What of the inputs was left out but for single records.
-pub(crate) fn input_warnings(summary: &ReadSummary) -> Vec<String> {
+fn input_warnings(summary: &ReadSummary) -> Vec<String> {
     let mut warnings = Vec::new();
     for input in &summary.inputs {
         if let Some(damage) = &input.damage {

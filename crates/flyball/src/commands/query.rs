@@ -14,6 +14,7 @@ use flyball_query::sql::{self, EventSource};
 use crate::Exit;
 use crate::input::{Bar, InputArgs};
 use crate::output::words;
+use crate::replay::tell_unread;
 
 /// Rows of a table on the screen; a result for reading on is NDJSON or CSV.
 const TABLE_ROWS_MAX: usize = 1_000;
@@ -74,9 +75,15 @@ impl EventSource for Files {
             options.projection = Projection::Only(columns.to_vec());
         }
         let mut bar = Bar::new(if columns.is_none() { "schema" } else { "rows" });
-        read(&self.inputs, &options, &mut |progress| bar.show(progress), &mut |batch| {
-            if sink(batch) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
+        let summary =
+            read(&self.inputs, &options, &mut |progress| bar.show(progress), &mut |batch| {
+                if sink(batch) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+        drop(bar);
+        // The second pass meets the same.
+        if columns.is_none() {
+            tell_unread(&summary)?;
+        }
         Ok(())
     }
 }

@@ -8,7 +8,9 @@ use flyball_model::{Indicator, Slo};
 use flyball_query::{Measurement, listed, near_matches};
 use serde_json::Value;
 
-use crate::output::words::count;
+use super::{InputReport, input_warnings};
+use crate::output::words::{self, count, plural};
+use crate::talk;
 
 /// Objects that may be open where the excerpt of a record ends.
 const NESTED_MAX: usize = 4;
@@ -54,6 +56,23 @@ pub(crate) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
         }
     };
     anyhow::bail!("{message}\nhint: {hint}")
+}
+
+/// As [`refuse_unread`], and tells what else of the inputs was left out, with reasons and examples.
+pub(crate) fn tell_unread(summary: &ReadSummary) -> anyhow::Result<()> {
+    refuse_unread(summary)?;
+    for warning in input_warnings(summary) {
+        talk::warning(&warning);
+    }
+    if summary.rejected() > 0 {
+        let (one, many) = ("line could not be read and is", "lines could not be read and are");
+        let lines = plural(summary.rejected(), one, many);
+        let reasons: String =
+            summary.inputs.iter().map(|input| words::rejects(&InputReport::new(input))).collect();
+        let reasons = words::printable(reasons.trim_end());
+        talk::warning(&format!("{lines} left out\n{reasons}"));
+    }
+    Ok(())
 }
 
 /// The key of a JSON record whose value reads as a time of our days.

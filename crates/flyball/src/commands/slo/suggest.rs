@@ -19,8 +19,7 @@ use std::ops::ControlFlow;
 use super::print;
 use crate::commands::replay::now;
 use crate::input::{Bar, InputArgs};
-use crate::output::words::{self, plural};
-use crate::replay::{InputReport, Times, input_warnings, refuse_unread};
+use crate::replay::{Times, tell_unread};
 use crate::{Exit, talk};
 use choose::{Choice, Windows, choose};
 use history::{ATTRIBUTES, History};
@@ -76,18 +75,7 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     };
     let summary = read(&inputs, &options, &mut |progress| bar.show(progress), &mut add)?;
     drop(bar);
-    refuse_unread(&summary)?;
-    for warning in input_warnings(&summary) {
-        talk::warning(&warning);
-    }
-    if summary.rejected() > 0 {
-        let (one, many) = ("line could not be read and is", "lines could not be read and are");
-        let lines = plural(summary.rejected(), one, many);
-        let reasons: String =
-            summary.inputs.iter().map(|input| words::rejects(&InputReport::new(input))).collect();
-        let reasons = words::printable(reasons.trim_end());
-        talk::warning(&format!("{lines} left out\n{reasons}"));
-    }
+    tell_unread(&summary)?;
     let Some(last) = history.services().map(|service| service.last).max() else {
         talk::note("nothing can be proposed: there are no events in the inputs");
         return Ok(Exit::Undecided);

@@ -1,0 +1,36 @@
+//! `flyball query`: SQL over events.
+
+use super::run::{directory, flyball};
+
+#[test]
+fn what_could_not_be_read_is_told_with_reasons_and_examples() {
+    let events =
+        "{\"time\":1772323200,\"a\":1}\n{\"time\":1772323201,\n{\"time\":1772323202,\"a\":2}\n";
+    let directory = directory(&[("events.ndjson", events.as_bytes())]);
+    let ran = flyball(
+        directory.path(),
+        &["query", "-o", "csv", "SELECT sum(a) AS a FROM events", "events.ndjson"],
+    );
+    assert_eq!((ran.code, ran.out.as_str()), (0, "a\n3\n"), "{}", ran.err);
+    assert!(ran.err.contains("1 line could not be read and is left out"), "{}", ran.err);
+    assert!(ran.err.contains("events.ndjson:2:"), "{}", ran.err);
+    // Once, though the inputs are read twice.
+    assert_eq!(ran.err.matches("left out").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn inputs_of_which_nothing_can_be_read_are_an_error() {
+    let directory = directory(&[("events.ndjson", b"{\"time\":\n{\"time\":\n".as_slice())]);
+    let ran = flyball(directory.path(), &["query", "SELECT count(*) FROM events", "events.ndjson"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+    assert!(ran.err.contains("none of the 2 records could be read"), "{}", ran.err);
+}
+
+#[test]
+fn an_identifier_that_looks_like_a_number_is_kept() {
+    let events = "time,id\n2026-01-01T00:00:10Z,abc\n2026-01-01T00:00:10Z,12e4567890123456\n2026-01-01T00:00:11Z,12e4\n";
+    let directory = directory(&[("events.csv", events.as_bytes())]);
+    let ran =
+        flyball(directory.path(), &["query", "-o", "csv", "SELECT id FROM events", "events.csv"]);
+    assert_eq!(ran.out, "id\nabc\n12e4567890123456\n12e4\n", "{}", ran.err);
+}
