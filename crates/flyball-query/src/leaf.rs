@@ -373,16 +373,31 @@ fn is_about_values(error: &DataFusionError) -> bool {
     }
 }
 
-/// The first line of an engine's error, without its own prefixes.
+/// An engine's error in one line, without its own prefixes, and a line with a hint where it has one.
 pub(crate) fn first_line(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.trim_start_matches("Error during planning: ")
-        .trim_start_matches("SQL error: ")
-        .trim_start_matches("Schema error: ")
-        .trim_start_matches("Arrow error: ")
-        .trim_start_matches("Cast error: ")
-        .to_owned()
+    let (line, more) = text.split_once('\n').unwrap_or((&text, ""));
+    // Of the ways a function could have been called, the first says enough.
+    let line = line.split_once(", errors: ").map_or(line, |(_, ways)| {
+        ways.split_once(",Error during").map_or(ways, |(first, _)| first)
+    });
+    if line.contains("Unsupported ast node") {
+        return "this part of SQL cannot be used here".to_owned();
+    }
+    let line = [
+        "Internal error: ",
+        "Error during planning: ",
+        "SQL error: ",
+        "Schema error: ",
+        "Arrow error: ",
+        "Cast error: ",
+    ]
+    .iter()
+    .fold(line, |line, prefix| line.trim_start_matches(prefix));
+    match more.lines().next().and_then(|more| more.strip_prefix("Did you mean ")) {
+        Some(near) => format!("{line}\nhint: did you mean {near}"),
+        None => line.to_owned(),
+    }
 }
 
 /// A column's values as text, those of its twin included.

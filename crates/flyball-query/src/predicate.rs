@@ -11,8 +11,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as SqlExpr, UnaryOperator, Value, ValueWithSpan, visit_expressions,
-    visit_expressions_mut,
+    BinaryOperator, Expr as SqlExpr, Function, FunctionArguments, UnaryOperator, Value,
+    ValueWithSpan, visit_expressions, visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -84,8 +84,14 @@ impl PredicateSet {
     /// answer depends on more than the event (the clock, chance).
     pub fn add(&mut self, text: &str) -> Result<PredicateId, PredicateError> {
         let mut sql = parse(text)?;
-        // DataFusion folds the case of names without quotes; attributes keep theirs.
         let _ = visit_expressions_mut(&mut sql, |expr| {
+            // `user` and the like are functions in SQL, and attributes here.
+            if let SqlExpr::Function(Function { name, args: FunctionArguments::None, .. }) = expr
+                && let Some(ident) = name.0.pop().and_then(|part| part.as_ident().cloned())
+            {
+                *expr = SqlExpr::Identifier(ident);
+            }
+            // DataFusion folds the case of names without quotes; attributes keep theirs.
             if let SqlExpr::Identifier(name) = expr {
                 name.quote_style = Some('"');
             }

@@ -52,7 +52,7 @@ pub trait EventSource: Send + Sync {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// Runs one SELECT over `source`, whose rows are the table [`TABLE`], and gives each batch of the
+/// Runs one SELECT (or DESCRIBE) over `source`, whose rows are the table [`TABLE`], and gives each batch of the
 /// result to `sink`, which answers `false` to stop early. Returns the result's schema.
 ///
 /// # Errors
@@ -120,7 +120,7 @@ fn parse(sql: &str, names: &[String]) -> Result<Statement, QueryError> {
         .parse_statements()
         .map_err(|error| wrong(first_line(&error)))?;
     match (statements.pop(), statements.is_empty()) {
-        (Some(statement @ SqlStatement::Query(_)), true) => {
+        (Some(statement @ (SqlStatement::Query(_) | SqlStatement::ExplainTable { .. })), true) => {
             Ok(Statement::Statement(Box::new(statement)))
         }
         (None, _) => {
@@ -128,7 +128,7 @@ fn parse(sql: &str, names: &[String]) -> Result<Statement, QueryError> {
         }
         (_, false) => Err(wrong("more than one statement\nhint: give one SELECT".to_owned())),
         (Some(_), true) => {
-            Err(wrong("only SELECT can be run over events; nothing is written".to_owned()))
+            Err(wrong(format!("only SELECT and DESCRIBE {TABLE} can be run; nothing is written")))
         }
     }
 }

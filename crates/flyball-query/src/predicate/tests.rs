@@ -120,8 +120,17 @@ fn equal_terms_are_shared() {
 
 #[test]
 fn words_that_sql_reserves_can_be_attributes() {
-    for name in ["user.name", "end.time", "time.zone", "url.path", "order.id", "select.x", "case.a"]
-    {
+    for name in [
+        "user",
+        "current_date",
+        "user.name",
+        "end.time",
+        "time.zone",
+        "url.path",
+        "order.id",
+        "select.x",
+        "case.a",
+    ] {
         let mut set = PredicateSet::new();
         let id = set.add(&format!("{name} = 'x'")).unwrap();
         assert_eq!(set.attributes(id).into_iter().collect::<Vec<_>>(), [name]);
@@ -146,6 +155,9 @@ fn what_is_no_condition_on_an_event_is_refused_with_its_place() {
     assert!(error("a IN (SELECT 1)").message.contains("subquery"));
     assert!(error("count(*) > 1").message.contains('*'));
     assert!(error("nosuch(a) = 1").message.contains("nosuch"));
+    assert_eq!(error("lowr(a) = 'x'").hint.as_deref(), Some("did you mean 'lower'?"));
+    assert!(error("date_part(a) = 1").message.ends_with("expects 2 arguments but received 1"));
+    assert!(error("a COLLATE \"C\" = 'x'").message.ends_with("cannot be used here"));
     assert!(error("a > now()").message.contains("now"));
     assert!(error("random() > 0.5").message.contains("random"));
     assert!(error("a + 1").message.contains("not true or false"));

@@ -133,6 +133,8 @@ fn what_cannot_run_says_what_to_do() {
     let error = |sql: &str| run(sql).unwrap_err().to_string();
     assert!(error("SELECT http.rout FROM events").contains("did you mean http.route?"));
     assert!(error("SELECT 1 FROM logs").contains("the events are the table `events`"));
+    assert!(run("DESCRIBE events").unwrap().contains("http.route"));
+    assert!(error("SELECT lowr(size) FROM events").contains("did you mean 'lower'?"));
     assert!(error("DROP TABLE events").contains("only SELECT"));
     assert!(error("SELECT 1; SELECT 2").contains("more than one"));
     assert!(error("").contains("empty"));

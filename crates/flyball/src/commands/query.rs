@@ -28,12 +28,13 @@ const TABLE_ROWS_MAX: usize = 1_000;
 ///   flyball query "SELECT count(*) FROM events" access.log
 ///   flyball query "SELECT url.path, count(*) AS n FROM events GROUP BY 1 ORDER BY n DESC" \
 ///     'logs/*.gz'
+///   flyball query 'DESCRIBE events' access.log
 ///   flyball query -o csv "SELECT * FROM events WHERE duration_ms > 1000 LIMIT 10" events.ndjson
 #[expect(clippy::doc_markdown, reason = "a shell would run what stands in backticks")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct QueryArgs {
-    /// One SELECT statement
+    /// One SELECT statement, or DESCRIBE events
     #[arg(value_name = "SQL")]
     sql: String,
 
