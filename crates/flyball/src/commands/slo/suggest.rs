@@ -106,8 +106,8 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     }
     if history.services_left_out() > 0 {
         talk::warning(&format!(
-            "{} events of further services are left out; {} services are kept",
-            history.services_left_out(),
+            "{} of further services left out; {} services are kept",
+            plural(history.services_left_out(), "event", "events"),
             history::SERVICES_MAX
         ));
     }
