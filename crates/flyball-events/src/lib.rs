@@ -26,8 +26,8 @@ pub use codec::{Decoded, LineCodec, StreamCodec};
 pub use column::TWIN_SUFFIX;
 pub use format::{Codec, Format, FormatError, NewLineCodec, SeekableCodec, Splitter};
 pub use read::{
-    BATCH_ROWS, Compression, EventsError, Input, InputSummary, Progress, ReadOptions, ReadSummary,
-    expand, read, read_mapped,
+    BATCH_ROWS, Compression, EventsError, Expanded, Input, InputSummary, Progress, ReadOptions,
+    ReadSummary, expand, lacks_time, read, read_mapped, remedy,
 };
 pub use reject::{Example, Rejected, Rejects};
 pub use semantic::{Mapping, MappingError};

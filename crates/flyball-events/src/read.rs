@@ -11,6 +11,7 @@
 mod error;
 mod input;
 mod lines;
+mod remedy;
 mod split;
 mod summary;
 mod whole;
@@ -25,11 +26,14 @@ use crate::batch::{BatchBuilder, Projection, TimeRule};
 use crate::format::{Codec, Format};
 use crate::semantic::Mapping;
 pub use error::EventsError;
-pub use input::{Compression, Input, expand};
+pub use input::{Compression, Expanded, Input, expand};
+pub use remedy::{lacks_time, remedy};
 pub use summary::{InputSummary, ReadSummary};
 
 /// Decompressed bytes looked at to tell the format.
 const HEAD_BYTES: usize = 64 << 10;
+/// The same where the first line is longer: the longest line, and more.
+const HEAD_BYTES_MAX: usize = 2 * split::LINE_BYTES_MAX;
 
 /// Rows after which a format that is read as a whole passes its batch on.
 pub const BATCH_ROWS: usize = 16 << 10;
@@ -169,24 +173,33 @@ fn read_one<T: Send>(
 ) -> Result<InputSummary, EventsError> {
     let mut opened = input::open(input).map_err(|error| input.error(error))?;
     let mut summary = InputSummary::new(input.name(), opened.compression);
-    let mut head = vec![0; HEAD_BYTES];
+    let mut head = Vec::new();
     let mut broken = None;
-    let len = head_len(&mut *opened.reader, &mut head, &mut broken);
-    head.truncate(len);
-    let format = match &options.format {
-        Some(format) => Some(format.clone()),
-        None => Format::detect(&summary.name, strip_mark(&head)),
-    };
-    let Some(format) = format else {
-        summary.take_meter(&opened.meter);
-        if let Some(error) = broken {
-            summary.damage(input, &opened.meter, error, &[])?;
-        } else if !head.trim_ascii().is_empty() {
-            return Err(EventsError::UnknownFormat { name: summary.name });
+    let mut format = options.format.clone();
+    let mut room = HEAD_BYTES;
+    loop {
+        fill_head(&mut *opened.reader, &mut head, room, &mut broken);
+        let content = strip_mark(&head);
+        format = format.or_else(|| Format::detect(&summary.name, content));
+        let is_all = head.len() < room || room >= HEAD_BYTES_MAX;
+        let has_lines = memchr::memchr_iter(b'\n', content).nth(1).is_some();
+        if format.is_some() || is_all || has_lines {
+            break;
         }
+        room *= 8;
+    }
+    let is_told = format.is_some();
+    if !is_told && !strip_mark(&head).trim_ascii().is_empty() {
+        let Some(error) = broken else {
+            return Err(EventsError::UnknownFormat { name: summary.name });
+        };
+        summary.take_meter(&opened.meter);
+        summary.damage(input, &opened.meter, error, &[])?;
         summary.check_strict(options)?;
         return Ok(summary);
-    };
+    }
+    // Blank lines are counted like those of a line format, and nothing after them is lost.
+    let format = format.unwrap_or(Format::Ndjson);
     summary.format = Some(format.name());
     let codec = format.codec();
     if !matches!(codec, Codec::Seekable(_)) {
@@ -204,6 +217,10 @@ fn read_one<T: Send>(
             whole::seekable(source, &mut *codec, &mut summary, delivery)?;
         }
     }
+    let damaged = u64::from(summary.damage.is_some());
+    if !is_told && summary.events + summary.rejects.total() == damaged {
+        summary.format = None;
+    }
     Ok(summary)
 }
 
@@ -215,21 +232,18 @@ struct Source<'a> {
     meter: Arc<input::Meter>,
 }
 
-/// Reads the head; an error is kept for when the reader gets there.
-fn head_len(reader: &mut dyn Read, head: &mut [u8], broken: &mut Option<std::io::Error>) -> usize {
-    let mut len = 0;
-    while len < head.len() {
-        match reader.read(&mut head[len..]) {
-            Ok(0) => break,
-            Ok(read) => len += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                *broken = Some(error);
-                break;
-            }
-        }
+/// Reads until the head has `len` bytes; an error is kept for when the reader gets there.
+fn fill_head(
+    reader: &mut dyn Read,
+    head: &mut Vec<u8>,
+    len: usize,
+    broken: &mut Option<std::io::Error>,
+) {
+    if broken.is_none() {
+        // What was read before an error stays in the head.
+        let room = (len - head.len()) as u64;
+        *broken = reader.take(room).read_to_end(head).err();
     }
-    len
 }
 
 /// What comes after the head: the error that ended it, if any, then the reader.

@@ -202,9 +202,7 @@ pub fn write_ndjson(
     out: &mut impl Write,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    for (line, request) in traffic.enumerate() {
-        let mut noise = Random::new(request.noise);
-        let day = Civil::of(request.unix_ms);
+    each(traffic, progress, |request, day, mut noise| {
         let route = noise.below(ROUTES.len() as u64);
         let route = usize::try_from(route).unwrap_or(0);
         write!(
@@ -242,10 +240,8 @@ pub fn write_ndjson(
             noise.next_u64(),
             noise.next_u64(),
             noise.below(20) == 0,
-        )?;
-        report(line, progress);
-    }
-    Ok(())
+        )
+    })
 }
 
 /// Writes `traffic` as access log lines in the combined format, about 230 bytes each, shaped like
@@ -259,9 +255,7 @@ pub fn write_combined(
     out: &mut impl Write,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<()> {
-    for (line, request) in traffic.enumerate() {
-        let mut noise = Random::new(request.noise);
-        let day = Civil::of(request.unix_ms);
+    each(traffic, progress, |request, day, mut noise| {
         let month = MONTHS[usize::try_from(day.month).unwrap_or(1) - 1];
         writeln!(
             out,
@@ -280,17 +274,24 @@ pub fn write_combined(
             noise.below(200_000),
             noise.pick(&REFERRERS),
             noise.pick(&AGENTS),
-        )?;
-        report(line, progress);
-    }
-    Ok(())
+        )
+    })
 }
 
-fn report(line: usize, progress: &mut dyn FnMut(u64)) {
-    const EVERY: usize = 1 << 18;
-    if (line + 1).is_multiple_of(EVERY) {
-        progress(line as u64 + 1);
+/// Has `write` write each request, with its moment and the chance for what does not count.
+fn each(
+    traffic: Traffic,
+    progress: &mut dyn FnMut(u64),
+    mut write: impl FnMut(&Request, &Civil, Random) -> io::Result<()>,
+) -> io::Result<()> {
+    const EVERY: u64 = 1 << 18;
+    for (request, line) in traffic.zip(1u64..) {
+        write(&request, &Civil::of(request.unix_ms), Random::new(request.noise))?;
+        if line.is_multiple_of(EVERY) {
+            progress(line);
+        }
     }
+    Ok(())
 }
 
 /// A moment in UTC, taken apart.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flyball_events::{Format, Input, Mapping, Progress, Projection, ReadOptions, TimeRule, expand};
+use flyball_query::listed;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::talk;
 
 /// How inputs are read.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,9 +36,19 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
-    /// The inputs that the paths and globs name.
+    /// The inputs that the paths and globs name, each once; a note says which were named again.
     pub(crate) fn expand(&self) -> anyhow::Result<Vec<Input>> {
-        Ok(expand(&self.inputs)?)
+        let expanded = expand(&self.inputs)?;
+        if !expanded.repeated.is_empty() {
+            let again = listed(expanded.repeated.iter().map(Input::name));
+            talk::note(&format!("named more than once and read once: {again}"));
+        }
+        Ok(expanded.inputs)
+    }
+
+    /// Whether standard input is to be read for events.
+    pub(crate) fn has_stdin(&self) -> bool {
+        self.inputs.iter().any(|input| input == "-")
     }
 
     /// The options for reading `projection`.
@@ -82,23 +95,29 @@ impl Bar {
     /// A bar that shows up only if the work takes longer than a blink.
     pub(crate) fn new(what: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        bar.set_message(what);
-        Self { bar, is_sized: false }
+        let bar = Self { bar, is_sized: false };
+        // Whatever is set draws a frame, so the style comes before anything else.
+        bar.style("{msg} {spinner} {bytes} {binary_bytes_per_sec}");
+        bar.bar.set_message(what);
+        bar
+    }
+
+    /// The templates are constants, so they always parse.
+    fn style(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
     }
 
     /// Shows how far reading has come.
     pub(crate) fn show(&mut self, progress: Progress) {
         if !self.is_sized {
             self.is_sized = true;
-            // The templates are constants, so they always parse.
-            let template = if let Some(total) = progress.bytes_total {
+            if let Some(total) = progress.bytes_total {
+                self.style(
+                    "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} eta {eta}",
+                );
                 self.bar.set_length(total);
-                "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} eta {eta}"
-            } else {
-                "{msg} {spinner} {bytes} {binary_bytes_per_sec}"
-            };
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                self.bar.set_style(style);
             }
             self.bar.enable_steady_tick(Duration::from_millis(200));
         }

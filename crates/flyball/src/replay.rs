@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use anyhow::bail;
 use flyball_budget::report::{IndicatorSeries, Measured};
 use flyball_budget::{Series, Status, assess, chart, correction};
-use flyball_events::{Input, Progress, ReadOptions, ReadSummary, read};
+use flyball_events::{Input, Progress, ReadOptions, ReadSummary, read, remedy};
 use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
 use flyball_query::{Measurement, QueryError};
 use flyball_spec::SpecSet;
@@ -205,8 +205,14 @@ fn input_warnings(summary: &ReadSummary) -> Vec<String> {
     let mut warnings = Vec::new();
     for input in &summary.inputs {
         if let Some(damage) = &input.damage {
-            warnings
-                .push(format!("{}: {damage}; what could be read before is counted", input.name));
+            let remedy = input.rejects.iter().find_map(|(reason, rejected)| {
+                remedy(reason, rejected).filter(|_| damage.starts_with(reason))
+            });
+            let remedy = remedy.map_or_else(String::new, |remedy| format!("; {remedy}"));
+            warnings.push(format!(
+                "{}: {damage}; what could be read before is counted{remedy}",
+                input.name
+            ));
         }
         if input.names_over_limit > 0 {
             let names = plural(input.names_over_limit, "attribute name", "attribute names");

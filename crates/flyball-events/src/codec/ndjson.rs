@@ -35,6 +35,7 @@ use crate::codec::{Decoded, LineCodec, NO_TIME};
 use crate::column::TWIN_SUFFIX;
 use crate::time::{TimeReader, epoch_nanos};
 use layout::{BLANK, END, Layout, ROOT};
+pub(crate) use value::{CUT_OFF, NOT_AN_OBJECT};
 use value::{Fault, Number, Window};
 use walk::Walk;
 

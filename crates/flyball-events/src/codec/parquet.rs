@@ -28,9 +28,9 @@ use crate::time::TimeReader;
 use leaf::Leaf;
 
 /// The reason for a file that cannot be opened as Parquet.
-const NOT_PARQUET: &str = "not a Parquet file that can be read";
+pub(crate) const NOT_PARQUET: &str = "not a Parquet file that can be read";
 /// The reason for rows that cannot be read.
-const DAMAGED: &str = "the Parquet file is damaged: the rest cannot be read";
+pub(crate) const DAMAGED: &str = "the Parquet file is damaged: the rest cannot be read";
 
 /// Structs within each other whose fields become columns of their own; deeper ones are JSON.
 const DEPTH_MAX: usize = 16;

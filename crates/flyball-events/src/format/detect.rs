@@ -37,6 +37,10 @@ fn by_content(head: &[u8]) -> Option<Format> {
     if text.first() == Some(&b'{') {
         return Some(if is_otlp(text) { Format::OtlpJson } else { Format::Ndjson });
     }
+    // An array of objects is refused with what to do, which needs its codec.
+    if text.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{")) {
+        return Some(Format::Ndjson);
+    }
     if protobuf::looks_like(head) {
         return Some(Format::OtlpProto);
     }

@@ -1,10 +1,12 @@
 //! Where bytes come from: files, standard input, and what they are compressed with.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use flate2::bufread::GzDecoder;
 
 use super::error::EventsError;
 
@@ -36,6 +38,15 @@ impl Input {
         }
     }
 
+    /// The same for every path to a file.
+    fn canonical(&self) -> Self {
+        match self {
+            Self::Stdin => Self::Stdin,
+            // What has no other name, such as a pipe, or is not there, keeps its own.
+            Self::File(path) => Self::File(path.canonicalize().unwrap_or_else(|_| path.clone())),
+        }
+    }
+
     /// The system's `source` as an error of this input.
     pub(super) fn error(&self, source: io::Error) -> EventsError {
         EventsError::Io { path: self.path(), source }
@@ -53,7 +64,17 @@ impl Input {
     }
 }
 
-/// The inputs that `patterns` name, each once, in the order of the patterns.
+/// The inputs that some patterns name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expanded {
+    /// Each once, under the name that came first.
+    pub inputs: Vec<Input>,
+    /// Those that were named again, under the same or another name.
+    pub repeated: Vec<Input>,
+}
+
+/// The inputs that `patterns` name, each once, in the order of the patterns. Two paths to the same
+/// file are one input.
 ///
 /// A pattern is `-` (standard input), a path, or a glob (`logs/*.gz`, `**` for any depth), whose
 /// files come sorted by path. A directory stands for the files directly in it but hidden ones.
@@ -62,15 +83,17 @@ impl Input {
 ///
 /// [`EventsError`] for a pattern that names nothing or is malformed, for a directory that cannot be
 /// listed, and for no patterns at all.
-pub fn expand<S: AsRef<str>>(patterns: &[S]) -> Result<Vec<Input>, EventsError> {
-    let mut inputs: Vec<Input> = Vec::new();
+pub fn expand<S: AsRef<str>>(patterns: &[S]) -> Result<Expanded, EventsError> {
+    let mut expanded = Expanded::default();
     let mut seen = std::collections::HashSet::new();
     for pattern in patterns {
-        let found = expand_one(pattern.as_ref())?;
-        // Overlapping patterns must not count an event twice.
-        inputs.extend(found.into_iter().filter(|input| seen.insert(input.clone())));
+        for input in expand_one(pattern.as_ref())? {
+            // Overlapping patterns must not count an event twice.
+            let is_new = seen.insert(input.canonical());
+            if is_new { &mut expanded.inputs } else { &mut expanded.repeated }.push(input);
+        }
     }
-    if inputs.is_empty() { Err(EventsError::NoInput) } else { Ok(inputs) }
+    if expanded.inputs.is_empty() { Err(EventsError::NoInput) } else { Ok(expanded) }
 }
 
 fn expand_one(pattern: &str) -> Result<Vec<Input>, EventsError> {
@@ -168,9 +191,10 @@ pub(super) fn open(input: &Input) -> io::Result<Opened> {
     let raw = Cursor::new(head).chain(raw);
     let reader: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(
-            BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw),
-        )),
+        Compression::Gzip => {
+            let raw = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw);
+            Box::new(Gzip { member: Some(GzDecoder::new(raw)), meter: Arc::clone(&meter) })
+        }
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(raw)?),
     };
     Ok(Opened { reader, compression, meter })
@@ -188,6 +212,44 @@ pub(super) fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result
         }
     }
     Ok(len)
+}
+
+/// Bytes after a gzip member that begin no other.
+#[derive(Debug, thiserror::Error)]
+#[error("from byte {at} on it is no gzip")]
+pub(super) struct Trailing {
+    /// The first of them, from 1.
+    at: u64,
+}
+
+/// Members of gzip, one after the other; what else follows them is told from damage.
+struct Gzip<R> {
+    /// The member being read; there is always one between two calls.
+    member: Option<GzDecoder<BufReader<R>>>,
+    meter: Arc<Meter>,
+}
+
+impl<R: Read> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let raw = member.get_mut();
+            match raw.fill_buf()? {
+                [] => return Ok(0),
+                [0x1F, ..] => {}
+                rest => {
+                    let rest = rest.len() as u64;
+                    let at = self.meter.bytes_read.load(Ordering::Relaxed) - rest + 1;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, Trailing { at }));
+                }
+            }
+            self.member = self.member.take().map(|member| GzDecoder::new(member.into_inner()));
+        }
+        Ok(0)
+    }
 }
 
 /// Counts what comes from the system and whether it fails.

@@ -8,7 +8,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use flyball_model::Timestamp;
 
-use super::input::{Compression, Input, Meter};
+use super::input::{Compression, Input, Meter, Trailing};
 use super::{EventsError, ReadOptions};
 use crate::batch::{Offered, TIME_COLUMN};
 use crate::codec::Decoded;
@@ -18,6 +18,9 @@ use crate::reject::Rejects;
 pub(super) const TRUNCATED: &str = "the compressed input ends in the middle";
 /// The reason for a compressed input that cannot be decompressed.
 pub(super) const DAMAGED: &str = "the compressed input is damaged";
+
+/// The reason for bytes after a gzip member that begin no other.
+pub(super) const TRAILING: &str = "other bytes follow the compressed data";
 
 /// What was read of all inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -163,9 +166,17 @@ impl InputSummary {
         if self.compression == Compression::None || !meter.is_damage() {
             return Err(input.error(error));
         }
-        let truncated = error.kind() == io::ErrorKind::UnexpectedEof;
-        let reason = if truncated { TRUNCATED } else { DAMAGED };
-        self.rejects.add(reason, self.lines + 1, None, rest);
+        let reason = if matches!(error.get_ref(), Some(source) if source.is::<Trailing>()) {
+            TRAILING
+        } else if error.kind() == io::ErrorKind::UnexpectedEof {
+            TRUNCATED
+        } else {
+            DAMAGED
+        };
+        let what = error.to_string();
+        let shown = if rest.is_empty() { what.as_bytes() } else { rest };
+        self.rejects.add(reason, self.lines + 1, None, shown);
+        self.lines += u64::from(!rest.is_empty());
         self.damage = Some(format!("{reason}: {error}"));
         Ok(())
     }

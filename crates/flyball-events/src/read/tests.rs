@@ -136,12 +136,71 @@ fn what_came_before_the_end_of_a_cut_off_stream_counts() {
             assert!(error.to_string().contains(summary::TRUNCATED), "{error}");
         }
     }
+    // The line that was cut off is a line that was read and refused.
+    let summary = read_n(&file(&dir, "cut", &cut_off(&line(7))), &options(1)).1;
+    assert_eq!((only(&summary).lines, only(&summary).events), (2, 1));
     // Cut off before the first line, even inside the header of the compression.
     for keep in [5, 12] {
         let path = file(&dir, "short", &gzip(content.as_bytes())[..keep]);
         let (values, summary) = read_n(&path, &options(1));
         assert_eq!((values.len(), reasons(only(&summary))), (0, vec![(summary::TRUNCATED, 1)]));
     }
+}
+
+/// Two lines in gzip, of which the end of the second is missing.
+fn cut_off(line: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(line.as_bytes()).unwrap();
+    encoder.write_all(&line.as_bytes()[..line.len() / 2]).unwrap();
+    encoder.flush().unwrap();
+    encoder.get_ref().clone()
+}
+
+#[test]
+fn bytes_after_the_last_member_are_told_from_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let content: String = (0..50_000).map(line).collect();
+    let members = [gzip(content.as_bytes()), gzip(line(50_000).as_bytes())].concat();
+    for rest in [&b"x"[..], &[0; 1_000], b"and so on"] {
+        let path = file(&dir, "a.gz", &[&members, rest].concat());
+        let (values, summary) = read_n(&path, &options(2));
+        assert_eq!(values.len(), 50_001);
+        let input = only(&summary);
+        assert_eq!((input.lines, reasons(input)), (50_001, vec![(summary::TRAILING, 1)]));
+        let place = format!("from byte {} on", members.len() + 1);
+        assert!(input.damage.as_deref().unwrap().contains(&place), "{:?}", input.damage);
+    }
+}
+
+#[test]
+fn a_format_is_told_past_a_long_first_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let line =
+        |path: &str| format!("h - - [05/Dec/2024:00:10:18 +0000] \"GET /{path} HTTP/1.1\" 200 5\n");
+    for len in [1_000, 1 << 20, 12 << 20] {
+        let content = line(&"a".repeat(len)) + &line("b").repeat(20);
+        let path = file(&dir, "log.1", content.as_bytes());
+        let summary =
+            read(
+                &[Input::File(path)],
+                &options(1),
+                &mut |_| {},
+                &mut |_| ControlFlow::Continue(()),
+            );
+        let summary = summary.unwrap();
+        assert_eq!(only(&summary).format.as_deref(), Some("common"), "{len}");
+        assert_eq!(only(&summary).events, 21);
+    }
+}
+
+#[test]
+fn blank_lines_are_counted_and_what_follows_them_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let blank = "\n".repeat(2 * HEAD_BYTES);
+    let (_, summary) = read_n(&file(&dir, "blank", blank.as_bytes()), &options(1));
+    assert_eq!((only(&summary).lines, only(&summary).format.as_deref()), (131_072, None));
+    let (values, summary) = read_n(&file(&dir, "late", (blank + &line(3)).as_bytes()), &options(1));
+    assert_eq!((values, only(&summary).format.as_deref()), (vec![3], Some("ndjson")));
 }
 
 #[test]
@@ -274,7 +333,7 @@ fn patterns_name_files_once_and_in_order() {
     std::fs::create_dir(dir.path().join("d.log")).unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
     let names = |patterns: &[String]| {
-        let inputs = expand(patterns).unwrap();
+        let inputs = expand(patterns).unwrap().inputs;
         inputs
             .iter()
             .map(|input| input.name().rsplit('/').next().unwrap_or_default().to_owned())
@@ -290,6 +349,10 @@ fn patterns_name_files_once_and_in_order() {
         let error = expand(&[pattern]).unwrap_err().to_string();
         assert!(error.contains(shown) && error.contains("matches no file"), "{error}");
     }
+    let other = at("./b.log");
+    let twice = expand(&[at("b.log"), other.clone(), at("a.log")]).unwrap();
+    assert_eq!(twice.repeated, [Input::File(other.into())]);
+    assert_eq!(twice.inputs.len(), 2);
     assert!(matches!(expand(&[at("[")]), Err(EventsError::Pattern { .. })));
     assert!(matches!(expand::<&str>(&[]), Err(EventsError::NoInput)));
 }

@@ -206,12 +206,12 @@ impl Length {
 
 /// Reads an OpenSLO duration; `V2Alpha` has no months, quarters and years.
 pub(crate) fn length(node: &Node, version: Version, r: &mut Reader<'_, '_>) -> Option<Length> {
-    let text = r.text(node)?;
+    let text = r.any_text(node)?;
     let units = if version == Version::V2Alpha { "m, h, d, w" } else { "m, h, d, w, M, Q, Y" };
     let digits =
         text.value.len() - text.value.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (count, unit) = text.value.split_at(digits);
-    let unit = match unit {
+    let (count, unit_text) = text.value.split_at(digits);
+    let unit = match unit_text {
         "m" => Some(Unit::Minute),
         "h" => Some(Unit::Hour),
         "d" => Some(Unit::Day),
@@ -225,7 +225,11 @@ pub(crate) fn length(node: &Node, version: Version, r: &mut Reader<'_, '_>) -> O
         return Some(Length { count, unit });
     }
     let shown = shown(&text.value);
-    let hint = format!("write a whole number and one of {units}, like 5m or 28d");
+    let hint = if unit_text.is_empty() && !count.is_empty() {
+        format!("add a unit, one of {units}: {count}d is in days")
+    } else {
+        format!("write a whole number and one of {units}, like 5m or 28d")
+    };
     r.error(node.span, format!("`{shown}` is not a length of time"), hint);
     None
 }

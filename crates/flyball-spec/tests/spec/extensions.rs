@@ -141,7 +141,7 @@ fn our_mistakes_have_hints() {
             "`occurences` is not known here",
             "did you mean `Occurrences`?",
         ),
-        ("28d", "28", "`28` is a number; a text is expected", "\"28\""),
+        ("28d", "28", "`28` is not a length of time", "28d is in days"),
         ("28d", "28D", "not a length of time", "28d"),
         ("kind: SLO", "kind: SLo", "`SLo` is not known here", "did you mean `SLO`?"),
         (

@@ -30,6 +30,17 @@ fn a_correction_names_the_slo_it_begins() {
     );
 }
 
+#[test]
+fn a_length_without_a_unit_is_told_to_have_one() {
+    for length in ["28", "\"28\""] {
+        let found = faults(&CHECKOUT.replace("28d", length));
+        let [fault] = found.as_slice() else { panic!("{}", render(&found)) };
+        assert_eq!(fault.message, "`28` is not a length of time");
+        let hint = fault.hint.as_deref().unwrap();
+        assert!(hint.starts_with("add a unit") && hint.contains("28d is in days"), "{hint}");
+    }
+}
+
 /// One document with a fault in each of its layers.
 #[test]
 fn faults_of_annotations_and_conditions_come_with_the_others() {

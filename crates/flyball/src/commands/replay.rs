@@ -27,7 +27,8 @@ use crate::{Exit, specs, talk};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_help = crate::cli::EXIT_CODES)]
 pub(crate) struct ReplayArgs {
-    /// SLO documents: files, or directories of YAML and JSON files; may be given again
+    /// SLO documents: files, directories of YAML and JSON files, or - for standard input; may be
+    /// given again
     #[arg(long = "slo", value_name = "PATH", required = true)]
     slos: Vec<PathBuf>,
 
@@ -89,8 +90,14 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     {
         anyhow::bail!("--at ({at}) is not after --from ({from})");
     }
+    if args.input.has_stdin() && args.slos.iter().any(|path| path.as_os_str() == "-") {
+        anyhow::bail!(
+            "both the SLO documents and the events are to come from standard input\n\
+             hint: name a file for one of them"
+        );
+    }
     let times = Times { from: args.from, to: args.to, at: args.at, now: now() };
-    let (set, diagnostics) = specs::load(&specs::read_sources(&args.slos)?);
+    let (set, diagnostics) = specs::load(&specs::read_given(&args.slos)?);
     talk::diagnostics(&diagnostics);
     refuse(diagnostics.iter().filter(|d| d.is_error()).count())?;
     specs::require_slos(&set)?;

@@ -25,7 +25,7 @@ use super::words;
 use crate::replay::{ReplayReport, Replayed};
 use section::Shown;
 use table::{Cell, Column, Table};
-use text::{Safe, badge, bar, burn, key, share};
+use text::{Marked, Safe, badge, bar, burn, key, share};
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -55,7 +55,7 @@ fn write(out: &mut String, replayed: &Replayed) -> Result {
     if !report.warnings.is_empty() {
         out.push_str(r#"<section class="card warn" aria-labelledby="warnings-h"><h2 id="warnings-h">Before you rely on these numbers</h2><ul>"#);
         for warning in &report.warnings {
-            write!(out, "<li>{}</li>", Safe(warning))?;
+            write!(out, "<li>{}</li>", Marked(warning))?;
         }
         out.push_str("</ul></section>\n");
     }

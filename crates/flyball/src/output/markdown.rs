@@ -19,13 +19,12 @@ pub(super) fn render(report: &ReplayReport) -> String {
 /// Keeps a text inside its cell and free of markup.
 fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.chars().map(words::visible) {
         match c {
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' => {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }
@@ -37,13 +36,14 @@ fn write(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     writeln!(out, "**{}**\n", words::verdict(&report.verdict))?;
     writeln!(
         out,
-        "{} events from {}, counted in slots of {}.",
-        words::count(report.events),
+        "{} from {}, counted in slots of {}.",
+        words::plural(report.events, "event", "events"),
         words::stretch(report.span),
         report.slot_width
     )?;
     if report.rejected > 0 {
-        writeln!(out, "{} lines could not be read.", words::count(report.rejected))?;
+        let lines = words::plural(report.rejected, "line", "lines");
+        writeln!(out, "{lines} could not be read.")?;
     }
     writeln!(
         out,

@@ -66,27 +66,27 @@ fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
         };
         writeln!(
             out,
-            "{}: {}, {} lines, {} events{time}",
+            "{}: {}, {}, {}{time}",
             input.name,
             // A format that was spelt out is known to whoever spelt it.
-            input.format.as_deref().map_or("empty", |name| name.split(':').next().unwrap_or(name)),
-            words::count(input.lines),
-            words::count(input.events),
+            words::format(input).split(':').next().unwrap_or_default(),
+            words::plural(input.lines, "line", "lines"),
+            words::plural(input.events, "event", "events"),
         )?;
         out.push_str(&words::rejects(input));
     }
     if report.events_outside_range > 0 {
         writeln!(
             out,
-            "  {} events outside the time range",
-            words::count(report.events_outside_range)
+            "  {} outside the time range",
+            words::plural(report.events_outside_range, "event", "events")
         )?;
     }
     if report.events_in_future > 0 {
         writeln!(
             out,
-            "  {} events left out: they lie in the future",
-            words::count(report.events_in_future)
+            "  {} in the future left out",
+            words::plural(report.events_in_future, "event", "events")
         )?;
     }
     Ok(())
@@ -232,8 +232,8 @@ fn assessment(
     if budget.undecided > 0 {
         writeln!(
             out,
-            "  undecided {} valid events have no answer (an attribute is missing or of another type); they count as bad",
-            words::count(budget.undecided)
+            "  undecided {} no answer (an attribute is missing or of another type), counted as bad",
+            words::plural(budget.undecided, "valid event has", "valid events have")
         )?;
     }
     if let Some(calendar) = &budget.calendar {
@@ -336,8 +336,9 @@ fn slice_table(out: &mut String, slices: &[SliceReport]) -> std::fmt::Result {
         writeln!(out, "  {line}")?;
     }
     if slices.len() > SLICES_LISTED_MAX {
-        let more = slices.len() - SLICES_LISTED_MAX;
-        writeln!(out, "   … and {more} more slices; all of them: -o json")?;
+        let more = (slices.len() - SLICES_LISTED_MAX) as u64;
+        let more = words::plural(more, "more slice", "more slices");
+        writeln!(out, "   … and {more}; all of them: -o json")?;
     }
     Ok(())
 }

@@ -282,6 +282,15 @@ pub(crate) fn sli(assessment: &Assessment) -> String {
     assessment.budget.sli.map_or_else(|| "–".to_owned(), |sli| percent_down(sli, 4))
 }
 
+/// What an input was found to be.
+pub(crate) fn format(input: &InputReport) -> &str {
+    match &input.format {
+        Some(format) => format,
+        None if input.damage.is_some() => "unreadable",
+        None => "empty",
+    }
+}
+
 /// What was refused of an input by reason, with examples: a line each, indented; nothing when
 /// nothing was.
 pub(crate) fn rejects(input: &InputReport) -> String {
@@ -294,23 +303,28 @@ pub(crate) fn rejects(input: &InputReport) -> String {
             let _ =
                 writeln!(out, "    {}:{}{column}: {}", input.name, example.line, example.excerpt);
         }
+        if let Some(remedy) = rejected.remedy {
+            let _ = writeln!(out, "    hint: {remedy}");
+        }
     }
     out
 }
 
-/// The text for a terminal: what an event could command it to do is shown instead of done.
+/// The text for a terminal: what an event could command it to do is shown instead of done. Lines
+/// stay.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' => c,
-            // Direction marks and overrides would reorder what stands around them.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
-            }
-            _ if c.is_control() => '\u{fffd}',
-            _ => c,
-        })
-        .collect()
+    text.chars().map(|c| if c == '\n' { c } else { visible(c) }).collect()
+}
+
+/// A character that takes its own place and nothing else's: line ends and tabs become spaces; other
+/// control characters and those that turn the direction of writing become visible.
+pub(crate) fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => ' ',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        _ if c.is_control() => '\u{fffd}',
+        _ => c,
+    }
 }
 
 #[cfg(test)]
@@ -330,6 +344,13 @@ mod tests {
         };
         assert_eq!(forecast(&at(0.0)), "exhausted now at the rate of the last 1h");
         assert_eq!(forecast(&at(2.0)), "exhausted in 2 h (2 h – 3 h) at the rate of the last 1h");
+    }
+
+    #[test]
+    fn what_would_command_or_rearrange_is_visible() {
+        let text = "a\tb\nc\x1b[2Jd\u{202e}e\u{85}";
+        assert_eq!(printable(text), "a b\nc\u{fffd}[2Jd\u{fffd}e\u{fffd}");
+        assert_eq!("a\nb\r".chars().map(visible).collect::<String>(), "a b\u{fffd}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use flyball_budget::correction::CorrectionReport;
 use flyball_budget::report::SloReport;
 use flyball_budget::{Status, chart::Chart};
-use flyball_events::{Example, InputSummary};
+use flyball_events::{Example, InputSummary, remedy};
 use flyball_model::{Duration, Interval, Timestamp};
 
 /// The name and version of the JSON form.
@@ -155,6 +155,9 @@ pub struct RejectedReport {
     pub count: u64,
     /// The first few.
     pub examples: Vec<Example>,
+    /// What to do about them, where that is known; for people, who are shown it.
+    #[serde(skip)]
+    pub remedy: Option<&'static str>,
 }
 
 /// An SLO that could not be evaluated.
@@ -186,6 +189,7 @@ impl InputReport {
                     reason,
                     count: rejected.count,
                     examples: rejected.examples.clone(),
+                    remedy: remedy(reason, rejected),
                 })
                 .collect(),
             damage: input.damage.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use flyball_events::{Example, Mapping, ReadSummary, TimeReader};
+use flyball_events::{Example, Mapping, ReadSummary, TimeReader, lacks_time, remedy};
 use flyball_model::{Indicator, Slo};
 use flyball_query::{Measurement, listed, near_matches};
 use serde_json::Value;
@@ -31,20 +31,28 @@ pub(crate) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
         1 => "the only record could not be read".to_owned(),
         many => format!("none of the {} records could be read", count(many)),
     };
-    let mut hint = None;
+    let (mut key, mut remedies) = (None, Vec::new());
     // Writing to a text cannot fail.
     for input in &summary.inputs {
         for (reason, rejected) in input.rejects.iter() {
             let _ = write!(message, "\n  {}: {reason} ({})", input.name, count(rejected.count));
             for example in &rejected.examples {
-                let _ = write!(message, "\n    line {}: {}", example.line, example.excerpt);
-                hint = hint.or_else(|| time_key(example));
+                let column = example.column.map_or(String::new(), |column| format!(":{column}"));
+                let place = format!("{}:{}{column}", input.name, example.line);
+                let _ = write!(message, "\n    {place}: {}", example.excerpt);
+            }
+            remedies.extend(remedy(reason, rejected));
+            if lacks_time(reason) {
+                key = key.or_else(|| rejected.examples.iter().find_map(time_key));
             }
         }
     }
+    if let Some(remedy) = remedies.first() {
+        anyhow::bail!("{message}\nhint: {remedy}");
+    }
     let formats = || summary.inputs.iter().filter_map(|input| input.format.as_deref());
     let is_log = !formats().any(|format| matches!(format, "ndjson" | "csv" | "tsv"));
-    let hint = match hint {
+    let hint = match key {
         Some(key) if formats().any(|format| format == "ndjson") => {
             format!("`{key}` may be the time of an event: --map {key}=time")
         }

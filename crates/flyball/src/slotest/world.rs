@@ -318,7 +318,7 @@ fn events(
     match &step.content.what {
         What::File(path) => {
             let pattern = directory.join(path).display().to_string();
-            let inputs = expand(&[pattern]).map_err(|error| at(place, &error))?;
+            let inputs = expand(&[pattern]).map_err(|error| at(place, &error))?.inputs;
             let mut failed = None;
             read(&inputs, &options, &mut |_| {}, &mut |batch| match sink(batch) {
                 Ok(()) => ControlFlow::Continue(()),

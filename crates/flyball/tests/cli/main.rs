@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod html;
+mod inputs;
 mod query;
 mod replay;
 mod run;

@@ -442,7 +442,7 @@ fn inputs_that_have_nothing_to_do_with_the_slo_are_told() {
     let ran = run(&["when.ndjson"]);
     assert_eq!(ran.code, 2, "{}", ran.out);
     assert!(ran.err.contains("hint: `at.when` may be the time of an event"), "{}", ran.err);
-    assert!(ran.err.contains("line 1: {"), "{}", ran.err);
+    assert!(ran.err.contains("    when.ndjson:1: {"), "{}", ran.err);
     // A rename that leads from nowhere, and one to a name that events have themselves.
     let ran = run(&["--map", "statsu=http.response.status_code", "events.ndjson"]);
     assert!(ran.err.contains("no event has `statsu`; did you mean status?"), "{}", ran.err);

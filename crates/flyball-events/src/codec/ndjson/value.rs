@@ -18,9 +18,9 @@ pub(super) struct Fault {
     pub(super) reason: &'static str,
 }
 
-pub(super) const NOT_AN_OBJECT: &str = "not a JSON object";
+pub(crate) const NOT_AN_OBJECT: &str = "not a JSON object";
 pub(super) const BOM_INSIDE: &str = "a byte order mark inside the input";
-pub(super) const CUT_OFF: &str = "the line ends inside the object";
+pub(crate) const CUT_OFF: &str = "the line ends inside the object";
 pub(super) const TOO_DEEP: &str = "nested deeper than 64 levels";
 pub(super) const CONTROL: &str = "a control character in a string";
 pub(super) const ESCAPE: &str = "not an escape of JSON";

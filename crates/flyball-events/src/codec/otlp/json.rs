@@ -8,6 +8,7 @@
 
 mod document;
 mod model;
+mod path;
 
 use std::io::{self, Read};
 
@@ -16,6 +17,7 @@ use crate::batch::BatchBuilder;
 use crate::codec::{Decoded, StreamCodec};
 use document::{Document, Documents};
 use model::Request;
+use path::path;
 
 const NOT_OTLP: &str = "no resourceSpans or resourceLogs: not OTLP traces or logs";
 const NOT_JSON: &str = "not JSON";
@@ -65,10 +67,18 @@ fn whole(bytes: &[u8], first: u64, rows: &mut Rows<'_>) {
     let request: Request<'_> = match serde_json::from_str(text) {
         Ok(request) => request,
         Err(error) => {
-            let reason = if error.is_data() { NOT_SHAPED } else { NOT_JSON };
-            let line = first + (error.line() as u64).saturating_sub(1);
-            let shown = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
-            return rows.reject(reason, (line, Some(error.column() as u64)), shown.as_bytes());
+            let (line, column) = (error.line().saturating_sub(1), error.column());
+            let place = (first + line as u64, Some(column as u64));
+            if !error.is_data() {
+                let shown = text.lines().nth(line).unwrap_or_default();
+                return rows.reject(NOT_JSON, place, shown.as_bytes());
+            }
+            // A document is mostly one long line: its beginning would not show the field.
+            let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+            let message = error.to_string();
+            let what = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
+            let shown = format!("{}: {what}", path(text, before + column));
+            return rows.reject(NOT_SHAPED, place, shown.as_bytes());
         }
     };
     let at = (first, None);

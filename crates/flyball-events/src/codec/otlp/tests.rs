@@ -229,6 +229,38 @@ fn documents_that_cannot_be_read_do_not_hide_the_next() {
 }
 
 #[test]
+fn a_value_of_another_type_is_named_with_its_field() {
+    let document = |field: &str| {
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"kind":2}},{{"name":"a",{field},"x":1}}]}}]}}]}}"#
+        )
+    };
+    let span = "resourceSpans[0].scopeSpans[0].spans[1]";
+    for (field, shown) in [
+        (r#""kind":"two""#, "kind: `two` is not an integer"),
+        (r#""startTimeUnixNano":"-1""#, "startTimeUnixNano: -1 is out of range"),
+        (r#""startTimeUnixNano":-1"#, "startTimeUnixNano: -1 is out of range"),
+        (r#""endTimeUnixNano":1.5"#, "endTimeUnixNano: 1.5 is not an integer"),
+        (
+            r#""attributes":[{"value":{"doubleValue":"x"}}]"#,
+            "attributes[0].value.doubleValue: `x` is not a number",
+        ),
+    ] {
+        let text = document(field);
+        let (_, decoded) = json(text.as_bytes());
+        let (reason, example) = decoded.rejects.first().unwrap();
+        assert_eq!(reason, "JSON that is not shaped as OTLP", "{field}");
+        assert_eq!(example.excerpt, format!("{span}.{shown}"));
+        let end = text.find(field).unwrap() + field.trim_end_matches(['}', ']']).len();
+        assert_eq!(example.column, Some(end as u64), "{field}");
+        // Over many lines the place is the line's.
+        let (_, decoded) = json(text.replace(",{", ",\n{").as_bytes());
+        let (_, example) = decoded.rejects.first().unwrap();
+        assert_eq!((example.line, &*example.excerpt), (2, &*format!("{span}.{shown}")));
+    }
+}
+
+#[test]
 fn deep_nesting_and_large_lengths_are_refused_without_being_followed() {
     let nested = format!("{{\"resourceLogs\":{}", "[".repeat(1 << 20));
     assert_eq!(json(nested.as_bytes()).1.rejects.total(), 1);

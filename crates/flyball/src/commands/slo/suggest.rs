@@ -19,6 +19,7 @@ use std::ops::ControlFlow;
 use super::print;
 use crate::commands::replay::now;
 use crate::input::{Bar, InputArgs};
+use crate::output::words::plural;
 use crate::replay::{Times, tell_unread};
 use crate::{Exit, talk};
 use choose::{Choice, Windows, choose};
@@ -94,8 +95,8 @@ pub(super) fn run(args: &SuggestArgs) -> anyhow::Result<Exit> {
     }
     if history.services_left_out() > 0 {
         talk::warning(&format!(
-            "{} events of further services are left out; {} services are kept",
-            history.services_left_out(),
+            "{} of further services left out; {} services are kept",
+            plural(history.services_left_out(), "event", "events"),
             history::SERVICES_MAX
         ));
     }

@@ -5,7 +5,7 @@ use std::fmt::{Result, Write};
 use super::super::words;
 use super::super::words::plural;
 use super::table::{Cell, Column, Table, number, text, time};
-use super::text::Safe;
+use super::text::{Marked, Safe};
 use crate::replay::ReplayReport;
 
 /// Inputs listed one by one at most.
@@ -37,7 +37,7 @@ pub(super) fn write(out: &mut String, report: &ReplayReport) -> Result {
     let mut table = Table::open(out, "", "", &COLUMNS)?;
     for input in report.inputs.iter().take(INPUTS_MAX) {
         let moment = |at: Option<_>| Cell::from(at.map_or_else(|| "–".to_owned(), words::moment));
-        let format = input.format.as_deref().unwrap_or("empty");
+        let format = words::format(input);
         let packed = match input.compression.as_str() {
             "none" => String::new(),
             compression => format!(", {compression}"),
@@ -58,7 +58,8 @@ pub(super) fn write(out: &mut String, report: &ReplayReport) -> Result {
     }
     table.close();
     if report.inputs.len() > INPUTS_MAX {
-        write!(out, "<p>… and {} more inputs.</p>", report.inputs.len() - INPUTS_MAX)?;
+        let more = (report.inputs.len() - INPUTS_MAX) as u64;
+        write!(out, "<p>… and {}.</p>", plural(more, "more input", "more inputs"))?;
     }
     for input in report
         .inputs
@@ -87,7 +88,11 @@ pub(super) fn write(out: &mut String, report: &ReplayReport) -> Result {
                     Safe(&example.excerpt)
                 )?;
             }
-            out.push_str("</ul></details>");
+            out.push_str("</ul>");
+            if let Some(remedy) = rejected.remedy {
+                write!(out, "<p>{}</p>", Marked(remedy))?;
+            }
+            out.push_str("</details>");
         }
     }
     out.push_str("</section>\n");

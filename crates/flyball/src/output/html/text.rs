@@ -16,22 +16,33 @@ pub(super) struct Safe<'a>(pub(super) &'a str);
 impl fmt::Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        for c in self.0.chars() {
+        for c in self.0.chars().map(words::visible) {
             match c {
                 '&' => f.write_str("&amp;")?,
                 '<' => f.write_str("&lt;")?,
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                '\n' | '\t' => f.write_char(' ')?,
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                    f.write_char('\u{fffd}')?;
-                }
-                c if c.is_control() => f.write_char('\u{fffd}')?,
                 c => f.write_char(c)?,
             }
         }
         Ok(())
+    }
+}
+
+/// A text of ours with the user's words in backticks, which become code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marked<'a>(pub(super) &'a str);
+
+impl fmt::Display for Marked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, after)) = rest.split_once('`') {
+            let Some((code, after)) = after.split_once('`') else { break };
+            write!(f, "{}<code>{}</code>", Safe(before), Safe(code))?;
+            rest = after;
+        }
+        write!(f, "{}", Safe(rest))
     }
 }
 
@@ -102,6 +113,10 @@ mod tests {
         assert_eq!(
             Safe("<script>alert('1' & \"2\")</script>").to_string(),
             "&lt;script&gt;alert(&#39;1&#39; &amp; &quot;2&quot;)&lt;/script&gt;"
+        );
+        assert_eq!(
+            Marked("`a` is <b>, `<i>` not `").to_string(),
+            "<code>a</code> is &lt;b&gt;, <code>&lt;i&gt;</code> not `"
         );
         assert_eq!(Safe("a\u{202e}b\0c\nd").to_string(), "a\u{fffd}b\u{fffd}c d");
     }

@@ -282,45 +282,49 @@ struct Number<T>(T);
 
 impl<'de, T: TryFrom<i128> + Default> Deserialize<'de> for Number<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wide = deserializer.deserialize_any(Digits)?;
-        T::try_from(wide).map(Self).map_err(|_| D::Error::custom("an integer out of its range"))
+        deserializer.deserialize_any(Digits(PhantomData)).map(Self)
     }
 }
 
-struct Digits;
+/// Refuses within the visit, so that the error's place is the number's.
+struct Digits<T>(PhantomData<T>);
 
-impl Visitor<'_> for Digits {
-    type Value = i128;
+impl<T: TryFrom<i128>> Digits<T> {
+    fn fit<E: Error>(value: i128) -> Result<T, E> {
+        T::try_from(value).map_err(|_| E::custom(format!("{value} is out of range")))
+    }
+}
+
+impl<T: TryFrom<i128> + Default> Visitor<'_> for Digits<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an integer, as a number or a string")
     }
 
-    fn visit_unit<E>(self) -> Result<i128, E> {
-        Ok(0)
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::default())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<i128, E> {
-        Ok(value.into())
+    fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
+        Self::fit(value.into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<i128, E> {
-        Ok(value.into())
+    fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
+        Self::fit(value.into())
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<i128, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
         if value.fract() != 0.0 || value.abs() >= 1.9e19 {
-            return Err(E::custom("not an integer"));
+            return Err(E::custom(format!("{value} is not an integer")));
         }
         #[expect(clippy::cast_possible_truncation, reason = "whole and bounded")]
-        Ok(value as i128)
+        Self::fit(value as i128)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<i128, E> {
-        match text.parse() {
-            Ok(value) => Ok(value),
-            Err(_) => enum_number(text).ok_or_else(|| E::custom("not an integer")),
-        }
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        let value = text.parse().ok().or_else(|| enum_number(text));
+        Self::fit(value.ok_or_else(|| E::custom(format!("`{text}` is not an integer")))?)
     }
 }
 
@@ -430,7 +434,7 @@ impl<'de> Deserialize<'de> for Double {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Double, E> {
-                text.parse().map(Double).map_err(|_| E::custom("not a number"))
+                text.parse().map(Double).map_err(|_| E::custom(format!("`{text}` is not a number")))
             }
         }
         deserializer.deserialize_any(Decimals)

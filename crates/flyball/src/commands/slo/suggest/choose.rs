@@ -13,7 +13,7 @@ use flyball_budget::alert::exceeds;
 use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
 
 use super::history::{Cell, SIGNALS, Service, THRESHOLDS};
-use crate::output::words::{self, count};
+use crate::output::words::{self, count, plural};
 
 /// Targets of availability, in hundredths of a per cent, the strictest first.
 const AVAILABILITY: [u64; 8] = [9_999, 9_995, 9_990, 9_950, 9_900, 9_700, 9_500, 9_000];
@@ -207,8 +207,8 @@ fn keeps(
         ));
     }
     if !exceeds(valid - bad, valid, target.share().to_f64(), CONFIDENCE) {
-        let (valid, bad) = (count(valid), count(bad));
-        return Err(format!("{valid} events with {bad} bad are too few to tell"));
+        let (valid, bad) = (plural(valid, "event", "events"), count(bad));
+        return Err(format!("{valid} with {bad} bad are too few to tell"));
     }
     let stretch = stretch(service.first, service.last);
     let budget = target.error_budget().to_f64();

@@ -219,7 +219,7 @@ fn unique(label: &str, taken: &mut BTreeSet<String>) -> String {
 }
 
 fn short(text: &str, chars: usize) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(chars).collect()
+    text.chars().map(words::visible).take(chars).collect()
 }
 
 /// `250 ms`, `1.5 s`.
@@ -324,7 +324,11 @@ pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary, window: Durat
     let names: Vec<&str> = summary.inputs.iter().map(|input| input.name.as_str()).collect();
     comment(
         &mut out,
-        &format!("Inputs: {} events in {}.", count(summary.events()), names.join(", ")),
+        &format!(
+            "Inputs: {} in {}.",
+            words::plural(summary.events(), "event", "events"),
+            names.join(", ")
+        ),
     );
     for service in documents {
         out.push_str("#\n");
@@ -348,7 +352,7 @@ pub(super) fn yaml(documents: &[Documents], summary: &ReadSummary, window: Durat
 }
 
 fn comment(out: &mut String, text: &str) {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = text.chars().map(words::visible).collect();
     let _ = writeln!(out, "# {text}");
 }
 
