@@ -6,22 +6,24 @@
 //! coarsened to the next width of the ladder.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::rc::Rc;
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use flyball_events::TIME_COLUMN;
 use flyball_model::{Duration, EventSli, GoodOrBad, Slice, Slot, Tally, Timestamp};
 
 use crate::error::{PredicateError, QueryError};
 use crate::names::near_matches;
-use crate::predicate::{Answers, PredicateId, PredicateSet};
-use crate::truth::{Truth, words};
+use crate::predicate::PredicateSet;
 
+mod order;
+mod sli;
 mod slices;
 mod slots;
 
+use order::{order_by_key, order_by_slot, reorder, runs};
+use sli::{EventBits, SliCounts};
 use slices::{SliceCodes, slice_codes};
 use slots::SlotCounts;
 pub use slots::SlotLadder;
@@ -84,29 +86,6 @@ pub struct Tallier {
     services: BTreeSet<String>,
     outside: u64,
     after_end: u64,
-}
-
-#[derive(Debug)]
-struct SliCounts {
-    total: PredicateId,
-    side: PredicateId,
-    side_is_bad: bool,
-    by: Vec<String>,
-    slice_limit: usize,
-    counts: SlotCounts,
-    slices: Vec<SlotCounts>,
-    known: HashMap<Vec<Option<String>>, usize>,
-    /// The slice that takes what is past the limit, once it is reached.
-    overflow: Option<usize>,
-    over_slice_limit: u64,
-}
-
-/// Rows `start..end` of a batch fall into `slot`.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    slot: Slot,
-    start: usize,
-    end: usize,
 }
 
 impl Tallier {
@@ -380,7 +359,8 @@ impl Tallier {
             })
             .collect();
         let order = order_by_key(slots, &keys, names.len() + 1);
-        let (batch, slots, keys) = reorder(batch, slots, &keys, order)?;
+        let (batch, slots, keys) =
+            reorder(batch, slots, &keys, order).map_err(|error| internal(&error))?;
         let mut start = 0;
         while start < keys.len() {
             let key = keys[start];
@@ -401,7 +381,8 @@ impl Tallier {
         slots: &[Slot],
         order: Option<Vec<u32>>,
     ) -> Result<(), QueryError> {
-        let (batch, slots, _) = reorder(batch, slots, &[], order)?;
+        let (batch, slots, _) =
+            reorder(batch, slots, &[], order).map_err(|error| internal(&error))?;
         self.count(slis, &batch, &slots)
     }
 
@@ -471,181 +452,6 @@ pub enum SliPart {
     Total,
     /// The one that says which of them are good, or bad.
     Side,
-}
-
-/// Which rows of a batch are valid and which of those are good, for one SLI.
-struct EventBits {
-    total: Rc<Truth>,
-    side: Rc<Truth>,
-    side_is_bad: bool,
-}
-
-impl EventBits {
-    /// `None` when no row is valid.
-    fn of(
-        sli: &SliCounts,
-        predicates: &mut PredicateSet,
-        batch: &RecordBatch,
-        answers: &mut Answers,
-    ) -> Result<Option<Self>, (SliPart, QueryError)> {
-        let mut evaluate =
-            |part, id| predicates.evaluate(id, batch, answers).map_err(|error| (part, error));
-        let total = evaluate(SliPart::Total, sli.total)?;
-        if total.yes.iter().all(|word| *word == 0) {
-            return Ok(None);
-        }
-        let side = evaluate(SliPart::Side, sli.side)?;
-        Ok(Some(Self { total, side, side_is_bad: sli.side_is_bad }))
-    }
-
-    /// The valid, good and undecided rows among those that `mask` selects of a word.
-    #[inline]
-    fn word(&self, at: usize, mask: u64) -> [u64; 3] {
-        let valid = self.total.yes[at] & mask;
-        let (yes, no) = (self.side.yes[at], self.side.no[at]);
-        let good = if self.side_is_bad { no } else { yes };
-        [valid, valid & good, valid & !(yes | no)]
-    }
-
-    fn tally(&self, start: usize, end: usize) -> Tally {
-        let mut sums = [0; 3];
-        for (at, mask) in words(start, end) {
-            for (sum, bits) in sums.iter_mut().zip(self.word(at, mask)) {
-                *sum += u64::from(bits.count_ones());
-            }
-        }
-        let [valid, good, undecided] = sums;
-        Tally::with_undecided(valid, good, undecided).unwrap_or_default()
-    }
-}
-
-impl SliCounts {
-    fn slots(&self) -> usize {
-        self.counts.len() + self.slices.iter().map(SlotCounts::len).sum::<usize>()
-    }
-
-    fn count_slices(&mut self, bits: &EventBits, runs: &[Run], codes: &SliceCodes) {
-        // Local codes become slices of this SLI when they are first met with a valid event.
-        let mut slices: Vec<Option<usize>> = vec![None; codes.values.len()];
-        let mut sums = vec![Tally::EMPTY; codes.values.len()];
-        let mut met = Vec::new();
-        for run in runs {
-            for row in run.start..run.end {
-                let tally = bits.tally(row, row + 1);
-                if tally.is_empty() {
-                    continue;
-                }
-                let code = codes.rows[row] as usize;
-                if sums[code].is_empty() {
-                    met.push(code);
-                }
-                sums[code] = sums[code].plus(tally);
-            }
-            for code in met.drain(..) {
-                let tally = std::mem::take(&mut sums[code]);
-                let slice = match slices[code] {
-                    Some(slice) => slice,
-                    None => *slices[code].insert(self.slice(&codes.values[code])),
-                };
-                if self.overflow == Some(slice) {
-                    self.over_slice_limit += tally.valid();
-                }
-                self.slices[slice].add(run.slot, tally);
-            }
-        }
-    }
-
-    /// The slice with these values; the overflow once the limit is reached.
-    fn slice(&mut self, values: &[Option<String>]) -> usize {
-        if let Some(slice) = self.known.get(values) {
-            return *slice;
-        }
-        if self.known.len() < self.slice_limit {
-            let slice = self.new_slice();
-            self.known.insert(values.to_vec(), slice);
-            return slice;
-        }
-        let overflow = self.overflow.unwrap_or_else(|| self.new_slice());
-        self.overflow = Some(overflow);
-        overflow
-    }
-
-    fn new_slice(&mut self) -> usize {
-        self.slices.push(SlotCounts::default());
-        self.slices.len() - 1
-    }
-}
-
-/// Stretches of neighbouring rows in the same slot.
-fn runs(slots: &[Slot]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (row, slot) in slots.iter().enumerate() {
-        match runs.last_mut() {
-            Some(run) if run.slot == *slot => run.end = row + 1,
-            _ => runs.push(Run { slot: *slot, start: row, end: row + 1 }),
-        }
-    }
-    runs
-}
-
-/// The order of rows by slot; `None` when they are in that order already.
-fn order_by_slot(slots: &[Slot]) -> Option<Vec<u32>> {
-    if slots.is_sorted() {
-        return None;
-    }
-    let mut order: Vec<u32> = (0..u32::try_from(slots.len()).ok()?).collect();
-    order.sort_by_key(|row| slots[*row as usize]);
-    Some(order)
-}
-
-/// The order of rows by key, each below `keys_len`, and then slot; `None` when they are in that
-/// order already.
-fn order_by_key(slots: &[Slot], keys: &[u32], keys_len: usize) -> Option<Vec<u32>> {
-    // There are few keys, and rows mostly come in the order of their slots: count, then place.
-    let mut starts = vec![0; keys_len + 1];
-    for key in keys {
-        starts[*key as usize + 1] += 1;
-    }
-    for at in 1..starts.len() {
-        starts[at] += starts[at - 1];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0; keys.len()];
-    for (key, row) in keys.iter().zip(0..) {
-        let at = &mut next[*key as usize];
-        order[*at] = row;
-        *at += 1;
-    }
-    let slot = |row: &u32| slots[*row as usize];
-    for range in starts.windows(2) {
-        let rows = &mut order[range[0]..range[1]];
-        if !rows.is_sorted_by_key(slot) {
-            rows.sort_by_key(slot);
-        }
-    }
-    (!order.is_sorted()).then_some(order)
-}
-
-type Reordered = (RecordBatch, Vec<Slot>, Vec<u32>);
-
-fn reorder(
-    batch: &RecordBatch,
-    slots: &[Slot],
-    keys: &[u32],
-    order: Option<Vec<u32>>,
-) -> Result<Reordered, QueryError> {
-    let Some(order) = order else {
-        return Ok((batch.clone(), slots.to_vec(), keys.to_vec()));
-    };
-    let slots = order.iter().map(|row| slots[*row as usize]).collect();
-    let keys = if keys.is_empty() {
-        Vec::new()
-    } else {
-        order.iter().map(|row| keys[*row as usize]).collect()
-    };
-    let batch =
-        take_record_batch(batch, &UInt32Array::from(order)).map_err(|error| internal(&error))?;
-    Ok((batch, slots, keys))
 }
 
 fn internal(error: &dyn std::fmt::Display) -> QueryError {
