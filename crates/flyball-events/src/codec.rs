@@ -9,6 +9,8 @@ mod infer;
 pub(crate) mod ndjson;
 pub(crate) mod otlp;
 pub(crate) mod parquet;
+pub(crate) mod remote_write;
+pub(crate) mod wire;
 
 use std::io::Read;
 

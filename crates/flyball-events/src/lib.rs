@@ -12,6 +12,7 @@ mod column;
 mod format;
 mod read;
 mod reject;
+mod sample;
 mod semantic;
 mod time;
 
@@ -22,6 +23,7 @@ pub use codec::ndjson::NdjsonCodec;
 pub use codec::otlp::json::OtlpJsonCodec;
 pub use codec::otlp::protobuf::OtlpProtobufCodec;
 pub use codec::parquet::ParquetCodec;
+pub use codec::remote_write::{RemoteWrite, RemoteWriteVersion};
 pub use codec::{Decoded, LineCodec, StreamCodec};
 pub use column::TWIN_SUFFIX;
 pub use format::{Codec, Format, FormatError, NewLineCodec, SeekableCodec, Splitter};
@@ -30,5 +32,6 @@ pub use read::{
     ReadSummary, expand, lacks_time, read, read_mapped, remedy,
 };
 pub use reject::{Example, Rejected, Rejects};
+pub use sample::{Buckets, Histogram, MetricKind, NAME_LABEL, Reset, Sample, SampleValue, Series};
 pub use semantic::{Mapping, MappingError};
 pub use time::{TimeReader, epoch_nanos, epoch_nanos_float, epoch_nanos_int};

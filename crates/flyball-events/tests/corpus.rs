@@ -49,3 +49,8 @@ fn otlp_proto() -> anyhow::Result<()> {
 fn parquet() -> anyhow::Result<()> {
     each("parquet", common::parquet)
 }
+
+#[test]
+fn remote_write() -> anyhow::Result<()> {
+    each("remote_write", common::remote_write)
+}

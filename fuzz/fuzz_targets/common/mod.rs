@@ -4,7 +4,9 @@
 use std::io::{Seek, Write};
 use std::sync::Arc;
 
-use flyball_events::{BatchBuilder, Codec, Decoded, Format, Projection, TimeRule};
+use flyball_events::{
+    BatchBuilder, Codec, Decoded, Format, Projection, RemoteWrite, RemoteWriteVersion, TimeRule,
+};
 
 /// Lines of several formats, and format strings themselves: the first line is a format, the rest
 /// is read with it and with the built-in ones.
@@ -51,6 +53,15 @@ pub(crate) fn otlp_proto(data: &[u8]) {
 /// Any bytes as a Parquet file.
 pub(crate) fn parquet(data: &[u8]) {
     decode("parquet", data);
+}
+
+/// Any bytes as requests of remote write: what is taken is no more than what was sent.
+pub(crate) fn remote_write(data: &[u8]) {
+    for version in [RemoteWriteVersion::V1, RemoteWriteVersion::V2] {
+        let Ok(write) = RemoteWrite::decode(version, data) else { continue };
+        let samples: usize = write.series.iter().map(|series| series.samples.len()).sum();
+        assert!(samples <= data.len());
+    }
 }
 
 /// Decodes `data` as the format `name`, if that is one: every event is a row of a batch.

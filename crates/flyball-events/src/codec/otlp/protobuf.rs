@@ -16,13 +16,12 @@ use std::io::{self, Read};
 
 use super::{Any, Attribute, Log, MESSAGE_BYTES_MAX, METRICS, Memory, Origin, Rows, Span, hex};
 use crate::batch::BatchBuilder;
+use crate::codec::wire::{Fault, Fields, MALFORMED, Wire, text, varint};
 use crate::codec::{Decoded, StreamCodec};
 
 const TRUNCATED: &str = "the input ends inside a message";
 const TOO_LONG: &str = "a message longer than 32 MiB";
 const NOT_OTLP: &str = "not a message of OTLP traces or logs";
-const MALFORMED: &str = "a malformed message";
-const NOT_UTF8: &str = "a text that is not UTF-8";
 const TOO_DEEP: &str = "a value nested deeper than 32 levels";
 
 /// Lists and maps within each other.
@@ -30,9 +29,6 @@ const DEPTH_MAX: usize = 32;
 
 /// Bytes of a message that are shown.
 const EXCERPT_BYTES: usize = 48;
-
-/// Why a message is refused.
-type Fault = &'static str;
 
 /// Decodes OTLP in protobuf.
 #[derive(Debug, Default)]
@@ -433,78 +429,4 @@ fn any(message: &[u8], depth: usize) -> Result<Any<'_>, Fault> {
         };
     }
     Ok(value)
-}
-
-fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
-    simdutf8::basic::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| NOT_UTF8)
-}
-
-/// A value as it stands on the wire.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Wire<'a> {
-    Varint(u64),
-    Fixed64(u64),
-    Fixed32,
-    Bytes(&'a [u8]),
-}
-
-/// The fields of a message, one after the other; ends after the first fault.
-struct Fields<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    #[inline]
-    fn next(&mut self) -> Option<Result<(u64, Wire<'a>), Fault>> {
-        if self.bytes.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_none() {
-            self.bytes = &[];
-        }
-        Some(field.ok_or(MALFORMED))
-    }
-
-    #[inline]
-    fn field(&mut self) -> Option<(u64, Wire<'a>)> {
-        let (key, rest) = varint(self.bytes)?;
-        let (wire, rest) = match key & 7 {
-            0 => {
-                let (value, rest) = varint(rest)?;
-                (Wire::Varint(value), rest)
-            }
-            1 => {
-                let (value, rest) = rest.split_first_chunk()?;
-                (Wire::Fixed64(u64::from_le_bytes(*value)), rest)
-            }
-            2 => {
-                let (len, rest) = varint(rest)?;
-                let (value, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-                (Wire::Bytes(value), rest)
-            }
-            5 => (Wire::Fixed32, rest.split_first_chunk::<4>()?.1),
-            // Groups were never used by OTLP.
-            _ => return None,
-        };
-        self.bytes = rest;
-        (key >> 3 > 0).then_some((key >> 3, wire))
-    }
-}
-
-/// A varint and what follows it; `None` when it is cut off or longer than 64 bits.
-#[inline]
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0_u64;
-    for (index, byte) in bytes.iter().enumerate().take(10) {
-        let part = u64::from(byte & 0x7F);
-        if index == 9 && part > 1 {
-            return None;
-        }
-        value |= part << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((value, &bytes[index + 1..]));
-        }
-    }
-    None
 }
