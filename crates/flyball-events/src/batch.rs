@@ -203,12 +203,21 @@ impl BatchBuilder {
         }
     }
 
-    /// Sets a number that is not a 64-bit integer; `text` is how it was written.
+    /// Sets a number that is not a 64-bit integer; `text` is how it was written. Among texts it
+    /// becomes its shortest decimal form.
     #[inline]
     pub fn set_float(&mut self, column: ColumnId, value: f64, text: &str) {
         let row = self.rows;
         if let Some(column) = self.cell(column) {
             column.set_float(row, value, text);
+        }
+    }
+
+    /// Sets a number of a source without types: among texts it stays as it was written.
+    pub(crate) fn set_written(&mut self, column: ColumnId, value: f64, text: &str) {
+        let row = self.rows;
+        if let Some(column) = self.cell(column) {
+            column.set_written(row, value, text);
         }
     }
 

@@ -3,6 +3,7 @@
 //! The type is that of the first value; what does not fit goes into a text twin, so nothing is
 //! dropped. Missing values cost nothing: a column is padded with nulls only when it is next set.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -221,7 +222,7 @@ impl Column {
     #[inline]
     pub(crate) fn set_float(&mut self, row: usize, value: f64, text: &str) {
         match &mut self.values {
-            Values::Text(interned) => interned.push(text),
+            Values::Text(interned) => interned.push(&text_of(value, text)),
             _ if !value.is_finite() => return self.set_twin(row, text),
             Values::Float(values) => values.push(value),
             Values::Unknown => {
@@ -243,12 +244,21 @@ impl Column {
                 floats.push(value);
                 self.values = Values::Float(floats);
             }
-            Values::Bool(_) => return self.set_twin(row, text),
+            Values::Bool(_) => return self.set_twin(row, &text_of(value, text)),
         }
         self.mark();
         if matches!(self.values, Values::Float(_)) && is_wide_integer(text) {
             self.twin.push((row, text.to_owned()));
         }
+    }
+
+    /// As [`Self::set_float`], for sources without types: among texts it stays as it was written,
+    /// since it may be one of them.
+    pub(crate) fn set_written(&mut self, row: usize, value: f64, text: &str) {
+        if matches!(self.values, Values::Text(_) | Values::Bool(_)) {
+            return self.set_text(row, text);
+        }
+        self.set_float(row, value, text);
     }
 
     #[inline]
@@ -353,6 +363,17 @@ impl Column {
             out.push((Field::new(name, DataType::Utf8, true), Arc::new(array) as ArrayRef));
         }
         out
+    }
+}
+
+/// One number has one text, whatever column it stands in: its shortest decimal form, or the text
+/// it was `written` as if a double does not hold it.
+fn text_of(value: f64, written: &str) -> Cow<'_, str> {
+    if value.is_finite() && !is_wide_integer(written) {
+        // Adding zero makes a negative zero positive.
+        Cow::Owned((value + 0.0).to_string())
+    } else {
+        Cow::Borrowed(written)
     }
 }
 

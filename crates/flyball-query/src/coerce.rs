@@ -7,26 +7,27 @@
 //!   values, a quoted text texts. A value that cannot be read as that type is unknown.
 //! - Two attributes are equal if their texts are, and in order as numbers if both are numbers,
 //!   otherwise as texts.
-//! - Arithmetic is done on numbers, division in doubles; nothing is divided by zero.
+//! - Arithmetic is done on numbers, division in doubles; nothing is divided by zero. `greatest` and
+//!   `least` take numbers.
+//! - Where one of several values is taken (`coalesce`, `CASE`) they are as they are if they are of
+//!   one kind, else their texts.
 //!
 //! What a value is as another type is decided in [`crate::value`] alone.
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::functions::core::expr_fn::nullif;
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{Case, Cast, InList, ScalarFunction, TryCast};
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, ExprSchemable, Operator, binary_expr, cast, lit, not, try_cast, when,
+    Between, BinaryExpr, Expr, ExprSchemable, Operator, binary_expr, cast, lit, not, when,
 };
 
 use crate::error::PredicateError;
-use crate::value::{Kind, is_text_of_number, number_of, text_of, truth_of};
+use crate::value::{Kind, decimal_of, is_text_of_number, number_of, text_of, truth_of};
 
 /// From here on not every integer is a double: 2⁵³.
 const WIDE: u64 = 1 << 53;
-/// Holds every 64-bit integer, and the decimals that people write.
-const DECIMAL: DataType = DataType::Decimal128(38, 8);
 
 /// Inserts the changes of type that make a term mean what it says; answers what in it can mean
 /// nothing with these types as well.
@@ -59,6 +60,16 @@ pub(crate) fn coerce(expr: Expr, schema: &DFSchema) -> Result<(Expr, Option<Pred
             Expr::IsNotTrue(inner) => Expr::IsNotTrue(Box::new(truth_of(*inner, schema)?)),
             Expr::IsNotFalse(inner) => Expr::IsNotFalse(Box::new(truth_of(*inner, schema)?)),
             Expr::IsNotUnknown(inner) => Expr::IsNotUnknown(Box::new(truth_of(*inner, schema)?)),
+            Expr::Case(case) => branches(case, schema)?,
+            Expr::ScalarFunction(call) => function(call, schema, &mut fault)?,
+            Expr::Cast(Cast { expr, field }) => {
+                let expr = Box::new(as_kind(*expr, Kind::of(field.data_type()), schema)?);
+                Expr::Cast(Cast { expr, field })
+            }
+            Expr::TryCast(TryCast { expr, field }) => {
+                let expr = Box::new(as_kind(*expr, Kind::of(field.data_type()), schema)?);
+                Expr::TryCast(TryCast { expr, field })
+            }
             other => return Ok(Transformed::no(other)),
         }))
     })?;
@@ -91,6 +102,73 @@ fn negated_if(negated: bool, expr: Expr) -> Expr {
     if negated { not(expr) } else { expr }
 }
 
+/// `expr` as a value of `kind`.
+fn as_kind(expr: Expr, kind: Kind, schema: &DFSchema) -> Result<Expr> {
+    match kind {
+        Kind::Number => number_of(expr, schema),
+        Kind::Truth => truth_of(expr, schema),
+        Kind::Text => text_of(expr, schema),
+        Kind::Null | Kind::Other => Ok(expr),
+    }
+}
+
+/// Values of which one is taken, as they are if they are of one kind, else all as texts.
+fn alike(values: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let kinds = values.iter().map(|value| kind(value, schema)).collect::<Result<Vec<_>>>()?;
+    let mut known = kinds.iter().filter(|kind| **kind != Kind::Null);
+    let first = known.next();
+    if known.all(|kind| Some(kind) == first) || kinds.contains(&Kind::Other) {
+        return Ok(values);
+    }
+    values.into_iter().map(|value| text_of(value, schema)).collect()
+}
+
+/// Functions that compare their arguments or return one of them. The engine would make all of them
+/// one type, and which one would depend on what it met.
+fn function(
+    call: ScalarFunction,
+    schema: &DFSchema,
+    fault: &mut Option<PredicateError>,
+) -> Result<Expr> {
+    let ScalarFunction { func, args } = call;
+    let args = match (func.name(), args.as_slice()) {
+        ("nullif", [value, other]) => {
+            let equal = comparison(value.clone(), Operator::Eq, other.clone(), schema, fault)?;
+            let null = ScalarValue::try_from(value.get_type(schema)?)?;
+            return when(equal, lit(null)).otherwise(value.clone());
+        }
+        ("coalesce" | "nvl", _) => alike(args, schema)?,
+        ("greatest" | "least", _) => {
+            args.into_iter().map(|arg| number_of(arg, schema)).collect::<Result<_>>()?
+        }
+        _ => args,
+    };
+    Ok(Expr::ScalarFunction(ScalarFunction { func, args }))
+}
+
+/// `CASE`: what it compares is compared as elsewhere, and what it yields is of one kind.
+fn branches(case: Case, schema: &DFSchema) -> Result<Expr> {
+    let Case { expr, when_then_expr, else_expr } = case;
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    for (condition, value) in when_then_expr {
+        conditions.push(match &expr {
+            Some(expr) => comparison(*expr.clone(), Operator::Eq, *condition, schema, &mut None)?,
+            None => truth_of(*condition, schema)?,
+        });
+        values.push(*value);
+    }
+    let has_else = else_expr.is_some();
+    values.extend(else_expr.map(|value| *value));
+    let mut values = alike(values, schema)?;
+    let else_expr = if has_else { values.pop().map(Box::new) } else { None };
+    let when_then_expr = conditions
+        .into_iter()
+        .zip(values)
+        .map(|(condition, value)| (Box::new(condition), Box::new(value)))
+        .collect();
+    Ok(Expr::Case(Case { expr: None, when_then_expr, else_expr }))
+}
+
 fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
     let kinds = [kind(&left, schema)?, kind(&right, schema)?];
     let is_of_numbers = |kind: &Kind| matches!(kind, Kind::Number | Kind::Text | Kind::Null);
@@ -99,7 +177,7 @@ fn arithmetic(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Resul
     }
     let as_number = |expr: Expr, kind| match kind {
         // The digits of a large identifier count here, and a double would lose the last.
-        Kind::Text if op == Operator::Modulo => Ok(try_cast(expr, DECIMAL)),
+        Kind::Text if op == Operator::Modulo => decimal_of(expr, schema),
         Kind::Text => number_of(expr, schema),
         _ => Ok(expr),
     };
@@ -151,12 +229,16 @@ fn against(
     }
     let expr = match Kind::of(&literal.data_type()) {
         Kind::Number if is_wide(&literal) && expr.get_type(schema)? != DataType::Int64 => {
-            return against_wide(text_of(expr, schema)?, op, literal, schema);
+            return against_wide(expr, op, literal, schema);
         }
         Kind::Number => number_of(expr, schema)?,
         Kind::Truth => truth_of(expr, schema)?,
         Kind::Text => match number_in(&literal) {
-            Some(number) if kind == Kind::Number && is_equality(op) => {
+            Some(number)
+                if kind == Kind::Number
+                    && is_equality(op)
+                    && (!is_wide(&number) || expr.get_type(schema)? == DataType::Int64) =>
+            {
                 return Ok(binary_expr(expr, op, lit(number)));
             }
             _ => text_of(expr, schema)?,
@@ -224,14 +306,11 @@ fn is_wide(literal: &ScalarValue) -> bool {
     }
 }
 
-/// A text against an integer that a double may not hold: equal by digits, in order as decimals.
-fn against_wide(text: Expr, op: Operator, literal: ScalarValue, schema: &DFSchema) -> Result<Expr> {
-    if is_equality(op) {
-        return Ok(binary_expr(text, op, lit(literal.to_string())));
-    }
-    let decimal = try_cast(text.clone(), DECIMAL);
+/// `expr` against an integer that a double may not hold.
+fn against_wide(expr: Expr, op: Operator, literal: ScalarValue, schema: &DFSchema) -> Result<Expr> {
+    let decimal = decimal_of(expr.clone(), schema)?;
     let exactly = binary_expr(decimal.clone(), op, lit(literal.clone()));
-    let roughly = binary_expr(number_of(text, schema)?, op, lit(literal));
+    let roughly = binary_expr(number_of(expr, schema)?, op, lit(literal));
     when(decimal.is_not_null(), exactly).otherwise(roughly)
 }
 
@@ -246,9 +325,14 @@ fn between_values(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> R
     if is_equality(op) {
         return Ok(as_texts);
     }
-    let (left, right) = (number_of(left, schema)?, number_of(right, schema)?);
-    let are_numbers = left.clone().is_not_null().and(right.clone().is_not_null());
-    when(are_numbers, binary_expr(left, op, right)).otherwise(as_texts)
+    let both = |of: fn(Expr, &DFSchema) -> Result<Expr>| {
+        let (left, right) = (of(left.clone(), schema)?, of(right.clone(), schema)?);
+        let are_known = left.clone().is_not_null().and(right.clone().is_not_null());
+        Ok::<_, DataFusionError>((are_known, binary_expr(left, op, right)))
+    };
+    let (are_decimals, as_decimals) = both(decimal_of)?;
+    let (are_numbers, as_numbers) = both(number_of)?;
+    when(are_decimals, as_decimals).when(are_numbers, as_numbers).otherwise(as_texts)
 }
 
 /// `expr IN (…)`: equal to any of the list, each item by its own type.
@@ -264,6 +348,9 @@ fn among(list: InList, schema: &DFSchema, fault: &mut Option<PredicateError>) ->
     let has_words = list.iter().any(|item| {
         matches!(item, Expr::Literal(ScalarValue::Utf8(Some(text)), _) if !is_text_of_number(text))
     });
+    // The engine makes a list one type: with a decimal in it, the widest integers lose digits.
+    let is_integer = |item: &Expr| matches!(item, Expr::Literal(ScalarValue::Int64(_), _));
+    let are_integers = expr.get_type(schema)? == DataType::Int64 && list.iter().all(is_integer);
     for item in list {
         let Expr::Literal(value, _) = &item else {
             others.push(between_values(*expr.clone(), Operator::Eq, item, schema)?);
@@ -271,11 +358,12 @@ fn among(list: InList, schema: &DFSchema, fault: &mut Option<PredicateError>) ->
         };
         misfits.extend(misfit(&expr, kind, Operator::Eq, value));
         match (Kind::of(&value.data_type()), number_in(value)) {
-            (Kind::Number, _) if is_wide(value) && expr.get_type(schema)? != DataType::Int64 => {
-                texts.push(lit(value.to_string()));
+            (Kind::Number, _) if are_integers || !is_wide(value) => {
+                numbers.push(item);
             }
-            (Kind::Number, _) => numbers.push(item),
-            (Kind::Text, Some(number)) if kind == Kind::Number => numbers.push(lit(number)),
+            (Kind::Text, Some(number)) if kind == Kind::Number && !is_wide(&number) => {
+                numbers.push(lit(number));
+            }
             (Kind::Text, _) => texts.push(item),
             _ => {
                 let item = value.clone();

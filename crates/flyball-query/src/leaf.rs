@@ -20,7 +20,7 @@ use flyball_events::TWIN_SUFFIX;
 use crate::coerce::coerce;
 use crate::compare::Comparison;
 use crate::error::{PredicateError, QueryError};
-use crate::predicate::refuse_changing;
+use crate::predicate::refuse_unfit;
 use crate::truth::Truth;
 use crate::value::{Kind, number_of, text_of, texts, truth_of, with_plain_doubles};
 
@@ -281,7 +281,7 @@ impl Leaf {
         let planned = DFSchema::try_from(Schema::new(planned))?;
         let sql = ExprWithAlias { expr: self.sql.clone(), alias: None };
         let expr = state.create_logical_expr_from_sql_expr(sql, &planned)?;
-        refuse_changing(&expr)?;
+        refuse_unfit(&expr)?;
         let (expr, mut fault) = coerce(expr, &planned)?;
         let (expr, not_boolean) = self.as_truth(expr, types, &planned)?;
         fault = fault.or(not_boolean);

@@ -266,13 +266,24 @@ impl Leaf {
     }
 }
 
-/// Refuses functions whose answer depends on more than the event: on others, the clock, chance.
-pub(crate) fn refuse_changing(expr: &Expr) -> PlanResult<()> {
+/// Functions that make a value of any length from a number: one event could take all memory.
+const UNBOUNDED: [&str; 7] =
+    ["array_repeat", "array_resize", "generate_series", "lpad", "range", "repeat", "rpad"];
+
+/// Refuses functions whose answer depends on more than the event (others, the clock, chance), and
+/// those whose answer has no bound.
+pub(crate) fn refuse_unfit(expr: &Expr) -> PlanResult<()> {
     expr.apply(|expr| match expr {
         Expr::AggregateFunction(call) => datafusion::common::plan_err!(
             "{}() is about many events, and a condition judges each event alone",
             call.func.name()
         ),
+        Expr::ScalarFunction(call) if UNBOUNDED.contains(&call.func.name()) => {
+            datafusion::common::plan_err!(
+                "{}() can make a value of any length, and a condition is asked of every event",
+                call.func.name()
+            )
+        }
         Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
             datafusion::common::plan_err!(
                 "{}() depends on more than the event, so the same events would not always count the same",

@@ -52,8 +52,18 @@ pub trait EventSource: Send + Sync {
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
+/// What is known of an answer beside its rows.
+#[derive(Debug)]
+pub struct Answered {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Attributes the statement names that hold values of several types: what is no number of them
+    /// is null in their column, and kept in the column whose name ends in [`flyball_events::TWIN_SUFFIX`].
+    pub mixed: Vec<String>,
+}
+
 /// Runs one SELECT (or DESCRIBE) over `source`, whose rows are the table [`TABLE`], and gives each batch of the
-/// result to `sink`, which answers `false` to stop early. Returns the result's schema.
+/// result to `sink`, which answers `false` to stop early. Returns what else there is to know.
 ///
 /// # Errors
 ///
@@ -63,7 +73,7 @@ pub fn query(
     sql: &str,
     source: &Arc<dyn EventSource>,
     sink: &mut dyn FnMut(&RecordBatch) -> bool,
-) -> Result<SchemaRef, QueryError> {
+) -> Result<Answered, QueryError> {
     // Faults that need no data are found before any is read.
     parse(sql, &[])?;
     let mut discovery = Discovery::default();
@@ -93,7 +103,8 @@ pub fn query(
                 break;
             }
         }
-        Ok(schema)
+        let mixed = discovery.mixed().into_iter().filter(|name| sql.contains(name)).collect();
+        Ok(Answered { schema, mixed })
     })
 }
 

@@ -7,15 +7,20 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, StringArray};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ExprSchemable, ScalarUDF, Volatility, cast, create_udf, try_cast,
+    Cast, ColumnarValue, Expr, ExprSchemable, ScalarUDF, Volatility, cast, create_udf, lit,
 };
+
+/// Digits after the point of a [`DECIMAL`].
+const DECIMAL_SCALE: i8 = 8;
+/// Holds every 64-bit integer, and the decimals that people write.
+pub(crate) const DECIMAL: DataType = DataType::Decimal128(38, DECIMAL_SCALE);
 
 /// What sort of value a type holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +71,33 @@ pub(crate) fn text_of(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     })
 }
 
-/// `expr` as a truth value; a text or number that is none is unknown.
+/// `expr` as an exact decimal: unknown where [`number_of`] is, and where a [`DECIMAL`] cannot hold
+/// it.
+pub(crate) fn decimal_of(expr: Expr, schema: &DFSchema) -> Result<Expr> {
+    static EXACT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        function("as_decimal", DataType::Utf8, DECIMAL, |texts| {
+            let decimals: Decimal128Array =
+                texts.as_string::<i32>().iter().map(|text| text.and_then(decimal)).collect();
+            Ok(Arc::new(decimals.with_data_type(DECIMAL)))
+        })
+    });
+    Ok(EXACT.call(vec![text_of(expr, schema)?]))
+}
+
+/// `expr` as a truth value: `true` and `false`, in any case; anything else is unknown.
 pub(crate) fn truth_of(expr: Expr, schema: &DFSchema) -> Result<Expr> {
-    match Kind::of(&expr.get_type(schema)?) {
-        Kind::Truth | Kind::Null => Ok(expr),
-        _ => Ok(try_cast(text_of(expr, schema)?, DataType::Boolean)),
-    }
+    static TRUTH: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        function("as_truth", DataType::Utf8, DataType::Boolean, |texts| {
+            let truths: BooleanArray =
+                texts.as_string::<i32>().iter().map(|text| text.and_then(truth)).collect();
+            Ok(Arc::new(truths))
+        })
+    });
+    Ok(match Kind::of(&expr.get_type(schema)?) {
+        Kind::Truth | Kind::Null => expr,
+        Kind::Text => TRUTH.call(vec![text_of(expr, schema)?]),
+        Kind::Number | Kind::Other => lit(ScalarValue::Boolean(None)),
+    })
 }
 
 /// Replaces what the engine makes of doubles where it wants a text (`5.0`, `1e16`).
@@ -109,12 +135,35 @@ fn text(number: f64) -> String {
     (number + 0.0).to_string()
 }
 
-/// The number that `text` is written like: digits, a point, an exponent; infinite past the range
-/// of a double.
-fn number(text: &str) -> Option<f64> {
-    let first = text.strip_prefix(['-', '+']).unwrap_or(text).bytes().next()?;
-    // Neither `inf` nor `NaN` is a number that somebody measured.
-    (first.is_ascii_digit() || first == b'.').then(|| text.parse().ok())?
+/// The number that `text` is written like: digits, a point, an exponent, or infinity; past the
+/// range of a double it is infinite.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| !number.is_nan())
+}
+
+/// The same in units of 10⁻⁸, where it is that without rounding.
+fn decimal(text: &str) -> Option<i128> {
+    number(text).filter(|number| number.is_finite())?;
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse().ok()?),
+        None => (text, 0_i32),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let places = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+    let shift = i32::from(DECIMAL_SCALE).checked_sub(places)?;
+    let power = 10_i128.checked_pow(shift.unsigned_abs())?;
+    let scaled = if shift >= 0 {
+        digits.checked_mul(power)?
+    } else {
+        (digits % power == 0).then(|| digits / power)?
+    };
+    (scaled.unsigned_abs() < 10_u128.pow(38)).then_some(scaled)
+}
+
+fn truth(text: &str) -> Option<bool> {
+    [true, false].into_iter().find(|truth| truth.to_string().eq_ignore_ascii_case(text))
 }
 
 /// Whether `literal`, in quotes, is just what the text of a number looks like.
@@ -147,9 +196,32 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(number(text), Some(expected), "{text}");
         }
-        assert_eq!(number("1e400"), Some(f64::INFINITY));
-        for text in ["", "-", "n/a", "NaN", "inf", "-Infinity", " 5", "5 ", "0x10", "1_000"] {
+        for text in ["1e400", "inf", "Infinity"] {
+            assert_eq!(number(text), Some(f64::INFINITY), "{text}");
+        }
+        for text in ["", "-", "n/a", "NaN", "-nan", " 5", "5 ", "0x10", "1_000"] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact_or_not_at_all() {
+        for (text, expected) in [
+            ("5", 500_000_000),
+            ("-0.25", -25_000_000),
+            ("+.5", 50_000_000),
+            ("5.", 500_000_000),
+            ("2e2", 20_000_000_000),
+            ("9007199254740993", 900_719_925_474_099_300_000_000),
+            ("10000000000000000.0", 1_000_000_000_000_000_000_000_000),
+            ("1500e-2", 1_500_000_000),
+            ("0.00000001000", 1),
+            ("-0.0", 0),
+        ] {
+            assert_eq!(decimal(text), Some(expected), "{text}");
+        }
+        for text in ["0.000000001", "1e31", "1e400", "1e-400", "n/a", "inf", " 5", "e5", "-", "."] {
+            assert_eq!(decimal(text), None, "{text}");
         }
     }
 

@@ -88,7 +88,7 @@ pub(crate) fn set_inferred(batch: &mut BatchBuilder, column: ColumnId, text: &st
         Inferred::Absent => {}
         Inferred::Bool(value) => batch.set_bool(column, value),
         Inferred::Int(value) => batch.set_int(column, value),
-        Inferred::Float(value) => batch.set_float(column, value, text),
+        Inferred::Float(value) => batch.set_written(column, value, text),
         Inferred::Text => batch.set_text(column, text),
     }
 }

@@ -1,13 +1,14 @@
 //! One schema for batches that differ.
 //!
 //! A column is a number if any batch has numbers in it; texts among them go into its text twin, as
-//! they do within a batch. So a single `n/a` neither turns a column of numbers into text nor is it
-//! lost.
+//! they do within a batch, and into the column as well where they are written like a number. So a
+//! single `n/a` neither turns a column of numbers into text nor is it lost.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
+    StringArray, new_null_array,
 };
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, is_not_null};
@@ -15,6 +16,8 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use flyball_events::{TIME_COLUMN, TWIN_SUFFIX};
 use indexmap::IndexMap;
+
+use crate::value;
 
 /// The largest integer below which every integer is a double: 2⁵³.
 const DOUBLE_EXACT_MAX: i64 = 1 << 53;
@@ -58,6 +61,12 @@ impl Discovery {
                 other => kinds.other = Some(other.clone()),
             }
         }
+    }
+
+    /// The columns that have a text twin.
+    pub(super) fn mixed(&self) -> Vec<String> {
+        let has_twin = |(name, kinds): (&String, &Kinds)| kinds.types().1.then(|| name.clone());
+        self.columns.iter().filter_map(has_twin).collect()
     }
 
     /// `time` first, then the attributes as they were met, each text twin after its column.
@@ -132,14 +141,36 @@ fn main(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, ArrowError> {
     if *wanted == DataType::Utf8 {
         return text(batch, field.name());
     }
-    let Some(column) = batch.column_by_name(field.name()) else {
-        return Ok(new_null_array(wanted, batch.num_rows()));
+    let own = match batch.column_by_name(field.name()) {
+        Some(column) => match (plain_type(column), wanted) {
+            (have, want) if have == *want => Some(cast(column, want)?),
+            (DataType::Int64, DataType::Float64) => Some(cast(column, wanted)?),
+            (DataType::Utf8, _) => Some(numbers(column, wanted)?),
+            _ => None,
+        },
+        None => None,
     };
-    match (plain_type(column), wanted) {
-        (have, want) if have == *want => cast(column, want),
-        (DataType::Int64, DataType::Float64) => cast(column, wanted),
-        _ => Ok(new_null_array(wanted, batch.num_rows())),
+    let twin = batch.column_by_name(&format!("{}{TWIN_SUFFIX}", field.name()));
+    match (own, twin.map(|twin| numbers(twin, wanted)).transpose()?) {
+        (None, None) => Ok(new_null_array(wanted, batch.num_rows())),
+        (Some(only), None) | (None, Some(only)) => Ok(only),
+        (Some(own), Some(twin)) => zip(&is_not_null(&own)?, &own, &twin),
     }
+}
+
+/// Texts that are written like a number as `wanted`; the others are null.
+fn numbers(texts: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
+    let texts = cast(texts, &DataType::Utf8)?;
+    let texts = texts.as_string::<i32>().iter();
+    Ok(match wanted {
+        DataType::Int64 => Arc::new(
+            texts.map(|text| text.and_then(|text| text.parse().ok())).collect::<Int64Array>(),
+        ),
+        DataType::Float64 => {
+            Arc::new(texts.map(|text| text.and_then(value::number)).collect::<Float64Array>())
+        }
+        other => new_null_array(other, texts.len()),
+    })
 }
 
 /// The texts of `name`, those that its column could not hold included.

@@ -8,13 +8,13 @@ use anyhow::Context;
 use arrow::array::RecordBatch;
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
-use flyball_events::{Input, Projection, ReadOptions, TimeRule, read};
-use flyball_query::sql::{self, EventSource};
+use flyball_events::{Input, Projection, ReadOptions, TWIN_SUFFIX, TimeRule, read};
+use flyball_query::sql::{self, Answered, EventSource};
 
-use crate::Exit;
 use crate::input::{Bar, InputArgs};
 use crate::output::words;
 use crate::replay::tell_unread;
+use crate::{Exit, talk};
 
 /// Rows of a table on the screen; a result for reading on is NDJSON or CSV.
 const TABLE_ROWS_MAX: usize = 1_000;
@@ -128,17 +128,27 @@ fn stream(
     write: &mut dyn FnMut(&RecordBatch) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut result = Ok(());
-    sql::query(sql, source, &mut |batch| {
+    let answered = sql::query(sql, source, &mut |batch| {
         result = write(batch);
         result.is_ok()
     })?;
+    tell_mixed(&answered);
     result
+}
+
+/// What of an attribute the answer may have left out.
+fn tell_mixed(answered: &Answered) {
+    for name in &answered.mixed {
+        talk::note(&format!(
+            "`{name}` holds values of several types: null in its column stands for those that are in \"{name}{TWIN_SUFFIX}\""
+        ));
+    }
 }
 
 fn table(sql: &str, source: &Arc<dyn EventSource>, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut batches: Vec<RecordBatch> = Vec::new();
     let mut rows = 0;
-    let schema = sql::query(sql, source, &mut |batch| {
+    let answered = sql::query(sql, source, &mut |batch| {
         let room = TABLE_ROWS_MAX + 1 - rows;
         batches.push(batch.slice(0, batch.num_rows().min(room)));
         rows += batch.num_rows().min(room);
@@ -149,7 +159,7 @@ fn table(sql: &str, source: &Arc<dyn EventSource>, out: &mut dyn Write) -> anyho
         *last = last.slice(0, last.num_rows() - 1);
     }
     if batches.is_empty() {
-        batches.push(RecordBatch::new_empty(schema));
+        batches.push(RecordBatch::new_empty(Arc::clone(&answered.schema)));
     }
     let format = FormatOptions::default().with_null("–");
     let table = pretty_format_batches_with_options(&batches, &format)?.to_string();
@@ -159,8 +169,9 @@ fn table(sql: &str, source: &Arc<dyn EventSource>, out: &mut dyn Write) -> anyho
         if std::io::stdout().is_terminal() {
             writeln!(out, "{hint}")?;
         } else {
-            crate::talk::note(&hint);
+            talk::note(&hint);
         }
     }
+    tell_mixed(&answered);
     Ok(())
 }

@@ -34,3 +34,23 @@ fn an_identifier_that_looks_like_a_number_is_kept() {
         flyball(directory.path(), &["query", "-o", "csv", "SELECT id FROM events", "events.csv"]);
     assert_eq!(ran.out, "id\nabc\n12e4567890123456\n12e4\n", "{}", ran.err);
 }
+
+#[test]
+fn numbers_written_as_text_are_numbers_and_the_rest_is_named() {
+    let lines = ["3", "\"n/a\"", "\"3\"", "2.5"];
+    let lines = lines.map(|x| format!("{{\"time\":1772323200,\"x\":{x}}}\n"));
+    let reversed: String = lines.iter().rev().map(String::as_str).collect();
+    let directory = directory(&[
+        ("events.ndjson", lines.concat().as_bytes()),
+        ("reversed.ndjson", reversed.as_bytes()),
+    ]);
+    for file in ["events.ndjson", "reversed.ndjson"] {
+        let query = "SELECT count(*) AS n FROM events WHERE x = 3";
+        let ran = flyball(directory.path(), &["query", "-o", "csv", query, file]);
+        assert_eq!(ran.out, "n\n2\n", "{}", ran.err);
+        assert!(ran.err.contains("those that are in \"x~text\""), "{}", ran.err);
+        let query = "SELECT \"x~text\" AS x FROM events WHERE x IS NULL";
+        let ran = flyball(directory.path(), &["query", "-o", "csv", query, file]);
+        assert_eq!(ran.out, "x\nn/a\n", "{}", ran.err);
+    }
+}

@@ -23,7 +23,18 @@ fn value() -> impl Strategy<Value = &'static str> {
         "[1]",
         "9007199254740993",
         "-7.25",
+        "200.0",
+        "2e2",
         "\"\"",
+        "0",
+        "1",
+        "\"1\"",
+        "9007199254740992",
+        "\" 200\"",
+        "\"1e16\"",
+        "\"2e2\"",
+        "\"TRUE\"",
+        "\"NaN\"",
     ])
 }
 
@@ -67,6 +78,12 @@ proptest! {
             "coalesce(v, 0) > 3", "v ~ '^5'", "v || 'x' LIKE '%0x'", "concat(v, w) = '200500'",
             "abs(v) > 7", "round(v) = 2", "upper(v) <> w", "v IS DISTINCT FROM w",
             "CAST(v AS VARCHAR) = '1.5'", "nullif(v, 'n/a') IS NULL", "starts_with(v, '2')",
+            "v <> 10000000000000000", "v <= 10000000000000000", "v > w AND v > 9007199254740991",
+            "coalesce(v, 0) < 500", "coalesce(v, w) = 200", "nullif(v, 200) IS NULL",
+            "greatest(v, w) = 200", "least(v, w) < 2", "CASE v WHEN 200 THEN TRUE WHEN 'n/a' THEN w END",
+            "CASE WHEN v THEN 1 WHEN w IS NULL THEN v ELSE 0.5 END > 0.7", "CAST(v AS BIGINT) = 200",
+            "TRY_CAST(v AS DOUBLE) > 1", "CAST(v AS BOOLEAN)", "v % 7 = 4", "v IS FALSE", "v = FALSE",
+            "v NOT BETWEEN w AND 300",
             "CASE WHEN v > 250 THEN w ELSE 'low' END = 'low'", "v BETWEEN w AND 400",
         ];
         let mut slis: Vec<EventSli> = conditions
