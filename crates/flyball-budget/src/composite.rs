@@ -4,10 +4,10 @@
 //! of weight 3 counts three times one of weight 1. Under `RatioTimeslices` the shortfalls are
 //! added instead, each times its weight, as `OpenSLO` has it: two components at 95 % make 90 %.
 //!
-//! *All-of*: a slice of time is good only when every component is good in it, bad when any is
-//! bad, and unknown when none is bad and some have no data. Its target is what the components'
-//! own targets guarantee together, `1 - Σ(1 - target)`: the worst case is that they never fail
-//! at the same time.
+//! *All-of*: a slice of time is bad when any component is bad in it and good when none is; it is
+//! judged by the components that have data there. Its target is what the components' own targets
+//! guarantee together, `1 - Σ(1 - target)`: the worst case is that they never fail at the same
+//! time.
 //!
 //! A composite is made of components that carry their own indicators, never of other composites,
 //! so it cannot contain itself.
@@ -17,14 +17,12 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use flyball_model::{
-    BudgetingMethod, Duration, Interval, Objective, Rational, Slot, Tally, Target,
-};
+use flyball_model::{BudgetingMethod, Duration, NoDataRule, Objective, Rational, Slot, Target};
 
-use crate::account::{Account, one, slice_width};
+use crate::account::{Account, Frame, one, slice_width};
 use crate::budget::{Reason, Status};
 use crate::error::BudgetError;
-use crate::exact::{Fraction, Natural, cmp_products};
+use crate::exact::{Fraction, Natural};
 use crate::series::Series;
 
 /// One component over one stretch of time.
@@ -141,43 +139,71 @@ pub fn weighted(parts: &[Part<'_>], method: BudgetingMethod) -> Result<Weighted,
     })
 }
 
-/// The joint slices of an all-of composite: one valid unit each, good when every component is.
+/// The length of the joint slices of an all-of composite whose method has none of its own.
 ///
-/// `parts` are the components' events with their objectives. Under `Occurrences` the slices are
-/// the series' own slots, else the objectives' time slices (the longest, where they differ).
-/// A component is good in a slice when its share of good there reaches its `timeSliceTarget`, or
-/// its target where that is not given. Slices still filling at the end of `span` do not count.
+/// Fixed, so that neither the events' slots nor what else is loaded has a say in the verdict.
+pub const ALL_OF_SLICE: Duration = Duration::from_minutes(1);
+
+/// The slices of an all-of composite: one valid unit each.
+#[derive(Debug)]
+pub struct Joint {
+    /// Those in which a component has an answer: good when every component that has one is good.
+    pub slices: Series,
+    /// Those of them in which every component has an answer.
+    pub complete: Series,
+    /// What each component says.
+    pub parts: Vec<Series>,
+}
+
+/// The joint slices of an all-of composite, each judged by the components that have data in it.
+///
+/// Neither other way to read silence is fair. To leave out what is good but incomplete keeps the
+/// bad and drops the good; to leave out all that is incomplete drops the outages that silence
+/// the components behind them. What is incomplete is told by [`Joint::complete`].
+///
+/// `parts` are the components' events with their objectives. The slices are the objectives' time
+/// slices (the longest, where they differ); under `Occurrences` they are [`ALL_OF_SLICE`] long, or
+/// as long as the series' slots where those are whole multiples of it. A component is good in a
+/// slice when its share of good there reaches its `timeSliceTarget`, or its target where that is
+/// not given. Under the time-slice methods the frame says what its silence means, as for the
+/// component alone; under `Occurrences` there is no event to count in silence. Slices still filling
+/// at the end of the span do not count.
 ///
 /// # Errors
 ///
-/// [`BudgetError::EmptyComposite`] without parts; as [`Series::coarsen`] and [`Account::new`].
+/// [`BudgetError::EmptyComposite`] without parts; as [`Account::new`].
 pub fn all_of(
     parts: &[(&Series, &Objective)],
     method: BudgetingMethod,
-    span: Interval,
-) -> Result<Series, BudgetError> {
+    frame: &Frame<'_>,
+) -> Result<Joint, BudgetError> {
     let width = joint_width(parts, method)?;
+    let frame = match method {
+        BudgetingMethod::Occurrences => Frame { no_data: NoDataRule::Gap, ..*frame },
+        BudgetingMethod::Timeslices | BudgetingMethod::RatioTimeslices => *frame,
+    };
+    let mut judged = Vec::with_capacity(parts.len());
     let mut verdicts: std::collections::BTreeMap<Slot, (usize, bool)> =
         std::collections::BTreeMap::new();
     for (events, objective) in parts {
-        let asked = objective.timeslice_target.unwrap_or(objective.target.share());
-        for (slot, tally) in events.coarsen(width)?.iter() {
-            if slot.interval(width).end() > span.end() {
-                continue;
-            }
+        let sliced = Objective {
+            timeslice_window: Some(width),
+            timeslice_target: objective.timeslice_target.or(Some(objective.target.share())),
+            ..(*objective).clone()
+        };
+        let account = Account::new(events, BudgetingMethod::Timeslices, &sliced, &frame)?;
+        for (slot, tally) in account.units().iter() {
             let (known, all_good) = verdicts.entry(slot).or_insert((0, true));
             *known += 1;
-            *all_good &= keeps(tally, asked);
+            *all_good &= tally.bad() == 0;
         }
+        judged.push(account.units().clone());
     }
-    let count = parts.len();
-    Series::new(
-        width,
-        verdicts
-            .into_iter()
-            .filter(|(_, (known, all_good))| *known == count || !all_good)
-            .map(|(slot, (_, all_good))| (slot, one(all_good))),
-    )
+    let series = |known_min: usize| {
+        let known = verdicts.iter().filter(|(_, (known, _))| *known >= known_min);
+        Series::new(width, known.map(|(slot, (_, all_good))| (*slot, one(*all_good))))
+    };
+    Ok(Joint { slices: series(1)?, complete: series(parts.len())?, parts: judged })
 }
 
 fn joint_width(
@@ -187,21 +213,16 @@ fn joint_width(
     let mut widest = None;
     for (events, objective) in parts {
         let width = match method {
-            BudgetingMethod::Occurrences => events.width(),
+            BudgetingMethod::Occurrences if events.width().is_multiple_of(ALL_OF_SLICE) => {
+                events.width()
+            }
+            BudgetingMethod::Occurrences => ALL_OF_SLICE,
             BudgetingMethod::Timeslices => slice_width(objective, "Timeslices")?,
             BudgetingMethod::RatioTimeslices => slice_width(objective, "RatioTimeslices")?,
         };
         widest = widest.max(Some(width));
     }
     widest.ok_or(BudgetError::EmptyComposite)
-}
-
-fn keeps(tally: Tally, asked: Rational) -> bool {
-    cmp_products(
-        &[u128::from(tally.good()), u128::from(asked.denominator())],
-        &[u128::from(tally.valid()), u128::from(asked.numerator())],
-    )
-    .is_ge()
 }
 
 /// What the targets guarantee together: `1 - Σ(1 - target)`, at least 0.

@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 
 use flyball_model::{
-    AlertRule, BudgetingMethod, Composition, Condition, Correction, Duration, Interval, Objective,
-    Slice, Slo, Target, Timestamp, Window,
+    AlertRule, BudgetingMethod, Composition, Condition, Correction, Duration, Interval, NoDataRule,
+    Objective, Slice, Slo, Target, Timestamp, Window,
 };
 
 use crate::account::{Account, Frame};
 use crate::alert::{Firing, evaluate};
 use crate::budget::{Budget, Coverage, Reason, Status, counted, status};
 use crate::burn::{Burn, burn};
-use crate::composite::{Part, Weighted, all_of, joint_target, weighted};
+use crate::composite::{ALL_OF_SLICE, Part, Weighted, all_of, joint_target, weighted};
 use crate::correction::{Applied, Expanded, apply, dropped, expand};
 use crate::error::BudgetError;
 use crate::forecast::{Forecast, forecast};
@@ -171,6 +171,8 @@ impl CompositeReport {
 pub struct AllOfReport {
     /// What the components' targets guarantee together.
     pub target: Target,
+    /// The length of a joint slice.
+    pub slice_width: Duration,
     /// The joint slices, assessed like any objective.
     #[serde(flatten)]
     pub total: Assessment,
@@ -179,11 +181,14 @@ pub struct AllOfReport {
 /// The widest slots that everything in `slo` is a whole number of, at most `widest`.
 ///
 /// Counts kept in such slots serve every time slice, lookback and hold exactly; a rolling window
-/// too. `widest` itself where the SLO asks for nothing finer.
+/// and the slices of an all-of composite too. `widest` itself where the SLO asks for nothing finer.
 pub fn slot_width(slo: &Slo, widest: Duration) -> Duration {
     let mut lengths = vec![widest];
     lengths.extend(slo.objectives.iter().filter_map(|objective| objective.timeslice_window));
     lengths.extend(&slo.lookbacks);
+    if slo.composition == Some(Composition::AllOf) && slo.method == BudgetingMethod::Occurrences {
+        lengths.push(ALL_OF_SLICE);
+    }
     if let Window::Rolling { length } = &slo.window {
         lengths.push(*length);
     }
@@ -346,10 +351,20 @@ impl Look<'_> {
     }
 
     fn assess(&self, account: &Account<'_>, target: Target) -> Result<Assessment, BudgetError> {
+        self.assess_covered(account, account, target)
+    }
+
+    /// Assesses `account`, of which only what is also in `known` is wholly known.
+    fn assess_covered(
+        &self,
+        account: &Account<'_>,
+        known: &Account<'_>,
+        target: Target,
+    ) -> Result<Assessment, BudgetError> {
         let end = self.at.floor(account.width());
         let window = window_at(&self.slo.window, end)?;
         let budget = Budget::new(account, target, window, self.is_calendar());
-        let coverage = Coverage::new(account, budget.counted, &self.frame);
+        let coverage = Coverage::new(known, budget.counted, &self.frame);
         let (status, reason) = status(
             account,
             target,
@@ -428,11 +443,23 @@ impl Look<'_> {
                 Ok(CompositeReport::Weighted(weighted(&parts, self.slo.method)?))
             }
             Composition::AllOf => {
-                let slices = all_of(&components, self.slo.method, self.frame.span)?;
+                let joint = all_of(&components, self.slo.method, &self.frame)?;
                 let target = joint_target(components.iter().map(|(_, objective)| objective.target));
-                let account = Account::of_slices(&slices, slices.clone());
-                let total = self.assess(&account, target)?;
-                Ok(CompositeReport::AllOf(Box::new(AllOfReport { target, total })))
+                let account = Account::of_slices(&joint.slices, joint.slices.clone());
+                let known = Account::of_slices(&joint.complete, joint.complete.clone());
+                let mut total = self.assess_covered(&account, &known, target)?;
+                let counted = total.budget.counted;
+                let is_silent = |part: &Series| part.range(counted).is_empty();
+                // What the others kept says nothing of a component that was never heard.
+                if total.reason == Reason::WithinBudget && joint.parts.iter().any(is_silent) {
+                    (total.status, total.reason) = match self.frame.no_data {
+                        NoDataRule::Gap => (Status::NoData, Reason::NothingValid),
+                        NoDataRule::Good => (Status::Met, Reason::WithinBudget),
+                        NoDataRule::Bad => (Status::Missed, Reason::SilenceIsBad),
+                    };
+                }
+                let slice_width = joint.slices.width();
+                Ok(CompositeReport::AllOf(Box::new(AllOfReport { target, slice_width, total })))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Recurrence rules part by part, so that a fault has a place within the rule.
 //!
-//! Only the form and range of each value is judged here; whether the parts go together is judged
+//! The form and range of each value is judged here, and which parts a frequency may have; the rest
 //! where rules are expanded, by [`flyball_model::recurrence`]. Source: RFC 5545, section 3.3.10.
 
 use std::ops::Range;
@@ -63,7 +63,7 @@ const PARTS: [(&str, Value); 13] = [
 
 /// The first fault of `rule`, which is in upper case; `None` when each part is well formed.
 pub(crate) fn fault(rule: &str) -> Option<RuleFault> {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: Vec<Given<'_>> = Vec::new();
     let mut start = 0;
     for part in rule.split(';') {
         let whole = start..start + part.len();
@@ -85,20 +85,94 @@ pub(crate) fn fault(rule: &str) -> Option<RuleFault> {
             let within = if value.is_empty() { whole } else { whole.end - value.len()..whole.end };
             return refuse(within, format!("{key} {message}"), hint);
         }
-        if seen.contains(&key) {
+        if value_of(&seen, key).is_some() {
             return refuse(whole, format!("{key} is given twice"), "keep one of them".to_owned());
         }
-        seen.push(key);
-        if seen.contains(&"COUNT") && seen.contains(&"UNTIL") {
+        seen.push(Given { key, value, whole: whole.clone() });
+        if value_of(&seen, "COUNT").is_some() && value_of(&seen, "UNTIL").is_some() {
             let message = "COUNT and UNTIL exclude each other".to_owned();
             return refuse(whole, message, "keep one of them".to_owned());
         }
     }
-    (!seen.contains(&"FREQ")).then(|| RuleFault {
-        within: 0..rule.len(),
-        message: "a recurrence rule needs FREQ".to_owned(),
-        hint: EXAMPLE.to_owned(),
+    let Some(frequency) = value_of(&seen, "FREQ") else {
+        return Some(RuleFault {
+            within: 0..rule.len(),
+            message: "a recurrence rule needs FREQ".to_owned(),
+            hint: EXAMPLE.to_owned(),
+        });
+    };
+    seen.iter().find_map(|part| {
+        let (message, hint) = part.clash(frequency, &seen)?;
+        Some(RuleFault { within: part.whole.clone(), message, hint: hint.to_owned() })
     })
+}
+
+/// A part as it was written.
+#[derive(Debug)]
+struct Given<'r> {
+    key: &'r str,
+    value: &'r str,
+    whole: Range<usize>,
+}
+
+fn value_of<'r>(parts: &[Given<'r>], key: &str) -> Option<&'r str> {
+    parts.iter().find(|part| part.key == key).map(|part| part.value)
+}
+
+impl Given<'_> {
+    /// What keeps this part from going with `frequency` and the other `parts`, and what to write.
+    ///
+    /// Expansion would take out of a rule what does not go, silently: the weekdays of
+    /// `FREQ=WEEKLY;BYDAY=1MO` limit nothing, and every day would match.
+    fn clash(&self, frequency: &str, parts: &[Given<'_>]) -> Option<(String, &'static str)> {
+        let key = self.key;
+        let with = |allowed: &[&str], hint| {
+            let message = || {
+                let allowed = allowed.join(" and FREQ=");
+                format!("{key} goes with FREQ={allowed} only, not with {frequency}")
+            };
+            (!allowed.contains(&frequency)).then(|| (message(), hint))
+        };
+        match key {
+            "BYWEEKNO" => with(&["YEARLY"], "every other week is FREQ=WEEKLY;INTERVAL=2"),
+            "BYYEARDAY" => with(&["YEARLY", "HOURLY"], "days of a month are BYMONTHDAY"),
+            "BYMONTHDAY" => with(
+                &["YEARLY", "MONTHLY", "DAILY", "HOURLY"],
+                "a day of each month is FREQ=MONTHLY;BYMONTHDAY=13",
+            ),
+            "BYSETPOS" => {
+                let is_other = |part: &Given<'_>| part.key != key && part.key.starts_with("BY");
+                let message = || format!("{key} picks from what another BY part lists: none does");
+                let hint = "the last workday is FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1";
+                (!parts.iter().any(is_other)).then(|| (message(), hint))
+            }
+            "BYDAY" => {
+                let mut days = self.value.split(',');
+                let counted = days.clone().find(|day| day.len() > 2)?;
+                if !["MONTHLY", "YEARLY"].contains(&frequency) {
+                    let message = format!(
+                        "BYDAY counts weekdays in a month or year (`{counted}`): \
+                         not with FREQ={frequency}"
+                    );
+                    let hint = "the first Monday of a month is FREQ=MONTHLY;BYDAY=1MO; \
+                                every Monday is FREQ=WEEKLY;BYDAY=MO";
+                    return Some((message, hint));
+                }
+                if value_of(parts, "BYWEEKNO").is_some() {
+                    let message =
+                        format!("BYDAY cannot count weekdays (`{counted}`) beside BYWEEKNO");
+                    return Some((message, "a week has one Monday: write MO without a number"));
+                }
+                // Allowed by the standard, but expanded to the days that are both.
+                let message = || {
+                    format!("BYDAY mixes counted weekdays (`{counted}`) with those that are not")
+                };
+                let hint = "number them all, or write two corrections";
+                days.any(|day| day.len() == 2).then(|| (message(), hint))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Value {
@@ -176,7 +250,11 @@ mod tests {
             "INTERVAL=2;FREQ=DAILY;UNTIL=20261231T235959Z",
             "FREQ=YEARLY;COUNT=3;BYMONTH=1,12;BYMONTHDAY=-31,31;WKST=MO",
             "FREQ=YEARLY;BYYEARDAY=-366;BYSETPOS=-1",
-            "FREQ=YEARLY;BYWEEKNO=53",
+            "FREQ=YEARLY;BYWEEKNO=53;BYDAY=MO",
+            "FREQ=YEARLY;BYDAY=20MO",
+            "FREQ=HOURLY;BYYEARDAY=1;BYMONTHDAY=1;BYDAY=MO",
+            "FREQ=DAILY;BYMONTHDAY=13;BYDAY=FR",
+            "BYSETPOS=2;BYHOUR=1,5;FREQ=DAILY",
         ] {
             assert_eq!(fault(rule), None, "{rule}");
         }
@@ -211,6 +289,18 @@ mod tests {
                 "keep one",
             ),
             ("BYDAY=SU", "BYDAY=SU", "needs FREQ", "FREQ=WEEKLY"),
+            ("FREQ=WEEKLY;BYDAY=MO,1FR", "BYDAY=MO,1FR", "`1FR`): not with FREQ=WEEKLY", "MONTHLY"),
+            ("BYDAY=-1FR;FREQ=DAILY", "BYDAY=-1FR", "not with FREQ=DAILY", ""),
+            ("FREQ=HOURLY;BYDAY=+2TU", "BYDAY=+2TU", "not with FREQ=HOURLY", ""),
+            ("FREQ=YEARLY;BYDAY=1MO;BYWEEKNO=10", "BYDAY=1MO", "beside BYWEEKNO", "one Monday"),
+            ("FREQ=MONTHLY;BYDAY=MO,1TU", "BYDAY=MO,1TU", "mixes", "two corrections"),
+            ("FREQ=MONTHLY;BYWEEKNO=3", "BYWEEKNO=3", "FREQ=YEARLY only, not with MONTHLY", ""),
+            ("FREQ=HOURLY;BYWEEKNO=3", "BYWEEKNO=3", "not with HOURLY", "INTERVAL=2"),
+            ("FREQ=DAILY;BYYEARDAY=3", "BYYEARDAY=3", "not with DAILY", "BYMONTHDAY"),
+            ("FREQ=WEEKLY;BYYEARDAY=3", "BYYEARDAY=3", "not with WEEKLY", ""),
+            ("FREQ=MONTHLY;BYYEARDAY=3", "BYYEARDAY=3", "not with MONTHLY", ""),
+            ("FREQ=WEEKLY;BYMONTHDAY=13", "BYMONTHDAY=13", "not with WEEKLY", "FREQ=MONTHLY"),
+            ("FREQ=MONTHLY;BYSETPOS=-1", "BYSETPOS=-1", "another BY part", "BYDAY=MO,TU"),
         ] {
             let found = fault(rule).expect(rule);
             assert_eq!(&rule[found.within.clone()], at, "{rule}: {found:?}");

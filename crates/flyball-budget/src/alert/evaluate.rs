@@ -429,7 +429,7 @@ impl<'a> Run<'a> {
 }
 
 /// Whether an order of observed against bound satisfies the comparison.
-const fn holds(order: Ordering, comparison: Comparison) -> bool {
+pub(super) const fn holds(order: Ordering, comparison: Comparison) -> bool {
     match comparison {
         Comparison::Above => order.is_gt(),
         Comparison::AtLeast => order.is_ge(),

@@ -11,12 +11,14 @@
 mod evaluate;
 mod evidence;
 mod onset;
+mod outage;
 mod presets;
 mod published;
 mod rule;
 
 pub use evaluate::{Firing, evaluate};
 pub use evidence::exceeds;
+pub use outage::{Outage, outage};
 pub use presets::{
     Defaults, EVIDENCE_DEFAULT, burn_rate, default_rules, duration, increased_window, multi_burn,
     multi_window, strategies, target_rate,

@@ -3,10 +3,10 @@
 use flyball_budget::composite::joint_target;
 use flyball_budget::report::{CompositeReport, IndicatorSeries};
 use flyball_budget::{BudgetError, Measured, Series, Status, assess};
-use flyball_model::{BudgetingMethod, Composition, Objective, Rational};
+use flyball_model::{BudgetingMethod, Composition, NoDataRule, Objective, Rational, Slot, Tally};
 use proptest::prelude::*;
 
-use crate::support::{close, duration, history, objective, rolling, share, slo, span, target};
+use crate::support::{at, close, duration, history, objective, rolling, share, slo, span, target};
 
 fn joined(
     composition: Composition,
@@ -91,10 +91,10 @@ fn all_of_takes_a_slice_as_bad_when_any_part_is() {
         panic!()
     };
     let budget = &joint.total.budget;
-    assert_eq!((budget.valid, budget.bad), (5, 3));
-    assert_eq!(joint.target.to_string(), "70%");
-    assert_eq!(status, Status::Missed);
-    // Half the window is unknown, because one part is silent.
+    assert_eq!((budget.valid, budget.bad), (10, 3));
+    assert_eq!((joint.target.to_string(), joint.slice_width), ("70%".to_owned(), duration("1m")));
+    assert_eq!(status, Status::Met);
+    // Half the window is not wholly known, because one part is silent.
     assert_eq!((joint.total.coverage.observed, joint.total.coverage.expected), (5, 10));
 }
 
@@ -106,6 +106,28 @@ fn a_silent_part_leaves_a_weighted_whole_unknown() {
     ];
     let (_, status) = joined(Composition::Weighted, BudgetingMethod::Occurrences, parts).unwrap();
     assert_eq!(status, Status::NoData);
+}
+
+#[test]
+fn a_part_that_is_always_silent_leaves_the_whole_unknown_unless_it_is_missed() {
+    let status = |bad, silence| {
+        let parts = vec![(history("1m", &[(10, 10, bad)]), objective("0.9"))];
+        let silent = vec![(Series::empty(duration("1m")), objective("0.9"))];
+        let parts: Vec<_> = parts.into_iter().chain(silent).collect();
+        let mut slo = slo(BudgetingMethod::Occurrences, rolling("10m"), vec![]);
+        let (series, objectives): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        slo.objectives = objectives;
+        slo.composition = Some(Composition::AllOf);
+        slo.no_data = silence;
+        let indicators =
+            series.into_iter().map(|total| IndicatorSeries { total, slices: Vec::new() }).collect();
+        let span = span(0, 600);
+        assess(&slo, &Measured { indicators }, &[], span.end(), span).unwrap().status
+    };
+    assert_eq!(status(0, NoDataRule::Gap), Status::NoData);
+    assert_eq!(status(2, NoDataRule::Gap), Status::Missed);
+    assert_eq!(status(0, NoDataRule::Good), Status::Met);
+    assert_eq!(status(0, NoDataRule::Bad), Status::Missed);
 }
 
 #[test]
@@ -122,6 +144,59 @@ fn joint_targets_never_fall_below_zero() {
 }
 
 proptest! {
+    /// The width of the slots that events are counted in has no say.
+    #[test]
+    fn all_of_is_the_same_in_finer_slots(
+        // Seconds of ten minutes, each with an event of one component, mostly good.
+        events in proptest::collection::vec((0i64..600, proptest::bool::ANY, 0u8..8), 1..80),
+    ) {
+        let composite = |width: &str| {
+            let series = |second: bool| {
+                let own = events.iter().filter(|(_, of, _)| *of == second);
+                let tallies = own.map(|(at_second, _, good)| {
+                    let slot = Slot::of(at(*at_second), duration(width));
+                    (slot, Tally::new(1, u64::from(*good > 0)).unwrap())
+                });
+                Series::new(duration(width), tallies).unwrap()
+            };
+            let parts = vec![(series(false), objective("0.9")), (series(true), objective("0.8"))];
+            joined(Composition::AllOf, BudgetingMethod::Occurrences, parts).unwrap().0
+        };
+        let expected = composite("1m");
+        for width in ["30s", "20s", "10s", "4s", "1s"] {
+            prop_assert_eq!(&composite(width), &expected, "{}", width);
+        }
+    }
+
+    /// If every component keeps its promise, the all-of composite does, whatever is silent.
+    #[test]
+    fn all_of_with_silence_is_missed_only_when_a_part_is(
+        // 0 is silent, 1 bad, more is good.
+        minutes in proptest::collection::vec((0u8..5, 0u8..5), 10),
+        tenths in (1u64..10, 1u64..10),
+    ) {
+        let series = |which: fn(&(u8, u8)) -> u8| {
+            let told = minutes.iter().map(which).enumerate().filter(|(_, state)| *state > 0);
+            let tallies = told.map(|(minute, state)| {
+                let tally = Tally::new(1, u64::from(state > 1)).unwrap();
+                (Slot(i64::try_from(minute).unwrap()), tally)
+            });
+            Series::new(duration("1m"), tallies).unwrap()
+        };
+        let parts = vec![
+            (series(|m| m.0), weighing(&format!("0.{}", tenths.0), "1")),
+            (series(|m| m.1), weighing(&format!("0.{}", tenths.1), "1")),
+        ];
+        let kept = |states: Vec<u8>, tenths: u64| {
+            let count = |from| states.iter().filter(|state| **state >= from).count() as u64;
+            10 * count(2) >= tenths * count(1)
+        };
+        let each = kept(minutes.iter().map(|m| m.0).collect(), tenths.0)
+            && kept(minutes.iter().map(|m| m.1).collect(), tenths.1);
+        let (_, status) = joined(Composition::AllOf, BudgetingMethod::Timeslices, parts).unwrap();
+        prop_assert!(!each || status != Status::Missed);
+    }
+
     /// If every component keeps its promise, the all-of composite does.
     #[test]
     fn all_of_is_missed_only_when_a_part_is(

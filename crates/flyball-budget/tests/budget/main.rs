@@ -6,6 +6,7 @@ mod composites;
 mod corrections;
 mod default_rules;
 mod naive;
+mod outages;
 mod published_alerts;
 mod published_budgets;
 mod reports;

@@ -7,8 +7,8 @@ use flyball_budget::forecast::Outlook;
 use flyball_budget::report::{IndicatorSeries, slot_width};
 use flyball_budget::{BudgetError, Measured, Reason, Series, SloReport, Status, assess};
 use flyball_model::{
-    AlertRule, BudgetingMethod, CalendarUnit, CalendarWindow, Condition, Interval, NoDataRule,
-    Severity, Slice, Slo, Slot, Tally, Timestamp, Window,
+    AlertRule, BudgetingMethod, CalendarUnit, CalendarWindow, Composition, Condition, Interval,
+    NoDataRule, Severity, Slice, Slo, Slot, Tally, Timestamp, Window,
 };
 
 use crate::support::{at, close, duration, history, objective, rolling, share, slo, span};
@@ -314,6 +314,17 @@ fn slots_are_as_wide_as_everything_allows() {
     assert_eq!(width(&slo), "30s");
     slo.objectives[0].timeslice_window = Some(duration("10s"));
     assert_eq!(width(&slo), "10s");
+    // An all-of composite is judged by the minute.
+    slo.alert_rules.clear();
+    slo.lookbacks = vec![duration("40s")];
+    slo.objectives[0].timeslice_window = None;
+    slo.composition = Some(Composition::AllOf);
+    let width = |slo: &Slo| slot_width(slo, duration("15m")).to_string();
+    assert_eq!(width(&slo), "20s");
+    slo.lookbacks.clear();
+    assert_eq!(width(&slo), "1m");
+    slo.method = BudgetingMethod::Timeslices;
+    assert_eq!(width(&slo), "15m");
 }
 
 #[test]

@@ -166,7 +166,8 @@ fn details(out: &mut String, slo: &SloReport) -> std::fmt::Result {
             weighted.remaining_share.map_or_else(|| "–".to_owned(), words::percent)
         )?,
         Some(CompositeReport::AllOf(all_of)) => {
-            writeln!(out, "\n{title} as a whole ({}, {})", slo.service, all_of.target)?;
+            let (target, width) = (all_of.target, all_of.slice_width);
+            writeln!(out, "\n{title} as a whole ({}, {target} by slices of {width})", slo.service)?;
             assessment(out, slo, &all_of.total, &[])?;
         }
         None => {}

@@ -114,8 +114,10 @@ struct AlertShown {
     /// The share of the budget that the long lookback spends at that burn.
     spend_share: Option<f64>,
     hold: Option<Duration>,
-    /// At even traffic, from the start of a total outage to the call, evidence aside.
+    /// From the start of a total outage to the call, as [`alert::Outage`] has it.
     outage_detection_seconds: Option<f64>,
+    /// What that outage begins and ends with, where slices of time are counted.
+    outage_slice: Option<Duration>,
     /// From the end of an outage as long as the lookbacks to the end of the alert.
     outage_reset_seconds: Option<f64>,
     /// In words.
@@ -315,7 +317,7 @@ impl AlertShown {
             }
             parts.join(", ")
         });
-        let (detection, reset) = outage(rule, objective.target, factor).unzip();
+        let outage = alert::outage(rule, objective, slo.method, &slo.window);
         Self {
             rule: rule.name.clone(),
             severity: rule.severity,
@@ -323,8 +325,11 @@ impl AlertShown {
             factor,
             spend_share,
             hold: (!rule.hold.is_zero()).then_some(rule.hold),
-            outage_detection_seconds: detection,
-            outage_reset_seconds: reset,
+            outage_detection_seconds: outage.and_then(|outage| outage.detection),
+            outage_slice: outage
+                .and(objective.timeslice_window)
+                .filter(|_| slo.method != BudgetingMethod::Occurrences),
+            outage_reset_seconds: outage.map(|outage| outage.reset),
             evidence,
             refused: alert::check(rule, objective.target, &slo.window).err().map(|e| e.to_string()),
         }
@@ -350,17 +355,6 @@ impl CorrectionShown {
             schedule,
         }
     }
-}
-
-/// How soon a burn rule calls about a total outage, and how soon after it the alert ends.
-fn outage(rule: &AlertRule, target: Target, factor: Option<f64>) -> Option<(f64, f64)> {
-    let Condition::Burn { long, short, comparison, .. } = rule.condition else { return None };
-    if matches!(comparison, Comparison::Below | Comparison::AtMost) {
-        return None;
-    }
-    let seen = alert::detection(target, factor?, long, 1.0)?;
-    let over = alert::reset(target, factor?, short.unwrap_or(long), 1.0)?;
-    Some((seen + rule.hold.as_seconds_f64(), over))
 }
 
 /// A window in words.

@@ -52,7 +52,8 @@ pub(super) fn write(out: &mut String, slo: &SloReport, shown: &Shown<'_>) -> Res
         Some(CompositeReport::AllOf(whole)) => {
             writeln!(
                 out,
-                r#"<div class="objective"><h3>As a whole: time slices in which every component is good</h3>"#
+                r#"<div class="objective"><h3>As a whole: time slices of {} in which every component is good</h3>"#,
+                whole.slice_width
             )?;
             assessment(out, slo, &whole.total, whole.target)?;
             out.push_str("</div>\n");

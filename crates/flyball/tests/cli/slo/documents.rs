@@ -239,12 +239,49 @@ fn what_was_understood_is_shown_with_its_budget() {
         "the last 28d, rolling",
         "burn > 13.44 over 1h and still over 5m (2% of the budget)",
         // 48.4 s of an hour fail; of the five minutes, all but 4 s are clean again.
-        "a total outage: calls after 48 s, ends 4 min 56 s after it",
+        "a total outage at enough traffic: calls after 48 s, ends 4 min 56 s after it",
     ] {
         assert!(text.out.contains(words), "{words}: {}", text.out);
     }
     let yaml = slo(dir.path(), &["show", "-o", "yaml", "a.yaml"]);
     assert!(yaml.out.contains("budget_minutes: 40.32"), "{}", yaml.out);
+}
+
+#[test]
+fn a_total_outage_calls_when_show_says_so() {
+    // Eight hours of an event each 10 s, the last two of them an outage.
+    let start = 1_767_225_600;
+    let mut events = Vec::new();
+    for at in 0..2880 {
+        let time = start + at * 10;
+        events.push(format!("{{\"time\": {time}, \"ok\": {}}}\n", at < 2160));
+    }
+    let events = events.concat();
+    let given = slo_with("checkout", "TRUE", "ok", "0.99", "duration: 30d, isRolling: true");
+    // At so few events evidence would come later than the ratio.
+    let plain = "{name: checkout, annotations: {flyball.dev/alerting: multi-window}}";
+    let counted = given.replace("{name: checkout}", plain);
+    let slices = "target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 5m";
+    let sliced = given.replace("Occurrences", "Timeslices").replace("target: 0.99", slices);
+    // Events are looked at when a slot of 10 s ends.
+    for (text, late) in [(counted, 10.0), (sliced, 0.0)] {
+        let dir = directory(&[("a.yaml", &text), ("events.ndjson", &events)]);
+        let shown = slo(dir.path(), &["show", "-o", "json", "a.yaml"]);
+        assert_eq!(shown.code, 0, "{}", shown.err);
+        let shown = shown.json();
+        let rules = shown["slos"][0]["objectives"][0]["alerts"].as_array().unwrap().clone();
+        let args = ["replay", "--slo", "a.yaml", "-o", "json", "events.ndjson"];
+        let replayed = flyball(dir.path(), &args).json();
+        let objective = &replayed["slos"][0]["objectives"][0];
+        // The history is as long as the lookbacks of the pages.
+        for rule in &rules[..2] {
+            let says = rule["outage_detection_seconds"].as_f64().unwrap();
+            let firing = objective["firings"].as_array().unwrap().iter();
+            let firing = firing.clone().find(|firing| firing["rule"] == rule["rule"]).unwrap();
+            let took = firing["detection_delay_seconds"].as_f64().unwrap();
+            assert!((says..=says + late).contains(&took), "{text}: {says} s, not {took} s");
+        }
+    }
 }
 
 #[test]

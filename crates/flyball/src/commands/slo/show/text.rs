@@ -177,9 +177,21 @@ fn rule(alert: &AlertShown, out: &mut String) -> fmt::Result {
         write!(out, "; {evidence}")?;
     }
     out.push('\n');
-    if let (Some(seen), Some(over)) = (alert.outage_detection_seconds, alert.outage_reset_seconds) {
-        let (seen, over) = (words::length(seen), words::length(over));
-        writeln!(out, "               a total outage: calls after {seen}, ends {over} after it")?;
+    if let Some(over) = alert.outage_reset_seconds {
+        let outage = match alert.outage_slice {
+            Some(slice) => format!("a total outage of whole slices of {slice}"),
+            None => "a total outage at enough traffic".to_owned(),
+        };
+        let over = words::length(over);
+        match alert.outage_detection_seconds.map(words::length) {
+            Some(seen) => {
+                writeln!(out, "               {outage}: calls after {seen}, ends {over} after it")?;
+            }
+            None => writeln!(
+                out,
+                "               {outage}: NEVER CALLS, the lookback holds too few for its evidence"
+            )?,
+        }
     }
     if let Some(refused) = &alert.refused {
         writeln!(out, "               CANNOT WORK: {refused}")?;
