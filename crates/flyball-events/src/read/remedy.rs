@@ -1,6 +1,6 @@
 //! What to do about records that were refused, where the reason and the record tell.
 
-use super::lines::TOO_LONG;
+use super::lines::{BARE_RETURN, TOO_LONG};
 use super::summary::{DAMAGED, TRAILING, TRUNCATED};
 use crate::codec::ndjson::{CUT_OFF, NOT_AN_OBJECT};
 use crate::codec::{NO_TIME, parquet};
@@ -26,6 +26,9 @@ pub fn remedy(reason: &str, rejected: &Rejected) -> Option<&'static str> {
         }
         CUT_OFF if is_any(&|line| line == "{") => {
             "one JSON object a line is read: put each on its line with `jq -c . FILE`"
+        }
+        BARE_RETURN => {
+            "end its lines with line feeds: pass the output of `tr '\\r' '\\n' < FILE` as `-`"
         }
         _ => return None,
     })

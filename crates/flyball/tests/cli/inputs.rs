@@ -37,6 +37,12 @@ fn what_nothing_can_be_read_of_comes_with_what_to_do() {
             "d.parquet:1: ",
             "a Parquet file is read from its end",
         ),
+        (
+            "cr.csv",
+            b"time,status\r2026-01-01T00:00:00Z,200\r2026-01-01T00:00:01Z,200\r".to_vec(),
+            "cr.csv:1:12: time,status\\r2026",
+            "tr '\\r' '\\n' < FILE",
+        ),
     ] {
         let directory = directory(&[(SLO, served().as_bytes()), (name, &content)]);
         let ran = flyball(directory.path(), &["replay", "--slo", SLO, name]);
