@@ -115,6 +115,11 @@ impl Mapping {
     }
 }
 
+/// Whether `attribute` is a name that conventions have given in place of another.
+pub(crate) fn is_current(attribute: &str) -> bool {
+    RENAMED.iter().any(|(_, new)| *new == attribute)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -132,3 +132,38 @@ fn names_in_warnings_are_code_on_the_page() {
     let warning = "<li>SLO <code>served</code>: no event matches <code>status = 404</code></li>";
     assert!(ran.out.contains(warning), "{}", ran.err);
 }
+
+#[test]
+fn values_that_are_left_out_are_told_by_every_command() {
+    let both = event(1, 200)
+        .replace("\"status\":200", "\"http.status_code\":500,\"http.response.status_code\":200");
+    let slo = slo("served", "TRUE", "http.response.status_code < 500");
+    let csv = "time,http.response.status_code,http.response.status_code\n\
+               2026-03-01T00:00:01Z,200,500\n";
+    let directory = directory(&[
+        (SLO, slo.as_bytes()),
+        ("both.ndjson", both.as_bytes()),
+        ("twice.csv", csv.as_bytes()),
+    ]);
+    for (name, warning) in [
+        (
+            "both.ndjson",
+            "`http.response.status_code`, `http.status_code` are both read as \
+             `http.response.status_code`",
+        ),
+        ("twice.csv", "column 3 is called `http.response.status_code` like one before it"),
+    ] {
+        let query = "SELECT \"http.response.status_code\" FROM events";
+        for arguments in [
+            &["replay", "--slo", SLO, name][..],
+            &["query", query, name],
+            &["slo", "suggest", name],
+        ] {
+            let ran = flyball(directory.path(), arguments);
+            let told = (ran.out.clone() + &ran.err).replace('\n', " ");
+            assert!(told.contains(warning), "{arguments:?}: {ran:?}");
+        }
+        let ran = flyball(directory.path(), &["query", query, name]);
+        assert!(ran.out.contains("200") && !ran.out.contains("500"), "{ran:?}");
+    }
+}
