@@ -38,6 +38,12 @@ fn what_nothing_can_be_read_of_comes_with_what_to_do() {
             "a Parquet file is read from its end",
         ),
         (
+            "m.json",
+            br#"{"resourceMetrics":[{"scopeMetrics":[]}]}"#.to_vec(),
+            "m.json:1",
+            "export traces or logs",
+        ),
+        (
             "cr.csv",
             b"time,status\r2026-01-01T00:00:00Z,200\r2026-01-01T00:00:01Z,200\r".to_vec(),
             "cr.csv:1:12: time,status\\r2026",
