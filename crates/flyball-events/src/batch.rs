@@ -175,6 +175,20 @@ impl BatchBuilder {
         column.map_or(Role::Skip, Role::Attribute)
     }
 
+    /// Whether a key that begins with `path` and a dot may be wanted.
+    pub(crate) fn may_want_below(&self, path: &str) -> bool {
+        let is_below =
+            |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        match &self.projection {
+            Projection::All => true,
+            Projection::Only(names) => {
+                names.iter().any(|name| is_below(name))
+                    || self.mapping.renames().any(|(from, _)| is_below(from))
+                    || semantic::replaced().any(is_below)
+            }
+        }
+    }
+
     /// Notes that the source's column `position`, from 1, is called `name` like one before it, and
     /// that its values are left out. Nothing is noted of a column that nobody wants.
     pub(crate) fn note_repeated(&mut self, position: usize, name: &str) {
