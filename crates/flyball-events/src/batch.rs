@@ -8,7 +8,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::column::Column;
-use crate::semantic::Mapping;
+use crate::semantic::{self, Mapping};
 
 /// The name of the column that every batch has first: when the event happened.
 pub const TIME_COLUMN: &str = "time";
@@ -54,11 +54,16 @@ pub enum Role {
 
 /// A column of one [`BatchBuilder`]; stays valid from batch to batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ColumnId(u32);
+pub struct ColumnId {
+    index: u32,
+    /// For a key that conventions have replaced: its value gives way to that of the current key.
+    is_old: bool,
+}
 
 /// Fills record batches: `role` once per key, then `set_…` per value, `end_row` per event.
 ///
-/// The first value for a column in a row wins unless the codec clears the row with
+/// The first value for a column in a row wins, but for one of a key that conventions have replaced:
+/// it gives way to that of the current key. The codec clears the row with
 /// [`abandon_row`](Self::abandon_row).
 #[derive(Debug)]
 pub struct BatchBuilder {
@@ -68,7 +73,7 @@ pub struct BatchBuilder {
     /// Given to events without a `service.name`.
     service: Option<String>,
     ids: HashMap<String, ColumnId>,
-    columns: Vec<(String, Column)>,
+    columns: Vec<Slot>,
     times: Vec<i64>,
     time_present: NullBufferBuilder,
     row_time: Option<(u8, i64)>,
@@ -77,24 +82,43 @@ pub struct BatchBuilder {
     offered: Offered,
 }
 
+/// One column with its name.
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    column: Column,
+    /// The row whose value came from a replaced key.
+    old_row: Option<usize>,
+    /// Whether an event had a value under a replaced key and one more.
+    has_clashed: bool,
+}
+
 /// What the keys of a source stand for, wanted or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Offered {
     /// Attribute names, times left out.
     pub attributes: BTreeSet<String>,
-    /// For each name that the user's renames lead to, the keys met that stand for it: those renamed
-    /// and those called so already.
+    /// For each name that renames lead to, the user's or those of conventions, the keys met that
+    /// stand for it: those renamed and those called so already.
     pub renamed: BTreeMap<String, BTreeSet<String>>,
+    /// The attributes that some event had under a key that conventions have replaced and under
+    /// another one; only one of the values was kept.
+    pub clashed: BTreeSet<String>,
+    /// Columns called like one before them, whose values were left out: position, from 1, and name.
+    pub repeated: BTreeSet<(usize, String)>,
 }
 
 impl Offered {
     /// Names and keys together; it grows with every one that is new.
     pub(crate) fn len(&self) -> usize {
-        self.attributes.len() + self.renamed.values().map(BTreeSet::len).sum::<usize>()
+        let renamed: usize = self.renamed.values().map(BTreeSet::len).sum();
+        self.attributes.len() + renamed + self.clashed.len() + self.repeated.len()
     }
 
     pub(crate) fn extend(&mut self, other: Self) {
         self.attributes.extend(other.attributes);
+        self.clashed.extend(other.clashed);
+        self.repeated.extend(other.repeated);
         for (to, keys) in other.renamed {
             self.renamed.entry(to).or_default().extend(keys);
         }
@@ -131,7 +155,8 @@ impl BatchBuilder {
         let mapping = Arc::clone(&self.mapping);
         let attribute = mapping.attribute(name);
         // Bounded by the renames: their own keys, and the few that conventions call the same.
-        if mapping.is_target(attribute) {
+        let is_target = mapping.is_target(attribute);
+        if is_target || semantic::is_current(attribute) {
             self.offered.renamed.entry(attribute.to_owned()).or_default().insert(name.to_owned());
         }
         if let Some(rank) = mapping.time_rank(name) {
@@ -144,7 +169,32 @@ impl BatchBuilder {
         if names.len() < COLUMNS_MAX && !names.contains(attribute) {
             names.insert(attribute.to_owned());
         }
-        self.column(attribute).map_or(Role::Skip, Role::Attribute)
+        // Where the user has a say in what an attribute is, no key outranks another.
+        let is_old = attribute != name && !is_target;
+        let column = self.column(attribute).map(|column| ColumnId { is_old, ..column });
+        column.map_or(Role::Skip, Role::Attribute)
+    }
+
+    /// Whether a key that begins with `path` and a dot may be wanted.
+    pub(crate) fn may_want_below(&self, path: &str) -> bool {
+        let is_below =
+            |name: &str| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        match &self.projection {
+            Projection::All => true,
+            Projection::Only(names) => {
+                names.iter().any(|name| is_below(name))
+                    || self.mapping.renames().any(|(from, _)| is_below(from))
+                    || semantic::replaced().any(is_below)
+            }
+        }
+    }
+
+    /// Notes that the source's column `position`, from 1, is called `name` like one before it, and
+    /// that its values are left out. Nothing is noted of a column that nobody wants.
+    pub(crate) fn note_repeated(&mut self, position: usize, name: &str) {
+        if self.role(name) != Role::Skip && self.offered.repeated.len() < COLUMNS_MAX {
+            self.offered.repeated.insert((position, name.to_owned()));
+        }
     }
 
     /// The column for the attribute `name` as it stands, without renames; `None` when it is not
@@ -162,9 +212,14 @@ impl BatchBuilder {
             self.names_over_limit += 1;
             return None;
         }
-        let id = ColumnId(u32::try_from(self.columns.len()).ok()?);
+        let id = ColumnId { index: u32::try_from(self.columns.len()).ok()?, is_old: false };
         self.ids.insert(name.to_owned(), id);
-        self.columns.push((name.to_owned(), Column::default()));
+        self.columns.push(Slot {
+            name: name.to_owned(),
+            column: Column::default(),
+            old_row: None,
+            has_clashed: false,
+        });
         Some(id)
     }
 
@@ -189,9 +244,34 @@ impl BatchBuilder {
     }
 
     #[inline]
-    fn cell(&mut self, column: ColumnId) -> Option<&mut Column> {
-        let column = &mut self.columns[column.0 as usize].1;
-        column.begin(self.rows).then_some(column)
+    fn cell(&mut self, id: ColumnId) -> Option<&mut Column> {
+        let index = id.index as usize;
+        if !self.columns[index].column.begin(self.rows) && !self.gives_way(id) {
+            return None;
+        }
+        let slot = &mut self.columns[index];
+        if id.is_old {
+            slot.old_row = Some(self.rows);
+        }
+        Some(&mut slot.column)
+    }
+
+    /// Whether the value that the row already has in the column makes room for that of `id`: the
+    /// one of a replaced key for the current key's.
+    #[cold]
+    fn gives_way(&mut self, id: ColumnId) -> bool {
+        let slot = &mut self.columns[id.index as usize];
+        let has_old = slot.old_row == Some(self.rows);
+        if (id.is_old || has_old) && !slot.has_clashed {
+            slot.has_clashed = true;
+            self.offered.clashed.insert(slot.name.clone());
+        }
+        if id.is_old || !has_old {
+            return false;
+        }
+        slot.old_row = None;
+        slot.column.truncate(self.rows);
+        slot.column.begin(self.rows)
     }
 
     /// Sets an integer in the current row.
@@ -272,8 +352,9 @@ impl BatchBuilder {
     /// Forgets whatever was set in the current row.
     pub fn abandon_row(&mut self) {
         self.row_time = None;
-        for (_, column) in &mut self.columns {
-            column.truncate(self.rows);
+        for slot in &mut self.columns {
+            slot.column.truncate(self.rows);
+            slot.old_row = None;
         }
     }
 
@@ -288,7 +369,7 @@ impl BatchBuilder {
             if rows > 0
                 && let Some(id) = self.column("service.name")
             {
-                self.columns[id.0 as usize].1.fill_missing(rows, &service);
+                self.columns[id.index as usize].column.fill_missing(rows, &service);
             }
             self.service = Some(service);
         }
@@ -301,7 +382,7 @@ impl BatchBuilder {
             true,
         )];
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(times)];
-        for (name, column) in &mut self.columns {
+        for Slot { name, column, .. } in &mut self.columns {
             for (field, array) in column.finish(name, rows) {
                 fields.push(field);
                 arrays.push(array);

@@ -129,6 +129,7 @@ impl Format {
         "common",
         "combined",
         "vhost-combined",
+        "nginx-main",
         "nginx:FORMAT",
         "apache:FORMAT",
         "csv",

@@ -115,6 +115,16 @@ impl Mapping {
     }
 }
 
+/// The names that conventions have replaced.
+pub(crate) fn replaced() -> impl Iterator<Item = &'static str> {
+    RENAMED.iter().map(|(old, _)| *old)
+}
+
+/// Whether `attribute` is a name that conventions have given in place of another.
+pub(crate) fn is_current(attribute: &str) -> bool {
+    RENAMED.iter().any(|(_, new)| *new == attribute)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,8 +17,8 @@ pub(crate) struct InputArgs {
     #[arg(value_name = "INPUT", required = true)]
     pub(crate) inputs: Vec<String>,
 
-    /// Format of the inputs: ndjson, common, combined, vhost-combined, nginx:FORMAT and apache:FORMAT
-    /// with the server's own or @FILE that holds it, csv, tsv, otlp-json, otlp-proto, parquet; found by content unless given
+    /// Format of the inputs: ndjson, common, combined, vhost-combined, nginx-main, nginx:FORMAT and
+    /// apache:FORMAT with the server's own or @FILE that holds it, csv, tsv, otlp-json, otlp-proto, parquet; found by content unless given
     #[arg(long, value_name = "FORMAT", help_heading = "Input")]
     format: Option<String>,
 

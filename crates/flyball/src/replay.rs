@@ -13,9 +13,9 @@ use std::ops::ControlFlow;
 use anyhow::bail;
 use flyball_budget::report::{IndicatorSeries, Measured};
 use flyball_budget::{Series, Status, assess, chart, correction};
-use flyball_events::{Input, Progress, ReadOptions, ReadSummary, read, remedy};
+use flyball_events::{Input, InputSummary, Progress, ReadOptions, ReadSummary, read, remedy};
 use flyball_model::{Duration, Interval, Slo, Slot, Timestamp};
-use flyball_query::{Measurement, QueryError};
+use flyball_query::{Measurement, QueryError, listed};
 use flyball_spec::SpecSet;
 
 use crate::output::words::plural;
@@ -218,8 +218,36 @@ fn input_warnings(summary: &ReadSummary) -> Vec<String> {
             let names = plural(input.names_over_limit, "attribute name", "attribute names");
             warnings.push(format!("{}: {names} past the limit of a batch left out", input.name));
         }
+        for (position, name) in &input.offered.repeated {
+            warnings.push(format!(
+                "{}: column {position} is called `{name}` like one before it and is left out; name \
+                 the columns yourself, as in --format 'csv;columns=time,status'",
+                input.name
+            ));
+        }
+        warnings.extend(clashes(input));
     }
     warnings
+}
+
+/// The attributes of which an event had several values, under a name that conventions have replaced
+/// and under another one.
+fn clashes(input: &InputSummary) -> impl Iterator<Item = String> {
+    input.offered.clashed.iter().filter_map(|attribute| {
+        // The same key may also stand in several places, of which the innermost counts.
+        let keys = input.offered.renamed.get(attribute).filter(|keys| keys.len() > 1)?;
+        let which = if keys.contains(attribute) {
+            format!("`{attribute}` itself, if it has that")
+        } else {
+            "the first".to_owned()
+        };
+        let read = if keys.len() == 2 { "are both" } else { "are all" };
+        Some(format!(
+            "{}: {} {read} read as `{attribute}`; of an event that has more than one, {which} counts",
+            input.name,
+            listed(keys.iter().map(|key| format!("`{key}`")))
+        ))
+    })
 }
 
 fn warnings(

@@ -93,3 +93,29 @@ fn the_default_service_fills_only_gaps() {
     let services = services.downcast_dict::<arrow::array::StringArray>().unwrap();
     assert_eq!(services.into_iter().collect::<Vec<_>>(), [Some("shop"), Some("cart")]);
 }
+
+#[test]
+fn a_current_name_counts_before_the_one_it_replaced_whatever_the_order() {
+    let mut builder = builder(TimeRule::Optional);
+    let keys = ["http.status_code", "http.response.status_code"].map(|key| builder.role(key));
+    let [Role::Attribute(old), Role::Attribute(new)] = keys else { panic!("{keys:?}") };
+    builder.set_int(old, 1);
+    assert!(builder.end_row());
+    assert!(builder.offered().clashed.is_empty());
+    builder.set_int(old, 1);
+    builder.set_int(new, 2);
+    builder.set_int(new, 3);
+    assert!(builder.end_row());
+    builder.set_int(new, 2);
+    builder.set_int(old, 1);
+    assert!(builder.end_row());
+    builder.set_int(old, 1);
+    builder.abandon_row();
+    builder.set_int(new, 2);
+    builder.set_int(new, 3);
+    assert!(builder.end_row());
+    assert!(builder.offered().clashed.contains("http.response.status_code"));
+    let batch = builder.finish();
+    let status = batch["http.response.status_code"].as_primitive::<Int64Type>();
+    assert_eq!(status.values(), &[1, 2, 2, 2]);
+}

@@ -33,6 +33,10 @@ pub(crate) const COMBINED: &str = "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%
 /// `combined` with the virtual host before it, Debian's and Ubuntu's default.
 pub(crate) const VHOST_COMBINED: &str =
     "%v:%p %h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"";
+/// The `main` of the configuration that nginx comes with: `combined` with the addresses that
+/// proxies passed on.
+pub(crate) const NGINX_MAIN: &str = "$remote_addr - $remote_user [$time_local] \"$request\" \
+    $status $body_bytes_sent \"$http_referer\" \"$http_user_agent\" \"$http_x_forwarded_for\"";
 
 /// The reason for a line in which the text between two fields is not there.
 const MISMATCH: &str = "the line does not fit the log format";
@@ -251,12 +255,25 @@ fn last_end(step: &Step, line: &[u8], at: usize) -> Option<usize> {
     if end >= at && line.ends_with(&step.after) {
         // An odd number of backslashes makes the quote a part of the text.
         let escapes = || line[at..end].iter().rev().take_while(|b| **b == b'\\').count();
-        if !step.quoted || escapes() % 2 == 0 {
+        if !step.quoted {
             return Some(end);
+        }
+        if escapes() % 2 == 0 {
+            return (!has_more_fields(&line[at..end])).then_some(end);
         }
     }
     let cut_off = step.quoted && step.after == b"\"" && at <= line.len();
     (cut_off && quoted_end(&step.after, line, at).is_none()).then_some(line.len())
+}
+
+/// Whether what stands between the first and the last quote of a last field is several fields: a
+/// quote that is not escaped ends the first one, and another opens one more.
+fn has_more_fields(text: &[u8]) -> bool {
+    let Some(first) = quoted_end(b"\" ", text, 0) else { return false };
+    // Where a server escapes nothing, a quote inside the text comes before this one.
+    quoted_end(b"\"", text, 0) == Some(first)
+        && memchr::memchr_iter(b'"', &text[first + 1..])
+            .any(|quote| matches!(text[first + quote], b' ' | b'='))
 }
 
 /// Where a field that begins at `at` ends: where the text after it is first found.

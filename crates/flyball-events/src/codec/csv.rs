@@ -11,6 +11,7 @@
 //! It does not guess delimiters beyond what detection does, and knows no comments.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::batch::{BatchBuilder, Role};
@@ -138,7 +139,7 @@ impl CsvCodec {
         }
         let roles = match &mut self.roles {
             Some(roles) => roles,
-            roles => roles.insert(self.columns.iter().map(|name| batch.role(name)).collect()),
+            roles => roles.insert(column_roles(&self.columns, batch)),
         };
         if self.fields.len() != roles.len() {
             let few = self.fields.len() < roles.len();
@@ -204,6 +205,19 @@ impl LineCodec for CsvCodec {
 
 fn is_blank(record: &[u8]) -> bool {
     matches!(record, b"" | b"\n" | b"\r\n" | b"\r")
+}
+
+/// What the columns mean; one that is called like another before it is left out, with a note.
+fn column_roles(columns: &[String], batch: &mut BatchBuilder) -> Vec<Role> {
+    let mut seen = HashSet::new();
+    let roles = columns.iter().enumerate().map(|(index, name)| {
+        if seen.insert(name) {
+            return batch.role(name);
+        }
+        batch.note_repeated(index + 1, name);
+        Role::Skip
+    });
+    roles.collect()
 }
 
 fn numbered(index: usize) -> String {

@@ -25,7 +25,7 @@ use crate::time::TimeReader;
 pub(crate) use value::Any;
 
 /// The reason for metrics.
-const METRICS: &str = "metrics are not events: only traces and logs are read";
+pub(crate) const METRICS: &str = "metrics are not events: only traces and logs are read";
 
 /// Bytes of one document or message that is held in memory; collectors send a few megabytes.
 const MESSAGE_BYTES_MAX: usize = 32 << 20;

@@ -1,7 +1,7 @@
 //! Parquet: columns of any type, read a row group at a time.
 //!
-//! Only the columns that somebody wants are read from the file. Structs are flattened with dots;
-//! lists and maps are one text, their JSON; decimals are doubles with their digits kept beside
+//! Only the columns that somebody wants are read from the file. Structs and maps are flattened with
+//! dots; lists are one text, their JSON, and so is what has structure within a map; decimals are doubles with their digits kept beside
 //! where a double cannot hold them; timestamps of any unit serve as times. Attributes that are
 //! timestamps or dates are texts in the form of RFC 3339.
 //!
@@ -25,7 +25,6 @@ use crate::codec::{Decoded, NO_TIME};
 use crate::format::SeekableCodec;
 use crate::read::BATCH_ROWS;
 use crate::time::TimeReader;
-use leaf::Leaf;
 
 /// The reason for a file that cannot be opened as Parquet.
 pub(crate) const NOT_PARQUET: &str = "not a Parquet file that can be read";
@@ -113,8 +112,8 @@ impl ParquetCodec {
         }
         for row in 0..rows.num_rows() {
             decoded.lines += 1;
-            for Leaf { role, values } in &leaves {
-                values.set(row, *role, batch, &mut self.times);
+            for leaf in &mut leaves {
+                leaf.set(row, batch, &mut self.times);
             }
             if batch.end_row() {
                 decoded.events += 1;
@@ -131,6 +130,8 @@ fn is_wanted(field: &Field, path: &str, depth: usize, batch: &mut BatchBuilder) 
         DataType::Struct(fields) if depth < DEPTH_MAX => fields
             .iter()
             .any(|child| is_wanted(child, &format!("{path}.{}", child.name()), depth + 1, batch)),
+        // Which keys a map has is only known from its rows.
+        DataType::Map(..) if depth < DEPTH_MAX => batch.may_want_below(path),
         _ => batch.role(path) != Role::Skip,
     }
 }

@@ -22,7 +22,7 @@ const LINE_BYTES_TRIED: usize = 8 << 10;
 
 /// The access log formats that are told apart, the ones with more fields first: `common` would
 /// not accept the others, but the others' fields must not be lost.
-const LOGS: &[&str] = &["vhost-combined", "combined", "common"];
+const LOGS: &[&str] = &["vhost-combined", "nginx-main", "combined", "common"];
 
 pub(super) fn detect(name: &str, head: &[u8]) -> Option<Format> {
     by_content(head).or_else(|| by_name(name))

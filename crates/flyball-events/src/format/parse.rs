@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Format, FormatError};
-use crate::codec::access_log::{COMBINED, COMMON, LogFormat, VHOST_COMBINED};
+use crate::codec::access_log::{COMBINED, COMMON, LogFormat, NGINX_MAIN, VHOST_COMBINED};
 use crate::codec::csv::CsvOptions;
 
 /// Other words for the same.
@@ -49,6 +49,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Format>, FormatError> {
         "common" => log(name, LogFormat::apache(COMMON)?),
         "combined" => log(name, LogFormat::apache(COMBINED)?),
         "vhost-combined" => log(name, LogFormat::apache(VHOST_COMBINED)?),
+        "nginx-main" => log(name, LogFormat::nginx(NGINX_MAIN)?),
         _ => return Err(unknown(trimmed)),
     }))
 }

@@ -16,6 +16,8 @@ use crate::format::{NewLineCodec, Splitter};
 
 /// The reason for a record longer than [`super::split::LINE_BYTES_MAX`].
 pub(super) const TOO_LONG: &str = "longer than 16 MiB";
+/// The reason for a header whose line does not end where it should.
+pub(super) const BARE_RETURN: &str = "lines end with carriage returns alone";
 
 /// Units in flight for each thread: one being decoded, one waiting for its turn.
 const UNITS_PER_THREAD: usize = 2;
@@ -71,14 +73,8 @@ pub(super) fn read<T: Send>(
 ) -> Result<(), EventsError> {
     let Source { input, options, reader, meter } = source;
     let mut records = Records::new(reader, splitter);
-    let header = if header {
-        let header = records.header();
-        summary.lines = u64::from(!header.is_empty());
-        summary.lines += memchr::memchr_iter(b'\n', &header).count() as u64;
-        header
-    } else {
-        Vec::new()
-    };
+    let header = if header { header_of(&mut records, summary) } else { Vec::new() };
+    summary.check_strict(options)?;
     let map = delivery.map;
     let decoder = || Decoder { codec: new(&header), batch: options.builder(), offered: 0, map };
     let mut take = |done: Done<T>| -> Result<ControlFlow<()>, EventsError> {
@@ -103,6 +99,34 @@ pub(super) fn read<T: Send>(
         summary.check_strict(options)?;
     }
     Ok(())
+}
+
+/// The header record, counted as lines; one that cannot be what names the columns is a reject.
+fn header_of(records: &mut Records, summary: &mut InputSummary) -> Vec<u8> {
+    let header = match records.header() {
+        Ok(header) => header,
+        Err(beginning) => {
+            summary.lines = 1;
+            summary.rejects.add(TOO_LONG, 1, None, &beginning);
+            return Vec::new();
+        }
+    };
+    summary.lines = u64::from(!header.is_empty());
+    summary.lines += memchr::memchr_iter(b'\n', &header).count() as u64;
+    if let Some(at) = bare_return(&header) {
+        summary.rejects.add(BARE_RETURN, 1, Some(at as u64 + 1), &header);
+    }
+    header
+}
+
+/// Where a carriage return stands outside quotes: the file's lines end with it, and the "header"
+/// is many of them, if not all.
+fn bare_return(header: &[u8]) -> Option<usize> {
+    let mut is_quoted = false;
+    header.iter().position(|byte| {
+        is_quoted ^= *byte == b'"';
+        *byte == b'\r' && !is_quoted
+    })
 }
 
 type Take<'a, T> = dyn FnMut(Done<T>) -> Result<ControlFlow<()>, EventsError> + 'a;

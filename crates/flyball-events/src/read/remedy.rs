@@ -1,9 +1,9 @@
 //! What to do about records that were refused, where the reason and the record tell.
 
-use super::lines::TOO_LONG;
+use super::lines::{BARE_RETURN, TOO_LONG};
 use super::summary::{DAMAGED, TRAILING, TRUNCATED};
 use crate::codec::ndjson::{CUT_OFF, NOT_AN_OBJECT};
-use crate::codec::{NO_TIME, parquet};
+use crate::codec::{NO_TIME, otlp, parquet};
 use crate::reject::Rejected;
 
 /// What to do about records that were refused for `reason`; `None` where only whoever wrote them
@@ -26,6 +26,12 @@ pub fn remedy(reason: &str, rejected: &Rejected) -> Option<&'static str> {
         }
         CUT_OFF if is_any(&|line| line == "{") => {
             "one JSON object a line is read: put each on its line with `jq -c . FILE`"
+        }
+        otlp::METRICS => {
+            "export traces or logs of the same requests: budgets are counted from single events"
+        }
+        BARE_RETURN => {
+            "end its lines with line feeds: pass the output of `tr '\\r' '\\n' < FILE` as `-`"
         }
         _ => return None,
     })

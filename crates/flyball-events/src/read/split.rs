@@ -135,11 +135,14 @@ impl Records {
         self.ended = read == 0;
     }
 
-    /// Takes the first record, without its line end, off the stream; empty when there is none.
-    pub(super) fn header(&mut self) -> Vec<u8> {
+    /// Takes the first record, without its line end, off the stream; empty when there is none. Of
+    /// one that is too long, its beginning is the error.
+    pub(super) fn header(&mut self) -> Result<Vec<u8>, Vec<u8>> {
         let mut unit = Buffer::default();
-        if self.next(&mut unit, 1) != Unit::Records {
-            return Vec::new();
+        match self.next(&mut unit, 1) {
+            Unit::Records => {}
+            Unit::TooLong => return Err(unit.bytes().to_vec()),
+            Unit::End => return Ok(Vec::new()),
         }
         let bytes = unit.bytes();
         let end = Search::first_end(self.splitter, bytes);
@@ -147,7 +150,7 @@ impl Records {
         rest.append(&mut self.carry);
         self.carry = rest;
         let header = bytes[..end].strip_suffix(b"\n").unwrap_or(&bytes[..end]);
-        header.strip_suffix(b"\r").unwrap_or(header).to_vec()
+        Ok(header.strip_suffix(b"\r").unwrap_or(header).to_vec())
     }
 
     /// Reads over the rest of a record that is too long, to the next newline. A quoted field may

@@ -51,7 +51,16 @@ pub(crate) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
         anyhow::bail!("{message}\nhint: {remedy}");
     }
     let formats = || summary.inputs.iter().filter_map(|input| input.format.as_deref());
-    let is_log = !formats().any(|format| matches!(format, "ndjson" | "csv" | "tsv"));
+    let of_telemetry = |format: &str| format.starts_with("otlp-");
+    if formats().any(of_telemetry) && key.is_none() {
+        // What it holds has no names to choose: the reasons say all there is.
+        anyhow::bail!(message);
+    }
+    let of_table = |format: &str| {
+        let (name, _) = format.split_once(';').unwrap_or((format, ""));
+        matches!(name, "ndjson" | "csv" | "tsv" | "parquet")
+    };
+    let is_log = !formats().any(of_table);
     let hint = match key {
         Some(key) if formats().any(|format| format == "ndjson") => {
             format!("`{key}` may be the time of an event: --map {key}=time")

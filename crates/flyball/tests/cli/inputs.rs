@@ -37,6 +37,18 @@ fn what_nothing_can_be_read_of_comes_with_what_to_do() {
             "d.parquet:1: ",
             "a Parquet file is read from its end",
         ),
+        (
+            "m.json",
+            br#"{"resourceMetrics":[{"scopeMetrics":[]}]}"#.to_vec(),
+            "m.json:1",
+            "export traces or logs",
+        ),
+        (
+            "cr.csv",
+            b"time,status\r2026-01-01T00:00:00Z,200\r2026-01-01T00:00:01Z,200\r".to_vec(),
+            "cr.csv:1:12: time,status\\r2026",
+            "tr '\\r' '\\n' < FILE",
+        ),
     ] {
         let directory = directory(&[(SLO, served().as_bytes()), (name, &content)]);
         let ran = flyball(directory.path(), &["replay", "--slo", SLO, name]);
@@ -125,4 +137,39 @@ fn names_in_warnings_are_code_on_the_page() {
     let ran = flyball(directory.path(), &["replay", "--slo", SLO, "a", "-o", "html"]);
     let warning = "<li>SLO <code>served</code>: no event matches <code>status = 404</code></li>";
     assert!(ran.out.contains(warning), "{}", ran.err);
+}
+
+#[test]
+fn values_that_are_left_out_are_told_by_every_command() {
+    let both = event(1, 200)
+        .replace("\"status\":200", "\"http.status_code\":500,\"http.response.status_code\":200");
+    let slo = slo("served", "TRUE", "http.response.status_code < 500");
+    let csv = "time,http.response.status_code,http.response.status_code\n\
+               2026-03-01T00:00:01Z,200,500\n";
+    let directory = directory(&[
+        (SLO, slo.as_bytes()),
+        ("both.ndjson", both.as_bytes()),
+        ("twice.csv", csv.as_bytes()),
+    ]);
+    for (name, warning) in [
+        (
+            "both.ndjson",
+            "`http.response.status_code`, `http.status_code` are both read as \
+             `http.response.status_code`",
+        ),
+        ("twice.csv", "column 3 is called `http.response.status_code` like one before it"),
+    ] {
+        let query = "SELECT \"http.response.status_code\" FROM events";
+        for arguments in [
+            &["replay", "--slo", SLO, name][..],
+            &["query", query, name],
+            &["slo", "suggest", name],
+        ] {
+            let ran = flyball(directory.path(), arguments);
+            let told = (ran.out.clone() + &ran.err).replace('\n', " ");
+            assert!(told.contains(warning), "{arguments:?}: {ran:?}");
+        }
+        let ran = flyball(directory.path(), &["query", query, name]);
+        assert!(ran.out.contains("200") && !ran.out.contains("500"), "{ran:?}");
+    }
 }

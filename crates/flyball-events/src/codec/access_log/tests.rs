@@ -93,6 +93,26 @@ fn quotes_that_a_server_left_unescaped_do_not_end_a_field() {
         &batch,
         &[("url.path", "/\"x\"y"), ("user.name", "a b"), ("user_agent.original", "a\"b")],
     );
+    for agent in ["say \"hi\" there \"you\"", "5\" wide", "a \\\" \\\"b", "\"x\" \"y\""] {
+        let line = format!("h - - [05/Dec/2024:00:10:18 +0000] \"-\" 200 5 \"-\" \"{agent}\"");
+        values(&one(&format, &line), &[("user_agent.original", &agent.replace('\\', ""))]);
+    }
+}
+
+#[test]
+fn a_line_with_fields_after_the_last_one_is_refused() {
+    let line = |more: &str| {
+        format!("h - - [05/Dec/2024:00:10:18 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"x y\"{more}")
+    };
+    let format = LogFormat::apache(COMBINED).unwrap();
+    for more in [" \"10.0.0.1\"", " \"\" \"b\"", " 0.25 \"b\"", " rt=0.25 ut=\"0.25\"", " 0.25"] {
+        let (_, decoded) = decode(&format, line(more).as_bytes());
+        assert_eq!((decoded.events, decoded.rejects.first().unwrap().0), (0, MISMATCH), "{more}");
+    }
+    let main = LogFormat::nginx(NGINX_MAIN).unwrap();
+    let forwarded = ("http.request.header.x-forwarded-for", "10.0.0.1");
+    values(&one(&main, &line(" \"10.0.0.1\"")), &[("user_agent.original", "x y"), forwarded]);
+    assert_eq!(decode(&main, line("").as_bytes()).1.events, 0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Values of Arrow arrays, one row at a time, as what our columns hold.
 
+mod map;
+
 use std::fmt::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
@@ -15,10 +17,23 @@ use crate::batch::{BatchBuilder, Role};
 use crate::codec::infer::{set_inferred, set_role};
 use crate::time::{TimeReader, epoch_nanos_float, epoch_nanos_int};
 
-/// A column without further structure.
-pub(super) struct Leaf {
-    pub(super) role: Role,
-    pub(super) values: Values,
+/// A column without further structure but that of a map.
+pub(super) enum Leaf {
+    /// One value a row.
+    Plain(Role, Values),
+    /// As many as there are keys.
+    Map(Box<map::Map>),
+}
+
+impl Leaf {
+    /// Sets what there is of `row`.
+    #[inline]
+    pub(super) fn set(&mut self, row: usize, batch: &mut BatchBuilder, times: &mut TimeReader) {
+        match self {
+            Self::Plain(role, values) => values.set(row, *role, batch, times),
+            Self::Map(map) => map.set(row, batch, times),
+        }
+    }
 }
 
 /// The values of a leaf, in one of our types.
@@ -53,11 +68,15 @@ pub(super) fn collect(
         }
         return;
     }
+    if let (Some(map), true) = (array.as_map_opt(), depth < DEPTH_MAX) {
+        out.extend(map::Map::new(path, map, nulls).map(Box::new).map(Leaf::Map));
+        return;
+    }
     let role = batch.role(path);
     if role != Role::Skip
         && let Some(values) = values(array, nulls)
     {
-        out.push(Leaf { role, values });
+        out.push(Leaf::Plain(role, values));
     }
 }
 
@@ -160,7 +179,15 @@ impl Values {
                 batch.set_float(column, value, &format!("{value:?}"));
             }
             Self::Text(array) => batch.set_text(column, array.value(row)),
-            Self::Digits(array) => set_inferred(batch, column, array.value(row)),
+            Self::Digits(array) => {
+                let digits = array.value(row);
+                if is_held(digits) {
+                    set_inferred(batch, column, digits);
+                } else {
+                    // No double says the same, so the digits alone are kept.
+                    batch.set_float(column, f64::NAN, digits);
+                }
+            }
             Self::Nanos(array) => batch.set_text(column, &rfc3339(array.value(row))),
             Self::Json(array, _) => {
                 let mut text = String::new();
@@ -171,6 +198,23 @@ impl Values {
             }
         }
     }
+}
+
+/// Whether a double says the same as the `digits` of a decimal. Those of an integer are kept beside
+/// it anyway.
+fn is_held(digits: &str) -> bool {
+    let Some((whole, fraction)) = digits.split_once('.') else { return true };
+    let significant = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    let fraction = fraction.trim_end_matches('0');
+    let count = significant(whole.trim_start_matches(['-', '0'])) + significant(fraction);
+    // Every number of so few digits comes back from the nearest double.
+    count <= f64::DIGITS as usize
+        || digits.parse().is_ok_and(|value: f64| {
+            // Written in full, a double that came from these digits has them, if it holds them.
+            let shown = value.to_string();
+            let (own_whole, own) = shown.split_once('.').unwrap_or((&shown, ""));
+            own_whole == whole && own == fraction
+        })
 }
 
 fn rfc3339(nanos: i64) -> String {

@@ -2,8 +2,9 @@ use std::io::{Seek, Write};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Decimal128Array, Float32Array, Int16Array, Int64Array,
-    ListArray, StringArray, StructArray, TimestampMillisecondArray, UInt64Array,
+    ArrayRef, AsArray, BinaryArray, Decimal128Array, Float32Array, Float64Array, Int16Array,
+    Int64Array, Int64Builder, ListArray, MapBuilder, StringArray, StringBuilder, StructArray,
+    TimestampMillisecondArray, UInt64Array,
 };
 use arrow::datatypes::{Fields, Int64Type, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
@@ -106,6 +107,62 @@ fn columns_of_every_kind_become_ours() {
         assert_eq!(text(batch, name, 3), expected, "{name}");
     }
     assert_eq!(text(batch, "http.status", 2), "null");
+}
+
+#[test]
+fn keys_of_maps_are_attributes() {
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    for (key, value) in [("k", Some(7)), ("status", Some(200)), ("n", None)] {
+        maps.keys().append_value(key);
+        maps.values().append_option(value);
+    }
+    maps.append(true).unwrap();
+    maps.append(false).unwrap();
+    maps.keys().append_value("k");
+    maps.values().append_value(9);
+    maps.append(true).unwrap();
+    let at = Arc::new(Int64Array::from(vec![1_733_357_418; 3])) as ArrayRef;
+    let columns = [("at", at), ("mp", Arc::new(maps.finish()) as ArrayRef)];
+    let bytes = bytes(
+        &RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)))
+            .unwrap(),
+    );
+    let (batches, decoded) = decode(&bytes, Projection::All);
+    assert_eq!((decoded.events, decoded.rejects.total()), (3, 0));
+    let rows = |name: &str| [0, 1, 2].map(|row| text(&batches[0], name, row));
+    assert_eq!(rows("mp.k"), ["7", "null", "9"]);
+    assert_eq!(rows("mp.status"), ["200", "null", "null"]);
+    assert!(batches[0].column_by_name("mp").is_none());
+    let (batches, _) = decode(&bytes, Projection::Only(vec!["mp.status".to_owned()]));
+    assert_eq!(text(&batches[0], "mp.status", 0), "200");
+    assert!(batches[0].column_by_name("mp.k").is_none());
+}
+
+#[test]
+fn digits_and_numbers_that_no_double_holds_are_kept_as_text() {
+    let prices = Decimal128Array::from_iter_values([
+        150,
+        123_456_789_012_345_678_901_234_567,
+        -900_719_925_474_099_312,
+        225_179_981_368_524_850,
+    ]);
+    let prices = prices.with_precision_and_scale(38, 2).unwrap();
+    let ratios = [0.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("at", Arc::new(Int64Array::from(vec![1_733_357_418; 4]))),
+        ("price", Arc::new(prices)),
+        ("ratio", Arc::new(ratios.iter().copied().collect::<Float64Array>())),
+    ];
+    let (batches, _) =
+        decode(&bytes(&RecordBatch::try_from_iter(columns).unwrap()), Projection::All);
+    let rows = |name: &str| [0, 1, 2, 3].map(|row| text(&batches[0], name, row));
+    assert_eq!(rows("price"), ["1.5", "null", "null", "2251799813685248.5"]);
+    assert_eq!(
+        rows("price~text"),
+        ["null", "1234567890123456789012345.67", "-9007199254740993.12", "null"]
+    );
+    assert_eq!(rows("ratio"), ["0.5", "null", "null", "null"]);
+    assert_eq!(rows("ratio~text"), ["null", "inf", "-inf", "NaN"]);
 }
 
 #[test]
