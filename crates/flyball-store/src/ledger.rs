@@ -1,0 +1,428 @@
+//! The ledger: durable tallies, and the position in the journal up to which they count.
+//!
+//! Both are written in one transaction, which is what makes each journal entry count exactly once:
+//! after a crash the ledger is as of some position, and whoever counts goes on behind it. A commit
+//! names the position it goes on from, so that one that is given twice is refused the second time.
+//!
+//! Tallies are kept for a *generation* of an SLO (the SLO as long as nothing that changes counting
+//! changes), for each of its slices, in slots of 10 s, a UTC day to a chunk. Late events simply add
+//! to the chunk of their day.
+//!
+//! One value owns the one connection that writes, and is called by one thread at a time; other
+//! threads read by a [`LedgerReader`] of their own. The ledger does not bound how many slices
+//! there are: whoever counts does, before it gives a slice a name here.
+
+mod chunk;
+mod schema;
+mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration as Wait;
+
+use flyball_model::{Duration, Slot, Tally, Timestamp};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+
+use crate::directory::{self, DataDirectory};
+use crate::{Sequence, StoreError};
+use chunk::ChunkKey;
+
+pub use snapshot::{Checked, KeyUse, LedgerReader, LedgerSnapshot};
+
+/// The ledger's file in the data directory.
+const FILE: &str = "ledger.sqlite";
+
+/// The longest idempotency key. Bytes; long enough for a UUID or a digest with a prefix, short
+/// enough that a million keys take no more than 300 MB.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// How long to wait for somebody who reads the ledger's file with another program.
+const BUSY_WAIT: Wait = Wait::from_secs(5);
+
+/// The number of a generation in one ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GenerationId(i64);
+
+/// The number of a slice of one generation in one ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SliceId(i64);
+
+/// What a generation is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GenerationState {
+    /// Its past is still being counted: budgets do not use it yet.
+    Filling,
+    /// Budgets use it. An SLO has at most one such generation.
+    Live,
+    /// Another generation took its place.
+    Retired,
+}
+
+impl GenerationState {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Filling => "filling",
+            Self::Live => "live",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// One SLO as long as nothing that changes counting changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Its number here.
+    pub id: GenerationId,
+    /// The SLO's name.
+    pub slo: String,
+    /// A hash of everything that changes counting.
+    pub hash: [u8; 32],
+    /// When it was begun.
+    pub created: Timestamp,
+    /// The ledger's position when it was begun: what is behind it is counted as it comes, what is
+    /// before it only where the past is counted again.
+    pub since: Sequence,
+    /// What it is used for.
+    pub state: GenerationState,
+}
+
+/// Events to add to one slot of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delta {
+    /// The slice.
+    pub slice: SliceId,
+    /// The slot, of [`Ledger::SLOT_WIDTH`]; any time, past or future.
+    pub slot: Slot,
+    /// What to add.
+    pub tally: Tally,
+}
+
+/// An idempotency key that came with a journal entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key; at most [`KEY_BYTES_MAX`] bytes.
+    pub key: Vec<u8>,
+    /// The entry that it came with.
+    pub sequence: Sequence,
+    /// When that arrived; what it is forgotten by.
+    pub arrival: Timestamp,
+}
+
+/// What a stretch of journal entries adds to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Commit {
+    /// The position that the entries follow; the ledger must stand there.
+    pub after: Sequence,
+    /// The last of the entries, which must be committed in the journal; `after` for no entries.
+    pub through: Sequence,
+    /// What they count, in any order; more than one for a slot are added up.
+    pub deltas: Vec<Delta>,
+    /// The keys that they came with, none of which was used before.
+    pub keys: Vec<Key>,
+}
+
+/// The open ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    path: PathBuf,
+    /// Kept so that nobody else opens the directory meanwhile.
+    _directory: DataDirectory,
+}
+
+impl Ledger {
+    /// How wide the ledger's slots are.
+    pub const SLOT_WIDTH: Duration = chunk::SLOT_WIDTH;
+
+    /// Opens the ledger of `directory`, or begins an empty one at [`Sequence::NONE`].
+    pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
+        let path = directory.path().join(FILE);
+        let cannot = || sqlite("open", &path);
+        let mut connection = Connection::open(&path).map_err(cannot())?;
+        connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
+        // Readers do not wait for the writer, and a commit is one append and one sync.
+        let mode: String = connection
+            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+            .map_err(cannot())?;
+        if mode != "wal" {
+            return Err(StoreError::NoWal { path });
+        }
+        for (pragma, value) in [
+            // Without it a commit may be gone after a power failure.
+            ("synchronous", "FULL"),
+            ("foreign_keys", "ON"),
+            ("cell_size_check", "ON"),
+            ("trusted_schema", "OFF"),
+        ] {
+            connection.pragma_update(None, pragma, value).map_err(cannot())?;
+        }
+        schema::migrate(&mut connection, &path)?;
+        directory::sync(directory.path())?;
+        Ok(Self { connection, path, _directory: directory.clone() })
+    }
+
+    /// The last journal entry that is counted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn position(&self) -> Result<Sequence, StoreError> {
+        snapshot::position(&self.connection).map_err(sqlite("read", &self.path))
+    }
+
+    /// Reads the ledger as of the last commit.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn snapshot(&mut self) -> Result<LedgerSnapshot<'_>, StoreError> {
+        LedgerSnapshot::new(&mut self.connection, &self.path)
+    }
+
+    /// A way to read the ledger from another thread, while this one writes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when the file cannot be opened once more.
+    pub fn reader(&self) -> Result<LedgerReader, StoreError> {
+        let cannot = || sqlite("open", &self.path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(cannot())?;
+        connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
+        Ok(LedgerReader { connection, path: self.path.clone() })
+    }
+
+    /// The generation of `slo` with this hash: the one that is there, else a new one in the state
+    /// [`GenerationState::Filling`], begun at `created` and the present position.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be written.
+    pub fn generation(
+        &mut self,
+        slo: &str,
+        hash: [u8; 32],
+        created: Timestamp,
+    ) -> Result<Generation, StoreError> {
+        self.write(|transaction, path| {
+            let cannot = || sqlite("write a generation to", path);
+            let new = "INSERT INTO generations (slo, hash, created, since, state)
+                       SELECT ?1, ?2, ?3, position, 'filling' FROM ledger
+                       WHERE true ON CONFLICT (slo, hash) DO NOTHING";
+            transaction.execute(new, params![slo, hash, created.nanos()]).map_err(cannot())?;
+            let same = "SELECT id, slo, hash, created, since, state FROM generations
+                        WHERE slo = ?1 AND hash = ?2";
+            transaction.query_row(same, params![slo, hash], snapshot::generation).map_err(cannot())
+        })
+    }
+
+    /// Says what a generation is used for from now on. One that becomes live retires the one of the
+    /// same SLO that was.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] for a generation that is not in this ledger, [`StoreError::Sqlite`]
+    /// when it cannot be written.
+    pub fn set_state(
+        &mut self,
+        generation: GenerationId,
+        state: GenerationState,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction, path| {
+            let cannot = || sqlite("write a generation to", path);
+            if state == GenerationState::Live {
+                let others = "UPDATE generations SET state = 'retired'
+                              WHERE state = 'live' AND id <> ?1
+                              AND slo = (SELECT slo FROM generations WHERE id = ?1)";
+                transaction.execute(others, [generation.0]).map_err(cannot())?;
+            }
+            let this = "UPDATE generations SET state = ?2 WHERE id = ?1";
+            let changed =
+                transaction.execute(this, params![generation.0, state.text()]).map_err(cannot())?;
+            if changed == 1 { Ok(()) } else { Err(unknown("generation", generation.0)) }
+        })
+    }
+
+    /// The slice of `generation` with this name, which is added when it is not there yet. All events
+    /// of the SLO are the slice that the caller names so, mostly by the empty text.
+    ///
+    /// A slice cannot be removed: bound their number before naming them here.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] for a generation that is not in this ledger, [`StoreError::Sqlite`]
+    /// when it cannot be written.
+    pub fn slice(&mut self, generation: GenerationId, name: &str) -> Result<SliceId, StoreError> {
+        let find = "SELECT id FROM slices WHERE generation = ?1 AND name = ?2";
+        let values = params![generation.0, name];
+        let found = self
+            .connection
+            .query_row(find, values, |row| row.get(0))
+            .optional()
+            .map_err(sqlite("read", &self.path))?;
+        if let Some(id) = found {
+            return Ok(SliceId(id));
+        }
+        self.write(|transaction, path| {
+            let cannot = || sqlite("write a slice to", path);
+            let is_known: bool = transaction
+                .query_row(
+                    "SELECT EXISTS (SELECT 1 FROM generations WHERE id = ?1)",
+                    [generation.0],
+                    |row| row.get(0),
+                )
+                .map_err(cannot())?;
+            if !is_known {
+                return Err(unknown("generation", generation.0));
+            }
+            let add = "INSERT INTO slices (generation, name) VALUES (?1, ?2)";
+            transaction.execute(add, values).map_err(cannot())?;
+            Ok(SliceId(transaction.last_insert_rowid()))
+        })
+    }
+
+    /// Adds what a stretch of journal entries counts, and moves the position behind them: both or
+    /// neither, and on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`StoreError::Position`] when the ledger does not stand at
+    /// `after`; [`StoreError::KeyUsed`] when a key was used before, [`StoreError::KeyTooLong`];
+    /// [`StoreError::Overflow`] when a count would pass 2^64; [`StoreError::Unknown`] for a slice
+    /// that is not in this ledger; [`StoreError::DamagedChunk`] when a day to add to does not hold
+    /// what was written; [`StoreError::Sqlite`] when it cannot be written.
+    pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.write(|transaction, path| {
+            let cannot = || sqlite("commit to", path);
+            let ledger = snapshot::position(transaction).map_err(cannot())?;
+            if ledger != commit.after || commit.through < commit.after {
+                let (after, through) = (commit.after, commit.through);
+                return Err(StoreError::Position { ledger, after, through });
+            }
+            add_tallies(transaction, path, &commit.deltas)?;
+            add_keys(transaction, path, commit)?;
+            let position = commit.through.0.cast_signed();
+            transaction.execute("UPDATE ledger SET position = ?1", [position]).map_err(cannot())?;
+            Ok(())
+        })
+    }
+
+    /// Forgets the idempotency keys that arrived before `before`, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be written.
+    pub fn forget_keys(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        self.write(|transaction, path| {
+            transaction
+                .execute("DELETE FROM keys WHERE arrival < ?1", [before.nanos()])
+                .map_err(sqlite("forget keys in", path))
+        })
+    }
+
+    /// Does `work` in one transaction, which counts only when all of it succeeds.
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>, &Path) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let cannot = || sqlite("commit to", &self.path);
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior).map_err(cannot())?;
+        let value = work(&transaction, &self.path)?;
+        transaction.commit().map_err(cannot())?;
+        Ok(value)
+    }
+}
+
+/// Adds tallies to the chunks of their days.
+fn add_tallies(
+    transaction: &Transaction<'_>,
+    path: &Path,
+    deltas: &[Delta],
+) -> Result<(), StoreError> {
+    let cannot = || sqlite("commit to", path);
+    let mut chunks: BTreeMap<ChunkKey, Vec<(Slot, Tally)>> = BTreeMap::new();
+    for delta in deltas.iter().filter(|delta| !delta.tally.is_empty()) {
+        let key = ChunkKey::of(delta.slice.0, delta.slot);
+        chunks.entry(key).or_default().push((delta.slot, delta.tally));
+    }
+    let mut known = transaction
+        .prepare("SELECT EXISTS (SELECT 1 FROM slices WHERE id = ?1)")
+        .map_err(cannot())?;
+    let mut read = transaction
+        .prepare("SELECT slots FROM chunks WHERE slice = ?1 AND day = ?2")
+        .map_err(cannot())?;
+    let mut write = transaction
+        .prepare(
+            "INSERT INTO chunks (slice, day, slots) VALUES (?1, ?2, ?3)
+             ON CONFLICT (slice, day) DO UPDATE SET slots = excluded.slots",
+        )
+        .map_err(cannot())?;
+    for (key, deltas) in chunks {
+        let bytes: Option<Vec<u8>> =
+            read.query_row([key.slice, key.day], |row| row.get(0)).optional().map_err(cannot())?;
+        let chunk = match bytes {
+            Some(bytes) => chunk::decode(key, &bytes).map_err(damaged_chunk(path, key))?,
+            None if known.query_row([key.slice], |row| row.get(0)).map_err(cannot())? => Vec::new(),
+            None => return Err(unknown("slice", key.slice)),
+        };
+        let merged = chunk::merge(chunk, deltas)
+            .ok_or_else(|| StoreError::Overflow { slice: key.slice, day: day_text(key.day) })?;
+        let bytes = chunk::encode(key, &merged);
+        write.execute(params![key.slice, key.day, bytes]).map_err(cannot())?;
+    }
+    Ok(())
+}
+
+/// Keeps the keys of the entries that are committed.
+fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Result<(), StoreError> {
+    let cannot = || sqlite("commit to", path);
+    let mut add = transaction
+        .prepare(
+            "INSERT INTO keys (key, sequence, arrival) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO NOTHING",
+        )
+        .map_err(cannot())?;
+    for Key { key, sequence, arrival } in &commit.keys {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(StoreError::KeyTooLong { bytes: key.len(), most: KEY_BYTES_MAX });
+        }
+        let values = params![key, sequence.0.cast_signed(), arrival.nanos()];
+        if add.execute(values).map_err(cannot())? == 0 {
+            return Err(StoreError::KeyUsed { key: key.escape_ascii().to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// For `map_err`: SQLite refused to `doing` the ledger at `path`.
+fn sqlite(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |cause| StoreError::Sqlite { doing, path, cause: Arc::new(cause) }
+}
+
+/// For `map_err`: a chunk does not hold what was written.
+fn damaged_chunk(path: &Path, key: ChunkKey) -> impl FnOnce(&'static str) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |what| {
+        let (slice, day) = (key.slice, day_text(key.day));
+        StoreError::DamagedChunk { path, slice, day, what }
+    }
+}
+
+fn unknown(what: &'static str, id: i64) -> StoreError {
+    StoreError::Unknown { what, id }
+}
+
+/// The date of a day, such as `2026-11-21`; its number where no date has it.
+fn day_text(day: i64) -> String {
+    let slot = Slot(day.saturating_mul(24 * 60 * 6));
+    let at = slot.interval(Ledger::SLOT_WIDTH).start();
+    at.to_string().chars().take_while(|letter| *letter != 'T').collect()
+}

@@ -1,0 +1,205 @@
+//! Reading the ledger: everything that one snapshot says belongs to one position of the journal.
+
+use std::path::{Path, PathBuf};
+
+use flyball_model::{Interval, Slot, Tally, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+
+use super::chunk::{self, ChunkKey, SLOT_WIDTH};
+use super::{Generation, GenerationId, GenerationState, SliceId, damaged_chunk, sqlite};
+use crate::{Sequence, StoreError};
+
+/// A way to read the ledger from another thread than the one that writes it, without either
+/// waiting for the other. See [`super::Ledger::reader`].
+#[derive(Debug)]
+pub struct LedgerReader {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+}
+
+impl LedgerReader {
+    /// The ledger as of the last commit; commits that follow do not change what it says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn snapshot(&mut self) -> Result<LedgerSnapshot<'_>, StoreError> {
+        LedgerSnapshot::new(&mut self.connection, &self.path)
+    }
+}
+
+/// The ledger as it was at one commit.
+#[derive(Debug)]
+pub struct LedgerSnapshot<'a> {
+    transaction: Transaction<'a>,
+    path: &'a Path,
+    position: Sequence,
+}
+
+/// Where and when an idempotency key was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The journal's entry that came with it.
+    pub sequence: Sequence,
+    /// When that arrived.
+    pub arrival: Timestamp,
+}
+
+/// What [`LedgerSnapshot::check`] has looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// Chunks: days of slices.
+    pub chunks: u64,
+    /// Slots with events, in all chunks.
+    pub slots: u64,
+}
+
+impl<'a> LedgerSnapshot<'a> {
+    pub(super) fn new(connection: &'a mut Connection, path: &'a Path) -> Result<Self, StoreError> {
+        let transaction = connection.transaction().map_err(sqlite("read", path))?;
+        // The first thing read is what pins the snapshot.
+        let position = position(&transaction).map_err(sqlite("read", path))?;
+        Ok(Self { transaction, path, position })
+    }
+
+    fn cannot(&self) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
+        sqlite("read", self.path)
+    }
+
+    /// The last journal entry that is counted.
+    pub fn position(&self) -> Sequence {
+        self.position
+    }
+
+    /// All generations of all SLOs, in the order in which they were begun.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn generations(&self) -> Result<Vec<Generation>, StoreError> {
+        let sql = "SELECT id, slo, hash, created, since, state FROM generations ORDER BY id";
+        self.rows(sql, [], generation)
+    }
+
+    /// The slices of a generation with their names, in the order in which they were met.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn slices(&self, generation: GenerationId) -> Result<Vec<(SliceId, String)>, StoreError> {
+        let sql = "SELECT id, name FROM slices WHERE generation = ?1 ORDER BY id";
+        self.rows(sql, [generation.0], |row| Ok((SliceId(row.get(0)?), row.get(1)?)))
+    }
+
+    /// The tallies of a slice in the slots of [`super::Ledger::SLOT_WIDTH`] that start inside
+    /// `interval`, in order; slots without valid events are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DamagedChunk`] when a day that the interval touches does not hold what was
+    /// written, [`StoreError::Sqlite`] when it cannot be read.
+    pub fn tallies(
+        &self,
+        slice: SliceId,
+        interval: Interval,
+    ) -> Result<Vec<(Slot, Tally)>, StoreError> {
+        let day = |at| ChunkKey::of(slice.0, Slot::of(at, SLOT_WIDTH)).day;
+        let sql =
+            "SELECT day, slots FROM chunks WHERE slice = ?1 AND day BETWEEN ?2 AND ?3 ORDER BY day";
+        let values = [slice.0, day(interval.start()), day(interval.end())];
+        let chunks: Vec<(i64, Vec<u8>)> =
+            self.rows(sql, values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut tallies = Vec::new();
+        for (day, bytes) in chunks {
+            let key = ChunkKey { slice: slice.0, day };
+            let chunk = chunk::decode(key, &bytes).map_err(damaged_chunk(self.path, key))?;
+            let is_inside =
+                |(slot, _): &(Slot, Tally)| interval.contains(slot.interval(SLOT_WIDTH).start());
+            tallies.extend(chunk.into_iter().filter(is_inside));
+        }
+        Ok(tallies)
+    }
+
+    /// Where an idempotency key was used; `None` when it was not, or was forgotten by age.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn key(&self, key: &[u8]) -> Result<Option<KeyUse>, StoreError> {
+        let sql = "SELECT sequence, arrival FROM keys WHERE key = ?1";
+        let read = |row: &Row<'_>| {
+            let (sequence, arrival) = (sequence(row.get(0)?), Timestamp::from_nanos(row.get(1)?));
+            Ok(KeyUse { sequence, arrival })
+        };
+        self.transaction.query_row(sql, [key], read).optional().map_err(self.cannot())
+    }
+
+    /// Reads everything: SQLite's own structure, and every chunk against its checksum.
+    ///
+    /// # Errors
+    ///
+    /// The first damage that is met.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        let said: String = self
+            .transaction
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(self.cannot())?;
+        if said != "ok" {
+            return Err(StoreError::damaged(self.path, 0, said));
+        }
+        let mut checked = Checked::default();
+        let mut statement = self
+            .transaction
+            .prepare("SELECT slice, day, slots FROM chunks ORDER BY slice, day")
+            .map_err(self.cannot())?;
+        let mut rows = statement.query([]).map_err(self.cannot())?;
+        while let Some(row) = rows.next().map_err(self.cannot())? {
+            let read = || Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
+            let (slice, day, bytes) = read().map_err(self.cannot())?;
+            let key = ChunkKey { slice, day };
+            let chunk = chunk::decode(key, &bytes).map_err(damaged_chunk(self.path, key))?;
+            checked.chunks += 1;
+            checked.slots += chunk.len() as u64;
+        }
+        Ok(checked)
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.transaction.prepare(sql).map_err(self.cannot())?;
+        let rows = statement.query_map(values, read).map_err(self.cannot())?;
+        rows.collect::<Result<_, _>>().map_err(self.cannot())
+    }
+}
+
+/// The last journal entry that is counted.
+pub(super) fn position(connection: &Connection) -> rusqlite::Result<Sequence> {
+    connection.query_row("SELECT position FROM ledger", [], |row| row.get(0)).map(sequence)
+}
+
+/// SQLite's integers are signed; the tables keep numbers of entries from being negative.
+pub(super) fn sequence(number: i64) -> Sequence {
+    Sequence(number.cast_unsigned())
+}
+
+/// A generation from a row of its columns in order.
+pub(super) fn generation(row: &Row<'_>) -> rusqlite::Result<Generation> {
+    let state: String = row.get(5)?;
+    Ok(Generation {
+        id: GenerationId(row.get(0)?),
+        slo: row.get(1)?,
+        hash: row.get(2)?,
+        created: Timestamp::from_nanos(row.get(3)?),
+        since: sequence(row.get(4)?),
+        state: match state.as_str() {
+            "live" => GenerationState::Live,
+            "retired" => GenerationState::Retired,
+            // The table takes no fourth.
+            _ => GenerationState::Filling,
+        },
+    })
+}

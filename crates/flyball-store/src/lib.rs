@@ -1,0 +1,57 @@
+//! What outlives the process: the journal of what came in, and the ledger of what was counted.
+//!
+//! A request is answered only after its bytes are in the [`Journal`] and the disk has them. Whoever
+//! counts reads the journal from the [`Ledger`]'s position on and commits the tallies together with
+//! the new position, in one transaction: so each entry is counted exactly once, whatever crashes
+//! when. Both live in one data directory, which one process at a time may have open ([`Store`]).
+//!
+//! This crate does not know what an entry says (bytes in, bytes out) nor what an SLO counts. It
+//! reads no clock: whoever appends says when the entry arrived. It has no async runtime: one thread
+//! writes the journal, and whoever owns the ledger calls it. The formats on disk are described in
+//! `docs/format/journal-v1.md` and `docs/format/ledger-v1.md`.
+
+mod directory;
+mod error;
+mod journal;
+mod ledger;
+mod store;
+
+pub use error::StoreError;
+pub use journal::{Entry, Journal, JournalOptions, JournalReader, Recovery, Ticket, Torn};
+pub use ledger::{
+    Checked, Commit, Delta, Generation, GenerationId, GenerationState, KEY_BYTES_MAX, Key, KeyUse,
+    Ledger, LedgerReader, LedgerSnapshot, SliceId,
+};
+pub use store::Store;
+
+use std::fmt;
+
+/// The number of a journal entry: 1 for the first that was ever appended, then without gaps.
+///
+/// As a position it means "everything up to and including this one".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// The position before the first entry.
+    pub const NONE: Self = Self(0);
+
+    /// The number of the entry after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        self.plus(1)
+    }
+
+    /// This number moved on by `count` entries.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        // A number a nanosecond would reach this end in 584 years.
+        Self(self.0.saturating_add(count))
+    }
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
