@@ -17,14 +17,12 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use flyball_model::{
-    BudgetingMethod, Duration, Interval, Objective, Rational, Slot, Tally, Target,
-};
+use flyball_model::{BudgetingMethod, Duration, Interval, Objective, Rational, Slot, Target};
 
-use crate::account::{Account, one, slice_width};
+use crate::account::{Account, keeps, one, slice_width};
 use crate::budget::{Reason, Status};
 use crate::error::BudgetError;
-use crate::exact::{Fraction, Natural, cmp_products};
+use crate::exact::{Fraction, Natural};
 use crate::series::Series;
 
 /// One component over one stretch of time.
@@ -194,14 +192,6 @@ fn joint_width(
         widest = widest.max(Some(width));
     }
     widest.ok_or(BudgetError::EmptyComposite)
-}
-
-fn keeps(tally: Tally, asked: Rational) -> bool {
-    cmp_products(
-        &[u128::from(tally.good()), u128::from(asked.denominator())],
-        &[u128::from(tally.valid()), u128::from(asked.numerator())],
-    )
-    .is_ge()
 }
 
 /// What the targets guarantee together: `1 - Σ(1 - target)`, at least 0.

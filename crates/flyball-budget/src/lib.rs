@@ -19,6 +19,7 @@ pub mod exact;
 pub mod forecast;
 pub mod report;
 mod series;
+mod sum;
 #[cfg(test)]
 mod testing;
 pub mod window;

@@ -14,6 +14,7 @@ mod onset;
 mod presets;
 mod published;
 mod rule;
+mod watch;
 
 pub use evaluate::{Firing, evaluate};
 pub use evidence::exceeds;
@@ -23,3 +24,4 @@ pub use presets::{
 };
 pub use published::{detection, reset, spend};
 pub use rule::{FACTOR_MIN, check, factor, low_factor};
+pub use watch::{Change, Watch};
