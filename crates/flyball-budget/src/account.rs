@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use flyball_model::{
-    BudgetingMethod, Duration, Interval, NoDataRule, Objective, Rational, Slot, Tally,
+    BudgetingMethod, Duration, Interval, NoDataRule, Objective, Rational, Slot, Tally, Timestamp,
 };
 
 use crate::error::BudgetError;
@@ -40,12 +40,6 @@ impl<'a> Frame<'a> {
     /// A frame over `span` in which silence is a gap.
     pub const fn plain(span: Interval) -> Frame<'a> {
         Frame { span, dropped: &[], no_data: NoDataRule::Gap }
-    }
-
-    /// Whether a correction took out the slot that starts at the start of `interval`.
-    pub(crate) fn is_dropped(&self, interval: Interval) -> bool {
-        let next = self.dropped.partition_point(|dropped| dropped.end() <= interval.start());
-        self.dropped.get(next).is_some_and(|dropped| dropped.contains(interval.start()))
     }
 
     /// How many slots of `width` that start inside `interval` were taken out.
@@ -238,6 +232,12 @@ impl Ratios {
     }
 }
 
+/// Whether one of `stretches`, sorted and disjoint, holds `at`.
+pub(crate) fn holds(stretches: &[Interval], at: Timestamp) -> bool {
+    let next = stretches.partition_point(|stretch| stretch.end() <= at);
+    stretches.get(next).is_some_and(|stretch| stretch.contains(at))
+}
+
 /// One slice of time with a verdict.
 pub(crate) fn one(good: bool) -> Tally {
     Tally::new(1, u64::from(good)).unwrap_or(Tally::EMPTY)
@@ -312,7 +312,7 @@ fn silent(slices: &Series, frame: &Frame<'_>) -> Result<Vec<(Slot, Tally)>, Budg
     for slot in (first..).take(usize::try_from(count).unwrap_or(0)).map(Slot) {
         if known.get(next) == Some(&slot) {
             next += 1;
-        } else if !frame.is_dropped(slot.interval(width)) {
+        } else if !holds(frame.dropped, slot.interval(width).start()) {
             silent.push((slot, one(good)));
         }
     }
@@ -323,7 +323,6 @@ fn silent(slices: &Series, frame: &Frame<'_>) -> Result<Vec<(Slot, Tally)>, Budg
 mod tests {
     use super::*;
     use crate::testing::{objective, series_of_minutes};
-    use flyball_model::Timestamp;
     use proptest::prelude::*;
 
     fn threshold(text: &str) -> Threshold {

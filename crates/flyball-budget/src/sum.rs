@@ -72,6 +72,15 @@ impl Sum {
         self.slack = self.slack.saturating_add(entered.slack);
     }
 
+    /// Takes away what left the stretch.
+    pub(crate) const fn subtract(&mut self, left: &Self) {
+        self.known = self.known.saturating_sub(left.known);
+        self.valid = self.valid.saturating_sub(left.valid);
+        self.bad = self.bad.saturating_sub(left.bad);
+        self.low = self.low.saturating_sub(left.low);
+        self.slack = self.slack.saturating_sub(left.slack);
+    }
+
     /// True when nothing is bad.
     pub(crate) const fn is_spotless(&self) -> bool {
         self.bad == 0

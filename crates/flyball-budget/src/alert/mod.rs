@@ -25,3 +25,7 @@ pub use presets::{
 pub use published::{detection, reset, spend};
 pub use rule::{FACTOR_MIN, check, factor, low_factor};
 pub use watch::{Change, Watch};
+
+pub(crate) use onset::Onset;
+pub(crate) use rule::{Ready, ready};
+pub(crate) use watch::{Look, View};

@@ -5,6 +5,7 @@
 mod composites;
 mod corrections;
 mod default_rules;
+mod live;
 mod naive;
 mod published_alerts;
 mod published_budgets;
