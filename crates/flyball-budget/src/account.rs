@@ -1,22 +1,24 @@
 //! One series as the budgeting method of an objective counts it.
 //!
 //! `Occurrences` counts events. `Timeslices` counts slices of time, each good or bad by its own
-//! ratio, which turns it into counting again. `RatioTimeslices` adds up the slices' ratios; those
-//! sums are kept in 64 binary places with a bound on what was cut off, and where that bound leaves
-//! a comparison open it is settled with integers of any size. So every comparison is exact under
-//! all three methods.
+//! ratio, which turns it into counting again. `RatioTimeslices` adds up the slices' ratios. Every
+//! comparison is exact under all three methods; how is said in the module `sum`.
 //!
 //! A time slice counts once it has ended; one still filling at the end of the observed span does
 //! not. A slice without valid events follows the [`NoDataRule`].
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::ops::Range;
 
-use flyball_model::{BudgetingMethod, Duration, Interval, NoDataRule, Objective, Slot, Tally};
+use flyball_model::{
+    BudgetingMethod, Duration, Interval, NoDataRule, Objective, Rational, Slot, Tally, Timestamp,
+};
 
 use crate::error::BudgetError;
-use crate::exact::{Fraction, Natural, Threshold, cmp_products, gcd_small};
+use crate::exact::{Fraction, Threshold, cmp_products};
 use crate::series::{Series, slot_from, slots_in};
+use crate::sum::{Kind, Parts, Sum};
 
 /// The most slices one account holds: two years of one-minute slices.
 ///
@@ -38,12 +40,6 @@ impl<'a> Frame<'a> {
     /// A frame over `span` in which silence is a gap.
     pub const fn plain(span: Interval) -> Frame<'a> {
         Frame { span, dropped: &[], no_data: NoDataRule::Gap }
-    }
-
-    /// Whether a correction took out the slot that starts at the start of `interval`.
-    pub(crate) fn is_dropped(&self, interval: Interval) -> bool {
-        let next = self.dropped.partition_point(|dropped| dropped.end() <= interval.start());
-        self.dropped.get(next).is_some_and(|dropped| dropped.contains(interval.start()))
     }
 
     /// How many slots of `width` that start inside `interval` were taken out.
@@ -79,7 +75,7 @@ struct Ratios {
     /// Running sums of `bad × 2^64 / valid`, each rounded down, before each slice.
     sums: Vec<u128>,
     /// How many of the slices before each one were rounded.
-    rounded: Vec<u32>,
+    rounded: Vec<u64>,
 }
 
 impl<'a> Account<'a> {
@@ -101,21 +97,9 @@ impl<'a> Account<'a> {
             BudgetingMethod::Timeslices => {
                 let name = "Timeslices";
                 let width = slice_width(objective, name)?;
-                let target = objective.timeslice_target.ok_or(BudgetError::MissingField {
-                    method: name,
-                    field: "timeSliceTarget",
-                    hint: "write timeSliceTarget: 0.95, the share of good that makes a slice good",
-                })?;
+                let target = slice_target(objective, name)?;
                 let slices = ended(&events.coarsen(width)?, frame)?;
-                let verdicts = slices.iter().map(|(slot, tally)| {
-                    let (valid, good) = (u128::from(tally.valid()), u128::from(tally.good()));
-                    let kept = cmp_products(
-                        &[good, u128::from(target.denominator())],
-                        &[valid, u128::from(target.numerator())],
-                    )
-                    .is_ge();
-                    (slot, one(kept))
-                });
+                let verdicts = slices.iter().map(|(slot, tally)| (slot, one(keeps(tally, target))));
                 let silent = silent(&slices, frame)?;
                 Units::Slices(Series::new(width, verdicts.chain(silent).collect::<Vec<_>>())?)
             }
@@ -158,18 +142,45 @@ impl<'a> Account<'a> {
         !matches!(self.units, Units::Events)
     }
 
-    /// True when bad units are whole: not under `RatioTimeslices`.
-    pub(crate) const fn counts_whole_units(&self) -> bool {
-        !matches!(self.units, Units::Ratios(_))
+    /// What is counted, as sums name it.
+    pub(crate) const fn kind(&self) -> Kind {
+        match &self.units {
+            Units::Events => Kind::Events,
+            Units::Slices(_) => Kind::Slices,
+            Units::Ratios(_) => Kind::Ratios,
+        }
+    }
+
+    /// What lies at the positions `range`.
+    pub(crate) fn sum(&self, range: &Range<usize>) -> Sum {
+        let known = range.len() as u64;
+        let (kind, series) = match &self.units {
+            Units::Ratios(ratios) => return ratios.sum(range),
+            Units::Events => (Kind::Events, self.events),
+            Units::Slices(series) => (Kind::Slices, series),
+        };
+        let (valid, bad) = (series.valid_range(range), series.bad_range(range));
+        Sum { known, valid, bad, ..Sum::empty(kind) }
+    }
+
+    /// The ratios at the positions `range` one by one; nothing where none are counted.
+    pub(crate) fn parts(&self, range: &Range<usize>) -> Parts {
+        let mut parts = Parts::default();
+        if let Units::Ratios(ratios) = &self.units {
+            for index in range.clone() {
+                parts.add(ratios.slices.sum_range(index..index + 1));
+            }
+        }
+        parts
+    }
+
+    fn exactly(&self, range: &Range<usize>) -> impl FnOnce() -> Result<Parts, Infallible> {
+        || Ok(self.parts(range))
     }
 
     /// How many units count at the positions `range`: events, or slices with an answer.
     pub fn valid_units(&self, range: &Range<usize>) -> u64 {
-        match &self.units {
-            Units::Ratios(_) => range.len() as u64,
-            Units::Events => self.events.valid_range(range),
-            Units::Slices(series) => series.valid_range(range),
-        }
+        self.sum(range).valid
     }
 
     /// The bad units at the positions `range`: a count, or a sum of ratios.
@@ -177,166 +188,54 @@ impl<'a> Account<'a> {
     /// Exact, unless a sum of ratios has a common denominator past 127 bits; then within
     /// 2^-40 of a slice for each slice. Comparisons do not depend on it.
     pub fn bad_units(&self, range: &Range<usize>) -> Fraction {
-        match &self.units {
-            Units::Ratios(ratios) => ratios.bad(range),
-            Units::Events => Fraction::whole(self.events.bad_range(range)),
-            Units::Slices(series) => Fraction::whole(series.bad_range(range)),
-        }
+        let Ok(bad) = self.sum(range).bad_units(self.exactly(range));
+        bad
     }
 
     /// The bad share of the units at the positions `range`; `None` when nothing is valid.
     pub fn error_ratio(&self, range: &Range<usize>) -> Option<f64> {
-        let valid = self.valid_units(range);
-        if valid == 0 {
-            return None;
-        }
-        let bad = match &self.units {
-            Units::Ratios(ratios) => ratios.low(range) as f64 / SCALE,
-            _ => self.units().bad_range(range) as f64,
-        };
-        Some(bad / valid as f64)
-    }
-
-    /// True when nothing at the positions `range` is bad.
-    pub(crate) fn is_spotless(&self, range: &Range<usize>) -> bool {
-        self.units().bad_range(range) == 0
+        self.sum(range).error_ratio()
     }
 
     /// Compares the bad share at the positions `range` with `threshold`, exactly.
     ///
     /// `None` when nothing is valid there: no data is not health.
     pub fn compare(&self, range: &Range<usize>, threshold: Threshold) -> Option<Ordering> {
-        let (numerator, denominator) = (threshold.numerator(), threshold.denominator());
-        let word = u128::from(u64::MAX);
-        if self.counts_whole_units() && numerator <= word && denominator <= word {
-            // The usual case, a few times faster: nothing passes 128 bits.
-            let valid = u128::from(self.valid_units(range));
-            let bad = u128::from(self.units().bad_range(range));
-            return (valid > 0).then(|| (bad * denominator).cmp(&(valid * numerator)));
-        }
-        self.compare_scaled(range, &[denominator], &[numerator])
-    }
-
-    /// Compares `bad × left` with `valid × right`, exactly; up to three factors a side.
-    ///
-    /// `None` when nothing is valid.
-    pub(crate) fn compare_scaled(
-        &self,
-        range: &Range<usize>,
-        left: &[u128],
-        right: &[u128],
-    ) -> Option<Ordering> {
-        let valid = self.valid_units(range);
-        if valid == 0 {
-            return None;
-        }
-        let with = |first: u128, rest: &[u128]| {
-            let mut factors = [1u128; 5];
-            factors[0] = first;
-            factors[1..=rest.len()].copy_from_slice(rest);
-            factors
-        };
-        if let Units::Ratios(ratios) = &self.units {
-            return Some(ratios.compare(range, left, right));
-        }
-        let bad = self.units().bad_range(range);
-        Some(cmp_products(&with(u128::from(bad), left), &with(u128::from(valid), right)))
+        let Ok(order) = self.sum(range).compare(threshold, self.exactly(range));
+        order
     }
 }
 
-/// 2^64 as a double.
-const SCALE: f64 = 18_446_744_073_709_551_616.0;
-
 impl Ratios {
     fn new(slices: Series) -> Self {
-        let (mut sum, mut inexact) = (0u128, 0u32);
+        let mut sum = Sum::empty(Kind::Ratios);
         let mut sums = vec![0];
         let mut rounded = vec![0];
         for (_, tally) in slices.iter() {
-            let scaled = u128::from(tally.bad()) << 64;
-            let valid = u128::from(tally.valid().max(1));
-            sum += scaled / valid;
-            inexact += u32::from(scaled % valid != 0);
-            sums.push(sum);
-            rounded.push(inexact);
+            sum.add(&Sum::of(Kind::Ratios, tally));
+            sums.push(sum.low);
+            rounded.push(sum.slack);
         }
         Self { slices, sums, rounded }
     }
 
-    /// The sum of ratios in 2^-64, rounded down.
-    fn low(&self, range: &Range<usize>) -> u128 {
-        self.sums[range.end] - self.sums[range.start]
+    fn sum(&self, range: &Range<usize>) -> Sum {
+        let count = range.len() as u64;
+        Sum {
+            kind: Kind::Ratios,
+            known: count,
+            valid: count,
+            bad: self.slices.bad_range(range),
+            low: self.sums[range.end] - self.sums[range.start],
+            slack: self.rounded[range.end] - self.rounded[range.start],
+        }
     }
+}
 
-    /// By how much, in 2^-64 and exclusive, the true sum can lie above [`Self::low`].
-    fn slack(&self, range: &Range<usize>) -> u128 {
-        u128::from(self.rounded[range.end] - self.rounded[range.start])
-    }
-
-    /// The slices with something bad, as (bad, valid) in lowest terms, summed by denominator.
-    fn by_denominator(&self, range: &Range<usize>) -> std::collections::BTreeMap<u64, u128> {
-        let mut sums = std::collections::BTreeMap::new();
-        for index in range.clone() {
-            let tally = self.slices.sum_range(index..index + 1);
-            let divisor = gcd_small(tally.bad(), tally.valid());
-            if tally.bad() > 0 {
-                *sums.entry(tally.valid() / divisor).or_default() +=
-                    u128::from(tally.bad() / divisor);
-            }
-        }
-        sums
-    }
-
-    fn bad(&self, range: &Range<usize>) -> Fraction {
-        let exact = self.by_denominator(range).into_iter().try_fold(
-            Fraction::ZERO,
-            |sum, (denominator, numerator)| {
-                let part = Fraction::new(i128::try_from(numerator).ok()?, u128::from(denominator))?;
-                sum.checked_add(part)
-            },
-        );
-        exact.unwrap_or_else(|| {
-            let scaled = i128::try_from(self.low(range) >> 24).unwrap_or(i128::MAX);
-            Fraction::new(scaled, 1 << 40).unwrap_or(Fraction::ZERO)
-        })
-    }
-
-    fn compare(&self, range: &Range<usize>, left: &[u128], right: &[u128]) -> Ordering {
-        let times = |first: u128, rest: &[u128]| {
-            rest.iter().fold(Natural::new(first), |product, factor| product.times(*factor))
-        };
-        let (low, slack) = (self.low(range), self.slack(range));
-        // Doubles settle it unless they are within their own rounding of each other.
-        let estimate = |first: f64, rest: &[u128]| {
-            rest.iter().fold(first, |product, factor| product * *factor as f64)
-        };
-        let (near_left, near_right) =
-            (estimate(low as f64 / SCALE, left), estimate(range.len() as f64, right));
-        if (near_left - near_right).abs() > 1e-9 * near_left.max(near_right) {
-            return near_left.total_cmp(&near_right);
-        }
-        let bound = times(range.len() as u128, right).times(1 << 64);
-        match times(low, left).cmp(&bound) {
-            order if slack == 0 => return order,
-            // Something was cut off, so the true sum lies above `low` and below `low + slack`.
-            Ordering::Equal | Ordering::Greater => return Ordering::Greater,
-            Ordering::Less => {}
-        }
-        if times(low + slack, left) <= bound {
-            return Ordering::Less;
-        }
-        // The bound leaves it open: add the ratios over a common denominator.
-        let (mut numerator, mut denominator) = (Natural::new(0), Natural::new(1));
-        for (part_denominator, part) in self.by_denominator(range) {
-            numerator = numerator.times_word(part_denominator).plus(&denominator.times(part));
-            denominator = denominator.times_word(part_denominator);
-        }
-        let left = left.iter().fold(numerator, |product, factor| product.times(*factor));
-        let right = right
-            .iter()
-            .fold(denominator.times(range.len() as u128), |product, factor| product.times(*factor));
-        left.cmp(&right)
-    }
+/// Whether one of `stretches`, sorted and disjoint, holds `at`.
+pub(crate) fn holds(stretches: &[Interval], at: Timestamp) -> bool {
+    let next = stretches.partition_point(|stretch| stretch.end() <= at);
+    stretches.get(next).is_some_and(|stretch| stretch.contains(at))
 }
 
 /// One slice of time with a verdict.
@@ -354,6 +253,27 @@ pub(crate) fn slice_width(
         field: "timeSliceWindow",
         hint: "write timeSliceWindow: 1m, the length of a slice",
     })
+}
+
+/// The share of good that makes one of the objective's slices good.
+pub(crate) fn slice_target(
+    objective: &Objective,
+    method: &'static str,
+) -> Result<Rational, BudgetError> {
+    objective.timeslice_target.ok_or(BudgetError::MissingField {
+        method,
+        field: "timeSliceTarget",
+        hint: "write timeSliceTarget: 0.95, the share of good that makes a slice good",
+    })
+}
+
+/// Whether the share of good in `tally` reaches `asked`.
+pub(crate) fn keeps(tally: Tally, asked: Rational) -> bool {
+    cmp_products(
+        &[u128::from(tally.good()), u128::from(asked.denominator())],
+        &[u128::from(tally.valid()), u128::from(asked.numerator())],
+    )
+    .is_ge()
 }
 
 /// The slices that had ended when the observed span did.
@@ -392,7 +312,7 @@ fn silent(slices: &Series, frame: &Frame<'_>) -> Result<Vec<(Slot, Tally)>, Budg
     for slot in (first..).take(usize::try_from(count).unwrap_or(0)).map(Slot) {
         if known.get(next) == Some(&slot) {
             next += 1;
-        } else if !frame.is_dropped(slot.interval(width)) {
+        } else if !holds(frame.dropped, slot.interval(width).start()) {
             silent.push((slot, one(good)));
         }
     }
@@ -403,7 +323,6 @@ fn silent(slices: &Series, frame: &Frame<'_>) -> Result<Vec<(Slot, Tally)>, Budg
 mod tests {
     use super::*;
     use crate::testing::{objective, series_of_minutes};
-    use flyball_model::{Rational, Timestamp};
     use proptest::prelude::*;
 
     fn threshold(text: &str) -> Threshold {

@@ -11,13 +11,13 @@
 //! Sources: SRE Workbook, chapters 2 and 5; `OpenSLO` v1, `budgetingMethod`.
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
-use flyball_model::{Interval, NoDataRule, Rational, Target};
+use flyball_model::{Duration, Interval, NoDataRule, Rational, Tally, Target};
 
 use crate::account::{Account, Frame};
 use crate::exact::{Fraction, Threshold};
 use crate::series::slots_in;
+use crate::sum::{Kind, Sum};
 use crate::window::WindowAt;
 
 /// The most gaps listed one by one; the longest are kept.
@@ -170,24 +170,36 @@ impl Budget {
     /// The window's end should lie on a slot of the account; where it does not, the slot that is
     /// still filling is left out. With nothing valid the amounts are zero and the shares `None`.
     pub fn new(account: &Account<'_>, target: Target, window: WindowAt, is_calendar: bool) -> Self {
-        let counted = counted(account, window.elapsed);
+        let counted = counted(account.width(), window.elapsed);
         let range = account.units().range(counted);
-        let events = account.events().sum(counted);
-        let valid_units = account.valid_units(&range);
+        let count = Count {
+            counted,
+            width: account.width(),
+            events: account.events().sum(counted),
+            units: account.sum(&range),
+            spent: account.bad_units(&range),
+        };
+        Self::of(&count, target, window, is_calendar)
+    }
+
+    /// The budget of `target` for what was counted in `window`.
+    pub(crate) fn of(count: &Count, target: Target, window: WindowAt, is_calendar: bool) -> Self {
+        let Count { counted, width, events, units, spent } = *count;
+        let valid_units = units.valid;
+        let counts_time = units.kind != Kind::Events;
         let allowed = Fraction::share_of(valid_units, target.error_budget());
-        let spent = account.bad_units(&range);
         let remaining = allowed.checked_sub(spent).unwrap_or_else(|| coarse(allowed, spent));
         let share =
             |amount: Fraction| (valid_units > 0).then(|| amount.to_f64() / allowed.to_f64());
-        let minutes_each = if account.counts_time() {
-            account.width().as_minutes_f64()
+        let minutes_each = if counts_time {
+            width.as_minutes_f64()
         } else {
             counted.length().as_minutes_f64() / valid_units.max(1) as f64
         };
         let budget_share = target.error_budget().to_f64();
         let known = |minutes: f64| (valid_units > 0).then_some(minutes);
         let minutes = Minutes {
-            allowed: if account.counts_time() {
+            allowed: if counts_time {
                 allowed.to_f64() * minutes_each
             } else {
                 counted.length().as_minutes_f64() * budget_share
@@ -206,13 +218,13 @@ impl Budget {
         });
         Self {
             counted,
-            unit: if account.counts_time() { Unit::Slices } else { Unit::Events },
+            unit: if counts_time { Unit::Slices } else { Unit::Events },
             valid: events.valid(),
             good: events.good(),
             bad: events.bad(),
             undecided: events.undecided(),
-            slices: account.counts_time().then_some(valid_units),
-            sli: account.error_ratio(&range).map(|ratio| sli(account, &range, ratio)),
+            slices: counts_time.then_some(valid_units),
+            sli: units.error_ratio().map(|ratio| sli(valid_units, spent, ratio)),
             target,
             allowed,
             spent,
@@ -225,16 +237,27 @@ impl Budget {
     }
 }
 
-/// The elapsed window up to its last complete slot.
-pub(crate) fn counted(account: &Account<'_>, elapsed: Interval) -> Interval {
-    let end = elapsed.end().floor(account.width()).max(elapsed.start());
+/// What was counted of a window.
+pub(crate) struct Count {
+    /// The elapsed window up to its last complete slot.
+    pub(crate) counted: Interval,
+    /// The length of what is counted.
+    pub(crate) width: Duration,
+    pub(crate) events: Tally,
+    pub(crate) units: Sum,
+    /// The bad units.
+    pub(crate) spent: Fraction,
+}
+
+/// The elapsed window up to its last complete slot, or slice, of `width`.
+pub(crate) fn counted(width: Duration, elapsed: Interval) -> Interval {
+    let end = elapsed.end().floor(width).max(elapsed.start());
     Interval::new(elapsed.start(), end).unwrap_or(elapsed)
 }
 
 /// The share of good; from the integers where there are any, so that 0.95 prints as 0.95.
-fn sli(account: &Account<'_>, range: &Range<usize>, error_ratio: f64) -> f64 {
-    let units = account.valid_units(range);
-    match Fraction::whole(units).checked_sub(account.bad_units(range)) {
+fn sli(units: u64, bad: Fraction, error_ratio: f64) -> f64 {
+    match Fraction::whole(units).checked_sub(bad) {
         Some(good) => good.to_f64() / units as f64,
         None => 1.0 - error_ratio,
     }
@@ -275,17 +298,10 @@ impl Coverage {
         let units = account.units();
         let width = units.width();
         let range = units.range(counted);
-        let expected = slots_in(counted, width)
-            - frame.dropped_in(counted, width).min(slots_in(counted, width));
-        let mut observed = range.len() as u64;
+        let seen = Seen::new(range.len() as u64, counted, width, frame);
         let mut gaps = Vec::new();
         // Under a rule, silence inside the observed span has an agreed meaning: it is no gap.
         let silence_means_something = frame.no_data != NoDataRule::Gap;
-        if silence_means_something && let Some(known) = counted.intersect(frame.span) {
-            let agreed =
-                slots_in(known, width) - frame.dropped_in(known, width).min(slots_in(known, width));
-            observed = observed.max(agreed);
-        }
         let mut gap_count = 0;
         let mut note = |start, end| {
             let Ok(gap) = Interval::new(start, end) else { return };
@@ -314,13 +330,54 @@ impl Coverage {
         }
         keep_longest(&mut gaps);
         gaps.sort_unstable_by_key(|gap| gap.start());
-        let observed = observed.min(expected);
-        let share = if expected == 0 { 0.0 } else { observed as f64 / expected as f64 };
-        Self { observed, expected, share, gap_count, gaps }
+        let Seen { observed, expected } = seen;
+        Self { observed, expected, share: seen.share(), gap_count, gaps }
     }
 
     /// True when the observed share is at least `floor`, exactly.
     pub fn reaches(&self, floor: Rational) -> bool {
+        self.seen().reaches(floor)
+    }
+
+    /// Without the gaps.
+    pub const fn seen(&self) -> Seen {
+        Seen { observed: self.observed, expected: self.expected }
+    }
+}
+
+/// How much of a window is known, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Slots (or slices) of the counted stretch that hold data or an agreed meaning.
+    pub observed: u64,
+    /// Slots (or slices) of the counted stretch, without those taken out by corrections.
+    pub expected: u64,
+}
+
+impl Seen {
+    /// Where `known` slots of `width` in `counted` hold data.
+    pub(crate) fn new(known: u64, counted: Interval, width: Duration, frame: &Frame<'_>) -> Self {
+        let left = |interval| {
+            let slots = slots_in(interval, width);
+            slots - frame.dropped_in(interval, width).min(slots)
+        };
+        let expected = left(counted);
+        let mut observed = known;
+        if frame.no_data != NoDataRule::Gap
+            && let Some(known) = counted.intersect(frame.span)
+        {
+            observed = observed.max(left(known));
+        }
+        Self { observed: observed.min(expected), expected }
+    }
+
+    /// `observed / expected`; 0 when nothing was expected.
+    pub fn share(self) -> f64 {
+        if self.expected == 0 { 0.0 } else { self.observed as f64 / self.expected as f64 }
+    }
+
+    /// True when the observed share is at least `floor`, exactly.
+    pub fn reaches(self, floor: Rational) -> bool {
         let observed = u128::from(self.observed) * u128::from(floor.denominator());
         observed >= u128::from(self.expected) * u128::from(floor.numerator())
     }
@@ -343,11 +400,20 @@ pub fn status(
     floor: Rational,
     frame: &Frame<'_>,
 ) -> (Status, Reason) {
-    if !coverage.reaches(floor) {
-        return (Status::NoData, Reason::CoverageBelowFloor);
-    }
     let range = account.units().range(counted);
-    match account.compare(&range, Threshold::of(target.error_budget())) {
+    let order = account.compare(&range, Threshold::of(target.error_budget()));
+    verdict(order, counted, coverage.reaches(floor), frame)
+}
+
+/// What follows from how the bad share of `counted` compares with what is allowed.
+pub(crate) fn verdict(
+    order: Option<Ordering>,
+    counted: Interval,
+    is_covered: bool,
+    frame: &Frame<'_>,
+) -> (Status, Reason) {
+    match order {
+        _ if !is_covered => (Status::NoData, Reason::CoverageBelowFloor),
         Some(Ordering::Greater) => (Status::Missed, Reason::BudgetOverspent),
         Some(_) => (Status::Met, Reason::WithinBudget),
         None => match frame.no_data {

@@ -1,8 +1,9 @@
 //! How fast a budget is being spent.
 
-use flyball_model::{Duration, Interval, Target, Timestamp};
+use flyball_model::{Duration, Interval, Tally, Target, Timestamp};
 
 use crate::account::Account;
+use crate::sum::Sum;
 
 /// The burn over one lookback.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -29,14 +30,21 @@ pub struct Burn {
 /// Source: SRE Workbook, chapter 5, "Alerting on SLOs".
 pub fn burn(account: &Account<'_>, target: Target, at: Timestamp, lookback: Duration) -> Burn {
     let interval = Interval::ending(at.floor(account.width()), lookback);
-    let events = account.events().sum(interval);
-    let error_ratio = account.error_ratio(&account.units().range(interval));
-    Burn {
-        lookback,
-        valid: events.valid(),
-        good: events.good(),
-        bad: events.bad(),
-        error_ratio,
-        burn: error_ratio.map(|ratio| ratio / target.error_budget().to_f64()),
+    let units = account.sum(&account.units().range(interval));
+    Burn::of(lookback, target, account.events().sum(interval), &units)
+}
+
+impl Burn {
+    /// The burn of `target` where a lookback holds these events and units.
+    pub(crate) fn of(lookback: Duration, target: Target, events: Tally, units: &Sum) -> Self {
+        let error_ratio = units.error_ratio();
+        Self {
+            lookback,
+            valid: events.valid(),
+            good: events.good(),
+            bad: events.bad(),
+            error_ratio,
+            burn: error_ratio.map(|ratio| ratio / target.error_budget().to_f64()),
+        }
     }
 }

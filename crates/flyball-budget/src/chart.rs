@@ -120,7 +120,7 @@ fn points(
         let ratio = account.error_ratio(&account.units().range(interval));
         let moment = interval.end().min(at.floor(account.width())).max(start);
         let window = window_at(&slo.window, moment)?;
-        let whole = account.units().range(counted(account, window.elapsed));
+        let whole = account.units().range(counted(account.width(), window.elapsed));
         let spent = account.error_ratio(&whole);
         points.push(Point {
             interval,

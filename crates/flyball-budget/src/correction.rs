@@ -188,9 +188,14 @@ pub fn occurrences(correction: &Correction, span: Interval) -> Result<Vec<Interv
 
 /// The stretches that `corrections` take out, sorted and disjoint.
 pub fn dropped(corrections: &[Expanded<'_>]) -> Vec<Interval> {
+    stretches(corrections, CorrectionMode::Drop)
+}
+
+/// The stretches that those of `corrections` with `mode` cover, sorted and disjoint.
+pub(crate) fn stretches(corrections: &[Expanded<'_>], mode: CorrectionMode) -> Vec<Interval> {
     let mut stretches: Vec<Interval> = corrections
         .iter()
-        .filter(|expanded| expanded.correction.mode == CorrectionMode::Drop)
+        .filter(|expanded| expanded.correction.mode == mode)
         .flat_map(|expanded| expanded.occurrences.iter().copied())
         .collect();
     stretches.sort_unstable_by_key(|stretch| (stretch.start(), stretch.end()));
@@ -206,6 +211,14 @@ pub fn dropped(corrections: &[Expanded<'_>]) -> Vec<Interval> {
         }
     }
     joined
+}
+
+/// What a correction makes of a slot.
+pub(crate) fn corrected(tally: Tally, mode: CorrectionMode) -> Tally {
+    match mode {
+        CorrectionMode::Drop => Tally::EMPTY,
+        CorrectionMode::CountAsGood => Tally::new(tally.valid(), tally.valid()).unwrap_or(tally),
+    }
 }
 
 /// `series` after `corrections`, and what each occurrence changed.
@@ -231,12 +244,7 @@ pub fn apply(
                     tallies.get_or_insert_with(|| series.iter().map(|(_, tally)| tally).collect());
                 for tally in &mut tallies[range] {
                     before = before.plus(*tally);
-                    let corrected = match correction.mode {
-                        CorrectionMode::Drop => Tally::EMPTY,
-                        CorrectionMode::CountAsGood => {
-                            Tally::new(tally.valid(), tally.valid()).unwrap_or(*tally)
-                        }
-                    };
+                    let corrected = corrected(*tally, correction.mode);
                     slots += u64::from(corrected != *tally);
                     *tally = corrected;
                     after = after.plus(corrected);

@@ -11,11 +11,15 @@
 //! "Interval Estimation for a Binomial Proportion", 2001). It takes failures as independent;
 //! they come in bursts, so the true uncertainty is larger.
 
-use flyball_model::{Duration, Interval, Target, Timestamp};
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use flyball_model::{Duration, Interval, Slot, Target, Timestamp};
 
 use crate::account::Account;
 use crate::budget::counted;
 use crate::exact::Threshold;
+use crate::sum::{Parts, Sum};
 use crate::window::WindowAt;
 
 /// The normal quantile of a two-sided 95 % interval.
@@ -64,146 +68,217 @@ pub fn forecast(
     is_calendar: bool,
     lookback: Duration,
 ) -> Forecast {
-    let empty = Forecast {
-        lookback,
-        outlook: Outlook::NoData,
-        hours: None,
-        exhausts_at: None,
-        hours_earliest: None,
-        hours_latest: None,
-        confidence: CONFIDENCE,
-    };
-    let counted = counted(account, window.elapsed);
+    let counted = counted(account.width(), window.elapsed);
+    let range = account.units().range(counted);
     let recent = account.units().range(Interval::ending(counted.end(), lookback));
-    let recent_valid = account.valid_units(&recent);
-    let valid = recent_valid as f64;
-    let Some(ratio) = account.error_ratio(&recent) else { return empty };
-    let course = Course {
-        account,
+    let basis = Basis {
         counted,
         full: window.full,
         is_calendar,
         target,
-        budget: target.error_budget().to_f64(),
         lookback,
-        recent_valid,
-        per_second: valid / lookback.as_seconds_f64(),
+        width: account.width(),
+        whole: account.sum(&range),
+        recent: account.sum(&recent),
     };
-    if course.is_exhausted() {
-        return Forecast { outlook: Outlook::AlreadyExhausted, ..empty };
-    }
-    let (low, high) = wilson(valid, ratio);
-    let hours = |ratio| course.seconds_left(ratio).map(|seconds| seconds / 3600.0);
-    let expected = hours(ratio);
-    Forecast {
-        outlook: if expected.is_some() { Outlook::Exhausts } else { Outlook::NotExhausting },
-        hours: expected,
-        exhausts_at: expected.map(|hours| later(counted.end(), hours * 3600.0)),
-        hours_earliest: hours(high),
-        hours_latest: hours(low),
-        ..empty
-    }
+    let parts = || Ok::<_, Infallible>(account.parts(&range));
+    let Ok(forecast) = basis.forecast(parts, |each| {
+        let slots = account.units().slots();
+        for index in range.clone() {
+            if each(slots[index], &account.sum(&(index..index + 1))).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    forecast
 }
 
-/// What is needed to play a window forward.
-struct Course<'a> {
-    account: &'a Account<'a>,
-    counted: Interval,
-    full: Interval,
-    is_calendar: bool,
-    target: Target,
+/// What a forecast is made from.
+pub(crate) struct Basis {
+    /// The elapsed window up to its last complete slot.
+    pub(crate) counted: Interval,
+    /// The whole window.
+    pub(crate) full: Interval,
+    pub(crate) is_calendar: bool,
+    pub(crate) target: Target,
+    pub(crate) lookback: Duration,
+    /// The length of what is counted.
+    pub(crate) width: Duration,
+    /// What was counted in the window.
+    pub(crate) whole: Sum,
+    /// What was counted in the lookback.
+    pub(crate) recent: Sum,
+}
+
+/// Takes the slots of a window one by one, until it has seen enough.
+pub(crate) type EachSlot<'e> = dyn FnMut(Slot, &Sum) -> ControlFlow<()> + 'e;
+
+impl Basis {
+    /// The forecast; `walk` shows the slots with data of a rolling window in order, and is asked
+    /// only where the sums do not settle it. `parts` are the ratios of the window.
+    pub(crate) fn forecast<E>(
+        &self,
+        parts: impl Fn() -> Result<Parts, E>,
+        walk: impl FnOnce(&mut EachSlot<'_>) -> Result<(), E>,
+    ) -> Result<Forecast, E> {
+        let empty = Forecast {
+            lookback: self.lookback,
+            outlook: Outlook::NoData,
+            hours: None,
+            exhausts_at: None,
+            hours_earliest: None,
+            hours_latest: None,
+            confidence: CONFIDENCE,
+        };
+        let Some(ratio) = self.recent.error_ratio() else { return Ok(empty) };
+        if self.is_exhausted(&parts)? {
+            return Ok(Forecast { outlook: Outlook::AlreadyExhausted, ..empty });
+        }
+        let (low, high) = wilson(self.recent.valid as f64, ratio);
+        let excess = self.excess(self.whole.bad_units(&parts)?.to_f64());
+        let ratios = [ratio, high, low];
+        let seconds = if self.is_calendar {
+            ratios.map(|ratio| self.to_calendar_end(excess, ratio))
+        } else {
+            self.play(ratios.map(|ratio| Player::new(excess, self.growth(ratio))), walk)?
+        };
+        let [expected, earliest, latest] =
+            seconds.map(|seconds| seconds.map(|seconds| seconds / 3600.0));
+        Ok(Forecast {
+            outlook: if expected.is_some() { Outlook::Exhausts } else { Outlook::NotExhausting },
+            hours: expected,
+            exhausts_at: expected.map(|hours| later(self.counted.end(), hours * 3600.0)),
+            hours_earliest: earliest,
+            hours_latest: latest,
+            ..empty
+        })
+    }
+
+    /// Units a second.
+    fn per_second(&self) -> f64 {
+        self.recent.valid as f64 / self.lookback.as_seconds_f64()
+    }
+
     /// `1 - target`.
-    budget: f64,
-    lookback: Duration,
-    /// Valid units in the lookback.
-    recent_valid: u64,
-    /// The same, a second.
-    per_second: f64,
-}
+    fn budget(&self) -> f64 {
+        self.target.error_budget().to_f64()
+    }
 
-impl Course<'_> {
     /// Bad units beyond what is allowed now; negative while there is budget.
-    fn excess(&self) -> f64 {
-        let range = self.account.units().range(self.counted);
-        let bad = self.account.bad_units(&range).to_f64();
-        bad - self.budget * (self.account.valid_units(&range) as f64 + self.still_to_come())
+    fn excess(&self, bad: f64) -> f64 {
+        bad - self.budget() * (self.whole.valid as f64 + self.still_to_come())
+    }
+
+    /// By how much the excess grows a second, before anything leaves.
+    fn growth(&self, ratio: f64) -> f64 {
+        (ratio - self.budget()) * self.per_second()
     }
 
     /// Units projected for the rest of a calendar period.
     fn still_to_come(&self) -> f64 {
-        if self.is_calendar { self.per_second * self.seconds_to_end() } else { 0.0 }
+        if self.is_calendar { self.per_second() * self.to_end().as_seconds_f64() } else { 0.0 }
     }
 
     fn to_end(&self) -> Duration {
         self.full.end().since(self.counted.end())
     }
 
-    fn seconds_to_end(&self) -> f64 {
-        self.to_end().as_seconds_f64()
-    }
-
     /// Whether more is bad than is allowed, decided on integers.
     ///
     /// With V valid units counted, v in the lookback of length L, and R of a calendar period to
     /// come, e of V + v R / L may be bad.
-    fn is_exhausted(&self) -> bool {
+    fn is_exhausted<E>(&self, parts: impl FnOnce() -> Result<Parts, E>) -> Result<bool, E> {
         let budget = self.target.error_budget();
-        let range = self.account.units().range(self.counted);
         let order = if self.is_calendar {
             let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
-            let valid = u128::from(self.account.valid_units(&range));
-            let to_come = u128::from(self.recent_valid) * nanos(self.to_end());
+            let valid = u128::from(self.whole.valid);
+            let to_come = u128::from(self.recent.valid) * nanos(self.to_end());
             let lookback = nanos(self.lookback);
-            self.account.compare_scaled(
-                &range,
+            self.whole.compare_scaled(
                 &[valid, lookback, u128::from(budget.denominator())],
                 &[valid * lookback + to_come, u128::from(budget.numerator())],
-            )
+                parts,
+            )?
         } else {
-            self.account.compare(&range, Threshold::of(budget))
+            self.whole.compare(Threshold::of(budget), parts)?
         };
-        order.is_some_and(std::cmp::Ordering::is_gt)
+        Ok(order.is_some_and(std::cmp::Ordering::is_gt))
     }
 
-    /// Seconds until the budget is gone at an error ratio; `None` when it lasts.
-    fn seconds_left(&self, ratio: f64) -> Option<f64> {
-        let mut excess = self.excess();
-        if self.is_calendar {
-            let rate = self.per_second * ratio;
-            // Nothing is left where the budget is spent to the last unit, or where doubles differ
-            // from the integers that say it is not overspent: gone in 0 s, and never in -0 s.
-            let left = if excess < 0.0 { -excess } else { 0.0 };
-            return (rate > 0.0 && left <= rate * self.seconds_to_end()).then(|| left / rate);
-        }
-        // Old slots leave as evenly as they passed, so the excess is made of straight lines: one
-        // while a slot leaves, one while a gap does.
-        let growth = (ratio - self.budget) * self.per_second;
-        let mut now = 0.0;
-        let mut piece = |until: f64, slope: f64| {
-            let crossed = now - excess / slope;
-            if slope > 0.0 && crossed <= until {
-                return Some(crossed.max(0.0));
-            }
-            excess += slope * (until - now).max(0.0);
-            now = now.max(until);
-            None
-        };
-        let units = self.account.units();
+    /// Seconds until the budget of a calendar period is gone at an error ratio; `None` when it
+    /// lasts.
+    fn to_calendar_end(&self, excess: f64, ratio: f64) -> Option<f64> {
+        let rate = self.per_second() * ratio;
+        // Nothing is left where the budget is spent to the last unit, or where doubles differ
+        // from the integers that say it is not overspent: gone in 0 s, and never in -0 s.
+        let left = if excess < 0.0 { -excess } else { 0.0 };
+        (rate > 0.0 && left <= rate * self.to_end().as_seconds_f64()).then(|| left / rate)
+    }
+
+    /// Seconds until the budget of a rolling window is gone for each of `players`.
+    ///
+    /// Old slots leave as evenly as they passed, so the excess is made of straight lines: one
+    /// while a slot leaves, one while a gap does.
+    fn play<E>(
+        &self,
+        mut players: [Player; 3],
+        walk: impl FnOnce(&mut EachSlot<'_>) -> Result<(), E>,
+    ) -> Result<[Option<f64>; 3], E> {
         let (length, end) = (self.counted.length(), self.counted.end());
-        for index in units.range(self.counted) {
-            let slot = index..index + 1;
-            let interval = units.slots()[index].interval(units.width());
+        let (budget, width) = (self.budget(), self.width);
+        walk(&mut |slot, units| {
+            let interval = slot.interval(width);
             let leaves = |moment: Timestamp| moment.plus(length).since(end).as_seconds_f64();
             let (from, until) = (leaves(interval.start()), leaves(interval.end()));
-            let valid = self.account.valid_units(&slot) as f64;
-            let bad = self.account.error_ratio(&slot).unwrap_or(0.0) * valid;
-            let relief = (self.budget * valid - bad) / units.width().as_seconds_f64();
-            let crossed = piece(from, growth).or_else(|| piece(until, growth + relief));
-            if crossed.is_some() {
-                return crossed;
+            let valid = units.valid as f64;
+            let bad = units.error_ratio().unwrap_or(0.0) * valid;
+            let relief = (budget * valid - bad) / width.as_seconds_f64();
+            for player in &mut players {
+                player.pass(from, 0.0);
+                player.pass(until, relief);
             }
+            if players.iter().all(|player| player.crossed.is_some()) {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        for player in &mut players {
+            player.pass(length.as_seconds_f64(), 0.0);
         }
-        piece(length.as_seconds_f64(), growth)
+        Ok(players.map(|player| player.crossed))
+    }
+}
+
+/// A rolling window played forward at one error ratio.
+struct Player {
+    /// By how much the excess grows a second, before anything leaves.
+    growth: f64,
+    excess: f64,
+    /// Seconds from now.
+    now: f64,
+    /// When the excess passed zero.
+    crossed: Option<f64>,
+}
+
+impl Player {
+    const fn new(excess: f64, growth: f64) -> Self {
+        Self { growth, excess, now: 0.0, crossed: None }
+    }
+
+    /// Goes on to `until`, while what leaves adds `relief` a second to the excess.
+    fn pass(&mut self, until: f64, relief: f64) {
+        if self.crossed.is_some() {
+            return;
+        }
+        let slope = self.growth + relief;
+        let crossed = self.now - self.excess / slope;
+        if slope > 0.0 && crossed <= until {
+            self.crossed = Some(crossed.max(0.0));
+            return;
+        }
+        self.excess += slope * (until - self.now).max(0.0);
+        self.now = self.now.max(until);
     }
 }
 

@@ -4,7 +4,8 @@
 //! spent, what is left, how fast it goes, and who would have been called when. Every decision
 //! compares integers ([`exact`]); floats exist only in what is shown.
 //!
-//! Start at [`report::assess`]. This crate does no IO and reads no clock. It does not count
+//! Start at [`report::assess`], which looks at a whole history, or at [`live`], which keeps one
+//! objective up to date slot by slot. This crate does no IO and reads no clock. It does not count
 //! events, read specifications, or deliver alerts.
 
 pub mod account;
@@ -17,8 +18,10 @@ pub mod correction;
 mod error;
 pub mod exact;
 pub mod forecast;
+pub mod live;
 pub mod report;
 mod series;
+mod sum;
 #[cfg(test)]
 mod testing;
 pub mod window;

@@ -437,7 +437,7 @@ impl Look<'_> {
                         account,
                         target: objective.target,
                         weight: objective.weight,
-                        range: account.units().range(counted(account, window.elapsed)),
+                        range: account.units().range(counted(account.width(), window.elapsed)),
                     });
                 }
                 Ok(CompositeReport::Weighted(weighted(&parts, self.slo.method)?))
@@ -467,7 +467,7 @@ impl Look<'_> {
 
 /// The lookback that forecasts take their rate from: the longest that is at most a twenty-eighth
 /// of the window (a day of four weeks), else the shortest, else an hour.
-fn forecast_lookback(lookbacks: &[Duration], window: &Window) -> Duration {
+pub(crate) fn forecast_lookback(lookbacks: &[Duration], window: &Window) -> Duration {
     let most = nominal_length(window).nanos() / 28;
     lookbacks
         .iter()

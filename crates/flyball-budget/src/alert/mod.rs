@@ -15,6 +15,7 @@ mod outage;
 mod presets;
 mod published;
 mod rule;
+mod watch;
 
 pub use evaluate::{Firing, evaluate};
 pub use evidence::exceeds;
@@ -25,3 +26,8 @@ pub use presets::{
 };
 pub use published::{detection, reset, spend};
 pub use rule::{FACTOR_MIN, check, factor, low_factor};
+pub use watch::{Change, Watch};
+
+pub(crate) use onset::Onset;
+pub(crate) use rule::{Ready, ready};
+pub(crate) use watch::{Look, View};

@@ -1,33 +1,50 @@
 //! When the trouble that set off a rule began.
 
-use std::ops::Range;
+use flyball_model::Slot;
 
-use crate::account::Account;
+use crate::sum::Sum;
 
-/// The position of the first bad slot of the spell that led to a firing at the end of `range`.
+/// Finds the first bad slot of the spell that led to a firing, from slots given in order.
 ///
 /// The spell is found as in Page's cumulative sum test: each slot adds its bad units less those
 /// that the rule's own bound would have allowed it, and the spell begins after the point where the
 /// sum was lowest. Errors that go on at a rate below the bound are background, not onset.
 ///
 /// Source: E. S. Page, "Continuous inspection schemes", Biometrika 41 (1954).
-pub(super) fn onset(account: &Account<'_>, range: Range<usize>, bound: f64) -> Option<usize> {
-    let (mut sum, mut lowest) = (0.0, 0.0);
-    let mut first = range.start;
-    let mut last_bad = None;
-    for index in range.clone() {
-        let slot = index..index + 1;
-        let valid = account.valid_units(&slot) as f64;
-        let bad = account.error_ratio(&slot).unwrap_or(0.0) * valid;
+#[derive(Debug)]
+pub(crate) struct Onset {
+    bound: f64,
+    sum: f64,
+    lowest: f64,
+    first: Option<Slot>,
+    last_bad: Option<Slot>,
+    last: Option<Slot>,
+}
+
+impl Onset {
+    pub(super) const fn new(bound: f64) -> Self {
+        Self { bound, sum: 0.0, lowest: 0.0, first: None, last_bad: None, last: None }
+    }
+
+    /// Takes in the next slot with data.
+    pub(crate) fn push(&mut self, slot: Slot, units: &Sum) {
+        let valid = units.valid as f64;
+        let bad = units.error_ratio().unwrap_or(0.0) * valid;
+        self.first.get_or_insert(slot);
         if bad > 0.0 {
-            last_bad = Some(index);
+            self.last_bad = Some(slot);
         }
-        sum += bad - bound * valid;
-        if sum <= lowest {
-            lowest = sum;
-            first = index + 1;
+        self.last = Some(slot);
+        self.sum += bad - self.bound * valid;
+        if self.sum <= self.lowest {
+            self.lowest = self.sum;
+            self.first = None;
         }
     }
-    // Nothing stands out when the whole range lies below the bound, as with a comparison `lt`.
-    if first >= range.end { last_bad.or(range.clone().next_back()) } else { Some(first) }
+
+    /// The slot; `None` without data.
+    pub(super) fn found(&self) -> Option<Slot> {
+        // Nothing stands out when all of it lies below the bound, as with a comparison `lt`.
+        self.first.or(self.last_bad).or(self.last)
+    }
 }

@@ -6,9 +6,9 @@ use flyball_model::{
     AlertRule, BudgetingMethod, Comparison, Condition, Duration, Objective, Window,
 };
 
-use super::evaluate::holds;
 use super::evidence::exceeds;
 use super::rule::{Check, ready};
+use super::watch::holds;
 use crate::exact::{Threshold, cmp_products};
 
 /// What a rule does about an outage of everything, after clean traffic without a gap.

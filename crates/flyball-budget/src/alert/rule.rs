@@ -1,20 +1,66 @@
 //! Alert rules made ready: factors derived, and what can never work refused.
 
-use flyball_model::{AlertRule, Comparison, Condition, Duration, Factor, Rational, Target, Window};
+use flyball_model::{
+    AlertRule, Comparison, Condition, Duration, Factor, Interval, Rational, Target, Timestamp,
+    Window,
+};
 
 use crate::error::{BudgetError, RuleProblem};
 use crate::exact::Threshold;
 use crate::window::nominal_length;
 
 /// A rule with its numbers worked out for one objective.
-#[derive(Debug)]
-pub(super) struct Ready<'r> {
-    pub(super) rule: &'r AlertRule,
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub(crate) rule: AlertRule,
     pub(super) check: Check,
     /// The lookback that decides significance; `None` is the SLO's window.
-    pub(super) long: Option<Duration>,
+    pub(crate) long: Option<Duration>,
     /// The burn factor of a burn condition.
     pub(super) factor: Option<f64>,
+    pub(super) target: Target,
+    /// The SLO's window, as long as it is by name.
+    pub(super) nominal: Duration,
+}
+
+impl Ready {
+    /// The lookback that decides whether it is still happening.
+    pub(crate) const fn short(&self) -> Option<Duration> {
+        match self.check {
+            Check::Ratio { short, .. } => short,
+            Check::Exhaustion { .. } | Check::Remaining { .. } => None,
+        }
+    }
+
+    /// Whether the condition looks at the SLO's own window.
+    pub(super) const fn needs_window(&self) -> bool {
+        !matches!(self.check, Check::Ratio { .. })
+    }
+
+    /// Checks that the lookbacks are whole numbers of what is counted in.
+    ///
+    /// # Errors
+    ///
+    /// [`BudgetError::Rule`] where one is not.
+    pub(crate) fn fits(&self, width: Duration) -> Result<(), BudgetError> {
+        let ragged = |lookback: &Duration| !lookback.is_multiple_of(width);
+        match [self.short(), self.long].into_iter().flatten().find(ragged) {
+            None => Ok(()),
+            Some(lookback) => {
+                let problem = Box::new(RuleProblem::NotWholeSlots { lookback, width });
+                Err(BudgetError::Rule { rule: self.rule.name.clone(), problem })
+            }
+        }
+    }
+
+    /// The stretch that decides significance at `now`, in a calendar window's `period`.
+    pub(crate) fn looked_at(&self, now: Timestamp, period: Option<Interval>) -> Interval {
+        match (self.long, period) {
+            (Some(long), _) => Interval::ending(now, long),
+            (None, Some(period)) => Interval::new(period.start().min(now), now).unwrap_or(period),
+            (None, None) => Interval::ending(now, self.nominal),
+        }
+    }
 }
 
 /// What to look at.
@@ -94,11 +140,11 @@ pub fn check(rule: &AlertRule, target: Target, window: &Window) -> Result<(), Bu
 }
 
 /// Works out the numbers of `rule`, or says why it cannot work.
-pub(super) fn ready<'r>(
-    rule: &'r AlertRule,
+pub(crate) fn ready(
+    rule: &AlertRule,
     target: Target,
     window: &Window,
-) -> Result<Ready<'r>, BudgetError> {
+) -> Result<Ready, BudgetError> {
     let problem =
         |problem| BudgetError::Rule { rule: rule.name.clone(), problem: Box::new(problem) };
     if let Some(confidence) = rule.evidence.and_then(|evidence| evidence.confidence)
@@ -137,7 +183,8 @@ pub(super) fn ready<'r>(
             (Check::Remaining { bound }, None, None)
         }
     };
-    Ok(Ready { rule, check, long, factor: burn_factor })
+    let (rule, nominal) = (rule.clone(), nominal_length(window));
+    Ok(Ready { rule, check, long, factor: burn_factor, target, nominal })
 }
 
 /// Refuses bounds on the error ratio that are never, or always, crossed.

@@ -5,6 +5,7 @@
 mod composites;
 mod corrections;
 mod default_rules;
+mod live;
 mod naive;
 mod outages;
 mod published_alerts;

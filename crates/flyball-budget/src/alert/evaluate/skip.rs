@@ -1,18 +1,21 @@
 //! Which moments need no look, because no answer can change in between.
 
-use flyball_model::Comparison;
+use flyball_model::{Comparison, Slot};
 
-use super::{Run, State};
+use super::Run;
 use crate::alert::rule::Check;
+use crate::alert::watch::Watch;
+use crate::sum::Kind;
 
 impl Run<'_> {
     /// The next slot end at which an answer can change.
-    pub(super) fn next(&self, now: i64, state: &State) -> i64 {
+    pub(super) fn next(&self, now: i64, watch: &Watch) -> i64 {
         let slots = self.account.units().slots();
-        if matches!(state, State::Idle) && self.needs_bad() {
+        if watch.is_idle() && self.needs_bad() {
             let short = self.short.as_ref().map_or(&self.long.range, |short| &short.range);
-            if self.account.is_spotless(&self.long.range) || self.account.is_spotless(short) {
-                let bad = self.account.units().next_bad(self.long.range.end);
+            let units = self.account.units();
+            if units.bad_range(&self.long.range) == 0 || units.bad_range(short) == 0 {
+                let bad = units.next_bad(self.long.range.end);
                 return slots.get(bad).map_or(i64::MAX, |slot| slot.0 + 1);
             }
             if let Some(next) = self.first_chance(now) {
@@ -23,15 +26,21 @@ impl Run<'_> {
         let departures = [
             self.ready.long.and_then(|_| self.long.next_departure(slots)),
             self.short.as_ref().and_then(|short| short.next_departure(slots)),
-            self.needs_window().then(|| self.whole.next_departure(slots)).flatten(),
-            self.period.filter(|_| self.needs_window()).map(|(_, leaves)| leaves),
-            if let State::Pending(since) = state { Some(since + self.hold) } else { None },
+            self.ready.needs_window().then(|| self.whole.next_departure(slots)).flatten(),
+            self.period.filter(|_| self.ready.needs_window()).map(|(_, leaves)| leaves),
+            watch.pending_since().map(|since| {
+                Slot::of(
+                    since.plus(self.ready.rule.hold).ceil(self.account.width()),
+                    self.account.width(),
+                )
+                .0
+            }),
         ];
         for departure in departures.into_iter().flatten().filter(|next| *next > now) {
             next = next.min(departure);
         }
         // The elapsed share of a calendar period moves with time itself, data or none.
-        if self.period.is_some() && self.needs_window() { now + 1 } else { next }
+        if self.period.is_some() && self.ready.needs_window() { now + 1 } else { next }
     }
 
     /// The first slot end at which a burn over the long lookback could pass the bound, where that
@@ -41,7 +50,7 @@ impl Run<'_> {
     /// valid units stay in it, and at most what is bad in it now comes with what is added.
     fn first_chance(&self, now: i64) -> Option<i64> {
         let Check::Ratio { bound, comparison, .. } = self.ready.check else { return None };
-        if !self.account.counts_whole_units() {
+        if self.account.kind() == Kind::Ratios {
             return None;
         }
         let units = self.account.units();

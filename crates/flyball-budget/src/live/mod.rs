@@ -1,0 +1,227 @@
+//! One objective kept up to date: running sums instead of a walk over its whole history.
+//!
+//! A [`Plan`] says what is kept: how units are counted, which stretches are summed, which rules are
+//! watched. A [`Live`] is the state of one objective, or of one slice of it, under a plan. Both say
+//! what [`assess`](crate::assess) says of the same history, to the last bit, and share its
+//! arithmetic: the same sums are made, only otherwise.
+//!
+//! [`Live::advance`] moves from unit to unit (a slot, or a time slice). What enters each stretch is
+//! added, what leaves it is taken away, and each rule's [`Watch`] is stepped.
+//! The work does not depend on how long the stretches are. What leaves is old: it is read from the
+//! caller's ledger, a [`History`], a chunk at a time; nothing else of the past is held but the
+//! latest hour.
+//!
+//! # Order
+//!
+//! The ledger is the truth, and what is held here is a copy of parts of it. So:
+//!
+//! 1. New counts go into the ledger first.
+//! 2. They are then told to [`Live::record`], once, before anything else is asked of the same
+//!    state.
+//!
+//! Then nothing is counted twice and nothing is missed, however late it comes: a slot that has not
+//! been read will be read with it; a copy of a slot, and every sum that holds the slot, are
+//! corrected. Counts only grow; after anything else that changes what was counted (corrections,
+//! a definition, a repaired ledger) the state is made anew by [`Live::load`].
+//!
+//! A late count corrects sums, never decisions: who was called stays called, as it was known then.
+//! An error of the ledger leaves a state that can go on: the step that failed is made again.
+//!
+//! # What asks the ledger for more
+//!
+//! The forecast of a rolling window plays that window forward, and under `RatioTimeslices` the
+//! exact sum of ratios needs each of them; a firing's onset is looked for in its lookback. These
+//! read the stretch, when they are asked for. A tick needs none of them, but for a firing and for
+//! a comparison of ratios that is closer than 2^-64 for each.
+
+mod plan;
+mod read;
+mod standing;
+mod sums;
+mod view;
+
+use flyball_model::{Slot, Tally, Timestamp};
+
+pub use self::plan::Plan;
+pub use self::read::History;
+use self::sums::Sums;
+use self::view::Eye;
+use crate::alert::{Change, Firing, Watch};
+use crate::error::BudgetError;
+
+/// Why a live objective cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LiveError<E> {
+    /// A question that has no answer.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// The ledger cannot be read.
+    #[error("the ledger cannot be read: {0}")]
+    History(E),
+    /// Corrections are not expanded so far.
+    #[error("the plan ends at {until}; hint: make a new one and go on with it")]
+    PlanEnded {
+        /// The plan's end.
+        until: Timestamp,
+    },
+}
+
+/// What survives a restart: what the ledger cannot tell.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Saved {
+    /// The last moment looked at, in nanoseconds since the epoch.
+    pub at: i64,
+    /// The rules' states.
+    pub watches: Vec<Watch>,
+}
+
+/// The state of one objective, or of one slice of it; see the module's documentation.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// The moment advanced to.
+    at: Timestamp,
+    sums: Sums,
+    /// One for each of the plan's rules.
+    watches: Vec<Watch>,
+    /// The unit that the state began with: rules are looked at when the next one ends.
+    began: i64,
+}
+
+impl Live {
+    /// The state when collection began. Advancing it to now is a replay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn new<H: History>(plan: &Plan, history: &H) -> Result<Self, LiveError<H::Error>> {
+        Self::load(plan, &Saved { at: plan.since.nanos(), watches: Vec::new() }, history)
+    }
+
+    /// The state at the moment of `saved`, every sum made anew from the ledger.
+    ///
+    /// Reads each stretch once. Rules are known by their names; those that were not saved begin
+    /// idle, and those that the plan does not have are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::History`], and [`LiveError::Budget`] where a calendar window cannot be
+    /// computed.
+    pub fn load<H: History>(
+        plan: &Plan,
+        saved: &Saved,
+        history: &H,
+    ) -> Result<Self, LiveError<H::Error>> {
+        let at = Timestamp::from_nanos(saved.at);
+        let watches: Vec<Watch> = plan
+            .rules
+            .iter()
+            .map(|rule| {
+                let known = saved.watches.iter().find(|watch| watch.rule() == rule.ready.rule.name);
+                known.cloned().unwrap_or_else(|| Watch::new(&rule.ready))
+            })
+            .collect();
+        let sums = Sums::new(plan, at, &watches, history)?;
+        Ok(Self { at, began: sums.end(), sums, watches })
+    }
+
+    /// What has to be kept to go on after a restart, as of the last moment advanced to.
+    pub fn save(&self) -> Saved {
+        Saved { at: self.at.nanos(), watches: self.watches.clone() }
+    }
+
+    /// The moment advanced to.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Takes in counts that the ledger holds already: see "Order" in the module's documentation.
+    ///
+    /// `added` are what slots gained, in any order, before corrections.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::History`]; nothing was taken in, and the call is to be made again.
+    pub fn record<H: History>(
+        &mut self,
+        plan: &Plan,
+        added: &[(Slot, Tally)],
+        history: &H,
+    ) -> Result<(), LiveError<H::Error>> {
+        self.sums.record(plan, added, history).map_err(LiveError::History)
+    }
+
+    /// Moves to `to` and appends to `changes` who is to be called, and who no longer. Moving
+    /// backwards does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::History`], [`LiveError::PlanEnded`], and [`LiveError::Budget`] where a calendar
+    /// window cannot be computed. `changes` then holds what was decided until then, and the next
+    /// call goes on from there.
+    pub fn advance<H: History>(
+        &mut self,
+        plan: &Plan,
+        to: Timestamp,
+        history: &H,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), LiveError<H::Error>> {
+        if to > plan.until {
+            return Err(LiveError::PlanEnded { until: plan.until });
+        }
+        // A step whose rules could not all be looked at is finished first.
+        self.look(plan, history, changes)?;
+        let end = Slot::of(to, plan.unit).0;
+        while self.sums.end() < end {
+            self.sums.step(plan, history)?;
+            self.look(plan, history, changes)?;
+            self.at = self.at.max(read::starts(plan, self.sums.end()));
+        }
+        self.at = self.at.max(to);
+        Ok(())
+    }
+
+    /// Looks at the rules that were not looked at since the last step.
+    fn look<H: History>(
+        &mut self,
+        plan: &Plan,
+        history: &H,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), LiveError<H::Error>> {
+        if self.sums.end() <= self.began {
+            return Ok(());
+        }
+        let now = read::starts(plan, self.sums.end());
+        for (index, (watch, rule)) in self.watches.iter_mut().zip(&plan.rules).enumerate() {
+            if watch.looked_at().is_some_and(|looked_at| looked_at >= now) {
+                continue;
+            }
+            let eye = Eye { plan, rule, index, sums: &self.sums, history };
+            let change = watch.step(&rule.ready, now, &eye)?;
+            if let Some(Change::Resolved(_)) = change {
+                self.sums.let_go(plan, index);
+            }
+            changes.extend(change);
+        }
+        Ok(())
+    }
+
+    /// The firings that go on.
+    pub fn firings(&self, plan: &Plan) -> Vec<Firing> {
+        let both = self.watches.iter().zip(&plan.rules);
+        both.filter_map(|(watch, rule)| watch.firing(&rule.ready)).collect()
+    }
+
+    /// The rules' states, in the order of the plan's rules.
+    pub fn watches(&self) -> &[Watch] {
+        &self.watches
+    }
+
+    /// Bytes that this state takes, on the heap and in itself.
+    pub fn size(&self) -> usize {
+        let names: usize = self.watches.iter().map(|watch| watch.rule().len()).sum();
+        size_of::<Self>()
+            + self.sums.heap_bytes()
+            + self.watches.capacity() * size_of::<Watch>()
+            + names
+    }
+}

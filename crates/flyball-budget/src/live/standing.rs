@@ -1,0 +1,132 @@
+//! What is said of a live objective at the moment it has advanced to.
+
+use std::ops::ControlFlow;
+
+use flyball_model::{Interval, Slot};
+
+use super::read::{first_unit, starts, walk};
+use super::view::parts;
+use super::{History, Live, LiveError, Plan};
+use crate::budget::{Budget, Count, Reason, Seen, Status, verdict};
+use crate::burn::Burn;
+use crate::error::BudgetError;
+use crate::exact::Threshold;
+use crate::forecast::{Basis, Forecast};
+use crate::sum::Sum;
+use crate::window::{WindowAt, window_at};
+
+impl Live {
+    /// The window of the promise, up to the last complete unit.
+    ///
+    /// # Errors
+    ///
+    /// [`BudgetError::WindowOutOfRange`] where a calendar window cannot be computed.
+    pub fn window(&self, plan: &Plan) -> Result<WindowAt, BudgetError> {
+        window_at(&plan.window, starts(plan, self.sums.end()))
+    }
+
+    /// The stretch that is counted: all of it has ended.
+    fn counted(&self, plan: &Plan) -> Interval {
+        let (start, end) = (self.sums.window().start, starts(plan, self.sums.end()));
+        Interval::starting(start, end.since(start))
+    }
+
+    /// How much of the window is known.
+    pub fn seen(&self, plan: &Plan) -> Seen {
+        let known = self.sums.window().units.known;
+        Seen::new(known, self.counted(plan), plan.unit, &plan.frame(self.at))
+    }
+
+    /// Whether the promise is kept, and why.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::History`], under `RatioTimeslices` only.
+    pub fn status<H: History>(
+        &self,
+        plan: &Plan,
+        history: &H,
+    ) -> Result<(Status, Reason), LiveError<H::Error>> {
+        let window = self.sums.window();
+        let allowed = Threshold::of(plan.target.error_budget());
+        let order = window
+            .units
+            .compare(allowed, || parts(plan, history, window.start, self.sums.end()))
+            .map_err(LiveError::History)?;
+        let is_covered = self.seen(plan).reaches(plan.coverage_floor);
+        Ok(verdict(order, self.counted(plan), is_covered, &plan.frame(self.at)))
+    }
+
+    /// The budget over the window. Reads the window from the ledger under `RatioTimeslices` only.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::History`], and [`LiveError::Budget`] where a calendar window cannot be
+    /// computed.
+    pub fn budget<H: History>(
+        &self,
+        plan: &Plan,
+        history: &H,
+    ) -> Result<Budget, LiveError<H::Error>> {
+        let window = self.sums.window();
+        let spent = window
+            .units
+            .bad_units(|| parts(plan, history, window.start, self.sums.end()))
+            .map_err(LiveError::History)?;
+        let count = Count {
+            counted: self.counted(plan),
+            width: plan.unit,
+            events: window.events,
+            units: window.units,
+            spent,
+        };
+        Ok(Budget::of(&count, plan.target, self.window(plan)?, window.period.is_some()))
+    }
+
+    /// The burn over each of the SLO's lookbacks, in their order.
+    pub fn burns(&self, plan: &Plan) -> impl Iterator<Item = Burn> {
+        plan.reported.iter().map(|place| {
+            let stretch = self.sums.stretch(Some(*place));
+            Burn::of(plan.lengths[*place], plan.target, stretch.events, &stretch.units)
+        })
+    }
+
+    /// When the budget will be gone. Plays a rolling window forward, which reads it from the
+    /// ledger unless sums settle the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`LiveError::History`], and [`LiveError::Budget`] where a calendar window cannot be
+    /// computed.
+    pub fn forecast<H: History>(
+        &self,
+        plan: &Plan,
+        history: &H,
+    ) -> Result<Forecast, LiveError<H::Error>> {
+        let (window, end) = (self.sums.window(), self.sums.end());
+        let basis = Basis {
+            counted: self.counted(plan),
+            full: self.window(plan)?.full,
+            is_calendar: window.period.is_some(),
+            target: plan.target,
+            lookback: plan.lengths[plan.forecast],
+            width: plan.unit,
+            whole: window.units,
+            recent: self.sums.stretch(Some(plan.forecast)).units,
+        };
+        let from = first_unit(plan, window.start);
+        let forecast = basis.forecast(
+            || parts(plan, history, window.start, end),
+            |each| {
+                walk(plan, history, from, end, |unit, events| {
+                    let judged = plan.judged(unit, events);
+                    if judged.is_empty() {
+                        return ControlFlow::Continue(());
+                    }
+                    each(Slot(unit), &Sum::of(plan.kind, judged))
+                })
+            },
+        );
+        forecast.map_err(LiveError::History)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a rule sees of a live objective.
+
+use std::ops::ControlFlow;
+
+use flyball_model::{Duration, Interval, Slot, Tally, Timestamp};
+
+use super::plan::Watched;
+use super::read::{first_unit, walk};
+use super::sums::{Stretch, Sums};
+use super::{History, LiveError, Plan};
+use crate::alert::{Look, Onset, View};
+use crate::sum::{Kind, Parts, Sum};
+
+/// One rule's view of the sums.
+pub(super) struct Eye<'a, H> {
+    pub(super) plan: &'a Plan,
+    pub(super) rule: &'a Watched,
+    /// The rule's place in the plan.
+    pub(super) index: usize,
+    pub(super) sums: &'a Sums,
+    pub(super) history: &'a H,
+}
+
+impl<H: History> Eye<'_, H> {
+    fn stretch(&self, look: Look) -> &Stretch {
+        self.sums.stretch(match look {
+            Look::Long => self.rule.long,
+            Look::Short => self.rule.short,
+            Look::Window => None,
+        })
+    }
+}
+
+impl<H: History> View for Eye<'_, H> {
+    type Error = LiveError<H::Error>;
+
+    fn units(&self, look: Look) -> Result<Sum, Self::Error> {
+        Ok(self.stretch(look).units)
+    }
+
+    fn parts(&self, look: Look) -> Result<Parts, Self::Error> {
+        parts(self.plan, self.history, self.stretch(look).start, self.sums.end())
+            .map_err(LiveError::History)
+    }
+
+    fn events(&self) -> Tally {
+        self.stretch(Look::Long).events
+    }
+
+    fn fresh(&self, _: Timestamp) -> (Tally, Sum) {
+        if let Some(fresh) = self.sums.fresh(self.index) {
+            return (fresh.events, fresh.units);
+        }
+        let long = self.stretch(Look::Long);
+        (long.events, long.units)
+    }
+
+    fn period(&self) -> Option<Interval> {
+        self.sums.window().period
+    }
+
+    fn spell(&self, from: Timestamp, onset: &mut Onset) -> Result<(), Self::Error> {
+        let (plan, from) = (self.plan, first_unit(self.plan, from));
+        walk(plan, self.history, from, self.sums.end(), |unit, events| {
+            let judged = plan.judged(unit, events);
+            if !judged.is_empty() {
+                onset.push(Slot(unit), &Sum::of(plan.kind, judged));
+            }
+            ControlFlow::Continue(())
+        })
+        .map_err(LiveError::History)
+    }
+
+    fn width(&self) -> Duration {
+        self.plan.unit
+    }
+}
+
+/// The ratios from `start` up to the unit `end` one by one; nothing where none are counted.
+pub(super) fn parts<H: History>(
+    plan: &Plan,
+    history: &H,
+    start: Timestamp,
+    end: i64,
+) -> Result<Parts, H::Error> {
+    let mut parts = Parts::default();
+    if plan.kind == Kind::Ratios {
+        walk(plan, history, first_unit(plan, start), end, |unit, events| {
+            parts.add(plan.judged(unit, events));
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(parts)
+}
