@@ -237,13 +237,13 @@ fn clashes(input: &InputSummary) -> impl Iterator<Item = String> {
         // The same key may also stand in several places, of which the innermost counts.
         let keys = input.offered.renamed.get(attribute).filter(|keys| keys.len() > 1)?;
         let which = if keys.contains(attribute) {
-            format!("`{attribute}` itself, if it has that")
+            format!("`{attribute}` counts before the others")
         } else {
-            "the first".to_owned()
+            "the first counts".to_owned()
         };
         let read = if keys.len() == 2 { "are both" } else { "are all" };
         Some(format!(
-            "{}: {} {read} read as `{attribute}`; of an event that has more than one, {which} counts",
+            "{}: {} {read} read as `{attribute}`; where an event has several, {which}",
             input.name,
             listed(keys.iter().map(|key| format!("`{key}`")))
         ))
