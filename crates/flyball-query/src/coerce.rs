@@ -24,10 +24,9 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::PredicateError;
-use crate::value::{Kind, decimal_of, is_text_of_number, number_of, text_of, truth_of};
-
-/// From here on not every integer is a double: 2⁵³.
-const WIDE: u64 = 1 << 53;
+use crate::value::{
+    DOUBLE_EXACT_MAX, Kind, decimal_of, is_text_of_number, number_of, text_of, truth_of,
+};
 
 /// Inserts the changes of type that make a term mean what it says; answers what in it can mean
 /// nothing with these types as well.
@@ -298,10 +297,11 @@ fn misfit(expr: &Expr, kind: Kind, op: Operator, literal: &ScalarValue) -> Optio
     })
 }
 
+/// Whether a double next to it may have been another integer.
 fn is_wide(literal: &ScalarValue) -> bool {
     match literal {
-        ScalarValue::Int64(Some(int)) => int.unsigned_abs() >= WIDE,
-        ScalarValue::UInt64(Some(int)) => *int >= WIDE,
+        ScalarValue::Int64(Some(int)) => int.unsigned_abs() >= DOUBLE_EXACT_MAX,
+        ScalarValue::UInt64(Some(int)) => *int >= DOUBLE_EXACT_MAX,
         _ => false,
     }
 }

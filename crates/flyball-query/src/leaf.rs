@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::kernels::zip::zip;
-use arrow::compute::{cast, concat, is_not_null};
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -22,7 +21,7 @@ use crate::compare::Comparison;
 use crate::error::{PredicateError, QueryError};
 use crate::predicate::refuse_unfit;
 use crate::truth::Truth;
-use crate::value::{Kind, number_of, text_of, texts, truth_of, with_plain_doubles};
+use crate::value::{Kind, either, number_of, text_of, texts, truth_of, with_plain_doubles};
 
 /// A term without AND, OR or NOT at its top, with its compiled forms by attribute types.
 #[derive(Debug)]
@@ -172,19 +171,19 @@ impl Leaf {
         rows: usize,
     ) -> Result<Truth, QueryError> {
         let mut truth = self.evaluate_columns(state, &own, rows)?;
-        let mut texts = own;
+        let mut as_texts = own;
         let mut is_other = vec![false; rows];
-        for (column, twin) in texts.iter_mut().zip(twins) {
+        for (column, twin) in as_texts.iter_mut().zip(twins) {
             let Some(twin) = twin else { continue };
             for (row, is_other) in is_other.iter_mut().enumerate() {
                 *is_other |= !twin.is_null(row);
             }
-            *column = Some(match &*column {
-                Some(own) => text_of_both(own, twin).map_err(|e| self.failed(&e))?,
-                None => Arc::clone(twin),
-            });
+            let own = column.as_ref().map(texts).transpose();
+            *column = own
+                .and_then(|own| either(Some(Arc::clone(twin)), own))
+                .map_err(|error| self.failed(&error))?;
         }
-        truth.replace(&self.evaluate_columns(state, &texts, rows)?, &is_other);
+        truth.replace(&self.evaluate_columns(state, &as_texts, rows)?, &is_other);
         Ok(truth)
     }
 
@@ -398,11 +397,6 @@ pub(crate) fn first_line(error: &dyn std::fmt::Display) -> String {
         Some(near) => format!("{line}\nhint: did you mean {near}"),
         None => line.to_owned(),
     }
-}
-
-/// A column's values as text, those of its twin included.
-fn text_of_both(own: &ArrayRef, twin: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    zip(&is_not_null(twin)?, twin, &texts(own)?)
 }
 
 /// Dictionary-coded text as plain text; anything else as it is.

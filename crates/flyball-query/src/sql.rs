@@ -58,12 +58,13 @@ pub struct Answered {
     /// Its columns.
     pub schema: SchemaRef,
     /// Attributes the statement names that hold values of several types: what is no number of them
-    /// is null in their column, and kept in the column whose name ends in [`flyball_events::TWIN_SUFFIX`].
+    /// is null in their column, and kept in the one with [`flyball_events::TWIN_SUFFIX`].
     pub mixed: Vec<String>,
 }
 
-/// Runs one SELECT (or DESCRIBE) over `source`, whose rows are the table [`TABLE`], and gives each batch of the
-/// result to `sink`, which answers `false` to stop early. Returns what else there is to know.
+/// Runs one SELECT (or DESCRIBE) over `source`, whose rows are the table [`TABLE`], and gives each
+/// batch of the result to `sink`, which answers `false` to stop early. Returns what else there is
+/// to know.
 ///
 /// # Errors
 ///

@@ -8,7 +8,8 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, StringArray};
-use arrow::compute::cast as cast_array;
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{cast as cast_array, is_not_null};
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -17,6 +18,8 @@ use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, ScalarUDF, Volatility, cast, create_udf, lit,
 };
 
+/// Up to here every integer is a double: 2⁵³.
+pub(crate) const DOUBLE_EXACT_MAX: u64 = 1 << 53;
 /// Digits after the point of a [`DECIMAL`].
 const DECIMAL_SCALE: i8 = 8;
 /// Holds every 64-bit integer, and the decimals that people write.
@@ -127,6 +130,17 @@ pub(crate) fn texts(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     };
     let texts: StringArray = doubles.iter().map(|double| double.map(text)).collect();
     Ok(Arc::new(texts))
+}
+
+/// The values of `first`, and where it has none those of `second`; `None` for neither array.
+pub(crate) fn either(
+    first: Option<ArrayRef>,
+    second: Option<ArrayRef>,
+) -> Result<Option<ArrayRef>, ArrowError> {
+    match (first, second) {
+        (Some(first), Some(second)) => zip(&is_not_null(&first)?, &first, &second).map(Some),
+        (first, second) => Ok(first.or(second)),
+    }
 }
 
 /// The shortest decimal form of a number, without an exponent: `5`, `0.25`.

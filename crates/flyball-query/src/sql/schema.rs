@@ -10,17 +10,13 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
     StringArray, new_null_array,
 };
-use arrow::compute::kernels::zip::zip;
-use arrow::compute::{cast, is_not_null};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use flyball_events::{TIME_COLUMN, TWIN_SUFFIX};
 use indexmap::IndexMap;
 
-use crate::value;
-
-/// The largest integer below which every integer is a double: 2⁵³.
-const DOUBLE_EXACT_MAX: i64 = 1 << 53;
+use crate::value::{self, DOUBLE_EXACT_MAX, either};
 
 /// What all batches together have.
 #[derive(Debug, Default)]
@@ -108,7 +104,7 @@ impl Kinds {
 }
 
 fn is_wide(value: i64) -> bool {
-    !(-DOUBLE_EXACT_MAX..=DOUBLE_EXACT_MAX).contains(&value)
+    value.unsigned_abs() > DOUBLE_EXACT_MAX
 }
 
 /// The attributes that must be read for the columns of `schema`.
@@ -151,11 +147,8 @@ fn main(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, ArrowError> {
         None => None,
     };
     let twin = batch.column_by_name(&format!("{}{TWIN_SUFFIX}", field.name()));
-    match (own, twin.map(|twin| numbers(twin, wanted)).transpose()?) {
-        (None, None) => Ok(new_null_array(wanted, batch.num_rows())),
-        (Some(only), None) | (None, Some(only)) => Ok(only),
-        (Some(own), Some(twin)) => zip(&is_not_null(&own)?, &own, &twin),
-    }
+    let twin = twin.map(|twin| numbers(twin, wanted)).transpose()?;
+    Ok(either(own, twin)?.unwrap_or_else(|| new_null_array(wanted, batch.num_rows())))
 }
 
 /// Texts that are written like a number as `wanted`; the others are null.
@@ -177,17 +170,12 @@ fn numbers(texts: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> 
 fn text(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
     let column = batch.column_by_name(name).map(|column| cast(column, &DataType::Utf8));
     let twin = batch.column_by_name(&format!("{name}{TWIN_SUFFIX}"));
-    match (column.transpose()?, twin) {
-        (None, None) => Ok(new_null_array(&DataType::Utf8, batch.num_rows())),
-        (Some(column), None) => Ok(column),
-        (None, Some(twin)) => Ok(Arc::clone(twin)),
-        (Some(column), Some(twin)) => zip(&is_not_null(twin)?, twin, &column),
-    }
+    let texts = either(twin.cloned(), column.transpose()?)?;
+    Ok(texts.unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.num_rows())))
 }
 
 /// What does not fit the main column of `name`, as text.
 fn twin(batch: &RecordBatch, name: &str, schema: &Schema) -> Result<ArrayRef, ArrowError> {
-    let rows = batch.num_rows();
     let main_type = schema.field_with_name(name).map_or(DataType::Null, |f| f.data_type().clone());
     let own = batch.column_by_name(&format!("{name}{TWIN_SUFFIX}"));
     let converted = match batch.column_by_name(name) {
@@ -205,12 +193,8 @@ fn twin(batch: &RecordBatch, name: &str, schema: &Schema) -> Result<ArrayRef, Ar
         },
         None => None,
     };
-    match (own, converted) {
-        (None, None) => Ok(new_null_array(&DataType::Utf8, rows)),
-        (Some(own), None) => Ok(Arc::clone(own)),
-        (None, Some(converted)) => Ok(converted),
-        (Some(own), Some(converted)) => zip(&is_not_null(own)?, own, &converted),
-    }
+    let texts = either(own.cloned(), converted)?;
+    Ok(texts.unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.num_rows())))
 }
 
 fn plain_type(column: &ArrayRef) -> DataType {

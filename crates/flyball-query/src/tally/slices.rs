@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, UInt32Type};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::UInt32Type;
 use flyball_events::TWIN_SUFFIX;
+
+use crate::value::{either, texts};
 
 /// A code per row, and what each code stands for.
 #[derive(Debug)]
@@ -47,21 +48,20 @@ fn attribute_codes(batch: &RecordBatch, name: &str) -> SliceCodes {
             SliceCodes { rows, values }
         }
         (column, twin) => {
-            let text = |column: Option<&ArrayRef>, row: usize| {
-                let column = column.filter(|column| !column.is_null(row))?;
-                // Whole numbers are written alike, whether the batch had others or not.
-                if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
-                    return Some(floats.value(row).to_string());
-                }
-                let format = FormatOptions::default();
-                Some(ArrayFormatter::try_new(column, &format).ok()?.value(row).to_string())
+            let texts = column.map(texts).transpose();
+            let texts = texts.and_then(|texts| either(twin.cloned(), texts));
+            // What cannot be written as text is no value to tell slices by.
+            let texts = texts.ok().flatten();
+            let texts = texts.as_ref().map(AsArray::as_string::<i32>);
+            let text = |row: usize| {
+                let texts = texts.filter(|texts| !texts.is_null(row))?;
+                Some(texts.value(row).to_owned())
             };
             let mut known = HashMap::new();
             let mut values = Vec::new();
             let rows = (0..rows)
                 .map(|row| {
-                    let value = text(twin, row).or_else(|| text(column, row));
-                    *known.entry(value).or_insert_with_key(|value| {
+                    *known.entry(text(row)).or_insert_with_key(|value| {
                         values.push(vec![value.clone()]);
                         u32::try_from(values.len() - 1).unwrap_or(u32::MAX)
                     })
