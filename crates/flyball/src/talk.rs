@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 
 use flyball_spec::{Diagnostic, Level};
 
+use crate::output::words::printable;
+
 const RED: &str = "\x1b[31;1m";
 const YELLOW: &str = "\x1b[33;1m";
 const CYAN: &str = "\x1b[36m";
@@ -18,6 +20,11 @@ fn paint(text: &str, colour: &str) -> String {
     if has_colour() { format!("{colour}{text}{RESET}") } else { text.to_owned() }
 }
 
+/// Text that may hold what an event or document says, made harmless, its hints set off.
+fn told(text: &str) -> String {
+    printable(text).replace("\nhint:", &format!("\n{}", paint("hint:", CYAN)))
+}
+
 fn say(text: &str) {
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
@@ -25,19 +32,17 @@ fn say(text: &str) {
 
 /// An error with its causes; a line that begins with `hint:` stands out.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = format!("{error:#}").replace("\nhint:", &format!("\n{}", paint("hint:", CYAN)));
-    say(&format!("{} {text}", paint("error:", RED)));
+    say(&format!("{} {}", paint("error:", RED), told(&format!("{error:#}"))));
 }
 
 /// A warning.
 pub(crate) fn warning(text: &str) {
-    let text = text.replace("\nhint:", &format!("\n{}", paint("hint:", CYAN)));
-    say(&format!("{} {text}", paint("warning:", YELLOW)));
+    say(&format!("{} {}", paint("warning:", YELLOW), told(text)));
 }
 
 /// A remark.
 pub(crate) fn note(text: &str) {
-    say(text);
+    say(&told(text));
 }
 
 /// Diagnostics of documents, each with its place, errors last so that they stay on the screen.

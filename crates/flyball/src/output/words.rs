@@ -7,6 +7,7 @@ use flyball_budget::budget::Unit;
 use flyball_budget::forecast::{Forecast, Outlook};
 use flyball_budget::report::{Assessment, SliceReport, SloReport};
 use flyball_budget::{Reason, Status};
+use flyball_events::Example;
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 
 use crate::replay::{InputReport, Verdict};
@@ -299,15 +300,19 @@ pub(crate) fn rejects(input: &InputReport) -> String {
     for rejected in &input.rejected {
         let _ = writeln!(out, "  rejected {}: {}", count(rejected.count), rejected.reason);
         for example in &rejected.examples {
-            let column = example.column.map_or(String::new(), |column| format!(":{column}"));
-            let _ =
-                writeln!(out, "    {}:{}{column}: {}", input.name, example.line, example.excerpt);
+            let _ = writeln!(out, "    {}", self::example(&input.name, example));
         }
         if let Some(remedy) = rejected.remedy {
             let _ = writeln!(out, "    hint: {remedy}");
         }
     }
     out
+}
+
+/// A refused record with its place in the input `name`.
+pub(crate) fn example(name: &str, example: &Example) -> String {
+    let column = example.column.map_or(String::new(), |column| format!(":{column}"));
+    format!("{name}:{}{column}: {}", example.line, example.excerpt)
 }
 
 /// The text for a terminal: what an event could command it to do is shown instead of done. Lines

@@ -37,9 +37,7 @@ pub(crate) fn refuse_unread(summary: &ReadSummary) -> anyhow::Result<()> {
         for (reason, rejected) in input.rejects.iter() {
             let _ = write!(message, "\n  {}: {reason} ({})", input.name, count(rejected.count));
             for example in &rejected.examples {
-                let column = example.column.map_or(String::new(), |column| format!(":{column}"));
-                let place = format!("{}:{}{column}", input.name, example.line);
-                let _ = write!(message, "\n    {place}: {}", example.excerpt);
+                let _ = write!(message, "\n    {}", words::example(&input.name, example));
             }
             remedies.extend(remedy(reason, rejected));
             if lacks_time(reason) {
@@ -86,8 +84,7 @@ pub(crate) fn tell_unread(summary: &ReadSummary) -> anyhow::Result<()> {
         let lines = plural(summary.rejected(), one, many);
         let reasons: String =
             summary.inputs.iter().map(|input| words::rejects(&InputReport::new(input))).collect();
-        let reasons = words::printable(reasons.trim_end());
-        talk::warning(&format!("{lines} left out\n{reasons}"));
+        talk::warning(&format!("{lines} left out\n{}", reasons.trim_end()));
     }
     Ok(())
 }

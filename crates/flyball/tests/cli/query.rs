@@ -54,3 +54,11 @@ fn numbers_written_as_text_are_numbers_and_the_rest_is_named() {
         assert_eq!(ran.out, "x\nn/a\n", "{}", ran.err);
     }
 }
+
+#[test]
+fn a_name_in_a_warning_cannot_command_the_terminal() {
+    let events = "time,a\u{1b}[31m,a\u{1b}[31m\n2026-01-01T00:00:10Z,1,2\n";
+    let directory = directory(&[("events.csv", events.as_bytes())]);
+    let ran = flyball(directory.path(), &["query", "SELECT count(*) FROM events", "events.csv"]);
+    assert!(ran.err.contains("column 3 is called `a\u{fffd}[31m`"), "{}", ran.err);
+}
