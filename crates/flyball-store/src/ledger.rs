@@ -422,7 +422,7 @@ fn unknown(what: &'static str, id: i64) -> StoreError {
 
 /// The date of a day, such as `2026-11-21`; its number where no date has it.
 fn day_text(day: i64) -> String {
-    let slot = Slot(day.saturating_mul(24 * 60 * 6));
+    let slot = Slot(day.saturating_mul(chunk::SLOTS_PER_DAY));
     let at = slot.interval(Ledger::SLOT_WIDTH).start();
     at.to_string().chars().take_while(|letter| *letter != 'T').collect()
 }

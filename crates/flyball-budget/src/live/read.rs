@@ -78,8 +78,8 @@ pub(super) fn units<H: History>(
 
 /// The time that the units from `from` up to `to` cover.
 pub(super) fn between(plan: &Plan, from: i64, to: i64) -> Interval {
-    let start = |unit: i64| Slot(unit).interval(plan.unit).start();
-    Interval::starting(start(from), start(to.max(from)).since(start(from)))
+    let start = starts(plan, from);
+    Interval::starting(start, starts(plan, to.max(from)).since(start))
 }
 
 /// Shows `each` the units from `from` up to `to` with their events, in order: those with data, and

@@ -174,7 +174,7 @@ pub(super) fn open(
 ) -> Result<(Files, ActiveFile, Recovery), StoreError> {
     let (named, unfinished) = listed(path)?;
     let missing = |from, to| Err(StoreError::Missing { path: path.to_owned(), from, to });
-    let Some((&last_first, _)) = named.last().map(|(first, path)| (first, path)) else {
+    let Some(last_first) = named.last().map(|(first, _)| *first) else {
         if counted > Sequence::NONE {
             return missing(Sequence(1), counted);
         }

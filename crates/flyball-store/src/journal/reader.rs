@@ -54,11 +54,6 @@ impl JournalReader {
         Ok(Self { files, next: from, open: None })
     }
 
-    /// The number of the entry that [`Self::read`] returns next, or will when it is there.
-    pub fn next_sequence(&self) -> Sequence {
-        self.next
-    }
-
     /// The next entry; `None` when it is not committed yet. It may be there when asked again.
     ///
     /// # Errors

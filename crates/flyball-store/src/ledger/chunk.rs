@@ -9,7 +9,7 @@ use flyball_model::{Duration, Slot, Tally};
 /// How wide the ledger's slots are.
 pub(super) const SLOT_WIDTH: Duration = Duration::from_seconds(10);
 /// Slots in a UTC day. Days of the epoch have no leap seconds.
-const SLOTS_PER_DAY: i64 = 24 * 60 * 6;
+pub(super) const SLOTS_PER_DAY: i64 = 24 * 60 * 6;
 
 /// The first byte of a chunk.
 const VERSION: u8 = 1;
