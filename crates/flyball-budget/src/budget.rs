@@ -383,6 +383,18 @@ impl Seen {
     }
 }
 
+impl serde::Serialize for Seen {
+    /// As [`Coverage`], without the gaps.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut seen = serializer.serialize_struct("Seen", 3)?;
+        seen.serialize_field("observed", &self.observed)?;
+        seen.serialize_field("expected", &self.expected)?;
+        seen.serialize_field("share", &self.share())?;
+        seen.end()
+    }
+}
+
 fn keep_longest(gaps: &mut Vec<Interval>) {
     gaps.sort_unstable_by_key(|gap| (std::cmp::Reverse(gap.length()), gap.start()));
     gaps.truncate(GAPS_MAX);

@@ -149,6 +149,12 @@ impl BatchBuilder {
         }
     }
 
+    /// Sets the service that events without a `service.name` are given, from the rows on that are
+    /// not yet finished.
+    pub fn set_service(&mut self, service: Option<String>) {
+        self.service = service;
+    }
+
     /// What the source's key `name` (flattened with dots) means here. Ask once per key and keep
     /// the answer; it does not change.
     pub fn role(&mut self, name: &str) -> Role {

@@ -58,6 +58,17 @@ pub struct Measurement {
     pub over_slice_limit: u64,
 }
 
+/// What a slice of one SLI has gained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gained {
+    /// The SLI, by index.
+    pub sli: usize,
+    /// The slice; `None` for all events of the SLI.
+    pub slice: Option<Slice>,
+    /// The slots with valid events, in order, each once.
+    pub slots: Vec<(Slot, Tally)>,
+}
+
 /// An attribute that a predicate reads and no event has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownAttribute {
@@ -205,6 +216,29 @@ impl Tallier {
         }
         self.count_routed(&batch, &slots)?;
         self.coarsen_if_full()
+    }
+
+    /// Sets the range that events must lie in from the next batch on: `from` up to, without, `to`.
+    pub fn set_range(&mut self, from: Timestamp, to: Timestamp) {
+        (self.options.from, self.options.to) = (Some(from), Some(to));
+    }
+
+    /// Slots that hold counts, over all SLIs and slices.
+    pub fn slots_held(&self) -> usize {
+        self.slis.iter().map(SliCounts::slots).sum()
+    }
+
+    /// Makes `slice` known as one that SLI `sli` has met, without counting anything; one that is
+    /// known already stays as it is. For counting that goes on where an earlier run ended: the
+    /// slice limit then holds over both.
+    pub fn know(&mut self, sli: usize, slice: &Slice) {
+        self.slis[sli].know(slice);
+    }
+
+    /// Takes what was counted since the last call; what was learnt (slices, predicates) is kept.
+    pub fn drain(&mut self) -> Vec<Gained> {
+        let slis = self.slis.iter_mut().enumerate();
+        slis.flat_map(|(at, counts)| counts.drain(at)).collect()
     }
 
     /// The tallies of each SLI, in the order they were given, at [`Self::slot_width`].
@@ -422,8 +456,7 @@ impl Tallier {
 
     fn coarsen_if_full(&mut self) -> Result<(), QueryError> {
         loop {
-            let slots: usize = self.slis.iter().map(SliCounts::slots).sum();
-            if slots <= SLOTS_MAX {
+            if self.slots_held() <= SLOTS_MAX {
                 return Ok(());
             }
             if self.rung + 1 >= self.options.ladder.len() {

@@ -20,6 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
+    Serve(commands::serve::ServeArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs
     Slo(commands::slo::SloArgs),

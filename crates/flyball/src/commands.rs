@@ -3,6 +3,7 @@
 pub(crate) mod generate;
 pub(crate) mod query;
 pub(crate) mod replay;
+pub(crate) mod serve;
 pub(crate) mod slo;
 
 use crate::Exit;
@@ -13,6 +14,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Replay(args) => replay::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Serve(args) => serve::run(args),
         Command::Slo(args) => slo::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

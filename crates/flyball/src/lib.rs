@@ -5,7 +5,6 @@
 
 mod cli;
 mod commands;
-mod condition;
 mod input;
 pub mod output;
 pub mod replay;

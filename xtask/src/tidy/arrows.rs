@@ -63,6 +63,24 @@ const RULES: &[Rule] = &[
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
     },
     Rule {
+        name: "flyball-catalog",
+        may_need: &["flyball-model", "flyball-budget", "flyball-spec", "flyball-query"],
+        must_not_reach: &["axum"],
+    },
+    Rule {
+        name: "flyball-server",
+        may_need: &[
+            "flyball-model",
+            "flyball-budget",
+            "flyball-spec",
+            "flyball-events",
+            "flyball-query",
+            "flyball-store",
+            "flyball-catalog",
+        ],
+        must_not_reach: &[],
+    },
+    Rule {
         name: "flyball",
         may_need: &[
             "flyball-model",
@@ -70,6 +88,8 @@ const RULES: &[Rule] = &[
             "flyball-spec",
             "flyball-events",
             "flyball-query",
+            "flyball-catalog",
+            "flyball-server",
         ],
         must_not_reach: &[],
     },

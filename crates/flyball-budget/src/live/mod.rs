@@ -44,6 +44,7 @@ use flyball_model::{Slot, Tally, Timestamp};
 
 pub use self::plan::Plan;
 pub use self::read::History;
+pub use self::standing::Standing;
 use self::sums::Sums;
 use self::view::Eye;
 use crate::alert::{Change, Firing, Watch};

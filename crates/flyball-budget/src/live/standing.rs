@@ -8,6 +8,7 @@ use super::read::{first_unit, starts, walk};
 use super::view::parts;
 use super::{History, Live, LiveError, Plan};
 use crate::budget::{Budget, Count, Reason, Seen, Status, verdict};
+use crate::alert::Firing;
 use crate::burn::Burn;
 use crate::error::BudgetError;
 use crate::exact::Threshold;
@@ -15,7 +16,55 @@ use crate::forecast::{Basis, Forecast};
 use crate::sum::Sum;
 use crate::window::{WindowAt, window_at};
 
+/// What can be said of a live objective, or of one slice of it: the keys of
+/// [`Assessment`](crate::report::Assessment), without those that take a walk over its history.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Standing {
+    /// Whether the promise is kept.
+    pub status: Status,
+    /// Why the status is what it is.
+    pub reason: Reason,
+    /// The window of the promise, up to the last complete slot.
+    pub window: WindowAt,
+    /// The budget over the window.
+    pub budget: Budget,
+    /// How much of the window is known.
+    pub coverage: Seen,
+    /// The burn over each lookback.
+    pub burns: Vec<Burn>,
+    /// When the budget will be gone.
+    pub forecast: Forecast,
+    /// Who is being called now.
+    pub firings: Vec<Firing>,
+    /// Rules that cannot work for this objective, and why.
+    pub rule_errors: Vec<String>,
+}
+
 impl Live {
+    /// Everything that can be said at the moment advanced to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::budget`], [`Self::status`] and [`Self::forecast`].
+    pub fn standing<H: History>(
+        &self,
+        plan: &Plan,
+        history: &H,
+    ) -> Result<Standing, LiveError<H::Error>> {
+        let (status, reason) = self.status(plan, history)?;
+        Ok(Standing {
+            status,
+            reason,
+            window: self.window(plan)?,
+            budget: self.budget(plan, history)?,
+            coverage: self.seen(plan),
+            burns: self.burns(plan).collect(),
+            forecast: self.forecast(plan, history)?,
+            firings: self.firings(plan),
+            rule_errors: plan.refused().to_vec(),
+        })
+    }
+
     /// The window of the promise, up to the last complete unit.
     ///
     /// # Errors

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use arrow::array::RecordBatch;
-use flyball_model::Tally;
+use flyball_model::{Slice, Tally};
 
-use super::SliPart;
+use super::{Gained, SliPart};
 use super::order::Run;
 use super::slices::SliceCodes;
 use super::slots::SlotCounts;
@@ -125,6 +125,47 @@ impl SliCounts {
         let overflow = self.overflow.unwrap_or_else(|| self.new_slice());
         self.overflow = Some(overflow);
         overflow
+    }
+
+    /// Makes a slice known.
+    pub(super) fn know(&mut self, slice: &Slice) {
+        match slice {
+            Slice::Of(values) => {
+                let values: Vec<_> = values.iter().map(|(_, value)| value.clone()).collect();
+                if !self.known.contains_key(&values) {
+                    let slice = self.new_slice();
+                    self.known.insert(values, slice);
+                }
+            }
+            Slice::Overflow if self.overflow.is_none() => self.overflow = Some(self.new_slice()),
+            Slice::Overflow => {}
+        }
+    }
+
+    /// Takes what was counted; `at` is this SLI's index.
+    pub(super) fn drain(&mut self, at: usize) -> Vec<Gained> {
+        let mut gained = Vec::new();
+        let mut take = |slice: Option<Slice>, counts: &mut SlotCounts| {
+            let slots = std::mem::take(counts).into_sorted();
+            if !slots.is_empty() {
+                gained.push(Gained { sli: at, slice, slots });
+            }
+        };
+        if self.counts.len() == 0 {
+            return gained;
+        }
+        take(None, &mut self.counts);
+        for (values, slice) in &self.known {
+            let counts = &mut self.slices[*slice];
+            if counts.len() > 0 {
+                let named = self.by.iter().cloned().zip(values.iter().cloned());
+                take(Some(Slice::Of(named.collect())), counts);
+            }
+        }
+        if let Some(slice) = self.overflow {
+            take(Some(Slice::Overflow), &mut self.slices[slice]);
+        }
+        gained
     }
 
     fn new_slice(&mut self) -> usize {

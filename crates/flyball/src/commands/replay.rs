@@ -97,7 +97,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
         );
     }
     let times = Times { from: args.from, to: args.to, at: args.at, now: now() };
-    let (set, diagnostics) = specs::load(&specs::read_given(&args.slos)?);
+    let (set, diagnostics) = flyball_catalog::load(&specs::read_given(&args.slos)?);
     talk::diagnostics(&diagnostics);
     refuse(diagnostics.iter().filter(|d| d.is_error()).count())?;
     specs::require_slos(&set)?;

@@ -1,6 +1,6 @@
 //! `flyball slo`: work on SLO documents.
 
-mod conditions;
+mod alert_rules;
 mod fmt;
 mod lint;
 mod show;

@@ -12,7 +12,7 @@ use flyball_query::{
 use flyball_spec::{Diagnostic, Level, Part, SpecSet};
 
 use super::{NotEvaluated, Times, event_indicators, refuse};
-use crate::{condition, talk};
+use crate::talk;
 
 /// The SLOs of a set that can be replayed, with their conditions compiled.
 #[derive(Debug)]
@@ -263,5 +263,5 @@ fn condition_error(
             (Part::Side { objective }, text)
         }
     };
-    condition::diagnostic(set, slo, part, text, error)
+    flyball_catalog::condition(set, slo, part, text, error)
 }

@@ -266,7 +266,7 @@ fn documents(file: &Path, directory: &Path, steps: &[&Step]) -> Result<SpecSet, 
         place.get_or_insert(content.place);
         match &content.what {
             What::File(path) => {
-                let read = specs::read_sources(&[directory.join(path)]);
+                let read = flyball_catalog::read_sources(&[directory.join(path)]);
                 sources.extend(read.map_err(|e| Problem::script(content.place, format!("{e:#}")))?);
             }
             What::Text(text) => {
@@ -276,7 +276,7 @@ fn documents(file: &Path, directory: &Path, steps: &[&Step]) -> Result<SpecSet, 
             }
         }
     }
-    let (set, diagnostics) = specs::load(&sources);
+    let (set, diagnostics) = flyball_catalog::load(&sources);
     let errors: Vec<Diagnostic> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     if errors.is_empty() {
         return Ok(set);

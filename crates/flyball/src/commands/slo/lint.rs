@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use flyball_spec::{Diagnostic, render};
 
-use super::conditions::{alert_rules, conditions};
+use super::alert_rules::alert_rules;
 use super::{count, print};
 use crate::{Exit, specs, talk};
 
@@ -40,9 +40,9 @@ enum Output {
 
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     let sources = specs::read_given(&args.paths)?;
-    let (set, mut findings) = specs::load(&sources);
+    let (set, mut findings) = flyball_catalog::load(&sources);
     findings.extend(flyball_spec::lint(&set));
-    findings.extend(conditions(&set));
+    findings.extend(flyball_catalog::conditions(&set));
     findings.extend(alert_rules(&set));
     let order = |finding: &Diagnostic| {
         let source = sources.iter().position(|source| source.name == finding.file);

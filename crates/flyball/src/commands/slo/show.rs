@@ -147,7 +147,7 @@ struct IncompleteShown {
 
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
     let sources = specs::read_given(&args.paths)?;
-    let (set, diagnostics) = specs::load(&sources);
+    let (set, diagnostics) = flyball_catalog::load(&sources);
     talk::diagnostics(&diagnostics);
     let shown = Shown::new(&set);
     match args.output {

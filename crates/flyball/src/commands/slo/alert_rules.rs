@@ -1,41 +1,11 @@
-//! What only other crates can judge about a document: its SQL conditions, and its alert rules.
+//! What only the arithmetic can judge about a document: its alert rules.
 
 use flyball_budget::{alert, nominal_length};
-use flyball_model::{AlertRule, Condition, EventSli, Factor, GoodOrBad, Indicator, Slo, Window};
-use flyball_query::PredicateSet;
+use flyball_model::{AlertRule, Condition, Factor, Slo, Window};
 use flyball_spec::{Alerting, Diagnostic, Level, Part, SpecSet};
 
 use crate::output::words::decimals;
-use crate::{condition, specs};
-
-/// Compiles every condition of every SLO; what cannot be used, where it stands.
-pub(super) fn conditions(set: &SpecSet) -> Vec<Diagnostic> {
-    let mut predicates = PredicateSet::new();
-    let mut found = Vec::new();
-    for slo in &set.slos {
-        for (objective, sli) in indicators(slo) {
-            let (GoodOrBad::Good(side) | GoodOrBad::Bad(side)) = &sli.side;
-            let parts = [(Part::Total { objective }, &sli.total), (Part::Side { objective }, side)];
-            for (part, text) in parts {
-                if let Err(error) = predicates.add(text) {
-                    found.extend(condition::diagnostic(set, slo, part, text, &error));
-                }
-            }
-        }
-    }
-    found
-}
-
-/// Every event SLI of an SLO, with its objective in a composite.
-fn indicators(slo: &Slo) -> impl Iterator<Item = (Option<usize>, &EventSli)> {
-    let shared = slo.indicator.iter().map(|indicator| (None, indicator));
-    let own = slo.objectives.iter().enumerate();
-    let own = own.filter_map(|(index, given)| Some((Some(index), given.indicator.as_ref()?)));
-    shared.chain(own).filter_map(|(objective, indicator)| match indicator {
-        Indicator::Events(sli) => Some((objective, sli)),
-        Indicator::Metric(_) => None,
-    })
-}
+use crate::specs;
 
 /// What there is to say about the alert rules of every SLO.
 ///

@@ -2,13 +2,42 @@
 
 use std::ops::Range;
 
-use flyball_model::Slo;
-use flyball_query::PredicateError;
+use flyball_model::{EventSli, GoodOrBad, Indicator, Slo};
+use flyball_query::{PredicateError, PredicateSet};
 use flyball_spec::{Diagnostic, Level, Part, SpecSet};
+
+/// Compiles every condition of every SLO; what cannot be used, where it stands.
+pub fn conditions(set: &SpecSet) -> Vec<Diagnostic> {
+    let mut predicates = PredicateSet::new();
+    let mut found = Vec::new();
+    for slo in &set.slos {
+        for (objective, sli) in event_slis(slo) {
+            let (GoodOrBad::Good(side) | GoodOrBad::Bad(side)) = &sli.side;
+            let parts = [(Part::Total { objective }, &sli.total), (Part::Side { objective }, side)];
+            for (part, text) in parts {
+                if let Err(error) = predicates.add(text) {
+                    found.extend(condition(set, slo, part, text, &error));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Every event SLI of an SLO, with its objective in a composite.
+pub fn event_slis(slo: &Slo) -> impl Iterator<Item = (Option<usize>, &EventSli)> {
+    let shared = slo.indicator.iter().map(|indicator| (None, indicator));
+    let own = slo.objectives.iter().enumerate();
+    let own = own.filter_map(|(index, given)| Some((Some(index), given.indicator.as_ref()?)));
+    shared.chain(own).filter_map(|(objective, indicator)| match indicator {
+        Indicator::Events(sli) => Some((objective, sli)),
+        Indicator::Metric(_) => None,
+    })
+}
 
 /// What is wrong with the condition `text`, which is `part` of `slo`, under the very word; `None`
 /// when that part has no place in a document.
-pub(crate) fn diagnostic(
+pub fn condition(
     set: &SpecSet,
     slo: &Slo,
     part: Part,

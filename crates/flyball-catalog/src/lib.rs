@@ -1,0 +1,17 @@
+//! SLO documents made ready to be evaluated: read from files, rules filled in, conditions compiled.
+//!
+//! `flyball-spec` knows documents and no SQL, `flyball-query` knows SQL and no documents; here
+//! they meet, so that what is wrong with a condition is shown in the document that holds it. A
+//! [`Catalog`] is a set of documents in which everything that is counted has a number.
+//!
+//! This crate counts nothing and decides nothing.
+
+mod catalog;
+mod condition;
+mod load;
+mod sources;
+
+pub use catalog::{Catalog, Counted};
+pub use condition::{condition, conditions, event_slis};
+pub use load::{DEFAULT_ALERTING, load};
+pub use sources::{SourcesError, read_sources, source};

@@ -1,0 +1,191 @@
+//! From a request's bytes to batches of events: the same code when it comes in and when it is read
+//! again from the journal.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use flyball_events::{
+    BATCH_ROWS, BatchBuilder, Decoded, LineCodec, Mapping, NdjsonCodec, OtlpCodec, OtlpEncoding,
+    OtlpSignal, Projection, TimeRule,
+};
+
+use crate::entry::{Compression, Content, Header};
+
+/// Which attributes are read, and since which change of what is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Goes up with every change.
+    pub version: u64,
+    /// The attributes.
+    pub projection: Projection,
+}
+
+/// What a body holds.
+#[derive(Debug)]
+pub struct Body {
+    /// Its events.
+    pub batches: Vec<RecordBatch>,
+    /// How many they are, and what could not be read.
+    pub decoded: Decoded,
+    /// What tells the request from others by its content, where its protocol allows that.
+    pub identity: Option<[u8; 16]>,
+    /// The version of the [`Reading`] it was read with.
+    pub version: u64,
+}
+
+/// A body that cannot be used at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More than is allowed after decompression.
+    #[error(
+        "the body is larger than {max} bytes when it is decompressed; hint: send smaller batches"
+    )]
+    TooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// Not what its encoding says.
+    #[error("the body cannot be decompressed: {0}")]
+    Compression(String),
+    /// Not what its type says.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// Decodes bodies; one a thread, because codecs learn from what they have seen.
+#[derive(Debug)]
+pub struct Decoder {
+    reading: Arc<Reading>,
+    decompressed_bytes_max: usize,
+    batch: BatchBuilder,
+    ndjson: NdjsonCodec,
+    otlp: OtlpCodec,
+}
+
+impl Decoder {
+    /// A decoder that reads what `reading` says.
+    pub fn new(reading: Arc<Reading>, decompressed_bytes_max: usize) -> Self {
+        let batch = BatchBuilder::new(
+            reading.projection.clone(),
+            Arc::new(Mapping::default()),
+            TimeRule::Required,
+            None,
+        );
+        Self {
+            reading,
+            decompressed_bytes_max,
+            batch,
+            ndjson: NdjsonCodec::new(),
+            otlp: OtlpCodec::default(),
+        }
+    }
+
+    /// Reads what `reading` says from now on.
+    pub fn read(&mut self, reading: &Arc<Reading>) {
+        if self.reading.version != reading.version {
+            *self = Self::new(Arc::clone(reading), self.decompressed_bytes_max);
+        }
+    }
+
+    /// The events of `body`.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`]; the decoder can be used again.
+    pub fn decode(&mut self, header: &Header, body: &[u8]) -> Result<Body, BodyError> {
+        let bytes = expand(header.compression, body, self.decompressed_bytes_max)?;
+        self.batch.set_service(header.service.clone());
+        let mut decoded = Decoded::default();
+        let mut batches = Vec::new();
+        let mut identity = None;
+        let mut flush = |batch: &mut BatchBuilder| {
+            if batch.rows() > 0 {
+                batches.push(batch.finish());
+            }
+            true
+        };
+        let otlp = match header.content {
+            Content::Ndjson => {
+                for lines in chunks(&bytes) {
+                    self.ndjson.decode(lines, &mut self.batch, &mut decoded);
+                    if self.batch.rows() >= BATCH_ROWS {
+                        flush(&mut self.batch);
+                    }
+                }
+                None
+            }
+            Content::OtlpTracesProtobuf => Some((OtlpSignal::Traces, OtlpEncoding::Protobuf)),
+            Content::OtlpTracesJson => Some((OtlpSignal::Traces, OtlpEncoding::Json)),
+            Content::OtlpLogsProtobuf => Some((OtlpSignal::Logs, OtlpEncoding::Protobuf)),
+            Content::OtlpLogsJson => Some((OtlpSignal::Logs, OtlpEncoding::Json)),
+        };
+        if let Some((signal, encoding)) = otlp {
+            match self.otlp.decode(signal, encoding, &bytes, &mut self.batch, &mut flush) {
+                Ok(request) => (decoded, identity) = (request.decoded, request.identity),
+                Err(error) => {
+                    // What was read of it before must not reach the next request.
+                    let _ = self.batch.finish();
+                    return Err(BodyError::Malformed(error.to_string()));
+                }
+            }
+        }
+        flush(&mut self.batch);
+        Ok(Body { batches, decoded, identity, version: self.reading.version })
+    }
+}
+
+/// Bytes of lines that are decoded before it is looked whether the batch is full.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// `bytes` in chunks of whole lines.
+fn chunks(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let begin = bytes.len().min(CHUNK_BYTES);
+        let rest = bytes[begin..].iter().position(|byte| *byte == b'\n');
+        let end = rest.map_or(bytes.len(), |at| begin + at + 1);
+        let (chunk, rest) = bytes.split_at(end);
+        bytes = rest;
+        Some(chunk)
+    })
+}
+
+/// `body` decompressed, at most `max` bytes of it.
+///
+/// # Errors
+///
+/// [`BodyError::TooLarge`] as soon as there would be more; [`BodyError::Compression`] for a body
+/// that is damaged or cut off.
+pub fn expand(
+    compression: Compression,
+    body: &[u8],
+    max: usize,
+) -> Result<Cow<'_, [u8]>, BodyError> {
+    let mut reader: Box<dyn Read + '_> = match compression {
+        Compression::None if body.len() > max => return Err(BodyError::TooLarge { max }),
+        Compression::None => return Ok(Cow::Borrowed(body)),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
+        Compression::Zstd => {
+            let cannot = |error: std::io::Error| BodyError::Compression(error.to_string());
+            let mut decoder = zstd::Decoder::with_buffer(body).map_err(cannot)?;
+            // A frame may ask for a window of gigabytes before it yields a byte.
+            decoder.window_log_max(WINDOW_LOG_MAX).map_err(cannot)?;
+            Box::new(decoder)
+        }
+    };
+    let mut bytes = Vec::new();
+    let read = (&mut reader).take(max as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| BodyError::Compression(error.to_string()))?;
+    if bytes.len() > max {
+        return Err(BodyError::TooLarge { max });
+    }
+    Ok(Cow::Owned(bytes))
+}
+
+/// The largest window of a zstd frame, as a power of two: what RFC 8878 asks every decoder to
+/// support at least, 8 MiB.
+const WINDOW_LOG_MAX: u32 = 23;

@@ -1,0 +1,156 @@
+//! What one journal entry says: a request as it came in, and what is needed to read it again.
+//!
+//! The format is described in `docs/format/entry-v1.md`.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The first byte of every entry of this form.
+const VERSION: u8 = 1;
+/// The bytes before the header: the version and the header's length.
+const PREFIX_BYTES: usize = 5;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// One JSON object a line.
+    Ndjson,
+    /// `ExportTraceServiceRequest` in protobuf.
+    OtlpTracesProtobuf,
+    /// The same in JSON.
+    OtlpTracesJson,
+    /// `ExportLogsServiceRequest` in protobuf.
+    OtlpLogsProtobuf,
+    /// The same in JSON.
+    OtlpLogsJson,
+}
+
+impl Content {
+    /// The name as it is written in journals and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::OtlpTracesProtobuf => "otlp-traces-protobuf",
+            Self::OtlpTracesJson => "otlp-traces-json",
+            Self::OtlpLogsProtobuf => "otlp-logs-protobuf",
+            Self::OtlpLogsJson => "otlp-logs-json",
+        }
+    }
+}
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// RFC 1952, one or more members.
+    Gzip,
+    /// RFC 8878, one or more frames.
+    Zstd,
+}
+
+/// What is known of a body beside its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// What it is.
+    pub content: Content,
+    /// How it is compressed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub compression: Compression,
+    /// The service of events that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The idempotency key that it is counted once under, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+fn is_none(compression: &Compression) -> bool {
+    *compression == Compression::None
+}
+
+/// A journal entry that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// Written by a later version of this program.
+    #[error("the entry has the unknown version {0}; hint: open the directory with a newer flyball")]
+    Version(u8),
+    /// Its beginning does not hold together.
+    #[error("the entry's header cannot be read: {0}")]
+    Header(String),
+}
+
+/// The bytes of an entry.
+pub fn encode(header: &Header, body: &[u8]) -> Vec<u8> {
+    let json = serde_json::to_vec(header).unwrap_or_default();
+    let mut entry = Vec::with_capacity(PREFIX_BYTES + json.len() + body.len());
+    entry.push(VERSION);
+    // A header is a few short texts, whose lengths are bounded where they come in.
+    entry.extend(u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes());
+    entry.extend(json);
+    entry.extend_from_slice(body);
+    entry
+}
+
+/// The header and the body of an entry.
+///
+/// # Errors
+///
+/// [`EntryError`] for bytes that [`encode`] did not write.
+pub fn decode(entry: Vec<u8>) -> Result<(Header, Bytes), EntryError> {
+    let cut = || EntryError::Header("the entry is too short".to_owned());
+    let [version, length @ ..] = entry.first_chunk::<PREFIX_BYTES>().ok_or_else(cut)?;
+    if *version != VERSION {
+        return Err(EntryError::Version(*version));
+    }
+    let end = PREFIX_BYTES.saturating_add(u32::from_le_bytes(*length) as usize);
+    let json = entry.get(PREFIX_BYTES..end).ok_or_else(cut)?;
+    let header =
+        serde_json::from_slice(json).map_err(|error| EntryError::Header(error.to_string()))?;
+    Ok((header, Bytes::from(entry).slice(end..)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            content: Content::OtlpTracesProtobuf,
+            compression: Compression::Zstd,
+            service: Some("checkout".to_owned()),
+            key: Some("ab12".to_owned()),
+        }
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        for header in [header(), Header { service: None, key: None, ..header() }] {
+            let read = decode(encode(&header, b"body")).unwrap();
+            assert_eq!(read, (header, Bytes::from_static(b"body")));
+        }
+    }
+
+    #[test]
+    fn what_was_not_written_so_is_refused() {
+        let whole = encode(&header(), b"");
+        for cut in 0..whole.len() {
+            assert!(decode(whole[..cut].to_vec()).is_err(), "{cut}");
+        }
+        let mut newer = whole;
+        newer[0] = 2;
+        assert_eq!(decode(newer), Err(EntryError::Version(2)));
+    }
+
+    #[test]
+    fn names_in_metrics_are_those_in_journals() {
+        use Content::{Ndjson, OtlpLogsJson, OtlpLogsProtobuf, OtlpTracesJson, OtlpTracesProtobuf};
+        for content in [Ndjson, OtlpTracesProtobuf, OtlpTracesJson, OtlpLogsProtobuf, OtlpLogsJson]
+        {
+            assert_eq!(serde_json::to_value(content).unwrap(), content.name());
+        }
+    }
+}

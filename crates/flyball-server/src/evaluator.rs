@@ -1,0 +1,457 @@
+//! Whoever counts: follows the journal, adds to the ledger, keeps every objective up to date.
+//!
+//! One thread owns the ledger and all live states, so that a budget is always that of one moment.
+//! Entries are counted in the journal's order. What a request held was decoded when it came in and
+//! is handed over; where it was not (a restart, a changed set of attributes) the journal is read
+//! again. Tallies, keys and position are committed together, and live states are told after that:
+//! a crash between any two steps counts nothing twice and forgets nothing.
+
+mod counting;
+mod objective;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration as Wait;
+
+use flyball_budget::alert::Change;
+use flyball_catalog::Catalog;
+use flyball_events::Projection;
+use flyball_model::{Duration, Timestamp};
+use flyball_store::{Commit, Journal, Key, Ledger, LedgerReader, Sequence, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::decode::{Body, Decoder, Reading};
+use crate::entry;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::telemetry::Telemetry;
+use counting::Counting;
+pub use objective::InstallError;
+use objective::Watched;
+pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
+
+/// How long the ledger may lag behind the journal, and how often states are looked at.
+const TICK: Wait = Wait::from_millis(250);
+/// Entries that are committed together at most; what one transaction holds is bounded by it.
+const ENTRIES_MAX: usize = 4096;
+
+/// Something for the evaluator to do.
+pub enum Message {
+    /// A request that is in the journal.
+    Entry(Box<Handed>),
+    /// A question, or a change.
+    Ask(Box<dyn FnOnce(&mut Evaluator) + Send>),
+    /// Count what is there, commit, and end.
+    Stop,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Entry(_) => "Entry",
+            Self::Ask(_) => "Ask",
+            Self::Stop => "Stop",
+        })
+    }
+}
+
+/// A request that was taken in.
+#[derive(Debug)]
+pub struct Handed {
+    /// Its journal entry.
+    pub sequence: Sequence,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// The key that it is counted once under.
+    pub key: Option<Vec<u8>>,
+    /// What it holds.
+    pub body: Body,
+    /// Room that it takes, given back when it is counted.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// The evaluator has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server is going down")]
+pub struct Ended;
+
+/// A way to the evaluator from other threads.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    messages: Sender<Message>,
+    ticks: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// Has `question` answered on the evaluator's thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`] when it runs no more.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Evaluator) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        let (done, answer) = oneshot::channel();
+        let ask = Box::new(move |evaluator: &mut Evaluator| {
+            // Whoever asked may have gone.
+            let _ = done.send(question(evaluator));
+        });
+        self.messages.send(Message::Ask(ask)).map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+
+    /// Tells when something has changed that a reader of budgets could see.
+    pub fn ticks(&self) -> watch::Receiver<u64> {
+        self.ticks.clone()
+    }
+
+    /// Where requests that were taken in are handed over.
+    pub(crate) fn messages(&self) -> Sender<Message> {
+        self.messages.clone()
+    }
+}
+
+/// What an evaluator works with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) ledger: Ledger,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) reading: Arc<RwLock<Arc<Reading>>>,
+    pub(crate) limits: Limits,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+/// How budgets are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long after its end a slot is taken to be complete, for what is on its way. Counts that
+    /// come later still correct it. 5 s unless told: exporters send every few seconds.
+    pub settle: Duration,
+    /// How long keys of requests are remembered. An hour unless told: clients give up sooner.
+    pub key_memory: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { settle: Duration::from_seconds(5), key_memory: Duration::from_hours(1) }
+    }
+}
+
+/// Whoever counts; see the module's documentation.
+#[derive(Debug)]
+pub struct Evaluator {
+    journal: Arc<Journal>,
+    ledger: Ledger,
+    keys: Arc<Keys>,
+    reading: Arc<RwLock<Arc<Reading>>>,
+    limits: Limits,
+    settings: Settings,
+    clock: Clock,
+    telemetry: Arc<Telemetry>,
+    catalog: Arc<Catalog>,
+    counting: Counting,
+    watched: Vec<Watched>,
+    decoder: Decoder,
+    /// Taken in, and not counted because one before them has not come yet.
+    waiting: BTreeMap<Sequence, Handed>,
+    /// The next entry to count.
+    next: Sequence,
+    /// What is counted and not committed.
+    pending: Commit,
+    permits: Vec<OwnedSemaphorePermit>,
+    /// The moment up to which states were advanced.
+    at: Timestamp,
+    ticked: watch::Sender<u64>,
+    keys_forgotten: Timestamp,
+}
+
+/// A running evaluator.
+#[derive(Debug)]
+pub struct Running {
+    /// The way to it.
+    pub handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// Counts what is in the journal, commits, and ends.
+    pub fn stop(self) {
+        let _ = self.handle.messages.send(Message::Stop);
+        // A panic has been printed by the thread itself.
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts an evaluator of `catalog`: counts what the journal holds behind the ledger's position,
+/// then waits for what comes.
+///
+/// # Errors
+///
+/// What cannot be read from the store, and [`InstallError`] for documents that cannot be counted.
+pub(crate) fn start(
+    parts: Parts,
+    catalog: Arc<Catalog>,
+) -> Result<(Running, LedgerReader), StartError> {
+    let Parts { journal, ledger, keys, reading, limits, settings, clock, telemetry } = parts;
+    let position = ledger.position()?;
+    let reader = ledger.reader()?;
+    let (ticked, ticks) = watch::channel(0);
+    let now = clock.now();
+    let nothing = Arc::new(Reading { version: 0, projection: Projection::Only(Vec::new()) });
+    let mut evaluator = Evaluator {
+        decoder: Decoder::new(nothing, limits.decompressed_bytes_max),
+        journal,
+        ledger,
+        keys,
+        reading,
+        limits,
+        settings,
+        clock,
+        telemetry,
+        catalog: Arc::default(),
+        counting: Counting::default(),
+        watched: Vec::new(),
+        waiting: BTreeMap::new(),
+        next: position.next(),
+        pending: Commit { after: position, through: position, ..Commit::default() },
+        permits: Vec::new(),
+        at: now,
+        ticked,
+        keys_forgotten: now,
+    };
+    evaluator.install(catalog)?;
+    evaluator.recover()?;
+    let (messages, waiting) = channel();
+    let thread = thread::Builder::new()
+        .name("evaluator".to_owned())
+        .spawn(move || evaluator.run(&waiting))
+        .map_err(StartError::Thread)?;
+    Ok((Running { handle: Handle { messages, ticks }, thread }, reader))
+}
+
+/// Why an evaluator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What cannot be counted.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+impl Evaluator {
+    /// What is evaluated.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The last entry that the ledger counts.
+    pub fn position(&self) -> Sequence {
+        self.pending.after
+    }
+
+    fn run(mut self, messages: &Receiver<Message>) {
+        loop {
+            match messages.recv_timeout(TICK) {
+                Ok(message) => {
+                    if self.take(message) {
+                        break;
+                    }
+                    // Whatever else has come, before the disk is bothered.
+                    let mut stop = false;
+                    while self.pending.keys.len() + self.permits.len() < ENTRIES_MAX {
+                        let Ok(message) = messages.try_recv() else { break };
+                        stop = self.take(message);
+                        if stop {
+                            break;
+                        }
+                    }
+                    if stop {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.count();
+            self.tick();
+        }
+        // What was taken in before the end, and what its senders still hold.
+        while let Ok(message) = messages.try_recv() {
+            self.take(message);
+        }
+        self.count();
+        self.commit();
+    }
+
+    /// Takes a message; `true` for the last one.
+    fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Entry(handed) => {
+                self.waiting.insert(handed.sequence, *handed);
+            }
+            Message::Ask(question) => question(self),
+            Message::Stop => return true,
+        }
+        false
+    }
+
+    /// Counts the entries that have come, as far as they are without gaps.
+    fn count(&mut self) {
+        while let Some(first) = self.waiting.first_entry() {
+            if *first.key() != self.next {
+                return;
+            }
+            let handed = first.remove();
+            let Handed { sequence, arrival, key, body, permit } = handed;
+            let current = self.counting.reading().version;
+            if body.version == current {
+                self.add(arrival, &body);
+            } else {
+                self.read_again(sequence);
+            }
+            self.entry_done(sequence, arrival, key);
+            self.permits.push(permit);
+        }
+    }
+
+    /// Counts an entry that was decoded.
+    fn add(&mut self, arrival: Timestamp, body: &Body) {
+        let from = arrival.minus(self.limits.late_max);
+        let to = arrival.plus(self.limits.ahead_max);
+        if let Err(error) = self.counting.add(body, from, to) {
+            // A condition that fails on the types that came; the others are counted.
+            self.telemetry.not_counted(&error);
+        }
+    }
+
+    fn entry_done(&mut self, sequence: Sequence, arrival: Timestamp, key: Option<Vec<u8>>) {
+        self.next = sequence.next();
+        self.pending.through = sequence;
+        self.pending.keys.extend(key.map(|key| Key { key, sequence, arrival }));
+    }
+
+    /// Counts an entry from the journal.
+    fn read_again(&mut self, sequence: Sequence) {
+        let mut read = || -> Result<(Timestamp, Body), String> {
+            let mut reader = self.journal.read_from(sequence).map_err(|e| e.to_string())?;
+            let found = reader.read().map_err(|e| e.to_string())?;
+            let found = found.ok_or_else(|| format!("entry {sequence} is not in the journal"))?;
+            let (header, body) = entry::decode(found.payload).map_err(|e| e.to_string())?;
+            self.decoder.read(self.counting.reading());
+            let body = self.decoder.decode(&header, &body).map_err(|e| e.to_string())?;
+            Ok((found.arrival, body))
+        };
+        match read() {
+            Ok((arrival, body)) => self.add(arrival, &body),
+            Err(error) => self.telemetry.unreadable(sequence, &error),
+        }
+    }
+
+    /// Counts what the journal holds behind the ledger's position.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let mut reader = self.journal.read_from(self.next)?;
+        let mut entries = 0;
+        while let Some(found) = reader.read()? {
+            let (sequence, arrival) = (found.sequence, found.arrival);
+            let key = match entry::decode(found.payload) {
+                Ok((header, body)) => {
+                    self.decoder.read(self.counting.reading());
+                    match self.decoder.decode(&header, &body) {
+                        Ok(body) => self.add(arrival, &body),
+                        Err(error) => self.telemetry.unreadable(sequence, &error.to_string()),
+                    }
+                    header.key.as_deref().and_then(unhex)
+                }
+                Err(error) => {
+                    self.telemetry.unreadable(sequence, &error.to_string());
+                    None
+                }
+            };
+            if let Some(key) = &key {
+                self.keys.recovered(key.clone(), sequence);
+            }
+            self.entry_done(sequence, arrival, key);
+            entries += 1;
+            if entries % ENTRIES_MAX == 0 || self.counting.is_full() {
+                self.try_commit()?;
+            }
+        }
+        self.telemetry.recovered(entries as u64);
+        self.try_commit()
+    }
+
+    /// Commits what was counted, tells the live states, and moves them to the present.
+    fn tick(&mut self) {
+        self.commit();
+        let now = self.clock.now();
+        let to = now.minus(self.settings.settle).floor(Ledger::SLOT_WIDTH);
+        if to > self.at {
+            self.advance(to);
+            if now.since(self.keys_forgotten) > Duration::from_minutes(1) {
+                self.keys_forgotten = now;
+                if let Err(error) = self.ledger.forget_keys(now.minus(self.settings.key_memory)) {
+                    self.telemetry.store_failed("forget keys", &error);
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        if let Err(error) = self.try_commit() {
+            // Nothing is lost: it is tried again, and the journal holds it all.
+            self.telemetry.store_failed("commit", &error);
+        }
+    }
+
+    fn try_commit(&mut self) -> Result<(), StoreError> {
+        let counting = &mut self.counting;
+        counting.drain(&mut self.ledger, &mut self.pending.deltas)?;
+        if self.pending.through == self.pending.after {
+            return Ok(());
+        }
+        self.ledger.commit(&self.pending)?;
+        let through = self.pending.through;
+        self.keys.committed(through);
+        let done = std::mem::replace(
+            &mut self.pending,
+            Commit { after: through, through, ..Commit::default() },
+        );
+        self.permits.clear();
+        self.telemetry.committed(through, done.deltas.len());
+        self.record(&done.deltas);
+        self.ticked.send_modify(|tick| *tick += 1);
+        Ok(())
+    }
+
+    /// Tells who is to be called, and who no longer.
+    fn changed(&mut self, slo: &str, changes: &[Change]) {
+        for change in changes {
+            self.telemetry.alert(slo, change);
+        }
+    }
+
+    /// Publishes what decoders are to read from now on.
+    fn publish(&self) {
+        let reading = Arc::clone(self.counting.reading());
+        *self.reading.write().unwrap_or_else(PoisonError::into_inner) = reading;
+    }
+}
+
+/// The bytes of hexadecimal text.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2);
+    digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect()
+}

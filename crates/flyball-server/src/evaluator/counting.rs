@@ -1,0 +1,235 @@
+//! From batches to the ledger's deltas: what is counted for which SLO, and under which number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flyball_catalog::Catalog;
+use flyball_events::Projection;
+use flyball_model::{EventSli, Indicator, Slice, Timestamp};
+use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
+use flyball_store::{Delta, GenerationId, Ledger, SliceId, StoreError};
+
+use crate::decode::{Body, Reading};
+
+/// Slots counted and not yet taken, over all SLIs: about 32 MB.
+const SLOTS_MAX: usize = 1_000_000;
+
+/// Counts the events of all SLIs.
+#[derive(Debug)]
+pub(super) struct Counting {
+    reading: Arc<Reading>,
+    tallier: Tallier,
+    /// For each SLI of the tallier its place in the catalog and its generation.
+    slis: Vec<(SliPlace, GenerationId)>,
+    /// The ledger's numbers of slices that were met.
+    slices: HashMap<(GenerationId, usize, Option<Slice>), SliceId>,
+    /// Counted and not yet taken.
+    gained: Vec<Gained>,
+    gained_slots: usize,
+}
+
+/// An indicator by its SLO's place in the catalog and its own in the SLO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SliPlace {
+    pub(super) slo: usize,
+    pub(super) indicator: usize,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        let reading = Arc::new(Reading { version: 0, projection: Projection::Only(Vec::new()) });
+        let tallier = tallier(&[]).unwrap_or_else(|_| unreachable!("nothing can be wrong of none"));
+        Self {
+            reading,
+            tallier,
+            slis: Vec::new(),
+            slices: HashMap::new(),
+            gained: Vec::new(),
+            gained_slots: 0,
+        }
+    }
+}
+
+/// A tallier in slots of the ledger.
+fn tallier(slis: &[&EventSli]) -> Result<Tallier, String> {
+    let ladder = SlotLadder::dividing(Ledger::SLOT_WIDTH);
+    let options = TallyOptions { from: None, to: None, ladder };
+    Tallier::new(slis, options).map_err(|errors| {
+        errors.first().map_or_else(String::new, |(_, _, error)| error.message.clone())
+    })
+}
+
+impl Counting {
+    /// Whether every condition of `catalog` compiles.
+    pub(super) fn check(catalog: &Catalog) -> Result<(), String> {
+        let indicators = catalog.counted.iter().flat_map(|counted| &counted.indicators);
+        let events: Vec<&EventSli> = indicators
+            .filter_map(|indicator| match indicator {
+                Indicator::Events(sli) => Some(sli),
+                Indicator::Metric(_) => None,
+            })
+            .collect();
+        tallier(&events).map(drop)
+    }
+
+    /// What is needed to count `catalog`, whose SLOs have these generations. What was counted and
+    /// not yet taken must have been taken before.
+    pub(super) fn new(
+        catalog: &Catalog,
+        generations: &[GenerationId],
+        version: u64,
+        known: &[(GenerationId, SliceId, String)],
+    ) -> Result<Self, String> {
+        let mut slis = Vec::new();
+        let mut events = Vec::new();
+        for (slo, (counted, generation)) in catalog.counted.iter().zip(generations).enumerate() {
+            for (indicator, sli) in counted.indicators.iter().enumerate() {
+                if let Indicator::Events(sli) = sli {
+                    slis.push((SliPlace { slo, indicator }, *generation));
+                    events.push(sli);
+                }
+            }
+        }
+        let mut tallier = tallier(&events)?;
+        let mut slices = HashMap::new();
+        for (generation, id, name) in known {
+            let Some((indicator, slice)) = read_name(name) else { continue };
+            if let Some(slice) = &slice {
+                for (at, (place, of)) in slis.iter().enumerate() {
+                    if of == generation && place.indicator == indicator {
+                        tallier.know(at, slice);
+                    }
+                }
+            }
+            slices.insert((*generation, indicator, slice), *id);
+        }
+        let projection = Projection::Only(tallier.attributes());
+        let reading = Arc::new(Reading { version, projection });
+        Ok(Self { reading, tallier, slis, slices, gained: Vec::new(), gained_slots: 0 })
+    }
+
+    /// What bodies are to be read with.
+    pub(super) const fn reading(&self) -> &Arc<Reading> {
+        &self.reading
+    }
+
+    /// Whether so much is counted that it should be taken.
+    pub(super) const fn is_full(&self) -> bool {
+        self.gained_slots > SLOTS_MAX
+    }
+
+    /// Counts the events of `body` that lie in `[from, to)`.
+    ///
+    /// # Errors
+    ///
+    /// The first condition that failed; batches after it are counted all the same.
+    pub(super) fn add(
+        &mut self,
+        body: &Body,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(), QueryError> {
+        self.tallier.set_range(from, to);
+        // Each row may be a slot of its own for each SLI.
+        let rows_max = (SLOTS_MAX / self.slis.len().max(1)).max(1);
+        let mut outcome = Ok(());
+        for batch in &body.batches {
+            let mut at = 0;
+            while at < batch.num_rows() {
+                let rows = rows_max.min(batch.num_rows() - at);
+                outcome = outcome.and(self.tallier.add(&batch.slice(at, rows)));
+                at += rows;
+                if self.tallier.slots_held() > SLOTS_MAX / 2 {
+                    self.collect();
+                }
+            }
+        }
+        outcome
+    }
+
+    fn collect(&mut self) {
+        let gained = self.tallier.drain();
+        self.gained_slots += gained.iter().map(|gained| gained.slots.len()).sum::<usize>();
+        self.gained.extend(gained);
+    }
+
+    /// Moves what was counted to `into`, with the ledger's numbers of slices; those that are new
+    /// are made known to it.
+    ///
+    /// # Errors
+    ///
+    /// What the ledger answers; what was not moved stays counted here.
+    pub(super) fn drain(
+        &mut self,
+        ledger: &mut Ledger,
+        into: &mut Vec<Delta>,
+    ) -> Result<(), StoreError> {
+        self.collect();
+        while let Some(Gained { sli, slice, slots }) = self.gained.last() {
+            let (place, generation) = self.slis[*sli];
+            let id = match self.slices.get(&(generation, place.indicator, slice.clone())) {
+                Some(id) => *id,
+                None => {
+                    let name = name(place.indicator, slice.as_ref());
+                    let id = ledger.slice(generation, &name)?;
+                    self.slices.insert((generation, place.indicator, slice.clone()), id);
+                    id
+                }
+            };
+            into.extend(slots.iter().map(|(slot, tally)| Delta { slice: id, slot: *slot, tally: *tally }));
+            self.gained.pop();
+        }
+        self.gained_slots = 0;
+        Ok(())
+    }
+
+    /// The slices of a generation's indicator that were met, the whole among them as `None`.
+    pub(super) fn slices(
+        &self,
+        generation: GenerationId,
+        indicator: usize,
+    ) -> impl Iterator<Item = (Option<&Slice>, SliceId)> {
+        self.slices.iter().filter_map(move |((of, at, slice), id)| {
+            (*of == generation && *at == indicator).then_some((slice.as_ref(), *id))
+        })
+    }
+}
+
+/// The name that the ledger knows a slice by: the indicator's number, and for one slice of it the
+/// values as JSON.
+fn name(indicator: usize, slice: Option<&Slice>) -> String {
+    match slice {
+        None => format!("{indicator}"),
+        Some(Slice::Overflow) => format!("{indicator} other"),
+        Some(Slice::Of(values)) => {
+            let values = serde_json::to_string(values).unwrap_or_default();
+            format!("{indicator} {values}")
+        }
+    }
+}
+
+/// What [`name`] was made of.
+fn read_name(name: &str) -> Option<(usize, Option<Slice>)> {
+    let (indicator, rest) = name.split_once(' ').map_or((name, None), |(i, rest)| (i, Some(rest)));
+    let slice = match rest {
+        None => None,
+        Some("other") => Some(Slice::Overflow),
+        Some(values) => Some(Slice::Of(serde_json::from_str(values).ok()?)),
+    };
+    Some((indicator.parse().ok()?, slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_slices_are_read_back() {
+        let values = vec![("region".to_owned(), Some("a b".to_owned())), ("zone".to_owned(), None)];
+        for slice in [None, Some(Slice::Overflow), Some(Slice::Of(values))] {
+            let named = name(3, slice.as_ref());
+            assert_eq!(read_name(&named), Some((3, slice)), "{named}");
+        }
+        assert_eq!(read_name("x"), None);
+    }
+}

@@ -1,0 +1,377 @@
+//! The live states of all objectives, and their slices, under the catalog that is installed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use flyball_budget::alert::Change;
+use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
+use flyball_budget::BudgetError;
+use flyball_catalog::Catalog;
+use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
+use flyball_store::{
+    Delta, Generation, GenerationId, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError,
+};
+
+use super::Evaluator;
+use super::counting::Counting;
+
+/// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
+/// later is counted, and its budget is worked out when somebody asks.
+const SLICES_LIVE_MAX: usize = 8_192;
+/// How far ahead recurring corrections are expanded.
+const AHEAD: Duration = Duration::from_days(400);
+
+/// An SLO and the states of its objectives.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) slo: Slo,
+    pub(super) generation: Generation,
+    pub(super) objectives: Vec<Objective>,
+}
+
+/// One objective with the states of its whole and its slices.
+#[derive(Debug)]
+pub(super) struct Objective {
+    pub(super) plan: Plan,
+    /// Which of the SLO's indicators it is about.
+    pub(super) indicator: usize,
+    pub(super) total: State,
+    pub(super) slices: BTreeMap<Slice, State>,
+}
+
+/// A live state and where the ledger keeps its counts.
+#[derive(Debug)]
+pub(super) struct State {
+    /// `None` before the first event was counted.
+    pub(super) slice: Option<SliceId>,
+    pub(super) live: Live,
+    /// Whether it could not be told of counts, and must be made anew.
+    pub(super) stale: bool,
+}
+
+/// The counts of one slice in the ledger.
+pub(super) struct SliceHistory<'a> {
+    pub(super) snapshot: &'a LedgerSnapshot<'a>,
+    pub(super) slice: Option<SliceId>,
+}
+
+impl History for SliceHistory<'_> {
+    type Error = StoreError;
+
+    fn tallies(&self, interval: Interval, into: &mut Vec<(Slot, Tally)>) -> Result<(), StoreError> {
+        if let Some(slice) = self.slice {
+            into.extend(self.snapshot.tallies(slice, interval)?);
+        }
+        Ok(())
+    }
+}
+
+/// Documents that cannot be counted, or a store that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// An objective that cannot be kept up to date.
+    #[error("SLO `{slo}`: {cause}")]
+    Objective {
+        /// The SLO.
+        slo: String,
+        /// Why.
+        cause: BudgetError,
+    },
+    /// A condition that does not compile.
+    #[error("{0}")]
+    Condition(String),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Evaluator {
+    /// Evaluates `catalog` from the next entry on. SLOs that count as before go on as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; what was evaluated before goes on.
+    pub fn install(&mut self, catalog: Arc<Catalog>) -> Result<(), InstallError> {
+        self.count();
+        self.try_commit()?;
+        let now = self.clock.now();
+        // Everything that can be refused is refused before anything is written.
+        for slo in &catalog.set.slos {
+            plans(slo, &catalog, now, now)?;
+        }
+        let version = self.counting.reading().version + 1;
+        Counting::check(&catalog).map_err(InstallError::Condition)?;
+
+        let mut generations = Vec::with_capacity(catalog.counted.len());
+        for (slo, counted) in catalog.slos() {
+            let generation = self.ledger.generation(&slo.name, counted.generation, now)?;
+            if generation.state != GenerationState::Live {
+                self.ledger.set_state(generation.id, GenerationState::Live)?;
+            }
+            generations.push(generation);
+        }
+        let snapshot = self.ledger.snapshot()?;
+        let mut known = Vec::new();
+        for generation in &generations {
+            for (id, name) in snapshot.slices(generation.id)? {
+                known.push((generation.id, id, name));
+            }
+        }
+        let gone: Vec<GenerationId> = snapshot
+            .generations()?
+            .into_iter()
+            .filter(|old| old.state == GenerationState::Live)
+            .filter(|old| generations.iter().all(|kept| kept.id != old.id))
+            .map(|old| old.id)
+            .collect();
+        let ids: Vec<GenerationId> = generations.iter().map(|generation| generation.id).collect();
+        let counting = Counting::new(&catalog, &ids, version, &known)
+            .map_err(InstallError::Condition)?;
+
+        let mut before: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
+            .into_iter()
+            .map(|watched| (watched.generation.id, watched))
+            .collect();
+        let same_corrections = self.catalog.set.corrections == catalog.set.corrections;
+        let mut watched = Vec::with_capacity(generations.len());
+        for (slo, generation) in catalog.set.slos.iter().zip(generations) {
+            let old = before.remove(&generation.id);
+            watched.push(match old {
+                Some(old) if old.slo == *slo && same_corrections => old,
+                old => watch(slo, &catalog, generation, old.as_ref(), &counting, &snapshot, self.at)?,
+            });
+        }
+        drop(snapshot);
+        for old in gone {
+            self.ledger.set_state(old, GenerationState::Retired)?;
+        }
+        self.watched = watched;
+        self.counting = counting;
+        self.catalog = catalog;
+        self.publish();
+        self.ticked.send_modify(|tick| *tick += 1);
+        Ok(())
+    }
+
+    /// Tells the live states what the ledger has gained.
+    pub(super) fn record(&mut self, deltas: &[Delta]) {
+        let mut added: HashMap<SliceId, Vec<(Slot, Tally)>> = HashMap::new();
+        for delta in deltas {
+            added.entry(delta.slice).or_default().push((delta.slot, delta.tally));
+        }
+        let mut live = self.slices_live();
+        let Self { watched, counting, ledger, telemetry, at, .. } = self;
+        let snapshot = match ledger.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                telemetry.store_failed("read", &error);
+                states(watched).for_each(|(_, state)| state.stale = true);
+                return;
+            }
+        };
+        for watched in watched.iter_mut() {
+            for objective in &mut watched.objectives {
+                let Objective { plan, indicator, total, slices } = objective;
+                for (slice, id) in counting.slices(watched.generation.id, *indicator) {
+                    let Some(added) = added.get(&id) else { continue };
+                    let state = match slice {
+                        None => &mut *total,
+                        Some(slice) => match slices.get_mut(slice) {
+                            Some(state) => state,
+                            None if live >= SLICES_LIVE_MAX => continue,
+                            None => {
+                                live += 1;
+                                let history = SliceHistory { snapshot: &snapshot, slice: Some(id) };
+                                let new = begin(plan, *at, &history);
+                                if let Ok(new) = new {
+                                    let state = State { slice: Some(id), live: new, stale: false };
+                                    slices.insert(slice.clone(), state);
+                                }
+                                // It was made from a ledger that holds what is added.
+                                continue;
+                            }
+                        },
+                    };
+                    state.slice = Some(id);
+                    let history = SliceHistory { snapshot: &snapshot, slice: state.slice };
+                    if let Err(error) = state.live.record(plan, added, &history) {
+                        telemetry.state_failed(&watched.slo.name, &error);
+                        state.stale = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn slices_live(&self) -> usize {
+        let objectives = self.watched.iter().flat_map(|watched| &watched.objectives);
+        objectives.map(|objective| objective.slices.len()).sum()
+    }
+
+    /// Moves every state to `to`.
+    pub(super) fn advance(&mut self, to: Timestamp) {
+        let mut all = Vec::new();
+        let Self { watched, ledger, telemetry, .. } = self;
+        let snapshot = match ledger.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => return telemetry.store_failed("read", &error),
+        };
+        let mut is_ended = false;
+        for watched in watched.iter_mut() {
+            let mut changes = Vec::new();
+            for (plan, state) in watched.states() {
+                let history = SliceHistory { snapshot: &snapshot, slice: state.slice };
+                let moved = state.advance(plan, to, &history, &mut changes);
+                if let Err(error) = moved {
+                    is_ended |= matches!(error, LiveError::PlanEnded { .. });
+                    telemetry.state_failed(&watched.slo.name, &error);
+                }
+            }
+            if !changes.is_empty() {
+                all.push((watched.slo.name.clone(), changes));
+            }
+        }
+        drop(snapshot);
+        self.at = to;
+        for (slo, changes) in all {
+            self.changed(&slo, &changes);
+        }
+        self.ticked.send_modify(|tick| *tick += 1);
+        if is_ended && let Err(error) = self.plan_anew() {
+            self.telemetry.install_failed(&error);
+        }
+    }
+
+    /// Expands corrections further.
+    fn plan_anew(&mut self) -> Result<(), InstallError> {
+        let now = self.clock.now();
+        for watched in &mut self.watched {
+            let plans = plans(&watched.slo, &self.catalog, watched.generation.created, now)?;
+            for (objective, plan) in watched.objectives.iter_mut().zip(plans) {
+                objective.plan = plan;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn advance(
+        &mut self,
+        plan: &Plan,
+        to: Timestamp,
+        history: &SliceHistory<'_>,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), LiveError<StoreError>> {
+        if self.stale {
+            self.live = Live::load(plan, &self.live.save(), history)?;
+            self.stale = false;
+        }
+        self.live.advance(plan, to, history, changes)
+    }
+}
+
+impl Watched {
+    /// Every state with its objective's plan.
+    pub(super) fn states(&mut self) -> impl Iterator<Item = (&Plan, &mut State)> {
+        self.objectives.iter_mut().flat_map(|objective| {
+            let Objective { plan, total, slices, .. } = objective;
+            let plan: &Plan = plan;
+            std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
+        })
+    }
+}
+
+fn states(watched: &mut [Watched]) -> impl Iterator<Item = (&Plan, &mut State)> {
+    watched.iter_mut().flat_map(Watched::states)
+}
+
+/// The plans of an SLO's objectives.
+fn plans(
+    slo: &Slo,
+    catalog: &Catalog,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Plan>, InstallError> {
+    let since = since.floor(Ledger::SLOT_WIDTH);
+    let plan = |index| {
+        Plan::new(
+            slo,
+            index,
+            Ledger::SLOT_WIDTH,
+            &catalog.set.corrections,
+            since,
+            now.plus(AHEAD),
+        )
+    };
+    (0..slo.objectives.len())
+        .map(|index| {
+            plan(index).map_err(|cause| InstallError::Objective { slo: slo.name.clone(), cause })
+        })
+        .collect()
+}
+
+/// A state that has seen nothing before `at`.
+fn begin(
+    plan: &Plan,
+    at: Timestamp,
+    history: &SliceHistory<'_>,
+) -> Result<Live, LiveError<StoreError>> {
+    let at = at.max(plan.since());
+    Live::load(plan, &Saved { at: at.nanos(), watches: Vec::new() }, history)
+}
+
+/// The states of `slo` as of `at`, with what `old` knows of its alert rules.
+fn watch(
+    slo: &Slo,
+    catalog: &Catalog,
+    generation: Generation,
+    old: Option<&Watched>,
+    counting: &Counting,
+    snapshot: &LedgerSnapshot<'_>,
+    at: Timestamp,
+) -> Result<Watched, InstallError> {
+    let cannot = |error: LiveError<StoreError>| match error {
+        LiveError::History(error) => InstallError::Store(error),
+        LiveError::Budget(cause) => InstallError::Objective { slo: slo.name.clone(), cause },
+        LiveError::PlanEnded { until } => {
+            InstallError::Condition(format!("SLO `{}`: its plan ends at {until}", slo.name))
+        }
+    };
+    let is_composite = slo.indicator.is_none();
+    let mut objectives = Vec::new();
+    for (index, plan) in plans(slo, catalog, generation.created, at)?.into_iter().enumerate() {
+        let indicator = if is_composite { index } else { 0 };
+        let old = old.and_then(|old| old.objectives.get(index));
+        let mut total = None;
+        let mut slices = BTreeMap::new();
+        for (slice, id) in counting.slices(generation.id, indicator) {
+            let old = match slice {
+                None => old.map(|old| &old.total),
+                Some(slice) => old.and_then(|old| old.slices.get(slice)),
+            };
+            let history = SliceHistory { snapshot, slice: Some(id) };
+            let live = match old {
+                Some(old) => Live::load(&plan, &old.live.save(), &history),
+                None => begin(&plan, at, &history),
+            };
+            let state = State { slice: Some(id), live: live.map_err(cannot)?, stale: false };
+            match slice {
+                None => total = Some(state),
+                Some(slice) if slices.len() < SLICES_LIVE_MAX => {
+                    slices.insert(slice.clone(), state);
+                }
+                Some(_) => {}
+            }
+        }
+        let total = match total {
+            Some(total) => total,
+            None => {
+                let live = begin(&plan, at, &SliceHistory { snapshot, slice: None });
+                State { slice: None, live: live.map_err(cannot)?, stale: false }
+            }
+        };
+        objectives.push(Objective { plan, indicator, total, slices });
+    }
+    Ok(Watched { slo: slo.clone(), generation, objectives })
+}

@@ -1,0 +1,169 @@
+//! What is said of an SLO at the moment, in the shape that every output shares.
+
+use std::collections::BTreeMap;
+
+use flyball_budget::Status;
+use flyball_budget::live::{LiveError, Standing};
+use flyball_model::{
+    BudgetingMethod, Duration, Interval, Slice, Tally, Target, Timestamp, Window,
+};
+use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
+
+use super::Evaluator;
+use super::objective::{Objective, SliceHistory, State, Watched};
+
+/// One SLO at the moment. The keys are those of a replay's report.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct SloStatus {
+    /// The SLO's name.
+    pub slo: String,
+    /// A name for people.
+    pub display_name: Option<String>,
+    /// The service that makes the promise.
+    pub service: String,
+    /// How the budget is counted.
+    pub method: BudgetingMethod,
+    /// Missed when any objective is; else no data when any has none; else met.
+    pub status: Status,
+    /// The moment of looking.
+    pub at: Timestamp,
+    /// Up to when every slot had ended and was observed.
+    pub complete_up_to: Timestamp,
+    /// Since when events are counted.
+    pub since: Timestamp,
+    /// The length of the slots that events are counted in.
+    pub slot_width: Duration,
+    /// Where the days of a calendar window begin, by IANA's name; `None` for a rolling window and
+    /// for a zone without a name.
+    pub time_zone: Option<String>,
+    /// The promises.
+    pub objectives: Vec<ObjectiveStatus>,
+}
+
+/// One objective of an SLO at the moment.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ObjectiveStatus {
+    /// A name for people.
+    pub name: Option<String>,
+    /// The promised share of good.
+    pub target: Target,
+    /// All events.
+    #[serde(flatten)]
+    pub total: Standing,
+    /// Events since `complete_up_to`, which no window holds yet.
+    pub newest: Tally,
+    /// The same for each slice.
+    pub slices: Vec<SliceStatus>,
+}
+
+/// One slice of an objective at the moment.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct SliceStatus {
+    /// The slice's label; no two slices of an objective have the same.
+    pub slice: String,
+    /// The values of the attributes by which slices are kept, `None` where events have none; empty
+    /// for the overflow.
+    pub attributes: BTreeMap<String, Option<String>>,
+    /// Whether this slice is the one that takes what is past the slice limit.
+    pub overflow: bool,
+    /// Its own budget and alerts.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
+
+impl Evaluator {
+    /// The SLO called `name`; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// A ledger that cannot be read, a calendar window that cannot be computed.
+    pub fn status(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<SloStatus>, LiveError<StoreError>> {
+        let Some(place) = self.watched.iter().position(|watched| watched.slo.name == name) else {
+            return Ok(None);
+        };
+        let (now, complete) = (self.clock.now(), self.at);
+        let Self { watched, ledger, .. } = self;
+        let snapshot = ledger.snapshot().map_err(LiveError::History)?;
+        status(&watched[place], &snapshot, now, complete).map(Some)
+    }
+
+    /// The SLOs for which `is_asked`, in the order of their documents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::status`].
+    pub fn statuses(
+        &mut self,
+        is_asked: impl Fn(&flyball_model::Slo) -> bool,
+    ) -> Result<Vec<SloStatus>, LiveError<StoreError>> {
+        let (now, complete) = (self.clock.now(), self.at);
+        let Self { watched, ledger, .. } = self;
+        let snapshot = ledger.snapshot().map_err(LiveError::History)?;
+        let asked = watched.iter().filter(|watched| is_asked(&watched.slo));
+        asked.map(|watched| status(watched, &snapshot, now, complete)).collect()
+    }
+}
+
+fn status(
+    watched: &Watched,
+    snapshot: &LedgerSnapshot<'_>,
+    at: Timestamp,
+    complete_up_to: Timestamp,
+) -> Result<SloStatus, LiveError<StoreError>> {
+    let slo = &watched.slo;
+    let mut objectives = Vec::with_capacity(slo.objectives.len());
+    for (objective, promise) in watched.objectives.iter().zip(&slo.objectives) {
+        let Objective { plan, total, slices, .. } = objective;
+        let standing = |state: &State| {
+            state.live.standing(plan, &SliceHistory { snapshot, slice: state.slice })
+        };
+        let slices = slices.iter().map(|(slice, state)| {
+            Ok(SliceStatus {
+                slice: slice.to_string(),
+                attributes: slice.attributes(),
+                overflow: *slice == Slice::Overflow,
+                standing: standing(state)?,
+            })
+        });
+        objectives.push(ObjectiveStatus {
+            name: promise.display_name.clone(),
+            target: promise.target,
+            total: standing(total)?,
+            newest: newest(snapshot, total.slice, complete_up_to).map_err(LiveError::History)?,
+            slices: slices.collect::<Result<_, LiveError<StoreError>>>()?,
+        });
+    }
+    let statuses = || objectives.iter().map(|objective| objective.total.status);
+    let status = [Status::Missed, Status::NoData].into_iter().find(|bad| statuses().any(|s| s == *bad));
+    Ok(SloStatus {
+        slo: slo.name.clone(),
+        display_name: slo.display_name.clone(),
+        service: slo.service.clone(),
+        method: slo.method,
+        status: status.unwrap_or(Status::Met),
+        at,
+        complete_up_to,
+        since: watched.generation.created,
+        slot_width: Ledger::SLOT_WIDTH,
+        time_zone: match &slo.window {
+            Window::Calendar(calendar) => calendar.zone.iana_name().map(str::to_owned),
+            Window::Rolling { .. } => None,
+        },
+        objectives,
+    })
+}
+
+/// The events of slots from `from` on.
+fn newest(
+    snapshot: &LedgerSnapshot<'_>,
+    slice: Option<SliceId>,
+    from: Timestamp,
+) -> Result<Tally, StoreError> {
+    let Some(slice) = slice else { return Ok(Tally::EMPTY) };
+    // What lies further ahead is refused when it comes in.
+    let ahead = Interval::starting(from, Duration::from_hours(1));
+    Ok(snapshot.tallies(slice, ahead)?.into_iter().map(|(_, tally)| tally).sum())
+}

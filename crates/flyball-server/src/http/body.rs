@@ -1,0 +1,86 @@
+//! Reading a request's body: bounded in size, and in how long its sender may pause.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+use super::problem::Problem;
+use crate::entry::Compression;
+use crate::limits::Limits;
+
+/// Reads `body` to its end.
+///
+/// # Errors
+///
+/// A problem with status 413 for a body past the limit, told as soon as its length or the bytes
+/// that came show it; 408 when the sender pauses for too long; 400 when it breaks off.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: &Limits,
+) -> Result<Bytes, Problem> {
+    let max = limits.request_bytes_max;
+    let too_large = || {
+        let said = format!(
+            "the body is larger than {max} bytes; hint: send smaller batches, or compress them"
+        );
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &said)
+    };
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|l| l > max as u64) {
+        return Err(too_large());
+    }
+    let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
+    loop {
+        let frame = tokio::time::timeout(limits.idle_max, body.frame()).await.map_err(|_| {
+            let said = format!("no byte of the body came for {:?}", limits.idle_max);
+            Problem::new(StatusCode::REQUEST_TIMEOUT, &said)
+        })?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + whole.len() + data.len() > max {
+            return Err(too_large());
+        }
+        // A body in one piece is not copied.
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+        } else {
+            if whole.is_empty() {
+                whole.extend_from_slice(&std::mem::take(&mut first));
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+/// How the body is compressed.
+///
+/// # Errors
+///
+/// A problem with status 415 for any other encoding.
+pub(super) fn compression(headers: &HeaderMap) -> Result<Compression, Problem> {
+    let Some(encoding) = headers.get(header::CONTENT_ENCODING) else {
+        return Ok(Compression::None);
+    };
+    match encoding.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Compression::None),
+        "gzip" | "x-gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        other => {
+            let said = format!("no Content-Encoding `{other}`; hint: use gzip, zstd or none");
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said))
+        }
+    }
+}
+
+/// The media type of the body, without its parameters, in lower case.
+pub(super) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}

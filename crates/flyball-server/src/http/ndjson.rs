@@ -1,0 +1,158 @@
+//! Events as newline-delimited JSON over HTTP.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::body::{compression, media_type, read};
+use super::problem::Problem;
+use crate::entry::Content;
+use crate::intake::{Offer, Receipt, Refusal};
+
+/// The longest idempotency key of a client. Bytes; the draft standard's clients send UUIDs.
+const KEY_BYTES_MAX: usize = 255;
+/// The longest name of a service. Bytes.
+const SERVICE_BYTES_MAX: usize = 255;
+
+/// How events are to be taken.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IngestQuery {
+    /// The service of events without a `service.name`.
+    #[param(max_length = 255)]
+    service: Option<String>,
+}
+
+/// What became of the events.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct Ingested {
+    /// Events that count. They are on disk.
+    events: u64,
+    /// Whether a request with the same idempotency key was taken in before; this one is left out.
+    repeated: bool,
+    /// Records that do not count, by reason.
+    rejected: Vec<RejectedRecords>,
+}
+
+/// Records that do not count.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct RejectedRecords {
+    /// Why.
+    reason: String,
+    /// How many.
+    count: u64,
+    /// The first few, each with its line from 1.
+    #[schema(value_type = Vec<Object>)]
+    examples: Vec<flyball_events::Example>,
+}
+
+impl From<Receipt> for Ingested {
+    fn from(receipt: Receipt) -> Self {
+        let rejected = receipt.rejects.iter().map(|(reason, rejected)| RejectedRecords {
+            reason: reason.to_owned(),
+            count: rejected.count,
+            examples: rejected.examples.clone(),
+        });
+        Self { events: receipt.events, repeated: receipt.repeated, rejected: rejected.collect() }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        use crate::decode::BodyError;
+        let status = match &refusal {
+            Refusal::Busy | Refusal::Store(flyball_store::StoreError::Busy { .. }) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Refusal::Body(BodyError::TooLarge { .. })
+            | Refusal::Store(flyball_store::StoreError::TooLarge { .. }) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
+            Refusal::Body(_) => StatusCode::BAD_REQUEST,
+            Refusal::Store(_) | Refusal::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, &refusal.to_string())
+    }
+}
+
+/// Takes events in, one JSON object a line. The answer comes when they are on disk.
+///
+/// With an `Idempotency-Key` a request that is sent again within an hour counts once. Without one,
+/// two equal requests are two requests.
+#[utoipa::path(
+    post,
+    path = "/api/v1/events",
+    tag = "ingest",
+    params(
+        IngestQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once"),
+    ),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses(
+        (status = 200, description = "The events that could be read are on disk", body = Ingested),
+        (status = 400, description = "Nothing could be read", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not this media type", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much at once; send it again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written; send it again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn ingest(
+    State(app): State<App>,
+    Query(query): Query<IngestQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Ingested>, Problem> {
+    let media = media_type(&headers);
+    let known = ["", "application/x-ndjson", "application/ndjson", "application/jsonl"];
+    if !known.contains(&media.as_str()) {
+        let said = format!("events are not read as `{media}`; hint: use application/x-ndjson");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said));
+    }
+    let service = query.service.filter(|service| !service.is_empty());
+    if service.as_ref().is_some_and(|service| service.len() > SERVICE_BYTES_MAX) {
+        let said = format!("`service` is longer than {SERVICE_BYTES_MAX} bytes");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
+    let offer = Offer {
+        content: Content::Ndjson,
+        compression: compression(&headers)?,
+        service,
+        key: idempotency_key(&headers)?,
+        body: read(&headers, body, app.intake.limits()).await?,
+    };
+    let receipt = app.intake.accept(offer).await?;
+    if receipt.events == 0
+        && let Some((reason, example)) = receipt.rejects.first()
+    {
+        let rejected = receipt.rejects.total();
+        let said = format!(
+            "none of {rejected} records could be counted; line {}: {reason}: {}",
+            example.line, example.excerpt
+        );
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
+    Ok(Json(receipt.into()))
+}
+
+/// The request's idempotency key.
+///
+/// # Errors
+///
+/// A problem with status 400 for one that cannot be used.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => Ok(Some(key.to_owned())),
+        _ => {
+            let said = format!(
+                "the Idempotency-Key cannot be used; hint: 1 to {KEY_BYTES_MAX} ASCII characters"
+            );
+            Err(Problem::new(StatusCode::BAD_REQUEST, &said))
+        }
+    }
+}

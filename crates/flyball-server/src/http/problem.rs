@@ -1,0 +1,80 @@
+//! Errors as RFC 9457 problem documents, with a hint where something can be done.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
+
+/// An error that the caller can act on.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, ToSchema)]
+pub struct Problem {
+    /// What kind of problem this is; the same for all of its kind.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this very request.
+    pub detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Findings in documents, each with its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub diagnostics: Vec<flyball_spec::Diagnostic>,
+}
+
+impl Problem {
+    /// A problem of the status' own kind. `said` may end in a line that begins with `hint:`.
+    pub fn new(status: StatusCode, said: &str) -> Self {
+        let (detail, hint) = split_hint(said);
+        Self {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail,
+            hint,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Documents that are refused for these findings.
+    pub fn documents(diagnostics: Vec<flyball_spec::Diagnostic>) -> Self {
+        let errors = diagnostics.iter().filter(|finding| finding.is_error()).count();
+        let said = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+        Self {
+            diagnostics,
+            ..Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &format!("{said} in the documents; nothing was changed"),
+            )
+        }
+    }
+}
+
+/// A message and the hint at its end.
+fn split_hint(said: &str) -> (String, Option<String>) {
+    let cut = ["\nhint: ", "; hint: "].iter().find_map(|mark| said.split_once(mark));
+    match cut {
+        Some((detail, hint)) => (detail.to_owned(), Some(hint.to_owned())),
+        None => (said.to_owned(), None),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,103 @@
+//! Objectives and their budgets.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use flyball_budget::live::LiveError;
+use flyball_query::near_matches;
+use flyball_store::StoreError;
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::problem::Problem;
+use crate::evaluator::{Ended, SloStatus};
+
+/// Which SLOs are asked for.
+#[derive(Debug, Clone, Default, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SloQuery {
+    /// Only those of this service.
+    pub(super) service: Option<String>,
+}
+
+impl SloQuery {
+    /// Whether `slo` is asked for.
+    pub(super) fn asks_for(&self, slo: &flyball_model::Slo) -> bool {
+        self.service.as_ref().is_none_or(|service| slo.service == *service)
+    }
+}
+
+/// Every SLO that is asked for.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct SloList {
+    #[schema(value_type = Vec<Object>)]
+    slos: Vec<SloStatus>,
+}
+
+impl From<Ended> for Problem {
+    fn from(ended: Ended) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, &ended.to_string())
+    }
+}
+
+impl From<LiveError<StoreError>> for Problem {
+    fn from(error: LiveError<StoreError>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+    }
+}
+
+/// All SLOs with their budgets, in the order of their documents.
+#[utoipa::path(
+    get,
+    path = "/api/v1/slos",
+    tag = "slos",
+    params(SloQuery),
+    responses(
+        (status = 200, description = "The SLOs", body = SloList),
+        (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
+        (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Query(query): Query<SloQuery>,
+) -> Result<Json<SloList>, Problem> {
+    let asked = move |slo: &flyball_model::Slo| query.asks_for(slo);
+    let slos = app.evaluator.ask(move |evaluator| evaluator.statuses(asked)).await??;
+    Ok(Json(SloList { slos }))
+}
+
+/// One SLO with its budgets.
+#[utoipa::path(
+    get,
+    path = "/api/v1/slos/{name}",
+    tag = "slos",
+    params(("name" = String, Path, description = "The SLO's `metadata.name`")),
+    responses(
+        (status = 200, description = "The SLO", body = Object),
+        (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn get(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<SloStatus>, Problem> {
+    let asked = name.clone();
+    let found = app.evaluator.ask(move |evaluator| evaluator.status(&asked)).await??;
+    if let Some(status) = found {
+        return Ok(Json(status));
+    }
+    let known = app.evaluator.ask(|evaluator| {
+        let slos = &evaluator.catalog().set.slos;
+        slos.iter().map(|slo| slo.name.clone()).collect::<Vec<String>>()
+    });
+    let known = known.await?;
+    let near = near_matches(&name, known.iter().map(String::as_str));
+    let hint = match near.first() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "GET /api/v1/slos lists them".to_owned(),
+    };
+    let said = format!("there is no SLO called `{name}`; hint: {hint}");
+    Err(Problem::new(StatusCode::NOT_FOUND, &said))
+}

@@ -1,0 +1,93 @@
+//! Live budgets as server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures::Stream;
+
+use super::App;
+use super::slos::SloQuery;
+
+/// How long to wait before a connection without news is given a sign of life.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The least time between two looks at the same budgets.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Budgets whenever they change: an event `slo` for each SLO that is asked for, with the same
+/// document as `GET /api/v1/slos/{name}`. The first ones come at once.
+#[utoipa::path(
+    get,
+    path = "/api/v1/stream",
+    tag = "slos",
+    params(SloQuery),
+    responses(
+        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
+    )
+)]
+pub(super) async fn budgets(
+    State(app): State<App>,
+    Query(query): Query<SloQuery>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let stream = async_stream(app, query);
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// What one connection has been told.
+struct Told {
+    app: App,
+    query: SloQuery,
+    ticks: tokio::sync::watch::Receiver<u64>,
+    /// What was last said of each SLO, without the moment of looking.
+    last: std::collections::HashMap<String, String>,
+    waiting: std::collections::VecDeque<Event>,
+    is_first: bool,
+}
+
+fn async_stream(app: App, query: SloQuery) -> impl Stream<Item = Result<Event, Infallible>> {
+    let ticks = app.evaluator.ticks();
+    let told = Told {
+        app,
+        query,
+        ticks,
+        last: std::collections::HashMap::new(),
+        waiting: std::collections::VecDeque::new(),
+        is_first: true,
+    };
+    futures::stream::unfold(told, |mut told| async move {
+        loop {
+            if let Some(event) = told.waiting.pop_front() {
+                return Some((Ok(event), told));
+            }
+            if !std::mem::take(&mut told.is_first) {
+                told.ticks.changed().await.ok()?;
+                tokio::time::sleep(PAUSE).await;
+                told.ticks.mark_unchanged();
+            }
+            told.look().await?;
+        }
+    })
+}
+
+impl Told {
+    /// Looks at the budgets, and lines up those that have changed. `None` when the server ends.
+    async fn look(&mut self) -> Option<()> {
+        let query = self.query.clone();
+        let asked = move |slo: &flyball_model::Slo| query.asks_for(slo);
+        let statuses = self.app.evaluator.ask(move |e| e.statuses(asked)).await.ok()?.ok()?;
+        for status in statuses {
+            let (name, at) = (status.slo.clone(), status.at);
+            let said = serde_json::to_string(&status).ok()?;
+            let without_at = said.replacen(&at.to_string(), "", 1);
+            if self.last.get(&name) == Some(&without_at) {
+                continue;
+            }
+            self.last.insert(name, without_at);
+            self.waiting.push_back(Event::default().event("slo").data(said));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,299 @@
+//! Taking a request in: decoded, written to the journal, handed to whoever counts, and only then
+//! acknowledged.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::TimestampNanosecondType;
+use bytes::Bytes;
+use flyball_events::Rejects;
+use flyball_model::Timestamp;
+use flyball_store::{Journal, LedgerReader, StoreError};
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::clock::Clock;
+use crate::decode::{Body, BodyError, Decoder, Reading};
+use crate::entry::{self, Compression, Content, Header};
+use crate::evaluator::{Handed, Message};
+use crate::keys::{Claim, Keys};
+use crate::limits::Limits;
+use crate::pool::{GivenUp, Pool};
+use crate::telemetry::Telemetry;
+
+/// The reason for events that are older than late events may be.
+pub const TOO_LATE: &str = "older than late events may be";
+/// The reason for events that lie ahead of the clock.
+pub const IN_FUTURE: &str = "in the future";
+
+/// How many times its size a body may take in memory while it is worked on: its columns, and the
+/// copy that is written.
+const WORKING_FACTOR: usize = 4;
+/// The least that a request is taken to need in memory. Bytes.
+const WORKING_BYTES_MIN: usize = 64 << 10;
+
+/// A request, not yet looked into.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// What its body is.
+    pub content: Content,
+    /// How that is compressed.
+    pub compression: Compression,
+    /// The service of events that name none.
+    pub service: Option<String>,
+    /// The client's idempotency key.
+    pub key: Option<String>,
+    /// The body as it was sent.
+    pub body: Bytes,
+}
+
+/// What became of a request that was taken in. It is durable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Events that count.
+    pub events: u64,
+    /// Records that do not, by reason.
+    pub rejects: Rejects,
+    /// Whether a request with the same key or content was taken in before, and this one is left out.
+    pub repeated: bool,
+}
+
+/// Why a request was not taken in: nothing of it is counted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// Too much is being worked on.
+    #[error("too many requests are being worked on; hint: send it again after a moment")]
+    Busy,
+    /// The body is at fault.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The store is at fault.
+    #[error("nothing can be written: {0}")]
+    Store(#[from] StoreError),
+    /// The server is going down, or a bug was met.
+    #[error("the request was given up; hint: send it again")]
+    GivenUp,
+}
+
+impl Refusal {
+    /// The reason in one word, for counters.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Busy | Self::Store(StoreError::Busy) => "busy",
+            Self::Body(BodyError::TooLarge { .. }) | Self::Store(StoreError::TooLarge { .. }) => {
+                "too large"
+            }
+            Self::Body(BodyError::Compression(_)) => "compression",
+            Self::Body(BodyError::Malformed(_)) => "malformed",
+            Self::Store(_) => "store",
+            Self::GivenUp => "given up",
+        }
+    }
+
+    /// Whether the same request may be taken in when it is sent again.
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Body(_) | Self::Store(StoreError::TooLarge { .. }) => false,
+            Self::Busy | Self::Store(_) | Self::GivenUp => true,
+        }
+    }
+}
+
+impl From<GivenUp> for Refusal {
+    fn from(_: GivenUp) -> Self {
+        Self::GivenUp
+    }
+}
+
+/// The door through which everything comes in.
+#[derive(Debug)]
+pub struct Intake {
+    journal: Arc<Journal>,
+    keys: Arc<Keys>,
+    known: Mutex<LedgerReader>,
+    reading: Arc<RwLock<Arc<Reading>>>,
+    pool: Pool<Decoder>,
+    counting: Sender<Message>,
+    working: Arc<Semaphore>,
+    limits: Limits,
+    clock: Clock,
+    telemetry: Arc<Telemetry>,
+}
+
+/// The parts that an [`Intake`] joins.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) known: LedgerReader,
+    pub(crate) reading: Arc<RwLock<Arc<Reading>>>,
+    pub(crate) counting: Sender<Message>,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+impl Intake {
+    pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
+        let Parts { journal, keys, known, reading, counting, limits, clock, telemetry } = parts;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let (initial, most) = (Arc::clone(&reading), limits.decompressed_bytes_max);
+        let pool =
+            Pool::new("decode", threads, move || Decoder::new(current(&initial), most))?;
+        Ok(Self {
+            journal,
+            keys,
+            known: Mutex::new(known),
+            reading,
+            pool,
+            counting,
+            // One permit a kilobyte, since permits are counted in 32 bits.
+            working: Arc::new(Semaphore::new(limits.working_bytes_max >> 10)),
+            limits,
+            clock,
+            telemetry,
+        })
+    }
+
+    /// The bounds on what comes in.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Takes a request in. Returns when what it brought is on disk.
+    ///
+    /// Once begun it is brought to its end, whether the caller waits or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; nothing of it counts then.
+    pub async fn accept(self: &Arc<Self>, offer: Offer) -> Result<Receipt, Refusal> {
+        let content = offer.content;
+        let this = Arc::clone(self);
+        let done = tokio::spawn(async move { this.take_in(offer).await }).await;
+        let outcome = done.unwrap_or(Err(Refusal::GivenUp));
+        self.telemetry.took_in(content, &outcome);
+        outcome
+    }
+
+    async fn take_in(&self, offer: Offer) -> Result<Receipt, Refusal> {
+        let permit = self.permit(&offer)?;
+        let Offer { content, compression, service, key, body } = offer;
+        let mut header = Header { content, compression, service, key: None };
+        let arrival = self.clock.now();
+        let reading = current(&self.reading);
+        let (late, ahead) = (self.limits.late_max, self.limits.ahead_max);
+        let (asked, bytes) = (header.clone(), body.clone());
+        let decoded = self.pool.run(move |decoder| {
+            decoder.read(&reading);
+            let mut decoded = decoder.decode(&asked, &bytes)?;
+            refuse_by_time(&mut decoded, arrival.minus(late), arrival.plus(ahead));
+            Ok::<_, BodyError>(decoded)
+        });
+        let decoded = decoded.await??;
+        let receipt = Receipt {
+            events: decoded.decoded.events,
+            rejects: decoded.decoded.rejects.clone(),
+            repeated: false,
+        };
+        if receipt.events == 0 {
+            return Ok(receipt);
+        }
+        let key = key_of(content, key.as_deref(), decoded.identity);
+        let claimed = match &key {
+            None => None,
+            Some(key) => loop {
+                match self.keys.claim(key) {
+                    Claim::Durable => return Ok(Receipt { repeated: true, ..receipt }),
+                    Claim::Wait(mut decided) => {
+                        // An error tells as much as a change: it was decided.
+                        let _ = decided.changed().await;
+                    }
+                    Claim::New(claimed) => {
+                        if self.is_counted(key)? {
+                            return Ok(Receipt { repeated: true, ..receipt });
+                        }
+                        break Some(claimed);
+                    }
+                }
+            },
+        };
+        header.key = key.as_deref().map(hex);
+        let ticket = self.journal.append(arrival, entry::encode(&header, &body))?;
+        let sequence = ticket.await?;
+        if let Some(claimed) = claimed {
+            claimed.keep(sequence);
+        }
+        let handed = Handed { sequence, arrival, key, body: decoded, permit };
+        // Nobody counts any more when the server goes down: the journal has it.
+        let _ = self.counting.send(Message::Entry(Box::new(handed)));
+        Ok(receipt)
+    }
+
+    /// Room to work on a body.
+    fn permit(&self, offer: &Offer) -> Result<OwnedSemaphorePermit, Refusal> {
+        let bytes = match offer.compression {
+            Compression::None => offer.body.len(),
+            // What it will be is not known before; most is a tenth of the bound.
+            _ => (offer.body.len() * 8).min(self.limits.decompressed_bytes_max),
+        };
+        let bytes = (bytes * WORKING_FACTOR).clamp(WORKING_BYTES_MIN, self.limits.working_bytes_max);
+        let permits = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
+        Arc::clone(&self.working).try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)
+    }
+
+    /// Whether the ledger knows `key`.
+    fn is_counted(&self, key: &[u8]) -> Result<bool, StoreError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.snapshot()?.key(key)?.is_some())
+    }
+}
+
+/// What is read at the moment.
+fn current(reading: &RwLock<Arc<Reading>>) -> Arc<Reading> {
+    Arc::clone(&reading.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The key that a request is counted once under: the client's own, else what its content says.
+///
+/// Keys of different kinds of content never meet.
+fn key_of(content: Content, given: Option<&str>, identity: Option<[u8; 16]>) -> Option<Vec<u8>> {
+    let (kind, text): (&str, &[u8]) = match (given, &identity) {
+        (Some(given), _) => ("given", given.as_bytes()),
+        (None, Some(identity)) => ("content", identity),
+        (None, None) => return None,
+    };
+    let mut hash = Sha256::new();
+    let signal = content.name().rsplit_once('-').map_or(content.name(), |(signal, _)| signal);
+    for part in [kind.as_bytes(), b"\0", signal.as_bytes(), b"\0", text] {
+        hash.update(part);
+    }
+    Some(hash.finalize()[..16].to_vec())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Counts the events outside `[from, to)` as refused. They stay in their batches: whoever counts
+/// leaves them out by the same bounds.
+fn refuse_by_time(body: &mut Body, from: Timestamp, to: Timestamp) {
+    for batch in &body.batches {
+        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+        for (row, nanos) in times.values().iter().enumerate() {
+            let at = Timestamp::from_nanos(*nanos);
+            if times.is_null(row) || (from <= at && at < to) {
+                continue;
+            }
+            body.decoded.events -= 1;
+            let reason = if at < from { TOO_LATE } else { IN_FUTURE };
+            body.decoded.rejects.add(reason, row as u64 + 1, None, at.to_string().as_bytes());
+        }
+    }
+}

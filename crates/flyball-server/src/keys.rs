@@ -1,0 +1,111 @@
+//! Idempotency keys that the ledger does not know yet.
+//!
+//! A request with a key is counted once. The ledger remembers the keys of what it has counted;
+//! between the moment that a request is taken in and that commit, its key is remembered here.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use flyball_store::Sequence;
+use tokio::sync::watch;
+
+/// The keys between intake and ledger. Their number is bounded by what may wait to be counted.
+#[derive(Debug, Default)]
+pub struct Keys {
+    held: Mutex<HashMap<Vec<u8>, Held>>,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// Whoever watches learns when it is decided, which dropping the sender tells.
+    InFlight(watch::Receiver<()>),
+    /// In the journal as this entry.
+    Durable(Sequence),
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub enum Claim<'a> {
+    /// It is new, and the caller's until the claim is dropped or kept.
+    New(Claimed<'a>),
+    /// It is in the journal.
+    Durable,
+    /// Another request with it is being taken in: ask again when this tells.
+    Wait(watch::Receiver<()>),
+}
+
+/// A key that a request is being taken in under. Dropped, it is free again.
+#[derive(Debug)]
+pub struct Claimed<'a> {
+    keys: &'a Keys,
+    key: Vec<u8>,
+    /// Told by being dropped, after the key's state has changed.
+    _decided: watch::Sender<()>,
+}
+
+impl Keys {
+    fn held(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims `key` for a request.
+    pub fn claim(&self, key: &[u8]) -> Claim<'_> {
+        let mut held = self.held();
+        match held.get(key) {
+            Some(Held::Durable(_)) => Claim::Durable,
+            Some(Held::InFlight(decided)) => Claim::Wait(decided.clone()),
+            None => {
+                let (decided, wait) = watch::channel(());
+                held.insert(key.to_vec(), Held::InFlight(wait));
+                Claim::New(Claimed { keys: self, key: key.to_vec(), _decided: decided })
+            }
+        }
+    }
+
+    /// Notes a key that was found in the journal behind the ledger's position.
+    pub fn recovered(&self, key: Vec<u8>, sequence: Sequence) {
+        self.held().insert(key, Held::Durable(sequence));
+    }
+
+    /// Forgets the keys of entries up to `through`: the ledger has them now.
+    pub fn committed(&self, through: Sequence) {
+        self.held().retain(|_, held| !matches!(held, Held::Durable(at) if *at <= through));
+    }
+}
+
+impl Claimed<'_> {
+    /// The request is in the journal as entry `sequence`.
+    pub fn keep(self, sequence: Sequence) {
+        self.keys.held().insert(self.key.clone(), Held::Durable(sequence));
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        let mut held = self.keys.held();
+        if matches!(held.get(&self.key), Some(Held::InFlight(_))) {
+            held.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_claimed_by_one_request_at_a_time() {
+        let keys = Keys::default();
+        let Claim::New(first) = keys.claim(b"a") else { panic!("it is new") };
+        let Claim::Wait(mut wait) = keys.claim(b"a") else { panic!("it is claimed") };
+        drop(first);
+        assert!(wait.changed().await.is_err(), "the sender is gone");
+        let Claim::New(second) = keys.claim(b"a") else { panic!("it is free again") };
+        second.keep(Sequence(7));
+        assert!(matches!(keys.claim(b"a"), Claim::Durable));
+        keys.committed(Sequence(6));
+        assert!(matches!(keys.claim(b"a"), Claim::Durable));
+        keys.committed(Sequence(7));
+        assert!(matches!(keys.claim(b"a"), Claim::New(_)));
+    }
+}

@@ -1,0 +1,228 @@
+//! Accepting connections: bounded in number, and in how long they may say nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ServerError;
+
+/// How long requests that were begun may take to end when the server goes down.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long to wait after a connection could not be accepted, most likely for lack of files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Requests at the same time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// What one HTTP/2 stream, and one connection, may send before it is read. Bytes.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// How often a silent HTTP/2 connection is asked whether it lives.
+const PING: Duration = Duration::from_secs(60);
+/// The largest head of a request. Bytes.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// The bytes that tell HTTP/1 from HTTP/2.
+const PREFACE_BYTES: usize = 24;
+
+/// Open listeners.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Listeners {
+    /// Accepts no more, and waits for requests that were begun.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "connections are cut off");
+        }
+    }
+}
+
+/// Listens on `addresses` and answers by `router`. Returns the addresses with their real ports.
+pub(crate) async fn start(
+    addresses: &[SocketAddr],
+    router: Router,
+    connections_max: usize,
+    idle: Duration,
+) -> Result<(Vec<SocketAddr>, Listeners), ServerError> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        let cannot = |cause| ServerError::Listen { address: *address, cause };
+        let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        bound.push((listener.local_addr().map_err(cannot)?, listener));
+    }
+    let listeners = Listeners { stop: CancellationToken::new(), tasks: TaskTracker::new() };
+    let room = Arc::new(Semaphore::new(connections_max));
+    let mut real = Vec::new();
+    for (address, listener) in bound {
+        real.push(address);
+        let accept = Accept {
+            room: Arc::clone(&room),
+            router: router.clone(),
+            idle,
+            stop: listeners.stop.clone(),
+            tasks: listeners.tasks.clone(),
+        };
+        listeners.tasks.spawn(accept.run(listener));
+    }
+    Ok((real, listeners))
+}
+
+/// What accepts on one listener.
+struct Accept {
+    room: Arc<Semaphore>,
+    router: Router,
+    idle: Duration,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Accept {
+    async fn run(self, listener: TcpListener) {
+        loop {
+            // Room comes first: a connection that is not accepted costs nothing here.
+            let room = tokio::select! {
+                () = self.stop.cancelled() => return,
+                room = Arc::clone(&self.room).acquire_owned() => room,
+            };
+            let Ok(room) = room else { return };
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let connection = self.connection(stream);
+                    self.tasks.spawn(async move {
+                        connection.await;
+                        drop(room);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves one connection to its end.
+    fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + use<> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.idle)
+            .max_buf_size(HEAD_BYTES_MAX);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .max_concurrent_streams(STREAMS_MAX)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+        let (stop, idle) = (self.stop.clone(), self.idle);
+        let service = TowerToHyperService::new(self.router.clone());
+        async move {
+            // Small answers are not held back for more to come.
+            let _ = stream.set_nodelay(true);
+            let io = TokioIo::new(Greeted::new(stream, idle));
+            let connection = builder.serve_connection(io, service);
+            tokio::pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = served {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        }
+    }
+}
+
+/// A connection whose first bytes must come in time: before them it is not known which protocol's
+/// own timeouts apply.
+#[derive(Debug)]
+struct Greeted<S> {
+    stream: S,
+    missing: usize,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl<S> Greeted<S> {
+    fn new(stream: S, patience: Duration) -> Self {
+        let patience = Box::pin(tokio::time::sleep(patience));
+        Self { stream, missing: PREFACE_BYTES, patience }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.missing == 0 {
+            return read;
+        }
+        let came = buffer.filled().len() - before;
+        self.missing = self.missing.saturating_sub(came);
+        if read.is_pending() && self.patience.as_mut().poll(context).is_ready() {
+            let said = "the client has said nothing";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, said)));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+}

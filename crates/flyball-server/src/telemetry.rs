@@ -1,0 +1,187 @@
+//! What the server says of itself: counters for `/metrics`, and structured logs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flyball_budget::alert::Change;
+use flyball_budget::live::LiveError;
+use flyball_query::QueryError;
+use flyball_store::{Sequence, StoreError};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::entry::Content;
+use crate::evaluator::InstallError;
+use crate::intake::{Receipt, Refusal};
+
+/// What came in, as what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    content: &'static str,
+}
+
+/// What was not counted, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Dropped {
+    content: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Doing {
+    doing: &'static str,
+}
+
+/// Writes what happens to standard error from now on: as text on a terminal, else as JSON. What is
+/// written is chosen by `FLYBALL_LOG`, as in `FLYBALL_LOG=debug`. Calls after the first do nothing.
+pub fn log() {
+    use std::io::IsTerminal;
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::builder()
+        .with_env_var("FLYBALL_LOG")
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Another subscriber that is there already does as well.
+    let _ = if std::io::stderr().is_terminal() {
+        builder.try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
+}
+
+/// Counters of everything that happens, with a registry that renders them.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    requests: Family<Kind, Counter>,
+    events: Family<Kind, Counter>,
+    repeated: Family<Kind, Counter>,
+    refused: Family<Dropped, Counter>,
+    dropped: Family<Dropped, Counter>,
+    failures: Family<Doing, Counter>,
+    deltas: Counter,
+    committed: Gauge<u64, AtomicU64>,
+    alerts: Counter,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let mut this = Self {
+            registry: Registry::with_prefix("flyball"),
+            requests: Family::default(),
+            events: Family::default(),
+            repeated: Family::default(),
+            refused: Family::default(),
+            dropped: Family::default(),
+            failures: Family::default(),
+            deltas: Counter::default(),
+            committed: Gauge::default(),
+            alerts: Counter::default(),
+        };
+        let r = &mut this.registry;
+        r.register("ingest_requests", "Requests taken in and durable", this.requests.clone());
+        r.register("ingest_events", "Events taken in and durable", this.events.clone());
+        let repeated = "Requests left out because they were taken in before";
+        r.register("ingest_repeated", repeated, this.repeated.clone());
+        let refused = "Requests refused as a whole, by reason";
+        r.register("ingest_refused_requests", refused, this.refused.clone());
+        r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
+        r.register("failures", "What the server could not do, to be tried again", this.failures.clone());
+        r.register("ledger_slots_written", "Slots that commits added to", this.deltas.clone());
+        let position = "The last journal entry that the ledger counts";
+        r.register("ledger_position", position, this.committed.clone());
+        r.register("alert_changes", "Alert rules that began or ceased to fire", this.alerts.clone());
+        this
+    }
+}
+
+impl Telemetry {
+    /// The counters as OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+
+    pub(crate) fn took_in(&self, content: Content, outcome: &Result<Receipt, Refusal>) {
+        let content = content.name();
+        match outcome {
+            Ok(receipt) => {
+                let kind = Kind { content };
+                if receipt.repeated {
+                    self.repeated.get_or_create(&kind).inc();
+                } else {
+                    self.requests.get_or_create(&kind).inc();
+                    self.events.get_or_create(&kind).inc_by(receipt.events);
+                }
+                for (reason, rejected) in receipt.rejects.iter() {
+                    self.dropped.get_or_create(&Dropped { content, reason }).inc_by(rejected.count);
+                }
+            }
+            Err(refusal) => {
+                let reason = refusal.name();
+                self.refused.get_or_create(&Dropped { content, reason }).inc();
+                if let Refusal::Store(error) = refusal {
+                    self.store_failed("append", error);
+                }
+            }
+        }
+    }
+
+    /// A request that was refused before its body was looked at.
+    pub(crate) fn refused(&self, content: &'static str, reason: &'static str) {
+        self.refused.get_or_create(&Dropped { content, reason }).inc();
+    }
+
+    pub(crate) fn not_counted(&self, error: &QueryError) {
+        self.failures.get_or_create(&Doing { doing: "count" }).inc();
+        tracing::error!(%error, "a condition cannot be evaluated over the events that came");
+    }
+
+    pub(crate) fn unreadable(&self, entry: Sequence, error: &str) {
+        self.failures.get_or_create(&Doing { doing: "read" }).inc();
+        tracing::error!(entry = entry.0, error, "a journal entry cannot be read");
+    }
+
+    pub(crate) fn recovered(&self, entries: u64) {
+        tracing::info!(entries, "counted what the journal held behind the ledger");
+    }
+
+    pub(crate) fn store_failed(&self, doing: &'static str, error: &StoreError) {
+        self.failures.get_or_create(&Doing { doing }).inc();
+        tracing::error!(%error, doing, "the store does not work");
+    }
+
+    pub(crate) fn state_failed(&self, slo: &str, error: &LiveError<StoreError>) {
+        self.failures.get_or_create(&Doing { doing: "evaluate" }).inc();
+        tracing::error!(slo, %error, "an objective cannot be kept up to date");
+    }
+
+    pub(crate) fn install_failed(&self, error: &InstallError) {
+        self.failures.get_or_create(&Doing { doing: "install" }).inc();
+        tracing::error!(%error, "the definitions cannot be planned further");
+    }
+
+    pub(crate) fn committed(&self, through: Sequence, slots: usize) {
+        self.committed.set(through.0);
+        self.deltas.inc_by(slots as u64);
+    }
+
+    pub(crate) fn alert(&self, slo: &str, change: &Change) {
+        self.alerts.inc();
+        let (what, firing) = match change {
+            Change::Fired(firing) => ("fires", firing),
+            Change::Resolved(firing) => ("resolved", firing),
+        };
+        tracing::warn!(slo, rule = firing.rule, severity = ?firing.severity, "alert {what}");
+    }
+
+    /// Entries that the ledger counts.
+    pub fn position(&self) -> u64 {
+        self.committed.inner().load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,130 @@
+//! A server on a free port, under a clock that the test sets.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use flyball_catalog::Catalog;
+use flyball_model::{Duration, Timestamp};
+use flyball_server::{Clock, Config, Limits, Server, Settings};
+use flyball_spec::Source;
+use serde_json::Value;
+
+/// The moment at which tests begin.
+pub(crate) const NOON: &str = "2026-03-02T12:00:00Z";
+
+/// Requests of a shop that must be answered without a server error.
+pub(crate) const SHOP: &str = r#"
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: checkout}
+spec:
+  service: shop
+  indicator:
+    metadata: {name: answered}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: flyball, spec: {where: status < 500}}}
+        total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}
+  timeWindow: [{duration: 1h, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.9}]
+"#;
+
+/// A running server and the test's clock.
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) clock: TestClock,
+    client: reqwest::Client,
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug, Clone)]
+pub(crate) struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    pub(crate) fn at(text: &str) -> Self {
+        Self(Arc::new(AtomicI64::new(Timestamp::parse(text).unwrap().nanos())))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.nanos(), Ordering::SeqCst);
+    }
+}
+
+pub(crate) fn catalog(documents: &str) -> Arc<Catalog> {
+    let loaded = Catalog::load(&[Source::new("test.yaml", documents)]);
+    Arc::new(loaded.unwrap_or_else(|found| panic!("{found:?}")).0)
+}
+
+impl Running {
+    pub(crate) async fn start(data: &Path, documents: &str, clock: &TestClock) -> Self {
+        Self::with(data, documents, clock, Limits::default()).await
+    }
+
+    pub(crate) async fn with(
+        data: &Path,
+        documents: &str,
+        clock: &TestClock,
+        limits: Limits,
+    ) -> Self {
+        let reads = clock.clone();
+        let config = Config {
+            data: data.to_owned(),
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            catalog: catalog(documents),
+            limits,
+            settings: Settings::default(),
+            clock: Clock::new(move || reads.now()),
+        };
+        let server = Server::start(config).await.unwrap();
+        Self { server, clock: clock.clone(), client: reqwest::Client::new() }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.addresses()[0])
+    }
+
+    pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+        self.client.post(self.url(path)).body(body)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        let response = self.client.get(self.url(path)).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// The whole of the first objective of `slo`, as soon as `is_awaited`. Every question is
+    /// answered after what was acknowledged before it was taken up, so few are needed.
+    pub(crate) async fn budget(&self, slo: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
+        let mut ticks = self.server.ticks();
+        let look = async {
+            loop {
+                let (status, said) = self.get(&format!("/api/v1/slos/{slo}")).await;
+                assert_eq!(status, 200, "{said}");
+                let objective = said["objectives"][0].clone();
+                if is_awaited(&objective) {
+                    return objective;
+                }
+                let _ = ticks.changed().await;
+            }
+        };
+        let most = std::time::Duration::from_secs(30);
+        tokio::time::timeout(most, look).await.expect("what is awaited comes")
+    }
+}
+
+/// `count` events of the shop, one a second before `end`, of which every `bad_every`th failed.
+pub(crate) fn events(end: Timestamp, count: u32, bad_every: u32) -> String {
+    let line = |number: u32| {
+        let at = end.minus(Duration::from_seconds(count - number));
+        let status = if number % bad_every == 0 { 503 } else { 200 };
+        format!("{{\"time\":\"{at}\",\"service.name\":\"shop\",\"status\":{status}}}\n")
+    };
+    (0..count).map(line).collect()
+}

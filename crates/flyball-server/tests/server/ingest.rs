@@ -1,0 +1,72 @@
+//! What is taken in, and what is refused.
+
+use flyball_model::Duration;
+use serde_json::json;
+
+use crate::harness::{NOON, Running, SHOP, TestClock, events};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_in_the_budget_after_their_slot_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    clock.advance(Duration::from_minutes(10));
+    let body = events(clock.now(), 100, 10);
+    let answer = running.post("/api/v1/events", body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let said: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(said, json!({"events": 100, "repeated": false, "rejected": []}));
+
+    clock.advance(Duration::from_seconds(20));
+    let whole = running.budget("checkout", |said| said["budget"]["valid"] == 100).await;
+    assert_eq!(whole["budget"]["bad"], 10);
+    assert_eq!(whole["status"], "met");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_a_key_counts_once_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let body = events(clock.now(), 10, 5);
+    for round in 0..3 {
+        let running = Running::start(directory.path(), SHOP, &clock).await;
+        for attempt in 0..2 {
+            let request = running.post("/api/v1/events", body.clone());
+            let answer = request.header("Idempotency-Key", "one").send().await.unwrap();
+            let said: serde_json::Value = answer.json().await.unwrap();
+            assert_eq!(said["repeated"], round + attempt > 0, "{said}");
+        }
+        let newest = running.budget("checkout", |said| said["newest"]["valid"] != 0).await;
+        assert!(newest["budget"]["valid"].as_u64().unwrap() <= 10);
+        running.server.stop().await;
+        clock.advance(Duration::from_seconds(1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_counted_is_told_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let old = clock.now().minus(Duration::from_days(2));
+    let ahead = clock.now().plus(Duration::from_hours(1));
+    let mut body = events(clock.now(), 2, 5);
+    body += &events(old, 1, 5);
+    body += &events(ahead, 1, 5);
+    body += "no json\n";
+    let said: serde_json::Value =
+        running.post("/api/v1/events", body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(said["events"], 2);
+    let reasons: Vec<_> = said["rejected"].as_array().unwrap().iter().collect();
+    assert_eq!(reasons.len(), 3, "{said}");
+    assert!(reasons.iter().any(|r| r["reason"] == "in the future" && r["count"] == 1));
+    assert!(reasons.iter().any(|r| r["examples"][0]["line"] == 5), "{said}");
+
+    let answer = running.post("/api/v1/events", "nonsense").send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let said: serde_json::Value = answer.json().await.unwrap();
+    assert!(said["detail"].as_str().unwrap().contains("line 1"), "{said}");
+    running.server.stop().await;
+}

@@ -1,0 +1,5 @@
+//! The server over real sockets: what is acknowledged, what is counted, what is refused.
+
+mod harness;
+mod ingest;
+mod restart;

@@ -1,0 +1,43 @@
+//! What a restart keeps.
+
+use flyball_model::Duration;
+
+use crate::harness::{NOON, Running, SHOP, TestClock, catalog, events};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_go_on_where_they_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let first = Running::start(directory.path(), SHOP, &clock).await;
+    clock.advance(Duration::from_minutes(5));
+    first.post("/api/v1/events", events(clock.now(), 60, 6)).send().await.unwrap();
+    clock.advance(Duration::from_minutes(1));
+    let before = first.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+    first.server.stop().await;
+    let second = Running::start(directory.path(), SHOP, &clock).await;
+    let after = second.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+    assert_eq!(before, after);
+    second.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_target_keeps_the_counts_and_another_condition_begins_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    clock.advance(Duration::from_minutes(5));
+    running.post("/api/v1/events", events(clock.now(), 60, 6)).send().await.unwrap();
+    clock.advance(Duration::from_minutes(1));
+    running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+
+    let stricter = SHOP.replace("target: 0.9", "target: 0.99");
+    running.server.install(catalog(&stricter)).await.unwrap();
+    let kept = running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+    assert_eq!((&kept["status"], &kept["target"]), (&"missed".into(), &0.99.into()));
+
+    let other = SHOP.replace("status < 500", "status < 400");
+    running.server.install(catalog(&other)).await.unwrap();
+    let anew = running.budget("checkout", |said| said["budget"]["valid"] == 0).await;
+    assert_eq!(anew["status"], "no_data");
+    running.server.stop().await;
+}
