@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, NullBufferBuilder, RecordBatch, TimestampNanosecondArray};
 use arrow::buffer::ScalarBuffer;
@@ -67,6 +68,7 @@ pub struct ColumnId {
 /// [`abandon_row`](Self::abandon_row).
 #[derive(Debug)]
 pub struct BatchBuilder {
+    id: BuilderId,
     projection: Projection,
     mapping: Arc<Mapping>,
     time_rule: TimeRule,
@@ -80,6 +82,18 @@ pub struct BatchBuilder {
     rows: usize,
     names_over_limit: u64,
     offered: Offered,
+}
+
+/// Which builder it is, among all of this process: a codec that remembers columns tells by it whether
+/// they are still good. The default is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BuilderId(u64);
+
+impl BuilderId {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// One column with its name.
@@ -134,6 +148,7 @@ impl BatchBuilder {
         service: Option<String>,
     ) -> Self {
         Self {
+            id: BuilderId::next(),
             projection,
             mapping,
             time_rule,
@@ -153,6 +168,11 @@ impl BatchBuilder {
     /// not yet finished.
     pub fn set_service(&mut self, service: Option<String>) {
         self.service = service;
+    }
+
+    /// Which one it is.
+    pub(crate) fn id(&self) -> BuilderId {
+        self.id
     }
 
     /// What the source's key `name` (flattened with dots) means here. Ask once per key and keep

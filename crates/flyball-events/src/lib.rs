@@ -22,6 +22,7 @@ pub use codec::csv::{CsvCodec, CsvOptions};
 pub use codec::ndjson::NdjsonCodec;
 pub use codec::otlp::json::OtlpJsonCodec;
 pub use codec::otlp::protobuf::OtlpProtobufCodec;
+pub use codec::otlp::request::{OtlpCodec, OtlpEncoding, OtlpError, OtlpRequest, OtlpSignal};
 pub use codec::parquet::ParquetCodec;
 pub use codec::remote_write::{RemoteWrite, RemoteWriteVersion};
 pub use codec::{Decoded, LineCodec, StreamCodec};

@@ -76,7 +76,8 @@ impl Rejects {
     }
 }
 
-fn excerpt(text: &[u8]) -> String {
+/// The beginning of `text`, control characters escaped.
+pub(crate) fn excerpt(text: &[u8]) -> String {
     let cut = &text[..text.len().min(EXAMPLE_BYTES_MAX)];
     let mut out: String = String::from_utf8_lossy(cut)
         .chars()

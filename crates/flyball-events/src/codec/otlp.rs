@@ -1,6 +1,7 @@
 //! OpenTelemetry's own formats: traces and logs as its collectors and SDKs write them to files.
 //!
-//! Two encodings, JSON ([`json`]) and protobuf ([`protobuf`]), give the same [`Span`]s and
+//! Files ([`json`], [`protobuf`]) and requests ([`request`]) share everything but framing. The two
+//! encodings give the same [`Span`]s and
 //! [`Log`]s, and this module makes rows of them, so that the encoding cannot change an answer.
 //!
 //! - A span is an event at its **start**: that is when the user asked. `duration_ms` is its length.
@@ -11,17 +12,20 @@
 //!
 //! Events and links of spans are left out, and so are metrics: they are no events.
 
+mod identity;
 pub(crate) mod json;
 pub(crate) mod protobuf;
+pub(crate) mod request;
 mod value;
 
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::batch::{BatchBuilder, Role};
+use crate::batch::{BatchBuilder, BuilderId, Role};
 use crate::codec::{Decoded, NO_TIME};
 use crate::read::BATCH_ROWS;
 use crate::time::TimeReader;
+use identity::Identity;
 pub(crate) use value::Any;
 
 /// The reason for metrics.
@@ -49,13 +53,37 @@ pub(crate) struct Origin<'a> {
     pub(crate) scope_version: std::borrow::Cow<'a, str>,
 }
 
-/// A span; times in nanoseconds since the epoch, 0 for none; ids in lower-case hexadecimal.
+/// The id of a trace or a span.
+#[derive(Debug)]
+pub(crate) enum Id<'a> {
+    /// As it is; zeros are none.
+    Bytes(&'a [u8]),
+    /// In hexadecimal, unless its source wrote something else; empty when there is none.
+    Text(String),
+}
+
+impl Default for Id<'_> {
+    fn default() -> Self {
+        Self::Bytes(&[])
+    }
+}
+
+impl Id<'_> {
+    fn is_none(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.iter().all(|byte| *byte == 0),
+            Self::Text(text) => text.is_empty(),
+        }
+    }
+}
+
+/// A span; times in nanoseconds since the epoch, 0 for none.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_field_names, reason = "the protocol's own names")]
 pub(crate) struct Span<'a> {
-    pub(crate) trace_id: String,
-    pub(crate) span_id: String,
-    pub(crate) parent_span_id: String,
+    pub(crate) trace_id: Id<'a>,
+    pub(crate) span_id: Id<'a>,
+    pub(crate) parent_span_id: Id<'a>,
     pub(crate) name: std::borrow::Cow<'a, str>,
     pub(crate) kind: i64,
     pub(crate) start: u64,
@@ -74,8 +102,8 @@ pub(crate) struct Log<'a> {
     pub(crate) severity_text: std::borrow::Cow<'a, str>,
     pub(crate) body: Any<'a>,
     pub(crate) event_name: std::borrow::Cow<'a, str>,
-    pub(crate) trace_id: String,
-    pub(crate) span_id: String,
+    pub(crate) trace_id: Id<'a>,
+    pub(crate) span_id: Id<'a>,
     pub(crate) attributes: Vec<Attribute<'a>>,
 }
 
@@ -86,6 +114,8 @@ pub(crate) struct Memory {
     times: TimeReader,
     text: String,
     path: String,
+    /// The builder that `roles` are of.
+    builder: BuilderId,
 }
 
 /// Makes rows.
@@ -96,15 +126,32 @@ pub(crate) struct Rows<'a> {
     pub(crate) memory: &'a mut Memory,
     /// Whether the taker of batches wants no more.
     pub(crate) stopped: bool,
+    /// By what the spans are known as a request, where that is asked for.
+    pub(crate) identity: Option<Identity>,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    pub(crate) fn new(
+        batch: &'a mut BatchBuilder,
+        decoded: &'a mut Decoded,
+        flush: &'a mut dyn FnMut(&mut BatchBuilder) -> bool,
+        memory: &'a mut Memory,
+    ) -> Self {
+        if memory.builder != batch.id() {
+            *memory = Memory { builder: batch.id(), ..Memory::default() };
+        }
+        Self { batch, decoded, flush, memory, stopped: false, identity: None }
+    }
+
     /// Adds a span. `at` is the message or line, and the byte in it, where it stands.
     pub(crate) fn span(&mut self, span: &Span<'_>, origin: &Origin<'_>, at: (u64, Option<u64>)) {
+        if let Some(identity) = &mut self.identity {
+            identity.span(&span.trace_id, &span.span_id);
+        }
         self.time(span.start);
-        self.text("trace_id", &span.trace_id);
-        self.text("span_id", &span.span_id);
-        self.text("parent_span_id", &span.parent_span_id);
+        self.id("trace_id", &span.trace_id);
+        self.id("span_id", &span.span_id);
+        self.id("parent_span_id", &span.parent_span_id);
         self.text("span.name", &span.name);
         match span.kind {
             0 => {}
@@ -136,8 +183,8 @@ impl Rows<'_> {
             value => self.value("body", value),
         }
         self.text("event.name", &log.event_name);
-        self.text("trace_id", &log.trace_id);
-        self.text("span_id", &log.span_id);
+        self.id("trace_id", &log.trace_id);
+        self.id("span_id", &log.span_id);
         self.attributes(&log.attributes);
         self.end(origin, at, &log.event_name);
     }
@@ -172,6 +219,20 @@ impl Rows<'_> {
         if !text.is_empty() {
             let role = self.role(name);
             self.set_text(role, text);
+        }
+    }
+
+    fn id(&mut self, name: &str, id: &Id<'_>) {
+        match id {
+            Id::Text(text) => self.text(name, text),
+            _ if id.is_none() => {}
+            Id::Bytes(bytes) => {
+                let mut text = std::mem::take(&mut self.memory.text);
+                text.clear();
+                write_hex(bytes, &mut text);
+                self.text(name, &text);
+                self.memory.text = text;
+            }
         }
     }
 
@@ -290,15 +351,17 @@ const SPAN_KINDS: [&str; 6] =
     ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
 const STATUS_CODES: [&str; 3] = ["UNSET", "OK", "ERROR"];
 
-/// Appends `bytes` in lower-case hexadecimal; an id of zeros is none.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    if bytes.iter().all(|byte| *byte == 0) {
-        return String::new();
+/// Appends `bytes` in lower-case hexadecimal.
+pub(crate) fn write_hex(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for chunk in bytes.chunks(16) {
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(chunk) {
+            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        // Digits are ASCII.
+        out.push_str(str::from_utf8(&digits[..2 * chunk.len()]).unwrap_or_default());
     }
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -10,19 +10,27 @@ mod document;
 mod model;
 mod path;
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
+use serde::Deserialize;
+
+use super::request::OtlpSignal;
 use super::{METRICS, Memory, Origin, Rows};
 use crate::batch::BatchBuilder;
 use crate::codec::{Decoded, StreamCodec};
-use document::{Document, Documents};
-use model::Request;
+use document::{Document, Documents, NOT_AN_OBJECT};
+use model::{Part, Request};
 use path::path;
 
 const NOT_OTLP: &str = "no resourceSpans or resourceLogs: not OTLP traces or logs";
 const NOT_JSON: &str = "not JSON";
 const NOT_SHAPED: &str = "JSON that is not shaped as OTLP";
 const NOT_UTF8: &str = "not UTF-8";
+const OTHER_SIGNAL: &str = "records of another signal";
+
+/// Bytes of a body that are shown.
+const EXCERPT_BYTES: usize = 48;
 
 /// Decodes OTLP in JSON.
 #[derive(Debug, Default)]
@@ -38,7 +46,7 @@ impl StreamCodec for OtlpJsonCodec {
         decoded: &mut Decoded,
         flush: &mut dyn FnMut(&mut BatchBuilder) -> bool,
     ) -> io::Result<()> {
-        let mut rows = Rows { batch, decoded, flush, memory: &mut self.memory, stopped: false };
+        let mut rows = Rows::new(batch, decoded, flush, &mut self.memory);
         let mut documents = Documents::new(input);
         while !rows.stopped {
             let (lines, document) = documents.next()?;
@@ -55,30 +63,12 @@ impl StreamCodec for OtlpJsonCodec {
     }
 }
 
-/// Decodes one document that begins in line `first`.
+/// Decodes one document of a file that begins in line `first`.
 fn whole(bytes: &[u8], first: u64, rows: &mut Rows<'_>) {
-    let text = match simdutf8::compat::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let column = Some(error.valid_up_to() as u64 + 1);
-            return rows.reject(NOT_UTF8, (first, column), bytes);
-        }
-    };
-    let request: Request<'_> = match serde_json::from_str(text) {
+    let request: Request<'_> = match parse(bytes) {
         Ok(request) => request,
-        Err(error) => {
-            let (line, column) = (error.line().saturating_sub(1), error.column());
-            let place = (first + line as u64, Some(column as u64));
-            if !error.is_data() {
-                let shown = text.lines().nth(line).unwrap_or_default();
-                return rows.reject(NOT_JSON, place, shown.as_bytes());
-            }
-            // A document is mostly one long line: its beginning would not show the field.
-            let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-            let message = error.to_string();
-            let what = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
-            let shown = format!("{}: {what}", path(text, before + column));
-            return rows.reject(NOT_SHAPED, place, shown.as_bytes());
+        Err(Unread { reason, place: (line, column), shown }) => {
+            return rows.reject(reason, (first + line - 1, column), &shown);
         }
     };
     let at = (first, None);
@@ -88,21 +78,81 @@ fn whole(bytes: &[u8], first: u64, rows: &mut Rows<'_>) {
         return rows.reject(NOT_OTLP, at, bytes);
     }
     for part in request.parts() {
-        let (resource, scopes) = part.split();
-        let mut origin = Origin { resource, ..Origin::default() };
-        for scoped in scopes {
-            let scope = scoped.scope.unwrap_or_default();
-            (origin.scope_name, origin.scope_version) = (scope.name.0, scope.version.0);
-            origin.scope = scope.attributes.pairs();
-            for span in scoped.spans.0 {
-                rows.span(&span.into(), &origin, at);
-            }
-            for log in scoped.logs.0 {
-                rows.log(&log.into(), &origin, at);
-            }
-            if rows.stopped {
-                return;
-            }
+        part_rows(part, at, rows);
+    }
+}
+
+/// Decodes the body of a request.
+pub(super) fn request<'a>(
+    body: &'a [u8],
+    signal: OtlpSignal,
+    rows: &mut Rows<'_>,
+) -> Result<(), Unread<'a>> {
+    let unread = |reason| {
+        let shown = body[..body.len().min(EXCERPT_BYTES)].into();
+        Unread { reason, place: (1, None), shown }
+    };
+    // A parser of structs would also take an array of their fields.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(unread(NOT_AN_OBJECT));
+    }
+    let request: Request<'_> = parse(body)?;
+    let parts = request.only(signal).ok_or_else(|| unread(OTHER_SIGNAL))?;
+    for part in parts {
+        part_rows(part, (1, None), rows);
+    }
+    Ok(())
+}
+
+/// Why a document cannot be read.
+#[derive(Debug)]
+pub(super) struct Unread<'a> {
+    pub(super) reason: &'static str,
+    /// The line, from 1, and the byte in it where reading stopped.
+    pub(super) place: (u64, Option<u64>),
+    /// The text there, or the field and what is wrong with it.
+    pub(super) shown: Cow<'a, [u8]>,
+}
+
+/// Reads one document.
+pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread<'a>> {
+    let text = simdutf8::compat::from_utf8(bytes).map_err(|error| Unread {
+        reason: NOT_UTF8,
+        place: (1, Some(error.valid_up_to() as u64 + 1)),
+        shown: bytes.into(),
+    })?;
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line().saturating_sub(1), error.column());
+        let place = (1 + line as u64, Some(column as u64));
+        if !error.is_data() {
+            let shown = text.lines().nth(line).unwrap_or_default();
+            return Unread { reason: NOT_JSON, place, shown: shown.as_bytes().into() };
+        }
+        // A document is mostly one long line: its beginning would not show the field.
+        let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+        let message = error.to_string();
+        let what = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
+        let shown = format!("{}: {what}", path(text, before + column)).into_bytes();
+        Unread { reason: NOT_SHAPED, place, shown: shown.into() }
+    })
+}
+
+/// Makes rows of what one resource sent.
+fn part_rows(part: Part<'_>, at: (u64, Option<u64>), rows: &mut Rows<'_>) {
+    let (resource, scopes) = part.split();
+    let mut origin = Origin { resource, ..Origin::default() };
+    for scoped in scopes {
+        if rows.stopped {
+            return;
+        }
+        let scope = scoped.scope.unwrap_or_default();
+        (origin.scope_name, origin.scope_version) = (scope.name.0, scope.version.0);
+        origin.scope = scope.attributes.pairs();
+        for span in scoped.spans.0 {
+            rows.span(&span.into(), &origin, at);
+        }
+        for log in scoped.logs.0 {
+            rows.log(&log.into(), &origin, at);
         }
     }
 }

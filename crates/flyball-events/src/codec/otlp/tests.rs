@@ -41,7 +41,7 @@ fn value(batch: &RecordBatch, name: &str, row: usize) -> String {
 }
 
 /// All values by name, whatever the order of columns.
-fn table(batch: &RecordBatch) -> Vec<Vec<(String, String)>> {
+pub(super) fn table(batch: &RecordBatch) -> Vec<Vec<(String, String)>> {
     (0..batch.num_rows())
         .map(|row| {
             let schema = batch.schema();
@@ -57,10 +57,10 @@ fn table(batch: &RecordBatch) -> Vec<Vec<(String, String)>> {
         .collect()
 }
 
-const TRACES_JSON: &[u8] = include_bytes!("../../../tests/data/otlp/traces.otlp.json");
-const LOGS_JSON: &[u8] = include_bytes!("../../../tests/data/otlp/logs.otlp.json");
-const TRACES: &[u8] = include_bytes!("../../../tests/data/otlp/traces.pb");
-const LOGS: &[u8] = include_bytes!("../../../tests/data/otlp/logs.pb");
+pub(super) const TRACES_JSON: &[u8] = include_bytes!("../../../tests/data/otlp/traces.otlp.json");
+pub(super) const LOGS_JSON: &[u8] = include_bytes!("../../../tests/data/otlp/logs.otlp.json");
+pub(super) const TRACES: &[u8] = include_bytes!("../../../tests/data/otlp/traces.pb");
+pub(super) const LOGS: &[u8] = include_bytes!("../../../tests/data/otlp/logs.pb");
 const LOGS_BIG_ENDIAN: &[u8] = include_bytes!("../../../tests/data/otlp/logs.be.pb");
 const LOGS_VARINT: &[u8] = include_bytes!("../../../tests/data/otlp/logs.varint.pb");
 
@@ -288,7 +288,7 @@ fn deep_nesting_and_large_lengths_are_refused_without_being_followed() {
 }
 
 /// `bytes` with their length before them.
-fn length(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn length(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut len = bytes.len();
     while len > 127 {

@@ -7,7 +7,7 @@ use super::NOT_JSON;
 
 const TOO_LONG: &str = "a document longer than 32 MiB";
 const UNFINISHED: &str = "the input ends inside a document";
-const NOT_AN_OBJECT: &str = "not a JSON object";
+pub(super) const NOT_AN_OBJECT: &str = "not a JSON object";
 const TOO_DEEP: &str = "nested deeper than 128 levels";
 
 /// Brackets that may be open at once: as many as the parser itself allows.

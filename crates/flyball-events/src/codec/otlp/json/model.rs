@@ -7,8 +7,9 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::super::request::OtlpSignal;
 use super::super::value::from_base64;
-use super::super::{Any, Attribute, Log, Span, hex};
+use super::super::{Any, Attribute, Id, Log, Span, write_hex};
 
 /// A request, or the data of a file: `ExportTraceServiceRequest`, `TracesData` and their like.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +30,18 @@ impl<'a> Request<'a> {
 
     pub(super) fn is_known(&self) -> bool {
         self.spans.is_some() || self.logs.is_some()
+    }
+
+    /// What there is of `signal`; `None` when there is something of another.
+    pub(super) fn only(self, signal: OtlpSignal) -> Option<Vec<Part<'a>>> {
+        let (wanted, other) = match signal {
+            OtlpSignal::Traces => (self.spans, self.logs),
+            OtlpSignal::Logs => (self.logs, self.spans),
+        };
+        if other.is_some() || self.metrics.is_some() {
+            return None;
+        }
+        Some(wanted.unwrap_or_default().0)
     }
 
     pub(super) fn parts(self) -> impl Iterator<Item = Part<'a>> {
@@ -92,11 +105,11 @@ pub(super) struct Scope<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct SpanShape<'a> {
     #[serde(alias = "trace_id")]
-    trace_id: Id,
+    trace_id: Hex,
     #[serde(alias = "span_id")]
-    span_id: Id,
+    span_id: Hex,
     #[serde(alias = "parent_span_id")]
-    parent_span_id: Id,
+    parent_span_id: Hex,
     #[serde(borrow)]
     name: Text<'a>,
     kind: Number<i64>,
@@ -122,9 +135,9 @@ impl<'a> From<SpanShape<'a>> for Span<'a> {
     fn from(shape: SpanShape<'a>) -> Self {
         let status = shape.status.unwrap_or_default();
         Self {
-            trace_id: shape.trace_id.0,
-            span_id: shape.span_id.0,
-            parent_span_id: shape.parent_span_id.0,
+            trace_id: Id::Text(shape.trace_id.0),
+            span_id: Id::Text(shape.span_id.0),
+            parent_span_id: Id::Text(shape.parent_span_id.0),
             name: shape.name.0,
             kind: shape.kind.0,
             start: shape.start_time_unix_nano.0,
@@ -152,9 +165,9 @@ pub(super) struct LogShape<'a> {
     #[serde(borrow, alias = "event_name")]
     event_name: Text<'a>,
     #[serde(alias = "trace_id")]
-    trace_id: Id,
+    trace_id: Hex,
     #[serde(alias = "span_id")]
-    span_id: Id,
+    span_id: Hex,
     #[serde(borrow)]
     attributes: List<KeyValue<'a>>,
 }
@@ -168,8 +181,8 @@ impl<'a> From<LogShape<'a>> for Log<'a> {
             severity_text: shape.severity_text.0,
             body: shape.body.unwrap_or_default(),
             event_name: shape.event_name.0,
-            trace_id: shape.trace_id.0,
-            span_id: shape.span_id.0,
+            trace_id: Id::Text(shape.trace_id.0),
+            span_id: Id::Text(shape.span_id.0),
             attributes: shape.attributes.pairs(),
         }
     }
@@ -258,9 +271,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// An id in lower-case hexadecimal; empty when it is missing or all zeros.
 #[derive(Debug, Default)]
-struct Id(String);
+struct Hex(String);
 
-impl<'de> Deserialize<'de> for Id {
+impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Text(text) = Text::deserialize(deserializer)?;
         let digits = text.as_bytes();
@@ -271,8 +284,15 @@ impl<'de> Deserialize<'de> for Id {
             return Ok(Self(text.to_ascii_lowercase()));
         }
         // Plain protobuf JSON writes bytes in base64.
-        let bytes = from_base64(&text).filter(|bytes| matches!(bytes.len(), 8 | 16));
-        Ok(Self(bytes.map_or_else(|| text.into_owned(), |bytes| hex(&bytes))))
+        match from_base64(&text).filter(|bytes| matches!(bytes.len(), 8 | 16)) {
+            Some(bytes) if bytes.iter().all(|byte| *byte == 0) => Ok(Self::default()),
+            Some(bytes) => {
+                let mut hex = String::with_capacity(2 * bytes.len());
+                write_hex(&bytes, &mut hex);
+                Ok(Self(hex))
+            }
+            None => Ok(Self(text.into_owned())),
+        }
     }
 }
 
