@@ -15,29 +15,29 @@ use crate::entry::{Compression, Content, Header};
 
 /// Which attributes are read, and since which change of what is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Goes up with every change.
-    pub version: u64,
+    pub(crate) version: u64,
     /// The attributes.
-    pub projection: Projection,
+    pub(crate) projection: Projection,
 }
 
 /// What a body holds.
 #[derive(Debug)]
-pub struct Body {
+pub(crate) struct Body {
     /// Its events.
-    pub batches: Vec<RecordBatch>,
+    pub(crate) batches: Vec<RecordBatch>,
     /// How many they are, and what could not be read.
-    pub decoded: Decoded,
+    pub(crate) decoded: Decoded,
     /// What tells the request from others by its content, where its protocol allows that.
-    pub identity: Option<[u8; 16]>,
+    pub(crate) identity: Option<[u8; 16]>,
     /// The version of the [`Reading`] it was read with.
-    pub version: u64,
+    pub(crate) version: u64,
 }
 
 /// A body that cannot be used at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// More than is allowed after decompression.
     #[error(
         "the body is larger than {max} bytes when it is decompressed; hint: send smaller batches"
@@ -56,7 +56,7 @@ pub enum BodyError {
 
 /// Decodes bodies; one a thread, because codecs learn from what they have seen.
 #[derive(Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     reading: Arc<Reading>,
     decompressed_bytes_max: usize,
     batch: BatchBuilder,
@@ -66,7 +66,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// A decoder that reads what `reading` says.
-    pub fn new(reading: Arc<Reading>, decompressed_bytes_max: usize) -> Self {
+    pub(crate) fn new(reading: Arc<Reading>, decompressed_bytes_max: usize) -> Self {
         let batch = BatchBuilder::new(
             reading.projection.clone(),
             Arc::new(Mapping::default()),
@@ -83,7 +83,7 @@ impl Decoder {
     }
 
     /// Reads what `reading` says from now on.
-    pub fn read(&mut self, reading: &Arc<Reading>) {
+    pub(crate) fn read(&mut self, reading: &Arc<Reading>) {
         if self.reading.version != reading.version {
             *self = Self::new(Arc::clone(reading), self.decompressed_bytes_max);
         }
@@ -94,7 +94,7 @@ impl Decoder {
     /// # Errors
     ///
     /// [`BodyError`]; the decoder can be used again.
-    pub fn decode(&mut self, header: &Header, body: &[u8]) -> Result<Body, BodyError> {
+    pub(crate) fn decode(&mut self, header: &Header, body: &[u8]) -> Result<Body, BodyError> {
         let bytes = expand(header.compression, body, self.decompressed_bytes_max)?;
         self.batch.set_service(header.service.clone());
         let mut decoded = Decoded::default();
@@ -160,7 +160,7 @@ fn chunks(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 ///
 /// [`BodyError::TooLarge`] as soon as there would be more; [`BodyError::Compression`] for a body
 /// that is damaged or cut off.
-pub fn expand(
+pub(crate) fn expand(
     compression: Compression,
     body: &[u8],
     max: usize,

@@ -13,7 +13,7 @@ const PREFIX_BYTES: usize = 5;
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Content {
+pub(crate) enum Content {
     /// One JSON object a line.
     Ndjson,
     /// `ExportTraceServiceRequest` in protobuf.
@@ -28,7 +28,7 @@ pub enum Content {
 
 impl Content {
     /// The name as it is written in journals and metrics.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
             Self::OtlpTracesProtobuf => "otlp-traces-protobuf",
@@ -42,7 +42,7 @@ impl Content {
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Compression {
+pub(crate) enum Compression {
     /// Not at all.
     #[default]
     None,
@@ -54,18 +54,18 @@ pub enum Compression {
 
 /// What is known of a body beside its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// What it is.
-    pub content: Content,
+    pub(crate) content: Content,
     /// How it is compressed.
     #[serde(default, skip_serializing_if = "is_none")]
-    pub compression: Compression,
+    pub(crate) compression: Compression,
     /// The service of events that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// The idempotency key that it is counted once under, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 fn is_none(compression: &Compression) -> bool {
@@ -74,7 +74,7 @@ fn is_none(compression: &Compression) -> bool {
 
 /// A journal entry that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EntryError {
+pub(crate) enum EntryError {
     /// Written by a later version of this program.
     #[error("the entry has the unknown version {0}; hint: open the directory with a newer flyball")]
     Version(u8),
@@ -84,7 +84,7 @@ pub enum EntryError {
 }
 
 /// The bytes of an entry.
-pub fn encode(header: &Header, body: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(header: &Header, body: &[u8]) -> Vec<u8> {
     let json = serde_json::to_vec(header).unwrap_or_default();
     let mut entry = Vec::with_capacity(PREFIX_BYTES + json.len() + body.len());
     entry.push(VERSION);
@@ -100,7 +100,7 @@ pub fn encode(header: &Header, body: &[u8]) -> Vec<u8> {
 /// # Errors
 ///
 /// [`EntryError`] for bytes that [`encode`] did not write.
-pub fn decode(entry: Vec<u8>) -> Result<(Header, Bytes), EntryError> {
+pub(crate) fn decode(entry: Vec<u8>) -> Result<(Header, Bytes), EntryError> {
     let cut = || EntryError::Header("the entry is too short".to_owned());
     let [version, length @ ..] = entry.first_chunk::<PREFIX_BYTES>().ok_or_else(cut)?;
     if *version != VERSION {

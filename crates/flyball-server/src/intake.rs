@@ -23,9 +23,9 @@ use crate::pool::{GivenUp, Pool};
 use crate::telemetry::Telemetry;
 
 /// The reason for events that are older than late events may be.
-pub const TOO_LATE: &str = "older than late events may be";
+pub(crate) const TOO_LATE: &str = "older than late events may be";
 /// The reason for events that lie ahead of the clock.
-pub const IN_FUTURE: &str = "in the future";
+pub(crate) const IN_FUTURE: &str = "in the future";
 
 /// How many times its size a body may take in memory while it is worked on: its columns, and the
 /// copy that is written.
@@ -35,33 +35,33 @@ const WORKING_BYTES_MIN: usize = 64 << 10;
 
 /// A request, not yet looked into.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// What its body is.
-    pub content: Content,
+    pub(crate) content: Content,
     /// How that is compressed.
-    pub compression: Compression,
+    pub(crate) compression: Compression,
     /// The service of events that name none.
-    pub service: Option<String>,
+    pub(crate) service: Option<String>,
     /// The client's idempotency key.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// The body as it was sent.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// What became of a request that was taken in. It is durable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// Events that count.
-    pub events: u64,
+    pub(crate) events: u64,
     /// Records that do not, by reason.
-    pub rejects: Rejects,
+    pub(crate) rejects: Rejects,
     /// Whether a request with the same key or content was taken in before, and this one is left out.
-    pub repeated: bool,
+    pub(crate) repeated: bool,
 }
 
 /// Why a request was not taken in: nothing of it is counted.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Too much is being worked on.
     #[error("too many requests are being worked on; hint: send it again after a moment")]
     Busy,
@@ -78,9 +78,9 @@ pub enum Refusal {
 
 impl Refusal {
     /// The reason in one word, for counters.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Busy | Self::Store(StoreError::Busy) => "busy",
+            Self::Busy | Self::Store(StoreError::Busy { .. }) => "busy",
             Self::Body(BodyError::TooLarge { .. }) | Self::Store(StoreError::TooLarge { .. }) => {
                 "too large"
             }
@@ -92,7 +92,7 @@ impl Refusal {
     }
 
     /// Whether the same request may be taken in when it is sent again.
-    pub const fn is_temporary(&self) -> bool {
+    pub(crate) const fn is_temporary(&self) -> bool {
         match self {
             Self::Body(_) | Self::Store(StoreError::TooLarge { .. }) => false,
             Self::Busy | Self::Store(_) | Self::GivenUp => true,
@@ -108,7 +108,7 @@ impl From<GivenUp> for Refusal {
 
 /// The door through which everything comes in.
 #[derive(Debug)]
-pub struct Intake {
+pub(crate) struct Intake {
     journal: Arc<Journal>,
     keys: Arc<Keys>,
     known: Mutex<LedgerReader>,
@@ -157,7 +157,7 @@ impl Intake {
     }
 
     /// The bounds on what comes in.
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
@@ -168,7 +168,7 @@ impl Intake {
     /// # Errors
     ///
     /// [`Refusal`]; nothing of it counts then.
-    pub async fn accept(self: &Arc<Self>, offer: Offer) -> Result<Receipt, Refusal> {
+    pub(crate) async fn accept(self: &Arc<Self>, offer: Offer) -> Result<Receipt, Refusal> {
         let content = offer.content;
         let this = Arc::clone(self);
         let done = tokio::spawn(async move { this.take_in(offer).await }).await;
@@ -273,7 +273,7 @@ fn key_of(content: Content, given: Option<&str>, identity: Option<[u8; 16]>) -> 
 }
 
 /// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

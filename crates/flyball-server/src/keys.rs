@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// The keys between intake and ledger. Their number is bounded by what may wait to be counted.
 #[derive(Debug, Default)]
-pub struct Keys {
+pub(crate) struct Keys {
     held: Mutex<HashMap<Vec<u8>, Held>>,
 }
 
@@ -25,7 +25,7 @@ enum Held {
 
 /// What is known of a key.
 #[derive(Debug)]
-pub enum Claim<'a> {
+pub(crate) enum Claim<'a> {
     /// It is new, and the caller's until the claim is dropped or kept.
     New(Claimed<'a>),
     /// It is in the journal.
@@ -36,7 +36,7 @@ pub enum Claim<'a> {
 
 /// A key that a request is being taken in under. Dropped, it is free again.
 #[derive(Debug)]
-pub struct Claimed<'a> {
+pub(crate) struct Claimed<'a> {
     keys: &'a Keys,
     key: Vec<u8>,
     /// Told by being dropped, after the key's state has changed.
@@ -49,7 +49,7 @@ impl Keys {
     }
 
     /// Claims `key` for a request.
-    pub fn claim(&self, key: &[u8]) -> Claim<'_> {
+    pub(crate) fn claim(&self, key: &[u8]) -> Claim<'_> {
         let mut held = self.held();
         match held.get(key) {
             Some(Held::Durable(_)) => Claim::Durable,
@@ -63,19 +63,19 @@ impl Keys {
     }
 
     /// Notes a key that was found in the journal behind the ledger's position.
-    pub fn recovered(&self, key: Vec<u8>, sequence: Sequence) {
+    pub(crate) fn recovered(&self, key: Vec<u8>, sequence: Sequence) {
         self.held().insert(key, Held::Durable(sequence));
     }
 
     /// Forgets the keys of entries up to `through`: the ledger has them now.
-    pub fn committed(&self, through: Sequence) {
+    pub(crate) fn committed(&self, through: Sequence) {
         self.held().retain(|_, held| !matches!(held, Held::Durable(at) if *at <= through));
     }
 }
 
 impl Claimed<'_> {
     /// The request is in the journal as entry `sequence`.
-    pub fn keep(self, sequence: Sequence) {
+    pub(crate) fn keep(self, sequence: Sequence) {
         self.keys.held().insert(self.key.clone(), Held::Durable(sequence));
     }
 }

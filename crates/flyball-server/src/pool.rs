@@ -11,14 +11,14 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// A few threads, each with a state of its own.
 #[derive(Debug)]
-pub struct Pool<S> {
+pub(crate) struct Pool<S> {
     jobs: Sender<Job<S>>,
 }
 
 /// The work was not done: it panicked, or the pool is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the work was given up")]
-pub struct GivenUp;
+pub(crate) struct GivenUp;
 
 impl<S: 'static> Pool<S> {
     /// A pool of `threads` threads, whose states `new` makes. The threads end with the pool.
@@ -26,7 +26,7 @@ impl<S: 'static> Pool<S> {
     /// # Errors
     ///
     /// What the system answers when a thread cannot be started.
-    pub fn new(
+    pub(crate) fn new(
         name: &str,
         threads: usize,
         new: impl Fn() -> S + Send + Sync + 'static,
@@ -48,7 +48,7 @@ impl<S: 'static> Pool<S> {
     /// # Errors
     ///
     /// [`GivenUp`] when it panicked.
-    pub async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, GivenUp> {

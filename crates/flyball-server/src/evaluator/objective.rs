@@ -165,7 +165,8 @@ impl Evaluator {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 telemetry.store_failed("read", &error);
-                states(watched).for_each(|(_, state)| state.stale = true);
+                let objectives = watched.iter_mut().flat_map(|watched| &mut watched.objectives);
+                objectives.flat_map(Objective::states).for_each(|(_, state)| state.stale = true);
                 return;
             }
         };
@@ -219,16 +220,17 @@ impl Evaluator {
         let mut is_ended = false;
         for watched in watched.iter_mut() {
             let mut changes = Vec::new();
-            for (plan, state) in watched.states() {
+            let Watched { slo, objectives, .. } = watched;
+            for (plan, state) in objectives.iter_mut().flat_map(Objective::states) {
                 let history = SliceHistory { snapshot: &snapshot, slice: state.slice };
                 let moved = state.advance(plan, to, &history, &mut changes);
                 if let Err(error) = moved {
                     is_ended |= matches!(error, LiveError::PlanEnded { .. });
-                    telemetry.state_failed(&watched.slo.name, &error);
+                    telemetry.state_failed(&slo.name, &error);
                 }
             }
             if !changes.is_empty() {
-                all.push((watched.slo.name.clone(), changes));
+                all.push((slo.name.clone(), changes));
             }
         }
         drop(snapshot);
@@ -271,19 +273,13 @@ impl State {
     }
 }
 
-impl Watched {
-    /// Every state with its objective's plan.
-    pub(super) fn states(&mut self) -> impl Iterator<Item = (&Plan, &mut State)> {
-        self.objectives.iter_mut().flat_map(|objective| {
-            let Objective { plan, total, slices, .. } = objective;
-            let plan: &Plan = plan;
-            std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
-        })
+impl Objective {
+    /// Every state with the plan.
+    fn states(&mut self) -> impl Iterator<Item = (&Plan, &mut State)> {
+        let Self { plan, total, slices, .. } = self;
+        let plan: &Plan = plan;
+        std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
     }
-}
-
-fn states(watched: &mut [Watched]) -> impl Iterator<Item = (&Plan, &mut State)> {
-    watched.iter_mut().flat_map(Watched::states)
 }
 
 /// The plans of an SLO's objectives.
