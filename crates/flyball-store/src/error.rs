@@ -157,6 +157,17 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A value in the ledger is not what was written.
+    #[error(
+        "the value under `{key}` in {path} is damaged: the checksum does not fit; restore the file \
+         from a copy", path = path.display()
+    )]
+    DamagedValue {
+        /// The ledger's file.
+        path: PathBuf,
+        /// The value's key, with bytes that cannot be shown escaped.
+        key: String,
+    },
     /// A commit does not go on where the ledger stands. Its entries were counted already, or some
     /// before them were not.
     #[error(
@@ -177,14 +188,14 @@ pub enum StoreError {
         /// The key, with bytes that cannot be shown escaped.
         key: String,
     },
-    /// An idempotency key is longer than the ledger takes.
-    #[error(
-        "an idempotency key of {bytes} bytes is more than the {most} that are kept; send a shorter one"
-    )]
-    KeyTooLong {
-        /// The length of the key.
+    /// Something is longer than what is kept of its kind.
+    #[error("{what} of {bytes} bytes is more than the {most} that are kept; use a shorter one")]
+    TooLong {
+        /// What it is, with its article.
+        what: &'static str,
+        /// Its length.
         bytes: usize,
-        /// The most a key may have.
+        /// The most it may have.
         most: usize,
     },
     /// A slot would count more events than 64 bits can tell.
@@ -222,6 +233,11 @@ impl StoreError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io { doing, path, cause: Arc::new(cause) }
+    }
+
+    /// Refuses what has more bytes than are kept of its kind.
+    pub(crate) fn check_length(what: &'static str, bytes: usize, most: usize) -> Result<(), Self> {
+        if bytes > most { Err(Self::TooLong { what, bytes, most }) } else { Ok(()) }
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> Self {

@@ -15,6 +15,7 @@
 mod chunk;
 mod schema;
 mod snapshot;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::{Sequence, StoreError};
 use chunk::ChunkKey;
 
 pub use snapshot::{Checked, KeyUse, LedgerReader, LedgerSnapshot};
+pub use values::{KeptValue, VALUE_BYTES_MAX, VALUE_KEY_BYTES_MAX};
 
 /// The ledger's file in the data directory.
 const FILE: &str = "ledger.sqlite";
@@ -115,6 +117,9 @@ pub struct Key {
 }
 
 /// What a stretch of journal entries adds to the ledger.
+///
+/// One without entries (`through` is `after`) is possible, and then not refused when it is given
+/// twice: leave its `deltas` empty, unless they are of entries that the position does not stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
     /// The position that the entries follow; the ledger must stand there.
@@ -125,6 +130,10 @@ pub struct Commit {
     pub deltas: Vec<Delta>,
     /// The keys that they came with, none of which was used before.
     pub keys: Vec<Key>,
+    /// Opaque values to keep under their keys, or to forget (`None`; forgetting what is not there
+    /// is nothing). At most [`VALUE_KEY_BYTES_MAX`] and [`VALUE_BYTES_MAX`] bytes; the last word on
+    /// a key counts. Read by [`LedgerSnapshot::value`] and [`LedgerSnapshot::values`].
+    pub values: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// The open ledger.
@@ -287,13 +296,14 @@ impl Ledger {
         })
     }
 
-    /// Adds what a stretch of journal entries counts, and moves the position behind them: both or
-    /// neither, and on disk when this returns.
+    /// Adds what a stretch of journal entries counts, keeps its values, and moves the position
+    /// behind them: all or nothing, and on disk when this returns.
     ///
     /// # Errors
     ///
     /// Nothing was changed then. [`StoreError::Position`] when the ledger does not stand at
-    /// `after`; [`StoreError::KeyUsed`] when a key was used before, [`StoreError::KeyTooLong`];
+    /// `after`; [`StoreError::KeyUsed`] when a key was used before; [`StoreError::TooLong`] for a
+    /// key or a value;
     /// [`StoreError::Overflow`] when a count would pass 2^64; [`StoreError::Unknown`] for a slice
     /// that is not in this ledger; [`StoreError::DamagedChunk`] when a day to add to does not hold
     /// what was written; [`StoreError::Sqlite`] when it cannot be written.
@@ -307,6 +317,7 @@ impl Ledger {
             }
             add_tallies(transaction, path, &commit.deltas)?;
             add_keys(transaction, path, commit)?;
+            values::write(transaction, path, &commit.values)?;
             let position = commit.through.0.cast_signed();
             transaction.execute("UPDATE ledger SET position = ?1", [position]).map_err(cannot())?;
             Ok(())
@@ -390,9 +401,7 @@ fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Resu
         )
         .map_err(cannot())?;
     for Key { key, sequence, arrival } in &commit.keys {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(StoreError::KeyTooLong { bytes: key.len(), most: KEY_BYTES_MAX });
-        }
+        StoreError::check_length("an idempotency key", key.len(), KEY_BYTES_MAX)?;
         let values = params![key, sequence.0.cast_signed(), arrival.nanos()];
         if add.execute(values).map_err(cannot())? == 0 {
             return Err(StoreError::KeyUsed { key: key.escape_ascii().to_string() });

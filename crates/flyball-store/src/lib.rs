@@ -19,8 +19,9 @@ mod store;
 pub use error::StoreError;
 pub use journal::{Entry, Journal, JournalOptions, JournalReader, Recovery, Ticket, Torn};
 pub use ledger::{
-    Checked, Commit, Delta, Generation, GenerationId, GenerationState, KEY_BYTES_MAX, Key, KeyUse,
-    Ledger, LedgerReader, LedgerSnapshot, SliceId,
+    Checked, Commit, Delta, Generation, GenerationId, GenerationState, KEY_BYTES_MAX, KeptValue,
+    Key, KeyUse, Ledger, LedgerReader, LedgerSnapshot, SliceId, VALUE_BYTES_MAX,
+    VALUE_KEY_BYTES_MAX,
 };
 pub use store::Store;
 

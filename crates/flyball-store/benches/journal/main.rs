@@ -206,7 +206,7 @@ fn ledger(path: &Path) -> anyhow::Result<()> {
         after: Sequence(through - 1),
         through: Sequence(through),
         deltas,
-        keys: Vec::new(),
+        ..Commit::default()
     };
     ledger.commit(&commit(1, all(0..DAY - 1)))?;
     let last = commit(2, all(DAY - 1..DAY)).deltas;

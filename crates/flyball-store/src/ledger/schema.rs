@@ -14,7 +14,8 @@ use crate::ledger::sqlite;
 pub(super) const SCHEMA: &str = "flyball.dev/ledger/v1";
 
 /// The steps, in order. `user_version` says how many a ledger has taken.
-const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
 CREATE TABLE ledger (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     format TEXT NOT NULL,
@@ -54,7 +55,15 @@ CREATE TABLE keys (
     arrival INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_arrival ON keys (arrival);
-"];
+",
+    "
+CREATE TABLE kept (
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the tables to the newest version.
 ///

@@ -6,7 +6,9 @@ use flyball_model::{Interval, Slot, Tally, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::chunk::{self, ChunkKey, SLOT_WIDTH};
-use super::{Generation, GenerationId, GenerationState, SliceId, damaged_chunk, sqlite};
+use super::{
+    Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, sqlite, values,
+};
 use crate::{Sequence, StoreError};
 
 /// A way to read the ledger from another thread than the one that writes it, without either
@@ -52,6 +54,8 @@ pub struct Checked {
     pub chunks: u64,
     /// Slots with events, in all chunks.
     pub slots: u64,
+    /// Values that are kept with the tallies.
+    pub values: u64,
 }
 
 impl<'a> LedgerSnapshot<'a> {
@@ -134,7 +138,29 @@ impl<'a> LedgerSnapshot<'a> {
         self.transaction.query_row(sql, [key], read).optional().map_err(self.cannot())
     }
 
-    /// Reads everything: SQLite's own structure, and every chunk against its checksum.
+    /// What is kept under `key`; `None` when nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DamagedValue`] when it is not what was written, [`StoreError::Sqlite`] when it
+    /// cannot be read.
+    pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        values::one(&self.transaction, self.path, key)
+    }
+
+    /// The values whose keys begin with `prefix` (all for an empty one), in the order of their
+    /// keys' bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::value`].
+    pub fn values(&self, prefix: &[u8]) -> Result<Vec<KeptValue>, StoreError> {
+        let mut values = Vec::new();
+        values::beginning(&self.transaction, self.path, prefix, |value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// Reads everything: SQLite's own structure, and every chunk and value against its checksum.
     ///
     /// # Errors
     ///
@@ -161,6 +187,7 @@ impl<'a> LedgerSnapshot<'a> {
             checked.chunks += 1;
             checked.slots += chunk.len() as u64;
         }
+        values::beginning(&self.transaction, self.path, &[], |_| checked.values += 1)?;
         Ok(checked)
     }
 
