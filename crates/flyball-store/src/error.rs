@@ -123,23 +123,23 @@ pub enum StoreError {
         /// The first entry that is kept.
         first: Sequence,
     },
-    /// SQLite refused an operation on the ledger.
+    /// SQLite refused an operation on the ledger or the control state.
     #[error("cannot {doing} {path}: {cause}", path = path.display())]
     Sqlite {
         /// What was tried, as in "cannot … the ledger".
         doing: &'static str,
-        /// The ledger's file.
+        /// The file.
         path: PathBuf,
         /// What SQLite said.
         cause: Arc<rusqlite::Error>,
     },
-    /// The file system cannot do what the ledger needs.
+    /// The file system cannot do what SQLite needs here.
     #[error(
         "{path} cannot have a write-ahead log, for which processes must share memory through the \
          file system; keep the data directory on a local disk", path = path.display()
     )]
     NoWal {
-        /// The ledger's file.
+        /// The file.
         path: PathBuf,
     },
     /// A day of a slice does not hold what was written.
@@ -215,6 +215,45 @@ pub enum StoreError {
         what: &'static str,
         /// The number.
         id: i64,
+    },
+    /// Something has a value that it cannot have.
+    #[error("{what} `{value}` {why}")]
+    Invalid {
+        /// What it is, with its article.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// Why it cannot have that.
+        why: &'static str,
+    },
+    /// More than are kept were to be kept.
+    #[error("more than the {most} {what} that are kept; remove some first")]
+    TooMany {
+        /// What they are.
+        what: &'static str,
+        /// The most there may be.
+        most: usize,
+    },
+    /// Something new is there already.
+    #[error("a {what} `{name}` is there already, or one with the same secret; choose another")]
+    Exists {
+        /// What it is.
+        what: &'static str,
+        /// What it is called.
+        name: String,
+    },
+    /// The audit log is not as it was written.
+    #[error(
+        "the audit log in {path} is not as it was written: record {number}: {what}; compare it with \
+         a copy", path = path.display()
+    )]
+    AuditBroken {
+        /// The file.
+        path: PathBuf,
+        /// The first record that does not continue the log.
+        number: u64,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// An option has a value that cannot work.
     #[error("the journal's {option} cannot be {value}; it must be {range}")]

@@ -22,16 +22,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration as Wait;
 
 use flyball_model::{Duration, Slot, Tally, Timestamp};
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::directory::{self, DataDirectory};
-use crate::{Sequence, StoreError};
+use crate::{Sequence, StoreError, sqlite};
 use chunk::ChunkKey;
 
 pub use snapshot::{Checked, KeyUse, LedgerReader, LedgerSnapshot};
@@ -43,9 +39,6 @@ const FILE: &str = "ledger.sqlite";
 /// The longest idempotency key. Bytes; long enough for a UUID or a digest with a prefix, short
 /// enough that a million keys take no more than 300 MB.
 pub const KEY_BYTES_MAX: usize = 256;
-
-/// How long to wait for somebody who reads the ledger's file with another program.
-const BUSY_WAIT: Wait = Wait::from_secs(5);
 
 /// The number of a generation in one ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,26 +145,7 @@ impl Ledger {
     /// Opens the ledger of `directory`, or begins an empty one at [`Sequence::NONE`].
     pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);
-        let cannot = || sqlite("open", &path);
-        let mut connection = Connection::open(&path).map_err(cannot())?;
-        connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
-        // Readers do not wait for the writer, and a commit is one append and one sync.
-        let mode: String = connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-            .map_err(cannot())?;
-        if mode != "wal" {
-            return Err(StoreError::NoWal { path });
-        }
-        for (pragma, value) in [
-            // Without it a commit may be gone after a power failure.
-            ("synchronous", "FULL"),
-            ("foreign_keys", "ON"),
-            ("cell_size_check", "ON"),
-            ("trusted_schema", "OFF"),
-        ] {
-            connection.pragma_update(None, pragma, value).map_err(cannot())?;
-        }
-        schema::migrate(&mut connection, &path)?;
+        let connection = sqlite::open(&path, &schema::SCHEMA)?;
         directory::sync(directory.path())?;
         Ok(Self { connection, path, _directory: directory.clone() })
     }
@@ -182,7 +156,7 @@ impl Ledger {
     ///
     /// [`StoreError::Sqlite`] when it cannot be read.
     pub fn position(&self) -> Result<Sequence, StoreError> {
-        snapshot::position(&self.connection).map_err(sqlite("read", &self.path))
+        snapshot::position(&self.connection).map_err(sqlite::cannot("read", &self.path))
     }
 
     /// Reads the ledger as of the last commit.
@@ -200,10 +174,7 @@ impl Ledger {
     ///
     /// [`StoreError::Sqlite`] when the file cannot be opened once more.
     pub fn reader(&self) -> Result<LedgerReader, StoreError> {
-        let cannot = || sqlite("open", &self.path);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(cannot())?;
-        connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
+        let connection = sqlite::open_reader(&self.path)?;
         Ok(LedgerReader { connection, path: self.path.clone() })
     }
 
@@ -220,7 +191,7 @@ impl Ledger {
         created: Timestamp,
     ) -> Result<Generation, StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("write a generation to", path);
+            let cannot = || sqlite::cannot("write a generation to", path);
             let new = "INSERT INTO generations (slo, hash, created, since, state)
                        SELECT ?1, ?2, ?3, position, 'filling' FROM ledger
                        WHERE true ON CONFLICT (slo, hash) DO NOTHING";
@@ -244,7 +215,7 @@ impl Ledger {
         state: GenerationState,
     ) -> Result<(), StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("write a generation to", path);
+            let cannot = || sqlite::cannot("write a generation to", path);
             if state == GenerationState::Live {
                 let others = "UPDATE generations SET state = 'retired'
                               WHERE state = 'live' AND id <> ?1
@@ -274,12 +245,12 @@ impl Ledger {
             .connection
             .query_row(find, values, |row| row.get(0))
             .optional()
-            .map_err(sqlite("read", &self.path))?;
+            .map_err(sqlite::cannot("read", &self.path))?;
         if let Some(id) = found {
             return Ok(SliceId(id));
         }
         self.write(|transaction, path| {
-            let cannot = || sqlite("write a slice to", path);
+            let cannot = || sqlite::cannot("write a slice to", path);
             let is_known: bool = transaction
                 .query_row(
                     "SELECT EXISTS (SELECT 1 FROM generations WHERE id = ?1)",
@@ -309,7 +280,7 @@ impl Ledger {
     /// what was written; [`StoreError::Sqlite`] when it cannot be written.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("commit to", path);
+            let cannot = || sqlite::cannot("commit to", path);
             let ledger = snapshot::position(transaction).map_err(cannot())?;
             if ledger != commit.after || commit.through < commit.after {
                 let (after, through) = (commit.after, commit.through);
@@ -333,7 +304,7 @@ impl Ledger {
         self.write(|transaction, path| {
             transaction
                 .execute("DELETE FROM keys WHERE arrival < ?1", [before.nanos()])
-                .map_err(sqlite("forget keys in", path))
+                .map_err(sqlite::cannot("forget keys in", path))
         })
     }
 
@@ -342,12 +313,7 @@ impl Ledger {
         &mut self,
         work: impl FnOnce(&Transaction<'_>, &Path) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let cannot = || sqlite("commit to", &self.path);
-        let behavior = TransactionBehavior::Immediate;
-        let transaction = self.connection.transaction_with_behavior(behavior).map_err(cannot())?;
-        let value = work(&transaction, &self.path)?;
-        transaction.commit().map_err(cannot())?;
-        Ok(value)
+        sqlite::write(&mut self.connection, &self.path, work)
     }
 }
 
@@ -357,7 +323,7 @@ fn add_tallies(
     path: &Path,
     deltas: &[Delta],
 ) -> Result<(), StoreError> {
-    let cannot = || sqlite("commit to", path);
+    let cannot = || sqlite::cannot("commit to", path);
     let mut chunks: BTreeMap<ChunkKey, Vec<(Slot, Tally)>> = BTreeMap::new();
     for delta in deltas.iter().filter(|delta| !delta.tally.is_empty()) {
         let key = ChunkKey::of(delta.slice.0, delta.slot);
@@ -393,7 +359,7 @@ fn add_tallies(
 
 /// Keeps the keys of the entries that are committed.
 fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Result<(), StoreError> {
-    let cannot = || sqlite("commit to", path);
+    let cannot = || sqlite::cannot("commit to", path);
     let mut add = transaction
         .prepare(
             "INSERT INTO keys (key, sequence, arrival) VALUES (?1, ?2, ?3)
@@ -408,12 +374,6 @@ fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Resu
         }
     }
     Ok(())
-}
-
-/// For `map_err`: SQLite refused to `doing` the ledger at `path`.
-fn sqlite(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
-    let path = path.to_owned();
-    move |cause| StoreError::Sqlite { doing, path, cause: Arc::new(cause) }
 }
 
 /// For `map_err`: a chunk does not hold what was written.

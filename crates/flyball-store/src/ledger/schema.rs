@@ -1,20 +1,15 @@
-//! The ledger's tables, and the way from each version of them to the next.
-//!
-//! A step is never changed once it was shipped: a ledger that has taken it would differ from one
-//! that takes it now. What changes goes into a new step at the end.
+//! The ledger's tables: `docs/format/ledger-v1.md`.
 
-use std::path::Path;
+use crate::sqlite::Schema;
 
-use rusqlite::Connection;
+/// The tables and how they came to be.
+pub(super) const SCHEMA: Schema = Schema {
+    format: "flyball.dev/ledger/v1",
+    read_format: "SELECT format FROM ledger",
+    steps: STEPS,
+};
 
-use crate::StoreError;
-use crate::ledger::sqlite;
-
-/// The format's name and version; the ledger holds it.
-pub(super) const SCHEMA: &str = "flyball.dev/ledger/v1";
-
-/// The steps, in order. `user_version` says how many a ledger has taken.
-pub(super) const STEPS: &[&str] = &[
+const STEPS: &[&str] = &[
     "
 CREATE TABLE ledger (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -64,34 +59,3 @@ CREATE TABLE kept (
 ) STRICT, WITHOUT ROWID;
 ",
 ];
-
-/// Brings the tables to the newest version.
-///
-/// Each step and the number that says that it was taken are one transaction.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let cannot = || sqlite("set up", path);
-    let taken: u32 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(cannot())?;
-    let unknown =
-        |found: String| StoreError::Format { path: path.to_owned(), found, known: SCHEMA };
-    if taken as usize > STEPS.len() {
-        return Err(unknown(format!("{SCHEMA}, tables of version {taken}")));
-    }
-    if taken == 0 {
-        let is_foreign: bool = connection
-            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
-            .map_err(cannot())?;
-        if is_foreign {
-            return Err(unknown("tables of another program".to_owned()));
-        }
-    }
-    for (number, step) in (1_u32..).zip(STEPS).skip(taken as usize) {
-        let transaction = connection.transaction().map_err(cannot())?;
-        transaction.execute_batch(step).map_err(cannot())?;
-        transaction.pragma_update(None, "user_version", number).map_err(cannot())?;
-        transaction.commit().map_err(cannot())?;
-    }
-    let format: String =
-        connection.query_row("SELECT format FROM ledger", [], |row| row.get(0)).map_err(cannot())?;
-    if format == SCHEMA { Ok(()) } else { Err(unknown(format)) }
-}

@@ -6,10 +6,8 @@ use flyball_model::{Interval, Slot, Tally, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::chunk::{self, ChunkKey, SLOT_WIDTH};
-use super::{
-    Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, sqlite, values,
-};
-use crate::{Sequence, StoreError};
+use super::{Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, values};
+use crate::{Sequence, StoreError, sqlite};
 
 /// A way to read the ledger from another thread than the one that writes it, without either
 /// waiting for the other. See [`super::Ledger::reader`].
@@ -60,14 +58,14 @@ pub struct Checked {
 
 impl<'a> LedgerSnapshot<'a> {
     pub(super) fn new(connection: &'a mut Connection, path: &'a Path) -> Result<Self, StoreError> {
-        let transaction = connection.transaction().map_err(sqlite("read", path))?;
+        let transaction = connection.transaction().map_err(sqlite::cannot("read", path))?;
         // The first thing read is what pins the snapshot.
-        let position = position(&transaction).map_err(sqlite("read", path))?;
+        let position = position(&transaction).map_err(sqlite::cannot("read", path))?;
         Ok(Self { transaction, path, position })
     }
 
     fn cannot(&self) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
-        sqlite("read", self.path)
+        sqlite::cannot("read", self.path)
     }
 
     /// The last journal entry that is counted.

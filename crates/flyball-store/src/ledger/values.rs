@@ -8,8 +8,7 @@ use std::path::Path;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::sqlite;
-use crate::StoreError;
+use crate::{StoreError, sqlite};
 
 /// The longest key of a value. Bytes; enough for a path or a name with a digest. Hash what is longer.
 pub const VALUE_KEY_BYTES_MAX: usize = 1024;
@@ -35,7 +34,7 @@ pub(super) fn write(
     if values.is_empty() {
         return Ok(());
     }
-    let cannot = || sqlite("commit to", path);
+    let cannot = || sqlite::cannot("commit to", path);
     let mut keep = transaction
         .prepare(
             "INSERT INTO kept (key, value, checksum) VALUES (?1, ?2, ?3) ON CONFLICT (key)
@@ -67,7 +66,7 @@ pub(super) fn one(
     let row: Option<(Vec<u8>, u32)> = transaction
         .query_row(sql, [key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
-        .map_err(sqlite("read", path))?;
+        .map_err(sqlite::cannot("read", path))?;
     row.map(|(value, sum)| checked(path, key, value, sum)).transpose()
 }
 
@@ -78,7 +77,7 @@ pub(super) fn beginning(
     prefix: &[u8],
     mut each: impl FnMut(KeptValue),
 ) -> Result<(), StoreError> {
-    let cannot = || sqlite("read", path);
+    let cannot = || sqlite::cannot("read", path);
     // A missing bound compares as unknown, so it is asked for by name.
     let sql = "SELECT key, value, checksum FROM kept
                WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key";
