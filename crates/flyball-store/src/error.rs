@@ -142,19 +142,17 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A day of a slice does not hold what was written.
+    /// A chunk of the ledger does not hold what was written.
     #[error(
-        "the tallies of slice {slice} on {day} in {path} are damaged: {what}; restore the file \
-         from a copy", path = path.display()
+        "the tallies of {of} in {path} are damaged: {what}; restore the file from a copy",
+        path = path.display()
     )]
     DamagedChunk {
         /// The ledger's file.
         path: PathBuf,
-        /// The slice's number.
-        slice: i64,
-        /// The UTC day.
-        day: String,
-        /// What is wrong with it.
+        /// Whose tallies, and when.
+        of: String,
+        /// What is wrong with them.
         what: &'static str,
     },
     /// A value in the ledger is not what was written.
@@ -198,15 +196,23 @@ pub enum StoreError {
         /// The most it may have.
         most: usize,
     },
-    /// A slot would count more events than 64 bits can tell.
-    #[error(
-        "a slot of slice {slice} on {day} would count more than 2^64 events; nothing was added"
-    )]
+    /// A slot would count more events than it can.
+    #[error("a slot of {of} would count more than {most} events; nothing was added")]
     Overflow {
-        /// The slice's number.
-        slice: i64,
-        /// The UTC day.
-        day: String,
+        /// Whose slot, and when.
+        of: String,
+        /// The most it can.
+        most: u64,
+    },
+    /// Entries that are not counted yet were to be deleted.
+    #[error(
+        "entry {asked} is not counted yet, the ledger stands at {counted}; nothing was deleted"
+    )]
+    NotCounted {
+        /// The last entry that was to be released.
+        asked: Sequence,
+        /// The ledger's position.
+        counted: Sequence,
     },
     /// A number was used that this ledger did not give out.
     #[error("there is no {what} {id} in this ledger")]

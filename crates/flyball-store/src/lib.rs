@@ -13,6 +13,7 @@
 //! `docs/format/journal-v1.md`, `docs/format/ledger-v1.md` and `docs/format/control-v1.md`.
 
 mod control;
+mod counted;
 mod directory;
 mod error;
 mod journal;
@@ -29,7 +30,7 @@ pub use error::StoreError;
 pub use journal::{Entry, Journal, JournalOptions, JournalReader, Recovery, Ticket, Torn};
 pub use ledger::{
     Checked, Commit, Delta, Generation, GenerationId, GenerationState, KEY_BYTES_MAX, KeptValue,
-    Key, KeyUse, Ledger, LedgerReader, LedgerSnapshot, SliceId, VALUE_BYTES_MAX,
+    Key, KeyUse, Ledger, LedgerReader, LedgerSnapshot, SLOT_EVENTS_MAX, SliceId, VALUE_BYTES_MAX,
     VALUE_KEY_BYTES_MAX,
 };
 pub use store::Store;

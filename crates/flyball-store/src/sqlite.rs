@@ -12,6 +12,9 @@ use crate::StoreError;
 /// How long to wait for somebody who reads the file with another program.
 const BUSY_WAIT: Wait = Wait::from_secs(5);
 
+/// Bytes of a page: five hours of a slice fit one, where 4,096 bytes would hold none whole.
+const PAGE_BYTES: u32 = 8192;
+
 /// A file's tables, and the way from each version of them to the next.
 ///
 /// A step is never changed once it was shipped: a file that has taken it would differ from one
@@ -23,7 +26,16 @@ pub(crate) struct Schema {
     /// Reads it.
     pub(crate) read_format: &'static str,
     /// The steps, in order. `user_version` says how many a file has taken.
-    pub(crate) steps: &'static [&'static str],
+    pub(crate) steps: &'static [Step],
+}
+
+/// From one version of the tables to the next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Statements.
+    Sql(&'static str),
+    /// What statements cannot say. It is given the file's path, for its errors.
+    Code(fn(&Transaction<'_>, &Path) -> Result<(), StoreError>),
 }
 
 /// Opens the file at `path` to write it, or begins one, and brings its tables to the newest version.
@@ -31,6 +43,8 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
     let cannot = || cannot("open", path);
     let mut connection = Connection::open(path).map_err(cannot())?;
     connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
+    // Only a file that is begun takes it.
+    connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(cannot())?;
     // Readers do not wait for the writer, and a commit is one append and one sync.
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(cannot())?;
@@ -43,6 +57,8 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
         ("foreign_keys", "ON"),
         ("cell_size_check", "ON"),
         ("trusted_schema", "OFF"),
+        // KiB, negative by SQLite's rule: what a commit changes fits, so that no page is written twice.
+        ("cache_size", "-16384"),
     ] {
         connection.pragma_update(None, pragma, value).map_err(cannot())?;
     }
@@ -86,8 +102,11 @@ fn migrate(connection: &mut Connection, path: &Path, schema: &Schema) -> Result<
         }
     }
     for (number, step) in (1_u32..).zip(schema.steps).skip(taken) {
-        write(connection, path, |transaction, _| {
-            transaction.execute_batch(step).map_err(cannot())?;
+        write(connection, path, |transaction, path| {
+            match step {
+                Step::Sql(sql) => transaction.execute_batch(sql).map_err(cannot())?,
+                Step::Code(work) => work(transaction, path)?,
+            }
             transaction.pragma_update(None, "user_version", number).map_err(cannot())
         })?;
     }

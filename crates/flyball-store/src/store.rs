@@ -34,7 +34,7 @@ impl Store {
         let directory = DataDirectory::open(path)?;
         let ledger = Ledger::open(&directory)?;
         let control = Control::open(&directory)?;
-        let (journal, recovery) = Journal::open(&directory, options, ledger.position()?)?;
+        let (journal, recovery) = Journal::open(&directory, options, ledger.counted())?;
         Ok(Self { journal, ledger, control, recovery })
     }
 }

@@ -1,6 +1,6 @@
 //! The control state's tables: `docs/format/control-v1.md`.
 
-use crate::sqlite::Schema;
+use crate::sqlite::{Schema, Step};
 
 /// The tables and how they came to be.
 pub(super) const SCHEMA: Schema = Schema {
@@ -9,7 +9,8 @@ pub(super) const SCHEMA: Schema = Schema {
     steps: STEPS,
 };
 
-const STEPS: &[&str] = &["
+const STEPS: &[Step] = &[Step::Sql(
+    "
 CREATE TABLE control (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     format TEXT NOT NULL,
@@ -60,4 +61,5 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
     BEGIN SELECT RAISE (ABORT, 'the audit log is only appended to'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
     BEGIN SELECT RAISE (ABORT, 'the audit log is only appended to'); END;
-"];
+",
+)];

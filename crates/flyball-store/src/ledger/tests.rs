@@ -1,5 +1,6 @@
 //! The ledger against plain maps, and against files that somebody has changed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use flyball_model::Interval;
@@ -182,7 +183,7 @@ fn a_changed_value_is_found_by_its_checksum() {
 fn a_commit_that_fails_changes_nothing() {
     let directory = TempDir::new().unwrap();
     let (mut ledger, slice) = with_slice(directory.path());
-    let delta = Delta { slice, slot: Slot(3), tally: tally(u64::MAX - 1, 0, 0) };
+    let delta = Delta { slice, slot: Slot(3), tally: tally(SLOT_EVENTS_MAX - 1, 0, 0) };
     let key = |key: &[u8]| Key { key: key.to_vec(), sequence: Sequence(1), arrival: at(9) };
     ledger.commit(&Commit { keys: vec![key(b"a")], ..commit(0, 2, vec![delta]) }).unwrap();
 
@@ -194,7 +195,10 @@ fn a_commit_that_fails_changes_nothing() {
         (commit(0, 2, vec![small]), "the ledger stands at entry 2, and the commit covers 0"),
         (commit(3, 4, vec![small]), "read the ledger's position and count from there"),
         (commit(2, 1, vec![small]), "covers 2 (exclusive) to 1"),
-        (commit(2, 3, vec![small, small]), "slice 1 on 1970-01-01 would count more than 2^64"),
+        (
+            commit(2, 3, vec![small, small]),
+            "slot of slice 1 in 1970-01-01T00 would count more than 9223372036854775808",
+        ),
         (commit(2, 3, vec![small, stranger]), "there is no slice 99"),
         (Commit { keys: vec![key(b"a")], ..commit(2, 3, vec![small]) }, "key `a` was used"),
         (Commit { keys: vec![key(b"b"), key(b"b")], ..commit(2, 3, vec![small]) }, "key `b`"),
@@ -300,9 +304,9 @@ fn a_changed_chunk_is_found_by_its_checksum() {
     drop(ledger);
     // One of the counts, in the table and still a valid encoding.
     let changed = "CAST(substr(slots, 1, 4) || x'02' || substr(slots, 6) AS BLOB)";
-    meddle(directory.path(), &format!("UPDATE chunks SET slots = {changed} WHERE day = 0"));
+    meddle(directory.path(), &format!("UPDATE hours SET slots = {changed} WHERE hour = 0"));
     let mut ledger = open(directory.path());
-    let damaged = "the tallies of slice 1 on 1970-01-01 in ";
+    let damaged = "the tallies of slice 1 in 1970-01-01T00 in ";
     let is_told = |error: StoreError| {
         let error = error.to_string();
         assert!(error.contains(damaged) && error.contains("the checksum does not fit"), "{error}");
@@ -316,7 +320,7 @@ fn a_changed_chunk_is_found_by_its_checksum() {
     assert_eq!(ledger.position().unwrap(), Sequence(1));
     drop(ledger);
     // A chunk in another's place is whole, and wrong.
-    meddle(directory.path(), "DELETE FROM chunks WHERE day = 0; UPDATE chunks SET day = 0");
+    meddle(directory.path(), "DELETE FROM hours WHERE hour = 0; UPDATE hours SET hour = 0");
     is_told(open(directory.path()).snapshot().unwrap().check().unwrap_err());
 }
 
