@@ -36,6 +36,9 @@ pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.
 const TICK: Wait = Wait::from_millis(250);
+/// How often the states of alert rules are kept where nothing has changed: a restart goes through
+/// the slots since then once more.
+const KEEP_EVERY: Duration = Duration::from_minutes(1);
 /// Entries that are committed together at most; what one transaction holds is bounded by it.
 const ENTRIES_MAX: usize = 4096;
 
@@ -170,7 +173,8 @@ pub struct Evaluator {
     /// The moment up to which states were advanced.
     at: Timestamp,
     ticked: watch::Sender<u64>,
-    keys_forgotten: Timestamp,
+    /// When states were last kept, and old keys forgotten.
+    kept: Timestamp,
 }
 
 /// A running evaluator.
@@ -225,10 +229,11 @@ pub(crate) fn start(
         permits: Vec::new(),
         at: now,
         ticked,
-        keys_forgotten: now,
+        kept: now,
     };
     evaluator.install(catalog)?;
     evaluator.recover()?;
+    evaluator.advance(now.minus(evaluator.settings.settle).floor(Ledger::SLOT_WIDTH));
     let (messages, waiting) = channel();
     let thread = thread::Builder::new()
         .name("evaluator".to_owned())
@@ -293,6 +298,7 @@ impl Evaluator {
             self.take(message);
         }
         self.count();
+        self.keep_all();
         self.commit();
     }
 
@@ -400,8 +406,9 @@ impl Evaluator {
         let to = now.minus(self.settings.settle).floor(Ledger::SLOT_WIDTH);
         if to > self.at {
             self.advance(to);
-            if now.since(self.keys_forgotten) > Duration::from_minutes(1) {
-                self.keys_forgotten = now;
+            if now.since(self.kept) > KEEP_EVERY {
+                self.kept = now;
+                self.keep_all();
                 if let Err(error) = self.ledger.forget_keys(now.minus(self.settings.key_memory)) {
                     self.telemetry.store_failed("forget keys", &error);
                 }
@@ -419,7 +426,7 @@ impl Evaluator {
     fn try_commit(&mut self) -> Result<(), StoreError> {
         let counting = &mut self.counting;
         counting.drain(&mut self.ledger, &mut self.pending.deltas)?;
-        if self.pending.through == self.pending.after {
+        if self.pending.through == self.pending.after && self.pending.values.is_empty() {
             return Ok(());
         }
         self.ledger.commit(&self.pending)?;
@@ -430,9 +437,11 @@ impl Evaluator {
             Commit { after: through, through, ..Commit::default() },
         );
         self.permits.clear();
-        self.telemetry.committed(through, done.deltas.len());
-        self.record(&done.deltas);
-        self.ticked.send_modify(|tick| *tick += 1);
+        if done.through > done.after {
+            self.telemetry.committed(through, done.deltas.len());
+            self.record(&done.deltas);
+            self.ticked.send_modify(|tick| *tick += 1);
+        }
         Ok(())
     }
 

@@ -119,7 +119,7 @@ impl Server {
             entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
             ..JournalOptions::default()
         };
-        let Store { journal, ledger, recovery } = Store::open(&data, options)?;
+        let Store { journal, ledger, control: _, recovery } = Store::open(&data, options)?;
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());

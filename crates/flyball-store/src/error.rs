@@ -123,39 +123,48 @@ pub enum StoreError {
         /// The first entry that is kept.
         first: Sequence,
     },
-    /// SQLite refused an operation on the ledger.
+    /// SQLite refused an operation on the ledger or the control state.
     #[error("cannot {doing} {path}: {cause}", path = path.display())]
     Sqlite {
         /// What was tried, as in "cannot … the ledger".
         doing: &'static str,
-        /// The ledger's file.
+        /// The file.
         path: PathBuf,
         /// What SQLite said.
         cause: Arc<rusqlite::Error>,
     },
-    /// The file system cannot do what the ledger needs.
+    /// The file system cannot do what SQLite needs here.
     #[error(
         "{path} cannot have a write-ahead log, for which processes must share memory through the \
          file system; keep the data directory on a local disk", path = path.display()
     )]
     NoWal {
-        /// The ledger's file.
+        /// The file.
         path: PathBuf,
     },
-    /// A day of a slice does not hold what was written.
+    /// A chunk of the ledger does not hold what was written.
     #[error(
-        "the tallies of slice {slice} on {day} in {path} are damaged: {what}; restore the file \
-         from a copy", path = path.display()
+        "the tallies of {of} in {path} are damaged: {what}; restore the file from a copy",
+        path = path.display()
     )]
     DamagedChunk {
         /// The ledger's file.
         path: PathBuf,
-        /// The slice's number.
-        slice: i64,
-        /// The UTC day.
-        day: String,
-        /// What is wrong with it.
+        /// Whose tallies, and when.
+        of: String,
+        /// What is wrong with them.
         what: &'static str,
+    },
+    /// A value in the ledger is not what was written.
+    #[error(
+        "the value under `{key}` in {path} is damaged: the checksum does not fit; restore the file \
+         from a copy", path = path.display()
+    )]
+    DamagedValue {
+        /// The ledger's file.
+        path: PathBuf,
+        /// The value's key, with bytes that cannot be shown escaped.
+        key: String,
     },
     /// A commit does not go on where the ledger stands. Its entries were counted already, or some
     /// before them were not.
@@ -177,25 +186,33 @@ pub enum StoreError {
         /// The key, with bytes that cannot be shown escaped.
         key: String,
     },
-    /// An idempotency key is longer than the ledger takes.
-    #[error(
-        "an idempotency key of {bytes} bytes is more than the {most} that are kept; send a shorter one"
-    )]
-    KeyTooLong {
-        /// The length of the key.
+    /// Something is longer than what is kept of its kind.
+    #[error("{what} of {bytes} bytes is more than the {most} that are kept; use a shorter one")]
+    TooLong {
+        /// What it is, with its article.
+        what: &'static str,
+        /// Its length.
         bytes: usize,
-        /// The most a key may have.
+        /// The most it may have.
         most: usize,
     },
-    /// A slot would count more events than 64 bits can tell.
-    #[error(
-        "a slot of slice {slice} on {day} would count more than 2^64 events; nothing was added"
-    )]
+    /// A slot would count more events than it can.
+    #[error("a slot of {of} would count more than {most} events; nothing was added")]
     Overflow {
-        /// The slice's number.
-        slice: i64,
-        /// The UTC day.
-        day: String,
+        /// Whose slot, and when.
+        of: String,
+        /// The most it can.
+        most: u64,
+    },
+    /// Entries that are not counted yet were to be deleted.
+    #[error(
+        "entry {asked} is not counted yet, the ledger stands at {counted}; nothing was deleted"
+    )]
+    NotCounted {
+        /// The last entry that was to be released.
+        asked: Sequence,
+        /// The ledger's position.
+        counted: Sequence,
     },
     /// A number was used that this ledger did not give out.
     #[error("there is no {what} {id} in this ledger")]
@@ -204,6 +221,45 @@ pub enum StoreError {
         what: &'static str,
         /// The number.
         id: i64,
+    },
+    /// Something has a value that it cannot have.
+    #[error("{what} `{value}` {why}")]
+    Invalid {
+        /// What it is, with its article.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// Why it cannot have that.
+        why: &'static str,
+    },
+    /// More than are kept were to be kept.
+    #[error("more than the {most} {what} that are kept; remove some first")]
+    TooMany {
+        /// What they are.
+        what: &'static str,
+        /// The most there may be.
+        most: usize,
+    },
+    /// Something new is there already.
+    #[error("a {what} `{name}` is there already, or one with the same secret; choose another")]
+    Exists {
+        /// What it is.
+        what: &'static str,
+        /// What it is called.
+        name: String,
+    },
+    /// The audit log is not as it was written.
+    #[error(
+        "the audit log in {path} is not as it was written: record {number}: {what}; compare it with \
+         a copy", path = path.display()
+    )]
+    AuditBroken {
+        /// The file.
+        path: PathBuf,
+        /// The first record that does not continue the log.
+        number: u64,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// An option has a value that cannot work.
     #[error("the journal's {option} cannot be {value}; it must be {range}")]
@@ -222,6 +278,11 @@ impl StoreError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io { doing, path, cause: Arc::new(cause) }
+    }
+
+    /// Refuses what has more bytes than are kept of its kind.
+    pub(crate) fn check_length(what: &'static str, bytes: usize, most: usize) -> Result<(), Self> {
+        if bytes > most { Err(Self::TooLong { what, bytes, most }) } else { Ok(()) }
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> Self {

@@ -30,6 +30,7 @@ use std::thread::{self, JoinHandle};
 
 use flyball_model::Timestamp;
 
+use crate::counted::Counted;
 use crate::directory::DataDirectory;
 use crate::{Sequence, StoreError};
 use files::Files;
@@ -115,6 +116,8 @@ pub struct Journal {
     files: Arc<Files>,
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
+    /// Up to where entries may be released.
+    counted: Counted,
     /// Kept so that nobody else opens the directory before the last entry is written.
     _directory: DataDirectory,
 }
@@ -123,8 +126,8 @@ impl Journal {
     /// Opens the journal of `directory`, or begins a new one.
     ///
     /// All files are read and checked. An end of the last file that a crash has torn is cut off and
-    /// reported; what remains is synced before it counts as committed. `counted` is a position
-    /// that is known to have been durable: a journal that does not reach it is refused.
+    /// reported; what remains is synced before it counts as committed. `counted` is the ledger's
+    /// position, which is known to have been durable: a journal that does not reach it is refused.
     ///
     /// # Errors
     ///
@@ -134,11 +137,11 @@ impl Journal {
     pub(crate) fn open(
         directory: &DataDirectory,
         options: JournalOptions,
-        counted: Sequence,
+        counted: Counted,
     ) -> Result<(Self, Recovery), StoreError> {
         options.check()?;
         let path = directory.subdirectory("journal")?;
-        let (files, active, recovery) = files::open(&path, counted)?;
+        let (files, active, recovery) = files::open(&path, counted.get())?;
         let files = Arc::new(files);
         let queue = Arc::new(Queue::new(&options));
         let writer = Writer::new(active, Arc::clone(&files), Arc::clone(&queue), &options);
@@ -147,7 +150,8 @@ impl Journal {
             .spawn(move || writer.run())
             .map_err(StoreError::io("start the thread that writes", &path))?;
         let directory = directory.clone();
-        let journal = Self { options, files, queue, writer: Some(writer), _directory: directory };
+        let writer = Some(writer);
+        let journal = Self { options, files, queue, writer, counted, _directory: directory };
         Ok((journal, recovery))
     }
 
@@ -190,14 +194,22 @@ impl Journal {
     /// Deletes the files all of whose entries are at or before `up_to`, and returns how many that
     /// were. The file that is written to is always kept.
     ///
-    /// Never release past the ledger's position: what is not counted yet would be lost.
-    ///
     /// # Errors
     ///
-    /// What the system refuses. Files are deleted from the oldest on, so that what remains is
+    /// [`StoreError::NotCounted`] when `up_to` is past the ledger's position: what is not counted yet
+    /// would be lost. What the system refuses. Files are deleted from the oldest on, so that what remains is
     /// without gaps whenever this ends early.
     pub fn release(&self, up_to: Sequence) -> Result<usize, StoreError> {
+        let counted = self.counted.get();
+        if up_to > counted {
+            return Err(StoreError::NotCounted { asked: up_to, counted });
+        }
         self.files.release(up_to)
+    }
+
+    /// What is committed, in bytes on disk, all kept files with their headers together.
+    pub fn bytes(&self) -> u64 {
+        self.files.bytes()
     }
 
     /// The directory of the journal's files.

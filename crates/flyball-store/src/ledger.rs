@@ -5,8 +5,8 @@
 //! names the position it goes on from, so that one that is given twice is refused the second time.
 //!
 //! Tallies are kept for a *generation* of an SLO (the SLO as long as nothing that changes counting
-//! changes), for each of its slices, in slots of 10 s, a UTC day to a chunk. Late events simply add
-//! to the chunk of their day.
+//! changes), for each of its slices, in slots of 10 s. Late events simply add to their slot. How
+//! slots become rows, so that a commit to all slices writes few of them, is `tallies`' business.
 //!
 //! One value owns the one connection that writes, and is called by one thread at a time; other
 //! threads read by a [`LedgerReader`] of their own. The ledger does not bound how many slices
@@ -15,35 +15,32 @@
 mod chunk;
 mod schema;
 mod snapshot;
+mod tallies;
+mod values;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration as Wait;
 
 use flyball_model::{Duration, Slot, Tally, Timestamp};
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::counted::Counted;
 use crate::directory::{self, DataDirectory};
-use crate::{Sequence, StoreError};
+use crate::{Sequence, StoreError, sqlite};
 use chunk::ChunkKey;
 
 pub use snapshot::{Checked, KeyUse, LedgerReader, LedgerSnapshot};
+pub use tallies::SLOT_EVENTS_MAX;
+pub use values::{KeptValue, VALUE_BYTES_MAX, VALUE_KEY_BYTES_MAX};
 
 /// The ledger's file in the data directory.
-const FILE: &str = "ledger.sqlite";
+pub(crate) const FILE: &str = "ledger.sqlite";
 
 /// The longest idempotency key. Bytes; long enough for a UUID or a digest with a prefix, short
 /// enough that a million keys take no more than 300 MB.
 pub const KEY_BYTES_MAX: usize = 256;
-
-/// How long to wait for somebody who reads the ledger's file with another program.
-const BUSY_WAIT: Wait = Wait::from_secs(5);
 
 /// The number of a generation in one ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +112,9 @@ pub struct Key {
 }
 
 /// What a stretch of journal entries adds to the ledger.
+///
+/// One without entries (`through` is `after`) is possible, and then not refused when it is given
+/// twice: leave its `deltas` empty, unless they are of entries that the position does not stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
     /// The position that the entries follow; the ledger must stand there.
@@ -125,6 +125,10 @@ pub struct Commit {
     pub deltas: Vec<Delta>,
     /// The keys that they came with, none of which was used before.
     pub keys: Vec<Key>,
+    /// Opaque values to keep under their keys, or to forget (`None`; forgetting what is not there
+    /// is nothing). At most [`VALUE_KEY_BYTES_MAX`] and [`VALUE_BYTES_MAX`] bytes; the last word on
+    /// a key counts. Read by [`LedgerSnapshot::value`] and [`LedgerSnapshot::values`].
+    pub values: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// The open ledger.
@@ -132,6 +136,8 @@ pub struct Commit {
 pub struct Ledger {
     connection: Connection,
     path: PathBuf,
+    /// Tells the journal what may be released.
+    counted: Counted,
     /// Kept so that nobody else opens the directory meanwhile.
     _directory: DataDirectory,
 }
@@ -143,28 +149,16 @@ impl Ledger {
     /// Opens the ledger of `directory`, or begins an empty one at [`Sequence::NONE`].
     pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);
-        let cannot = || sqlite("open", &path);
-        let mut connection = Connection::open(&path).map_err(cannot())?;
-        connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
-        // Readers do not wait for the writer, and a commit is one append and one sync.
-        let mode: String = connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-            .map_err(cannot())?;
-        if mode != "wal" {
-            return Err(StoreError::NoWal { path });
-        }
-        for (pragma, value) in [
-            // Without it a commit may be gone after a power failure.
-            ("synchronous", "FULL"),
-            ("foreign_keys", "ON"),
-            ("cell_size_check", "ON"),
-            ("trusted_schema", "OFF"),
-        ] {
-            connection.pragma_update(None, pragma, value).map_err(cannot())?;
-        }
-        schema::migrate(&mut connection, &path)?;
+        let connection = sqlite::open(&path, &schema::SCHEMA)?;
         directory::sync(directory.path())?;
-        Ok(Self { connection, path, _directory: directory.clone() })
+        let position = snapshot::position(&connection).map_err(sqlite::cannot("read", &path))?;
+        let counted = Counted::at(position);
+        Ok(Self { connection, path, counted, _directory: directory.clone() })
+    }
+
+    /// The position as of the last commit, for the journal.
+    pub(crate) fn counted(&self) -> Counted {
+        self.counted.clone()
     }
 
     /// The last journal entry that is counted.
@@ -173,7 +167,7 @@ impl Ledger {
     ///
     /// [`StoreError::Sqlite`] when it cannot be read.
     pub fn position(&self) -> Result<Sequence, StoreError> {
-        snapshot::position(&self.connection).map_err(sqlite("read", &self.path))
+        snapshot::position(&self.connection).map_err(sqlite::cannot("read", &self.path))
     }
 
     /// Reads the ledger as of the last commit.
@@ -191,10 +185,7 @@ impl Ledger {
     ///
     /// [`StoreError::Sqlite`] when the file cannot be opened once more.
     pub fn reader(&self) -> Result<LedgerReader, StoreError> {
-        let cannot = || sqlite("open", &self.path);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(cannot())?;
-        connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
+        let connection = sqlite::open_reader(&self.path)?;
         Ok(LedgerReader { connection, path: self.path.clone() })
     }
 
@@ -211,7 +202,7 @@ impl Ledger {
         created: Timestamp,
     ) -> Result<Generation, StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("write a generation to", path);
+            let cannot = || sqlite::cannot("write a generation to", path);
             let new = "INSERT INTO generations (slo, hash, created, since, state)
                        SELECT ?1, ?2, ?3, position, 'filling' FROM ledger
                        WHERE true ON CONFLICT (slo, hash) DO NOTHING";
@@ -235,7 +226,7 @@ impl Ledger {
         state: GenerationState,
     ) -> Result<(), StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("write a generation to", path);
+            let cannot = || sqlite::cannot("write a generation to", path);
             if state == GenerationState::Live {
                 let others = "UPDATE generations SET state = 'retired'
                               WHERE state = 'live' AND id <> ?1
@@ -259,18 +250,26 @@ impl Ledger {
     /// [`StoreError::Unknown`] for a generation that is not in this ledger, [`StoreError::Sqlite`]
     /// when it cannot be written.
     pub fn slice(&mut self, generation: GenerationId, name: &str) -> Result<SliceId, StoreError> {
-        let find = "SELECT id FROM slices WHERE generation = ?1 AND name = ?2";
-        let values = params![generation.0, name];
-        let found = self
-            .connection
-            .query_row(find, values, |row| row.get(0))
-            .optional()
-            .map_err(sqlite("read", &self.path))?;
-        if let Some(id) = found {
-            return Ok(SliceId(id));
+        let found = find_slice(&self.connection, &self.path, generation, name)?;
+        match found {
+            Some(id) => Ok(id),
+            None => self.slices(generation, &[name]).map(|ids| ids[0]),
         }
+    }
+
+    /// The slices of `generation` with these names, in their order; those that are not there yet
+    /// are added together, in one transaction. Otherwise as [`Self::slice`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::slice`]; none was added then.
+    pub fn slices(
+        &mut self,
+        generation: GenerationId,
+        names: &[&str],
+    ) -> Result<Vec<SliceId>, StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("write a slice to", path);
+            let cannot = || sqlite::cannot("write a slice to", path);
             let is_known: bool = transaction
                 .query_row(
                     "SELECT EXISTS (SELECT 1 FROM generations WHERE id = ?1)",
@@ -282,35 +281,45 @@ impl Ledger {
                 return Err(unknown("generation", generation.0));
             }
             let add = "INSERT INTO slices (generation, name) VALUES (?1, ?2)";
-            transaction.execute(add, values).map_err(cannot())?;
-            Ok(SliceId(transaction.last_insert_rowid()))
+            let mut add = transaction.prepare(add).map_err(cannot())?;
+            let id = |name: &&str| match find_slice(transaction, path, generation, name)? {
+                Some(id) => Ok(id),
+                None => add.insert(params![generation.0, name]).map(SliceId).map_err(cannot()),
+            };
+            names.iter().map(id).collect()
         })
     }
 
-    /// Adds what a stretch of journal entries counts, and moves the position behind them: both or
-    /// neither, and on disk when this returns.
+    /// Adds what a stretch of journal entries counts, keeps its values, and moves the position
+    /// behind them: all or nothing, and on disk when this returns.
     ///
     /// # Errors
     ///
     /// Nothing was changed then. [`StoreError::Position`] when the ledger does not stand at
-    /// `after`; [`StoreError::KeyUsed`] when a key was used before, [`StoreError::KeyTooLong`];
-    /// [`StoreError::Overflow`] when a count would pass 2^64; [`StoreError::Unknown`] for a slice
-    /// that is not in this ledger; [`StoreError::DamagedChunk`] when a day to add to does not hold
-    /// what was written; [`StoreError::Sqlite`] when it cannot be written.
+    /// `after`; [`StoreError::KeyUsed`] when a key was used before; [`StoreError::TooLong`] for a
+    /// key or a value;
+    /// [`StoreError::Overflow`] when a count would pass [`SLOT_EVENTS_MAX`]; [`StoreError::Unknown`] for
+    /// a slice that is not in this ledger; [`StoreError::DamagedChunk`] when a chunk to add to does not
+    /// hold what was written; [`StoreError::Sqlite`] when it cannot be written.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.write(|transaction, path| {
-            let cannot = || sqlite("commit to", path);
+            let cannot = || sqlite::cannot("commit to", path);
             let ledger = snapshot::position(transaction).map_err(cannot())?;
             if ledger != commit.after || commit.through < commit.after {
                 let (after, through) = (commit.after, commit.through);
                 return Err(StoreError::Position { ledger, after, through });
             }
-            add_tallies(transaction, path, &commit.deltas)?;
-            add_keys(transaction, path, commit)?;
             let position = commit.through.0.cast_signed();
-            transaction.execute("UPDATE ledger SET position = ?1", [position]).map_err(cannot())?;
-            Ok(())
-        })
+            let advance = "UPDATE ledger SET position = ?1, commits = commits + 1
+                           RETURNING commits";
+            let number =
+                transaction.query_row(advance, [position], |row| row.get(0)).map_err(cannot())?;
+            tallies::add(transaction, path, number, &commit.deltas)?;
+            add_keys(transaction, path, commit)?;
+            values::write(transaction, path, &commit.values)
+        })?;
+        self.counted.set(commit.through);
+        Ok(())
     }
 
     /// Forgets the idempotency keys that arrived before `before`, and returns how many.
@@ -322,7 +331,7 @@ impl Ledger {
         self.write(|transaction, path| {
             transaction
                 .execute("DELETE FROM keys WHERE arrival < ?1", [before.nanos()])
-                .map_err(sqlite("forget keys in", path))
+                .map_err(sqlite::cannot("forget keys in", path))
         })
     }
 
@@ -331,58 +340,27 @@ impl Ledger {
         &mut self,
         work: impl FnOnce(&Transaction<'_>, &Path) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let cannot = || sqlite("commit to", &self.path);
-        let behavior = TransactionBehavior::Immediate;
-        let transaction = self.connection.transaction_with_behavior(behavior).map_err(cannot())?;
-        let value = work(&transaction, &self.path)?;
-        transaction.commit().map_err(cannot())?;
-        Ok(value)
+        sqlite::write(&mut self.connection, &self.path, work)
     }
 }
 
-/// Adds tallies to the chunks of their days.
-fn add_tallies(
-    transaction: &Transaction<'_>,
+/// The slice of `generation` with this name, where it is there.
+fn find_slice(
+    connection: &Connection,
     path: &Path,
-    deltas: &[Delta],
-) -> Result<(), StoreError> {
-    let cannot = || sqlite("commit to", path);
-    let mut chunks: BTreeMap<ChunkKey, Vec<(Slot, Tally)>> = BTreeMap::new();
-    for delta in deltas.iter().filter(|delta| !delta.tally.is_empty()) {
-        let key = ChunkKey::of(delta.slice.0, delta.slot);
-        chunks.entry(key).or_default().push((delta.slot, delta.tally));
-    }
-    let mut known = transaction
-        .prepare("SELECT EXISTS (SELECT 1 FROM slices WHERE id = ?1)")
-        .map_err(cannot())?;
-    let mut read = transaction
-        .prepare("SELECT slots FROM chunks WHERE slice = ?1 AND day = ?2")
-        .map_err(cannot())?;
-    let mut write = transaction
-        .prepare(
-            "INSERT INTO chunks (slice, day, slots) VALUES (?1, ?2, ?3)
-             ON CONFLICT (slice, day) DO UPDATE SET slots = excluded.slots",
-        )
-        .map_err(cannot())?;
-    for (key, deltas) in chunks {
-        let bytes: Option<Vec<u8>> =
-            read.query_row([key.slice, key.day], |row| row.get(0)).optional().map_err(cannot())?;
-        let chunk = match bytes {
-            Some(bytes) => chunk::decode(key, &bytes).map_err(damaged_chunk(path, key))?,
-            None if known.query_row([key.slice], |row| row.get(0)).map_err(cannot())? => Vec::new(),
-            None => return Err(unknown("slice", key.slice)),
-        };
-        let merged = chunk::merge(chunk, deltas)
-            .ok_or_else(|| StoreError::Overflow { slice: key.slice, day: day_text(key.day) })?;
-        let bytes = chunk::encode(key, &merged);
-        write.execute(params![key.slice, key.day, bytes]).map_err(cannot())?;
-    }
-    Ok(())
+    generation: GenerationId,
+    name: &str,
+) -> Result<Option<SliceId>, StoreError> {
+    let find = "SELECT id FROM slices WHERE generation = ?1 AND name = ?2";
+    connection
+        .query_row(find, params![generation.0, name], |row| row.get(0).map(SliceId))
+        .optional()
+        .map_err(sqlite::cannot("read", path))
 }
 
 /// Keeps the keys of the entries that are committed.
 fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Result<(), StoreError> {
-    let cannot = || sqlite("commit to", path);
+    let cannot = || sqlite::cannot("commit to", path);
     let mut add = transaction
         .prepare(
             "INSERT INTO keys (key, sequence, arrival) VALUES (?1, ?2, ?3)
@@ -390,9 +368,7 @@ fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Resu
         )
         .map_err(cannot())?;
     for Key { key, sequence, arrival } in &commit.keys {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(StoreError::KeyTooLong { bytes: key.len(), most: KEY_BYTES_MAX });
-        }
+        StoreError::check_length("an idempotency key", key.len(), KEY_BYTES_MAX)?;
         let values = params![key, sequence.0.cast_signed(), arrival.nanos()];
         if add.execute(values).map_err(cannot())? == 0 {
             return Err(StoreError::KeyUsed { key: key.escape_ascii().to_string() });
@@ -401,28 +377,12 @@ fn add_keys(transaction: &Transaction<'_>, path: &Path, commit: &Commit) -> Resu
     Ok(())
 }
 
-/// For `map_err`: SQLite refused to `doing` the ledger at `path`.
-fn sqlite(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
-    let path = path.to_owned();
-    move |cause| StoreError::Sqlite { doing, path, cause: Arc::new(cause) }
-}
-
 /// For `map_err`: a chunk does not hold what was written.
 fn damaged_chunk(path: &Path, key: ChunkKey) -> impl FnOnce(&'static str) -> StoreError + use<> {
     let path = path.to_owned();
-    move |what| {
-        let (slice, day) = (key.slice, day_text(key.day));
-        StoreError::DamagedChunk { path, slice, day, what }
-    }
+    move |what| StoreError::DamagedChunk { path, of: key.text(), what }
 }
 
 fn unknown(what: &'static str, id: i64) -> StoreError {
     StoreError::Unknown { what, id }
-}
-
-/// The date of a day, such as `2026-11-21`; its number where no date has it.
-fn day_text(day: i64) -> String {
-    let slot = Slot(day.saturating_mul(chunk::SLOTS_PER_DAY));
-    let at = slot.interval(Ledger::SLOT_WIDTH).start();
-    at.to_string().chars().take_while(|letter| *letter != 'T').collect()
 }

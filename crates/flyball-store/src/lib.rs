@@ -1,26 +1,37 @@
-//! What outlives the process: the journal of what came in, and the ledger of what was counted.
+//! What outlives the process: the journal of what came in, the ledger of what was counted, and the
+//! control state: what the server was told to do.
 //!
 //! A request is answered only after its bytes are in the [`Journal`] and the disk has them. Whoever
 //! counts reads the journal from the [`Ledger`]'s position on and commits the tallies together with
 //! the new position, in one transaction: so each entry is counted exactly once, whatever crashes
-//! when. Both live in one data directory, which one process at a time may have open ([`Store`]).
+//! when. What is to be counted, and who may say so, is in [`Control`], with a log of all changes.
+//! All live in one data directory, which one process at a time may have open ([`Store`]).
 //!
 //! This crate does not know what an entry says (bytes in, bytes out) nor what an SLO counts. It
 //! reads no clock: whoever appends says when the entry arrived. It has no async runtime: one thread
 //! writes the journal, and whoever owns the ledger calls it. The formats on disk are described in
-//! `docs/format/journal-v1.md` and `docs/format/ledger-v1.md`.
+//! `docs/format/journal-v1.md`, `docs/format/ledger-v1.md` and `docs/format/control-v1.md`.
 
+mod control;
+mod counted;
 mod directory;
 mod error;
 mod journal;
 mod ledger;
+mod sqlite;
 mod store;
 
+pub use control::{
+    AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_BYTES_MAX,
+    Change, Control, DOCUMENT_BYTES_MAX, Document, Documents, Grant, NewDocument, NewToken,
+    TOKEN_LIST_MAX, Token,
+};
 pub use error::StoreError;
 pub use journal::{Entry, Journal, JournalOptions, JournalReader, Recovery, Ticket, Torn};
 pub use ledger::{
-    Checked, Commit, Delta, Generation, GenerationId, GenerationState, KEY_BYTES_MAX, Key, KeyUse,
-    Ledger, LedgerReader, LedgerSnapshot, SliceId,
+    Checked, Commit, Delta, Generation, GenerationId, GenerationState, KEY_BYTES_MAX, KeptValue,
+    Key, KeyUse, Ledger, LedgerReader, LedgerSnapshot, SLOT_EVENTS_MAX, SliceId, VALUE_BYTES_MAX,
+    VALUE_KEY_BYTES_MAX,
 };
 pub use store::Store;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::directory::DataDirectory;
-use crate::{Journal, JournalOptions, Ledger, Recovery, StoreError};
+use crate::{Control, Journal, JournalOptions, Ledger, Recovery, StoreError};
 
 /// What a data directory holds, open for one process.
 ///
@@ -15,6 +15,8 @@ pub struct Store {
     pub journal: Journal,
     /// What was counted.
     pub ledger: Ledger,
+    /// What the server was told to do, and by whom.
+    pub control: Control,
     /// What opening the journal has found.
     pub recovery: Recovery,
 }
@@ -31,7 +33,8 @@ impl Store {
     pub fn open(path: &Path, options: JournalOptions) -> Result<Self, StoreError> {
         let directory = DataDirectory::open(path)?;
         let ledger = Ledger::open(&directory)?;
-        let (journal, recovery) = Journal::open(&directory, options, ledger.position()?)?;
-        Ok(Self { journal, ledger, recovery })
+        let control = Control::open(&directory)?;
+        let (journal, recovery) = Journal::open(&directory, options, ledger.counted())?;
+        Ok(Self { journal, ledger, control, recovery })
     }
 }

@@ -165,21 +165,35 @@ impl Counting {
         into: &mut Vec<Delta>,
     ) -> Result<(), StoreError> {
         self.collect();
-        while let Some(Gained { sli, slice, slots }) = self.gained.last() {
-            let (place, generation) = self.slis[*sli];
-            let id = match self.slices.get(&(generation, place.indicator, slice.clone())) {
-                Some(id) => *id,
-                None => {
-                    let name = name(place.indicator, slice.as_ref());
-                    let id = ledger.slice(generation, &name)?;
-                    self.slices.insert((generation, place.indicator, slice.clone()), id);
-                    id
-                }
-            };
-            into.extend(slots.iter().map(|(slot, tally)| Delta { slice: id, slot: *slot, tally: *tally }));
-            self.gained.pop();
+        self.number(ledger)?;
+        for Gained { sli, slice, slots } in self.gained.drain(..) {
+            let (place, generation) = self.slis[sli];
+            let id = self.slices[&(generation, place.indicator, slice)];
+            into.extend(slots.into_iter().map(|(slot, tally)| Delta { slice: id, slot, tally }));
         }
         self.gained_slots = 0;
+        Ok(())
+    }
+
+    /// Makes the slices that were met for the first time known to the ledger.
+    fn number(&mut self, ledger: &mut Ledger) -> Result<(), StoreError> {
+        let mut new: HashMap<GenerationId, Vec<(usize, Option<Slice>)>> = HashMap::new();
+        for Gained { sli, slice, .. } in &self.gained {
+            let (place, generation) = self.slis[*sli];
+            let key = (generation, place.indicator, slice.clone());
+            if !self.slices.contains_key(&key) {
+                new.entry(generation).or_default().push((key.1, key.2));
+            }
+        }
+        for (generation, slices) in new {
+            let names: Vec<String> =
+                slices.iter().map(|(indicator, slice)| name(*indicator, slice.as_ref())).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let ids = ledger.slices(generation, &names)?;
+            for ((indicator, slice), id) in slices.into_iter().zip(ids) {
+                self.slices.insert((generation, indicator, slice), id);
+            }
+        }
         Ok(())
     }
 
@@ -197,7 +211,7 @@ impl Counting {
 
 /// The name that the ledger knows a slice by: the indicator's number, and for one slice of it the
 /// values as JSON.
-fn name(indicator: usize, slice: Option<&Slice>) -> String {
+pub(super) fn name(indicator: usize, slice: Option<&Slice>) -> String {
     match slice {
         None => format!("{indicator}"),
         Some(Slice::Overflow) => format!("{indicator} other"),

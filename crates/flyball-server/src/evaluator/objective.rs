@@ -13,7 +13,7 @@ use flyball_store::{
 };
 
 use super::Evaluator;
-use super::counting::Counting;
+use super::counting::{Counting, name};
 
 /// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
 /// later is counted, and its budget is worked out when somebody asks.
@@ -212,7 +212,7 @@ impl Evaluator {
     /// Moves every state to `to`.
     pub(super) fn advance(&mut self, to: Timestamp) {
         let mut all = Vec::new();
-        let Self { watched, ledger, telemetry, .. } = self;
+        let Self { watched, ledger, telemetry, pending, .. } = self;
         let snapshot = match ledger.snapshot() {
             Ok(snapshot) => snapshot,
             Err(error) => return telemetry.store_failed("read", &error),
@@ -230,6 +230,7 @@ impl Evaluator {
                 }
             }
             if !changes.is_empty() {
+                keep(slo, objectives, &mut pending.values);
                 all.push((slo.name.clone(), changes));
             }
         }
@@ -241,6 +242,13 @@ impl Evaluator {
         self.ticked.send_modify(|tick| *tick += 1);
         if is_ended && let Err(error) = self.plan_anew() {
             self.telemetry.install_failed(&error);
+        }
+    }
+
+    /// Has the states of all alert rules written with the next commit.
+    pub(super) fn keep_all(&mut self) {
+        for Watched { slo, objectives, .. } in &self.watched {
+            keep(slo, objectives, &mut self.pending.values);
         }
     }
 
@@ -280,6 +288,36 @@ impl Objective {
         let plan: &Plan = plan;
         std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
     }
+}
+
+/// Values of the ledger, with their keys.
+type Values = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// Adds what the ledger cannot tell of an SLO's states to what is written with the next commit.
+fn keep(slo: &Slo, objectives: &[Objective], values: &mut Values) {
+    for (index, objective) in objectives.iter().enumerate() {
+        let slices = objective.slices.iter().map(|(slice, state)| (Some(slice), state));
+        for (slice, state) in std::iter::once((None, &objective.total)).chain(slices) {
+            let saved = serde_json::to_vec(&state.live.save()).ok();
+            values.push((state_key(slo, index, slice), saved));
+        }
+    }
+}
+
+/// Where the state of an objective, or of a slice of it, is kept.
+fn state_key(slo: &Slo, objective: usize, slice: Option<&Slice>) -> Vec<u8> {
+    format!("state\0{}\0{}", slo.name, name(objective, slice)).into_bytes()
+}
+
+/// What was kept of a state; `None` where nothing was, or nothing that can be read.
+fn kept(
+    snapshot: &LedgerSnapshot<'_>,
+    slo: &Slo,
+    objective: usize,
+    slice: Option<&Slice>,
+) -> Result<Option<Saved>, StoreError> {
+    let value = snapshot.value(&state_key(slo, objective, slice))?;
+    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
 }
 
 /// The plans of an SLO's objectives.
@@ -347,8 +385,12 @@ fn watch(
                 Some(slice) => old.and_then(|old| old.slices.get(slice)),
             };
             let history = SliceHistory { snapshot, slice: Some(id) };
-            let live = match old {
-                Some(old) => Live::load(&plan, &old.live.save(), &history),
+            let saved = match old {
+                Some(old) => Some(old.live.save()),
+                None => kept(snapshot, slo, index, slice)?,
+            };
+            let live = match saved {
+                Some(saved) => Live::load(&plan, &saved, &history),
                 None => begin(&plan, at, &history),
             };
             let state = State { slice: Some(id), live: live.map_err(cannot)?, stale: false };

@@ -8,8 +8,7 @@
 //!
 //! `BENCH_DIR` says on which disk (the target directory's otherwise). Each thread appends and waits
 //! for its entries, so many at once; the time from offering an entry to hearing that it is on disk
-//! is what a client would wait. Then a ledger of many slices is committed to, late in its day,
-//! when its chunks are longest. Ratios are printed and none is required: disks differ.
+//! is what a client would wait. Ratios are printed and none is required: disks differ.
 
 use std::collections::VecDeque;
 use std::env;
@@ -20,8 +19,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use flyball_model::{Slot, Tally, Timestamp};
-use flyball_store::{Commit, Delta, Journal, JournalOptions, Sequence, Store};
+use flyball_model::Timestamp;
+use flyball_store::{Journal, JournalOptions, Sequence, Store};
 
 const ENTRIES: usize = 40_000;
 /// What a small batch of events takes.
@@ -30,7 +29,6 @@ const BYTES: usize = 1_000;
 const NAIVE_ENTRIES_MAX: usize = 4_000;
 /// Clients, and the entries that each has on the way.
 const LOADS: [(usize, usize); 4] = [(1, 1), (16, 1), (64, 1), (4, 256)];
-const SLICES: usize = 200;
 
 fn main() -> anyhow::Result<()> {
     let (mut entries, mut bytes) = (ENTRIES, BYTES);
@@ -68,7 +66,6 @@ fn main() -> anyhow::Result<()> {
             run.per_second() / raw.per_second()
         ))?;
     }
-    ledger(&directory.join("ledger"))?;
     fs::remove_dir_all(&directory)?;
     Ok(())
 }
@@ -186,36 +183,6 @@ fn client(
         }
     }
     Ok(waits)
-}
-
-/// Commits of one slot for each slice, into days that are full but for that slot.
-fn ledger(path: &Path) -> anyhow::Result<()> {
-    const COMMITS: u64 = 20;
-    const DAY: i64 = 8_640;
-    let mut ledger = Store::open(path, JournalOptions::default())?.ledger;
-    let generation = ledger.generation("checkout", [1; 32], Timestamp::default())?;
-    let slices: Result<Vec<_>, _> =
-        (0..SLICES).map(|slice| ledger.slice(generation.id, &slice.to_string())).collect();
-    let tally = Tally::new(900, 899).context("899 of 900 are good")?;
-    let slices = slices?;
-    let all = |slots: std::ops::Range<i64>| {
-        let of = |slot| slices.iter().map(move |slice| Delta { slice: *slice, slot, tally });
-        slots.map(Slot).flat_map(of).collect::<Vec<_>>()
-    };
-    let commit = |through, deltas| Commit {
-        after: Sequence(through - 1),
-        through: Sequence(through),
-        deltas,
-        keys: Vec::new(),
-    };
-    ledger.commit(&commit(1, all(0..DAY - 1)))?;
-    let last = commit(2, all(DAY - 1..DAY)).deltas;
-    let start = now();
-    for number in 0..COMMITS {
-        ledger.commit(&commit(2 + number, last.clone()))?;
-    }
-    let each = start.elapsed().as_secs_f64() * 1e3 / COMMITS as f64;
-    say(&format!("ledger: {each:.1} ms a commit to {SLICES} slices with full days"))
 }
 
 fn line(of: &str, run: &Run) -> anyhow::Result<()> {

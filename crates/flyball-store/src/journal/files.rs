@@ -96,6 +96,10 @@ impl Files {
         self.parts().front().map_or(Sequence::NONE, |part| part.first)
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.parts().iter().map(|part| part.bytes).sum()
+    }
+
     pub(super) fn list(&self) -> Vec<(Sequence, PathBuf)> {
         self.parts().iter().map(|part| (part.first, part.path.clone())).collect()
     }

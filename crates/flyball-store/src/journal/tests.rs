@@ -22,7 +22,7 @@ fn small() -> JournalOptions {
 }
 
 fn open(path: &Path, counted: u64) -> Result<(Journal, Recovery), StoreError> {
-    Journal::open(&DataDirectory::open(path)?, small(), Sequence(counted))
+    Journal::open(&DataDirectory::open(path)?, small(), Counted::at(Sequence(counted)))
 }
 
 fn at(nanos: u64) -> Timestamp {
@@ -133,6 +133,10 @@ proptest! {
                 }
                 Step::Release(up_to) => {
                     released = released.max(up_to.index(list.len() + 1) as u64);
+                    let refused = journal.release(Sequence(journal.counted.get().0 + 1));
+                    let is_refused = matches!(refused, Err(StoreError::NotCounted { .. }));
+                    prop_assert!(is_refused);
+                    journal.counted.set(Sequence(list.len() as u64));
                     journal.release(Sequence(released)).unwrap();
                 }
             }
@@ -148,9 +152,13 @@ proptest! {
                 let is_released = matches!(refused, Err(StoreError::Released { .. }));
                 prop_assert!(is_released);
             }
+            let mut bytes = 0;
             for (_, path) in journal.files() {
-                prop_assert!(fs::metadata(path).unwrap().len() <= small().file_bytes_max);
+                let length = fs::metadata(path).unwrap().len();
+                prop_assert!(length <= small().file_bytes_max);
+                bytes += length;
             }
+            prop_assert_eq!(journal.bytes(), bytes);
         }
     }
 
@@ -522,7 +530,7 @@ fn a_directory_is_open_once_and_options_must_work() {
     drop(journal);
     let bad = |options: JournalOptions| {
         let directory = DataDirectory::open(&inner).unwrap();
-        Journal::open(&directory, options, Sequence::NONE).unwrap_err().to_string()
+        Journal::open(&directory, options, Counted::at(Sequence::NONE)).unwrap_err().to_string()
     };
     let error = bad(JournalOptions { file_bytes_max: 200, ..small() });
     assert!(error.contains("file_bytes_max cannot be 200; it must be enough"), "{error}");

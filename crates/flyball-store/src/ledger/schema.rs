@@ -1,20 +1,25 @@
-//! The ledger's tables, and the way from each version of them to the next.
-//!
-//! A step is never changed once it was shipped: a ledger that has taken it would differ from one
-//! that takes it now. What changes goes into a new step at the end.
+//! The ledger's tables: `docs/format/ledger-v1.md`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Transaction, params};
 
+use super::chunk::{self, ChunkKey, Kind, Place, SLOTS_PER_DAY, SLOTS_PER_HOUR};
+use super::damaged_chunk;
 use crate::StoreError;
-use crate::ledger::sqlite;
+use crate::sqlite::{self, Schema, Step};
 
-/// The format's name and version; the ledger holds it.
-pub(super) const SCHEMA: &str = "flyball.dev/ledger/v1";
+/// The tables and how they came to be.
+pub(super) const SCHEMA: Schema = Schema {
+    format: "flyball.dev/ledger/v1",
+    read_format: "SELECT format FROM ledger",
+    steps: STEPS,
+};
 
-/// The steps, in order. `user_version` says how many a ledger has taken.
-const STEPS: &[&str] = &["
+const STEPS: &[Step] = &[
+    Step::Sql(
+        "
 CREATE TABLE ledger (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     format TEXT NOT NULL,
@@ -54,35 +59,72 @@ CREATE TABLE keys (
     arrival INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_arrival ON keys (arrival);
-"];
+",
+    ),
+    Step::Sql(
+        "
+CREATE TABLE kept (
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
+    ),
+    Step::Code(days_to_hours),
+];
 
-/// Brings the tables to the newest version.
-///
-/// Each step and the number that says that it was taken are one transaction.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let cannot = || sqlite("set up", path);
-    let taken: u32 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(cannot())?;
-    let unknown =
-        |found: String| StoreError::Format { path: path.to_owned(), found, known: SCHEMA };
-    if taken as usize > STEPS.len() {
-        return Err(unknown(format!("{SCHEMA}, tables of version {taken}")));
-    }
-    if taken == 0 {
-        let is_foreign: bool = connection
-            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
-            .map_err(cannot())?;
-        if is_foreign {
-            return Err(unknown("tables of another program".to_owned()));
+/// Tallies at rest by the hour, and the newest ones by slot; until now they were kept by the day.
+fn days_to_hours(transaction: &Transaction<'_>, path: &Path) -> Result<(), StoreError> {
+    let cannot = || sqlite::cannot("set up", path);
+    transaction
+        .execute_batch(
+            "
+ALTER TABLE ledger ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE hours (
+    slice INTEGER NOT NULL REFERENCES slices (id),
+    hour INTEGER NOT NULL,
+    slots BLOB NOT NULL,
+    PRIMARY KEY (slice, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE open_slots (
+    block INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    slices BLOB NOT NULL,
+    PRIMARY KEY (block, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE open_hours (
+    block INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    touched INTEGER NOT NULL,
+    PRIMARY KEY (block, hour)
+) STRICT, WITHOUT ROWID;
+",
+        )
+        .map_err(cannot())?;
+    let days = "SELECT slice, day, slots FROM chunks ORDER BY slice, day";
+    let mut days = transaction.prepare(days).map_err(cannot())?;
+    let write = "INSERT INTO hours (slice, hour, slots) VALUES (?1, ?2, ?3)";
+    let mut write = transaction.prepare(write).map_err(cannot())?;
+    let mut rows = days.query([]).map_err(cannot())?;
+    while let Some(row) = rows.next().map_err(cannot())? {
+        let read = || Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
+        let (slice, day, bytes): (i64, i64, Vec<u8>) = read().map_err(cannot())?;
+        let key = ChunkKey { kind: Kind::Day, of: slice, at: day };
+        let mut hours: BTreeMap<i64, Vec<(Place, _)>> = BTreeMap::new();
+        for (place, tally) in chunk::decode(key, &bytes).map_err(damaged_chunk(path, key))? {
+            let slot = chunk::join(day, SLOTS_PER_DAY, place);
+            let (hour, place) = chunk::split(slot, SLOTS_PER_HOUR);
+            hours.entry(hour).or_default().push((place, tally));
+        }
+        for (hour, slots) in hours {
+            let bytes = chunk::encode(ChunkKey::hour(slice, hour), &slots);
+            write.execute(params![slice, hour, bytes]).map_err(cannot())?;
         }
     }
-    for (number, step) in (1_u32..).zip(STEPS).skip(taken as usize) {
-        let transaction = connection.transaction().map_err(cannot())?;
-        transaction.execute_batch(step).map_err(cannot())?;
-        transaction.pragma_update(None, "user_version", number).map_err(cannot())?;
-        transaction.commit().map_err(cannot())?;
-    }
-    let format: String =
-        connection.query_row("SELECT format FROM ledger", [], |row| row.get(0)).map_err(cannot())?;
-    if format == SCHEMA { Ok(()) } else { Err(unknown(format)) }
+    drop(rows);
+    drop(days);
+    transaction.execute_batch("DROP TABLE chunks").map_err(cannot())
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use flyball_model::{Interval, Slot, Tally, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::chunk::{self, ChunkKey, SLOT_WIDTH};
-use super::{Generation, GenerationId, GenerationState, SliceId, damaged_chunk, sqlite};
-use crate::{Sequence, StoreError};
+use super::chunk::{self, ChunkKey, Kind};
+use super::{
+    Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, tallies, values,
+};
+use crate::{Sequence, StoreError, sqlite};
 
 /// A way to read the ledger from another thread than the one that writes it, without either
 /// waiting for the other. See [`super::Ledger::reader`].
@@ -48,22 +50,24 @@ pub struct KeyUse {
 /// What [`LedgerSnapshot::check`] has looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checked {
-    /// Chunks: days of slices.
+    /// Chunks: hours of slices, and slots of many slices.
     pub chunks: u64,
-    /// Slots with events, in all chunks.
+    /// Tallies in all chunks.
     pub slots: u64,
+    /// Values that are kept with the tallies.
+    pub values: u64,
 }
 
 impl<'a> LedgerSnapshot<'a> {
     pub(super) fn new(connection: &'a mut Connection, path: &'a Path) -> Result<Self, StoreError> {
-        let transaction = connection.transaction().map_err(sqlite("read", path))?;
+        let transaction = connection.transaction().map_err(sqlite::cannot("read", path))?;
         // The first thing read is what pins the snapshot.
-        let position = position(&transaction).map_err(sqlite("read", path))?;
+        let position = position(&transaction).map_err(sqlite::cannot("read", path))?;
         Ok(Self { transaction, path, position })
     }
 
     fn cannot(&self) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
-        sqlite("read", self.path)
+        sqlite::cannot("read", self.path)
     }
 
     /// The last journal entry that is counted.
@@ -92,32 +96,19 @@ impl<'a> LedgerSnapshot<'a> {
     }
 
     /// The tallies of a slice in the slots of [`super::Ledger::SLOT_WIDTH`] that start inside
-    /// `interval`, in order; slots without valid events are left out.
+    /// `interval`, in order; slots without valid events are left out. It costs what the hours cost
+    /// that the interval touches.
     ///
     /// # Errors
     ///
-    /// [`StoreError::DamagedChunk`] when a day that the interval touches does not hold what was
+    /// [`StoreError::DamagedChunk`] when a chunk that the interval touches does not hold what was
     /// written, [`StoreError::Sqlite`] when it cannot be read.
     pub fn tallies(
         &self,
         slice: SliceId,
         interval: Interval,
     ) -> Result<Vec<(Slot, Tally)>, StoreError> {
-        let day = |at| ChunkKey::of(slice.0, Slot::of(at, SLOT_WIDTH)).day;
-        let sql =
-            "SELECT day, slots FROM chunks WHERE slice = ?1 AND day BETWEEN ?2 AND ?3 ORDER BY day";
-        let values = [slice.0, day(interval.start()), day(interval.end())];
-        let chunks: Vec<(i64, Vec<u8>)> =
-            self.rows(sql, values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut tallies = Vec::new();
-        for (day, bytes) in chunks {
-            let key = ChunkKey { slice: slice.0, day };
-            let chunk = chunk::decode(key, &bytes).map_err(damaged_chunk(self.path, key))?;
-            let is_inside =
-                |(slot, _): &(Slot, Tally)| interval.contains(slot.interval(SLOT_WIDTH).start());
-            tallies.extend(chunk.into_iter().filter(is_inside));
-        }
-        Ok(tallies)
+        tallies::read(&self.transaction, self.path, slice.0, interval)
     }
 
     /// Where an idempotency key was used; `None` when it was not, or was forgotten by age.
@@ -134,7 +125,29 @@ impl<'a> LedgerSnapshot<'a> {
         self.transaction.query_row(sql, [key], read).optional().map_err(self.cannot())
     }
 
-    /// Reads everything: SQLite's own structure, and every chunk against its checksum.
+    /// What is kept under `key`; `None` when nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DamagedValue`] when it is not what was written, [`StoreError::Sqlite`] when it
+    /// cannot be read.
+    pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        values::one(&self.transaction, self.path, key)
+    }
+
+    /// The values whose keys begin with `prefix` (all for an empty one), in the order of their
+    /// keys' bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::value`].
+    pub fn values(&self, prefix: &[u8]) -> Result<Vec<KeptValue>, StoreError> {
+        let mut values = Vec::new();
+        values::beginning(&self.transaction, self.path, prefix, |value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// Reads everything: SQLite's own structure, and every chunk and value against its checksum.
     ///
     /// # Errors
     ///
@@ -148,19 +161,22 @@ impl<'a> LedgerSnapshot<'a> {
             return Err(StoreError::damaged(self.path, 0, said));
         }
         let mut checked = Checked::default();
-        let mut statement = self
-            .transaction
-            .prepare("SELECT slice, day, slots FROM chunks ORDER BY slice, day")
-            .map_err(self.cannot())?;
-        let mut rows = statement.query([]).map_err(self.cannot())?;
-        while let Some(row) = rows.next().map_err(self.cannot())? {
-            let read = || Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
-            let (slice, day, bytes) = read().map_err(self.cannot())?;
-            let key = ChunkKey { slice, day };
-            let chunk = chunk::decode(key, &bytes).map_err(damaged_chunk(self.path, key))?;
-            checked.chunks += 1;
-            checked.slots += chunk.len() as u64;
+        for (sql, kind) in [
+            ("SELECT slice, hour, slots FROM hours ORDER BY slice, hour", Kind::Hour),
+            ("SELECT block, slot, slices FROM open_slots ORDER BY block, slot", Kind::Slot),
+        ] {
+            let mut statement = self.transaction.prepare(sql).map_err(self.cannot())?;
+            let mut rows = statement.query([]).map_err(self.cannot())?;
+            while let Some(row) = rows.next().map_err(self.cannot())? {
+                let read = || Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?));
+                let (of, at, bytes) = read().map_err(self.cannot())?;
+                let key = ChunkKey { kind, of, at };
+                chunk::walk(key, &bytes, |_, _| checked.slots += 1)
+                    .map_err(damaged_chunk(self.path, key))?;
+                checked.chunks += 1;
+            }
         }
+        values::beginning(&self.transaction, self.path, &[], |_| checked.values += 1)?;
         Ok(checked)
     }
 

@@ -1,5 +1,6 @@
 //! The ledger against plain maps, and against files that somebody has changed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use flyball_model::Interval;
@@ -27,7 +28,12 @@ fn slots(from: i64, to: i64) -> Interval {
 }
 
 fn commit(after: u64, through: u64, deltas: Vec<Delta>) -> Commit {
-    Commit { after: Sequence(after), through: Sequence(through), deltas, keys: Vec::new() }
+    let (after, through) = (Sequence(after), Sequence(through));
+    Commit { after, through, deltas, ..Commit::default() }
+}
+
+fn value(key: &[u8], value: Option<&[u8]>) -> (Vec<u8>, Option<Vec<u8>>) {
+    (key.to_vec(), value.map(<[u8]>::to_vec))
 }
 
 /// A ledger with one slice.
@@ -100,26 +106,118 @@ proptest! {
     }
 }
 
+/// Few different keys, so that they meet; bytes at the end of their range, where prefixes have none
+/// behind them.
+fn value_key() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(prop_oneof![Just(0_u8), Just(7), Just(254), Just(255)], 0..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn values_are_a_map_that_moves_with_the_position(
+        commits in proptest::collection::vec(
+            (0u64..3, proptest::collection::vec((value_key(), any::<Option<[u8; 2]>>()), 0..8)), 1..6),
+        prefixes in proptest::collection::vec(value_key(), 4),
+    ) {
+        let directory = TempDir::new().unwrap();
+        let mut ledger = open(directory.path());
+        let mut map = BTreeMap::new();
+        let mut position = 0;
+        for (entries, values) in commits {
+            let values: Vec<_> = values
+                .into_iter()
+                .map(|(key, value)| (key, value.map(|value| value.to_vec())))
+                .collect();
+            let commit =
+                Commit { values: values.clone(), ..commit(position, position + entries, Vec::new()) };
+            ledger.commit(&commit).unwrap();
+            position += entries;
+            for (key, value) in values {
+                match value {
+                    Some(value) => map.insert(key, value),
+                    None => map.remove(&key),
+                };
+            }
+        }
+        drop(ledger);
+        let mut ledger = open(directory.path());
+        let snapshot = ledger.snapshot().unwrap();
+        prop_assert_eq!(snapshot.position(), Sequence(position));
+        prop_assert_eq!(snapshot.check().unwrap().values, map.len() as u64);
+        for prefix in prefixes.into_iter().chain([Vec::new()]) {
+            prop_assert_eq!(snapshot.value(&prefix).unwrap(), map.get(&prefix).cloned());
+            let expected: Vec<_> = map
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            prop_assert_eq!(snapshot.values(&prefix).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_changed_value_is_found_by_its_checksum() {
+    let directory = TempDir::new().unwrap();
+    let mut ledger = open(directory.path());
+    let values = vec![value(b"rule/1", Some(b"ok")), value(b"rule/2", Some(b"firing"))];
+    ledger.commit(&Commit { values, ..commit(0, 1, Vec::new()) }).unwrap();
+    drop(ledger);
+    // It is whole, and under another's key.
+    let other = "key = CAST('rule/4' AS BLOB)";
+    meddle(
+        directory.path(),
+        &format!("UPDATE kept SET {other} WHERE key = CAST('rule/1' AS BLOB)"),
+    );
+    let mut ledger = open(directory.path());
+    let snapshot = ledger.snapshot().unwrap();
+    assert_eq!(snapshot.value(b"rule/2").unwrap().as_deref(), Some(b"firing".as_slice()));
+    for error in [snapshot.value(b"rule/4").unwrap_err(), snapshot.check().unwrap_err()] {
+        assert!(error.to_string().contains("the value under `rule/4` in "), "{error}");
+    }
+}
+
 #[test]
 fn a_commit_that_fails_changes_nothing() {
     let directory = TempDir::new().unwrap();
     let (mut ledger, slice) = with_slice(directory.path());
-    let delta = Delta { slice, slot: Slot(3), tally: tally(u64::MAX - 1, 0, 0) };
+    let delta = Delta { slice, slot: Slot(3), tally: tally(SLOT_EVENTS_MAX - 1, 0, 0) };
     let key = |key: &[u8]| Key { key: key.to_vec(), sequence: Sequence(1), arrival: at(9) };
     ledger.commit(&Commit { keys: vec![key(b"a")], ..commit(0, 2, vec![delta]) }).unwrap();
 
     let small = Delta { tally: tally(1, 1, 0), ..delta };
     let stranger = Delta { slice: SliceId(99), ..small };
     let long = vec![0; KEY_BYTES_MAX + 1];
+    let too_much = vec![0; VALUE_BYTES_MAX + 1];
     for (attempt, why) in [
         (commit(0, 2, vec![small]), "the ledger stands at entry 2, and the commit covers 0"),
         (commit(3, 4, vec![small]), "read the ledger's position and count from there"),
         (commit(2, 1, vec![small]), "covers 2 (exclusive) to 1"),
-        (commit(2, 3, vec![small, small]), "slice 1 on 1970-01-01 would count more than 2^64"),
+        (
+            commit(2, 3, vec![small, small]),
+            "slot of slice 1 in 1970-01-01T00 would count more than 9223372036854775808",
+        ),
         (commit(2, 3, vec![small, stranger]), "there is no slice 99"),
         (Commit { keys: vec![key(b"a")], ..commit(2, 3, vec![small]) }, "key `a` was used"),
         (Commit { keys: vec![key(b"b"), key(b"b")], ..commit(2, 3, vec![small]) }, "key `b`"),
         (Commit { keys: vec![key(&long)], ..commit(2, 3, vec![small]) }, "of 257 bytes"),
+        (
+            Commit {
+                values: vec![value(b"b", Some(b"")), value(&[0; VALUE_KEY_BYTES_MAX + 1], None)],
+                ..commit(2, 3, vec![small])
+            },
+            "the key of a value of 1025 bytes is more than the 1024",
+        ),
+        (
+            Commit {
+                values: vec![value(b"b", Some(b"")), value(b"c", Some(&too_much))],
+                keys: vec![key(b"b")],
+                ..commit(2, 3, vec![small])
+            },
+            "a value of 1048577 bytes",
+        ),
     ] {
         let error = ledger.commit(&attempt).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
@@ -127,6 +225,7 @@ fn a_commit_that_fails_changes_nothing() {
         assert_eq!(snapshot.position(), Sequence(2));
         assert_eq!(snapshot.tallies(slice, slots(0, 9)).unwrap(), [(Slot(3), delta.tally)]);
         assert_eq!(snapshot.key(b"b").unwrap(), None);
+        assert_eq!(snapshot.values(b"").unwrap(), []);
     }
 }
 
@@ -198,13 +297,16 @@ fn a_changed_chunk_is_found_by_its_checksum() {
     let (mut ledger, slice) = with_slice(directory.path());
     let delta = |slot| Delta { slice, slot: Slot(slot), tally: tally(200, 100, 0) };
     ledger.commit(&commit(0, 1, vec![delta(3), delta(DAY)])).unwrap();
-    assert_eq!(ledger.snapshot().unwrap().check().unwrap(), Checked { chunks: 2, slots: 2 });
+    assert_eq!(
+        ledger.snapshot().unwrap().check().unwrap(),
+        Checked { chunks: 2, slots: 2, values: 0 }
+    );
     drop(ledger);
     // One of the counts, in the table and still a valid encoding.
     let changed = "CAST(substr(slots, 1, 4) || x'02' || substr(slots, 6) AS BLOB)";
-    meddle(directory.path(), &format!("UPDATE chunks SET slots = {changed} WHERE day = 0"));
+    meddle(directory.path(), &format!("UPDATE hours SET slots = {changed} WHERE hour = 0"));
     let mut ledger = open(directory.path());
-    let damaged = "the tallies of slice 1 on 1970-01-01 in ";
+    let damaged = "the tallies of slice 1 in 1970-01-01T00 in ";
     let is_told = |error: StoreError| {
         let error = error.to_string();
         assert!(error.contains(damaged) && error.contains("the checksum does not fit"), "{error}");
@@ -218,7 +320,7 @@ fn a_changed_chunk_is_found_by_its_checksum() {
     assert_eq!(ledger.position().unwrap(), Sequence(1));
     drop(ledger);
     // A chunk in another's place is whole, and wrong.
-    meddle(directory.path(), "DELETE FROM chunks WHERE day = 0; UPDATE chunks SET day = 0");
+    meddle(directory.path(), "DELETE FROM hours WHERE hour = 0; UPDATE hours SET hour = 0");
     is_told(open(directory.path()).snapshot().unwrap().check().unwrap_err());
 }
 
@@ -233,8 +335,12 @@ fn what_is_no_ledger_of_this_version_is_refused() {
         let taken = DataDirectory::open(directory.path()).unwrap();
         Ledger::open(&taken).unwrap_err().to_string()
     };
-    let error = refusal("PRAGMA user_version = 2", false);
-    assert!(error.contains("`flyball.dev/ledger/v1, tables of version 2`"), "{error}");
+    let next = schema::SCHEMA.steps.len() + 1;
+    let error = refusal(&format!("PRAGMA user_version = {next}"), false);
+    assert!(
+        error.contains(&format!("`flyball.dev/ledger/v1, tables of version {next}`")),
+        "{error}"
+    );
     let error = refusal("UPDATE ledger SET format = 'flyball.dev/ledger/v9'", false);
     assert!(error.contains("`flyball.dev/ledger/v9`, and this version knows"), "{error}");
     let error = refusal("CREATE TABLE notes (text TEXT)", true);

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use super::child::{number, of_payload};
+use super::child::{number, of_payload, value_key};
 use super::*;
 
 const ROUNDS: usize = 40;
@@ -84,7 +84,12 @@ fn verify(directory: &std::path::Path, acknowledged: &BTreeSet<u64>, round: usiz
     let position = snapshot.position();
     let counted = usize::try_from(position.0).unwrap();
     let mut expected: BTreeMap<Slot, Tally> = BTreeMap::new();
+    let mut values = BTreeMap::new();
     for payload in &payloads[..counted] {
+        match number(payload) % 4 {
+            0 => values.remove(&value_key(number(payload))),
+            _ => values.insert(value_key(number(payload)), payload.clone()),
+        };
         let (slot, tally) = of_payload(payload);
         let sum = expected.entry(slot).or_default();
         *sum = sum.plus(tally);
@@ -97,6 +102,8 @@ fn verify(directory: &std::path::Path, acknowledged: &BTreeSet<u64>, round: usiz
         }
     }
     assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "round {round}: the ledger");
+    let values: Vec<_> = values.into_iter().collect();
+    assert_eq!(snapshot.values(b"last/").unwrap(), values, "round {round}: the values");
     snapshot.check().unwrap();
     drop(snapshot);
     (store.recovery.torn.is_some(), payloads.len() as u64 - position.0)

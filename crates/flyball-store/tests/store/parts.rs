@@ -20,8 +20,9 @@ fn store(directory: &TempDir) -> Store {
 fn one_process_at_a_time() {
     let directory = TempDir::new().unwrap();
     let store = store(&directory);
-    let Store { journal, ledger, .. } = store;
-    for part in [Box::new(journal) as Box<dyn std::any::Any>, Box::new(ledger)] {
+    let Store { journal, ledger, control, .. } = store;
+    let parts = [Box::new(journal) as Box<dyn std::any::Any>, Box::new(ledger), Box::new(control)];
+    for part in parts {
         let refused = Store::open(directory.path(), options()).unwrap_err();
         assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
         drop(part);

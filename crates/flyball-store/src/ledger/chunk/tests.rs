@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KEY: ChunkKey = ChunkKey { slice: 7, day: 20_413 };
+const KEY: ChunkKey = ChunkKey::hour(7, 489_912);
 
 fn tally() -> impl Strategy<Value = Tally> {
     let small = (1u64..300, 0u64..4, 0u64..3);
@@ -18,24 +18,37 @@ fn tally() -> impl Strategy<Value = Tally> {
         .prop_filter_map("contradicts itself", |tally| tally.filter(|tally| !tally.is_empty()))
 }
 
-fn day(key: ChunkKey) -> impl Strategy<Value = BTreeMap<Slot, Tally>> {
-    let slot = (0..SLOTS_PER_DAY).prop_map(move |slot| Slot(key.day * SLOTS_PER_DAY + slot));
-    proptest::collection::btree_map(slot, tally(), 0..60)
+fn tallies(key: ChunkKey) -> impl Strategy<Value = BTreeMap<Place, Tally>> {
+    proptest::collection::btree_map(0..key.kind.places(), tally(), 0..60)
+}
+
+fn key() -> impl Strategy<Value = ChunkKey> {
+    let kind = prop_oneof![Just(Kind::Day), Just(Kind::Hour), Just(Kind::Slot)];
+    (kind, any::<i64>(), any::<i64>()).prop_map(|(kind, of, at)| ChunkKey { kind, of, at })
 }
 
 proptest! {
     #[test]
-    fn a_chunk_reads_as_it_was_written(slice: i64, number in -200_000i64..200_000, seed in day(KEY)) {
-        let key = ChunkKey { slice, day: number };
-        let shift = (number - KEY.day) * SLOTS_PER_DAY;
-        let tallies: Vec<_> =
-            seed.into_iter().map(|(slot, tally)| (Slot(slot.0 + shift), tally)).collect();
+    fn a_chunk_reads_as_it_was_written(
+        (key, tallies) in key().prop_flat_map(|key| (Just(key), tallies(key))),
+    ) {
+        let tallies: Vec<_> = tallies.into_iter().collect();
         let bytes = encode(key, &tallies);
         prop_assert_eq!(decode(key, &bytes), Ok(tallies));
     }
 
     #[test]
-    fn no_flipped_bit_cut_or_other_place_goes_unnoticed(tallies in day(KEY), flip in 1u8.., at: prop::sample::Index) {
+    fn a_number_is_taken_apart_and_put_together(number: i64, each in 1u16..) {
+        let (row, place) = split(number, each);
+        prop_assert!(place < each);
+        prop_assert_eq!(i128::from(row) * i128::from(each) + i128::from(place), number.into());
+        if row > i64::MIN / i64::from(each) {
+            prop_assert_eq!(join(row, each, place), number);
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_cut_or_other_place_goes_unnoticed(tallies in tallies(KEY), flip in 1u8.., at: prop::sample::Index) {
         let tallies: Vec<_> = tallies.into_iter().collect();
         let bytes = encode(KEY, &tallies);
         for cut in 0..bytes.len() {
@@ -44,7 +57,11 @@ proptest! {
         let mut flipped = bytes.clone();
         flipped[at.index(bytes.len())] ^= flip;
         prop_assert!(decode(KEY, &flipped).is_err());
-        for elsewhere in [ChunkKey { slice: 8, ..KEY }, ChunkKey { day: KEY.day + 1, ..KEY }] {
+        for elsewhere in [
+            ChunkKey { of: 8, ..KEY },
+            ChunkKey { at: KEY.at + 1, ..KEY },
+            ChunkKey { kind: Kind::Slot, ..KEY },
+        ] {
             prop_assert!(decode(elsewhere, &bytes).is_err());
         }
     }
@@ -52,7 +69,7 @@ proptest! {
     /// Bytes with a checksum that fits, as a faulty writer would leave them.
     #[test]
     fn what_was_written_wrong_does_not_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-        bytes.insert(0, VERSION);
+        bytes.insert(0, KEY.kind.version());
         let checksum = KEY.checksum(&bytes);
         bytes.extend(checksum.to_le_bytes());
         if let Ok(tallies) = decode(KEY, &bytes) {
@@ -62,14 +79,14 @@ proptest! {
 
     #[test]
     fn merging_is_a_map_that_adds(
-        first in day(KEY), more in proptest::collection::vec((0i64..40, 0u64..9, 0u64..9), 0..40),
+        first in tallies(KEY), more in proptest::collection::vec((0u16..40, 0u64..9, 0u64..9), 0..40),
+        most: u64,
     ) {
-        let start = KEY.day * SLOTS_PER_DAY;
-        let more: Vec<(Slot, Tally)> = more
+        let more: Vec<(Place, Tally)> = more
             .into_iter()
-            .map(|(slot, good, bad)| (Slot(start + slot), Tally::new(good + bad, good).unwrap()))
+            .map(|(slot, good, bad)| (slot, Tally::new(good + bad, good).unwrap()))
             .collect();
-        let mut expected: BTreeMap<Slot, (u128, u128, u128)> = BTreeMap::new();
+        let mut expected: BTreeMap<Place, (u128, u128, u128)> = BTreeMap::new();
         for (slot, tally) in first.iter().chain(more.iter().map(|(slot, tally)| (slot, tally))) {
             if tally.is_empty() {
                 continue;
@@ -79,8 +96,8 @@ proptest! {
             sum.1 += u128::from(tally.good());
             sum.2 += u128::from(tally.undecided());
         }
-        let merged = merge(first.into_iter().collect(), more);
-        if expected.values().any(|sum| u64::try_from(sum.0).is_err()) {
+        let merged = merge(first.into_iter().collect(), more, most);
+        if expected.values().any(|sum| sum.0 > u128::from(most)) {
             prop_assert_eq!(merged, None);
         } else {
             let merged: Vec<_> = merged
@@ -97,36 +114,31 @@ proptest! {
 }
 
 #[test]
-fn a_full_day_of_good_traffic_is_small() {
-    let day: Vec<_> = (0..SLOTS_PER_DAY)
-        .map(|slot| (Slot(KEY.day * SLOTS_PER_DAY + slot), Tally::new(5_000, 5_000).unwrap()))
-        .collect();
+fn a_full_hour_of_good_traffic_is_small() {
+    let hour: Vec<_> =
+        (0..SLOTS_PER_HOUR).map(|slot| (slot, Tally::new(5_000, 5_000).unwrap())).collect();
     // Distance 1, valid 2, bad 1; version 1, count 2, checksum 4.
-    assert_eq!(encode(KEY, &day).len(), 8_640 * 4 + 7);
+    assert_eq!(encode(KEY, &hour).len(), 360 * 4 + 7);
 }
 
 #[test]
 fn the_page_shows_what_is_written() {
     const PAGE: &str = include_str!("../../../../../docs/format/ledger-v1.md");
-    let start = KEY.day * SLOTS_PER_DAY;
     let bytes = encode(
         KEY,
-        &[
-            (Slot(start + 360), Tally::new(300, 300).unwrap()),
-            (Slot(start + 361), Tally::with_undecided(5, 2, 1).unwrap()),
-        ],
+        &[(200, Tally::new(300, 300).unwrap()), (201, Tally::with_undecided(5, 2, 1).unwrap())],
     );
     let parts = [
-        (1, "version: 1"),
-        (1, "slots: 2"),
-        (2, "distance: 360 slots after 00:00:00, which is 01:00:00"),
+        (1, "version: 2, an hour of a slice"),
+        (1, "tallies: 2"),
+        (2, "distance: 200 slots after 00:00, which is 33:20"),
         (2, "valid: 300"),
         (1, "bad: 0, so that no undecided follow"),
         (1, "distance: 0, the slot after that"),
         (1, "valid: 5"),
         (1, "bad: 3"),
         (1, "undecided: 1"),
-        (4, "checksum, of slice 7 and day 20413 before all that"),
+        (4, "checksum, of slice 7 and hour 489912 before all that"),
     ];
     let mut text = String::new();
     let mut at = 0;
@@ -137,4 +149,12 @@ fn the_page_shows_what_is_written() {
     }
     assert_eq!(at, bytes.len());
     assert!(PAGE.contains(&text), "docs/format/ledger-v1.md should show:\n{text}");
+}
+
+#[test]
+fn a_chunk_is_named_for_people() {
+    assert_eq!(KEY.text(), "slice 7 in 2025-11-21T00");
+    let day = ChunkKey { kind: Kind::Day, of: 7, at: 0 };
+    assert_eq!(day.text(), "slice 7 in 1970-01-01");
+    assert_eq!(ChunkKey::slot(1, 3).text(), "the slices 256 to 511 in 1970-01-01T00:00:30");
 }

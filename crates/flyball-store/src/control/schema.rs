@@ -1,0 +1,65 @@
+//! The control state's tables: `docs/format/control-v1.md`.
+
+use crate::sqlite::{Schema, Step};
+
+/// The tables and how they came to be.
+pub(super) const SCHEMA: Schema = Schema {
+    format: "flyball.dev/control/v1",
+    read_format: "SELECT format FROM control",
+    steps: STEPS,
+};
+
+const STEPS: &[Step] = &[Step::Sql(
+    "
+CREATE TABLE control (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    format TEXT NOT NULL,
+    revision INTEGER NOT NULL CHECK (revision >= 0)
+) STRICT;
+INSERT INTO control (id, format, revision) VALUES (1, 'flyball.dev/control/v1', 0);
+
+CREATE TABLE documents (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    applied_at INTEGER NOT NULL,
+    applied_by TEXT NOT NULL,
+    UNIQUE (kind, name)
+) STRICT;
+
+CREATE TABLE tokens (
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    scopes TEXT NOT NULL,
+    services TEXT NOT NULL,
+    role TEXT,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    revoked_at INTEGER
+) STRICT;
+
+CREATE TABLE grants (
+    subject TEXT NOT NULL,
+    service TEXT NOT NULL,
+    role TEXT NOT NULL,
+    PRIMARY KEY (subject, service)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY CHECK (number >= 1),
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    previous BLOB NOT NULL CHECK (length(previous) = 32),
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE (ABORT, 'the audit log is only appended to'); END;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+    BEGIN SELECT RAISE (ABORT, 'the audit log is only appended to'); END;
+",
+)];

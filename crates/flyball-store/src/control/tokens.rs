@@ -1,0 +1,171 @@
+//! Tokens: what a machine shows to be let in. Their secrets are not here, only the digests.
+
+use flyball_model::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::json;
+
+use super::{Control, TOKEN_LIST_MAX, check_text};
+use crate::StoreError;
+
+/// A token, revoked and expired ones too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What it is called by in lists and logs; public.
+    pub id: String,
+    /// What people call it; need not be unique.
+    pub name: String,
+    /// SHA-256 of its secret.
+    pub hash: [u8; 32],
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// The services that it may be used for; empty for all.
+    pub services: Vec<String>,
+    /// The role that it acts in, where it has one.
+    pub role: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it is no longer to be taken; `None` for never.
+    pub expires: Option<Timestamp>,
+    /// When it was revoked; `None` while it is not.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A token to make; see [`Token`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// What it is called by; unique, also among revoked ones.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// SHA-256 of its secret; unique.
+    pub hash: [u8; 32],
+    /// What it may be used for; at most [`TOKEN_LIST_MAX`].
+    pub scopes: Vec<String>,
+    /// The services that it may be used for, at most [`TOKEN_LIST_MAX`]; empty for all.
+    pub services: Vec<String>,
+    /// The role that it acts in, where it has one.
+    pub role: Option<String>,
+    /// From when on it is no longer to be taken; `None` for never.
+    pub expires: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, name, hash, scopes, services, role, created, expires, revoked_at";
+
+impl Control {
+    /// Makes a token; records `token.create`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`StoreError::Exists`] when its id or digest is used already, by a
+    /// revoked one too; [`StoreError::Invalid`] for an empty text, [`StoreError::TooLong`],
+    /// [`StoreError::TooMany`]; [`StoreError::Sqlite`] when it cannot be written.
+    pub fn insert_token(
+        &mut self,
+        token: &NewToken,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let NewToken { id, name, hash, scopes, services, role, expires } = token;
+        check_text("the id of a token", id)?;
+        check_text("the name of a token", name)?;
+        for (what, list) in [("a scope", scopes), ("a service", services)] {
+            if list.len() > TOKEN_LIST_MAX {
+                let what = "scopes or services of one token";
+                return Err(StoreError::TooMany { what, most: TOKEN_LIST_MAX });
+            }
+            list.iter().try_for_each(|text| check_text(what, text))?;
+        }
+        role.iter().try_for_each(|role| check_text("a role", role))?;
+        let expires = expires.map(Timestamp::nanos);
+        self.change(actor, at, |changing| {
+            changing.check_room("tokens", "SELECT count(*) FROM tokens")?;
+            let sql =
+                "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+            let (scope_list, service_list) =
+                (json!(scopes).to_string(), json!(services).to_string());
+            let created = at.nanos();
+            let values = params![id, name, hash, scope_list, service_list, role, created, expires];
+            if changing.transaction.execute(sql, values).map_err(changing.cannot())? == 0 {
+                return Err(StoreError::Exists { what: "token", name: id.clone() });
+            }
+            let detail = json!({
+                "name": name,
+                "scopes": scopes,
+                "services": services,
+                "role": role,
+                "expires": expires,
+            });
+            changing.record("token.create", id, &detail)
+        })
+    }
+
+    /// All tokens, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens ORDER BY created, id");
+        let mut statement = self.connection.prepare(&sql).map_err(self.cannot_read())?;
+        let rows = statement.query_map([], token).map_err(self.cannot_read())?;
+        rows.collect::<Result<_, _>>().map_err(self.cannot_read())
+    }
+
+    /// The token whose secret has this SHA-256, revoked or expired or neither: whether it lets
+    /// anybody in is the caller's to decide. `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens WHERE hash = ?1");
+        self.connection.query_row(&sql, [hash], token).optional().map_err(self.cannot_read())
+    }
+
+    /// Revokes a token for good; records `token.revoke`. `false`, and nothing recorded, when it was
+    /// revoked before or is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] for an empty actor, [`StoreError::TooLong`], [`StoreError::Sqlite`] when
+    /// it cannot be written; nothing was changed then.
+    pub fn revoke_token(
+        &mut self,
+        id: &str,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.change(actor, at, |changing| {
+            let sql = "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+            let values = params![id, at.nanos()];
+            if changing.transaction.execute(sql, values).map_err(changing.cannot())? == 0 {
+                return Ok(false);
+            }
+            changing.record("token.revoke", id, &json!({}))?;
+            Ok(true)
+        })
+    }
+}
+
+/// A token from a row of [`COLUMNS`].
+fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
+    let list = |column| {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|cause| {
+            let kind = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(cause))
+        })
+    };
+    Ok(Token {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        hash: row.get(2)?,
+        scopes: list(3)?,
+        services: list(4)?,
+        role: row.get(5)?,
+        created: Timestamp::from_nanos(row.get(6)?),
+        expires: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_nanos),
+        revoked_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_nanos),
+    })
+}
