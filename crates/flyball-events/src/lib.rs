@@ -21,6 +21,7 @@ pub use codec::access_log::{AccessLogCodec, LogFormat, LogFormatError};
 pub use codec::csv::{CsvCodec, CsvOptions};
 pub use codec::ndjson::NdjsonCodec;
 pub use codec::otlp::json::OtlpJsonCodec;
+pub use codec::otlp::metrics::{OtlpMetrics, otlp_metrics};
 pub use codec::otlp::protobuf::OtlpProtobufCodec;
 pub use codec::otlp::request::{OtlpCodec, OtlpEncoding, OtlpError, OtlpRequest, OtlpSignal};
 pub use codec::parquet::ParquetCodec;
@@ -33,6 +34,8 @@ pub use read::{
     ReadSummary, expand, lacks_time, read, read_mapped, remedy,
 };
 pub use reject::{Example, Rejected, Rejects};
-pub use sample::{Buckets, Histogram, MetricKind, NAME_LABEL, Reset, Sample, SampleValue, Series};
+pub use sample::{
+    Buckets, Histogram, MetricKind, NAME_LABEL, Reset, Sample, SampleValue, Series, Temporality,
+};
 pub use semantic::{Mapping, MappingError};
 pub use time::{TimeReader, epoch_nanos, epoch_nanos_float, epoch_nanos_int};

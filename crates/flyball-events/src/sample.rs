@@ -12,10 +12,26 @@ pub struct Series {
     pub labels: Vec<(String, String)>,
     /// What the metric is, where its source says so.
     pub kind: MetricKind,
+    /// What the samples of a counter or histogram count from; the default for all else.
+    pub temporality: Temporality,
     /// In the order they were sent.
     pub samples: Vec<Sample>,
     /// Single measurements that came along as examples; they are counted and not kept.
     pub exemplars: u64,
+}
+
+/// What the samples of a counter or histogram count from.
+///
+/// Source: OpenTelemetry's metrics data model, "Temporality".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Temporality {
+    /// From a beginning that stays, [`Sample::since`] where it is known, until the source begins
+    /// anew: what happened between two samples is their difference.
+    #[default]
+    Cumulative,
+    /// From the sample before: each one is what happened in `(since, at]`, to be added and never to
+    /// be subtracted. A sample that is sent twice would count twice.
+    Delta,
 }
 
 /// What a metric's values mean.
@@ -39,7 +55,8 @@ pub enum MetricKind {
 pub struct Sample {
     /// When it was so.
     pub at: Timestamp,
-    /// Since when a counter or histogram counts, where its source says so.
+    /// Since when the value of a counter or histogram counts, exclusively, where its source says
+    /// so.
     pub since: Option<Timestamp>,
     /// What it was.
     pub value: SampleValue,
@@ -62,7 +79,7 @@ pub enum SampleValue {
 pub struct Histogram {
     /// All measurements.
     pub count: f64,
-    /// Their sum.
+    /// Their sum; NaN when one of them was, and when the source does not say it.
     pub sum: f64,
     /// Whether the source began to count anew.
     pub reset: Reset,

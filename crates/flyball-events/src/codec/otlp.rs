@@ -10,10 +10,12 @@
 //! - A map among the attributes is flattened with dots; a list is one text, its JSON; bytes are
 //!   base64.
 //!
-//! Events and links of spans are left out, and so are metrics: they are no events.
+//! Events and links of spans are left out. Metrics are no events: a file of them is refused, a request
+//! becomes series ([`metrics`]).
 
 mod identity;
 pub(crate) mod json;
+pub(crate) mod metrics;
 pub(crate) mod protobuf;
 pub(crate) mod request;
 mod value;

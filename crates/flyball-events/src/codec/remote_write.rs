@@ -9,10 +9,10 @@
 
 use flyball_model::Timestamp;
 
-use super::wire::{Fault, Fields, MALFORMED, Wire, text, varint};
+use super::wire::{Fault, Fields, Wire, doubles, text, varints, zigzag};
 use crate::reject::Rejects;
 use crate::sample::{
-    Buckets, Histogram, MetricKind, NAME_LABEL, Reset, Sample, SampleValue, Series,
+    Buckets, Histogram, MetricKind, NAME_LABEL, Reset, Sample, SampleValue, Series, Temporality,
 };
 
 /// The double by which Prometheus says that a series ended.
@@ -199,7 +199,8 @@ fn kind(message: &[u8]) -> Result<MetricKind, Fault> {
 
 fn empty() -> Series {
     let (labels, samples) = (Vec::new(), Vec::new());
-    Series { labels, kind: MetricKind::Unknown, samples, exemplars: 0 }
+    let (kind, temporality) = (MetricKind::Unknown, Temporality::Cumulative);
+    Series { labels, kind, temporality, samples, exemplars: 0 }
 }
 
 /// What both versions demand of labels.
@@ -407,39 +408,6 @@ fn span(message: &[u8]) -> Result<(i64, u64), Fault> {
     }
     let fits = i32::try_from(offset).is_ok() && u32::try_from(length).is_ok();
     if fits { Ok((offset, length)) } else { Err(BAD_SPANS) }
-}
-
-fn zigzag(value: u64) -> i64 {
-    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
-}
-
-/// A repeated number, packed or not.
-fn varints(wire: Wire<'_>, out: &mut Vec<u64>) -> Result<(), Fault> {
-    match wire {
-        Wire::Varint(value) => out.push(value),
-        Wire::Bytes(mut bytes) => {
-            while !bytes.is_empty() {
-                let (value, rest) = varint(bytes).ok_or(MALFORMED)?;
-                out.push(value);
-                bytes = rest;
-            }
-        }
-        Wire::Fixed64(_) | Wire::Fixed32 => return Err(MALFORMED),
-    }
-    Ok(())
-}
-
-/// A repeated double, packed or not.
-fn doubles(wire: Wire<'_>, out: &mut Vec<f64>) -> Result<(), Fault> {
-    match wire {
-        Wire::Fixed64(bits) => out.push(f64::from_bits(bits)),
-        Wire::Bytes(bytes) => {
-            let (doubles, []) = bytes.as_chunks::<8>() else { return Err(MALFORMED) };
-            out.extend(doubles.iter().map(|double| f64::from_le_bytes(*double)));
-        }
-        Wire::Varint(_) | Wire::Fixed32 => return Err(MALFORMED),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

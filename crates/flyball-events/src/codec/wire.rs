@@ -83,3 +83,50 @@ pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     }
     None
 }
+
+/// A signed varint, whose last bit is the sign.
+pub(crate) fn zigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// A repeated number, packed or not.
+pub(crate) fn varints(wire: Wire<'_>, out: &mut Vec<u64>) -> Result<(), Fault> {
+    match wire {
+        Wire::Varint(value) => out.push(value),
+        Wire::Bytes(mut bytes) => {
+            while !bytes.is_empty() {
+                let (value, rest) = varint(bytes).ok_or(MALFORMED)?;
+                out.push(value);
+                bytes = rest;
+            }
+        }
+        Wire::Fixed64(_) | Wire::Fixed32 => return Err(MALFORMED),
+    }
+    Ok(())
+}
+
+/// A repeated double, packed or not.
+pub(crate) fn doubles(wire: Wire<'_>, out: &mut Vec<f64>) -> Result<(), Fault> {
+    match wire {
+        Wire::Fixed64(bits) => out.push(f64::from_bits(bits)),
+        Wire::Bytes(bytes) => {
+            let (doubles, []) = bytes.as_chunks::<8>() else { return Err(MALFORMED) };
+            out.extend(doubles.iter().map(|double| f64::from_le_bytes(*double)));
+        }
+        Wire::Varint(_) | Wire::Fixed32 => return Err(MALFORMED),
+    }
+    Ok(())
+}
+
+/// A repeated `fixed64`, packed or not.
+pub(crate) fn fixed64s(wire: Wire<'_>, out: &mut Vec<u64>) -> Result<(), Fault> {
+    match wire {
+        Wire::Fixed64(value) => out.push(value),
+        Wire::Bytes(bytes) => {
+            let (values, []) = bytes.as_chunks::<8>() else { return Err(MALFORMED) };
+            out.extend(values.iter().map(|value| u64::from_le_bytes(*value)));
+        }
+        Wire::Varint(_) | Wire::Fixed32 => return Err(MALFORMED),
+    }
+    Ok(())
+}

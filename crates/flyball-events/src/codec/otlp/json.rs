@@ -7,6 +7,7 @@
 //! whole, and reading goes on with the next line that begins one.
 
 mod document;
+pub(super) mod metrics;
 mod model;
 mod path;
 
@@ -84,24 +85,32 @@ fn whole(bytes: &[u8], first: u64, rows: &mut Rows<'_>) {
 
 /// Decodes the body of a request.
 pub(super) fn request<'a>(
-    body: &'a [u8],
+    bytes: &'a [u8],
     signal: OtlpSignal,
     rows: &mut Rows<'_>,
 ) -> Result<(), Unread<'a>> {
-    let unread = |reason| {
-        let shown = body[..body.len().min(EXCERPT_BYTES)].into();
-        Unread { reason, place: (1, None), shown }
-    };
-    // A parser of structs would also take an array of their fields.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(unread(NOT_AN_OBJECT));
-    }
-    let request: Request<'_> = parse(body)?;
-    let parts = request.only(signal).ok_or_else(|| unread(OTHER_SIGNAL))?;
-    for part in parts {
+    let request = body(bytes, |request: &Request<'_>| request.is_other(signal))?;
+    for part in request.parts() {
         part_rows(part, (1, None), rows);
     }
     Ok(())
+}
+
+/// Reads the body of a request: one object, which has nothing that `is_other`.
+fn body<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    is_other: impl FnOnce(&T) -> bool,
+) -> Result<T, Unread<'a>> {
+    let unread = |reason| {
+        let shown = bytes[..bytes.len().min(EXCERPT_BYTES)].into();
+        Unread { reason, place: (1, None), shown }
+    };
+    // A parser of structs would also take an array of their fields.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(unread(NOT_AN_OBJECT));
+    }
+    let request = parse(bytes)?;
+    if is_other(&request) { Err(unread(OTHER_SIGNAL)) } else { Ok(request) }
 }
 
 /// Why a document cannot be read.
@@ -115,7 +124,7 @@ pub(super) struct Unread<'a> {
 }
 
 /// Reads one document.
-pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread<'a>> {
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unread<'a>> {
     let text = simdutf8::compat::from_utf8(bytes).map_err(|error| Unread {
         reason: NOT_UTF8,
         place: (1, Some(error.valid_up_to() as u64 + 1)),

@@ -12,6 +12,7 @@
 //! `common.proto`).
 
 pub(crate) mod message;
+pub(super) mod metrics;
 
 use std::io::{self, Read};
 

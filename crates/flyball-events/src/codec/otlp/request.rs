@@ -144,7 +144,7 @@ impl OtlpCodec {
                 let message = Message { bytes: body, number: 1, signal: Some(signal) };
                 let refused =
                     |(reason, at)| OtlpError::Protobuf { signal: signal.name(), reason, at };
-                message.check().map_err(refused)?;
+                message.check(signal.into()).map_err(refused)?;
                 message.rows(&mut rows);
             }
             OtlpEncoding::Json => {
@@ -158,4 +158,4 @@ impl OtlpCodec {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

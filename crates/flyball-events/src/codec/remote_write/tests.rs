@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::RemoteWriteVersion::{V1, V2};
 use super::*;
+use crate::codec::wire::MALFORMED;
 
 /// A writer of protobuf, to read back.
 #[derive(Default, Clone)]
@@ -227,7 +228,13 @@ fn any_series() -> impl Strategy<Value = Series> {
     let labels = prop::collection::btree_map("[a-z]{1,6}", "[a-zß]{1,6}", 0..5);
     (labels, kind, samples, 0..3_u64).prop_map(|(mut labels, kind, samples, exemplars)| {
         labels.insert(NAME_LABEL.to_owned(), "requests_total".to_owned());
-        Series { labels: labels.into_iter().collect(), kind, samples, exemplars }
+        Series {
+            labels: labels.into_iter().collect(),
+            kind,
+            temporality: Temporality::Cumulative,
+            samples,
+            exemplars,
+        }
     })
 }
 
@@ -283,7 +290,8 @@ fn reason(version: RemoteWriteVersion, message: &[u8]) -> &'static str {
 fn series(labels: &[(&str, &str)], value: SampleValue) -> Series {
     let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let samples = vec![Sample { at: at(1_000), since: None, value }];
-    Series { labels, kind: MetricKind::Unknown, samples, exemplars: 0 }
+    let (kind, temporality) = (MetricKind::Unknown, Temporality::Cumulative);
+    Series { labels, kind, temporality, samples, exemplars: 0 }
 }
 
 #[test]

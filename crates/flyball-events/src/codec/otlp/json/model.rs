@@ -32,16 +32,13 @@ impl<'a> Request<'a> {
         self.spans.is_some() || self.logs.is_some()
     }
 
-    /// What there is of `signal`; `None` when there is something of another.
-    pub(super) fn only(self, signal: OtlpSignal) -> Option<Vec<Part<'a>>> {
-        let (wanted, other) = match signal {
-            OtlpSignal::Traces => (self.spans, self.logs),
-            OtlpSignal::Logs => (self.logs, self.spans),
+    /// Whether there is something of another signal.
+    pub(super) fn is_other(&self, signal: OtlpSignal) -> bool {
+        let other = match signal {
+            OtlpSignal::Traces => &self.logs,
+            OtlpSignal::Logs => &self.spans,
         };
-        if other.is_some() || self.metrics.is_some() {
-            return None;
-        }
-        Some(wanted.unwrap_or_default().0)
+        other.is_some() || self.is_metrics()
     }
 
     pub(super) fn parts(self) -> impl Iterator<Item = Part<'a>> {
@@ -73,9 +70,9 @@ impl<'a> Part<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Resource<'a> {
+pub(super) struct Resource<'a> {
     #[serde(borrow)]
-    attributes: List<KeyValue<'a>>,
+    pub(super) attributes: List<KeyValue<'a>>,
 }
 
 /// `ScopeSpans` or `ScopeLogs`.
@@ -298,7 +295,7 @@ impl<'de> Deserialize<'de> for Hex {
 
 /// An integer, written as a number, as a string, or as the name of an enum's value.
 #[derive(Debug, Default)]
-struct Number<T>(T);
+pub(super) struct Number<T>(pub(super) T);
 
 impl<'de, T: TryFrom<i128> + Default> Deserialize<'de> for Number<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -356,6 +353,8 @@ fn enum_number(name: &str) -> Option<i128> {
         position(&super::super::SPAN_KINDS, kind)?
     } else if let Some(code) = name.strip_prefix("STATUS_CODE_") {
         position(&super::super::STATUS_CODES, code)?
+    } else if let Some(temporality) = name.strip_prefix("AGGREGATION_TEMPORALITY_") {
+        position(&["UNSPECIFIED", "DELTA", "CUMULATIVE"], temporality)?
     } else {
         let level = name.strip_prefix("SEVERITY_NUMBER_")?;
         if level == "UNSPECIFIED" {
@@ -429,7 +428,7 @@ struct Values<T> {
 
 /// A double; protobuf's JSON writes those that JSON cannot as strings.
 #[derive(Debug, Default)]
-struct Double(f64);
+pub(super) struct Double(pub(super) f64);
 
 impl<'de> Deserialize<'de> for Double {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -36,23 +36,21 @@ impl<'a> Message<'a> {
     }
 
     /// Looks through the message down to its lists of records, reading none of them; the first one
-    /// must not be of another signal.
+    /// must not be anything but `expected`.
     ///
     /// On a fault, where it is: the byte, from 1, at which the part that has it begins.
-    pub(crate) fn check(self) -> Result<(), (Fault, u64)> {
+    pub(crate) fn check(self, expected: Told) -> Result<(), (Fault, u64)> {
         let mut is_first = true;
         let resource = |resource| attributes(resource, 1, &mut Vec::new());
         let scope = |scope| scope_of(scope, &mut Origin::default());
         self.lists(self.bytes, None, &mut |part| {
             self.lists(part, Some(&resource), &mut |scoped| {
                 self.lists(scoped, Some(&scope), &mut |record| {
-                    let expected = self.signal.filter(|_| std::mem::take(&mut is_first));
-                    match expected.and_then(|expected| Some((expected.into(), told(record)?))) {
-                        Some((expected, told)) if told != expected => {
-                            Err((OTHER_SIGNAL, self.offset(record)))
-                        }
-                        _ => Ok(()),
+                    let is_other = |told| told != expected;
+                    if std::mem::take(&mut is_first) && told(record).is_some_and(is_other) {
+                        return Err((OTHER_SIGNAL, self.offset(record)));
                     }
+                    Ok(())
                 })
             })
         })
@@ -167,7 +165,7 @@ impl<'a> Message<'a> {
 }
 
 /// `InstrumentationScope`: name 1, version 2, attributes 3.
-fn scope_of<'a>(message: &'a [u8], origin: &mut Origin<'a>) -> Result<(), Fault> {
+pub(super) fn scope_of<'a>(message: &'a [u8], origin: &mut Origin<'a>) -> Result<(), Fault> {
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         match field? {
@@ -182,7 +180,7 @@ fn scope_of<'a>(message: &'a [u8], origin: &mut Origin<'a>) -> Result<(), Fault>
 
 /// What a record tells of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+pub(crate) enum Told {
     Span,
     Log,
     Metric,
@@ -285,7 +283,11 @@ fn log(record: &[u8]) -> Result<Log<'_>, Fault> {
 }
 
 /// The attributes in field `tag` of a message.
-fn attributes<'a>(message: &'a [u8], tag: u64, out: &mut Vec<Attribute<'a>>) -> Result<(), Fault> {
+pub(super) fn attributes<'a>(
+    message: &'a [u8],
+    tag: u64,
+    out: &mut Vec<Attribute<'a>>,
+) -> Result<(), Fault> {
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         if let (found, Wire::Bytes(attribute)) = field?
@@ -297,7 +299,7 @@ fn attributes<'a>(message: &'a [u8], tag: u64, out: &mut Vec<Attribute<'a>>) -> 
     Ok(())
 }
 
-fn key_value(message: &[u8], depth: usize) -> Result<Attribute<'_>, Fault> {
+pub(super) fn key_value(message: &[u8], depth: usize) -> Result<Attribute<'_>, Fault> {
     let mut attribute = Attribute::default();
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {

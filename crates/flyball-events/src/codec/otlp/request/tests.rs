@@ -120,7 +120,7 @@ fn span(number: u8) -> Vec<u8> {
 }
 
 /// A request around the fields of a scope.
-fn nested(scope: &[u8]) -> Vec<u8> {
+pub(in super::super) fn nested(scope: &[u8]) -> Vec<u8> {
     let part = [vec![0x12], length(scope)].concat();
     [vec![0x0A], length(&part)].concat()
 }
@@ -224,6 +224,6 @@ fn full_batches_are_passed_on() {
         passed += batch.finish().num_rows();
         true
     });
-    assert_eq!(request.unwrap().decoded.events as usize, passed + 5);
+    assert_eq!(request.unwrap().decoded.events, passed as u64 + 5);
     assert_eq!(batch.finish().num_rows(), 5);
 }
