@@ -1,5 +1,6 @@
 //! A set of documents in which everything that is counted has a number and a generation.
 
+use flyball_metric::Plan;
 use flyball_model::{EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli, Slo};
 use flyball_spec::{Diagnostic, Source, SpecSet};
 use sha2::{Digest, Sha256};
@@ -15,21 +16,45 @@ const HASH_PREFIX: &[u8] = b"flyball generation 1\n";
 pub struct Catalog {
     /// What the documents say.
     pub set: SpecSet,
-    /// What is counted of each SLO of `set`, in its order.
+    /// The SLOs that can be counted, in the order of their documents.
     pub counted: Vec<Counted>,
+    /// The SLOs that are valid documents and cannot be counted here.
+    pub not_counted: Vec<NotCounted>,
 }
 
-/// What is counted of one SLO.
+/// An SLO and what is counted of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counted {
-    /// One indicator for all objectives, or one for each.
-    pub indicators: Vec<Indicator>,
+    /// The SLO.
+    pub slo: Slo,
+    /// What is counted: one indicator for all objectives, or several.
+    pub indicators: Vec<CountedBy>,
+    /// For each objective the indicator that it is about.
+    pub of_objective: Vec<usize>,
     /// A hash of everything that changes what is counted: where it differs, counts of before do
     /// not belong to it.
     ///
     /// Targets, windows, methods, alert rules, corrections and names apply when counts are read,
     /// and are not in it.
     pub generation: [u8; 32],
+}
+
+/// What an indicator is counted from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CountedBy {
+    /// Events, by conditions.
+    Events(EventSli),
+    /// Samples of metrics, by terms.
+    Metric(Plan),
+}
+
+/// An SLO that cannot be counted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct NotCounted {
+    /// Its name.
+    pub slo: String,
+    /// Why, in words that follow "it is not evaluated:".
+    pub reason: String,
 }
 
 impl Catalog {
@@ -44,40 +69,58 @@ impl Catalog {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(diagnostics);
         }
-        let counted = set.slos.iter().map(Counted::of).collect();
-        Ok((Self { set, counted }, diagnostics))
-    }
-
-    /// The SLOs with what is counted of them.
-    pub fn slos(&self) -> impl Iterator<Item = (&Slo, &Counted)> {
-        self.set.slos.iter().zip(&self.counted)
+        let (mut counted, mut not_counted) = (Vec::new(), Vec::new());
+        for slo in &set.slos {
+            match Counted::of(slo) {
+                Ok(slo) => counted.push(slo),
+                Err(reason) => not_counted.push(NotCounted { slo: slo.name.clone(), reason }),
+            }
+        }
+        for slo in &set.incomplete {
+            let reason = slo.reasons.join("; ");
+            not_counted.push(NotCounted { slo: slo.name.clone(), reason });
+        }
+        Ok((Self { set, counted, not_counted }, diagnostics))
     }
 }
 
 impl Counted {
     /// What is counted of `slo`.
-    fn of(slo: &Slo) -> Self {
-        let own: Vec<Indicator> =
-            slo.objectives.iter().filter_map(|objective| objective.indicator.clone()).collect();
-        let indicators =
-            if own.is_empty() { slo.indicator.iter().cloned().collect() } else { own };
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be counted.
+    fn of(slo: &Slo) -> Result<Self, String> {
         let mut hash = Sha256::new();
         hash.update(HASH_PREFIX);
-        for indicator in &indicators {
-            match indicator {
-                Indicator::Events(sli) => events(sli, &mut hash),
+        let (mut indicators, mut of_objective) = (Vec::new(), Vec::new());
+        for objective in &slo.objectives {
+            let shared = objective.indicator.is_none();
+            let indicator = objective.indicator.as_ref().or(slo.indicator.as_ref());
+            let indicator = indicator.ok_or_else(|| "it has no indicator".to_owned())?;
+            // What is good is the objective's own choice where a value is held against a threshold.
+            let is_judged = matches!(indicator, Indicator::Metric(MetricSli::Threshold { .. }));
+            if shared && !is_judged && !indicators.is_empty() {
+                of_objective.push(0);
+                continue;
+            }
+            of_objective.push(indicators.len());
+            indicators.push(match indicator {
+                Indicator::Events(sli) => {
+                    events(sli, &mut hash);
+                    CountedBy::Events(sli.clone())
+                }
                 Indicator::Metric(sli) => {
                     metric(sli, &mut hash);
-                    // A threshold is what makes a value good: it belongs to the counting.
-                    for objective in &slo.objectives {
-                        if let Some((comparison, value)) = objective.threshold {
-                            field(&mut hash, &format!("{comparison:?} {value:?}"));
-                        }
+                    if let Some((comparison, value)) = objective.threshold.filter(|_| is_judged) {
+                        field(&mut hash, &format!("{comparison:?} {value:?}"));
                     }
+                    let plan = Plan::compile(sli, objective.threshold);
+                    CountedBy::Metric(plan.map_err(|error| error.to_string())?)
                 }
-            }
+            });
         }
-        Self { indicators, generation: hash.finalize().into() }
+        Ok(Self { slo: slo.clone(), indicators, of_objective, generation: hash.finalize().into() })
     }
 }
 

@@ -11,7 +11,7 @@ mod condition;
 mod load;
 mod sources;
 
-pub use catalog::{Catalog, Counted};
+pub use catalog::{Catalog, Counted, CountedBy, NotCounted};
 pub use condition::{condition, conditions, event_slis};
 pub use load::{DEFAULT_ALERTING, load};
 pub use sources::{SourcesError, read_sources, source};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use flyball_events::{
     BATCH_ROWS, BatchBuilder, Decoded, LineCodec, Mapping, NdjsonCodec, OtlpCodec, OtlpEncoding,
-    OtlpSignal, Projection, TimeRule,
+    OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series, TimeRule, otlp_metrics,
 };
 
 use crate::entry::{Compression, Content, Header};
@@ -27,7 +27,9 @@ pub(crate) struct Reading {
 pub(crate) struct Body {
     /// Its events.
     pub(crate) batches: Vec<RecordBatch>,
-    /// How many they are, and what could not be read.
+    /// Its samples of metrics.
+    pub(crate) series: Vec<Series>,
+    /// How many events, or samples, they are, and what could not be read.
     pub(crate) decoded: Decoded,
     /// What tells the request from others by its content, where its protocol allows that.
     pub(crate) identity: Option<[u8; 16]>,
@@ -106,7 +108,9 @@ impl Decoder {
             }
             true
         };
-        let otlp = match header.content {
+        let malformed = |error: &dyn std::fmt::Display| BodyError::Malformed(error.to_string());
+        let mut series = Vec::new();
+        match header.content {
             Content::Ndjson => {
                 for lines in chunks(&bytes) {
                     self.ndjson.decode(lines, &mut self.batch, &mut decoded);
@@ -114,25 +118,54 @@ impl Decoder {
                         flush(&mut self.batch);
                     }
                 }
-                None
             }
-            Content::OtlpTracesProtobuf => Some((OtlpSignal::Traces, OtlpEncoding::Protobuf)),
-            Content::OtlpTracesJson => Some((OtlpSignal::Traces, OtlpEncoding::Json)),
-            Content::OtlpLogsProtobuf => Some((OtlpSignal::Logs, OtlpEncoding::Protobuf)),
-            Content::OtlpLogsJson => Some((OtlpSignal::Logs, OtlpEncoding::Json)),
-        };
-        if let Some((signal, encoding)) = otlp {
-            match self.otlp.decode(signal, encoding, &bytes, &mut self.batch, &mut flush) {
-                Ok(request) => (decoded, identity) = (request.decoded, request.identity),
-                Err(error) => {
-                    // What was read of it before must not reach the next request.
-                    let _ = self.batch.finish();
-                    return Err(BodyError::Malformed(error.to_string()));
-                }
+            Content::OtlpTracesProtobuf
+            | Content::OtlpTracesJson
+            | Content::OtlpLogsProtobuf
+            | Content::OtlpLogsJson => {
+                let (signal, encoding) = (signal(header.content), encoding(header.content));
+                let batch = &mut self.batch;
+                let request = self.otlp.decode(signal, encoding, &bytes, batch, &mut flush);
+                let request = request.map_err(|error| malformed(&error))?;
+                (decoded, identity) = (request.decoded, request.identity);
+            }
+            Content::OtlpMetricsProtobuf | Content::OtlpMetricsJson => {
+                let read = otlp_metrics(encoding(header.content), &bytes);
+                let read = read.map_err(|error| malformed(&error))?;
+                (series, decoded.rejects) = (read.series, read.rejects);
+            }
+            Content::RemoteWriteV1 | Content::RemoteWriteV2 => {
+                let read = RemoteWrite::decode(version(header.content), &bytes);
+                let read = read.map_err(|error| malformed(&error))?;
+                (series, decoded.rejects) = (read.series, read.rejects);
             }
         }
+        decoded.events += series.iter().map(|series| series.samples.len() as u64).sum::<u64>();
         flush(&mut self.batch);
-        Ok(Body { batches, decoded, identity, version: self.reading.version })
+        Ok(Body { batches, series, decoded, identity, version: self.reading.version })
+    }
+}
+
+const fn signal(content: Content) -> OtlpSignal {
+    match content {
+        Content::OtlpLogsProtobuf | Content::OtlpLogsJson => OtlpSignal::Logs,
+        _ => OtlpSignal::Traces,
+    }
+}
+
+const fn encoding(content: Content) -> OtlpEncoding {
+    match content {
+        Content::OtlpTracesJson | Content::OtlpLogsJson | Content::OtlpMetricsJson => {
+            OtlpEncoding::Json
+        }
+        _ => OtlpEncoding::Protobuf,
+    }
+}
+
+const fn version(content: Content) -> RemoteWriteVersion {
+    match content {
+        Content::RemoteWriteV2 => RemoteWriteVersion::V2,
+        _ => RemoteWriteVersion::V1,
     }
 }
 
@@ -165,9 +198,12 @@ pub(crate) fn expand(
     body: &[u8],
     max: usize,
 ) -> Result<Cow<'_, [u8]>, BodyError> {
+    if compression == Compression::Snappy {
+        return snappy(body, max);
+    }
     let mut reader: Box<dyn Read + '_> = match compression {
         Compression::None if body.len() > max => return Err(BodyError::TooLarge { max }),
-        Compression::None => return Ok(Cow::Borrowed(body)),
+        Compression::None | Compression::Snappy => return Ok(Cow::Borrowed(body)),
         Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
         Compression::Zstd => {
             let cannot = |error: std::io::Error| BodyError::Compression(error.to_string());
@@ -184,6 +220,15 @@ pub(crate) fn expand(
         return Err(BodyError::TooLarge { max });
     }
     Ok(Cow::Owned(bytes))
+}
+
+/// As [`expand`]. The block says how long it is before anything is read.
+fn snappy(body: &[u8], max: usize) -> Result<Cow<'_, [u8]>, BodyError> {
+    let cannot = |error: snap::Error| BodyError::Compression(error.to_string());
+    if snap::raw::decompress_len(body).map_err(cannot)? > max {
+        return Err(BodyError::TooLarge { max });
+    }
+    snap::raw::Decoder::new().decompress_vec(body).map(Cow::Owned).map_err(cannot)
 }
 
 /// The largest window of a zstd frame, as a power of two: what RFC 8878 asks every decoder to

@@ -24,9 +24,31 @@ pub(crate) enum Content {
     OtlpLogsProtobuf,
     /// The same in JSON.
     OtlpLogsJson,
+    /// `ExportMetricsServiceRequest` in protobuf.
+    OtlpMetricsProtobuf,
+    /// The same in JSON.
+    OtlpMetricsJson,
+    /// `prometheus.WriteRequest`.
+    RemoteWriteV1,
+    /// `io.prometheus.write.v2.Request`.
+    RemoteWriteV2,
 }
 
 impl Content {
+    /// Every kind there is.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Ndjson,
+        Self::OtlpTracesProtobuf,
+        Self::OtlpTracesJson,
+        Self::OtlpLogsProtobuf,
+        Self::OtlpLogsJson,
+        Self::OtlpMetricsProtobuf,
+        Self::OtlpMetricsJson,
+        Self::RemoteWriteV1,
+        Self::RemoteWriteV2,
+    ];
+
     /// The name as it is written in journals and metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -35,6 +57,10 @@ impl Content {
             Self::OtlpTracesJson => "otlp-traces-json",
             Self::OtlpLogsProtobuf => "otlp-logs-protobuf",
             Self::OtlpLogsJson => "otlp-logs-json",
+            Self::OtlpMetricsProtobuf => "otlp-metrics-protobuf",
+            Self::OtlpMetricsJson => "otlp-metrics-json",
+            Self::RemoteWriteV1 => "remote-write-v1",
+            Self::RemoteWriteV2 => "remote-write-v2",
         }
     }
 }
@@ -50,6 +76,8 @@ pub(crate) enum Compression {
     Gzip,
     /// RFC 8878, one or more frames.
     Zstd,
+    /// Snappy's block format, without frames.
+    Snappy,
 }
 
 /// What is known of a body beside its bytes.
@@ -147,9 +175,7 @@ mod tests {
 
     #[test]
     fn names_in_metrics_are_those_in_journals() {
-        use Content::{Ndjson, OtlpLogsJson, OtlpLogsProtobuf, OtlpTracesJson, OtlpTracesProtobuf};
-        for content in [Ndjson, OtlpTracesProtobuf, OtlpTracesJson, OtlpLogsProtobuf, OtlpLogsJson]
-        {
+        for content in Content::ALL {
             assert_eq!(serde_json::to_value(content).unwrap(), content.name());
         }
     }

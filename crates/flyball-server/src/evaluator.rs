@@ -335,9 +335,8 @@ impl Evaluator {
 
     /// Counts an entry that was decoded.
     fn add(&mut self, arrival: Timestamp, body: &Body) {
-        let from = arrival.minus(self.limits.late_max);
-        let to = arrival.plus(self.limits.ahead_max);
-        if let Err(error) = self.counting.add(body, from, to) {
+        let (from, to) = self.limits.times(arrival);
+        if let Err(error) = self.counting.add(body, arrival, (from, to)) {
             // A condition that fails on the types that came; the others are counted.
             self.telemetry.not_counted(&error);
         }
@@ -357,7 +356,8 @@ impl Evaluator {
             let found = found.ok_or_else(|| format!("entry {sequence} is not in the journal"))?;
             let (header, body) = entry::decode(found.payload).map_err(|e| e.to_string())?;
             self.decoder.read(self.counting.reading());
-            let body = self.decoder.decode(&header, &body).map_err(|e| e.to_string())?;
+            let mut body = self.decoder.decode(&header, &body).map_err(|e| e.to_string())?;
+            self.limits.bound(&mut body, found.arrival);
             Ok((found.arrival, body))
         };
         match read() {
@@ -376,7 +376,10 @@ impl Evaluator {
                 Ok((header, body)) => {
                     self.decoder.read(self.counting.reading());
                     match self.decoder.decode(&header, &body) {
-                        Ok(body) => self.add(arrival, &body),
+                        Ok(mut body) => {
+                            self.limits.bound(&mut body, arrival);
+                            self.add(arrival, &body);
+                        }
                         Err(error) => self.telemetry.unreadable(sequence, &error.to_string()),
                     }
                     header.key.as_deref().and_then(unhex)
@@ -401,8 +404,9 @@ impl Evaluator {
 
     /// Commits what was counted, tells the live states, and moves them to the present.
     fn tick(&mut self) {
-        self.commit();
         let now = self.clock.now();
+        self.counting.wait(now);
+        self.commit();
         let to = now.minus(self.settings.settle).floor(Ledger::SLOT_WIDTH);
         if to > self.at {
             self.advance(to);
@@ -425,7 +429,7 @@ impl Evaluator {
 
     fn try_commit(&mut self) -> Result<(), StoreError> {
         let counting = &mut self.counting;
-        counting.drain(&mut self.ledger, &mut self.pending.deltas)?;
+        counting.drain(&mut self.ledger, &mut self.pending)?;
         if self.pending.through == self.pending.after && self.pending.values.is_empty() {
             return Ok(());
         }

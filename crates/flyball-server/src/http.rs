@@ -6,6 +6,7 @@ mod ndjson;
 mod operations;
 mod otlp;
 mod problem;
+mod remote_write;
 mod slos;
 mod stream;
 
@@ -78,8 +79,11 @@ pub(crate) fn router(app: App) -> Router {
     api.route("/api/v1/openapi.json", get(describe))
         .route("/v1/traces", post(otlp::traces))
         .route("/v1/logs", post(otlp::logs))
+        .route("/v1/metrics", post(otlp::metrics))
+        .route("/api/v1/write", post(remote_write::write))
         .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces))
         .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs))
+        .route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", post(grpc::metrics))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(secured))

@@ -4,11 +4,8 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::TimestampNanosecondType;
 use bytes::Bytes;
-use flyball_events::Rejects;
-use flyball_model::Timestamp;
+use flyball_events::{Rejects, Sample, SampleValue};
 use flyball_store::{Journal, LedgerReader, StoreError};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,11 +18,6 @@ use crate::keys::{Claim, Keys};
 use crate::limits::Limits;
 use crate::pool::{GivenUp, Pool};
 use crate::telemetry::Telemetry;
-
-/// The reason for events that are older than late events may be.
-pub(crate) const TOO_LATE: &str = "older than late events may be";
-/// The reason for events that lie ahead of the clock.
-pub(crate) const IN_FUTURE: &str = "in the future";
 
 /// How many times its size a body may take in memory while it is worked on: its columns, and the
 /// copy that is written.
@@ -57,6 +49,8 @@ pub(crate) struct Receipt {
     pub(crate) rejects: Rejects,
     /// Whether a request with the same key or content was taken in before, and this one is left out.
     pub(crate) repeated: bool,
+    /// Of the events, those that are samples of histograms.
+    pub(crate) histograms: u64,
 }
 
 /// Why a request was not taken in: nothing of it is counted.
@@ -183,12 +177,12 @@ impl Intake {
         let mut header = Header { content, compression, service, key: None };
         let arrival = self.clock.now();
         let reading = current(&self.reading);
-        let (late, ahead) = (self.limits.late_max, self.limits.ahead_max);
+        let limits = self.limits.clone();
         let (asked, bytes) = (header.clone(), body.clone());
         let decoded = self.pool.run(move |decoder| {
             decoder.read(&reading);
             let mut decoded = decoder.decode(&asked, &bytes)?;
-            refuse_by_time(&mut decoded, arrival.minus(late), arrival.plus(ahead));
+            limits.bound(&mut decoded, arrival);
             Ok::<_, BodyError>(decoded)
         });
         let decoded = decoded.await??;
@@ -196,6 +190,7 @@ impl Intake {
             events: decoded.decoded.events,
             rejects: decoded.decoded.rejects.clone(),
             repeated: false,
+            histograms: histograms(&decoded),
         };
         if receipt.events == 0 {
             return Ok(receipt);
@@ -281,19 +276,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Counts the events outside `[from, to)` as refused. They stay in their batches: whoever counts
-/// leaves them out by the same bounds.
-fn refuse_by_time(body: &mut Body, from: Timestamp, to: Timestamp) {
-    for batch in &body.batches {
-        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
-        for (row, nanos) in times.values().iter().enumerate() {
-            let at = Timestamp::from_nanos(*nanos);
-            if times.is_null(row) || (from <= at && at < to) {
-                continue;
-            }
-            body.decoded.events -= 1;
-            let reason = if at < from { TOO_LATE } else { IN_FUTURE };
-            body.decoded.rejects.add(reason, row as u64 + 1, None, at.to_string().as_bytes());
-        }
-    }
+/// How many samples are histograms.
+fn histograms(body: &Body) -> u64 {
+    let samples = body.series.iter().flat_map(|series| &series.samples);
+    let is_histogram = |sample: &&Sample| matches!(sample.value, SampleValue::Histogram(_));
+    samples.filter(is_histogram).count() as u64
 }

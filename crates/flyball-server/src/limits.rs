@@ -1,6 +1,15 @@
 //! What one client may ask of the server.
 
-use flyball_model::Duration;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::TimestampNanosecondType;
+use flyball_model::{Duration, Timestamp};
+
+use crate::decode::Body;
+
+/// The reason for events that are older than late events may be.
+const TOO_LATE: &str = "older than late events may be";
+/// The reason for events that lie ahead of the clock.
+const IN_FUTURE: &str = "in the future";
 
 /// Bounds on what comes in. Each is refused with its name and value, and counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +44,41 @@ impl Default for Limits {
             idle_max: std::time::Duration::from_secs(10),
             late_max: Duration::from_days(1),
             ahead_max: Duration::from_minutes(10),
+        }
+    }
+}
+
+impl Limits {
+    /// The times that what arrives at `arrival` may be of: from, and up to without.
+    pub(crate) fn times(&self, arrival: Timestamp) -> (Timestamp, Timestamp) {
+        (arrival.minus(self.late_max), arrival.plus(self.ahead_max))
+    }
+
+    /// Refuses what in `body` is too late or in the future for its arrival. Samples are taken out;
+    /// events stay in their batches, and whoever counts leaves them out by the same bounds.
+    pub(crate) fn bound(&self, body: &mut Body, arrival: Timestamp) {
+        let (from, to) = self.times(arrival);
+        let Body { batches, series, decoded, .. } = body;
+        let mut is_refused = |number: u64, at: Timestamp| {
+            let is_inside = from <= at && at < to;
+            if !is_inside {
+                decoded.events -= 1;
+                let reason = if at < from { TOO_LATE } else { IN_FUTURE };
+                decoded.rejects.add(reason, number, None, at.to_string().as_bytes());
+            }
+            !is_inside
+        };
+        for (series, number) in series.iter_mut().zip(1..) {
+            series.samples.retain(|sample| !is_refused(number, sample.at));
+        }
+        series.retain(|series| !series.samples.is_empty());
+        for batch in batches {
+            let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+            for (row, nanos) in times.values().iter().enumerate() {
+                if !times.is_null(row) {
+                    is_refused(row as u64 + 1, Timestamp::from_nanos(*nanos));
+                }
+            }
         }
     }
 }

@@ -3,29 +3,65 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flyball_catalog::Catalog;
+use flyball_catalog::{Catalog, CountedBy};
 use flyball_events::Projection;
-use flyball_model::{EventSli, Indicator, Slice, Timestamp};
+use flyball_metric::{Counted, Drained, Meter, RestoreError, Watched};
+use flyball_model::{EventSli, Slice, Timestamp};
 use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
-use flyball_store::{Delta, GenerationId, Ledger, SliceId, StoreError};
+use flyball_store::{
+    Commit, Delta, GenerationId, Ledger, LedgerSnapshot, SliceId, StoreError,
+};
 
 use crate::decode::{Body, Reading};
+use crate::intake::hex;
 
 /// Slots counted and not yet taken, over all SLIs: about 32 MB.
 const SLOTS_MAX: usize = 1_000_000;
 
-/// Counts the events of all SLIs.
+/// What the keys of the meter's values begin with in the ledger.
+const METER_PREFIX: &[u8] = b"meter\0";
+
+/// Counts the events and samples of all SLIs.
 #[derive(Debug)]
 pub(super) struct Counting {
     reading: Arc<Reading>,
     tallier: Tallier,
     /// For each SLI of the tallier its place in the catalog and its generation.
     slis: Vec<(SliPlace, GenerationId)>,
+    meter: Meter,
+    /// For each SLI of the meter the same.
+    metered: Vec<(SliPlace, GenerationId)>,
     /// The ledger's numbers of slices that were met.
     slices: HashMap<(GenerationId, usize, Option<Slice>), SliceId>,
     /// Counted and not yet taken.
     gained: Vec<Gained>,
     gained_slots: usize,
+}
+
+/// What the ledger keeps of counting beside tallies.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Slices that were met, with their generations and names.
+    slices: Vec<(GenerationId, SliceId, String)>,
+    /// What the meter remembers.
+    meter: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Kept {
+    /// What `snapshot` keeps of these generations.
+    pub(super) fn read(
+        snapshot: &LedgerSnapshot<'_>,
+        generations: &[GenerationId],
+    ) -> Result<Self, StoreError> {
+        let mut slices = Vec::new();
+        for generation in generations {
+            let named = snapshot.slices(*generation)?.into_iter();
+            slices.extend(named.map(|(id, name)| (*generation, id, name)));
+        }
+        let values = snapshot.values(METER_PREFIX)?.into_iter();
+        let meter = values.map(|(key, value)| (key[METER_PREFIX.len()..].to_vec(), value));
+        Ok(Self { slices, meter: meter.collect() })
+    }
 }
 
 /// An indicator by its SLO's place in the catalog and its own in the SLO.
@@ -43,6 +79,8 @@ impl Default for Counting {
             reading,
             tallier,
             slis: Vec::new(),
+            meter: Meter::new(Vec::new(), Timestamp::MIN),
+            metered: Vec::new(),
             slices: HashMap::new(),
             gained: Vec::new(),
             gained_slots: 0,
@@ -65,8 +103,8 @@ impl Counting {
         let indicators = catalog.counted.iter().flat_map(|counted| &counted.indicators);
         let events: Vec<&EventSli> = indicators
             .filter_map(|indicator| match indicator {
-                Indicator::Events(sli) => Some(sli),
-                Indicator::Metric(_) => None,
+                CountedBy::Events(sli) => Some(sli),
+                CountedBy::Metric(_) => None,
             })
             .collect();
         tallier(&events).map(drop)
@@ -78,21 +116,34 @@ impl Counting {
         catalog: &Catalog,
         generations: &[GenerationId],
         version: u64,
-        known: &[(GenerationId, SliceId, String)],
+        kept: &Kept,
+        began: Timestamp,
     ) -> Result<Self, String> {
-        let mut slis = Vec::new();
-        let mut events = Vec::new();
+        let (mut slis, mut events) = (Vec::new(), Vec::new());
+        let (mut metered, mut watched) = (Vec::new(), Vec::new());
         for (slo, (counted, generation)) in catalog.counted.iter().zip(generations).enumerate() {
-            for (indicator, sli) in counted.indicators.iter().enumerate() {
-                if let Indicator::Events(sli) = sli {
-                    slis.push((SliPlace { slo, indicator }, *generation));
-                    events.push(sli);
+            for (indicator, by) in counted.indicators.iter().enumerate() {
+                let place = (SliPlace { slo, indicator }, *generation);
+                match by {
+                    CountedBy::Events(sli) => {
+                        slis.push(place);
+                        events.push(sli);
+                    }
+                    CountedBy::Metric(plan) => {
+                        let generation = hex(&counted.generation);
+                        let identity = format!("{}/{generation}/{indicator}", counted.slo.name);
+                        metered.push(place);
+                        watched.push(Watched { identity, plan: plan.clone() });
+                    }
                 }
             }
         }
+        let pairs = kept.meter.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        let meter = Meter::restore(watched, began, pairs);
+        let meter = meter.map_err(|error: RestoreError| error.to_string())?;
         let mut tallier = tallier(&events)?;
         let mut slices = HashMap::new();
-        for (generation, id, name) in known {
+        for (generation, id, name) in &kept.slices {
             let Some((indicator, slice)) = read_name(name) else { continue };
             if let Some(slice) = &slice {
                 for (at, (place, of)) in slis.iter().enumerate() {
@@ -105,7 +156,16 @@ impl Counting {
         }
         let projection = Projection::Only(tallier.attributes());
         let reading = Arc::new(Reading { version, projection });
-        Ok(Self { reading, tallier, slis, slices, gained: Vec::new(), gained_slots: 0 })
+        Ok(Self {
+            reading,
+            tallier,
+            slis,
+            meter,
+            metered,
+            slices,
+            gained: Vec::new(),
+            gained_slots: 0,
+        })
     }
 
     /// What bodies are to be read with.
@@ -118,7 +178,13 @@ impl Counting {
         self.gained_slots > SLOTS_MAX
     }
 
-    /// Counts the events of `body` that lie in `[from, to)`.
+    /// Lets time go on for samples that wait for others.
+    pub(super) fn wait(&mut self, now: Timestamp) {
+        self.meter.apply(&[], now);
+    }
+
+    /// Counts the samples of `body`, which arrived at `arrival`, and its events that lie in
+    /// `[from, to)`.
     ///
     /// # Errors
     ///
@@ -126,9 +192,12 @@ impl Counting {
     pub(super) fn add(
         &mut self,
         body: &Body,
-        from: Timestamp,
-        to: Timestamp,
+        arrival: Timestamp,
+        (from, to): (Timestamp, Timestamp),
     ) -> Result<(), QueryError> {
+        if !body.series.is_empty() {
+            self.meter.apply(&body.series, arrival);
+        }
         self.tallier.set_range(from, to);
         // Each row may be a slot of its own for each SLI.
         let rows_max = (SLOTS_MAX / self.slis.len().max(1)).max(1);
@@ -162,24 +231,39 @@ impl Counting {
     pub(super) fn drain(
         &mut self,
         ledger: &mut Ledger,
-        into: &mut Vec<Delta>,
+        into: &mut Commit,
     ) -> Result<(), StoreError> {
         self.collect();
+        let Drained { counts, changes } = self.meter.drain();
+        self.gained.extend(counts.into_iter().map(|Counted { sli, slot, tally }| Gained {
+            // Behind those of the tallier.
+            sli: self.slis.len() + sli,
+            slice: None,
+            slots: vec![(slot, tally)],
+        }));
+        let key = |key: Vec<u8>| [METER_PREFIX, &key].concat();
+        into.values.extend(changes.into_iter().map(|(name, value)| (key(name), value)));
         self.number(ledger)?;
-        for Gained { sli, slice, slots } in self.gained.drain(..) {
-            let (place, generation) = self.slis[sli];
+        for Gained { sli, slice, slots } in std::mem::take(&mut self.gained) {
+            let (place, generation) = self.place(sli);
             let id = self.slices[&(generation, place.indicator, slice)];
-            into.extend(slots.into_iter().map(|(slot, tally)| Delta { slice: id, slot, tally }));
+            let deltas = slots.into_iter().map(|(slot, tally)| Delta { slice: id, slot, tally });
+            into.deltas.extend(deltas);
         }
         self.gained_slots = 0;
         Ok(())
+    }
+
+    /// Where an SLI belongs: those of the tallier come before those of the meter.
+    fn place(&self, sli: usize) -> (SliPlace, GenerationId) {
+        self.slis.get(sli).copied().unwrap_or_else(|| self.metered[sli - self.slis.len()])
     }
 
     /// Makes the slices that were met for the first time known to the ledger.
     fn number(&mut self, ledger: &mut Ledger) -> Result<(), StoreError> {
         let mut new: HashMap<GenerationId, Vec<(usize, Option<Slice>)>> = HashMap::new();
         for Gained { sli, slice, .. } in &self.gained {
-            let (place, generation) = self.slis[*sli];
+            let (place, generation) = self.place(*sli);
             let key = (generation, place.indicator, slice.clone());
             if !self.slices.contains_key(&key) {
                 new.entry(generation).or_default().push((key.1, key.2));

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use flyball_budget::alert::Change;
 use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
 use flyball_budget::BudgetError;
-use flyball_catalog::Catalog;
+use flyball_catalog::{Catalog, Counted};
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
 use flyball_store::{
     Delta, Generation, GenerationId, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError,
 };
 
 use super::Evaluator;
-use super::counting::{Counting, name};
+use super::counting::{Counting, Kept, name};
 
 /// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
 /// later is counted, and its budget is worked out when somebody asks.
@@ -96,27 +96,21 @@ impl Evaluator {
         self.try_commit()?;
         let now = self.clock.now();
         // Everything that can be refused is refused before anything is written.
-        for slo in &catalog.set.slos {
-            plans(slo, &catalog, now, now)?;
+        for counted in &catalog.counted {
+            plans(&counted.slo, &catalog, now, now)?;
         }
         let version = self.counting.reading().version + 1;
         Counting::check(&catalog).map_err(InstallError::Condition)?;
 
         let mut generations = Vec::with_capacity(catalog.counted.len());
-        for (slo, counted) in catalog.slos() {
-            let generation = self.ledger.generation(&slo.name, counted.generation, now)?;
+        for Counted { slo, generation, .. } in &catalog.counted {
+            let generation = self.ledger.generation(&slo.name, *generation, now)?;
             if generation.state != GenerationState::Live {
                 self.ledger.set_state(generation.id, GenerationState::Live)?;
             }
             generations.push(generation);
         }
         let snapshot = self.ledger.snapshot()?;
-        let mut known = Vec::new();
-        for generation in &generations {
-            for (id, name) in snapshot.slices(generation.id)? {
-                known.push((generation.id, id, name));
-            }
-        }
         let gone: Vec<GenerationId> = snapshot
             .generations()?
             .into_iter()
@@ -125,7 +119,8 @@ impl Evaluator {
             .map(|old| old.id)
             .collect();
         let ids: Vec<GenerationId> = generations.iter().map(|generation| generation.id).collect();
-        let counting = Counting::new(&catalog, &ids, version, &known)
+        let kept = Kept::read(&snapshot, &ids)?;
+        let counting = Counting::new(&catalog, &ids, version, &kept, now)
             .map_err(InstallError::Condition)?;
 
         let mut before: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
@@ -134,11 +129,14 @@ impl Evaluator {
             .collect();
         let same_corrections = self.catalog.set.corrections == catalog.set.corrections;
         let mut watched = Vec::with_capacity(generations.len());
-        for (slo, generation) in catalog.set.slos.iter().zip(generations) {
+        for (counted, generation) in catalog.counted.iter().zip(generations) {
             let old = before.remove(&generation.id);
             watched.push(match old {
-                Some(old) if old.slo == *slo && same_corrections => old,
-                old => watch(slo, &catalog, generation, old.as_ref(), &counting, &snapshot, self.at)?,
+                Some(old) if old.slo == counted.slo && same_corrections => old,
+                old => {
+                    let old = old.as_ref();
+                    watch(counted, &catalog, generation, old, &counting, &snapshot, self.at)?
+                }
             });
         }
         drop(snapshot);
@@ -357,7 +355,7 @@ fn begin(
 
 /// The states of `slo` as of `at`, with what `old` knows of its alert rules.
 fn watch(
-    slo: &Slo,
+    counted: &Counted,
     catalog: &Catalog,
     generation: Generation,
     old: Option<&Watched>,
@@ -365,6 +363,7 @@ fn watch(
     snapshot: &LedgerSnapshot<'_>,
     at: Timestamp,
 ) -> Result<Watched, InstallError> {
+    let slo = &counted.slo;
     let cannot = |error: LiveError<StoreError>| match error {
         LiveError::History(error) => InstallError::Store(error),
         LiveError::Budget(cause) => InstallError::Objective { slo: slo.name.clone(), cause },
@@ -372,10 +371,9 @@ fn watch(
             InstallError::Condition(format!("SLO `{}`: its plan ends at {until}", slo.name))
         }
     };
-    let is_composite = slo.indicator.is_none();
     let mut objectives = Vec::new();
     for (index, plan) in plans(slo, catalog, generation.created, at)?.into_iter().enumerate() {
-        let indicator = if is_composite { index } else { 0 };
+        let indicator = counted.of_objective[index];
         let old = old.and_then(|old| old.objectives.get(index));
         let mut total = None;
         let mut slices = BTreeMap::new();

@@ -29,6 +29,10 @@ pub(super) async fn logs(State(app): State<App>, request: Request) -> Response {
     export(app, Signal::Logs, request).await
 }
 
+pub(super) async fn metrics(State(app): State<App>, request: Request) -> Response {
+    export(app, Signal::Metrics, request).await
+}
+
 /// Whether a request is one of gRPC.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -23,6 +23,7 @@ const JSON: &str = "application/json";
 pub(super) enum Signal {
     Traces,
     Logs,
+    Metrics,
 }
 
 impl Signal {
@@ -33,6 +34,8 @@ impl Signal {
             (Self::Traces, true) => Content::OtlpTracesJson,
             (Self::Logs, false) => Content::OtlpLogsProtobuf,
             (Self::Logs, true) => Content::OtlpLogsJson,
+            (Self::Metrics, false) => Content::OtlpMetricsProtobuf,
+            (Self::Metrics, true) => Content::OtlpMetricsJson,
         }
     }
 
@@ -41,6 +44,7 @@ impl Signal {
         match self {
             Self::Traces => "rejectedSpans",
             Self::Logs => "rejectedLogRecords",
+            Self::Metrics => "rejectedDataPoints",
         }
     }
 }
@@ -51,6 +55,10 @@ pub(super) async fn traces(State(app): State<App>, headers: HeaderMap, body: Bod
 
 pub(super) async fn logs(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     export(&app, Signal::Logs, &headers, body).await
+}
+
+pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+    export(&app, Signal::Metrics, &headers, body).await
 }
 
 async fn export(app: &App, signal: Signal, headers: &HeaderMap, body: Body) -> Response {
