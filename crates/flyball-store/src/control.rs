@@ -65,6 +65,14 @@ impl Control {
         Ok(Self { connection, path, _directory: directory.clone() })
     }
 
+    /// Reads and checks the file at `path`, which nobody writes to and which is not changed.
+    pub(crate) fn check_copy(path: &Path) -> Result<AuditChecked, StoreError> {
+        let connection = sqlite::open_reader(path)?;
+        sqlite::check_newest(&connection, path, &schema::SCHEMA)?;
+        sqlite::check_structure(&connection, path)?;
+        audit::verify(&connection, path)
+    }
+
     /// Makes a change and its audit records in one transaction.
     fn change<T>(
         &mut self,
@@ -122,14 +130,4 @@ fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
         return Err(StoreError::Invalid { what, value: String::new(), why: "must not be empty" });
     }
     StoreError::check_length(what, text.len(), CONTROL_TEXT_BYTES_MAX)
-}
-
-/// Bytes as lowercase hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{CONTROL_ROWS_MAX, Changing, Control, check_text, hex};
-use crate::StoreError;
+use super::{CONTROL_ROWS_MAX, Changing, Control, check_text};
+use crate::{StoreError, hex};
 
 /// The longest text of a document. Bytes; what Flyball reads of one file.
 pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::*;
+use crate::hex;
 
 fn open(path: &Path) -> Control {
     Control::open(&DataDirectory::open(path).unwrap()).unwrap()
