@@ -24,7 +24,7 @@ impl LedgerReader {
     /// Reads the ledger's file at `path`, which nobody writes to and which is not changed.
     pub(crate) fn of_copy(path: &Path) -> Result<Self, StoreError> {
         let connection = sqlite::open_reader(path)?;
-        sqlite::check_newest(&connection, path, &schema::SCHEMA)?;
+        sqlite::check_newest(&connection, path, &schema::TABLES)?;
         Ok(Self { connection, path: path.to_owned() })
     }
 
