@@ -60,9 +60,17 @@ impl Control {
     /// Opens the control state of `directory`, or begins an empty one at revision 0.
     pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);
-        let connection = sqlite::open(&path, &schema::SCHEMA)?;
+        let connection = sqlite::open(&path, &schema::TABLES)?;
         directory::sync(directory.path())?;
         Ok(Self { connection, path, _directory: directory.clone() })
+    }
+
+    /// Reads and checks the file at `path`, which nobody writes to and which is not changed.
+    pub(crate) fn check_copy(path: &Path) -> Result<AuditChecked, StoreError> {
+        let connection = sqlite::open_reader(path)?;
+        sqlite::check_newest(&connection, path, &schema::TABLES)?;
+        sqlite::check_structure(&connection, path)?;
+        audit::verify(&connection, path)
     }
 
     /// Makes a change and its audit records in one transaction.
@@ -96,11 +104,11 @@ impl Changing<'_> {
         sqlite::cannot("write to", self.path)
     }
 
-    /// Refuses one row more where a table holds as many as it may.
-    fn check_room(&self, what: &'static str, count: &str) -> Result<(), StoreError> {
+    /// Refuses what was added when a table holds more than it may now.
+    fn check_count(&self, what: &'static str, count: &str) -> Result<(), StoreError> {
         let rows: i64 =
             self.transaction.query_row(count, [], |row| row.get(0)).map_err(self.cannot())?;
-        if usize::try_from(rows).is_ok_and(|rows| rows < CONTROL_ROWS_MAX) {
+        if usize::try_from(rows).is_ok_and(|rows| rows <= CONTROL_ROWS_MAX) {
             return Ok(());
         }
         Err(StoreError::TooMany { what, most: CONTROL_ROWS_MAX })
@@ -122,14 +130,4 @@ fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
         return Err(StoreError::Invalid { what, value: String::new(), why: "must not be empty" });
     }
     StoreError::check_length(what, text.len(), CONTROL_TEXT_BYTES_MAX)
-}
-
-/// Bytes as lowercase hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

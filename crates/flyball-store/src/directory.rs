@@ -1,6 +1,7 @@
 //! The data directory: one process has it at a time, and what is created in it stays.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,9 @@ use crate::StoreError;
 
 /// Whoever holds the lock on this file has the directory. The file itself says nothing and stays.
 const LOCK: &str = "lock";
+
+/// There while a directory is being filled with a copy: until all of it is there, nobody opens it.
+const UNFINISHED: &str = "unfinished";
 
 /// A data directory that this process has for itself, as long as a clone of this value lives.
 #[derive(Debug, Clone)]
@@ -21,6 +25,14 @@ impl DataDirectory {
     /// Takes the directory at `path`, which is made where it is not there yet.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         create(path)?;
+        let unfinished = path.join(UNFINISHED);
+        if unfinished.try_exists().map_err(StoreError::io("look for", &unfinished))? {
+            return Err(StoreError::Unfinished { path: path.to_owned() });
+        }
+        Self::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<Self, StoreError> {
         let at = path.join(LOCK);
         let cannot = StoreError::io("create", &at);
         let lock =
@@ -30,6 +42,11 @@ impl DataDirectory {
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(cause)) => Err(StoreError::io("lock", &at)(cause)),
         }
+    }
+
+    /// Takes the directory at `path` while it is being filled, by whoever fills it.
+    pub(crate) fn open_unfinished(path: &Path) -> Result<Self, StoreError> {
+        Self::lock(path)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -44,8 +61,53 @@ impl DataDirectory {
     }
 }
 
+/// Fills the directory at `path` by `work`, all or nothing: it is made where it is not there yet, must
+/// be empty otherwise, and is not opened by anybody before all of it is on disk.
+///
+/// When `work` fails, it is empty again. After a crash it is left as unfinished.
+pub(crate) fn fill<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    create(path)?;
+    let cannot = || StoreError::io("list", path);
+    let mut entries = fs::read_dir(path).map_err(cannot())?;
+    if entries.next().transpose().map_err(cannot())?.is_some() {
+        return Err(StoreError::NotEmpty { path: path.to_owned() });
+    }
+    let mark = path.join(UNFINISHED);
+    File::create_new(&mark)
+        .and_then(|file| file.sync_all())
+        .map_err(StoreError::io("create", &mark))?;
+    sync(path)?;
+    let filled = work().and_then(|value| {
+        sync(path)?;
+        fs::remove_file(&mark).map_err(StoreError::io("delete", &mark))?;
+        sync(path)?;
+        Ok(value)
+    });
+    if filled.is_err() {
+        // What fails here leaves the mark, or nothing: the mark goes last.
+        let _ = clear(path, &mark);
+    }
+    filled
+}
+
+/// Deletes what is in a directory, `last` after all else.
+fn clear(path: &Path, last: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        } else if path != last {
+            fs::remove_file(&path)?;
+        }
+    }
+    fs::remove_file(last)
+}
+
 /// Makes a directory and those above it, so that a crash right after does not undo it.
-fn create(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
     if path.is_dir() {
         return Ok(());
     }

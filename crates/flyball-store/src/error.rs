@@ -20,6 +20,31 @@ pub enum StoreError {
         /// The data directory.
         path: PathBuf,
     },
+    /// A directory to fill has something in it.
+    #[error("{path} is not empty; name a directory that is, or is not there yet", path = path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory was being filled with a copy when that ended.
+    #[error(
+        "{path} is being filled, or that was not finished; when nobody is at it any more, delete it \
+         and make the copy again", path = path.display()
+    )]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A backup is not as it was written.
+    #[error("the backup in {path} cannot be used: {file} {what}; use another one", path = path.display())]
+    BackupBroken {
+        /// The directory of the backup.
+        path: PathBuf,
+        /// The file in it.
+        file: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The system refused an operation on a file.
     #[error("cannot {doing} {path}: {cause}", path = path.display())]
     Io {

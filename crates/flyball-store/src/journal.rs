@@ -13,6 +13,7 @@
 //! It deliberately has no index by time or content, no compression and no deletion of single
 //! entries: it is read once, in order, by whoever counts.
 
+mod copy;
 mod files;
 mod format;
 mod queue;
@@ -37,9 +38,13 @@ use files::Files;
 use queue::Queue;
 use writer::Writer;
 
+pub(crate) use copy::JournalFiles;
 pub use files::{Recovery, Torn};
 pub use reader::JournalReader;
 pub use ticket::Ticket;
+
+/// The directory of the journal's files in the data directory.
+pub(crate) const DIRECTORY: &str = "journal";
 
 /// One entry, as it is read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +124,7 @@ pub struct Journal {
     /// Up to where entries may be released.
     counted: Counted,
     /// Kept so that nobody else opens the directory before the last entry is written.
-    _directory: DataDirectory,
+    directory: DataDirectory,
 }
 
 impl Journal {
@@ -140,7 +145,7 @@ impl Journal {
         counted: Counted,
     ) -> Result<(Self, Recovery), StoreError> {
         options.check()?;
-        let path = directory.subdirectory("journal")?;
+        let path = directory.subdirectory(DIRECTORY)?;
         let (files, active, recovery) = files::open(&path, counted.get())?;
         let files = Arc::new(files);
         let queue = Arc::new(Queue::new(&options));
@@ -151,7 +156,7 @@ impl Journal {
             .map_err(StoreError::io("start the thread that writes", &path))?;
         let directory = directory.clone();
         let writer = Some(writer);
-        let journal = Self { options, files, queue, writer, counted, _directory: directory };
+        let journal = Self { options, files, queue, writer, counted, directory };
         Ok((journal, recovery))
     }
 
@@ -192,7 +197,8 @@ impl Journal {
     }
 
     /// Deletes the files all of whose entries are at or before `up_to`, and returns how many that
-    /// were. The file that is written to is always kept.
+    /// were. The file that is written to is always kept, and all are while a backup is made: none is
+    /// deleted then, until it is asked for again.
     ///
     /// # Errors
     ///
@@ -217,10 +223,25 @@ impl Journal {
         self.files.path()
     }
 
+    pub(crate) fn directory(&self) -> &DataDirectory {
+        &self.directory
+    }
+
+    /// For whoever copies the files.
+    pub(crate) fn shared(&self) -> JournalFiles {
+        JournalFiles::new(&self.files)
+    }
+
     /// The journal's files with the number of the first entry of each, oldest first.
     pub fn files(&self) -> Vec<(Sequence, PathBuf)> {
         self.files.list()
     }
+}
+
+/// Reads and checks a journal that nobody has open and of which nothing may be torn: a copy. Returns
+/// its last entry.
+pub(crate) fn check(path: &Path, counted: Sequence) -> Result<Sequence, StoreError> {
+    files::check(path, counted)
 }
 
 impl Drop for Journal {

@@ -149,7 +149,7 @@ impl Ledger {
     /// Opens the ledger of `directory`, or begins an empty one at [`Sequence::NONE`].
     pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);
-        let connection = sqlite::open(&path, &schema::SCHEMA)?;
+        let connection = sqlite::open(&path, &schema::TABLES)?;
         directory::sync(directory.path())?;
         let position = snapshot::position(&connection).map_err(sqlite::cannot("read", &path))?;
         let counted = Counted::at(position);

@@ -7,11 +7,14 @@
 //! when. What is to be counted, and who may say so, is in [`Control`], with a log of all changes.
 //! All live in one data directory, which one process at a time may have open ([`Store`]).
 //!
+//! [`Backups`] copies a directory that is in use, [`Backup`] checks and restores such a copy.
+//!
 //! This crate does not know what an entry says (bytes in, bytes out) nor what an SLO counts. It
 //! reads no clock: whoever appends says when the entry arrived. It has no async runtime: one thread
 //! writes the journal, and whoever owns the ledger calls it. The formats on disk are described in
-//! `docs/format/journal-v1.md`, `docs/format/ledger-v1.md` and `docs/format/control-v1.md`.
+//! the pages `…-v1.md` of `docs/format`: `journal`, `ledger`, `control` and `backup`.
 
+mod backup;
 mod control;
 mod counted;
 mod directory;
@@ -21,6 +24,7 @@ mod ledger;
 mod sqlite;
 mod store;
 
+pub use backup::{Backup, Backups};
 pub use control::{
     AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_BYTES_MAX,
     Change, Control, DOCUMENT_BYTES_MAX, Document, Documents, Grant, NewDocument, NewToken,
@@ -65,4 +69,14 @@ impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Bytes as lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

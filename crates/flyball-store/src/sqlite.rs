@@ -1,6 +1,7 @@
 //! What the SQLite files of a data directory have in common: how they are opened, and how their
 //! tables come to the newest version.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration as Wait;
@@ -73,6 +74,40 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(cannot())?;
     connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
     Ok(connection)
+}
+
+/// Writes what the file at `path` holds at one moment to the new file `to`, while others write to
+/// the former; on disk when this returns.
+pub(crate) fn copy(path: &Path, to: &Path) -> Result<(), StoreError> {
+    let connection = open_reader(path)?;
+    let Some(target) = to.to_str() else {
+        let (what, value) = ("the path", to.display().to_string());
+        return Err(StoreError::Invalid { what, value, why: "must be UTF-8" });
+    };
+    connection.execute("VACUUM INTO ?1", [target]).map_err(cannot("copy", path))?;
+    // It is complete, and so far only in the system's memory.
+    File::open(to).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", to))
+}
+
+/// Refuses a file that is not of this format, or whose tables are not of the newest version.
+pub(crate) fn check_newest(
+    connection: &Connection,
+    path: &Path,
+    schema: &Schema,
+) -> Result<(), StoreError> {
+    let taken = version(connection, path, schema)?;
+    if taken < schema.steps.len() {
+        return Err(unknown(path, schema, format!("{}, tables of version {taken}", schema.format)));
+    }
+    check_format(connection, path, schema)
+}
+
+/// Compares SQLite's own structure with itself.
+pub(crate) fn check_structure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let said: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(cannot("read", path))?;
+    if said == "ok" { Ok(()) } else { Err(StoreError::damaged(path, 0, said)) }
 }
 
 /// Does `work` in one transaction, which counts only when all of it succeeds.

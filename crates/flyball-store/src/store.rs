@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::directory::DataDirectory;
-use crate::{Control, Journal, JournalOptions, Ledger, Recovery, StoreError};
+use crate::{Backups, Control, Journal, JournalOptions, Ledger, Recovery, StoreError};
 
 /// What a data directory holds, open for one process.
 ///
@@ -36,5 +36,10 @@ impl Store {
         let control = Control::open(&directory)?;
         let (journal, recovery) = Journal::open(&directory, options, ledger.counted())?;
         Ok(Self { journal, ledger, control, recovery })
+    }
+
+    /// A way to back the directory up from any thread, while the parts are in use on others.
+    pub fn backups(&self) -> Backups {
+        Backups::new(self.journal.directory(), self.journal.shared())
     }
 }

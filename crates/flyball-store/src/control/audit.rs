@@ -7,12 +7,14 @@
 //! noted elsewhere (a log, a message, a backup's name), it tells later whether the log still holds
 //! that record, and with it every one before it.
 
+use std::path::Path;
+
 use flyball_model::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::{Changing, Control};
-use crate::StoreError;
+use crate::{StoreError, sqlite};
 
 /// The most records that one [`Control::audit`] returns.
 pub const AUDIT_PAGE_MAX: usize = 10_000;
@@ -104,29 +106,33 @@ impl Control {
     /// [`StoreError::AuditBroken`] with the first record that does not continue the chain,
     /// [`StoreError::Sqlite`] when it cannot be read.
     pub fn verify_audit(&self) -> Result<AuditChecked, StoreError> {
-        let mut head = AuditHead { number: 0, hash: GENESIS };
-        let sql = "SELECT number, at, actor, action, target, detail, previous, hash FROM audit
-                   ORDER BY number";
-        let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
-        let rows = statement.query_map([], record).map_err(self.cannot_read())?;
-        for record in rows {
-            let record = record.map_err(self.cannot_read())?;
-            let number = head.number + 1;
-            let broken =
-                |what| Err(StoreError::AuditBroken { path: self.path.clone(), number, what });
-            if record.number != number {
-                return broken("it is missing");
-            }
-            if record.previous != head.hash {
-                return broken("it does not follow the record before it");
-            }
-            if record.hash != record.expected_hash() {
-                return broken("its hash does not fit");
-            }
-            head = AuditHead { number, hash: record.hash };
-        }
-        Ok(AuditChecked { records: head.number, head })
+        verify(&self.connection, &self.path)
     }
+}
+
+/// Reads the whole log and compares every hash: [`Control::verify_audit`].
+pub(super) fn verify(connection: &Connection, path: &Path) -> Result<AuditChecked, StoreError> {
+    let cannot = || sqlite::cannot("read", path);
+    let mut head = AuditHead { number: 0, hash: GENESIS };
+    let sql = "SELECT number, at, actor, action, target, detail, previous, hash FROM audit
+               ORDER BY number";
+    let mut statement = connection.prepare(sql).map_err(cannot())?;
+    for record in statement.query_map([], record).map_err(cannot())? {
+        let record = record.map_err(cannot())?;
+        let number = head.number + 1;
+        let broken = |what| Err(StoreError::AuditBroken { path: path.to_owned(), number, what });
+        if record.number != number {
+            return broken("it is missing");
+        }
+        if record.previous != head.hash {
+            return broken("it does not follow the record before it");
+        }
+        if record.hash != record.expected_hash() {
+            return broken("its hash does not fit");
+        }
+        head = AuditHead { number, hash: record.hash };
+    }
+    Ok(AuditChecked { records: head.number, head })
 }
 
 /// Adds a record behind the last one.

@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{CONTROL_ROWS_MAX, Changing, Control, check_text, hex};
-use crate::StoreError;
+use super::{CONTROL_ROWS_MAX, Changing, Control, check_text};
+use crate::{StoreError, hex};
 
 /// The longest text of a document. Bytes; what Flyball reads of one file.
 pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;
@@ -130,6 +130,7 @@ impl Control {
             if !changed {
                 return Ok(revision);
             }
+            changing.check_count("documents", "SELECT count(*) FROM documents")?;
             let sql = "UPDATE control SET revision = ?1";
             changing.transaction.execute(sql, [next.cast_signed()]).map_err(changing.cannot())?;
             Ok(next)
@@ -195,9 +196,6 @@ fn upsert(
     let before = present(changing, kind, name)?;
     if before.as_ref().is_some_and(|before| (&before.0, &before.1) == (text, origin)) {
         return Ok(false);
-    }
-    if before.is_none() {
-        changing.check_room("documents", "SELECT count(*) FROM documents")?;
     }
     let sql = "INSERT INTO documents (kind, name, text, origin, applied_at, applied_by)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, name) DO UPDATE SET

@@ -69,15 +69,13 @@ impl Control {
             if before.as_ref() == Some(role) {
                 return Ok(false);
             }
-            if before.is_none() {
-                changing.check_room("grants", "SELECT count(*) FROM grants")?;
-            }
             let set = "INSERT INTO grants (subject, service, role) VALUES (?1, ?2, ?3)
                        ON CONFLICT (subject, service) DO UPDATE SET role = excluded.role";
             changing
                 .transaction
                 .execute(set, params![key[0], key[1], role])
                 .map_err(changing.cannot())?;
+            changing.check_count("grants", "SELECT count(*) FROM grants")?;
             let detail = json!({ "service": service, "role": role, "replaces": before });
             changing.record("grant.set", subject, &detail)?;
             Ok(true)

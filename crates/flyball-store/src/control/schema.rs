@@ -2,12 +2,12 @@
 
 use crate::sqlite::{Schema, Step};
 
+/// The format's name and version; the file holds it.
+const SCHEMA: &str = "flyball.dev/control/v1";
+
 /// The tables and how they came to be.
-pub(super) const SCHEMA: Schema = Schema {
-    format: "flyball.dev/control/v1",
-    read_format: "SELECT format FROM control",
-    steps: STEPS,
-};
+pub(super) const TABLES: Schema =
+    Schema { format: SCHEMA, read_format: "SELECT format FROM control", steps: STEPS };
 
 const STEPS: &[Step] = &[Step::Sql(
     "

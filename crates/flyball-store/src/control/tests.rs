@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::*;
+use crate::hex;
 
 fn open(path: &Path) -> Control {
     Control::open(&DataDirectory::open(path).unwrap()).unwrap()
@@ -209,6 +210,43 @@ fn a_subject_has_one_role_for_each_service_and_one_for_all() {
             r#"{"service":null,"role":"viewer"}"#,
         ]
     );
+}
+
+#[test]
+fn tables_are_bounded() {
+    let directory = TempDir::new().unwrap();
+    let mut control = open(directory.path());
+    let fill = |table: &str, values: &str| {
+        format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000)
+             INSERT INTO {table} SELECT {values} FROM n;"
+        )
+    };
+    let sql = [
+        fill("grants", "'user ' || n, '', 'viewer'"),
+        fill("documents", "'SLO', 'd' || n, '', '', 0, 'ann'"),
+        fill(
+            "tokens (id, name, hash, scopes, services, created)",
+            "n, '', randomblob(32), '[]', '[]', 0",
+        ),
+    ];
+    control.connection.execute_batch(&sql.concat()).unwrap();
+    let grant = |subject: &str| Grant {
+        subject: subject.to_owned(),
+        service: None,
+        role: "editor".to_owned(),
+    };
+    assert!(control.set_grant(&grant("user 7"), "root", at(1)).unwrap());
+    let change = |name: &str| Change { upserts: vec![document(name, "x")], removals: Vec::new() };
+    assert_eq!(control.apply(&change("d7"), "root", at(1)).unwrap(), 1);
+    for error in [
+        control.set_grant(&grant("user"), "root", at(1)).unwrap_err(),
+        control.apply(&change("d"), "root", at(1)).unwrap_err(),
+        control.insert_token(&token("t", 1), "root", at(1)).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::TooMany { most: CONTROL_ROWS_MAX, .. }), "{error}");
+    }
+    assert_eq!((control.revision().unwrap(), control.verify_audit().unwrap().records), (1, 2));
 }
 
 /// A log of six records, closed.

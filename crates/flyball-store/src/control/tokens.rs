@@ -78,7 +78,6 @@ impl Control {
         role.iter().try_for_each(|role| check_text("a role", role))?;
         let expires = expires.map(Timestamp::nanos);
         self.change(actor, at, |changing| {
-            changing.check_room("tokens", "SELECT count(*) FROM tokens")?;
             let sql =
                 "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
@@ -89,6 +88,7 @@ impl Control {
             if changing.transaction.execute(sql, values).map_err(changing.cannot())? == 0 {
                 return Err(StoreError::Exists { what: "token", name: id.clone() });
             }
+            changing.check_count("tokens", "SELECT count(*) FROM tokens")?;
             let detail = json!({
                 "name": name,
                 "scopes": scopes,

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::format::{self, HEADER_BYTES};
-use super::scan::{End, scan};
+use super::scan::{End, Scanned, scan};
 use crate::directory;
 use crate::{Sequence, StoreError};
 
@@ -77,9 +78,16 @@ pub(super) struct Files {
     path: PathBuf,
     /// Oldest first, without gaps, never empty.
     parts: Mutex<VecDeque<FilePart>>,
+    /// How many copy files at the moment, so that none may be deleted. Changed under the lock.
+    holds: AtomicUsize,
 }
 
 impl Files {
+    fn new(path: &Path, parts: VecDeque<FilePart>) -> Self {
+        let (path, parts) = (path.to_owned(), Mutex::new(parts));
+        Self { path, parts, holds: AtomicUsize::new(0) }
+    }
+
     fn parts(&self) -> MutexGuard<'_, VecDeque<FilePart>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,10 +138,30 @@ impl Files {
         Ok(active)
     }
 
+    /// Keeps all files until [`Self::let_go`].
+    pub(super) fn hold(&self) {
+        let _parts = self.parts();
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn let_go(&self) {
+        let _parts = self.parts();
+        self.holds.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The files from the one with the entry `from` on, or from the first one when that is behind
+    /// it, as far as they are committed now.
+    pub(super) fn parts_from(&self, from: Sequence) -> Vec<FilePart> {
+        let parts = self.parts();
+        let after = parts.partition_point(|part| part.first <= from);
+        parts.iter().skip(after.saturating_sub(1)).cloned().collect()
+    }
+
     pub(super) fn release(&self, up_to: Sequence) -> Result<usize, StoreError> {
         let mut parts = self.parts();
         let mut released = 0;
-        while parts.len() > 1 && parts[0].last <= up_to {
+        let is_held = self.holds.load(Ordering::Relaxed) > 0;
+        while !is_held && parts.len() > 1 && parts[0].last <= up_to {
             let path = &parts[0].path;
             fs::remove_file(path).map_err(StoreError::io("delete", path))?;
             parts.pop_front();
@@ -177,45 +205,20 @@ pub(super) fn open(
     counted: Sequence,
 ) -> Result<(Files, ActiveFile, Recovery), StoreError> {
     let (named, unfinished) = listed(path)?;
-    let missing = |from, to| Err(StoreError::Missing { path: path.to_owned(), from, to });
-    let Some(last_first) = named.last().map(|(first, _)| *first) else {
+    if named.is_empty() {
         if counted > Sequence::NONE {
-            return missing(Sequence(1), counted);
+            let (path, from) = (path.to_owned(), Sequence(1));
+            return Err(StoreError::Missing { path, from, to: counted });
         }
         remove(&unfinished)?;
         let active = begin(path, Sequence(1))?;
         let recovery =
             Recovery { first: active.next, last: Sequence::NONE, files: 0, bytes: 0, torn: None };
-        let parts = Mutex::new(VecDeque::from([part(&active)]));
-        return Ok((Files { path: path.to_owned(), parts }, active, recovery));
-    };
+        return Ok((Files::new(path, VecDeque::from([part(&active)])), active, recovery));
+    }
     // Everything is looked at before anything is changed.
-    let mut parts = VecDeque::with_capacity(named.len());
-    let mut next = named[0].0;
-    if counted.next() < next {
-        return missing(counted.next(), Sequence(next.0 - 1));
-    }
-    let mut found = None;
-    for (first, path) in named {
-        if first > next {
-            return missing(next, Sequence(first.0 - 1));
-        }
-        if first < next {
-            let what = format!("entry {first} is in the file before it already");
-            return Err(StoreError::damaged(&path, 0, what));
-        }
-        let end = if first == last_first { End::MayBeTorn(counted) } else { End::Whole };
-        let scanned = scan(&path, first, end)?;
-        next = scanned.last.next();
-        parts.push_back(FilePart { path, first, last: scanned.last, bytes: scanned.bytes });
-        found = Some(scanned);
-    }
-    if counted >= next {
-        return missing(next, counted);
-    }
-    let (Some(last), Some(scanned)) = (parts.back(), found) else {
-        return missing(Sequence(1), counted);
-    };
+    let (parts, scanned) = read_all(path, named, counted, End::MayBeTorn(counted))?;
+    let (last, next) = (&parts[parts.len() - 1], scanned.last.next());
     let (active, torn) = reopen(&last.path, scanned.bytes, scanned.torn_bytes, scanned.salt, next)?;
     remove(&unfinished)?;
     directory::sync(path)?;
@@ -226,7 +229,53 @@ pub(super) fn open(
         bytes: parts.iter().map(|part| part.bytes).sum::<u64>() + scanned.torn_bytes,
         torn,
     };
-    Ok((Files { path: path.to_owned(), parts: Mutex::new(parts) }, active, recovery))
+    Ok((Files::new(path, parts), active, recovery))
+}
+
+/// Reads and checks the files in `path`, which nobody writes to and of which none may be torn, and
+/// returns the last entry.
+pub(super) fn check(path: &Path, counted: Sequence) -> Result<Sequence, StoreError> {
+    let (named, _) = listed(path)?;
+    if named.is_empty() {
+        return Err(StoreError::damaged(path, 0, "there are no journal files"));
+    }
+    read_all(path, named, counted, End::Whole).map(|(_, scanned)| scanned.last)
+}
+
+/// Reads and checks files, of which there is at least one: each and their order, and that what is
+/// behind `counted` is there. Returns them, and what was found in the last of them.
+fn read_all(
+    path: &Path,
+    named: Named,
+    counted: Sequence,
+    end_of_last: End,
+) -> Result<(VecDeque<FilePart>, Scanned), StoreError> {
+    let missing = |from, to| Err(StoreError::Missing { path: path.to_owned(), from, to });
+    let mut parts = VecDeque::with_capacity(named.len());
+    let (begin, last_first) = (named[0].0, named[named.len() - 1].0);
+    if counted.next() < begin {
+        return missing(counted.next(), Sequence(begin.0 - 1));
+    }
+    let mut next = begin;
+    let mut found = None;
+    for (first, path) in named {
+        if first > next {
+            return missing(next, Sequence(first.0 - 1));
+        }
+        if first < next {
+            let what = format!("entry {first} is in the file before it already");
+            return Err(StoreError::damaged(&path, 0, what));
+        }
+        let end = if first == last_first { end_of_last } else { End::Whole };
+        let scanned = scan(&path, first, end)?;
+        next = scanned.last.next();
+        parts.push_back(FilePart { path, first, last: scanned.last, bytes: scanned.bytes });
+        found = Some(scanned);
+    }
+    match found {
+        Some(scanned) if counted < next => Ok((parts, scanned)),
+        _ => missing(next, counted),
+    }
 }
 
 /// Takes up the last file again behind its last whole entry.

@@ -10,12 +10,12 @@ use super::damaged_chunk;
 use crate::StoreError;
 use crate::sqlite::{self, Schema, Step};
 
+/// The format's name and version; the file holds it.
+const SCHEMA: &str = "flyball.dev/ledger/v1";
+
 /// The tables and how they came to be.
-pub(super) const SCHEMA: Schema = Schema {
-    format: "flyball.dev/ledger/v1",
-    read_format: "SELECT format FROM ledger",
-    steps: STEPS,
-};
+pub(super) const TABLES: Schema =
+    Schema { format: SCHEMA, read_format: "SELECT format FROM ledger", steps: STEPS };
 
 const STEPS: &[Step] = &[
     Step::Sql(

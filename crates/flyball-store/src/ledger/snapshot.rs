@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::chunk::{self, ChunkKey, Kind};
 use super::{
-    Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, tallies, values,
+    Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, schema, tallies,
+    values,
 };
 use crate::{Sequence, StoreError, sqlite};
 
@@ -20,6 +21,13 @@ pub struct LedgerReader {
 }
 
 impl LedgerReader {
+    /// Reads the ledger's file at `path`, which nobody writes to and which is not changed.
+    pub(crate) fn of_copy(path: &Path) -> Result<Self, StoreError> {
+        let connection = sqlite::open_reader(path)?;
+        sqlite::check_newest(&connection, path, &schema::TABLES)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
     /// The ledger as of the last commit; commits that follow do not change what it says.
     ///
     /// # Errors
@@ -153,13 +161,7 @@ impl<'a> LedgerSnapshot<'a> {
     ///
     /// The first damage that is met.
     pub fn check(&self) -> Result<Checked, StoreError> {
-        let said: String = self
-            .transaction
-            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-            .map_err(self.cannot())?;
-        if said != "ok" {
-            return Err(StoreError::damaged(self.path, 0, said));
-        }
+        sqlite::check_structure(&self.transaction, self.path)?;
         let mut checked = Checked::default();
         for (sql, kind) in [
             ("SELECT slice, hour, slots FROM hours ORDER BY slice, hour", Kind::Hour),

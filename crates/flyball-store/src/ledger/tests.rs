@@ -335,7 +335,7 @@ fn what_is_no_ledger_of_this_version_is_refused() {
         let taken = DataDirectory::open(directory.path()).unwrap();
         Ledger::open(&taken).unwrap_err().to_string()
     };
-    let next = schema::SCHEMA.steps.len() + 1;
+    let next = schema::TABLES.steps.len() + 1;
     let error = refusal(&format!("PRAGMA user_version = {next}"), false);
     assert!(
         error.contains(&format!("`flyball.dev/ledger/v1, tables of version {next}`")),

@@ -95,13 +95,13 @@ fn verify(directory: &std::path::Path, acknowledged: &BTreeSet<u64>, round: usiz
         *sum = sum.plus(tally);
     }
     let always = Interval::new(Timestamp::MIN, Timestamp::MAX).unwrap();
-    let mut found = Vec::new();
+    let expected: Vec<_> = expected.into_iter().collect();
     for generation in snapshot.generations().unwrap() {
-        for (slice, _) in snapshot.slices(generation.id).unwrap() {
-            found.extend(snapshot.tallies(slice, always).unwrap());
+        for (slice, name) in snapshot.slices(generation.id).unwrap() {
+            let found = snapshot.tallies(slice, always).unwrap();
+            assert_eq!(found, expected, "round {round}: the ledger, slice `{name}`");
         }
     }
-    assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "round {round}: the ledger");
     let values: Vec<_> = values.into_iter().collect();
     assert_eq!(snapshot.values(b"last/").unwrap(), values, "round {round}: the values");
     snapshot.check().unwrap();

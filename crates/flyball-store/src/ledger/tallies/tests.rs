@@ -203,7 +203,7 @@ fn damage_to_open_slots_is_found() {
 #[test]
 fn days_become_hours() {
     let directory = TempDir::new().unwrap();
-    let old = Schema { steps: &schema::SCHEMA.steps[..2], ..schema::SCHEMA };
+    let old = Schema { steps: &schema::TABLES.steps[..2], ..schema::TABLES };
     let path = directory.path().join(FILE);
     let connection = sqlite::open(&path, &old).unwrap();
     connection
