@@ -6,6 +6,7 @@
 pub(crate) mod access_log;
 pub(crate) mod csv;
 mod infer;
+mod layout;
 pub(crate) mod ndjson;
 pub(crate) mod otlp;
 pub(crate) mod parquet;

@@ -11,7 +11,7 @@
 //!   UTF-8 to its last byte, also where nobody asked for its fields.
 //!
 //! Sources repeat themselves: the same keys in the same order, with the same spaces. So the codec
-//! remembers what stood between two values ([`layout`]), compares instead of parsing, and looks
+//! remembers what stood between two values ([`Layout`]), compares instead of parsing, and looks
 //! only at values ([`value`]); whatever it has not seen yet is parsed ([`walk`]) and remembered.
 //! The end of a string is found by masks of 64 bytes that `flyball-scan` computes with SIMD.
 //!
@@ -22,7 +22,6 @@
     reason = "inlined, they are compiled for the instruction set that `flyball_scan::widest` chose"
 )]
 
-mod layout;
 mod value;
 mod walk;
 
@@ -31,10 +30,10 @@ use std::ops::Range;
 use flyball_scan::Masks;
 
 use crate::batch::{BatchBuilder, ColumnId, Role, TIME_COLUMN, TimeRule};
+use crate::codec::layout::{BLANK, END, Layout, ROOT};
 use crate::codec::{Decoded, LineCodec, NO_TIME};
 use crate::column::TWIN_SUFFIX;
 use crate::time::{TimeReader, epoch_nanos};
-use layout::{BLANK, END, Layout, ROOT};
 pub(crate) use value::{CUT_OFF, NOT_AN_OBJECT};
 use value::{Fault, Number, Window};
 use walk::Walk;

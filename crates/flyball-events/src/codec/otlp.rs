@@ -24,6 +24,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::batch::{BatchBuilder, BuilderId, Role};
+use crate::codec::layout::{Layout, NodeId};
 use crate::codec::{Decoded, NO_TIME};
 use crate::read::BATCH_ROWS;
 use crate::time::TimeReader;
@@ -53,6 +54,35 @@ pub(crate) struct Origin<'a> {
     pub(crate) scope: Vec<Attribute<'a>>,
     pub(crate) scope_name: std::borrow::Cow<'a, str>,
     pub(crate) scope_version: std::borrow::Cow<'a, str>,
+    /// What the scope's attributes mean, then the resource's, once there was a row: a role for each,
+    /// none for maps.
+    roles: Vec<Option<Role>>,
+}
+
+impl Origin<'_> {
+    /// The next scope of the resource.
+    pub(crate) fn next_scope(&mut self) {
+        let resource = std::mem::take(&mut self.resource);
+        *self = Self { resource, ..Self::default() };
+    }
+}
+
+/// An attribute that waits for its record to be read to the end.
+#[derive(Debug)]
+pub(crate) struct Cell<'a> {
+    pub(crate) key: Key<'a>,
+    pub(crate) value: Any<'a>,
+}
+
+/// What is known of a [`Cell`]'s key.
+#[derive(Debug)]
+pub(crate) enum Key<'a> {
+    /// What it means.
+    Role(Role),
+    /// Its name only: the value is a map.
+    Map(std::borrow::Cow<'a, str>),
+    /// Nothing yet: its name, and what stands before its value, if that is as it should be.
+    New(std::borrow::Cow<'a, str>, Option<&'a [u8]>),
 }
 
 /// The id of a trace or a span.
@@ -92,7 +122,6 @@ pub(crate) struct Span<'a> {
     pub(crate) end: u64,
     pub(crate) status_code: i64,
     pub(crate) status_message: std::borrow::Cow<'a, str>,
-    pub(crate) attributes: Vec<Attribute<'a>>,
 }
 
 /// A log record, as [`Span`].
@@ -106,13 +135,16 @@ pub(crate) struct Log<'a> {
     pub(crate) event_name: std::borrow::Cow<'a, str>,
     pub(crate) trace_id: Id<'a>,
     pub(crate) span_id: Id<'a>,
-    pub(crate) attributes: Vec<Attribute<'a>>,
 }
 
 /// What a codec remembers from row to row.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     roles: HashMap<String, Role>,
+    /// The roles of [`Own`], once they were asked for.
+    own: [Option<Role>; OWN.len()],
+    /// In which order attributes of records in protobuf follow each other.
+    pub(crate) layout: Layout,
     times: TimeReader,
     text: String,
     path: String,
@@ -145,50 +177,49 @@ impl<'a> Rows<'a> {
         Self { batch, decoded, flush, memory, stopped: false, identity: None }
     }
 
-    /// Adds a span. `at` is the message or line, and the byte in it, where it stands.
-    pub(crate) fn span(&mut self, span: &Span<'_>, origin: &Origin<'_>, at: (u64, Option<u64>)) {
+    /// Begins the row of a span; its attributes come next, then [`Self::end`].
+    pub(crate) fn span(&mut self, span: &Span<'_>) {
         if let Some(identity) = &mut self.identity {
             identity.span(&span.trace_id, &span.span_id);
         }
         self.time(span.start);
-        self.id("trace_id", &span.trace_id);
-        self.id("span_id", &span.span_id);
-        self.id("parent_span_id", &span.parent_span_id);
-        self.text("span.name", &span.name);
+        self.id(Own::TraceId, &span.trace_id);
+        self.id(Own::SpanId, &span.span_id);
+        self.id(Own::ParentSpanId, &span.parent_span_id);
+        self.text(Own::SpanName, &span.name);
         match span.kind {
             0 => {}
-            kind => self.named("span.kind", kind, &SPAN_KINDS),
+            kind => self.named(Own::SpanKind, kind, &SPAN_KINDS),
         }
-        self.named("otel.status_code", span.status_code, &STATUS_CODES);
-        self.text("otel.status_description", &span.status_message);
+        self.named(Own::StatusCode, span.status_code, &STATUS_CODES);
+        self.text(Own::StatusDescription, &span.status_message);
         if span.start > 0 && span.end >= span.start {
             // Below 2⁵³ nanoseconds, 104 days, this is the nearest double there is.
-            self.value("duration_ms", &Any::Float((span.end - span.start) as f64 / 1e6));
+            let duration = Any::Float((span.end - span.start) as f64 / 1e6);
+            let role = self.own(Own::Duration);
+            self.scalar(role, &duration);
         }
-        self.attributes(&span.attributes);
-        self.end(origin, at, &span.name);
     }
 
-    /// Adds a log record.
-    pub(crate) fn log(&mut self, log: &Log<'_>, origin: &Origin<'_>, at: (u64, Option<u64>)) {
+    /// Begins the row of a log record, as [`Self::span`].
+    pub(crate) fn log(&mut self, log: &Log<'_>) {
         self.time(if log.time > 0 { log.time } else { log.observed });
         if log.severity_number != 0 {
-            self.value("severity_number", &Any::Int(log.severity_number));
+            let role = self.own(Own::SeverityNumber);
+            self.scalar(role, &Any::Int(log.severity_number));
         }
-        self.text("severity_text", &log.severity_text);
-        match &log.body {
-            map @ Any::Map(_) => {
-                let mut text = String::new();
-                map.write_json(&mut text);
-                self.text("body", &text);
-            }
-            value => self.value("body", value),
+        self.text(Own::SeverityText, &log.severity_text);
+        if let map @ Any::Map(_) = &log.body {
+            let mut text = String::new();
+            map.write_json(&mut text);
+            self.text(Own::Body, &text);
+        } else {
+            let role = self.own(Own::Body);
+            self.scalar(role, &log.body);
         }
-        self.text("event.name", &log.event_name);
-        self.id("trace_id", &log.trace_id);
-        self.id("span_id", &log.span_id);
-        self.attributes(&log.attributes);
-        self.end(origin, at, &log.event_name);
+        self.text(Own::EventName, &log.event_name);
+        self.id(Own::TraceId, &log.trace_id);
+        self.id(Own::SpanId, &log.span_id);
     }
 
     /// Counts what could not be read.
@@ -197,11 +228,19 @@ impl<'a> Rows<'a> {
         self.decoded.rejects.add(reason, at.0, at.1, shown);
     }
 
-    fn end(&mut self, origin: &Origin<'_>, at: (u64, Option<u64>), shown: &str) {
-        self.attributes(&origin.scope);
-        self.text("otel.scope.name", &origin.scope_name);
-        self.text("otel.scope.version", &origin.scope_version);
-        self.attributes(&origin.resource);
+    /// Ends the row. `at` is the message or line, and the byte in it, where the record stands;
+    /// `shown` is its name.
+    pub(crate) fn end(&mut self, origin: &mut Origin<'_>, at: (u64, Option<u64>), shown: &str) {
+        let roles = std::mem::take(&mut origin.roles);
+        let (of_scope, of_resource) =
+            roles.split_at_checked(origin.scope.len()).unwrap_or_default();
+        self.constants(&origin.scope, of_scope, &mut origin.roles);
+        self.text(Own::ScopeName, &origin.scope_name);
+        self.text(Own::ScopeVersion, &origin.scope_version);
+        self.constants(&origin.resource, of_resource, &mut origin.roles);
+        if !roles.is_empty() {
+            origin.roles = roles;
+        }
         if !self.batch.end_row() {
             return self.reject(NO_TIME, at, shown.as_bytes());
         }
@@ -211,41 +250,107 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Sets attributes that many rows share, by their `roles` once these are known.
+    fn constants(
+        &mut self,
+        attributes: &[Attribute<'_>],
+        roles: &[Option<Role>],
+        found: &mut Vec<Option<Role>>,
+    ) {
+        for (index, (name, value)) in attributes.iter().enumerate() {
+            match roles.get(index) {
+                Some(Some(role)) => self.scalar(*role, value),
+                Some(None) => self.value(name, value),
+                None if matches!(value, Any::Map(_)) => {
+                    self.value(name, value);
+                    found.push(None);
+                }
+                None => {
+                    let role = self.role(name);
+                    self.scalar(role, value);
+                    found.push(Some(role));
+                }
+            }
+        }
+    }
+
     fn time(&mut self, nanos: u64) {
         if let (1.., Ok(nanos)) = (nanos, i64::try_from(nanos)) {
             self.batch.set_time(OWN_TIME_RANK, nanos);
         }
     }
 
-    fn text(&mut self, name: &str, text: &str) {
+    fn text(&mut self, own: Own, text: &str) {
         if !text.is_empty() {
-            let role = self.role(name);
+            let role = self.own(own);
             self.set_text(role, text);
         }
     }
 
-    fn id(&mut self, name: &str, id: &Id<'_>) {
+    fn id(&mut self, own: Own, id: &Id<'_>) {
+        if id.is_none() {
+            return;
+        }
+        let role = self.own(own);
         match id {
-            Id::Text(text) => self.text(name, text),
-            _ if id.is_none() => {}
+            _ if role == Role::Skip => {}
+            Id::Text(text) => self.set_text(role, text),
             Id::Bytes(bytes) => {
                 let mut text = std::mem::take(&mut self.memory.text);
                 text.clear();
                 write_hex(bytes, &mut text);
-                self.text(name, &text);
+                self.set_text(role, &text);
                 self.memory.text = text;
             }
         }
     }
 
-    fn named(&mut self, name: &str, number: i64, names: &[&str]) {
+    fn named(&mut self, own: Own, number: i64, names: &[&str]) {
         match usize::try_from(number).ok().and_then(|index| names.get(index)) {
-            Some(text) => self.text(name, text),
-            None => self.text(name, &number.to_string()),
+            Some(text) => self.text(own, text),
+            None => self.text(own, &number.to_string()),
         }
     }
 
-    fn attributes(&mut self, attributes: &[Attribute<'_>]) {
+    /// What one of the fields that records themselves have means.
+    #[inline]
+    fn own(&mut self, own: Own) -> Role {
+        let at = own as usize;
+        if let Some(role) = self.memory.own[at] {
+            return role;
+        }
+        let role = self.role(OWN[at]);
+        self.memory.own[at] = Some(role);
+        role
+    }
+
+    /// Sets the attributes of the row, and learns what is new of them. `known` is the node before
+    /// the first that is new.
+    pub(crate) fn cells(&mut self, cells: &mut Vec<Cell<'_>>, mut known: Option<NodeId>) {
+        for Cell { key, value } in cells.drain(..) {
+            match key {
+                Key::Role(role) => self.scalar(role, &value),
+                Key::Map(name) => self.value(&name, &value),
+                Key::New(name, literal) => {
+                    let target = if matches!(value, Any::Map(_)) {
+                        self.value(&name, &value);
+                        self.memory.layout.intern(&MAP, &name, |_| Role::Skip)
+                    } else {
+                        let role = self.role(&name);
+                        self.scalar(role, &value);
+                        self.memory.layout.intern(&[], &name, |_| role)
+                    };
+                    if let (Some(from), Some(literal)) = (known, literal) {
+                        self.memory.layout.learn(from, literal, target);
+                    }
+                    known = literal.map(|_| target);
+                }
+            }
+        }
+    }
+
+    /// Sets the attributes of the row.
+    pub(crate) fn attributes(&mut self, attributes: &[Attribute<'_>]) {
         for (name, value) in attributes {
             self.value(name, value);
         }
@@ -307,8 +412,11 @@ impl<'a> Rows<'a> {
             Any::Float(value) => {
                 let text = &mut self.memory.text;
                 text.clear();
-                // Writing to a string cannot fail. This way of writing has a point or an exponent.
-                let _ = write!(text, "{value:?}");
+                // A number that is one needs no text: it is no integer past what a double holds.
+                if !value.is_finite() {
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "{value:?}");
+                }
                 self.batch.set_float(column, *value, text);
             }
             Any::Text(value) => self.batch.set_text(column, value),
@@ -347,6 +455,46 @@ impl<'a> Rows<'a> {
         role
     }
 }
+
+/// What stands in place of open objects around a key whose value is a map: it has no role of its own.
+const MAP: [usize; 1] = [0];
+
+/// The fields of spans and log records that are no attributes.
+#[derive(Debug, Clone, Copy)]
+enum Own {
+    TraceId,
+    SpanId,
+    ParentSpanId,
+    SpanName,
+    SpanKind,
+    StatusCode,
+    StatusDescription,
+    Duration,
+    SeverityNumber,
+    SeverityText,
+    Body,
+    EventName,
+    ScopeName,
+    ScopeVersion,
+}
+
+/// The names of [`Own`], in its order.
+const OWN: [&str; 14] = [
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "span.name",
+    "span.kind",
+    "otel.status_code",
+    "otel.status_description",
+    "duration_ms",
+    "severity_number",
+    "severity_text",
+    "body",
+    "event.name",
+    "otel.scope.name",
+    "otel.scope.version",
+];
 
 /// Names without their prefix, by number.
 const SPAN_KINDS: [&str; 6] =

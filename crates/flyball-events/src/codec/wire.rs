@@ -70,6 +70,14 @@ impl<'a> Fields<'a> {
 /// A varint and what follows it; `None` when it is cut off or longer than 64 bits.
 #[inline]
 pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    // Tags, and most lengths.
+    if let [byte @ ..0x80, rest @ ..] = bytes {
+        return Some((u64::from(*byte), rest));
+    }
+    varint_long(bytes)
+}
+
+fn varint_long(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;
     for (index, byte) in bytes.iter().enumerate().take(10) {
         let part = u64::from(byte & 0x7F);

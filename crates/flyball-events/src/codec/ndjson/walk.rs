@@ -1,9 +1,9 @@
 //! The way from one value to the next where no learnt edge shows it: JSON's structure, parsed.
 
 use super::DEPTH_MAX;
-use super::layout::{BLANK, END, Layout, NodeId, ROOT};
 use super::value::{AFTER, BOM_INSIDE, COMMA, Fault, NOT_AN_OBJECT, TOO_DEEP, Window};
 use crate::batch::BatchBuilder;
+use crate::codec::layout::{BLANK, END, Layout, NodeId, ROOT};
 
 /// Buffers that are kept from step to step.
 #[derive(Debug, Default)]

@@ -154,14 +154,21 @@ fn part_rows(part: Part<'_>, at: (u64, Option<u64>), rows: &mut Rows<'_>) {
         if rows.stopped {
             return;
         }
+        origin.next_scope();
         let scope = scoped.scope.unwrap_or_default();
         (origin.scope_name, origin.scope_version) = (scope.name.0, scope.version.0);
         origin.scope = scope.attributes.pairs();
         for span in scoped.spans.0 {
-            rows.span(&span.into(), &origin, at);
+            let (span, attributes) = span.into();
+            rows.span(&span);
+            rows.attributes(&attributes);
+            rows.end(&mut origin, at, &span.name);
         }
         for log in scoped.logs.0 {
-            rows.log(&log.into(), &origin, at);
+            let (log, attributes) = log.into();
+            rows.log(&log);
+            rows.attributes(&attributes);
+            rows.end(&mut origin, at, &log.event_name);
         }
     }
 }

@@ -13,6 +13,7 @@
 
 pub(crate) mod message;
 pub(super) mod metrics;
+mod record;
 
 use std::io::{self, Read};
 

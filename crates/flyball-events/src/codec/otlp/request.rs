@@ -158,4 +158,6 @@ impl OtlpCodec {
 }
 
 #[cfg(test)]
+mod agree;
+#[cfg(test)]
 pub(super) mod tests;

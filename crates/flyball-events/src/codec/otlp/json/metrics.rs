@@ -16,6 +16,7 @@ pub(crate) fn request<'a>(bytes: &'a [u8], taker: &mut Taker) -> Result<(), Unre
         let resource = part.resource.unwrap_or_default().attributes.pairs();
         let mut origin = Origin { resource, ..Origin::default() };
         for scoped in part.scope_metrics.0 {
+            origin.next_scope();
             let scope = scoped.scope.unwrap_or_default();
             (origin.scope_name, origin.scope_version) = (scope.name.0, scope.version.0);
             origin.scope = scope.attributes.pairs();

@@ -128,10 +128,10 @@ struct Status<'a> {
     code: Number<i64>,
 }
 
-impl<'a> From<SpanShape<'a>> for Span<'a> {
+impl<'a> From<SpanShape<'a>> for (Span<'a>, Vec<Attribute<'a>>) {
     fn from(shape: SpanShape<'a>) -> Self {
         let status = shape.status.unwrap_or_default();
-        Self {
+        let span = Span {
             trace_id: Id::Text(shape.trace_id.0),
             span_id: Id::Text(shape.span_id.0),
             parent_span_id: Id::Text(shape.parent_span_id.0),
@@ -141,8 +141,8 @@ impl<'a> From<SpanShape<'a>> for Span<'a> {
             end: shape.end_time_unix_nano.0,
             status_code: status.code.0,
             status_message: status.message.0,
-            attributes: shape.attributes.pairs(),
-        }
+        };
+        (span, shape.attributes.pairs())
     }
 }
 
@@ -169,9 +169,9 @@ pub(super) struct LogShape<'a> {
     attributes: List<KeyValue<'a>>,
 }
 
-impl<'a> From<LogShape<'a>> for Log<'a> {
+impl<'a> From<LogShape<'a>> for (Log<'a>, Vec<Attribute<'a>>) {
     fn from(shape: LogShape<'a>) -> Self {
-        Self {
+        let log = Log {
             time: shape.time_unix_nano.0,
             observed: shape.observed_time_unix_nano.0,
             severity_number: shape.severity_number.0,
@@ -180,8 +180,8 @@ impl<'a> From<LogShape<'a>> for Log<'a> {
             event_name: shape.event_name.0,
             trace_id: Id::Text(shape.trace_id.0),
             span_id: Id::Text(shape.span_id.0),
-            attributes: shape.attributes.pairs(),
-        }
+        };
+        (log, shape.attributes.pairs())
     }
 }
 

@@ -1,9 +1,8 @@
 //! One message: resources, scopes, and the records of each.
 
-use std::borrow::Cow;
-
 use super::super::request::OtlpSignal;
-use super::super::{Any, Attribute, Id, Log, METRICS, Origin, Rows, Span};
+use super::super::{Any, Attribute, METRICS, Origin, Rows};
+use super::record::RecordReader;
 use crate::codec::wire::{Fault, Fields, MALFORMED, Wire, text};
 
 const TOO_DEEP: Fault = "a value nested deeper than 32 levels";
@@ -131,14 +130,14 @@ impl<'a> Message<'a> {
         origin: &mut Origin<'a>,
         rows: &mut Rows<'_>,
     ) -> Result<(), Fault> {
-        origin.scope.clear();
-        (origin.scope_name, origin.scope_version) = (Cow::default(), Cow::default());
+        origin.next_scope();
         let mut fields = Fields { bytes: scoped };
         while let Some(field) = fields.next() {
             if let (1, Wire::Bytes(scope)) = field? {
                 scope_of(scope, origin)?;
             }
         }
+        let mut reader = RecordReader::default();
         let mut fields = Fields { bytes: scoped };
         while let Some(Ok((tag, wire))) = fields.next() {
             let (2, Wire::Bytes(record)) = (tag, wire) else { continue };
@@ -147,9 +146,18 @@ impl<'a> Message<'a> {
             }
             let at = (self.number, Some(self.offset(record)));
             let told = self.signal.map_or_else(|| signal(record), |signal| Ok(signal.into()));
+            reader.begin(rows);
             let read = match told {
-                Ok(Told::Span) => span(record).map(|span| rows.span(&span, origin, at)),
-                Ok(Told::Log) => log(record).map(|log| rows.log(&log, origin, at)),
+                Ok(Told::Span) => reader.span(record, rows).map(|span| {
+                    rows.span(&span);
+                    rows.cells(&mut reader.cells, reader.known);
+                    rows.end(origin, at, &span.name);
+                }),
+                Ok(Told::Log) => reader.log(record, rows).map(|log| {
+                    rows.log(&log);
+                    rows.cells(&mut reader.cells, reader.known);
+                    rows.end(origin, at, &log.event_name);
+                }),
                 Ok(Told::Metric) => Err(METRICS),
                 Err(reason) => Err(reason),
             };
@@ -233,55 +241,6 @@ fn told(record: &[u8]) -> Option<Told> {
     }
     None
 }
-fn span(record: &[u8]) -> Result<Span<'_>, Fault> {
-    let mut span = Span::default();
-    let mut fields = Fields { bytes: record };
-    while let Some(field) = fields.next() {
-        match field? {
-            (1, Wire::Bytes(id)) => span.trace_id = Id::Bytes(id),
-            (2, Wire::Bytes(id)) => span.span_id = Id::Bytes(id),
-            (4, Wire::Bytes(id)) => span.parent_span_id = Id::Bytes(id),
-            (5, Wire::Bytes(name)) => span.name = text(name)?,
-            (6, Wire::Varint(kind)) => span.kind = kind.cast_signed(),
-            (7, Wire::Fixed64(start)) => span.start = start,
-            (8, Wire::Fixed64(end)) => span.end = end,
-            (9, Wire::Bytes(attribute)) => span.attributes.push(key_value(attribute, 0)?),
-            (15, Wire::Bytes(status)) => {
-                let mut fields = Fields { bytes: status };
-                while let Some(field) = fields.next() {
-                    match field? {
-                        (2, Wire::Bytes(message)) => span.status_message = text(message)?,
-                        (3, Wire::Varint(code)) => span.status_code = code.cast_signed(),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(span)
-}
-
-fn log(record: &[u8]) -> Result<Log<'_>, Fault> {
-    let mut log = Log::default();
-    let mut fields = Fields { bytes: record };
-    while let Some(field) = fields.next() {
-        match field? {
-            (1, Wire::Fixed64(time)) => log.time = time,
-            (2, Wire::Varint(severity)) => log.severity_number = severity.cast_signed(),
-            (3, Wire::Bytes(severity)) => log.severity_text = text(severity)?,
-            (5, Wire::Bytes(body)) => log.body = any(body, 0)?,
-            (6, Wire::Bytes(attribute)) => log.attributes.push(key_value(attribute, 0)?),
-            (9, Wire::Bytes(id)) => log.trace_id = Id::Bytes(id),
-            (10, Wire::Bytes(id)) => log.span_id = Id::Bytes(id),
-            (11, Wire::Fixed64(time)) => log.observed = time,
-            (12, Wire::Bytes(name)) => log.event_name = text(name)?,
-            _ => {}
-        }
-    }
-    Ok(log)
-}
-
 /// The attributes in field `tag` of a message.
 pub(super) fn attributes<'a>(
     message: &'a [u8],
@@ -312,7 +271,8 @@ pub(super) fn key_value(message: &[u8], depth: usize) -> Result<Attribute<'_>, F
     Ok(attribute)
 }
 
-fn any(message: &[u8], depth: usize) -> Result<Any<'_>, Fault> {
+#[inline]
+pub(super) fn any(message: &[u8], depth: usize) -> Result<Any<'_>, Fault> {
     if depth > DEPTH_MAX {
         return Err(TOO_DEEP);
     }

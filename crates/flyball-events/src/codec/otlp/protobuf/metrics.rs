@@ -20,8 +20,7 @@ pub(crate) fn request(body: &[u8], taker: &mut Taker) -> Result<(), (Fault, u64)
             attributes(resource, 1, &mut origin.resource).map_err(|reason| (reason, 1))?;
         }
         for scoped in all(part, 2) {
-            let resource = std::mem::take(&mut origin.resource);
-            origin = Origin { resource, ..Origin::default() };
+            origin.next_scope();
             for scope in all(scoped, 1) {
                 scope_of(scope, &mut origin).map_err(|reason| (reason, 1))?;
             }

@@ -1,8 +1,9 @@
-//! What the codec has learnt of the order in which a source writes its keys.
+//! What a codec has learnt of the order in which a source writes its keys.
 //!
 //! Every key that was met is a [`Node`]; each remembers, byte for byte, what stood between its
-//! value and the next one ([`Edge`]). Reading a line is then following edges by comparison, and
-//! only values are looked at. What no edge matches is parsed (see `walk`) and becomes an edge.
+//! value and the next one ([`Edge`]). Reading a record is then following edges by comparison, and
+//! only values are looked at. What no edge matches is parsed and becomes an edge. Lines of JSON and
+//! attributes of OTLP in protobuf are read so.
 //!
 //! A node is a key *in its place*: the same name with other objects open around it is another
 //! node. So whatever an edge once matched in valid JSON is valid JSON wherever the edge is taken,
@@ -30,29 +31,29 @@ const NAME_BYTES_MAX: usize = 256;
 const WIDE_BYTES: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NodeId(u32);
+pub(crate) struct NodeId(u32);
 
 /// Before the line.
-pub(super) const ROOT: NodeId = NodeId(0);
+pub(crate) const ROOT: NodeId = NodeId(0);
 /// After the line, its newline included.
-pub(super) const END: NodeId = NodeId(1);
+pub(crate) const END: NodeId = NodeId(1);
 /// A key that is not remembered; what it says is overwritten by the next such key.
 const UNLEARNT: NodeId = NodeId(2);
 /// The line has nothing in it; no node.
-pub(super) const BLANK: NodeId = NodeId(u32::MAX);
+pub(crate) const BLANK: NodeId = NodeId(u32::MAX);
 
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) role: Role,
+pub(crate) struct Node {
+    pub(crate) role: Role,
     /// The edge taken last. In the node itself: from field to field, nothing else is looked up.
     hot: Option<Edge>,
     others: Vec<Edge>,
     /// The one of `others` that is replaced next when there are too many.
     oldest: usize,
     /// For each open object, how much of `name` is its prefix.
-    pub(super) opens: Vec<usize>,
+    pub(crate) opens: Vec<usize>,
     /// The key with those of the objects around it, joined with dots.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 #[derive(Debug)]
@@ -103,15 +104,21 @@ fn halves(bytes: &[u8; WIDE_BYTES]) -> [u128; 2] {
 
 /// Nodes and edges; bounded.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     nodes: Vec<Node>,
     ids: HashMap<Vec<u8>, NodeId, foldhash::fast::FixedState>,
     /// Kept to spare an allocation a look-up.
     id_key: Vec<u8>,
 }
 
+impl Default for Layout {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Layout {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut layout = Self { nodes: Vec::new(), ids: HashMap::default(), id_key: Vec::new() };
         layout.forget();
         layout
@@ -126,26 +133,26 @@ impl Layout {
     }
 
     /// Starts anew when full. Only between lines: a line in the middle holds a node.
-    pub(super) fn make_room(&mut self) {
+    pub(crate) fn make_room(&mut self) {
         if self.nodes.len() >= NODES_MAX {
             self.forget();
         }
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     #[inline(always)]
-    pub(super) fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
     /// Where the line goes on after the value of `from`, if it does so in a known way: the next
     /// key and the length of what stands before its value.
     #[inline(always)]
-    pub(super) fn follow(&mut self, from: NodeId, line: &[u8]) -> Option<(NodeId, usize)> {
+    pub(crate) fn follow(&mut self, from: NodeId, line: &[u8]) -> Option<(NodeId, usize)> {
         let node = &mut self.nodes[from.0 as usize];
         let hot = node.hot.as_ref()?;
         if hot.literal.matches(line) {
@@ -155,7 +162,7 @@ impl Layout {
     }
 
     /// The node of a key. `role` is asked only for a key that is not known.
-    pub(super) fn intern(
+    pub(crate) fn intern(
         &mut self,
         opens: &[usize],
         name: &str,
@@ -191,7 +198,7 @@ impl Layout {
     }
 
     /// Remembers that `literal` led from the value of `from` to that of `target`.
-    pub(super) fn learn(&mut self, from: NodeId, literal: &[u8], target: NodeId) {
+    pub(crate) fn learn(&mut self, from: NodeId, literal: &[u8], target: NodeId) {
         if from == UNLEARNT || target == UNLEARNT || literal.len() > LITERAL_BYTES_MAX {
             return;
         }
