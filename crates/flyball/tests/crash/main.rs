@@ -1,0 +1,88 @@
+//! A server that is killed over and over while clients of every protocol send numbered events and
+//! send again whatever was not acknowledged. At the end the ledger must hold what clients had
+//! acknowledged, exactly: nothing lost, nothing twice.
+//!
+//! `FLYBALL_CRASH_KILLS` says how often; a handful unless told, a campaign from `cargo xtask crash`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod clients;
+mod faults;
+mod process;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use clients::Protocol;
+use faults::Fault;
+use process::Process;
+
+/// Kills of a run that is not told how many.
+const KILLS: u32 = 12;
+/// The longest time that a server is left alone before it is killed.
+const LIFE_MAX: Duration = Duration::from_millis(700);
+/// How long counts may take to reach the ledger after the last request: samples of metrics wait
+/// half a minute for the other side of their ratio.
+const SETTLE_MAX: Duration = Duration::from_secs(120);
+
+#[test]
+fn the_ledger_holds_what_was_acknowledged() {
+    let kills = std::env::var("FLYBALL_CRASH_KILLS");
+    let kills = kills.map_or(KILLS, |kills| kills.parse().expect("a number of kills"));
+    let seed = std::env::var("FLYBALL_CRASH_SEED");
+    let seed = seed.map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
+    println!("{kills} kills, FLYBALL_CRASH_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let process = Process::new(directory.path(), &clients::documents());
+    let ended = Arc::new(AtomicBool::new(false));
+    let address = process.address();
+    let sending: Vec<_> = Protocol::ALL
+        .into_iter()
+        .map(|protocol| {
+            let ended = Arc::clone(&ended);
+            runtime.spawn(clients::send(protocol, address, ended))
+        })
+        .collect();
+
+    for kill in 0..kills {
+        let mut running = process.start();
+        running.wait_ready();
+        let life = random.random_range(Duration::ZERO..LIFE_MAX);
+        running.live(life);
+        running.kill();
+        let fault = Fault::choose(&mut random);
+        fault.inject(&process.data(), &mut random);
+        println!("kill {kill} after {life:?}, then {fault:?}");
+    }
+
+    let mut running = process.start();
+    running.wait_ready();
+    ended.store(true, Ordering::SeqCst);
+    let sent: Vec<clients::Sent> =
+        sending.into_iter().map(|task| runtime.block_on(task).unwrap()).collect();
+    let retried: u64 = sent.iter().map(|sent| sent.attempts - sent.requests).sum();
+    println!("{sent:#?}");
+    assert!(retried > 0, "some request met a server that was gone");
+    for sent in &sent {
+        assert!(sent.events > 0, "{sent:?}");
+        let counted = runtime.block_on(clients::counted(address, sent, SETTLE_MAX));
+        assert_eq!(counted, (sent.events, sent.bad), "valid and bad of {:?}", sent.protocol);
+    }
+
+    // Once more from the disk: what is shown is what the ledger holds.
+    running.stop();
+    let mut again = process.start();
+    again.wait_ready();
+    for sent in &sent {
+        let counted = runtime.block_on(clients::counted(address, sent, SETTLE_MAX));
+        assert_eq!(counted, (sent.events, sent.bad), "after a restart: {:?}", sent.protocol);
+    }
+    again.stop();
+}
