@@ -259,3 +259,15 @@ fn a_damaged_store_is_not_backed_up() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert_eq!(names(&to), [""; 0]);
 }
+
+#[test]
+fn nothing_can_be_backed_up_too() {
+    let directory = TempDir::new().unwrap();
+    let store = Store::open(&directory.path().join("data"), options()).unwrap();
+    let (backup, to) = (directory.path().join("backup"), directory.path().join("to"));
+    let made = store.backups().write(&backup).unwrap();
+    assert_eq!((made.position, made.last, made.files), (Sequence::NONE, Sequence::NONE, 3));
+    assert_eq!(Backup::restore(&backup, &to).unwrap().last, Sequence::NONE);
+    let restored = Store::open(&to, options()).unwrap();
+    assert_eq!(restored.journal.append(ARRIVAL, Vec::new()).unwrap().wait().unwrap(), Sequence(1));
+}

@@ -43,8 +43,8 @@ pub(super) fn number(payload: &[u8]) -> u64 {
 /// before they are folded.
 const SLICES: [&str; 3] = ["", "eu", "us"];
 
-/// What an entry counts in each slice. An hour goes by in 400 entries, whose slots are not in order, and
-/// some are late, so that hours are folded and added to again.
+/// What an entry counts in each slice. An hour goes by in 400 entries, whose slots are not in
+/// order, and some are late, so that hours are folded and added to again.
 pub(super) fn of_payload(payload: &[u8]) -> (Slot, Tally) {
     const HOUR: u64 = 360;
     let number = number(payload);
