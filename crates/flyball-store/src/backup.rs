@@ -98,9 +98,9 @@ impl Backup {
         contents(from)
     }
 
-    /// Checks the backup in `from` and copies it into the data directory `to`, which is made where it
-    /// is not there yet. On disk and checked once more when this returns; its tables are of the newest
-    /// version then.
+    /// Checks the backup in `from` and copies it into the data directory `to`, which is made where
+    /// it is not there yet. On disk and checked once more when this returns; its tables are of the
+    /// newest version then.
     ///
     /// # Errors
     ///

@@ -61,8 +61,8 @@ impl DataDirectory {
     }
 }
 
-/// Fills the directory at `path` by `work`, all or nothing: it is made where it is not there yet, must
-/// be empty otherwise, and is not opened by anybody before all of it is on disk.
+/// Fills the directory at `path` by `work`, all or nothing: it is made where it is not there yet,
+/// must be empty otherwise, and is not opened by anybody before all of it is on disk.
 ///
 /// When `work` fails, it is empty again. After a crash it is left as unfinished.
 pub(crate) fn fill<T>(

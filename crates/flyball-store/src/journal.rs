@@ -202,9 +202,9 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotCounted`] when `up_to` is past the ledger's position: what is not counted yet
-    /// would be lost. What the system refuses. Files are deleted from the oldest on, so that what remains is
-    /// without gaps whenever this ends early.
+    /// [`StoreError::NotCounted`] when `up_to` is past the ledger's position: what is not counted
+    /// yet would be lost. What the system refuses. Files are deleted from the oldest on, so that
+    /// what remains is without gaps whenever this ends early.
     pub fn release(&self, up_to: Sequence) -> Result<usize, StoreError> {
         let counted = self.counted.get();
         if up_to > counted {

@@ -297,10 +297,10 @@ impl Ledger {
     ///
     /// Nothing was changed then. [`StoreError::Position`] when the ledger does not stand at
     /// `after`; [`StoreError::KeyUsed`] when a key was used before; [`StoreError::TooLong`] for a
-    /// key or a value;
-    /// [`StoreError::Overflow`] when a count would pass [`SLOT_EVENTS_MAX`]; [`StoreError::Unknown`] for
-    /// a slice that is not in this ledger; [`StoreError::DamagedChunk`] when a chunk to add to does not
-    /// hold what was written; [`StoreError::Sqlite`] when it cannot be written.
+    /// key or a value; [`StoreError::Overflow`] when a count would pass [`SLOT_EVENTS_MAX`];
+    /// [`StoreError::Unknown`] for a slice that is not in this ledger; [`StoreError::DamagedChunk`]
+    /// when a chunk to add to does not hold what was written; [`StoreError::Sqlite`] when it cannot
+    /// be written.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.write(|transaction, path| {
             let cannot = || sqlite::cannot("commit to", path);

@@ -58,7 +58,8 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
         ("foreign_keys", "ON"),
         ("cell_size_check", "ON"),
         ("trusted_schema", "OFF"),
-        // KiB, negative by SQLite's rule: what a commit changes fits, so that no page is written twice.
+        // KiB, negative by SQLite's rule: what a commit changes fits, so that no page is written
+        // twice.
         ("cache_size", "-16384"),
     ] {
         connection.pragma_update(None, pragma, value).map_err(cannot())?;

@@ -7,8 +7,8 @@
 //!
 //! `BENCH_DIR` says on which disk (the target directory's otherwise); it takes a gigabyte. Each
 //! ledger has 30 days behind it. Then commits of one slot for every slice follow each other until
-//! the first hour of them was folded; both sides commit through SQLite's log with a sync each. What the two say is compared. Ratios are printed and none is
-//! required: disks differ.
+//! the first hour of them was folded; both sides commit through SQLite's log with a sync each. What
+//! the two say is compared. Ratios are printed and none is required: disks differ.
 
 use std::env;
 use std::fs;

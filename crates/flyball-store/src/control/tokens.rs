@@ -128,8 +128,8 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for an empty actor, [`StoreError::TooLong`], [`StoreError::Sqlite`] when
-    /// it cannot be written; nothing was changed then.
+    /// [`StoreError::Invalid`] for an empty actor, [`StoreError::TooLong`], [`StoreError::Sqlite`]
+    /// when it cannot be written; nothing was changed then.
     pub fn revoke_token(
         &mut self,
         id: &str,

@@ -539,3 +539,29 @@ fn a_directory_is_open_once_and_options_must_work() {
     assert!(bad(JournalOptions { queue_entries_max: 0, ..small() }).contains("at least 1"));
     assert_eq!(files::open(&inner.join("journal"), Sequence::NONE).unwrap().2.last, Sequence(0));
 }
+
+#[test]
+fn nothing_is_deleted_while_files_are_copied() {
+    let directory = TempDir::new().unwrap();
+    let (journal, _) = open(&directory.path().join("data"), 0).unwrap();
+    let mut list = Vec::new();
+    append(&journal, &mut list, &vec![vec![1; 100]; 12]);
+    journal.counted.set(Sequence(12));
+    let files = journal.files().len();
+    let (first, second) = (journal.shared().hold(), journal.shared().hold());
+    assert_eq!(journal.release(Sequence(12)).unwrap(), 0);
+    drop(first);
+    assert_eq!(journal.release(Sequence(12)).unwrap(), 0);
+    let copy = directory.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    second.copy(Sequence(5), &copy).unwrap();
+    // Entries that come later are not in it.
+    append(&journal, &mut list, &[vec![2; 100]]);
+    assert_eq!(check(&copy, Sequence(5)).unwrap(), Sequence(12));
+    let names = fs::read_dir(&copy).unwrap().count();
+    assert!(names < files, "{names} of {files} files are needed from entry 5 on");
+    assert!(check(&copy, Sequence(0)).is_err(), "the first entries are not in it");
+    assert!(check(&copy, Sequence(13)).is_err(), "nor are the last");
+    drop(second);
+    assert!(journal.release(Sequence(12)).unwrap() > 0);
+}

@@ -9,8 +9,8 @@ use flyball_model::{Duration, Slot, Tally};
 
 /// How wide the ledger's slots are.
 pub(super) const SLOT_WIDTH: Duration = Duration::from_seconds(10);
-/// Slots in an hour: what one chunk of a slice holds. An hour takes 1.5 KB at most places, so that five fit a
-/// page of the file, and reading a few slots decodes a few hundred.
+/// Slots in an hour: what one chunk of a slice holds. An hour takes 1.5 KB at most places, so that
+/// five fit a page of the file, and reading a few slots decodes a few hundred.
 pub(super) const SLOTS_PER_HOUR: u16 = 360;
 /// Slots in a UTC day. Days of the epoch have no leap seconds.
 pub(super) const SLOTS_PER_DAY: u16 = 24 * SLOTS_PER_HOUR;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hint::spin_loop;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -258,4 +260,62 @@ fn a_damaged_store_is_not_backed_up() {
     let error = store.backups().write(&to).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert_eq!(names(&to), [""; 0]);
+}
+
+#[test]
+fn nothing_can_be_backed_up_too() {
+    let directory = TempDir::new().unwrap();
+    let store = Store::open(&directory.path().join("data"), options()).unwrap();
+    let (backup, to) = (directory.path().join("backup"), directory.path().join("to"));
+    let made = store.backups().write(&backup).unwrap();
+    assert_eq!((made.position, made.last, made.files), (Sequence::NONE, Sequence::NONE, 3));
+    assert_eq!(Backup::restore(&backup, &to).unwrap().last, Sequence::NONE);
+    let restored = Store::open(&to, options()).unwrap();
+    assert_eq!(restored.journal.append(ARRIVAL, Vec::new()).unwrap().wait().unwrap(), Sequence(1));
+}
+
+/// A process that restores is killed at any moment: what it leaves is whole, or empty, or refused.
+#[test]
+fn what_is_restored_is_restored_whole_or_not_at_all() {
+    const ROUNDS: usize = 200;
+    const EACH_WANTED: usize = 8;
+    let directory = TempDir::new().unwrap();
+    drop(with_backup(directory.path()));
+    let to = directory.path().join("to");
+    let (mut whole, mut unfinished) = (0, 0);
+    // How long the process is let live: longer when it was too short, shorter when it was enough.
+    let mut patience: u64 = 100_000;
+    for round in 0..ROUNDS {
+        let mut child = child(&format!("restore {}", directory.path().display()))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        for _ in 0..patience {
+            spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let is_empty = !to.exists() || names(&to).is_empty();
+        match (!is_empty).then(|| Store::open(&to, options())) {
+            Some(Ok(store)) => {
+                assert_eq!(store.recovery.last, Sequence(200), "round {round}");
+                assert_eq!(store.ledger.position().unwrap(), Sequence(150), "round {round}");
+                whole += 1;
+                patience -= patience / 16;
+            }
+            Some(Err(StoreError::Unfinished { .. })) => {
+                unfinished += 1;
+                patience += patience / 16;
+            }
+            Some(Err(other)) => panic!("round {round}: {other}"),
+            None => patience *= 2,
+        }
+        if to.exists() {
+            fs::remove_dir_all(&to).unwrap();
+        }
+        if whole >= EACH_WANTED && unfinished >= EACH_WANTED {
+            return;
+        }
+    }
+    panic!("{whole} whole and {unfinished} unfinished: the test tests nothing");
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 
 use flyball_model::{Slot, Tally};
-use flyball_store::{Commit, Delta, Journal, Ledger, SliceId, StoreError, Ticket};
+use flyball_store::{Backup, Commit, Delta, Journal, Ledger, SliceId, StoreError, Ticket};
 
 use super::*;
 
@@ -19,12 +19,18 @@ fn child() {
     let directory = Path::new(directory);
     match role {
         "work" => work(directory),
+        "restore" => restore(directory),
         "fill" => fill(directory),
         "limit" => limit(directory),
         "sync" => sync(directory),
         "sync-begin" => sync_begin(directory),
         other => panic!("no such role: {other}"),
     }
+}
+
+/// Restores a backup; killed meanwhile, or not.
+fn restore(directory: &Path) {
+    Backup::restore(&directory.join("backup"), &directory.join("to")).unwrap();
 }
 
 /// The entry with this number: its length depends on it, and so does every byte.
@@ -43,8 +49,8 @@ pub(super) fn number(payload: &[u8]) -> u64 {
 /// before they are folded.
 const SLICES: [&str; 3] = ["", "eu", "us"];
 
-/// What an entry counts in each slice. An hour goes by in 400 entries, whose slots are not in order, and
-/// some are late, so that hours are folded and added to again.
+/// What an entry counts in each slice. An hour goes by in 400 entries, whose slots are not in
+/// order, and some are late, so that hours are folded and added to again.
 pub(super) fn of_payload(payload: &[u8]) -> (Slot, Tally) {
     const HOUR: u64 = 360;
     let number = number(payload);
