@@ -1,8 +1,9 @@
-//! Repository chores, run as `cargo run -p xtask -- <chore>`.
+//! Repository chores, run as `cargo xtask <chore>`.
 //!
-//! One chore so far: [`tidy`] holds the repository to what ARCHITECTURE.md says of it. Chores only
-//! read; none of them changes a file or the network.
+//! [`tidy`] holds the repository to what ARCHITECTURE.md says of it; [`crash`] kills a server over
+//! and over. No chore changes a file of the repository.
 
+mod crash;
 mod manifest;
 mod tidy;
 
@@ -10,22 +11,28 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: xtask tidy [ROOT]\n\n  \
-    tidy   check crate arrows, duplicate dependencies, layout, sources, documents, formats\n";
+const USAGE: &str = "usage: xtask tidy [ROOT]\n       xtask crash [KILLS]\n\n  \
+    tidy   check crate arrows, duplicate dependencies, layout, sources, documents, formats\n  \
+    crash  kill a server KILLS times (200) under load, then compare its ledger with what clients had\n";
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    let chore = arguments.next();
-    let root = match arguments.next() {
-        Some(root) => PathBuf::from(root),
-        None => workspace_root(&std::env::current_dir()?),
-    };
-    let mut out = std::io::stdout().lock();
-    if chore.as_deref() != Some("tidy") {
-        write!(out, "{USAGE}")?;
-        return Ok(ExitCode::from(2));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let here = workspace_root(&std::env::current_dir()?);
+    match arguments.split_first() {
+        Some((chore, rest)) if chore == "tidy" => {
+            tidy(&rest.first().map_or(here, |root| PathBuf::from(root)))
+        }
+        Some((chore, rest)) if chore == "crash" => crash::run(&here, rest),
+        _ => {
+            write!(std::io::stdout(), "{USAGE}")?;
+            Ok(ExitCode::from(2))
+        }
     }
-    let report = tidy::run(&root)?;
+}
+
+fn tidy(root: &Path) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let report = tidy::run(root)?;
     for finding in &report.findings {
         writeln!(out, "{finding}")?;
     }
