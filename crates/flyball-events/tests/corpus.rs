@@ -46,6 +46,11 @@ fn otlp_proto() -> anyhow::Result<()> {
 }
 
 #[test]
+fn otlp_request() -> anyhow::Result<()> {
+    each("otlp_request", common::otlp_request)
+}
+
+#[test]
 fn parquet() -> anyhow::Result<()> {
     each("parquet", common::parquet)
 }

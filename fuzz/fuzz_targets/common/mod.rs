@@ -5,7 +5,8 @@ use std::io::{Seek, Write};
 use std::sync::Arc;
 
 use flyball_events::{
-    BatchBuilder, Codec, Decoded, Format, Projection, RemoteWrite, RemoteWriteVersion, TimeRule,
+    BatchBuilder, Codec, Decoded, Format, OtlpCodec, OtlpEncoding, OtlpSignal, Projection,
+    RemoteWrite, RemoteWriteVersion, TimeRule, otlp_metrics,
 };
 
 /// Lines of several formats, and format strings themselves: the first line is a format, the rest
@@ -48,6 +49,36 @@ pub(crate) fn otlp_json(data: &[u8]) {
 /// Any bytes as OTLP messages, whatever their framing.
 pub(crate) fn otlp_proto(data: &[u8]) {
     decode("otlp-proto", data);
+}
+
+/// Any bytes as requests of OTLP: every event is a row, a body that is refused leaves none, and a
+/// codec that has seen the request before answers the same.
+pub(crate) fn otlp_request(data: &[u8]) {
+    let encodings = [OtlpEncoding::Protobuf, OtlpEncoding::Json];
+    for (signal, encoding) in [OtlpSignal::Traces, OtlpSignal::Logs]
+        .into_iter()
+        .flat_map(|signal| encodings.map(|encoding| (signal, encoding)))
+    {
+        let mut codec = OtlpCodec::new();
+        let mut batch =
+            BatchBuilder::new(Projection::All, Arc::default(), TimeRule::Optional, None);
+        let answers = [(); 2].map(|()| {
+            let mut rows = 0;
+            let answer = codec.decode(signal, encoding, data, &mut batch, &mut |batch| {
+                rows += batch.finish().num_rows() as u64;
+                true
+            });
+            rows += batch.finish().num_rows() as u64;
+            assert_eq!(rows, answer.as_ref().map_or(0, |answer| answer.decoded.events));
+            answer
+        });
+        assert_eq!(answers[0], answers[1]);
+    }
+    for encoding in encodings {
+        let Ok(metrics) = otlp_metrics(encoding, data) else { continue };
+        let samples = metrics.series.iter().map(|series| series.samples.len() as u64).sum::<u64>();
+        assert_eq!(samples + metrics.rejects.total(), metrics.points);
+    }
 }
 
 /// Any bytes as a Parquet file.
