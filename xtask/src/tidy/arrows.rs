@@ -58,6 +58,11 @@ const RULES: &[Rule] = &[
         must_not_reach: &["axum", "@yaml"],
     },
     Rule {
+        name: "flyball-metric",
+        may_need: &["flyball-model", "flyball-events"],
+        must_not_reach: &["datafusion", "tokio", "axum", "@yaml"],
+    },
+    Rule {
         name: "flyball-store",
         may_need: &["flyball-model"],
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
