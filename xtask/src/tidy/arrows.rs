@@ -58,13 +58,24 @@ const RULES: &[Rule] = &[
         must_not_reach: &["axum", "@yaml"],
     },
     Rule {
+        name: "flyball-metric",
+        may_need: &["flyball-model", "flyball-events"],
+        must_not_reach: &["datafusion", "tokio", "axum", "@yaml"],
+    },
+    Rule {
         name: "flyball-store",
         may_need: &["flyball-model"],
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
     },
     Rule {
         name: "flyball-catalog",
-        may_need: &["flyball-model", "flyball-budget", "flyball-spec", "flyball-query"],
+        may_need: &[
+            "flyball-model",
+            "flyball-budget",
+            "flyball-spec",
+            "flyball-metric",
+            "flyball-query",
+        ],
         must_not_reach: &["axum"],
     },
     Rule {
@@ -75,6 +86,7 @@ const RULES: &[Rule] = &[
             "flyball-spec",
             "flyball-events",
             "flyball-query",
+            "flyball-metric",
             "flyball-store",
             "flyball-catalog",
         ],

@@ -23,7 +23,6 @@ use super::lex::Token;
 use super::parse::{EventsStep, SeriesStep, Step, What};
 use super::problem::{Fault, Place, Problem, meant};
 use crate::replay::{Plan, Times, place_of};
-use crate::specs;
 
 /// The bytes of a text that a format is told by.
 const HEAD_BYTES: usize = 64 << 10;
