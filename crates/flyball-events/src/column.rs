@@ -34,6 +34,26 @@ pub(crate) struct Column {
     len: usize,
     /// Rows whose value did not fit, with the text as written; in row order.
     twin: Vec<(usize, String)>,
+    /// How much the batch before held: this one is expected to be like it.
+    before: Before,
+}
+
+/// What a column held when it was last finished.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    rows: usize,
+    /// Different texts, and the bytes of all of them.
+    texts: usize,
+    text_bytes: usize,
+}
+
+impl Before {
+    /// The values of a column whose first one comes in `row`.
+    fn values<T: Clone>(self, row: usize, none: T) -> Vec<T> {
+        let mut values = Vec::with_capacity(self.rows.max(row + 1));
+        values.resize(row, none);
+        values
+    }
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +100,17 @@ impl Default for Dictionary {
 }
 
 impl Dictionary {
+    /// An empty one with room for what the batch before had.
+    fn with_room(before: Before) -> Self {
+        let mut dictionary = Self {
+            bytes: String::with_capacity(before.text_bytes),
+            ends: Vec::with_capacity(before.texts),
+            ..Self::default()
+        };
+        dictionary.table.reserve(before.texts, |_| 0);
+        dictionary
+    }
+
     /// The code of `text`, which is new or known.
     #[inline]
     fn code(&mut self, text: &str) -> u32 {
@@ -145,7 +176,13 @@ impl Interned {
 impl Default for Column {
     fn default() -> Self {
         let present = NullBufferBuilder::new(0);
-        Self { values: Values::default(), present, len: 0, twin: Vec::new() }
+        Self {
+            values: Values::default(),
+            present,
+            len: 0,
+            twin: Vec::new(),
+            before: Before::default(),
+        }
     }
 }
 
@@ -201,7 +238,7 @@ impl Column {
         match &mut self.values {
             Values::Int(values) => values.push(value),
             Values::Unknown => {
-                let mut values = vec![0; row];
+                let mut values = self.before.values(row, 0);
                 values.push(value);
                 self.values = Values::Int(values);
             }
@@ -226,7 +263,7 @@ impl Column {
             _ if !value.is_finite() => return self.set_twin(row, text),
             Values::Float(values) => values.push(value),
             Values::Unknown => {
-                let mut values = vec![0.0; row];
+                let mut values = self.before.values(row, 0.0);
                 values.push(value);
                 self.values = Values::Float(values);
             }
@@ -266,7 +303,7 @@ impl Column {
         match &mut self.values {
             Values::Bool(values) => values.push(value),
             Values::Unknown => {
-                let mut values = vec![false; row];
+                let mut values = self.before.values(row, false);
                 values.push(value);
                 self.values = Values::Bool(values);
             }
@@ -283,7 +320,8 @@ impl Column {
         match &mut self.values {
             Values::Text(text) => text.push(value),
             Values::Unknown => {
-                let mut text = Interned { codes: vec![0; row], ..Interned::default() };
+                let codes = self.before.values(row, 0);
+                let mut text = Interned { codes, dictionary: Dictionary::with_room(self.before) };
                 text.push(value);
                 self.values = Values::Text(text);
             }
@@ -330,6 +368,11 @@ impl Column {
     pub(crate) fn finish(&mut self, name: &str, rows: usize) -> Vec<(Field, ArrayRef)> {
         self.align(rows);
         let mut column = std::mem::take(self);
+        self.before = Before { rows, ..Before::default() };
+        if let Values::Text(Interned { dictionary, .. }) = &column.values {
+            self.before.texts = dictionary.ends.len();
+            self.before.text_bytes = dictionary.bytes.len();
+        }
         let nulls = column.present.finish();
         let array: Option<ArrayRef> = match column.values {
             Values::Unknown => None,

@@ -29,7 +29,7 @@ use crate::codec::{Decoded, NO_TIME};
 use crate::read::BATCH_ROWS;
 use crate::time::TimeReader;
 use identity::Identity;
-pub(crate) use value::Any;
+pub(crate) use value::{Any, Leaf};
 
 /// The reason for metrics.
 pub(crate) const METRICS: &str = "metrics are not events: only traces and logs are read";
@@ -69,20 +69,15 @@ impl Origin<'_> {
 
 /// An attribute that waits for its record to be read to the end.
 #[derive(Debug)]
-pub(crate) struct Cell<'a> {
-    pub(crate) key: Key<'a>,
-    pub(crate) value: Any<'a>,
-}
-
-/// What is known of a [`Cell`]'s key.
-#[derive(Debug)]
-pub(crate) enum Key<'a> {
-    /// What it means.
-    Role(Role),
-    /// Its name only: the value is a map.
-    Map(std::borrow::Cow<'a, str>),
-    /// Nothing yet: its name, and what stands before its value, if that is as it should be.
-    New(std::borrow::Cow<'a, str>, Option<&'a [u8]>),
+pub(crate) enum Cell<'a> {
+    /// What it means is known.
+    Leaf(Role, Leaf<'a>),
+    /// Bytes or a list, which become a text.
+    Tree(Role, Any<'a>),
+    /// A map by its name.
+    Map(&'a str, Any<'a>),
+    /// Nothing is known but its name, and what stands before its value, if that is as it should be.
+    New(&'a str, Option<&'a [u8]>, Any<'a>),
 }
 
 /// The id of a trace or a span.
@@ -195,9 +190,9 @@ impl<'a> Rows<'a> {
         self.text(Own::StatusDescription, &span.status_message);
         if span.start > 0 && span.end >= span.start {
             // Below 2⁵³ nanoseconds, 104 days, this is the nearest double there is.
-            let duration = Any::Float((span.end - span.start) as f64 / 1e6);
+            let duration = Leaf::Float((span.end - span.start) as f64 / 1e6);
             let role = self.own(Own::Duration);
-            self.scalar(role, &duration);
+            self.leaf(role, duration);
         }
     }
 
@@ -206,7 +201,7 @@ impl<'a> Rows<'a> {
         self.time(if log.time > 0 { log.time } else { log.observed });
         if log.severity_number != 0 {
             let role = self.own(Own::SeverityNumber);
-            self.scalar(role, &Any::Int(log.severity_number));
+            self.leaf(role, Leaf::Int(log.severity_number));
         }
         self.text(Own::SeverityText, &log.severity_text);
         if let map @ Any::Map(_) = &log.body {
@@ -283,7 +278,7 @@ impl<'a> Rows<'a> {
     fn text(&mut self, own: Own, text: &str) {
         if !text.is_empty() {
             let role = self.own(own);
-            self.set_text(role, text);
+            self.leaf(role, Leaf::Text(text));
         }
     }
 
@@ -294,12 +289,12 @@ impl<'a> Rows<'a> {
         let role = self.own(own);
         match id {
             _ if role == Role::Skip => {}
-            Id::Text(text) => self.set_text(role, text),
+            Id::Text(text) => self.leaf(role, Leaf::Text(text)),
             Id::Bytes(bytes) => {
                 let mut text = std::mem::take(&mut self.memory.text);
                 text.clear();
                 write_hex(bytes, &mut text);
-                self.set_text(role, &text);
+                self.leaf(role, Leaf::Text(&text));
                 self.memory.text = text;
             }
         }
@@ -327,18 +322,19 @@ impl<'a> Rows<'a> {
     /// Sets the attributes of the row, and learns what is new of them. `known` is the node before
     /// the first that is new.
     pub(crate) fn cells(&mut self, cells: &mut Vec<Cell<'_>>, mut known: Option<NodeId>) {
-        for Cell { key, value } in cells.drain(..) {
-            match key {
-                Key::Role(role) => self.scalar(role, &value),
-                Key::Map(name) => self.value(&name, &value),
-                Key::New(name, literal) => {
+        for cell in cells.drain(..) {
+            match cell {
+                Cell::Leaf(role, value) => self.leaf(role, value),
+                Cell::Tree(role, value) => self.scalar(role, &value),
+                Cell::Map(name, value) => self.value(name, &value),
+                Cell::New(name, literal, value) => {
                     let target = if matches!(value, Any::Map(_)) {
-                        self.value(&name, &value);
-                        self.memory.layout.intern(&MAP, &name, |_| Role::Skip)
+                        self.value(name, &value);
+                        self.memory.layout.intern(&MAP, name, |_| Role::Skip)
                     } else {
-                        let role = self.role(&name);
+                        let role = self.role(name);
                         self.scalar(role, &value);
-                        self.memory.layout.intern(&[], &name, |_| role)
+                        self.memory.layout.intern(&[], name, |_| role)
                     };
                     if let (Some(from), Some(literal)) = (known, literal) {
                         self.memory.layout.learn(from, literal, target);
@@ -384,32 +380,45 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Sets a value that is no map.
     fn scalar(&mut self, role: Role, value: &Any<'_>) {
-        if role == Role::Skip {
-            return;
+        if let Some(leaf) = value.leaf() {
+            return self.leaf(role, leaf);
         }
+        let (Role::Attribute(column) | Role::Time { column: Some(column), .. }) = role else {
+            return;
+        };
+        let text = &mut self.memory.text;
+        text.clear();
+        value.write_text(text);
+        self.batch.set_text(column, text);
+    }
+
+    #[inline]
+    fn leaf(&mut self, role: Role, value: Leaf<'_>) {
         let column = match role {
-            Role::Skip => None,
-            Role::Attribute(column) => Some(column),
+            Role::Skip => return,
+            Role::Attribute(column) => column,
             Role::Time { rank, column } => {
                 let nanos = match value {
-                    Any::Text(text) => self.memory.times.text(text.as_bytes()),
-                    Any::Int(count) => crate::time::epoch_nanos_int(*count),
-                    Any::Float(count) => crate::time::epoch_nanos_float(*count),
-                    _ => None,
+                    Leaf::Text(text) => self.memory.times.text(text.as_bytes()),
+                    Leaf::Int(count) => crate::time::epoch_nanos_int(count),
+                    Leaf::Float(count) => crate::time::epoch_nanos_float(count),
+                    Leaf::Absent | Leaf::Bool(_) => None,
                 };
                 if let Some(nanos) = nanos {
                     self.batch.set_time(rank, nanos);
                 }
+                let Some(column) = column else { return };
                 column
             }
         };
-        let Some(column) = column else { return };
         match value {
-            Any::Absent => {}
-            Any::Bool(value) => self.batch.set_bool(column, *value),
-            Any::Int(value) => self.batch.set_int(column, *value),
-            Any::Float(value) => {
+            Leaf::Absent => {}
+            Leaf::Text(value) => self.batch.set_text(column, value),
+            Leaf::Bool(value) => self.batch.set_bool(column, value),
+            Leaf::Int(value) => self.batch.set_int(column, value),
+            Leaf::Float(value) => {
                 let text = &mut self.memory.text;
                 text.clear();
                 // A number that is one needs no text: it is no integer past what a double holds.
@@ -417,30 +426,8 @@ impl<'a> Rows<'a> {
                     // Writing to a string cannot fail.
                     let _ = write!(text, "{value:?}");
                 }
-                self.batch.set_float(column, *value, text);
+                self.batch.set_float(column, value, text);
             }
-            Any::Text(value) => self.batch.set_text(column, value),
-            Any::Bytes(_) | Any::List(_) | Any::Map(_) => {
-                let text = &mut self.memory.text;
-                text.clear();
-                value.write_text(text);
-                self.batch.set_text(column, text);
-            }
-        }
-    }
-
-    fn set_text(&mut self, role: Role, text: &str) {
-        match role {
-            Role::Attribute(column) => self.batch.set_text(column, text),
-            Role::Time { rank, column } => {
-                if let Some(nanos) = self.memory.times.text(text.as_bytes()) {
-                    self.batch.set_time(rank, nanos);
-                }
-                if let Some(column) = column {
-                    self.batch.set_text(column, text);
-                }
-            }
-            Role::Skip => {}
         }
     }
 

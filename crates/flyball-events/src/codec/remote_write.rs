@@ -83,7 +83,7 @@ impl RemoteWrite {
         }
         let symbol = |at: u64| {
             let at = usize::try_from(at).map_err(|_| NO_SYMBOL)?;
-            symbols.get(at).map(AsRef::as_ref).ok_or(NO_SYMBOL)
+            symbols.get(at).copied().ok_or(NO_SYMBOL)
         };
         for (part, number) in parts.into_iter().zip(1..) {
             let series = match version {
@@ -120,8 +120,8 @@ fn label_v1(message: &[u8]) -> Result<(String, String), Fault> {
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         match field? {
-            (1, Wire::Bytes(bytes)) => name = text(bytes)?.into_owned(),
-            (2, Wire::Bytes(bytes)) => value = text(bytes)?.into_owned(),
+            (1, Wire::Bytes(bytes)) => name = text(bytes)?.into(),
+            (2, Wire::Bytes(bytes)) => value = text(bytes)?.into(),
             _ => {}
         }
     }
@@ -173,7 +173,7 @@ fn family(message: &[u8]) -> Result<(String, MetricKind), Fault> {
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         if let (2, Wire::Bytes(bytes)) = field? {
-            name = text(bytes)?.into_owned();
+            name = text(bytes)?.into();
         }
     }
     Ok((name, kind(message)?))

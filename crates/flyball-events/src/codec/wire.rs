@@ -1,6 +1,9 @@
 //! Protobuf as it stands on the wire: fields one after the other, without structs.
 
-use std::borrow::Cow;
+#![expect(
+    clippy::inline_always,
+    reason = "a field is a few instructions: inlined, what the caller does not look at costs none"
+)]
 
 /// Why a message is refused.
 pub(crate) type Fault = &'static str;
@@ -9,8 +12,9 @@ pub(crate) const MALFORMED: Fault = "a malformed message";
 const NOT_UTF8: Fault = "a text that is not UTF-8";
 
 /// A string field.
-pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
-    simdutf8::basic::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| NOT_UTF8)
+#[inline]
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Fault> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| NOT_UTF8)
 }
 
 /// A value as it stands on the wire.
@@ -29,7 +33,7 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Result<(u64, Wire<'a>), Fault>> {
         if self.bytes.is_empty() {
             return None;
@@ -41,7 +45,7 @@ impl<'a> Fields<'a> {
         Some(field.ok_or(MALFORMED))
     }
 
-    #[inline]
+    #[inline(always)]
     fn field(&mut self) -> Option<(u64, Wire<'a>)> {
         let (key, rest) = varint(self.bytes)?;
         let (wire, rest) = match key & 7 {
@@ -68,7 +72,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A varint and what follows it; `None` when it is cut off or longer than 64 bits.
-#[inline]
+#[inline(always)]
 pub(crate) fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     // Tags, and most lengths.
     if let [byte @ ..0x80, rest @ ..] = bytes {

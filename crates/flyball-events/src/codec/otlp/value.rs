@@ -20,7 +20,29 @@ pub(crate) enum Any<'a> {
     Map(Vec<Attribute<'a>>),
 }
 
+/// A value that has no parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Leaf<'a> {
+    Absent,
+    Text(&'a str),
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+}
+
 impl Any<'_> {
+    /// The value if it is one of a column as it stands; `None` for bytes, lists and maps.
+    pub(super) fn leaf(&self) -> Option<Leaf<'_>> {
+        Some(match self {
+            Self::Absent => Leaf::Absent,
+            Self::Text(text) => Leaf::Text(text),
+            Self::Bool(value) => Leaf::Bool(*value),
+            Self::Int(value) => Leaf::Int(*value),
+            Self::Float(value) => Leaf::Float(*value),
+            Self::Bytes(_) | Self::List(_) | Self::Map(_) => return None,
+        })
+    }
+
     /// Appends the value as the text of a column: JSON for lists and maps, base64 for bytes.
     pub(super) fn write_text(&self, out: &mut String) {
         match self {

@@ -177,9 +177,9 @@ pub(super) fn scope_of<'a>(message: &'a [u8], origin: &mut Origin<'a>) -> Result
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         match field? {
-            (1, Wire::Bytes(name)) => origin.scope_name = text(name)?,
-            (2, Wire::Bytes(version)) => origin.scope_version = text(version)?,
-            (3, Wire::Bytes(attribute)) => origin.scope.push(key_value(attribute, 0)?),
+            (1, Wire::Bytes(name)) => origin.scope_name = text(name)?.into(),
+            (2, Wire::Bytes(version)) => origin.scope_version = text(version)?.into(),
+            (3, Wire::Bytes(pair)) => origin.scope.push(attribute(pair, 0)?),
             _ => {}
         }
     }
@@ -249,29 +249,33 @@ pub(super) fn attributes<'a>(
 ) -> Result<(), Fault> {
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
-        if let (found, Wire::Bytes(attribute)) = field?
+        if let (found, Wire::Bytes(pair)) = field?
             && found == tag
         {
-            out.push(key_value(attribute, 0)?);
+            out.push(attribute(pair, 0)?);
         }
     }
     Ok(())
 }
 
-pub(super) fn key_value(message: &[u8], depth: usize) -> Result<Attribute<'_>, Fault> {
-    let mut attribute = Attribute::default();
+pub(super) fn key_value(message: &[u8], depth: usize) -> Result<(&str, Any<'_>), Fault> {
+    let mut pair = ("", Any::Absent);
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         match field? {
-            (1, Wire::Bytes(key)) => attribute.0 = text(key)?,
-            (2, Wire::Bytes(value)) => attribute.1 = any(value, depth)?,
+            (1, Wire::Bytes(key)) => pair.0 = text(key)?,
+            (2, Wire::Bytes(value)) => pair.1 = any(value, depth)?,
             _ => {}
         }
     }
-    Ok(attribute)
+    Ok(pair)
 }
 
-#[inline]
+/// As [`key_value`], to be kept.
+pub(super) fn attribute(message: &[u8], depth: usize) -> Result<Attribute<'_>, Fault> {
+    key_value(message, depth).map(|(key, value)| (key.into(), value))
+}
+
 pub(super) fn any(message: &[u8], depth: usize) -> Result<Any<'_>, Fault> {
     if depth > DEPTH_MAX {
         return Err(TOO_DEEP);
@@ -280,7 +284,7 @@ pub(super) fn any(message: &[u8], depth: usize) -> Result<Any<'_>, Fault> {
     let mut fields = Fields { bytes: message };
     while let Some(field) = fields.next() {
         value = match field? {
-            (1, Wire::Bytes(bytes)) => Any::Text(text(bytes)?),
+            (1, Wire::Bytes(bytes)) => Any::Text(text(bytes)?.into()),
             (2, Wire::Varint(bool)) => Any::Bool(bool != 0),
             (3, Wire::Varint(int)) => Any::Int(int.cast_signed()),
             (4, Wire::Fixed64(bits)) => Any::Float(f64::from_bits(bits)),
@@ -299,7 +303,7 @@ pub(super) fn any(message: &[u8], depth: usize) -> Result<Any<'_>, Fault> {
                 let mut fields = Fields { bytes: map };
                 while let Some(field) = fields.next() {
                     if let (1, Wire::Bytes(entry)) = field? {
-                        entries.push(key_value(entry, depth + 1)?);
+                        entries.push(attribute(entry, depth + 1)?);
                     }
                 }
                 Any::Map(entries)

@@ -2,7 +2,7 @@
 
 use super::super::Origin;
 use super::super::metrics::{Base, Metric, Point, Shape, Side, Taker};
-use super::message::{Message, Told, attributes, excerpt, key_value, scope_of};
+use super::message::{Message, Told, attribute, attributes, excerpt, scope_of};
 use crate::codec::wire::{Fault, Fields, Wire, doubles, fixed64s, text, varints, zigzag};
 
 /// Reads an `ExportMetricsServiceRequest`.
@@ -57,11 +57,11 @@ fn metric(message: &[u8]) -> Result<(Metric<'_>, &[u8]), Fault> {
     while let Some(field) = fields.next() {
         let (shape, bytes) = match field? {
             (1, Wire::Bytes(name)) => {
-                metric.name = text(name)?;
+                metric.name = text(name)?.into();
                 continue;
             }
             (3, Wire::Bytes(unit)) => {
-                metric.unit = text(unit)?;
+                metric.unit = text(unit)?.into();
                 continue;
             }
             (5, Wire::Bytes(bytes)) => (Shape::Gauge, bytes),
@@ -111,7 +111,7 @@ fn number<'a>(point: &mut Point<'a>, tag: u64, wire: Wire<'a>) -> Result<(), Fau
         (4, Wire::Fixed64(bits)) => point.value = Some(f64::from_bits(bits)),
         (5, Wire::Bytes(_)) => point.exemplars += 1,
         (6, Wire::Fixed64(int)) => point.value = Some(int.cast_signed() as f64),
-        (7, Wire::Bytes(attribute)) => point.attributes.push(key_value(attribute, 0)?),
+        (7, Wire::Bytes(pair)) => point.attributes.push(attribute(pair, 0)?),
         (8, Wire::Varint(flags)) => point.flags = flags,
         _ => {}
     }
@@ -126,7 +126,7 @@ fn explicit<'a>(point: &mut Point<'a>, tag: u64, wire: Wire<'a>) -> Result<(), F
         (6, wire) => fixed64s(wire, &mut point.counts)?,
         (7, wire) => doubles(wire, &mut point.bounds)?,
         (8, Wire::Bytes(_)) => point.exemplars += 1,
-        (9, Wire::Bytes(attribute)) => point.attributes.push(key_value(attribute, 0)?),
+        (9, Wire::Bytes(pair)) => point.attributes.push(attribute(pair, 0)?),
         (10, Wire::Varint(flags)) => point.flags = flags,
         _ => {}
     }
@@ -136,7 +136,7 @@ fn explicit<'a>(point: &mut Point<'a>, tag: u64, wire: Wire<'a>) -> Result<(), F
 /// A field of an `ExponentialHistogramDataPoint`.
 fn exponential<'a>(point: &mut Point<'a>, tag: u64, wire: Wire<'a>) -> Result<(), Fault> {
     match (tag, wire) {
-        (1, Wire::Bytes(attribute)) => point.attributes.push(key_value(attribute, 0)?),
+        (1, Wire::Bytes(pair)) => point.attributes.push(attribute(pair, 0)?),
         (4, Wire::Fixed64(count)) => point.count = count,
         (5, Wire::Fixed64(bits)) => point.sum = Some(f64::from_bits(bits)),
         (6, Wire::Varint(scale)) => point.scale = zigzag(scale),

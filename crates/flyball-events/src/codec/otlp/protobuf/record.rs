@@ -6,9 +6,7 @@
 //! [`Layout`](crate::codec::layout::Layout)) and has its column at once. Values that nobody asked for
 //! are checked and not kept.
 
-use std::borrow::Cow;
-
-use super::super::{Any, Cell, Id, Key, Log, Rows, Span};
+use super::super::{Any, Cell, Id, Leaf, Log, Rows, Span};
 use super::message::{any, key_value};
 use crate::batch::Role;
 use crate::codec::layout::{NodeId, ROOT};
@@ -46,7 +44,7 @@ impl<'a> RecordReader<'a> {
                 (1, Wire::Bytes(id)) => span.trace_id = Id::Bytes(id),
                 (2, Wire::Bytes(id)) => span.span_id = Id::Bytes(id),
                 (4, Wire::Bytes(id)) => span.parent_span_id = Id::Bytes(id),
-                (5, Wire::Bytes(name)) => span.name = text(name)?,
+                (5, Wire::Bytes(name)) => span.name = text(name)?.into(),
                 (6, Wire::Varint(kind)) => span.kind = kind.cast_signed(),
                 (7, Wire::Fixed64(start)) => span.start = start,
                 (8, Wire::Fixed64(end)) => span.end = end,
@@ -57,7 +55,9 @@ impl<'a> RecordReader<'a> {
                     let mut fields = Fields { bytes: status };
                     while let Some(field) = fields.next() {
                         match field? {
-                            (2, Wire::Bytes(message)) => span.status_message = text(message)?,
+                            (2, Wire::Bytes(message)) => {
+                                span.status_message = text(message)?.into();
+                            }
                             (3, Wire::Varint(code)) => span.status_code = code.cast_signed(),
                             _ => {}
                         }
@@ -77,7 +77,7 @@ impl<'a> RecordReader<'a> {
             match field? {
                 (1, Wire::Fixed64(time)) => log.time = time,
                 (2, Wire::Varint(severity)) => log.severity_number = severity.cast_signed(),
-                (3, Wire::Bytes(severity)) => log.severity_text = text(severity)?,
+                (3, Wire::Bytes(severity)) => log.severity_text = text(severity)?.into(),
                 (5, Wire::Bytes(body)) => log.body = any(body, 0)?,
                 (6, Wire::Bytes(attribute)) => {
                     self.attribute(attribute, tail(record, attribute, fields.bytes), rows)?;
@@ -85,7 +85,7 @@ impl<'a> RecordReader<'a> {
                 (9, Wire::Bytes(id)) => log.trace_id = Id::Bytes(id),
                 (10, Wire::Bytes(id)) => log.span_id = Id::Bytes(id),
                 (11, Wire::Fixed64(time)) => log.observed = time,
-                (12, Wire::Bytes(name)) => log.event_name = text(name)?,
+                (12, Wire::Bytes(name)) => log.event_name = text(name)?.into(),
                 _ => {}
             }
         }
@@ -107,24 +107,31 @@ impl<'a> RecordReader<'a> {
             && let Some((value_len, value)) = varint(rest)
             && value_len == value.len() as u64
         {
-            let value = any(value, 0)?;
             let node = rows.memory.layout.node(target);
-            let key = match value {
-                Any::Map(_) => {
-                    let name = len.checked_sub(1 + node.name.len());
-                    let name = name.and_then(|at| message.get(at..len - 1));
-                    Some(Key::Map(text(name.unwrap_or_default())?))
+            let is_map = !node.opens.is_empty();
+            if let Some(leaf) = leaf(value)? {
+                // A key whose value was a map, and is none now, means what is not known yet.
+                if !is_map {
+                    self.known = Some(target);
+                    if node.role != Role::Skip {
+                        self.cells.push(Cell::Leaf(node.role, leaf));
+                    }
+                    return Ok(());
                 }
-                // Its value was a map, and is none now: what it means is not known yet.
-                _ if !node.opens.is_empty() => None,
-                _ => Some(Key::Role(node.role)),
-            };
-            if let Some(key) = key {
-                self.known = Some(target);
-                if !matches!(key, Key::Role(Role::Skip)) {
-                    self.cells.push(Cell { key, value });
+            } else {
+                let cell = match any(value, 0)? {
+                    map @ Any::Map(_) => {
+                        let name = len.checked_sub(1 + node.name.len());
+                        let name = name.and_then(|at| message.get(at..len - 1));
+                        Some(Cell::Map(text(name.unwrap_or_default())?, map))
+                    }
+                    other => (!is_map).then_some(Cell::Tree(node.role, other)),
+                };
+                if let Some(cell) = cell {
+                    self.known = Some(target);
+                    self.cells.push(cell);
+                    return Ok(());
                 }
-                return Ok(());
             }
         }
         self.new_attribute(message)
@@ -135,15 +142,33 @@ impl<'a> RecordReader<'a> {
     fn new_attribute(&mut self, message: &'a [u8]) -> Result<(), Fault> {
         self.has_new = true;
         let (name, value) = key_value(message, 0)?;
-        let literal = literal(message, &name);
-        self.cells.push(Cell { key: Key::New(name, literal), value });
+        self.cells.push(Cell::New(name, literal(message, name), value));
         Ok(())
     }
 }
 
+/// The value in an `AnyValue` of one field, which is no bytes, list or map; `None` for all else.
+#[inline]
+fn leaf(message: &[u8]) -> Result<Option<Leaf<'_>>, Fault> {
+    let [tag, rest @ ..] = message else { return Ok(Some(Leaf::Absent)) };
+    Ok(match tag {
+        0x0A => match varint(rest) {
+            Some((len, bytes)) if len == bytes.len() as u64 => Some(Leaf::Text(text(bytes)?)),
+            _ => None,
+        },
+        0x10 | 0x18 => match varint(rest) {
+            Some((value, [])) if *tag == 0x10 => Some(Leaf::Bool(value != 0)),
+            Some((value, [])) => Some(Leaf::Int(value.cast_signed())),
+            _ => None,
+        },
+        0x21 => rest.try_into().ok().map(|bits| Leaf::Float(f64::from_le_bytes(bits))),
+        _ => None,
+    })
+}
+
 /// What stands before the value of an attribute, up to its length: tag, length and text of the key,
 /// then the tag of the value. `None` where something else does.
-fn literal<'a>(message: &'a [u8], name: &Cow<'a, str>) -> Option<&'a [u8]> {
+fn literal<'a>(message: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (len, rest) = varint(message.strip_prefix(&[1 << 3 | 2])?)?;
     let (key, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
     let (value_len, value) = varint(rest.strip_prefix(&[2 << 3 | 2])?)?;

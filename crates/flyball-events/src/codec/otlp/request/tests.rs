@@ -227,3 +227,44 @@ fn full_batches_are_passed_on() {
     assert_eq!(request.unwrap().decoded.events, passed as u64 + 5);
     assert_eq!(batch.finish().num_rows(), 5);
 }
+
+#[test]
+fn mutated_requests_never_panic_and_are_answered_the_same_again() {
+    let metrics = include_bytes!("../../../../tests/data/otlp/metrics.json");
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |bound: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % bound as u64).unwrap()
+    };
+    let (mut codec, mut batch) = (OtlpCodec::new(), builder(Projection::All));
+    let (mut taken, mut refused) = (0, 0);
+    for seed in [&TRACES[..3_000], LOGS, lines(LOGS_JSON).next().unwrap(), metrics] {
+        for _ in 0..300 {
+            let mut bytes = seed.to_vec();
+            for _ in 0..=next(3) {
+                let at = next(bytes.len());
+                bytes[at] = u8::try_from(next(256)).unwrap();
+            }
+            for (signal, encoding) in
+                [(Traces, Protobuf), (Logs, Protobuf), (Traces, Json), (Logs, Json)]
+            {
+                let [first, again] = [(); 2]
+                    .map(|()| codec.decode(signal, encoding, &bytes, &mut batch, &mut |_| true));
+                assert_eq!(first, again);
+                let events = first.as_ref().map_or(0, |request| request.decoded.events);
+                assert_eq!(batch.finish().num_rows() as u64, 2 * events);
+                taken += events;
+                refused += u64::from(first.is_err());
+            }
+            for encoding in [Protobuf, Json] {
+                let Ok(read) = crate::otlp_metrics(encoding, &bytes) else { continue };
+                let samples: usize = read.series.iter().map(|series| series.samples.len()).sum();
+                assert_eq!(samples as u64 + read.rejects.total(), read.points);
+                taken += read.points;
+            }
+        }
+    }
+    assert!(taken > 1_000 && refused > 1_000, "{taken} records, {refused} bodies refused");
+}
