@@ -57,6 +57,10 @@ fn main() -> anyhow::Result<()> {
             meter.apply(request, at(scrape * 15 + 1));
         }
         let applied = begun.elapsed();
+        if scrape == 0 {
+            // Before the drain, whose pairs are not what is remembered.
+            bytes = self::resident()?.saturating_sub(resident);
+        }
         let begun = now();
         let drained = meter.drain();
         times.push((applied, begun.elapsed()));
@@ -64,11 +68,6 @@ fn main() -> anyhow::Result<()> {
             counted[count.sli] = counted[count.sli].plus(count.tally);
         }
         kept = drained.changes.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
-        if scrape == 0 {
-            // What was drained is not what is remembered.
-            drop(drained);
-            bytes = self::resident()?.saturating_sub(resident);
-        }
     }
     meter.apply(&[], at(scrapes * 15 + 3_600));
     for count in meter.drain().counts {

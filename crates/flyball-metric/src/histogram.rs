@@ -44,7 +44,9 @@ pub(crate) fn below(histogram: &Histogram, bound: f64) -> Below {
                 let share = amount.map_or(1.0, |at| (f64::from(*index) - at).clamp(0.0, 1.0));
                 adder.part(*count, share);
             }
-            // Without measurements on one side, the zero bucket's lie on the other.
+            // Without measurements on one side, the zero bucket's lie on the other. Where there are
+            // none on either, Prometheus lays them around zero; here they are above it as long as
+            // nothing below was seen, so that counts do not fall when the first larger one comes.
             let lowest = if negative.is_empty() { 0.0 } else { -zero_threshold };
             let highest =
                 if positive.is_empty() && !negative.is_empty() { 0.0 } else { *zero_threshold };
@@ -141,20 +143,49 @@ mod tests {
         })
     }
 
+    fn close(histogram: &Histogram, bound: f64, count: f64) {
+        let found = below(histogram, bound);
+        assert!((found.count - count).abs() < 1e-9, "{found:?} at {bound}, not {count}");
+    }
+
     #[test]
     fn bounds_are_exact_and_the_inside_is_interpolated() {
-        // Prometheus' test data, promqltest/testdata/native_histograms.test: schema 0, one in the
-        // zero bucket, buckets (0.5, 1], (1, 2], (2, 4] with 2, 3 and 1.
-        let one = exponential(0, 1.0, &[(0, 2.0), (1, 3.0), (2, 1.0)], &[]);
-        let exact = [(0.0, 0.0), (0.5, 1.0), (1.0, 3.0), (2.0, 6.0), (4.0, 7.0), (f64::MAX, 7.0)];
-        for (bound, count) in exact {
-            assert_eq!(below(&one, bound), Below { count, is_exact: true }, "{bound}");
+        // Prometheus, promqltest/testdata/native_histograms.test, `single_histogram`: half of it in
+        // (1, 2], all of it in (0, 8], the median at 1.414213562373095.
+        let single = exponential(0, 0.0, &[(0, 1.0), (1, 2.0), (2, 1.0)], &[]);
+        for (bound, count) in [(0.0, 0.0), (0.5, 0.0), (1.0, 1.0), (2.0, 3.0), (8.0, 4.0)] {
+            assert_eq!(below(&single, bound), Below { count, is_exact: true }, "{bound}");
         }
-        // √2 is the middle of (1, 2] by exponents: half of the three.
-        let middle = below(&one, std::f64::consts::SQRT_2);
-        assert!((middle.count - 4.5).abs() < 1e-12 && !middle.is_exact);
-        // The middle of a zero bucket that has no negative neighbours: (0, 0.001].
-        assert_eq!(below(&one, 0.0005), Below { count: 0.5, is_exact: false });
+        close(&single, std::f64::consts::SQRT_2, 2.0);
+        assert!(!below(&single, std::f64::consts::SQRT_2).is_exact);
+    }
+
+    #[test]
+    fn published_quantiles_are_inverted() {
+        // The same file, `histogram_quantile_1` and `_2`: 12 measurements; quantiles and values.
+        let counts = [(0, 2.0), (1, 3.0), (2, 0.0), (3, 1.0), (4, 4.0)];
+        let positive = exponential(0, 2.0, &counts, &[]);
+        for (quantile, value) in [
+            (1.0, 16.0),
+            (0.99, 15.670_724_761_390_83),
+            (0.9, 12.996_038_341_699_77),
+            (0.6, 4.594_793_419_988_138),
+            (0.5, 1.587_401_051_968_199_4),
+            (0.1, 0.000_6),
+            (0.0, 0.0),
+        ] {
+            close(&positive, value, 12.0 * quantile);
+        }
+        let negative = exponential(0, 2.0, &[], &counts);
+        for (quantile, value) in [
+            (1.0, 0.0),
+            (0.99, -0.000_06),
+            (0.9, -0.000_6),
+            (0.5, -1.587_401_051_968_199_6),
+            (0.1, -12.996_038_341_699_768),
+        ] {
+            close(&negative, value, 12.0 * quantile);
+        }
     }
 
     #[test]

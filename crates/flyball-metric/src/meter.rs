@@ -244,7 +244,8 @@ impl Meter {
     /// Samples of a series have to come in the order of their times; others are left out and
     /// counted. Without series it only lets time go on: slots that have waited long enough are
     /// settled, which otherwise happens when the next samples come. An `arrival` before an earlier
-    /// one is taken as that.
+    /// one is taken as that. Tallies are kept until they are drained, at most 361 slots for each
+    /// sample and SLI.
     pub fn apply(&mut self, series: &[Series], arrival: Timestamp) {
         if arrival > self.now {
             self.now = arrival;

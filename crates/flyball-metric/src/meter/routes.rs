@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use flyball_events::NAME_LABEL;
 use flyball_model::Comparison;
+use foldhash::fast::RandomState;
 
 use crate::matcher::{Selector, value};
 use crate::terms::{Plan, PlanKind, Reading, What};
@@ -55,7 +56,7 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Router {
     entries: Vec<Entry>,
-    by_name: HashMap<String, Vec<usize>>,
+    by_name: HashMap<String, Vec<usize>, RandomState>,
     /// Entries whose metric's name is not fixed.
     nameless: Vec<usize>,
     routes: Vec<Route>,
@@ -86,7 +87,8 @@ impl Router {
                 }
             }
         }
-        let (mut by_name, mut nameless) = (HashMap::<_, Vec<usize>>::new(), Vec::new());
+        let (mut by_name, mut nameless) =
+            (HashMap::<_, Vec<usize>, RandomState>::default(), Vec::new());
         for (index, entry) in entries.iter().enumerate() {
             match &entry.selector.name {
                 Some(name) => by_name.entry(name.clone()).or_default().push(index),

@@ -123,8 +123,9 @@ impl SliState {
     /// What of a slot, settled `at`, and of what was carried on becomes a tally.
     fn tally(&mut self, pending: Pending, at: Timestamp) -> Tally {
         if self.carry.since.is_some_and(|since| at > since.plus(CARRY_MAX)) {
-            let dropped = self.carry.side.unsigned_abs() + self.carry.total.unsigned_abs();
-            self.dropped = self.dropped.saturating_add(dropped);
+            for dropped in [self.carry.side, self.carry.total] {
+                self.dropped = self.dropped.saturating_add(dropped.unsigned_abs());
+            }
             self.carry = Carry::default();
         }
         let total = pending.total.saturating_add(self.carry.total);

@@ -46,6 +46,8 @@ pub(super) struct Met {
     pub(super) key: Key,
     route: u32,
     bucket: Option<Bucket>,
+    /// Whether it has a state that is ready.
+    is_ready: bool,
 }
 
 /// A sample in the terms of the meter.
@@ -78,7 +80,7 @@ impl Meter {
             self.refuse(Reason::Bound, series.samples.len());
             return None;
         }
-        Some(Met { key, route, bucket })
+        Some(Met { key, route, bucket, is_ready: known.is_some() })
     }
 
     /// Matches a series that is met for the first time, or for the first time since a restart.
@@ -131,7 +133,10 @@ impl Meter {
     /// Makes a state where one is needed, or gives one its route back; false when the series' samples
     /// are not counted.
     pub(super) fn admit(&mut self, series: &Series, met: Met) -> bool {
-        let Met { key, route, bucket } = met;
+        let Met { key, route, bucket, is_ready } = met;
+        if is_ready {
+            return true;
+        }
         if let Some(bucket) = bucket
             && !self.series.contains_key(&key)
             && !self.is_near(route, bucket)

@@ -4,5 +4,6 @@
 
 mod cases;
 mod crash;
+mod documents;
 mod naive;
 mod support;
