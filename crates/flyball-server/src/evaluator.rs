@@ -142,6 +142,13 @@ pub struct Settings {
     pub key_memory: Duration,
 }
 
+impl Settings {
+    /// Up to when slots are taken to be complete at `now`.
+    fn complete(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.settle).floor(Ledger::SLOT_WIDTH)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self { settle: Duration::from_seconds(5), key_memory: Duration::from_hours(1) }
@@ -209,6 +216,7 @@ pub(crate) fn start(
     let reader = ledger.reader()?;
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
+    let at = settings.complete(now);
     let nothing = Arc::new(Reading { version: 0, projection: Projection::Only(Vec::new()) });
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.decompressed_bytes_max),
@@ -227,13 +235,13 @@ pub(crate) fn start(
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
         permits: Vec::new(),
-        at: now,
+        at,
         ticked,
         kept: now,
     };
     evaluator.install(catalog)?;
     evaluator.recover()?;
-    evaluator.advance(now.minus(evaluator.settings.settle).floor(Ledger::SLOT_WIDTH));
+    evaluator.advance(at);
     let (messages, waiting) = channel();
     let thread = thread::Builder::new()
         .name("evaluator".to_owned())
@@ -407,7 +415,7 @@ impl Evaluator {
         let now = self.clock.now();
         self.counting.wait(now);
         self.commit();
-        let to = now.minus(self.settings.settle).floor(Ledger::SLOT_WIDTH);
+        let to = self.settings.complete(now);
         if to > self.at {
             self.advance(to);
             if now.since(self.kept) > KEEP_EVERY {
@@ -430,7 +438,8 @@ impl Evaluator {
     fn try_commit(&mut self) -> Result<(), StoreError> {
         let counting = &mut self.counting;
         counting.drain(&mut self.ledger, &mut self.pending)?;
-        if self.pending.through == self.pending.after && self.pending.values.is_empty() {
+        let Commit { after, through, deltas, values, .. } = &self.pending;
+        if through == after && deltas.is_empty() && values.is_empty() {
             return Ok(());
         }
         self.ledger.commit(&self.pending)?;
@@ -441,8 +450,8 @@ impl Evaluator {
             Commit { after: through, through, ..Commit::default() },
         );
         self.permits.clear();
-        if done.through > done.after {
-            self.telemetry.committed(through, done.deltas.len());
+        self.telemetry.committed(through, done.deltas.len());
+        if !done.deltas.is_empty() {
             self.record(&done.deltas);
             self.ticked.send_modify(|tick| *tick += 1);
         }

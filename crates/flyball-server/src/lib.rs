@@ -115,6 +115,7 @@ impl Server {
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
         let Config { data, listen, catalog, limits, settings, clock } = config;
+        choose_cryptography();
         let options = JournalOptions {
             entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
             ..JournalOptions::default()
@@ -195,6 +196,13 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Chooses what computes TLS in this process, for servers and clients alike; to be called before
+/// either is made. Calls after the first do nothing.
+pub fn choose_cryptography() {
+    // One that was chosen before does as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Bytes that an entry's header may take beside the body.

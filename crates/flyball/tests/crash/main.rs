@@ -38,6 +38,7 @@ fn the_ledger_holds_what_was_acknowledged() {
     println!("{kills} kills, FLYBALL_CRASH_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
 
+    flyball_server::choose_cryptography();
     let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let process = Process::new(directory.path(), &clients::documents());
