@@ -258,7 +258,7 @@ impl Meter {
         for (series, met) in series.iter().zip(met) {
             let Some(met) = met.filter(|met| self.admit(series, *met)) else { continue };
             for sample in &series.samples {
-                self.step(met.key, sample);
+                self.step(met.key, sample, series.temporality);
             }
         }
         self.settle();

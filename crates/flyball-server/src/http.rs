@@ -83,7 +83,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/write", post(remote_write::write))
         .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces))
         .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs))
-        .route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", post(grpc::metrics))
+        .route(
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            post(grpc::metrics),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(secured))

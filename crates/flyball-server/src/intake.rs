@@ -133,8 +133,7 @@ impl Intake {
         let Parts { journal, keys, known, reading, counting, limits, clock, telemetry } = parts;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (initial, most) = (Arc::clone(&reading), limits.decompressed_bytes_max);
-        let pool =
-            Pool::new("decode", threads, move || Decoder::new(current(&initial), most))?;
+        let pool = Pool::new("decode", threads, move || Decoder::new(current(&initial), most))?;
         Ok(Self {
             journal,
             keys,
@@ -233,7 +232,8 @@ impl Intake {
             // What it will be is not known before; most is a tenth of the bound.
             _ => (offer.body.len() * 8).min(self.limits.decompressed_bytes_max),
         };
-        let bytes = (bytes * WORKING_FACTOR).clamp(WORKING_BYTES_MIN, self.limits.working_bytes_max);
+        let bytes =
+            (bytes * WORKING_FACTOR).clamp(WORKING_BYTES_MIN, self.limits.working_bytes_max);
         let permits = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
         Arc::clone(&self.working).try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)
     }

@@ -28,9 +28,7 @@ use flyball_events::Projection;
 use flyball_store::{JournalOptions, Recovery, Store, StoreError};
 
 pub use clock::Clock;
-pub use evaluator::{
-    InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
-};
+pub use evaluator::{InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError};
 pub use http::{Problem, openapi};
 pub use limits::Limits;
 pub use telemetry::log;
@@ -157,8 +155,7 @@ impl Server {
             telemetry,
             ready: Arc::clone(&ready),
         });
-        let (addresses, listeners) =
-            listen::start(&listen, router, connections, idle).await?;
+        let (addresses, listeners) = listen::start(&listen, router, connections, idle).await?;
         Ok(Self { addresses, recovery, ready, listeners, evaluator, evaluating })
     }
 

@@ -89,11 +89,19 @@ impl Default for Telemetry {
         let refused = "Requests refused as a whole, by reason";
         r.register("ingest_refused_requests", refused, this.refused.clone());
         r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
-        r.register("failures", "What the server could not do, to be tried again", this.failures.clone());
+        r.register(
+            "failures",
+            "What the server could not do, to be tried again",
+            this.failures.clone(),
+        );
         r.register("ledger_slots_written", "Slots that commits added to", this.deltas.clone());
         let position = "The last journal entry that the ledger counts";
         r.register("ledger_position", position, this.committed.clone());
-        r.register("alert_changes", "Alert rules that began or ceased to fire", this.alerts.clone());
+        r.register(
+            "alert_changes",
+            "Alert rules that began or ceased to fire",
+            this.alerts.clone(),
+        );
         this
     }
 }

@@ -1,6 +1,6 @@
 //! One sample: what it adds to which SLI.
 
-use flyball_events::{Histogram, Reset, Sample, SampleValue, Series};
+use flyball_events::{Histogram, Reset, Sample, SampleValue, Series, Temporality};
 use flyball_model::{Comparison, Duration, Slot, Tally, Timestamp};
 
 use super::keys::{self, Key};
@@ -55,6 +55,7 @@ struct Step<'s> {
     at: Timestamp,
     since: Option<Timestamp>,
     value: &'s SampleValue,
+    temporality: Temporality,
 }
 
 impl Meter {
@@ -177,16 +178,22 @@ impl Meter {
     }
 
     /// Counts one sample of a series that was met.
-    pub(super) fn step(&mut self, key: Key, sample: &Sample) {
-        let Err(reason) = self.try_step(key, sample) else { return };
+    pub(super) fn step(&mut self, key: Key, sample: &Sample, temporality: Temporality) {
+        let Err(reason) = self.try_step(key, sample, temporality) else { return };
         self.refuse(reason, 1);
     }
 
-    fn try_step(&mut self, key: Key, sample: &Sample) -> Result<(), Reason> {
+    fn try_step(
+        &mut self,
+        key: Key,
+        sample: &Sample,
+        temporality: Temporality,
+    ) -> Result<(), Reason> {
         let Some(state) = self.series.get_mut(&key) else { return Ok(()) };
         let Some(route) = state.route else { return Ok(()) };
         let uses = self.router.route(route).uses.as_slice();
-        let step = Step { at: sample.at, since: sample.since, value: &sample.value };
+        let Sample { at, since, value } = sample;
+        let step = Step { at: *at, since: *since, value, temporality };
         if step.at > self.now.plus(FUTURE_MAX) {
             return Err(Reason::Future);
         }
@@ -404,7 +411,7 @@ impl Step<'_> {
     /// How the sample's counts relate to the last ones.
     fn relation(&self, state: &SeriesState) -> Relation {
         let reset = self.histogram().map_or(Reset::Unknown, |histogram| histogram.reset);
-        if matches!(reset, Reset::Gauge) {
+        if reset == Reset::Gauge || self.temporality == Temporality::Delta {
             return Relation::Restarts;
         }
         if state.at == Timestamp::MIN {

@@ -1,6 +1,6 @@
 //! One rule a test, with numbers that can be checked by hand.
 
-use flyball_events::{Buckets, Histogram, Reset, Sample, SampleValue};
+use flyball_events::{Buckets, Histogram, Reset, Sample, SampleValue, Series, Temporality};
 use flyball_metric::{Meter, Reason};
 use flyball_model::{Comparison, Slot};
 
@@ -92,6 +92,24 @@ fn resets_count_from_zero() {
     assert_eq!(with_starts(900), 15);
     // Restated by a moment, long before the last sample: not a reset.
     assert_eq!(with_starts(901), 15);
+}
+
+#[test]
+fn what_says_that_it_is_a_delta_is_never_subtracted() {
+    // A source whose points all name the same start.
+    let deltas = vec![since(2_000, 1_990, 5.0), since(2_060, 1_990, 7.0), since(2_120, 1_990, 6.0)];
+    let counted = |temporality, deltas| {
+        let mut meter = counter();
+        let series = Series { temporality, ..series("c instance=a", deltas) };
+        meter.apply(std::slice::from_ref(&series), at(9_000));
+        // Sent again, it counts once.
+        meter.apply(&[series], at(9_001));
+        totals(&mut meter, 0).0
+    };
+    assert_eq!(counted(Temporality::Delta, deltas.clone()), 18);
+    assert_eq!(counted(Temporality::Cumulative, deltas), 5 + 2 + 6);
+    let unsaid = vec![number(2_000, 5.0), number(2_060, 7.0)];
+    assert_eq!(counted(Temporality::Delta, unsaid), 7, "what the first one is since is not known");
 }
 
 #[test]

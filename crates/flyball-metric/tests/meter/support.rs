@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flyball_events::{MetricKind, Sample, SampleValue, Series};
+use flyball_events::{MetricKind, Sample, SampleValue, Series, Temporality};
 use flyball_metric::{Counted, Meter, Plan, Watched};
 use flyball_model::{Comparison, MetricQuery, MetricSli, Slot, Tally, Timestamp};
 
@@ -52,7 +52,8 @@ pub(crate) fn series(text: &str, samples: Vec<Sample>) -> Series {
         labels.push((label.to_owned(), value.to_owned()));
     }
     labels.sort();
-    Series { labels, kind: MetricKind::Unknown, samples, temporality: flyball_events::Temporality::default(), exemplars: 0 }
+    let (kind, temporality) = (MetricKind::Unknown, Temporality::Cumulative);
+    Series { labels, kind, temporality, samples, exemplars: 0 }
 }
 
 pub(crate) fn number(seconds: i64, value: f64) -> Sample {

@@ -90,7 +90,11 @@ impl Running {
         format!("http://{}{path}", self.server.addresses()[0])
     }
 
-    pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::RequestBuilder {
         self.client.post(self.url(path)).body(body)
     }
 
