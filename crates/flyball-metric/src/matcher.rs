@@ -5,6 +5,8 @@
 //! Prometheus documentation. Its expressions are RE2's, ours those of the crate `regex`, which
 //! differ in rare escapes only.
 
+use std::fmt;
+
 use flyball_events::NAME_LABEL;
 use regex::{Regex, RegexBuilder};
 
@@ -83,6 +85,32 @@ impl Selector {
     pub(crate) fn is_everything(&self) -> bool {
         self.name.is_none() && self.matchers.iter().all(|m| m.accepts(""))
     }
+}
+
+impl fmt::Display for Selector {
+    /// As a query that asks for just these series.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        if let Some(name) = &self.name {
+            write!(f, "{NAME_LABEL}={},", quoted(name))?;
+        }
+        for matcher in &self.matchers {
+            let operator = match (matcher.wanted, matcher.pattern.is_some()) {
+                (true, false) => "=",
+                (false, false) => "!=",
+                (true, true) => "=~",
+                (false, true) => "!~",
+            };
+            write!(f, "{}{operator}{},", matcher.label, quoted(&matcher.value))?;
+        }
+        f.write_str("}")
+    }
+}
+
+/// A text as PromQL writes it in double quotes.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+    format!("\"{escaped}\"")
 }
 
 /// The value of a label; empty when the series has none.

@@ -97,6 +97,19 @@ struct Sum {
 }
 
 impl Plan {
+    /// The series that are meant, each selector once, as queries that ask for their samples.
+    pub fn selectors(&self) -> Vec<String> {
+        let mut selectors: Vec<String> = match &self.kind {
+            PlanKind::Counts { side, total, .. } => {
+                side.iter().chain(total).map(|term| term.selector.to_string()).collect()
+            }
+            PlanKind::Gauge { selector, .. } => vec![selector.to_string()],
+        };
+        selectors.sort_unstable();
+        selectors.dedup();
+        selectors
+    }
+
     /// Compiles an SLI. `threshold` is the objective's, which only a threshold SLI needs.
     ///
     /// # Errors

@@ -2,16 +2,20 @@
 //! again from the journal.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use flyball_events::{
-    BATCH_ROWS, BatchBuilder, Decoded, LineCodec, Mapping, NdjsonCodec, OtlpCodec, OtlpEncoding,
-    OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series, TimeRule, otlp_metrics,
+    BATCH_ROWS, BatchBuilder, Codec, Decoded, Format, LineCodec, Mapping, NdjsonCodec, OtlpCodec,
+    OtlpEncoding, OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series, TimeRule,
+    otlp_metrics,
 };
 
 use crate::entry::{Compression, Content, Header};
+use crate::sources::prometheus::matrix;
 
 /// Which attributes are read, and since which change of what is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,13 +61,20 @@ pub(crate) enum BodyError {
 }
 
 /// Decodes bodies; one a thread, because codecs learn from what they have seen.
-#[derive(Debug)]
 pub(crate) struct Decoder {
     reading: Arc<Reading>,
     decompressed_bytes_max: usize,
     batch: BatchBuilder,
     ndjson: NdjsonCodec,
     otlp: OtlpCodec,
+    /// Codecs of the logs' formats that were met; as many as are configured.
+    logs: HashMap<String, Box<dyn LineCodec>>,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("reading", &self.reading).finish_non_exhaustive()
+    }
 }
 
 impl Decoder {
@@ -81,6 +92,7 @@ impl Decoder {
             batch,
             ndjson: NdjsonCodec::new(),
             otlp: OtlpCodec::default(),
+            logs: HashMap::new(),
         }
     }
 
@@ -111,13 +123,24 @@ impl Decoder {
         let malformed = |error: &dyn std::fmt::Display| BodyError::Malformed(error.to_string());
         let mut series = Vec::new();
         match header.content {
-            Content::Ndjson => {
+            Content::Ndjson | Content::AccessLog => {
+                let codec: &mut dyn LineCodec = match &header.format {
+                    None => &mut self.ndjson,
+                    Some(name) => match self.logs.entry(name.clone()) {
+                        Entry::Occupied(known) => known.into_mut().as_mut(),
+                        Entry::Vacant(place) => place.insert(log_codec(name)?).as_mut(),
+                    },
+                };
                 for lines in chunks(&bytes) {
-                    self.ndjson.decode(lines, &mut self.batch, &mut decoded);
+                    codec.decode(lines, &mut self.batch, &mut decoded);
                     if self.batch.rows() >= BATCH_ROWS {
                         flush(&mut self.batch);
                     }
                 }
+            }
+            Content::PrometheusMatrix => {
+                let read = matrix::read(&bytes).map_err(|error| malformed(&error))?;
+                series = read;
             }
             Content::OtlpTracesProtobuf
             | Content::OtlpTracesJson
@@ -143,6 +166,15 @@ impl Decoder {
         decoded.events += series.iter().map(|series| series.samples.len() as u64).sum::<u64>();
         flush(&mut self.batch);
         Ok(Body { batches, series, decoded, identity, version: self.reading.version })
+    }
+}
+
+/// The codec of lines in the format called `name`.
+pub(crate) fn log_codec(name: &str) -> Result<Box<dyn LineCodec>, BodyError> {
+    let format = Format::parse(name).map_err(|error| BodyError::Malformed(error.to_string()))?;
+    match format.as_ref().map(Format::codec) {
+        Some(Codec::Lines { header: false, new, .. }) => Ok(new(b"")),
+        _ => Err(BodyError::Malformed(format!("`{name}` is no format of single lines"))),
     }
 }
 

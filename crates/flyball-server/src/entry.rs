@@ -32,12 +32,16 @@ pub(crate) enum Content {
     RemoteWriteV1,
     /// `io.prometheus.write.v2.Request`.
     RemoteWriteV2,
+    /// Lines of a log in the header's format.
+    AccessLog,
+    /// Answers of Prometheus' query API with samples of ranges, one a line.
+    PrometheusMatrix,
 }
 
 impl Content {
     /// Every kind there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Ndjson,
         Self::OtlpTracesProtobuf,
         Self::OtlpTracesJson,
@@ -47,6 +51,8 @@ impl Content {
         Self::OtlpMetricsJson,
         Self::RemoteWriteV1,
         Self::RemoteWriteV2,
+        Self::AccessLog,
+        Self::PrometheusMatrix,
     ];
 
     /// The name as it is written in journals and metrics.
@@ -61,6 +67,8 @@ impl Content {
             Self::OtlpMetricsJson => "otlp-metrics-json",
             Self::RemoteWriteV1 => "remote-write-v1",
             Self::RemoteWriteV2 => "remote-write-v2",
+            Self::AccessLog => "access-log",
+            Self::PrometheusMatrix => "prometheus-matrix",
         }
     }
 }
@@ -94,6 +102,22 @@ pub(crate) struct Header {
     /// The idempotency key that it is counted once under, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
+    /// The format of the lines of a log, as `flyball replay --format` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) format: Option<String>,
+    /// How far its source has been read with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mark: Option<Mark>,
+}
+
+/// How far a source has been read: kept with what was read of it, so that neither a crash nor a
+/// restart reads anything twice or leaves anything out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// The source.
+    pub(crate) source: String,
+    /// How far, in its own terms.
+    pub(crate) reached: String,
 }
 
 fn is_none(compression: &Compression) -> bool {
@@ -151,12 +175,14 @@ mod tests {
             compression: Compression::Zstd,
             service: Some("checkout".to_owned()),
             key: Some("ab12".to_owned()),
+            format: None,
+            mark: Some(Mark { source: "log".to_owned(), reached: "12".to_owned() }),
         }
     }
 
     #[test]
     fn an_entry_is_read_as_it_was_written() {
-        for header in [header(), Header { service: None, key: None, ..header() }] {
+        for header in [header(), Header { service: None, key: None, mark: None, ..header() }] {
             let read = decode(encode(&header, b"body")).unwrap();
             assert_eq!(read, (header, Bytes::from_static(b"body")));
         }

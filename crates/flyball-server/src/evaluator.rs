@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::decode::{Body, Decoder, Reading};
-use crate::entry;
+use crate::entry::{self, Mark};
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::telemetry::Telemetry;
@@ -71,6 +71,8 @@ pub struct Handed {
     pub arrival: Timestamp,
     /// The key that it is counted once under.
     pub key: Option<Vec<u8>>,
+    /// How far its source has been read with it.
+    pub mark: Option<Mark>,
     /// What it holds.
     pub body: Body,
     /// Room that it takes, given back when it is counted.
@@ -275,6 +277,17 @@ impl Evaluator {
         self.pending.after
     }
 
+    /// How far `source` has been read, as its last counted entry says.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read from the ledger.
+    pub(crate) fn mark(&mut self, source: &str) -> Result<Option<String>, StoreError> {
+        self.try_commit()?;
+        let value = self.ledger.snapshot()?.value(&mark_key(source))?;
+        Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+    }
+
     fn run(mut self, messages: &Receiver<Message>) {
         loop {
             match messages.recv_timeout(TICK) {
@@ -329,14 +342,14 @@ impl Evaluator {
                 return;
             }
             let handed = first.remove();
-            let Handed { sequence, arrival, key, body, permit } = handed;
+            let Handed { sequence, arrival, key, mark, body, permit } = handed;
             let current = self.counting.reading().version;
             if body.version == current {
                 self.add(arrival, &body);
             } else {
                 self.read_again(sequence);
             }
-            self.entry_done(sequence, arrival, key);
+            self.entry_done(sequence, arrival, key, mark);
             self.permits.push(permit);
         }
     }
@@ -350,7 +363,15 @@ impl Evaluator {
         }
     }
 
-    fn entry_done(&mut self, sequence: Sequence, arrival: Timestamp, key: Option<Vec<u8>>) {
+    fn entry_done(
+        &mut self,
+        sequence: Sequence,
+        arrival: Timestamp,
+        key: Option<Vec<u8>>,
+        mark: Option<Mark>,
+    ) {
+        let mark = mark.map(|mark| (mark_key(&mark.source), Some(mark.reached.into_bytes())));
+        self.pending.values.extend(mark);
         self.next = sequence.next();
         self.pending.through = sequence;
         self.pending.keys.extend(key.map(|key| Key { key, sequence, arrival }));
@@ -365,7 +386,7 @@ impl Evaluator {
             let (header, body) = entry::decode(found.payload).map_err(|e| e.to_string())?;
             self.decoder.read(self.counting.reading());
             let mut body = self.decoder.decode(&header, &body).map_err(|e| e.to_string())?;
-            self.limits.bound(&mut body, found.arrival);
+            self.limits.bound(&mut body, header.content, found.arrival);
             Ok((found.arrival, body))
         };
         match read() {
@@ -380,27 +401,27 @@ impl Evaluator {
         let mut entries = 0;
         while let Some(found) = reader.read()? {
             let (sequence, arrival) = (found.sequence, found.arrival);
-            let key = match entry::decode(found.payload) {
+            let (key, mark) = match entry::decode(found.payload) {
                 Ok((header, body)) => {
                     self.decoder.read(self.counting.reading());
                     match self.decoder.decode(&header, &body) {
                         Ok(mut body) => {
-                            self.limits.bound(&mut body, arrival);
+                            self.limits.bound(&mut body, header.content, arrival);
                             self.add(arrival, &body);
                         }
                         Err(error) => self.telemetry.unreadable(sequence, &error.to_string()),
                     }
-                    header.key.as_deref().and_then(unhex)
+                    (header.key.as_deref().and_then(unhex), header.mark)
                 }
                 Err(error) => {
                     self.telemetry.unreadable(sequence, &error.to_string());
-                    None
+                    (None, None)
                 }
             };
             if let Some(key) = &key {
                 self.keys.recovered(key.clone(), sequence);
             }
-            self.entry_done(sequence, arrival, key);
+            self.entry_done(sequence, arrival, key, mark);
             entries += 1;
             if entries % ENTRIES_MAX == 0 || self.counting.is_full() {
                 self.try_commit()?;
@@ -470,6 +491,11 @@ impl Evaluator {
         let reading = Arc::clone(self.counting.reading());
         *self.reading.write().unwrap_or_else(PoisonError::into_inner) = reading;
     }
+}
+
+/// Where the ledger keeps how far a source was read.
+fn mark_key(source: &str) -> Vec<u8> {
+    [b"mark\0", source.as_bytes()].concat()
 }
 
 /// The bytes of hexadecimal text.

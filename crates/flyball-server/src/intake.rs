@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
 use crate::decode::{Body, BodyError, Decoder, Reading};
-use crate::entry::{self, Compression, Content, Header};
+use crate::entry::{self, Compression, Content, Header, Mark};
 use crate::evaluator::{Handed, Message};
 use crate::keys::{Claim, Keys};
 use crate::limits::Limits;
@@ -38,6 +38,17 @@ pub(crate) struct Offer {
     pub(crate) key: Option<String>,
     /// The body as it was sent.
     pub(crate) body: Bytes,
+    /// The format of a log's lines.
+    pub(crate) format: Option<String>,
+    /// How far its source has been read with it.
+    pub(crate) mark: Option<Mark>,
+}
+
+impl Offer {
+    /// An offer of `body` by a client, with nothing known beside it.
+    pub(crate) fn new(content: Content, compression: Compression, body: Bytes) -> Self {
+        Self { content, compression, service: None, key: None, body, format: None, mark: None }
+    }
 }
 
 /// What became of a request that was taken in. It is durable.
@@ -172,8 +183,8 @@ impl Intake {
 
     async fn take_in(&self, offer: Offer) -> Result<Receipt, Refusal> {
         let permit = self.permit(&offer)?;
-        let Offer { content, compression, service, key, body } = offer;
-        let mut header = Header { content, compression, service, key: None };
+        let Offer { content, compression, service, key, body, format, mark } = offer;
+        let mut header = Header { content, compression, service, key: None, format, mark };
         let arrival = self.clock.now();
         let reading = current(&self.reading);
         let limits = self.limits.clone();
@@ -181,7 +192,7 @@ impl Intake {
         let decoded = self.pool.run(move |decoder| {
             decoder.read(&reading);
             let mut decoded = decoder.decode(&asked, &bytes)?;
-            limits.bound(&mut decoded, arrival);
+            limits.bound(&mut decoded, asked.content, arrival);
             Ok::<_, BodyError>(decoded)
         });
         let decoded = decoded.await??;
@@ -191,7 +202,7 @@ impl Intake {
             repeated: false,
             histograms: histograms(&decoded),
         };
-        if receipt.events == 0 {
+        if receipt.events == 0 && header.mark.is_none() {
             return Ok(receipt);
         }
         let key = key_of(content, key.as_deref(), decoded.identity);
@@ -219,7 +230,8 @@ impl Intake {
         if let Some(claimed) = claimed {
             claimed.keep(sequence);
         }
-        let handed = Handed { sequence, arrival, key, body: decoded, permit };
+        let mark = header.mark;
+        let handed = Handed { sequence, arrival, key, mark, body: decoded, permit };
         // Nobody counts any more when the server goes down: the journal has it.
         let _ = self.counting.send(Message::Entry(Box::new(handed)));
         Ok(receipt)

@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod listen;
 mod pool;
+mod sources;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -31,11 +32,15 @@ pub use clock::Clock;
 pub use evaluator::{InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError};
 pub use http::{Problem, openapi};
 pub use limits::Limits;
+pub use sources::prometheus::PrometheusError;
+pub use sources::tail::TailError;
+pub use sources::{Prometheus, Tail};
 pub use telemetry::log;
 
 use decode::Reading;
 use listen::Listeners;
 use telemetry::Telemetry;
+use tokio_util::sync::CancellationToken;
 
 /// How a server is to run.
 #[derive(Debug, Clone)]
@@ -50,6 +55,10 @@ pub struct Config {
     pub limits: Limits,
     /// How budgets are kept.
     pub settings: Settings,
+    /// Logs to follow.
+    pub tails: Vec<Tail>,
+    /// Where samples of metric SLIs are asked for, beside those that are sent.
+    pub prometheus: Option<Prometheus>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -83,6 +92,7 @@ pub struct Server {
     recovery: Recovery,
     ready: Arc<Ready>,
     listeners: Listeners,
+    sources: sources::Running,
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
 }
@@ -112,7 +122,7 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, catalog, limits, settings, clock } = config;
+        let Config { data, listen, catalog, limits, settings, tails, prometheus, clock } = config;
         choose_cryptography();
         let options = JournalOptions {
             entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
@@ -145,18 +155,22 @@ impl Server {
             reading,
             counting: evaluating.messages(),
             limits,
-            clock,
+            clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         })?;
+        let intake = Arc::new(intake);
         let ready = Arc::new(Ready::default());
         let router = http::router(http::App {
-            intake: Arc::new(intake),
+            intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
             telemetry,
             ready: Arc::clone(&ready),
         });
         let (addresses, listeners) = listen::start(&listen, router, connections, idle).await?;
-        Ok(Self { addresses, recovery, ready, listeners, evaluator, evaluating })
+        let stop = CancellationToken::new();
+        let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
+        let sources = sources::Running::start(&context, tails, prometheus);
+        Ok(Self { addresses, recovery, ready, listeners, sources, evaluator, evaluating })
     }
 
     /// The addresses that are listened on, in the order of the configuration, with real ports.
@@ -187,6 +201,7 @@ impl Server {
     /// Takes no more requests, finishes those that were begun, counts everything, and ends.
     pub async fn stop(self) {
         self.ready.set(Some("the server is going down".to_owned()));
+        self.sources.stop().await;
         self.listeners.stop().await;
         let stopped = tokio::task::spawn_blocking(move || self.evaluator.stop()).await;
         if let Err(error) = stopped {

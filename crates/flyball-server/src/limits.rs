@@ -5,6 +5,7 @@ use arrow::datatypes::TimestampNanosecondType;
 use flyball_model::{Duration, Timestamp};
 
 use crate::decode::Body;
+use crate::entry::Content;
 
 /// The reason for events that are older than late events may be.
 const TOO_LATE: &str = "older than late events may be";
@@ -56,8 +57,13 @@ impl Limits {
 
     /// Refuses what in `body` is too late or in the future for its arrival. Samples are taken out;
     /// events stay in their batches, and whoever counts leaves them out by the same bounds.
-    pub(crate) fn bound(&self, body: &mut Body, arrival: Timestamp) {
-        let (from, to) = self.times(arrival);
+    ///
+    /// What was asked for is as old as it was asked to be.
+    pub(crate) fn bound(&self, body: &mut Body, content: Content, arrival: Timestamp) {
+        let (mut from, to) = self.times(arrival);
+        if content == Content::PrometheusMatrix {
+            from = Timestamp::MIN;
+        }
         let Body { batches, series, decoded, .. } = body;
         let mut is_refused = |number: u64, at: Timestamp| {
             let is_inside = from <= at && at < to;

@@ -237,3 +237,14 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn selectors_ask_for_just_the_series_that_are_meant() {
+    let side = r#"sum(rate(c{a!="y",b=~"5..",d!~"q|r",e="\"\\\n"}[5m]))"#;
+    let plan = ratio(side, "sum(rate(c[5m])) - sum(rate(c[5m]))", false).unwrap();
+    let asked = [r#"{__name__="c",a!="y",b=~"5..",d!~"q|r",e="\"\\\n",}"#, r#"{__name__="c",}"#];
+    assert_eq!(plan.selectors(), asked);
+    // What is asked for means the same series again.
+    let again = ratio(&format!("rate({}[5m])", asked[0]), "rate(c[5m])", false).unwrap();
+    assert_eq!(again.selectors(), asked);
+}

@@ -69,13 +69,8 @@ impl UnaryService<Bytes> for Export {
         Box::pin(async move {
             let key = request.metadata().get("idempotency-key");
             let key = key.and_then(|key| key.to_str().ok()).map(str::to_owned);
-            let offer = Offer {
-                content: signal.content(false),
-                compression: Compression::None,
-                service: None,
-                key,
-                body: request.into_inner(),
-            };
+            let (content, body) = (signal.content(false), request.into_inner());
+            let offer = Offer { key, ..Offer::new(content, Compression::None, body) };
             match app.intake.accept(offer).await {
                 Ok(receipt) => Ok(tonic::Response::new(success(signal, false, &receipt).into())),
                 Err(refusal) => {

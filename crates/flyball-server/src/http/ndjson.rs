@@ -118,13 +118,9 @@ pub(super) async fn ingest(
         let said = format!("`service` is longer than {SERVICE_BYTES_MAX} bytes");
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
     }
-    let offer = Offer {
-        content: Content::Ndjson,
-        compression: compression(&headers)?,
-        service,
-        key: idempotency_key(&headers)?,
-        body: read(&headers, body, app.intake.limits()).await?,
-    };
+    let (compression, key) = (compression(&headers)?, idempotency_key(&headers)?);
+    let body = read(&headers, body, app.intake.limits()).await?;
+    let offer = Offer { service, key, ..Offer::new(Content::Ndjson, compression, body) };
     let receipt = app.intake.accept(offer).await?;
     if receipt.events == 0
         && let Some((reason, example)) = receipt.rejects.first()

@@ -92,13 +92,9 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
-    let offer = Offer {
-        content: signal.content(is_json),
-        compression: compression(headers)?,
-        service: None,
-        key: idempotency_key(headers)?,
-        body: read(headers, body, app.intake.limits()).await?,
-    };
+    let (compression, key) = (compression(headers)?, idempotency_key(headers)?);
+    let body = read(headers, body, app.intake.limits()).await?;
+    let offer = Offer { key, ..Offer::new(signal.content(is_json), compression, body) };
     Ok(app.intake.accept(offer).await?)
 }
 

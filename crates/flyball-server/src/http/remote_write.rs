@@ -43,8 +43,7 @@ async fn take(
     body: Body,
 ) -> Result<Receipt, Problem> {
     let body = read(headers, body, app.intake.limits()).await?;
-    let offer = Offer { content, compression: Compression::Snappy, service: None, key: None, body };
-    Ok(app.intake.accept(offer).await?)
+    Ok(app.intake.accept(Offer::new(content, Compression::Snappy, body)).await?)
 }
 
 /// What was written, and what of it was refused: a request that was written in part is answered

@@ -80,6 +80,8 @@ impl Running {
             catalog: catalog(documents),
             limits,
             settings: Settings::default(),
+            tails: Vec::new(),
+            prometheus: None,
             clock: Clock::new(move || reads.now()),
         };
         let server = Server::start(config).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flyball_catalog::Catalog;
-use flyball_server::{Clock, Config, Limits, Server, Settings};
+use flyball_server::{Clock, Config, Limits, Prometheus, Server, Settings, Tail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::replay::now;
@@ -38,6 +38,16 @@ pub(crate) struct ServeArgs {
         default_values = ["127.0.0.1:8480", "127.0.0.1:4317", "127.0.0.1:4318"]
     )]
     listen: Vec<SocketAddr>,
+    /// A log to follow, through rotations: PATH;format=NAME;service=NAME, once for each
+    ///
+    /// Formats are those of `flyball replay --format` that have one event a line; `combined` unless
+    /// told.
+    #[arg(long = "tail", value_name = "LOG")]
+    tails: Vec<Tail>,
+    /// A Prometheus-compatible system to ask for the samples of metric SLIs, from the beginning of
+    /// their windows on
+    #[arg(long, value_name = "URL", env = "FLYBALL_PROMETHEUS")]
+    prometheus: Option<String>,
 }
 
 /// Serves until it is told to stop.
@@ -68,6 +78,8 @@ async fn serve(args: ServeArgs, catalog: Catalog) -> anyhow::Result<Exit> {
         catalog: Arc::new(catalog),
         limits: Limits::default(),
         settings: Settings::default(),
+        tails: args.tails,
+        prometheus: args.prometheus.as_deref().map(Prometheus::new).transpose()?,
         clock: Clock::new(now),
     };
     let server = Server::start(config).await?;
