@@ -10,6 +10,7 @@
 
 mod alert;
 mod correction;
+mod probe;
 mod rational;
 mod slice;
 mod slo;
@@ -19,6 +20,7 @@ mod window;
 
 pub use alert::{AlertRule, Comparison, Condition, Evidence, Factor, Severity};
 pub use correction::{Correction, CorrectionMode, Schedule, recurrence};
+pub use probe::{Check, Probe};
 pub use rational::Rational;
 pub use slice::Slice;
 pub use slo::{

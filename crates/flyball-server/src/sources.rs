@@ -1,8 +1,9 @@
-//! What the server fetches by itself: logs that grow, metrics systems that can be asked.
+//! What the server fetches by itself: logs that grow, metrics systems that can be asked, probes.
 //!
 //! How far a source has been read is journalled with what was read of it, so that a crash reads
 //! nothing twice and leaves nothing out.
 
+mod probe;
 pub(crate) mod prometheus;
 pub(crate) mod tail;
 
@@ -45,6 +46,7 @@ impl Running {
         prometheus: Option<Prometheus>,
     ) -> Self {
         let tasks = TaskTracker::new();
+        tasks.spawn(probe::run(context.clone()));
         for tail in tails {
             tasks.spawn(tail.run(context.clone()));
         }

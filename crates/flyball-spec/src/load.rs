@@ -203,6 +203,11 @@ impl Loader<'_> {
                     self.corrected.extend(slos);
                 }
             }
+            Defined::Probe(probe, name) => {
+                if self.first("Probe", &name) {
+                    self.set.probes.push(*probe);
+                }
+            }
         }
     }
 

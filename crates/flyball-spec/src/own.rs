@@ -1,12 +1,14 @@
-//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy` and `Correction`.
+//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `Correction` and `Probe`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, and agreed
 //! exceptions. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
 //! that bends its own kinds.
 
+mod probe;
+
 use flyball_model::{
     AlertRule, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence, Factor,
-    Interval, Rational, Schedule, Severity, Timestamp,
+    Interval, Probe, Rational, Schedule, Severity, Timestamp,
 };
 use jiff::civil::{DateTime, Time};
 use jiff::fmt::temporal::Pieces;
@@ -32,17 +34,34 @@ pub(crate) enum Defined {
     Strategy(AlertStrategy, Text),
     /// The correction, its name, and the SLO names it lists, with their places.
     Correction(Box<Correction>, Text, Vec<Text>),
+    Probe(Box<Probe>, Text),
+}
+
+/// The kinds of our own.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Strategy,
+    Correction,
+    Probe,
 }
 
 /// Reads one document; `None` when faults were noted.
 pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Option<Defined> {
-    let strategy = r.word(kind, &[("AlertStrategy", true), ("Correction", false)])?;
+    let kinds = [
+        ("AlertStrategy", Kind::Strategy),
+        ("Correction", Kind::Correction),
+        ("Probe", Kind::Probe),
+    ];
+    let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();
     let mut fields = r.fields(node)?;
     fields.get("apiVersion");
     fields.get("kind");
-    let defined =
-        if strategy { self::strategy(&mut fields, r) } else { correction(&mut fields, r) };
+    let defined = match kind {
+        Kind::Strategy => strategy(&mut fields, r),
+        Kind::Correction => correction(&mut fields, r),
+        Kind::Probe => probe::probe(&mut fields, r),
+    };
     fields.finish(r);
     defined.filter(|_| r.findings.errors() == before)
 }

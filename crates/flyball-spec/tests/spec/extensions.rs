@@ -1,8 +1,8 @@
 //! Event SLIs, annotations and kinds of our own become the model; what is wrong is shown in place.
 
 use flyball_model::{
-    Composition, Condition, CorrectionMode, Duration, Factor, GoodOrBad, Indicator, NoDataRule,
-    Rational, SLICE_LIMIT_MAX, Schedule, Severity, Slo,
+    Check, Composition, Condition, CorrectionMode, Duration, Factor, GoodOrBad, Indicator,
+    NoDataRule, Rational, SLICE_LIMIT_MAX, Schedule, Severity, Slo,
 };
 use flyball_spec::{Alerting, Diagnostic, Level, Part, Source, SpecSet, lint, load, render, write};
 
@@ -239,6 +239,50 @@ fn a_strategy_becomes_rules() {
         ("within: 4h", "within: 0h", "spec.rules[2].exhaustion.within"),
     ] {
         let found = faults(&STRATEGY.replacen(from, to, 1));
+        assert!(found.iter().any(|f| f.is_error() && f.path == path), "{to}: {}", render(&found));
+    }
+}
+
+const PROBE: &str = "\
+apiVersion: flyball.dev/v1
+kind: Probe
+metadata: {name: front}
+spec:
+  service: shop
+  every: 30s
+  http: {url: 'https://shop.example/health', method: HEAD, statuses: [200, 204]}
+";
+
+#[test]
+fn a_probe_says_what_is_checked_and_how_often() {
+    let probe = loaded(PROBE).probes.remove(0);
+    assert_eq!((probe.name.as_str(), probe.service.as_str()), ("front", "shop"));
+    assert_eq!(probe.every, Duration::from_seconds(30));
+    assert_eq!(probe.timeout, Duration::from_seconds(5), "unless told");
+    let url = "https://shop.example/health".to_owned();
+    let http = Check::Http { url, method: "HEAD".to_owned(), statuses: vec![200, 204] };
+    assert_eq!(probe.check, http);
+    let of = |check: &str| {
+        let text = PROBE.replacen("every: 30s", "every: 2s", 1);
+        let begin = text.split("  http:").next().unwrap().to_owned();
+        let probe = loaded(&format!("{begin}  {check}\n")).probes.remove(0);
+        assert_eq!(probe.timeout, Duration::from_seconds(2), "never longer than the pause");
+        probe.check
+    };
+    assert_eq!(of("tcp: {address: 'db:5432'}"), Check::Tcp { address: "db:5432".to_owned() });
+    let (address, at_least) = ("shop:443".to_owned(), Duration::from_days(14));
+    assert_eq!(of("tls: {address: 'shop:443'}"), Check::TlsExpiry { address, at_least });
+    for (from, to, path) in [
+        ("every: 30s", "every: 0s", "spec.every"),
+        ("every: 30s", "every: 30s\n  timeout: x", "spec.timeout"),
+        ("https://", "ftp://", "spec.http.url"),
+        ("HEAD", "POST", "spec.http.method"),
+        ("204", "99", "spec.http.statuses[1]"),
+        ("  http:", "  tcp: {address: nowhere}\n  # ", "spec.tcp.address"),
+        ("  http:", "  tcp: {address: 'a:1'}\n  http:", "spec"),
+        ("service: shop", "owner: shop", "spec.owner"),
+    ] {
+        let found = faults(&PROBE.replacen(from, to, 1));
         assert!(found.iter().any(|f| f.is_error() && f.path == path), "{to}: {}", render(&found));
     }
 }
