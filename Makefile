@@ -40,8 +40,17 @@ install: tools ## Build, then install the command, its manual and completions be
 	$(FLYBALL) man $(PREFIX)/share/man/man1
 	$(FLYBALL) completions bash > $(PREFIX)/share/bash-completion/completions/flyball
 
+.PHONY: clients
+clients: tools ## Let OpenTelemetry's SDKs, Prometheus and nginx send to a server, and compare the counts
+	$(CARGO) build $(WHOLE) --bin flyball
+	@clients/run $(OUTPUT)/debug/flyball $(OUTPUT)
+
+.PHONY: crash
+crash: tools ## Kill a server 200 times under load, then compare its ledger with what was acknowledged
+	$(CARGO) xtask crash
+
 .PHONY: test
-test: tools ## Run the tests of the whole workspace, `xtask tidy` among them
+test: tools clients ## Run the tests of the whole workspace and of real clients, `xtask tidy` among them
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run $(WHOLE); \
 	else \

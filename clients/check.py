@@ -1,0 +1,241 @@
+"""Starts a server and the clients, and compares what is counted with what was sent."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+HERE = pathlib.Path(__file__).parent
+COUNT = 1000
+FAILED = COUNT // 10
+#: How long counts may take to reach the budgets: samples wait half a minute for the other side.
+SETTLE = 120
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def slo(name, good, total, kind="flyball", key="where", side="good"):
+    """A document that counts what one client sends."""
+    source = lambda text: {"metricSource": {"type": kind, "spec": {key: text}}}
+    return {
+        "apiVersion": "openslo/v1",
+        "kind": "SLO",
+        "metadata": {"name": name},
+        "spec": {
+            "service": name,
+            "indicator": {
+                "metadata": {"name": name},
+                "spec": {"ratioMetric": {"counter": True, side: source(good), "total": source(total)}},
+            },
+            "timeWindow": [{"duration": "1h", "isRolling": True}],
+            "budgetingMethod": "Occurrences",
+            "objectives": [{"target": 0.5}],
+        },
+    }
+
+
+def events(name, service, more):
+    return slo(name, "http.response.status_code < 500", f"service.name = '{service}' AND {more}")
+
+
+def logs(name, service):
+    return slo(name, "outcome = 'ok'", f"service.name = '{service}' AND outcome <> ''")
+
+
+def counters(name, bad, total):
+    return slo(name, bad, total, "prometheus", "query", "bad")
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+class Programs:
+    """Programs that are ended with this one."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.running = {}
+
+    def start(self, name, *command):
+        log = open(self.directory / f"{name}.log", "ab")
+        self.running[name] = subprocess.Popen(
+            [str(part) for part in command], stdout=log, stderr=log, cwd=self.directory)
+
+    def end(self, name, with_signal=signal.SIGTERM):
+        self.running[name].send_signal(with_signal)
+        self.running.pop(name).wait()
+
+    def end_all(self):
+        for name in list(self.running):
+            self.end(name)
+
+
+def until(what, look, most=60):
+    """Looks again until there is something, and says what was awaited when it does not come."""
+    end = time.monotonic() + most
+    while True:
+        try:
+            found = look()
+        except OSError:
+            found = None
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise SystemExit(f"clients: {what} did not come within {most} s")
+        time.sleep(0.1)
+
+
+def handled_by_prometheus(api, way):
+    """The requests for labels that the scrapes of one job have seen."""
+    query = f'sum(prometheus_http_requests_total{{handler="/api/v1/labels",way="{way}"}})'
+    result = get(f"{api}/query?query={urllib.parse.quote(query)}")["data"]["result"]
+    return float(result[0]["value"][1]) if result else 0
+
+
+def main():
+    flyball = sys.argv[1]
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        programs = Programs(directory)
+        try:
+            wrong = check(flyball, directory, programs)
+        except BaseException:
+            for log in sorted(directory.glob("*.log")):
+                print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
+            raise
+        finally:
+            programs.end_all()
+    if wrong:
+        raise SystemExit(f"clients: {wrong} of them were counted wrongly")
+
+
+def check(flyball, directory, programs):
+    port, prometheus, nginx = free_port(), free_port(), free_port()
+    base = f"http://127.0.0.1:{port}"
+    handled = 'handled_total{{job="{0}"{1}}}'
+    documents, expected = [], {}
+
+    def expect(document, valid, bad):
+        documents.append(document)
+        expected[document["metadata"]["name"]] = (valid, bad)
+
+    for protocol in ("grpc", "http"):
+        service = f"python-{protocol}"
+        expect(events(f"{service}-spans", service, "span.kind = 'SERVER'"), COUNT, FAILED)
+        expect(logs(f"{service}-logs", service), COUNT, FAILED)
+        failed = handled.format(service, ',outcome="failed"')
+        expect(counters(f"{service}-counter", failed, handled.format(service, "")), COUNT, FAILED)
+    for protocol in ("grpc", "json", "protobuf"):
+        service = f"node-{protocol}"
+        expect(events(service, service, "span.kind = 'SERVER'"), COUNT, FAILED)
+    expect(events("nginx", "nginx", "url.path <> ''"), COUNT, FAILED)
+    # What Prometheus counts of itself: sent by it, and asked for.
+    for way in ("sent", "asked"):
+        own = f'prometheus_http_requests_total{{handler="/api/v1/labels",way="{way}"'
+        documents.append(counters(f"prometheus-{way}", own + ',code=~"5.."}', own + "}"))
+    slos = directory / "slos"
+    slos.mkdir()
+    for document in documents:
+        (slos / f"{document['metadata']['name']}.json").write_text(json.dumps(document))
+
+    scrape = lambda way: {
+        "job_name": way, "static_configs": [{"targets": [f"127.0.0.1:{prometheus}"], "labels": {"way": way}}]}
+    (directory / "prometheus.json").write_text(json.dumps({
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [scrape("sent"), scrape("asked")],
+        "remote_write": [{
+            "url": f"{base}/api/v1/write",
+            "queue_config": {"batch_send_deadline": "1s"},
+            "write_relabel_configs": [{"source_labels": ["way"], "regex": "sent", "action": "keep"}],
+        }],
+    }))
+    (directory / "nginx.conf").write_text(f"""
+        daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx-error.log;
+        events {{}}
+        http {{
+          access_log {directory}/access.log combined;
+          {"".join(f"{kind}_temp_path {directory}/{kind};" for kind in
+                   ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))}
+          server {{ listen 127.0.0.1:{nginx};
+            location / {{ return 200 "ok"; }} location /failed {{ return 503; }} }}
+        }}""")
+
+    def serve():
+        programs.start("flyball", flyball, "serve", "--data", directory / "data", "--slo", slos,
+                       "--listen", f"127.0.0.1:{port}", "--tail", f"{directory}/access.log;service=nginx",
+                       "--prometheus", f"http://127.0.0.1:{prometheus}")
+        until("the server", lambda: urllib.request.urlopen(f"{base}/readyz", timeout=5))
+
+    programs.start("prometheus", "prometheus", "--config.file", "prometheus.json", "--storage.tsdb.path",
+                   directory / "tsdb", "--web.listen-address", f"127.0.0.1:{prometheus}")
+    programs.start("nginx", "nginx", "-e", directory / "nginx-error.log", "-c", directory / "nginx.conf")
+    api = f"http://127.0.0.1:{prometheus}/api/v1"
+    # The first sample of a counter is what later ones are compared with.
+    until("Prometheus", lambda: get(f"{api}/labels"))
+    for way in ("sent", "asked"):
+        until(f"the first scrape of {way}", lambda: handled_by_prometheus(api, way) >= 1)
+    serve()
+
+    for protocol in ("grpc", "http"):
+        subprocess.run([sys.executable, HERE / "telemetry.py", protocol, base, f"python-{protocol}",
+                        str(COUNT)], check=True)
+    for protocol in ("grpc", "json", "protobuf"):
+        subprocess.run(["node", HERE / "spans.js", protocol, base, f"node-{protocol}", str(COUNT)], check=True)
+
+    # nginx's log is rotated twice, and the server killed between.
+    page = f"http://127.0.0.1:{nginx}"
+    until("nginx", lambda: (directory / "nginx.pid").exists())
+    for number in range(COUNT):
+        try:
+            urllib.request.urlopen(page + ("/failed" if number % 10 == 0 else "/"), timeout=5).read()
+        except urllib.error.HTTPError as error:
+            assert error.code == 503, error
+        if number in (300, 700):
+            (directory / "access.log").rename(directory / f"access.log.{number}")
+            programs.running["nginx"].send_signal(signal.SIGUSR1)
+        if number == 500:
+            programs.end("flyball", signal.SIGKILL)
+            serve()
+
+    # What Prometheus counts of one handler of its own, which nobody else asks.
+    before = handled_by_prometheus(api, "sent")
+    for _ in range(50):
+        get(f"{api}/labels")
+    for way in ("sent", "asked"):
+        until(f"the scrape of {way}", lambda: handled_by_prometheus(api, way) >= before + 50)
+        expected[f"prometheus-{way}"] = (50, 0)
+
+    wrong = 0
+    for name, (valid, bad) in expected.items():
+
+        def counted():
+            objective = get(f"{base}/api/v1/slos/{name}")["objectives"][0]
+            both = [objective["budget"], objective["newest"]]
+            return tuple(sum(part[key] for part in both) for key in ("valid", "bad"))
+
+        end = time.monotonic() + SETTLE
+        while counted()[0] < valid and time.monotonic() < end:
+            time.sleep(0.2)
+        found = counted()
+        is_right = found == (valid, bad)
+        wrong += not is_right
+        print(f"{'ok   ' if is_right else 'WRONG'} {name:22} sent {valid:5} bad {bad:4}, "
+              f"counted {found[0]:5} bad {found[1]:4}")
+    return wrong
+
+
+main()
