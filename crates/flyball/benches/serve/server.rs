@@ -1,0 +1,98 @@
+//! The server that is measured, a process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::{SETTLE_MAX, now};
+
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(directory: &Path, documents: &str) -> anyhow::Result<Self> {
+        fs::write(directory.join("slos.yaml"), documents)?;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_flyball"))
+            .args(["serve", "--data", "data", "--slo", "slos.yaml", "--listen", "127.0.0.1:0"])
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().context("it is piped")?).lines();
+        let address = loop {
+            let line = lines.next().context("the server did not start")??;
+            if let Some((_, address)) = line.split_once("listening on http://") {
+                break address.trim().parse()?;
+            }
+        };
+        // What else it says must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { child, address })
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the ledger holds `events`.
+    pub(crate) fn settle(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+        events: u64,
+    ) -> anyhow::Result<()> {
+        let begun = now();
+        loop {
+            let said: serde_json::Value = runtime.block_on(async {
+                let url = format!("http://{}/api/v1/slos", self.address);
+                reqwest::get(url).await?.json().await
+            })?;
+            let slos = said["slos"].as_array().context("a list")?;
+            let counted = slos.iter().step_by(crate::SLOS / crate::load::SERVICES).map(|slo| {
+                let objective = &slo["objectives"][0];
+                let of = |part: &str| objective[part]["valid"].as_u64().unwrap_or(0);
+                of("budget") + of("newest")
+            });
+            let counted: u64 = counted.sum();
+            if counted == events {
+                return Ok(());
+            }
+            if counted > events || now().duration_since(begun) > SETTLE_MAX {
+                bail!("{counted} of {events} events are counted");
+            }
+        }
+    }
+
+    /// CPU seconds of the process so far: fields 14 and 15 of `/proc/PID/stat`, in hundredths.
+    pub(crate) fn cpu(&mut self) -> anyhow::Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let (_, fields) = stat.rsplit_once(") ").context("a name in brackets")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
+    }
+
+    /// Bytes of the process in memory.
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).context("VmRSS")?;
+        let kilobytes = line.split_whitespace().nth(1).context("a number")?;
+        Ok(kilobytes.parse::<u64>()? * 1024)
+    }
+
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
