@@ -217,12 +217,11 @@ fn spans(batch: u64, numbers: std::ops::Range<u64>) -> Vec<u8> {
     let spans = numbers.map(|number| {
         let event = Event::new(batch, number);
         service = event.service;
-        let mut attributes = vec![
-            int("http.response.status_code", event.status),
-            int("latency_ms", event.latency),
-        ];
+        let mut attributes =
+            vec![int("http.response.status_code", event.status), int("latency_ms", event.latency)];
         for other in 0..OTHERS {
-            attributes.push(text(format!("attribute.number.{other}"), format!("value-{}", number % 97)));
+            attributes
+                .push(text(format!("attribute.number.{other}"), format!("value-{}", number % 97)));
         }
         Span {
             trace_id: [number.to_be_bytes(), 1_u64.to_be_bytes()].concat(),

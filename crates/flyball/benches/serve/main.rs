@@ -70,7 +70,11 @@ fn main() -> anyhow::Result<()> {
             calm.percentile(99.0)
         ))?;
         server.settle(&runtime, events * 2)?;
-        say(&format!("{:<34} {:>6.0} MB", "  resident at the end", server.resident()? as f64 / 1e6))?;
+        say(&format!(
+            "{:<34} {:>6.0} MB",
+            "  resident at the end",
+            server.resident()? as f64 / 1e6
+        ))?;
         server.stop()?;
         if kind == Kind::Spans {
             let naive = load.decode_into_structs()?;
@@ -123,7 +127,9 @@ fn insert(load: &Load, directory: &Path, ours: f64, events: u64) -> anyhow::Resu
     let peer = seconds.parse::<f64>()? * 1e6 / events as f64;
     say(&format!(
         "{:<34} {:>6.2} CPU s   {:.2} times the server's",
-        "  chdb, INSERT of the same lines", peer, peer / ours
+        "  chdb, INSERT of the same lines",
+        peer,
+        peer / ours
     ))
 }
 

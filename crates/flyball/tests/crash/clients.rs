@@ -43,6 +43,8 @@ pub(crate) struct Sent {
     pub(crate) protocol: Protocol,
     pub(crate) requests: u64,
     pub(crate) attempts: u64,
+    /// Attempts that a living server has refused.
+    pub(crate) refused: u64,
     pub(crate) events: u64,
     pub(crate) bad: u64,
 }
@@ -112,7 +114,7 @@ pub(crate) async fn send(protocol: Protocol, to: SocketAddr, ended: Arc<AtomicBo
     let builder = reqwest::Client::builder().timeout(ANSWER_MAX);
     let client = if http2 { builder.http2_prior_knowledge() } else { builder };
     let client = client.build().unwrap();
-    let mut sent = Sent { protocol, requests: 0, attempts: 0, events: 0, bad: 0 };
+    let mut sent = Sent { protocol, requests: 0, attempts: 0, refused: 0, events: 0, bad: 0 };
     // The first samples of counters say where they stand, and count nothing.
     let mut counters = [0_u64, 0];
     let mut at = 0;
@@ -130,8 +132,10 @@ pub(crate) async fn send(protocol: Protocol, to: SocketAddr, ended: Arc<AtomicBo
         let body = request.body();
         loop {
             sent.attempts += 1;
-            if request.post(&client, to, body.clone()).await {
-                break;
+            match request.post(&client, to, body.clone()).await {
+                Answer::Acknowledged => break,
+                Answer::Refused => sent.refused += 1,
+                Answer::None => {}
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -166,6 +170,14 @@ pub(crate) async fn counted(at: SocketAddr, sent: &Sent, most: Duration) -> (u64
     last
 }
 
+/// What became of an attempt.
+enum Answer {
+    Acknowledged,
+    Refused,
+    /// The server was gone, before or after it took the request in.
+    None,
+}
+
 /// One request of a client.
 struct Request {
     protocol: Protocol,
@@ -179,8 +191,7 @@ struct Request {
 }
 
 impl Request {
-    /// Sends it; whether it was acknowledged.
-    async fn post(&self, client: &reqwest::Client, to: SocketAddr, body: Vec<u8>) -> bool {
+    async fn post(&self, client: &reqwest::Client, to: SocketAddr, body: Vec<u8>) -> Answer {
         let (path, headers): (&str, &[(&str, &str)]) = match self.protocol {
             Protocol::Ndjson => ("/api/v1/events", &[("content-type", "application/x-ndjson")]),
             Protocol::TracesGrpc => (
@@ -204,18 +215,19 @@ impl Request {
             let key = format!("{:?}-{}", self.protocol, self.number);
             request = request.header("idempotency-key", key);
         }
-        let Ok(answer) = request.send().await else { return false };
+        let Ok(answer) = request.send().await else { return Answer::None };
         let status = answer.status();
         // Whatever is answered is either an acknowledgement or a promise that nothing counts.
         assert!(!status.is_client_error() || status.as_u16() == 429, "{status}");
         let in_headers = answer.headers().get("grpc-status").cloned();
-        let Ok(body) = answer.bytes().await else { return false };
-        if self.protocol == Protocol::TracesGrpc {
-            // Trailers come after the body: an answer with a message and no status yet is whole
-            // only when the stream has ended without an error, which the body tells.
-            return status.is_success() && in_headers.is_none() && body.len() >= 5;
+        let Ok(body) = answer.bytes().await else { return Answer::None };
+        // gRPC says in the headers what goes wrong before there is a message; with one, the stream
+        // has ended in order, or its body would be an error.
+        let is_message = self.protocol != Protocol::TracesGrpc || body.len() >= 5;
+        match in_headers {
+            None if status.is_success() && is_message => Answer::Acknowledged,
+            _ => Answer::Refused,
         }
-        status.is_success()
     }
 
     fn body(&self) -> Vec<u8> {

@@ -1,11 +1,33 @@
 //! What a power cut leaves behind that SIGKILL alone does not.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::Rng;
 use rand::rngs::StdRng;
+
+/// What takes up all room on a disk.
+#[must_use = "the disk is full until it is emptied"]
+pub(crate) struct Ballast(PathBuf);
+
+/// Fills the disk of `directory` to its last byte.
+pub(crate) fn fill(directory: &Path) -> Ballast {
+    let path = directory.join("ballast");
+    let mut file = File::create(&path).unwrap();
+    for size in [1 << 20, 1 << 12, 1] {
+        let block = vec![0; size];
+        while file.write_all(&block).is_ok() {}
+    }
+    Ballast(path)
+}
+
+impl Ballast {
+    /// Makes room again.
+    pub(crate) fn empty(self) {
+        std::fs::remove_file(self.0).unwrap();
+    }
+}
 
 /// A fault of the disk between two runs.
 #[derive(Debug, Clone, Copy)]

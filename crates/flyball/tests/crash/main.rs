@@ -10,6 +10,8 @@ mod clients;
 mod faults;
 mod process;
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,19 +31,56 @@ const LIFE_MAX: Duration = Duration::from_millis(700);
 /// half a minute for the other side of their ratio.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
 
+/// Says in a child process where its small disk is mounted.
+const SMALL_DISK: &str = "FLYBALL_CRASH_DISK";
+
 #[test]
 fn the_ledger_holds_what_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    campaign(directory.path(), false);
+}
+
+/// The same on a file system that is full from time to time. It is a real one, mounted for a child
+/// alone where the system permits it; the child is this very test.
+#[test]
+fn a_disk_that_fills_up_loses_nothing() {
+    if let Some(directory) = std::env::var_os(SMALL_DISK) {
+        return campaign(Path::new(&directory), true);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let size = 64 + 2 * kills();
+    let inside = |script: &str| {
+        let mount = format!("mount -t tmpfs -o size={size}m flyball \"$0\" && {script}");
+        let mut command = Command::new("unshare");
+        command.args(["-r", "-m", "sh", "-c", &mount]).arg(directory.path());
+        command
+    };
+    let permitted = inside("true").output().is_ok_and(|output| output.status.success());
+    if !permitted {
+        eprintln!("skipped: this system does not let a test mount a file system");
+        return;
+    }
+    let mut command = inside("exec \"$@\"");
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "a_disk_that_fills_up_loses_nothing", "--nocapture"]);
+    assert!(command.env(SMALL_DISK, directory.path()).status().unwrap().success());
+}
+
+fn kills() -> u32 {
     let kills = std::env::var("FLYBALL_CRASH_KILLS");
-    let kills = kills.map_or(KILLS, |kills| kills.parse().expect("a number of kills"));
+    kills.map_or(KILLS, |kills| kills.parse().expect("a number of kills"))
+}
+
+/// Kills servers in `directory` under load, then compares. `is_small` when its disk may be filled.
+fn campaign(directory: &Path, is_small: bool) {
+    let kills = kills();
     let seed = std::env::var("FLYBALL_CRASH_SEED");
     let seed = seed.map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
     println!("{kills} kills, FLYBALL_CRASH_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-
     flyball_server::choose_cryptography();
-    let directory = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let process = Process::new(directory.path(), &clients::documents());
+    let process = Process::new(directory, &clients::documents());
     let ended = Arc::new(AtomicBool::new(false));
     let address = process.address();
     let sending: Vec<_> = Protocol::ALL
@@ -57,6 +96,12 @@ fn the_ledger_holds_what_was_acknowledged() {
         running.wait_ready();
         let life = random.random_range(Duration::ZERO..LIFE_MAX);
         running.live(life);
+        if is_small && kill % 3 == 1 {
+            let full = faults::fill(directory);
+            running.live(life);
+            full.empty();
+            running.live(life);
+        }
         running.kill();
         let fault = Fault::choose(&mut random);
         fault.inject(&process.data(), &mut random);
@@ -71,6 +116,9 @@ fn the_ledger_holds_what_was_acknowledged() {
     let retried: u64 = sent.iter().map(|sent| sent.attempts - sent.requests).sum();
     println!("{sent:#?}");
     assert!(retried > 0, "some request met a server that was gone");
+    if is_small {
+        assert!(sent.iter().any(|sent| sent.refused > 0), "the disk was full for some request");
+    }
     for sent in &sent {
         assert!(sent.events > 0, "{sent:?}");
         let counted = runtime.block_on(clients::counted(address, sent, SETTLE_MAX));
