@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// How long a server may take until it answers.
 const READY_MAX: Duration = Duration::from_secs(60);
 
@@ -81,10 +83,13 @@ impl Running {
 
     /// Lets the server live for a while; it must not end by itself.
     pub(crate) fn live(&mut self, life: Duration) {
-        match self.lines.recv_timeout(life) {
-            Ok(line) => self.said.push(line),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => panic!("the server ended: {:#?}", self.said),
+        let end = Instant::now() + life;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended: {:#?}", self.said),
+            }
         }
     }
 
