@@ -175,7 +175,8 @@ fn world(series: usize, slis: usize) -> Vec<Series> {
         ],
         kind: MetricKind::Counter,
         samples: vec![Sample { at: at(0), since: None, value: SampleValue::Number(0.0) }],
-        temporality: flyball_events::Temporality::default(), exemplars: 0,
+        temporality: flyball_events::Temporality::default(),
+        exemplars: 0,
     };
     (0..series).map(one).collect()
 }

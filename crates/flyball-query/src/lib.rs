@@ -21,4 +21,6 @@ mod value;
 pub use error::{PredicateError, QueryError};
 pub use names::{listed, near_matches};
 pub use predicate::{PredicateId, PredicateSet};
-pub use tally::{Gained, Measurement, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute};
+pub use tally::{
+    Gained, Measurement, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute,
+};

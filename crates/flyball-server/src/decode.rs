@@ -2,10 +2,13 @@
 //! again from the journal.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use flyball_events::{
     BATCH_ROWS, BatchBuilder, Decoded, LineCodec, Mapping, NdjsonCodec, OtlpCodec, OtlpEncoding,
     OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series, TimeRule, otlp_metrics,
@@ -145,6 +148,39 @@ impl Decoder {
         Ok(Body { batches, series, decoded, identity, version: self.reading.version })
     }
 }
+
+/// The services of the events in `body`, each once; `None` for events without one and for samples.
+///
+/// # Errors
+///
+/// [`BodyError`], as when it is decoded.
+pub(crate) fn services_of(
+    header: &Header,
+    body: &[u8],
+    decompressed_bytes_max: usize,
+) -> Result<BTreeSet<Option<String>>, BodyError> {
+    let projection = Projection::Only(vec![SERVICE.to_owned()]);
+    let reading = Arc::new(Reading { version: 0, projection });
+    let decoded = Decoder::new(reading, decompressed_bytes_max).decode(header, body)?;
+    let mut services = BTreeSet::new();
+    if !decoded.series.is_empty() {
+        services.insert(None);
+    }
+    for batch in &decoded.batches {
+        let texts = batch.column_by_name(SERVICE).map(|column| cast(column, &DataType::Utf8));
+        // What is no text is no name.
+        let Some(Ok(texts)) = texts else {
+            services.insert(None);
+            continue;
+        };
+        let texts = texts.as_string::<i32>();
+        services.extend(texts.iter().map(|text| text.map(str::to_owned)));
+    }
+    Ok(services)
+}
+
+/// The attribute that says whose an event is.
+const SERVICE: &str = "service.name";
 
 const fn signal(content: Content) -> OtlpSignal {
     match content {

@@ -81,8 +81,22 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_the_thread_goes_on() {
         let pool = Pool::new("test", 1, || 0_u32).unwrap();
-        assert_eq!(pool.run(|state| { *state += 1; *state }).await, Ok(1));
+        assert_eq!(
+            pool.run(|state| {
+                *state += 1;
+                *state
+            })
+            .await,
+            Ok(1)
+        );
         assert_eq!(pool.run(|_| panic!("on purpose")).await, Err::<(), _>(GivenUp));
-        assert_eq!(pool.run(|state| { *state += 1; *state }).await, Ok(1));
+        assert_eq!(
+            pool.run(|state| {
+                *state += 1;
+                *state
+            })
+            .await,
+            Ok(1)
+        );
     }
 }

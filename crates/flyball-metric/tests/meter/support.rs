@@ -52,7 +52,13 @@ pub(crate) fn series(text: &str, samples: Vec<Sample>) -> Series {
         labels.push((label.to_owned(), value.to_owned()));
     }
     labels.sort();
-    Series { labels, kind: MetricKind::Unknown, samples, temporality: flyball_events::Temporality::default(), exemplars: 0 }
+    Series {
+        labels,
+        kind: MetricKind::Unknown,
+        samples,
+        temporality: flyball_events::Temporality::default(),
+        exemplars: 0,
+    }
 }
 
 pub(crate) fn number(seconds: i64, value: f64) -> Sample {

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use arrow::array::RecordBatch;
 use flyball_model::{Slice, Tally};
 
-use super::{Gained, SliPart};
 use super::order::Run;
 use super::slices::SliceCodes;
 use super::slots::SlotCounts;
+use super::{Gained, SliPart};
 use crate::error::QueryError;
 use crate::predicate::{Answers, PredicateId, PredicateSet};
 use crate::truth::{Truth, words};

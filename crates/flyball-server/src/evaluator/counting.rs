@@ -8,9 +8,7 @@ use flyball_events::Projection;
 use flyball_metric::{Counted, Drained, Meter, RestoreError, Watched};
 use flyball_model::{EventSli, Slice, Timestamp};
 use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
-use flyball_store::{
-    Commit, Delta, GenerationId, Ledger, LedgerSnapshot, SliceId, StoreError,
-};
+use flyball_store::{Commit, Delta, GenerationId, Ledger, LedgerSnapshot, SliceId, StoreError};
 
 use crate::decode::{Body, Reading};
 use crate::intake::hex;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flyball_budget::BudgetError;
 use flyball_budget::alert::Change;
 use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
-use flyball_budget::BudgetError;
 use flyball_catalog::{Catalog, Counted};
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
 use flyball_store::{
@@ -120,8 +120,8 @@ impl Evaluator {
             .collect();
         let ids: Vec<GenerationId> = generations.iter().map(|generation| generation.id).collect();
         let kept = Kept::read(&snapshot, &ids)?;
-        let counting = Counting::new(&catalog, &ids, version, &kept, now)
-            .map_err(InstallError::Condition)?;
+        let counting =
+            Counting::new(&catalog, &ids, version, &kept, now).map_err(InstallError::Condition)?;
 
         let mut before: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
             .into_iter()
@@ -327,14 +327,7 @@ fn plans(
 ) -> Result<Vec<Plan>, InstallError> {
     let since = since.floor(Ledger::SLOT_WIDTH);
     let plan = |index| {
-        Plan::new(
-            slo,
-            index,
-            Ledger::SLOT_WIDTH,
-            &catalog.set.corrections,
-            since,
-            now.plus(AHEAD),
-        )
+        Plan::new(slo, index, Ledger::SLOT_WIDTH, &catalog.set.corrections, since, now.plus(AHEAD))
     };
     (0..slo.objectives.len())
         .map(|index| {

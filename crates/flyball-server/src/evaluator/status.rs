@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use flyball_budget::Status;
 use flyball_budget::live::{LiveError, Standing};
-use flyball_model::{
-    BudgetingMethod, Duration, Interval, Slice, Tally, Target, Timestamp, Window,
-};
+use flyball_model::{BudgetingMethod, Duration, Interval, Slice, Tally, Target, Timestamp, Window};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 
 use super::Evaluator;
@@ -77,10 +75,7 @@ impl Evaluator {
     /// # Errors
     ///
     /// A ledger that cannot be read, a calendar window that cannot be computed.
-    pub fn status(
-        &mut self,
-        name: &str,
-    ) -> Result<Option<SloStatus>, LiveError<StoreError>> {
+    pub fn status(&mut self, name: &str) -> Result<Option<SloStatus>, LiveError<StoreError>> {
         let Some(place) = self.watched.iter().position(|watched| watched.slo.name == name) else {
             return Ok(None);
         };
@@ -137,7 +132,8 @@ fn status(
         });
     }
     let statuses = || objectives.iter().map(|objective| objective.total.status);
-    let status = [Status::Missed, Status::NoData].into_iter().find(|bad| statuses().any(|s| s == *bad));
+    let status =
+        [Status::Missed, Status::NoData].into_iter().find(|bad| statuses().any(|s| s == *bad));
     Ok(SloStatus {
         slo: slo.name.clone(),
         display_name: slo.display_name.clone(),

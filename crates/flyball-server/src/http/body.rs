@@ -1,10 +1,11 @@
-//! Reading a request's body: bounded in size, and in how long its sender may pause.
+//! Reading a request's body, bounded in size. How long it may take is [`super::metered`]'s.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
+use super::metered::BodyEnd;
 use super::problem::Problem;
 use crate::entry::Compression;
 use crate::limits::Limits;
@@ -14,7 +15,8 @@ use crate::limits::Limits;
 /// # Errors
 ///
 /// A problem with status 413 for a body past the limit, told as soon as its length or the bytes
-/// that came show it; 408 when the sender pauses for too long; 400 when it breaks off.
+/// that came show it; 408 when it takes too long; 429 when there is no room for it at the moment; 400
+/// when it breaks off.
 pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Body,
@@ -32,15 +34,8 @@ pub(super) async fn read(
         return Err(too_large());
     }
     let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
-    loop {
-        let frame = tokio::time::timeout(limits.idle_max, body.frame()).await.map_err(|_| {
-            let said = format!("no byte of the body came for {:?}", limits.idle_max);
-            Problem::new(StatusCode::REQUEST_TIMEOUT, &said)
-        })?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}"))
-        })?;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ended(&*error.into_inner()))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + whole.len() + data.len() > max {
             return Err(too_large());
@@ -56,6 +51,16 @@ pub(super) async fn read(
         }
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+/// The problem of a body that did not come to its end.
+fn ended(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let status = match error.downcast_ref::<BodyEnd>() {
+        Some(BodyEnd::Idle(_) | BodyEnd::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
+        Some(BodyEnd::NoRoom) => StatusCode::TOO_MANY_REQUESTS,
+        Some(BodyEnd::Broken(_)) | None => StatusCode::BAD_REQUEST,
+    };
+    Problem::new(status, &error.to_string())
 }
 
 /// How the body is compressed.

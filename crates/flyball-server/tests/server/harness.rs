@@ -77,6 +77,8 @@ impl Running {
         let config = Config {
             data: data.to_owned(),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
+            dev: false,
+            tls: None,
             catalog: catalog(documents),
             limits,
             settings: Settings::default(),
@@ -90,7 +92,11 @@ impl Running {
         format!("http://{}{path}", self.server.addresses()[0])
     }
 
-    pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::RequestBuilder {
         self.client.post(self.url(path)).body(body)
     }
 
