@@ -159,6 +159,9 @@ impl Server {
             }
             tracing::warn!(%address, "there are no tokens: everybody may do everything");
         }
+        if let Some(address) = reached.filter(|_| tls.is_none()) {
+            tracing::warn!(%address, "tokens and telemetry are sent unencrypted; see --tls-cert");
+        }
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());

@@ -85,10 +85,18 @@ impl Caller {
         services.is_empty() || services.iter().any(|known| known == service)
     }
 
-    /// Charges bytes that came.
-    pub(crate) fn charge(&self, bytes: usize) {
+    /// Charges bytes of a body that came, and notes that they are in memory. `false` when the caller
+    /// would have more than `most` there; then they are charged only.
+    pub(crate) fn hold(&self, bytes: usize, most: usize) -> bool {
+        let Self::Token(known) = self else { return true };
+        known.used.charge(Instant::now(), bytes);
+        known.used.hold(bytes, most)
+    }
+
+    /// Notes that bytes of a body are no longer in memory.
+    pub(crate) fn release(&self, bytes: usize) {
         if let Self::Token(known) = self {
-            known.used.charge(Instant::now(), bytes);
+            known.used.release(bytes);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How much one token may ask in a second.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,7 +51,11 @@ impl Bucket {
 
 /// What one token has used.
 #[derive(Debug)]
-pub(super) struct Used(Mutex<Buckets>);
+pub(super) struct Used {
+    buckets: Mutex<Buckets>,
+    /// Bytes of its bodies in memory.
+    held: AtomicUsize,
+}
 
 #[derive(Debug)]
 struct Buckets {
@@ -60,10 +65,10 @@ struct Buckets {
 
 impl Used {
     pub(super) fn new(rates: Rates, now: Instant) -> Self {
-        Self(Mutex::new(Buckets {
-            requests: Bucket::new(u64::from(rates.requests), now),
-            kibibytes: Bucket::new(rates.bytes >> 10, now),
-        }))
+        let requests = Bucket::new(u64::from(rates.requests), now);
+        let kibibytes = Bucket::new(rates.bytes >> 10, now);
+        let buckets = Mutex::new(Buckets { requests, kibibytes });
+        Self { buckets, held: AtomicUsize::new(0) }
     }
 
     /// Lets a request in.
@@ -72,7 +77,7 @@ impl Used {
     ///
     /// How long to wait.
     pub(super) fn admit(&self, now: Instant) -> Result<(), Duration> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = buckets.requests.wait(now).max(buckets.kibibytes.wait(now));
         if !wait.is_zero() {
             return Err(wait);
@@ -81,9 +86,21 @@ impl Used {
         Ok(())
     }
 
+    /// Notes that a body holds `bytes` more. `false`, and nothing noted, when that would be more than
+    /// `most`.
+    pub(super) fn hold(&self, bytes: usize, most: usize) -> bool {
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= most);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Notes that bodies hold `bytes` less.
+    pub(super) fn release(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Charges what came of a body.
     pub(super) fn charge(&self, now: Instant, bytes: usize) {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let kibibytes = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
         buckets.kibibytes.charge(now, kibibytes);
     }

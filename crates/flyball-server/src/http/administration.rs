@@ -79,7 +79,7 @@ pub(super) async fn create_token(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
-    let body = read(&headers, body, app.intake.limits()).await?;
+    let body = read(&app, "administration", &headers, body).await?;
     let request: TokenRequest = serde_json::from_slice(&body).map_err(|error| {
         let said = format!("the request cannot be read: {error}");
         Problem::new(StatusCode::BAD_REQUEST, &said)

@@ -5,12 +5,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
+use super::App;
 use super::metered::BodyEnd;
 use super::problem::Problem;
 use crate::entry::Compression;
-use crate::limits::Limits;
 
-/// Reads `body` to its end.
+/// Reads `body` to its end. A refusal is counted as one of `content`.
 ///
 /// # Errors
 ///
@@ -18,12 +18,14 @@ use crate::limits::Limits;
 /// that came show it; 408 when it takes too long; 429 when there is no room for it at the moment; 400
 /// when it breaks off.
 pub(super) async fn read(
+    app: &App,
+    content: &'static str,
     headers: &HeaderMap,
     mut body: Body,
-    limits: &Limits,
 ) -> Result<Bytes, Problem> {
-    let max = limits.request_bytes_max;
+    let max = app.intake.limits().request_bytes_max;
     let too_large = || {
+        app.telemetry.refused(content, "too large");
         let said = format!(
             "the body is larger than {max} bytes; hint: send smaller batches, or compress them"
         );
@@ -35,7 +37,11 @@ pub(super) async fn read(
     }
     let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ended(&*error.into_inner()))?;
+        let frame = frame.map_err(|error| {
+            let (reason, problem) = ended(&*error.into_inner());
+            app.telemetry.refused(content, reason);
+            problem
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + whole.len() + data.len() > max {
             return Err(too_large());
@@ -53,14 +59,15 @@ pub(super) async fn read(
     Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-/// The problem of a body that did not come to its end.
-fn ended(error: &(dyn std::error::Error + 'static)) -> Problem {
-    let status = match error.downcast_ref::<BodyEnd>() {
-        Some(BodyEnd::Idle(_) | BodyEnd::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
-        Some(BodyEnd::NoRoom) => StatusCode::TOO_MANY_REQUESTS,
-        Some(BodyEnd::Broken(_)) | None => StatusCode::BAD_REQUEST,
+/// Why a body did not come to its end, in one word and as a problem.
+fn ended(error: &(dyn std::error::Error + 'static)) -> (&'static str, Problem) {
+    let (reason, status) = match error.downcast_ref::<BodyEnd>() {
+        Some(BodyEnd::Idle(_)) => ("idle", StatusCode::REQUEST_TIMEOUT),
+        Some(BodyEnd::Slow(_)) => ("slow", StatusCode::REQUEST_TIMEOUT),
+        Some(BodyEnd::NoRoom) => ("no room", StatusCode::TOO_MANY_REQUESTS),
+        Some(BodyEnd::Broken(_)) | None => ("broken off", StatusCode::BAD_REQUEST),
     };
-    Problem::new(status, &error.to_string())
+    (reason, Problem::new(status, &error.to_string()))
 }
 
 /// How the body is compressed.

@@ -97,7 +97,8 @@ async fn export(
         let said = format!("calls of gRPC are not read as another type; hint: {MEDIA}");
         return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said).into_response();
     }
-    let body = match read(&headers, body, app.intake.limits()).await {
+    let content = signal.content(false);
+    let body = match read(&app, content.name(), &headers, body).await {
         Ok(body) => body,
         Err(problem) => return refusal(&problem),
     };
@@ -107,7 +108,7 @@ async fn export(
     };
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let offer = Offer {
-        content: signal.content(false),
+        content,
         compression,
         service: None,
         key: key.map(str::to_owned),

@@ -38,6 +38,8 @@ pub(super) enum BodyEnd {
 pub(super) struct Meter {
     /// One permit a kibibyte.
     room: Arc<Semaphore>,
+    /// What the bodies of one token may hold: half, so that others are never left without.
+    share: usize,
     idle: Duration,
     total: Duration,
 }
@@ -46,6 +48,8 @@ pub(super) struct Meter {
 #[derive(Debug)]
 pub(super) struct Held {
     room: Arc<Semaphore>,
+    share: usize,
+    caller: Caller,
     taken: Mutex<Taken>,
 }
 
@@ -59,6 +63,9 @@ impl Held {
     /// Notes that `bytes` more have come. `false` when there is no room for them.
     fn take(&self, bytes: usize) -> bool {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.caller.hold(bytes, self.share) {
+            return false;
+        }
         taken.bytes += bytes;
         let has = taken.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let needs = taken.bytes.div_ceil(1 << 10);
@@ -75,18 +82,28 @@ impl Held {
     }
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        let taken = self.taken.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.caller.release(taken.bytes);
+    }
+}
+
 impl Meter {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             room: Arc::new(Semaphore::new(limits.reading_bytes_max >> 10)),
+            share: limits.reading_bytes_max / 2,
             idle: limits.idle_max,
             total: limits.body_time_max,
         }
     }
 
-    /// `body`, measured, and what holds its memory; `caller` is charged for it.
+    /// `body`, measured, and what holds its memory; `caller` is charged for it
+    /// and may hold half of what all may.
     pub(super) fn measure(&self, body: Body, caller: Caller) -> (Body, Arc<Held>) {
-        let held = Arc::new(Held { room: Arc::clone(&self.room), taken: Mutex::default() });
+        let (room, share) = (Arc::clone(&self.room), self.share);
+        let held = Arc::new(Held { room, share, caller, taken: Mutex::default() });
         if body.is_end_stream() {
             return (body, held);
         }
@@ -98,7 +115,6 @@ impl Meter {
             end: now + self.total,
             patience: Box::pin(tokio::time::sleep_until(now + self.idle.min(self.total))),
             held: Arc::clone(&held),
-            caller,
         };
         (Body::new(metered), held)
     }
@@ -111,7 +127,6 @@ struct Metered {
     end: Instant,
     patience: Pin<Box<Sleep>>,
     held: Arc<Held>,
-    caller: Caller,
 }
 
 impl HttpBody for Metered {
@@ -131,7 +146,6 @@ impl HttpBody for Metered {
         match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    this.caller.charge(data.len());
                     if !this.held.take(data.len()) {
                         return Poll::Ready(Some(Err(BodyEnd::NoRoom)));
                     }

@@ -127,7 +127,7 @@ pub(super) async fn ingest(
         compression: compression(&headers)?,
         service,
         key: idempotency_key(&headers)?,
-        body: read(&headers, body, app.intake.limits()).await?,
+        body: read(&app, Content::Ndjson.name(), &headers, body).await?,
         services: caller.services().to_vec(),
     };
     let receipt = app.intake.accept(offer).await?;

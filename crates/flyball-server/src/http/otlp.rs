@@ -125,12 +125,13 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
+    let content = signal.content(is_json);
     let offer = Offer {
-        content: signal.content(is_json),
+        content,
         compression: compression(headers)?,
         service: None,
         key: idempotency_key(headers)?,
-        body: read(headers, body, app.intake.limits()).await?,
+        body: read(app, content.name(), headers, body).await?,
         services: caller.services().to_vec(),
     };
     Ok(app.intake.accept(offer).await?)

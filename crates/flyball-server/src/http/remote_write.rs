@@ -50,7 +50,7 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
-    let body = read(headers, body, app.intake.limits()).await?;
+    let body = read(app, content.name(), headers, body).await?;
     let offer = Offer {
         content,
         compression: Compression::Snappy,

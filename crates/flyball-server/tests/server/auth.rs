@@ -260,6 +260,51 @@ async fn a_token_that_asks_too_fast_is_told_when_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_token_leaves_others_the_half_of_the_memory_for_reading() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let admin = token(directory.path(), &[Scope::Admin], &[], None);
+    let limits = Limits { reading_bytes_max: 64 << 10, ..Limits::default() };
+    let running = Running::with(directory.path(), SHOP, &clock, limits).await;
+    let lines = events(clock.now(), 500, 5);
+    let (half, most) = (&lines[..lines.len() / 2], 64 << 10);
+    assert!(half.len() < most / 2 && lines.len() > most / 2, "{}", lines.len());
+    let send = async |body: &str| {
+        let request = running.post("/api/v1/events", body.to_owned()).bearer_auth(&admin);
+        request.send().await.unwrap()
+    };
+    let refused = send(&lines).await;
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::TOO_MANY_REQUESTS, &reqwest::header::HeaderValue::from_static("1"))
+    );
+    for _ in 0..5 {
+        assert_eq!(send(half).await.status(), 200, "what was held is free again");
+    }
+    let counters = request(&running, "get", "/metrics").bearer_auth(&admin).send().await.unwrap();
+    let counters = counters.text().await.unwrap();
+    assert!(counters.contains("{content=\"ndjson\",reason=\"no room\"} 1"), "{counters}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_without_end_is_refused() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let running = Running::start(directory.path(), SHOP, &TestClock::at(NOON)).await;
+    let mut stream = tokio::net::TcpStream::connect(running.server.addresses()[0]).await.unwrap();
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(80 << 10));
+    // The server may have answered and closed before all of it was sent.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 431");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_machines_are_not_listened_to_without_tokens() {
     let directory = tempfile::tempdir().unwrap();
     let start = async |dev: bool| {
