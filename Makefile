@@ -86,10 +86,13 @@ clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf demo-out
 
-# Cargo, and the C compiler that Rust links with and zstd is built by.
+# Cargo, the C compiler that Rust links with and zstd is built by, and OpenSSL, which makes the
+# certificates of tests.
 .PHONY: tools
 tools:
 	@command -v cargo >/dev/null || { \
 		echo "cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }
 	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && \
 		$(SUDO) apt-get install -y -q --no-install-recommends build-essential; }
+	@command -v openssl >/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -y -q --no-install-recommends openssl; }

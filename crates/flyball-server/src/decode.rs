@@ -2,12 +2,14 @@
 //! again from the journal.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use flyball_events::{
     BATCH_ROWS, BatchBuilder, Codec, Decoded, Format, LineCodec, Mapping, NdjsonCodec, OtlpCodec,
     OtlpEncoding, OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series, TimeRule,
@@ -177,6 +179,39 @@ pub(crate) fn log_codec(name: &str) -> Result<Box<dyn LineCodec>, BodyError> {
         _ => Err(BodyError::Malformed(format!("`{name}` is no format of single lines"))),
     }
 }
+
+/// The services of the events in `body`, each once; `None` for events without one and for samples.
+///
+/// # Errors
+///
+/// [`BodyError`], as when it is decoded.
+pub(crate) fn services_of(
+    header: &Header,
+    body: &[u8],
+    decompressed_bytes_max: usize,
+) -> Result<BTreeSet<Option<String>>, BodyError> {
+    let projection = Projection::Only(vec![SERVICE.to_owned()]);
+    let reading = Arc::new(Reading { version: 0, projection });
+    let decoded = Decoder::new(reading, decompressed_bytes_max).decode(header, body)?;
+    let mut services = BTreeSet::new();
+    if !decoded.series.is_empty() {
+        services.insert(None);
+    }
+    for batch in &decoded.batches {
+        let texts = batch.column_by_name(SERVICE).map(|column| cast(column, &DataType::Utf8));
+        // What is no text is no name.
+        let Some(Ok(texts)) = texts else {
+            services.insert(None);
+            continue;
+        };
+        let texts = texts.as_string::<i32>();
+        services.extend(texts.iter().map(|text| text.map(str::to_owned)));
+    }
+    Ok(services)
+}
+
+/// The attribute that says whose an event is.
+const SERVICE: &str = "service.name";
 
 const fn signal(content: Content) -> OtlpSignal {
     match content {

@@ -1,7 +1,10 @@
 //! The routes, and what they share.
 
+mod access;
+mod administration;
 mod body;
 mod grpc;
+mod metered;
 mod ndjson;
 mod operations;
 mod otlp;
@@ -14,14 +17,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::{Gate, Scope, Tokens};
+use crate::clock::Clock;
 use crate::evaluator;
 use crate::intake::Intake;
 use crate::telemetry::Telemetry;
@@ -34,6 +39,9 @@ pub(crate) struct App {
     pub(crate) evaluator: evaluator::Handle,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) ready: Arc<crate::Ready>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) tokens: Tokens,
+    pub(crate) clock: Clock,
 }
 
 /// The API's own description.
@@ -47,14 +55,15 @@ pub(crate) struct App {
     tags(
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
-        (name = "operations", description = "The server itself")
+        (name = "operations", description = "The server itself"),
+        (name = "administration", description = "Tokens, and who changed what")
     )
 )]
 struct Described;
 
 /// The API's routes and its OpenAPI document.
-fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Described::openapi())
+fn api() -> (Router<App>, serde_json::Value) {
+    let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(ndjson::ingest))
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
@@ -62,33 +71,59 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
-        .split_for_parts()
+        .routes(routes!(administration::create_token, administration::list_tokens))
+        .routes(routes!(administration::revoke_token))
+        .routes(routes!(administration::audit))
+        .routes(routes!(administration::verify_audit))
+        .split_for_parts();
+    // What derives from types of this crate can be serialised.
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    access::describe(&mut document);
+    (router, document)
+}
+
+/// A route of a protocol that others describe: its path, the scope that it needs, its handler.
+type Protocol = (&'static str, Scope, Method, MethodRouter<App>);
+
+/// The routes that are in no OpenAPI document of ours, and that document itself.
+fn protocols(document: String) -> Vec<Protocol> {
+    let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
+    let ingest = |path, handler: MethodRouter<App>| (path, Scope::Ingest, Method::POST, handler);
+    vec![
+        ("/api/v1/openapi.json", Scope::Read, Method::GET, get(describe)),
+        ingest("/v1/traces", post(otlp::traces)),
+        ingest("/v1/logs", post(otlp::logs)),
+        ingest("/v1/metrics", post(otlp::metrics)),
+        ingest("/api/v1/write", post(remote_write::write)),
+        ingest("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces)),
+        ingest("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs)),
+        ingest(
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            post(grpc::metrics),
+        ),
+    ]
 }
 
 /// The OpenAPI document of the API, as JSON.
 pub fn openapi() -> String {
     let (_, document) = api();
-    document.to_pretty_json().unwrap_or_default()
+    format!("{document:#}")
 }
 
 /// Everything that the server answers to.
 pub(crate) fn router(app: App) -> Router {
-    let (api, document) = api();
-    let json = document.to_json().unwrap_or_default();
-    let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], json) };
-    api.route("/api/v1/openapi.json", get(describe))
-        .route("/v1/traces", post(otlp::traces))
-        .route("/v1/logs", post(otlp::logs))
-        .route("/v1/metrics", post(otlp::metrics))
-        .route("/api/v1/write", post(remote_write::write))
-        .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces))
-        .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs))
-        .route(
-            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-            post(grpc::metrics),
-        )
+    let (mut router, document) = api();
+    let mut table = access::Table::of(&document);
+    for (path, scope, method, handler) in protocols(document.to_string()) {
+        table.add(method, path, scope);
+        router = router.route(path, handler);
+    }
+    let (gate, telemetry) = (Arc::clone(&app.gate), Arc::clone(&app.telemetry));
+    let guard = access::Guard::new(table, gate, app.intake.limits(), telemetry);
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(guard, access::guard))
         .layer(from_fn(secured))
         .with_state(app)
 }

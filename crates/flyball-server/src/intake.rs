@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
-use crate::decode::{Body, BodyError, Decoder, Reading};
+use crate::decode::{Body, BodyError, Decoder, Reading, services_of};
 use crate::entry::{self, Compression, Content, Header, Mark};
 use crate::evaluator::{Handed, Message};
 use crate::keys::{Claim, Keys};
@@ -38,6 +38,8 @@ pub(crate) struct Offer {
     pub(crate) key: Option<String>,
     /// The body as it was sent.
     pub(crate) body: Bytes,
+    /// The services that its sender may send for; none for all.
+    pub(crate) services: Vec<String>,
     /// The format of a log's lines.
     pub(crate) format: Option<String>,
     /// How far its source has been read with it.
@@ -45,9 +47,18 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// An offer of `body` by a client, with nothing known beside it.
+    /// An offer of `body` by somebody who may send for every service, with nothing known beside it.
     pub(crate) fn new(content: Content, compression: Compression, body: Bytes) -> Self {
-        Self { content, compression, service: None, key: None, body, format: None, mark: None }
+        Self {
+            content,
+            compression,
+            service: None,
+            key: None,
+            body,
+            services: Vec::new(),
+            format: None,
+            mark: None,
+        }
     }
 }
 
@@ -73,6 +84,12 @@ pub(crate) enum Refusal {
     /// The body is at fault.
     #[error(transparent)]
     Body(#[from] BodyError),
+    /// The sender may not send for a service that is named.
+    #[error(
+        "the token may not send events of {0}; hint: it is for some services only, and only for \
+         requests that name no other"
+    )]
+    Service(String),
     /// The store is at fault.
     #[error("nothing can be written: {0}")]
     Store(#[from] StoreError),
@@ -91,6 +108,7 @@ impl Refusal {
             }
             Self::Body(BodyError::Compression(_)) => "compression",
             Self::Body(BodyError::Malformed(_)) => "malformed",
+            Self::Service(_) => "service",
             Self::Store(_) => "store",
             Self::GivenUp => "given up",
         }
@@ -99,7 +117,7 @@ impl Refusal {
     /// Whether the same request may be taken in when it is sent again.
     pub(crate) const fn is_temporary(&self) -> bool {
         match self {
-            Self::Body(_) | Self::Store(StoreError::TooLarge { .. }) => false,
+            Self::Body(_) | Self::Service(_) | Self::Store(StoreError::TooLarge { .. }) => false,
             Self::Busy | Self::Store(_) | Self::GivenUp => true,
         }
     }
@@ -183,7 +201,7 @@ impl Intake {
 
     async fn take_in(&self, offer: Offer) -> Result<Receipt, Refusal> {
         let permit = self.permit(&offer)?;
-        let Offer { content, compression, service, key, body, format, mark } = offer;
+        let Offer { content, compression, service, key, body, services, format, mark } = offer;
         let mut header = Header { content, compression, service, key: None, format, mark };
         let arrival = self.clock.now();
         let reading = current(&self.reading);
@@ -192,8 +210,11 @@ impl Intake {
         let decoded = self.pool.run(move |decoder| {
             decoder.read(&reading);
             let mut decoded = decoder.decode(&asked, &bytes)?;
+            if let Some(other) = foreign(&asked, &bytes, &services, &limits)? {
+                return Err(Refusal::Service(other));
+            }
             limits.bound(&mut decoded, asked.content, arrival);
-            Ok::<_, BodyError>(decoded)
+            Ok(decoded)
         });
         let decoded = decoded.await??;
         let receipt = Receipt {
@@ -255,6 +276,30 @@ impl Intake {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(known.snapshot()?.key(key)?.is_some())
     }
+}
+
+/// A service of the events in `body` that is not among `services`, in words; none when there is none,
+/// or when `services` is empty: all.
+///
+/// Samples of metrics belong to no service, so that they are foreign to whoever is bound to some.
+fn foreign(
+    header: &Header,
+    body: &[u8],
+    services: &[String],
+    limits: &Limits,
+) -> Result<Option<String>, BodyError> {
+    if services.is_empty() {
+        return Ok(None);
+    }
+    let found = services_of(header, body, limits.decompressed_bytes_max)?;
+    let foreign = found.into_iter().find(|found| match found {
+        Some(name) => !services.contains(name),
+        None => true,
+    });
+    Ok(foreign.map(|name| match name {
+        Some(name) => format!("the service `{name}`"),
+        None => "no service".to_owned(),
+    }))
 }
 
 /// What is read at the moment.

@@ -7,7 +7,9 @@
 //! This crate decides nothing about budgets (`flyball-budget` does) and keeps nothing on disk
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
+mod auth;
 mod clock;
+mod control;
 mod decode;
 mod entry;
 mod evaluator;
@@ -19,6 +21,7 @@ mod listen;
 mod pool;
 mod sources;
 mod telemetry;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +31,10 @@ use flyball_catalog::Catalog;
 use flyball_events::Projection;
 use flyball_store::{JournalOptions, Recovery, Store, StoreError};
 
+pub use auth::{
+    AuditPage, AuditVerdict, MadeToken, Rates, RecordedChange, Scope, TokenError, TokenInfo,
+    TokenRequest, Tokens,
+};
 pub use clock::Clock;
 pub use evaluator::{InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError};
 pub use http::{Problem, openapi};
@@ -36,10 +43,14 @@ pub use sources::prometheus::PrometheusError;
 pub use sources::tail::TailError;
 pub use sources::{Prometheus, Tail};
 pub use telemetry::log;
+pub use tls::{TlsError, TlsFiles};
 
+use auth::Gate;
+use control::SharedControl;
 use decode::Reading;
 use listen::Listeners;
 use telemetry::Telemetry;
+use tls::Tls;
 use tokio_util::sync::CancellationToken;
 
 /// How a server is to run.
@@ -49,6 +60,11 @@ pub struct Config {
     pub data: PathBuf,
     /// The addresses to listen on; each answers everything. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
+    /// Whether to listen to other machines also while there are no tokens, so that everybody who
+    /// reaches the server may do everything: for development.
+    pub dev: bool,
+    /// Certificate and key to serve all addresses by TLS; without them nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// What is evaluated from the start.
     pub catalog: Arc<Catalog>,
     /// Bounds on what comes in.
@@ -61,6 +77,25 @@ pub struct Config {
     pub prometheus: Option<Prometheus>,
     /// What time it is.
     pub clock: Clock,
+}
+
+impl Config {
+    /// A server of the directory `data` that evaluates nothing yet and listens nowhere, everything
+    /// else as it is unless told.
+    pub fn new(data: PathBuf, clock: Clock) -> Self {
+        Self {
+            data,
+            listen: Vec::new(),
+            dev: false,
+            tls: None,
+            catalog: Arc::default(),
+            limits: Limits::default(),
+            settings: Settings::default(),
+            tails: Vec::new(),
+            prometheus: None,
+            clock,
+        }
+    }
 }
 
 /// Why a server does not start.
@@ -80,6 +115,19 @@ pub enum ServerError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// Everybody could do everything.
+    #[error(
+        "{address} can be reached from other machines, and there are no tokens: everybody could do \
+         everything\nhint: make one with `flyball token create --name admin --scope admin`, listen on \
+         127.0.0.1, or say --dev"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -93,6 +141,7 @@ pub struct Server {
     ready: Arc<Ready>,
     listeners: Listeners,
     sources: sources::Running,
+    tls: Option<Arc<Tls>>,
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
 }
@@ -122,13 +171,27 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, catalog, limits, settings, tails, prometheus, clock } = config;
+        let Config { data, listen, dev, tls, catalog, limits, settings, .. } = config;
+        let (tails, prometheus, clock) = (config.tails, config.prometheus, config.clock);
         choose_cryptography();
+        let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let options = JournalOptions {
             entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
             ..JournalOptions::default()
         };
-        let Store { journal, ledger, control: _, recovery } = Store::open(&data, options)?;
+        let Store { journal, ledger, control, recovery } = Store::open(&data, options)?;
+        let control = SharedControl::new(control);
+        let gate = Gate::new(control.clone(), limits.rates, clock.clone())?;
+        let reached = listen.iter().find(|address| !address.ip().is_loopback());
+        if let Some(address) = reached.filter(|_| gate.is_open()) {
+            if !dev {
+                return Err(ServerError::Exposed { address: *address });
+            }
+            tracing::warn!(%address, "there are no tokens: everybody may do everything");
+        }
+        if let Some(address) = reached.filter(|_| tls.is_none()) {
+            tracing::warn!(%address, "tokens and telemetry are sent unencrypted; see --tls-cert");
+        }
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());
@@ -165,12 +228,16 @@ impl Server {
             evaluator: evaluating.clone(),
             telemetry,
             ready: Arc::clone(&ready),
+            gate: Arc::new(gate),
+            tokens: Tokens::of(control),
+            clock: clock.clone(),
         });
-        let (addresses, listeners) = listen::start(&listen, router, connections, idle).await?;
+        let (addresses, listeners) =
+            listen::start(&listen, router, connections, idle, tls.clone()).await?;
         let stop = CancellationToken::new();
         let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
-        Ok(Self { addresses, recovery, ready, listeners, sources, evaluator, evaluating })
+        Ok(Self { addresses, tls, recovery, ready, listeners, sources, evaluator, evaluating })
     }
 
     /// The addresses that are listened on, in the order of the configuration, with real ports.
@@ -181,6 +248,15 @@ impl Server {
     /// What opening the journal has found.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// Reads certificate and key again at once; else that happens within seconds of a change. Ones
+    /// that cannot be used are told in the log, and those of before are used further. Without TLS
+    /// nothing happens.
+    pub async fn reload_tls(&self) {
+        let Some(tls) = self.tls.clone() else { return };
+        // A panic is told by the runtime.
+        let _ = tokio::task::spawn_blocking(move || tls.reload_and_tell()).await;
     }
 
     /// Tells when something has changed that a reader of budgets could see.

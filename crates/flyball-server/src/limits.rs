@@ -4,6 +4,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampNanosecondType;
 use flyball_model::{Duration, Timestamp};
 
+use crate::auth::Rates;
 use crate::decode::Body;
 use crate::entry::Content;
 
@@ -24,10 +25,18 @@ pub struct Limits {
     /// Bodies that are being worked on at the same time, decompressed. Bytes; 512 MiB unless told.
     /// Past it requests are told to come again.
     pub working_bytes_max: usize,
+    /// Bodies that are being read at the same time, as they are sent. Bytes; 256 MiB unless told.
+    /// Past it requests are told to come again.
+    pub reading_bytes_max: usize,
     /// Connections open at the same time; 12,000 unless told. Past it new ones wait.
     pub connections_max: usize,
     /// How long a client may take to send a request's headers, or the next part of its body.
     pub idle_max: std::time::Duration,
+    /// How long a body may take as a whole; a minute unless told, in which the largest needs 280 KiB
+    /// a second.
+    pub body_time_max: std::time::Duration,
+    /// What each token may ask.
+    pub rates: Rates,
     /// How late an event may be: one that is older when it arrives is refused. A day unless told.
     pub late_max: Duration,
     /// How far ahead of the clock an event may lie; clocks differ by seconds. Ten minutes unless
@@ -41,8 +50,11 @@ impl Default for Limits {
             request_bytes_max: 16 << 20,
             decompressed_bytes_max: 64 << 20,
             working_bytes_max: 512 << 20,
+            reading_bytes_max: 256 << 20,
             connections_max: 12_000,
             idle_max: std::time::Duration::from_secs(10),
+            body_time_max: std::time::Duration::from_secs(60),
+            rates: Rates::default(),
             late_max: Duration::from_days(1),
             ahead_max: Duration::from_minutes(10),
         }

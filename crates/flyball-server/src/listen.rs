@@ -15,10 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ServerError;
+use crate::tls::{self, Tls};
 
 /// How long requests that were begun may take to end when the server goes down.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -60,6 +62,7 @@ pub(crate) async fn start(
     router: Router,
     connections_max: usize,
     idle: Duration,
+    tls: Option<Arc<Tls>>,
 ) -> Result<(Vec<SocketAddr>, Listeners), ServerError> {
     let mut bound = Vec::new();
     for address in addresses {
@@ -68,6 +71,9 @@ pub(crate) async fn start(
         bound.push((listener.local_addr().map_err(cannot)?, listener));
     }
     let listeners = Listeners { stop: CancellationToken::new(), tasks: TaskTracker::new() };
+    if let Some(tls) = &tls {
+        listeners.tasks.spawn(look_again(Arc::clone(tls), listeners.stop.clone()));
+    }
     let room = Arc::new(Semaphore::new(connections_max));
     let mut real = Vec::new();
     for (address, listener) in bound {
@@ -76,6 +82,7 @@ pub(crate) async fn start(
             room: Arc::clone(&room),
             router: router.clone(),
             idle,
+            tls: tls.clone(),
             stop: listeners.stop.clone(),
             tasks: listeners.tasks.clone(),
         };
@@ -89,8 +96,22 @@ struct Accept {
     room: Arc<Semaphore>,
     router: Router,
     idle: Duration,
+    tls: Option<Arc<Tls>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// Reads certificate and key again, time and again.
+async fn look_again(tls: Arc<Tls>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(tls::LOOK) => {}
+        }
+        let tls = Arc::clone(&tls);
+        // A panic is told by the runtime; the next look may do better.
+        let _ = tokio::task::spawn_blocking(move || tls.reload_and_tell()).await;
+    }
 }
 
 impl Accept {
@@ -140,23 +161,47 @@ impl Accept {
             .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
         let (stop, idle) = (self.stop.clone(), self.idle);
         let service = TowerToHyperService::new(self.router.clone());
+        let acceptor = self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
         async move {
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
-            let io = TokioIo::new(Greeted::new(stream, idle));
-            let connection = builder.serve_connection(io, service);
-            tokio::pin!(connection);
-            let served = tokio::select! {
-                served = connection.as_mut() => served,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let Some(acceptor) = acceptor else {
+                return serve(builder, Greeted::new(stream, idle), service, stop).await;
             };
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection ended early");
+            // The whole handshake has the time that the first bytes have without one.
+            let shaken = tokio::select! {
+                () = stop.cancelled() => return,
+                shaken = tokio::time::timeout(idle, acceptor.accept(stream)) => shaken,
+            };
+            match shaken {
+                Ok(Ok(stream)) => {
+                    serve(builder, Greeted::new(stream, idle), service, stop).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
         }
+    }
+}
+
+/// Serves a connection until it ends, or until the server goes down and its requests are answered.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    builder: auto::Builder<TokioExecutor>,
+    stream: Greeted<S>,
+    service: TowerToHyperService<Router>,
+    stop: CancellationToken,
+) {
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

@@ -30,6 +30,11 @@ struct Dropped {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Doing {
     doing: &'static str,
 }
@@ -61,6 +66,7 @@ pub struct Telemetry {
     repeated: Family<Kind, Counter>,
     refused: Family<Dropped, Counter>,
     dropped: Family<Dropped, Counter>,
+    denied: Family<Why, Counter>,
     failures: Family<Doing, Counter>,
     deltas: Counter,
     committed: Gauge<u64, AtomicU64>,
@@ -76,6 +82,7 @@ impl Default for Telemetry {
             repeated: Family::default(),
             refused: Family::default(),
             dropped: Family::default(),
+            denied: Family::default(),
             failures: Family::default(),
             deltas: Counter::default(),
             committed: Gauge::default(),
@@ -89,6 +96,7 @@ impl Default for Telemetry {
         let refused = "Requests refused as a whole, by reason";
         r.register("ingest_refused_requests", refused, this.refused.clone());
         r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
+        r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
         r.register(
             "failures",
             "What the server could not do, to be tried again",
@@ -143,6 +151,11 @@ impl Telemetry {
     /// A request that was refused before its body was looked at.
     pub(crate) fn refused(&self, content: &'static str, reason: &'static str) {
         self.refused.get_or_create(&Dropped { content, reason }).inc();
+    }
+
+    /// A request whose caller may not do what it asks.
+    pub(crate) fn denied(&self, reason: &'static str) {
+        self.denied.get_or_create(&Why { reason }).inc();
     }
 
     pub(crate) fn not_counted(&self, error: &QueryError) {

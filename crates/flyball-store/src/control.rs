@@ -57,6 +57,16 @@ pub struct Control {
 }
 
 impl Control {
+    /// Opens the control state of the data directory at `path` and nothing else of it, which is
+    /// quick however much was counted there. The directory is made where it is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] when a process has the directory open; else what cannot be read.
+    pub fn open_alone(path: &Path) -> Result<Self, StoreError> {
+        Self::open(&DataDirectory::open(path)?)
+    }
+
     /// Opens the control state of `directory`, or begins an empty one at revision 0.
     pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);

@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
     Serve(commands::serve::ServeArgs),
+    Token(commands::token::TokenArgs),
+    Audit(commands::audit::AuditArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs
     Slo(commands::slo::SloArgs),

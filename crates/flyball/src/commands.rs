@@ -1,10 +1,12 @@
 //! One module a command: parse, validate without touching anything, then execute.
 
+pub(crate) mod audit;
 pub(crate) mod generate;
 pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod slo;
+pub(crate) mod token;
 
 use crate::Exit;
 use crate::cli::{Cli, Command};
@@ -15,6 +17,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Replay(args) => replay::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Token(args) => token::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Slo(args) => slo::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod input;
 pub mod output;
+mod remote;
 pub mod replay;
 pub mod slotest;
 mod specs;

@@ -1,27 +1,31 @@
-//! Reading a request's body: bounded in size, and in how long its sender may pause.
+//! Reading a request's body, bounded in size. How long it may take is [`super::metered`]'s.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
+use super::App;
+use super::metered::BodyEnd;
 use super::problem::Problem;
 use crate::entry::Compression;
-use crate::limits::Limits;
 
-/// Reads `body` to its end.
+/// Reads `body` to its end. A refusal is counted as one of `content`.
 ///
 /// # Errors
 ///
 /// A problem with status 413 for a body past the limit, told as soon as its length or the bytes
-/// that came show it; 408 when the sender pauses for too long; 400 when it breaks off.
+/// that came show it; 408 when it takes too long; 429 when there is no room for it at the moment; 400
+/// when it breaks off.
 pub(super) async fn read(
+    app: &App,
+    content: &'static str,
     headers: &HeaderMap,
     mut body: Body,
-    limits: &Limits,
 ) -> Result<Bytes, Problem> {
-    let max = limits.request_bytes_max;
+    let max = app.intake.limits().request_bytes_max;
     let too_large = || {
+        app.telemetry.refused(content, "too large");
         let said = format!(
             "the body is larger than {max} bytes; hint: send smaller batches, or compress them"
         );
@@ -32,14 +36,11 @@ pub(super) async fn read(
         return Err(too_large());
     }
     let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
-    loop {
-        let frame = tokio::time::timeout(limits.idle_max, body.frame()).await.map_err(|_| {
-            let said = format!("no byte of the body came for {:?}", limits.idle_max);
-            Problem::new(StatusCode::REQUEST_TIMEOUT, &said)
-        })?;
-        let Some(frame) = frame else { break };
+    while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, &format!("the body breaks off: {error}"))
+            let (reason, problem) = ended(&*error.into_inner());
+            app.telemetry.refused(content, reason);
+            problem
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + whole.len() + data.len() > max {
@@ -56,6 +57,17 @@ pub(super) async fn read(
         }
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+/// Why a body did not come to its end, in one word and as a problem.
+fn ended(error: &(dyn std::error::Error + 'static)) -> (&'static str, Problem) {
+    let (reason, status) = match error.downcast_ref::<BodyEnd>() {
+        Some(BodyEnd::Idle(_)) => ("idle", StatusCode::REQUEST_TIMEOUT),
+        Some(BodyEnd::Slow(_)) => ("slow", StatusCode::REQUEST_TIMEOUT),
+        Some(BodyEnd::NoRoom) => ("no room", StatusCode::TOO_MANY_REQUESTS),
+        Some(BodyEnd::Broken(_)) | None => ("broken off", StatusCode::BAD_REQUEST),
+    };
+    (reason, Problem::new(status, &error.to_string()))
 }
 
 /// How the body is compressed.

@@ -1,42 +1,64 @@
 //! OTLP over gRPC.
 //!
-//! Messages are passed on as bytes: what is in them is decoded straight into columns, never into
-//! generated structs.
+//! A call has one message each way, so the framing is done here: the message is passed on as it
+//! came, compressed or not, and is decompressed where all bodies are, within the same bounds and off
+//! the threads that answer. What is in it is decoded straight into columns.
+//!
+//! Source: the gRPC specification, "gRPC over HTTP2", "Requests" and "Responses".
 
-use std::future::Future;
-use std::pin::Pin;
-
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{Buf, BufMut, Bytes};
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, UnaryService};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::future::ready;
+use http_body_util::{BodyExt, Full};
 use tonic::{Code, Status};
 
 use super::App;
+use super::body::read;
 use super::otlp::{Signal, grpc_code, success};
 use super::problem::Problem;
+use crate::auth::Caller;
 use crate::entry::Compression;
 use crate::intake::Offer;
 
-pub(super) async fn traces(State(app): State<App>, request: Request) -> Response {
-    export(app, Signal::Traces, request).await
+/// Bytes before a message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
+const MEDIA: &str = "application/grpc";
+
+pub(super) async fn traces(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(app, Signal::Traces, caller, headers, body).await
 }
 
-pub(super) async fn logs(State(app): State<App>, request: Request) -> Response {
-    export(app, Signal::Logs, request).await
+pub(super) async fn logs(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(app, Signal::Logs, caller, headers, body).await
 }
 
-pub(super) async fn metrics(State(app): State<App>, request: Request) -> Response {
-    export(app, Signal::Metrics, request).await
+pub(super) async fn metrics(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(app, Signal::Metrics, caller, headers, body).await
 }
 
-/// Whether a request is one of gRPC.
+/// Whether the request is one of gRPC.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media.is_some_and(|media| media.starts_with("application/grpc"))
+    media.is_some_and(|media| media.starts_with(MEDIA))
 }
 
 /// The answer to a method that there is not.
@@ -44,88 +66,145 @@ pub(super) fn unimplemented() -> Response {
     Status::unimplemented("there is no such service here").into_http::<Body>()
 }
 
-async fn export(app: App, signal: Signal, request: Request) -> Response {
-    let most = app.intake.limits().request_bytes_max;
-    let mut grpc = Grpc::new(Raw)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .max_decoding_message_size(most);
-    grpc.unary(Export { app, signal }, request).await.into_response()
+/// A call that is refused for `problem`.
+pub(super) fn refusal(problem: &Problem) -> Response {
+    status(problem, matches!(problem.status, 408 | 429 | 503)).into_http::<Body>()
 }
 
-/// One `Export` call.
-struct Export {
+fn status(problem: &Problem, is_temporary: bool) -> Status {
+    // What may be sent again must not be RESOURCE_EXHAUSTED, which without a delay tells clients to
+    // give up.
+    let code = match grpc_code(problem.status) {
+        _ if is_temporary => Code::Unavailable,
+        3 => Code::InvalidArgument,
+        7 => Code::PermissionDenied,
+        8 => Code::ResourceExhausted,
+        16 => Code::Unauthenticated,
+        _ => Code::Internal,
+    };
+    let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
+    Status::new(code, format!("{}{hint}", problem.detail))
+}
+
+async fn export(
     app: App,
     signal: Signal,
-}
-
-impl UnaryService<Bytes> for Export {
-    type Response = Bytes;
-    type Future =
-        Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send + 'static>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (app, signal) = (self.app.clone(), self.signal);
-        Box::pin(async move {
-            let key = request.metadata().get("idempotency-key");
-            let key = key.and_then(|key| key.to_str().ok()).map(str::to_owned);
-            let (content, body) = (signal.content(false), request.into_inner());
-            let offer = Offer { key, ..Offer::new(content, Compression::None, body) };
-            match app.intake.accept(offer).await {
-                Ok(receipt) => Ok(tonic::Response::new(success(signal, false, &receipt).into())),
-                Err(refusal) => {
-                    let is_temporary = refusal.is_temporary();
-                    let problem = Problem::from(refusal);
-                    // What may be sent again must not be RESOURCE_EXHAUSTED, which without a delay
-                    // tells clients to give up.
-                    let code = match grpc_code(problem.status) {
-                        _ if is_temporary => Code::Unavailable,
-                        3 => Code::InvalidArgument,
-                        8 => Code::ResourceExhausted,
-                        _ => Code::Internal,
-                    };
-                    Err(Status::new(code, problem.detail))
-                }
-            }
-        })
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if !is_grpc(&headers) {
+        let said = format!("calls of gRPC are not read as another type; hint: {MEDIA}");
+        return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said).into_response();
+    }
+    let content = signal.content(false);
+    let body = match read(&app, content.name(), &headers, body).await {
+        Ok(body) => body,
+        Err(problem) => return refusal(&problem),
+    };
+    let (compression, message) = match message(&headers, body) {
+        Ok(message) => message,
+        Err(status) => return refused_encoding(status),
+    };
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let offer = Offer {
+        key: key.map(str::to_owned),
+        services: caller.services().to_vec(),
+        ..Offer::new(content, compression, message)
+    };
+    match app.intake.accept(offer).await {
+        Ok(receipt) => answer(&success(signal, false, &receipt)),
+        Err(refusal) => {
+            let is_temporary = refusal.is_temporary();
+            status(&Problem::from(refusal), is_temporary).into_http::<Body>()
+        }
     }
 }
 
-/// Messages as their bytes.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
+/// The one message of a call, and how it is compressed.
+fn message(headers: &HeaderMap, mut body: Bytes) -> Result<(Compression, Bytes), Status> {
+    let malformed = |said: &str| Err(Status::invalid_argument(said.to_owned()));
+    if body.len() < PREFIX_BYTES {
+        return malformed("the call has no message");
     }
-
-    fn decoder(&mut self) -> Self {
-        Self
+    let prefix = body.split_to(PREFIX_BYTES);
+    let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
+    if body.len() as u64 != u64::from(length) {
+        return malformed("the call's one message does not have the length that it says");
     }
+    let compression = match (prefix[0], encoding(headers)) {
+        (0, _) => Compression::None,
+        (1, "gzip") => Compression::Gzip,
+        (1, "zstd") => Compression::Zstd,
+        (1, "identity") => return malformed("the message is compressed and does not say how"),
+        (1, _) => return Err(Status::unimplemented("compression is gzip, zstd or none")),
+        _ => return malformed("the message's first byte is neither 0 nor 1"),
+    };
+    Ok((compression, body))
 }
 
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(item);
-        Ok(())
-    }
+fn encoding(headers: &HeaderMap) -> &str {
+    headers.get("grpc-encoding").map_or("identity", |value| value.to_str().unwrap_or_default())
 }
 
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
+/// A message that cannot be read, with what could be.
+fn refused_encoding(status: Status) -> Response {
+    let mut response = status.into_http::<Body>();
+    let known = HeaderValue::from_static("identity,gzip,zstd");
+    response.headers_mut().insert("grpc-accept-encoding", known);
+    response
+}
 
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = from.remaining();
-        Ok(Some(from.copy_to_bytes(length)))
+/// A call that went well: the message, and the status behind it.
+fn answer(message: &[u8]) -> Response {
+    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.put_slice(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(framed.freeze()).with_trailers(ready(Some(Ok(trailers))));
+    ([(header::CONTENT_TYPE, MEDIA)], Body::new(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(flag: u8, length: u32, bytes: &[u8]) -> Bytes {
+        let mut framed = BytesMut::new();
+        framed.put_u8(flag);
+        framed.put_u32(length);
+        framed.put_slice(bytes);
+        framed.freeze()
+    }
+
+    #[test]
+    fn a_message_is_taken_out_of_its_frame_with_its_compression() {
+        let mut headers = HeaderMap::new();
+        let (how, bytes) = message(&headers, framed(0, 3, b"abc")).unwrap();
+        assert_eq!((how, &bytes[..]), (Compression::None, &b"abc"[..]));
+        headers.insert("grpc-encoding", HeaderValue::from_static("zstd"));
+        let (how, _) = message(&headers, framed(1, 3, b"abc")).unwrap();
+        assert_eq!(how, Compression::Zstd);
+        headers.insert("grpc-encoding", HeaderValue::from_static("br"));
+        let status = message(&headers, framed(1, 3, b"abc")).unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+    }
+
+    #[test]
+    fn frames_that_do_not_fit_are_refused() {
+        let headers = HeaderMap::new();
+        for (flag, length, bytes) in [
+            (0, 4, &b"abc"[..]),
+            (0, 2, b"abc"),
+            (1, 3, b"abc"),
+            (2, 3, b"abc"),
+            (0, u32::MAX, b""),
+        ] {
+            let status = message(&headers, framed(flag, length, bytes)).unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument);
+        }
+        assert!(message(&headers, Bytes::from_static(b"\0\0\0")).is_err());
     }
 }

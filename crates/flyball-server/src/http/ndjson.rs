@@ -1,14 +1,15 @@
 //! Events as newline-delimited JSON over HTTP.
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::body::{compression, media_type, read};
 use super::problem::Problem;
+use crate::auth::Caller;
 use crate::entry::Content;
 use crate::intake::{Offer, Receipt, Refusal};
 
@@ -72,6 +73,7 @@ impl From<Refusal> for Problem {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Refusal::Body(_) => StatusCode::BAD_REQUEST,
+            Refusal::Service(_) => StatusCode::FORBIDDEN,
             Refusal::Store(_) | Refusal::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &refusal.to_string())
@@ -99,10 +101,12 @@ impl From<Refusal> for Problem {
         (status = 415, description = "Not this media type", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too much at once; send it again", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written; send it again", body = Problem, content_type = "application/problem+json"),
-    )
+    ),
+    security(("token" = ["ingest"]))
 )]
 pub(super) async fn ingest(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<IngestQuery>,
     headers: HeaderMap,
     body: Body,
@@ -119,8 +123,9 @@ pub(super) async fn ingest(
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
     }
     let (compression, key) = (compression(&headers)?, idempotency_key(&headers)?);
-    let body = read(&headers, body, app.intake.limits()).await?;
-    let offer = Offer { service, key, ..Offer::new(Content::Ndjson, compression, body) };
+    let body = read(&app, Content::Ndjson.name(), &headers, body).await?;
+    let services = caller.services().to_vec();
+    let offer = Offer { service, key, services, ..Offer::new(Content::Ndjson, compression, body) };
     let receipt = app.intake.accept(offer).await?;
     if receipt.events == 0
         && let Some((reason, example)) = receipt.rejects.first()

@@ -15,7 +15,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
     get,
     path = "/healthz",
     tag = "operations",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain")),
+    security(())
 )]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
@@ -30,7 +31,8 @@ pub(super) async fn healthz() -> &'static str {
     responses(
         (status = 200, description = "It does", body = String, content_type = "text/plain"),
         (status = 503, description = "It does not, and why", body = Problem, content_type = "application/problem+json"),
-    )
+    ),
+    security(())
 )]
 pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
     match app.ready.reason() {
@@ -44,7 +46,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Probl
     get,
     path = "/metrics",
     tag = "operations",
-    responses((status = 200, description = "The counters", body = String, content_type = "application/openmetrics-text"))
+    responses((status = 200, description = "The counters", body = String, content_type = "application/openmetrics-text")),
+    security(("token" = ["read"]))
 )]
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], app.telemetry.render()).into_response()

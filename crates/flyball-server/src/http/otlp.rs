@@ -3,6 +3,7 @@
 //! Source: the OTLP specification 1.x, "OTLP/HTTP": answers have the request's encoding; 400 for
 //! what must not be sent again, 429 and 503 with `Retry-After` for what may.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,6 +13,7 @@ use super::App;
 use super::body::{compression, media_type, read};
 use super::ndjson::idempotency_key;
 use super::problem::Problem;
+use crate::auth::Caller;
 use crate::entry::Content;
 use crate::intake::{Offer, Receipt};
 
@@ -49,19 +51,57 @@ impl Signal {
     }
 }
 
-pub(super) async fn traces(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    export(&app, Signal::Traces, &headers, body).await
+pub(super) async fn traces(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(&app, Signal::Traces, &caller, &headers, body).await
 }
 
-pub(super) async fn logs(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    export(&app, Signal::Logs, &headers, body).await
+pub(super) async fn logs(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(&app, Signal::Logs, &caller, &headers, body).await
 }
 
-pub(super) async fn metrics(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    export(&app, Signal::Metrics, &headers, body).await
+pub(super) async fn metrics(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(&app, Signal::Metrics, &caller, &headers, body).await
 }
 
-async fn export(app: &App, signal: Signal, headers: &HeaderMap, body: Body) -> Response {
+/// Whether the route at `path` is one of these.
+pub(super) fn is_path(path: &str) -> bool {
+    matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics")
+}
+
+/// A request that is refused for `problem`, in its own encoding.
+pub(super) fn refusal(headers: &HeaderMap, problem: &Problem) -> Response {
+    let is_json = media_type(headers) == JSON;
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = answer(status, is_json, failure(is_json, problem));
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        let seconds = HeaderValue::from_static("1");
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+async fn export(
+    app: &App,
+    signal: Signal,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
     let media = media_type(headers);
     let is_json = match media.as_str() {
         PROTOBUF => false,
@@ -71,17 +111,9 @@ async fn export(app: &App, signal: Signal, headers: &HeaderMap, body: Body) -> R
             return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said).into_response();
         }
     };
-    match take(app, signal, is_json, headers, body).await {
+    match take(app, signal, is_json, caller, headers, body).await {
         Ok(receipt) => answer(StatusCode::OK, is_json, success(signal, is_json, &receipt)),
-        Err(problem) => {
-            let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let mut response = answer(status, is_json, failure(is_json, &problem));
-            if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-                let seconds = HeaderValue::from_static("1");
-                response.headers_mut().insert(header::RETRY_AFTER, seconds);
-            }
-            response
-        }
+        Err(problem) => refusal(headers, &problem),
     }
 }
 
@@ -89,12 +121,15 @@ async fn take(
     app: &App,
     signal: Signal,
     is_json: bool,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
+    let content = signal.content(is_json);
     let (compression, key) = (compression(headers)?, idempotency_key(headers)?);
-    let body = read(headers, body, app.intake.limits()).await?;
-    let offer = Offer { key, ..Offer::new(signal.content(is_json), compression, body) };
+    let body = read(app, content.name(), headers, body).await?;
+    let services = caller.services().to_vec();
+    let offer = Offer { key, services, ..Offer::new(content, compression, body) };
     Ok(app.intake.accept(offer).await?)
 }
 

@@ -3,6 +3,7 @@
 //! Source: the specifications at prometheus.io/docs/specs/prw. What is retried is told apart by the
 //! status: 5xx and 429 for what may be sent again, 400 for what must not.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::body::read;
 use super::problem::Problem;
+use crate::auth::Caller;
 use crate::entry::{Compression, Content};
 use crate::intake::{Offer, Receipt};
 
@@ -25,12 +27,17 @@ const HISTOGRAMS_WRITTEN: HeaderName =
 const EXEMPLARS_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 
-pub(super) async fn write(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn write(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let content = match content(&headers) {
         Ok(content) => content,
         Err(problem) => return problem.into_response(),
     };
-    match take(&app, content, &headers, body).await {
+    match take(&app, content, &caller, &headers, body).await {
         Ok(receipt) => answer(&receipt),
         Err(problem) => written(problem.into_response(), 0, 0),
     }
@@ -39,11 +46,14 @@ pub(super) async fn write(State(app): State<App>, headers: HeaderMap, body: Body
 async fn take(
     app: &App,
     content: Content,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Receipt, Problem> {
-    let body = read(headers, body, app.intake.limits()).await?;
-    Ok(app.intake.accept(Offer::new(content, Compression::Snappy, body)).await?)
+    let body = read(app, content.name(), headers, body).await?;
+    let services = caller.services().to_vec();
+    let offer = Offer { services, ..Offer::new(content, Compression::Snappy, body) };
+    Ok(app.intake.accept(offer).await?)
 }
 
 /// What was written, and what of it was refused: a request that was written in part is answered

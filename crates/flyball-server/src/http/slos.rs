@@ -1,8 +1,8 @@
 //! Objectives and their budgets.
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
 use flyball_query::near_matches;
 use flyball_store::StoreError;
@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::problem::Problem;
+use crate::auth::Caller;
 use crate::evaluator::{Ended, SloStatus};
 
 /// Which SLOs are asked for.
@@ -21,9 +22,10 @@ pub(super) struct SloQuery {
 }
 
 impl SloQuery {
-    /// Whether `slo` is asked for.
-    pub(super) fn asks_for(&self, slo: &flyball_model::Slo) -> bool {
+    /// Whether `slo` is asked for, and may be by `caller`.
+    pub(super) fn asks_for(&self, slo: &flyball_model::Slo, caller: &Caller) -> bool {
         self.service.as_ref().is_none_or(|service| slo.service == *service)
+            && caller.sees(&slo.service)
     }
 }
 
@@ -56,13 +58,15 @@ impl From<LiveError<StoreError>> for Problem {
         (status = 200, description = "The SLOs", body = SloList),
         (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
-    )
+    ),
+    security(("token" = ["read"]))
 )]
 pub(super) async fn list(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
 ) -> Result<Json<SloList>, Problem> {
-    let asked = move |slo: &flyball_model::Slo| query.asks_for(slo);
+    let asked = move |slo: &flyball_model::Slo| query.asks_for(slo, &caller);
     let slos = app.evaluator.ask(move |evaluator| evaluator.statuses(asked)).await??;
     Ok(Json(SloList { slos }))
 }
@@ -77,20 +81,25 @@ pub(super) async fn list(
         (status = 200, description = "The SLO", body = Object),
         (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
-    )
+    ),
+    security(("token" = ["read"]))
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<SloStatus>, Problem> {
     let asked = name.clone();
     let found = app.evaluator.ask(move |evaluator| evaluator.status(&asked)).await??;
-    if let Some(status) = found {
+    // What a caller may not know of is not there for them.
+    if let Some(status) = found.filter(|status| caller.sees(&status.service)) {
         return Ok(Json(status));
     }
-    let known = app.evaluator.ask(|evaluator| {
-        let slos = &evaluator.catalog().set.slos;
-        slos.iter().map(|slo| slo.name.clone()).collect::<Vec<String>>()
+    let known = app.evaluator.ask(move |evaluator| {
+        let slos = evaluator.catalog().set.slos.iter();
+        slos.filter(|slo| caller.sees(&slo.service))
+            .map(|slo| slo.name.clone())
+            .collect::<Vec<String>>()
     });
     let known = known.await?;
     let near = near_matches(&name, known.iter().map(String::as_str));

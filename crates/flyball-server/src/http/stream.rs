@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
@@ -10,6 +11,7 @@ use futures::Stream;
 
 use super::App;
 use super::slos::SloQuery;
+use crate::auth::Caller;
 
 /// How long to wait before a connection without news is given a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -26,19 +28,22 @@ const PAUSE: Duration = Duration::from_secs(1);
     responses(
         (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
         (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
-    )
+    ),
+    security(("token" = ["read"]))
 )]
 pub(super) async fn budgets(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream = async_stream(app, query);
+    let stream = async_stream(app, caller, query);
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
 /// What one connection has been told.
 struct Told {
     app: App,
+    caller: Caller,
     query: SloQuery,
     ticks: tokio::sync::watch::Receiver<u64>,
     /// What was last said of each SLO, without the moment of looking.
@@ -47,10 +52,15 @@ struct Told {
     is_first: bool,
 }
 
-fn async_stream(app: App, query: SloQuery) -> impl Stream<Item = Result<Event, Infallible>> {
+fn async_stream(
+    app: App,
+    caller: Caller,
+    query: SloQuery,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let ticks = app.evaluator.ticks();
     let told = Told {
         app,
+        caller,
         query,
         ticks,
         last: std::collections::HashMap::new(),
@@ -75,8 +85,8 @@ fn async_stream(app: App, query: SloQuery) -> impl Stream<Item = Result<Event, I
 impl Told {
     /// Looks at the budgets, and lines up those that have changed. `None` when the server ends.
     async fn look(&mut self) -> Option<()> {
-        let query = self.query.clone();
-        let asked = move |slo: &flyball_model::Slo| query.asks_for(slo);
+        let (query, caller) = (self.query.clone(), self.caller.clone());
+        let asked = move |slo: &flyball_model::Slo| query.asks_for(slo, &caller);
         let statuses = self.app.evaluator.ask(move |e| e.statuses(asked)).await.ok()?.ok()?;
         for status in statuses {
             let (name, at) = (status.slo.clone(), status.at);

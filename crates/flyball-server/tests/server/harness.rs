@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use flyball_catalog::Catalog;
 use flyball_model::{Duration, Timestamp};
-use flyball_server::{Clock, Config, Limits, Server, Settings};
+use flyball_server::{Clock, Config, Limits, Server};
 use flyball_spec::Source;
 use serde_json::Value;
 
@@ -35,7 +35,6 @@ spec:
 /// A running server and the test's clock.
 pub(crate) struct Running {
     pub(crate) server: Server,
-    pub(crate) clock: TestClock,
     client: reqwest::Client,
 }
 
@@ -75,17 +74,13 @@ impl Running {
     ) -> Self {
         let reads = clock.clone();
         let config = Config {
-            data: data.to_owned(),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             catalog: catalog(documents),
             limits,
-            settings: Settings::default(),
-            tails: Vec::new(),
-            prometheus: None,
-            clock: Clock::new(move || reads.now()),
+            ..Config::new(data.to_owned(), Clock::new(move || reads.now()))
         };
         let server = Server::start(config).await.unwrap();
-        Self { server, clock: clock.clone(), client: reqwest::Client::new() }
+        Self { server, client: reqwest::Client::new() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -1,6 +1,8 @@
 //! The server over real sockets: what is acknowledged, what is counted, what is refused.
 
+mod auth;
 mod harness;
 mod ingest;
 mod probes;
 mod restart;
+mod tls;

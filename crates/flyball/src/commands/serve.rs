@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flyball_catalog::Catalog;
-use flyball_server::{Clock, Config, Limits, Prometheus, Server, Settings, Tail};
+use flyball_server::{Clock, Config, Limits, Prometheus, Rates, Server, Tail, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::replay::now;
@@ -48,6 +48,22 @@ pub(crate) struct ServeArgs {
     /// their windows on
     #[arg(long, value_name = "URL", env = "FLYBALL_PROMETHEUS")]
     prometheus: Option<String>,
+    /// Listen to other machines also while there are no tokens: everybody may do everything
+    #[arg(long)]
+    dev: bool,
+    /// Encrypt every address by TLS with this certificate and its chain, a PEM file; read again when
+    /// it changes, and on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "FLYBALL_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "FLYBALL_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Requests that each token may make in a second
+    #[arg(long, value_name = "N", default_value_t = Rates::default().requests)]
+    token_requests: u32,
+    /// Bytes that each token may send in a second
+    #[arg(long, value_name = "N", default_value_t = Rates::default().bytes)]
+    token_bytes: u64,
 }
 
 /// Serves until it is told to stop.
@@ -72,23 +88,31 @@ async fn serve(args: ServeArgs, catalog: Catalog) -> anyhow::Result<Exit> {
     // Before anything is promised: a signal from here on ends in order.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for signals")?;
+    let tls = args.tls_cert.zip(args.tls_key);
+    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let rates = Rates { requests: args.token_requests, bytes: args.token_bytes };
     let config = Config {
-        data: args.data,
         listen: args.listen,
+        dev: args.dev,
+        tls,
         catalog: Arc::new(catalog),
-        limits: Limits::default(),
-        settings: Settings::default(),
+        limits: Limits { rates, ..Limits::default() },
         tails: args.tails,
         prometheus: args.prometheus.as_deref().map(Prometheus::new).transpose()?,
-        clock: Clock::new(now),
+        ..Config::new(args.data, Clock::new(now))
     };
     let server = Server::start(config).await?;
     for address in server.addresses() {
-        talk::note(&format!("listening on http://{address}"));
+        talk::note(&format!("listening on {scheme}://{address}"));
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => server.reload_tls().await,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
     }
     talk::note("going down: finishing what was begun");
     server.stop().await;

@@ -10,4 +10,5 @@ mod run;
 mod schema;
 mod slices;
 mod slo;
+mod token;
 mod verdict;

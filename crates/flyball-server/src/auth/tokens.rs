@@ -1,0 +1,273 @@
+//! Making, listing and revoking tokens, and the log of who did.
+//!
+//! The same for a server's routes and for a command beside a server that does not run.
+
+use std::path::Path;
+
+use flyball_model::Timestamp;
+use flyball_store::{Control, NewToken, StoreError, Token};
+use utoipa::ToSchema;
+
+use super::scope::Scope;
+use super::secret::Secret;
+use crate::control::SharedControl;
+use crate::intake::hex;
+
+/// A token to make.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 1024)]
+    pub name: String,
+    /// What it may be used for; at least one.
+    #[schema(min_items = 1, max_items = 4)]
+    pub scopes: Vec<Scope>,
+    /// The services that it may be used for; none for all.
+    #[serde(default)]
+    #[schema(max_items = 256)]
+    pub services: Vec<String>,
+    /// From when on it is no longer taken, as RFC 3339; never when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
+    pub expires: Option<String>,
+}
+
+/// What everybody who manages tokens may know of one.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct TokenInfo {
+    /// What it is called by in logs and in the audit log.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// The services that it may be used for; none for all.
+    pub services: Vec<String>,
+    /// When it was made.
+    pub created: String,
+    /// From when on it is no longer taken.
+    pub expires: Option<String>,
+    /// When it was revoked.
+    pub revoked: Option<String>,
+}
+
+impl From<Token> for TokenInfo {
+    fn from(token: Token) -> Self {
+        let Token { id, name, scopes, services, created, expires, revoked_at, .. } = token;
+        let text = |at: Timestamp| at.to_string();
+        let (created, expires, revoked) = (text(created), expires.map(text), revoked_at.map(text));
+        Self { id, name, scopes, services, created, expires, revoked }
+    }
+}
+
+/// A token that was made just now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct MadeToken {
+    /// What it is called by in logs and in the audit log.
+    pub id: String,
+    /// The token itself. It is shown this once.
+    pub token: String,
+}
+
+/// A change as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct RecordedChange {
+    /// 1 for the first ever, then without gaps.
+    pub number: u64,
+    /// When it was made.
+    pub at: String,
+    /// Who made it.
+    pub actor: String,
+    /// What was done.
+    pub action: String,
+    /// What it was done to.
+    pub target: String,
+    /// More about it.
+    #[schema(value_type = Object)]
+    pub detail: serde_json::Value,
+    /// The record's hash, which covers the hash of the one before. Hexadecimal.
+    pub hash: String,
+}
+
+/// Some changes in order.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct AuditPage {
+    /// The changes.
+    pub records: Vec<RecordedChange>,
+}
+
+/// Whether the audit log is whole.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
+pub struct AuditVerdict {
+    /// Whether every record follows the one before it and is as it was written.
+    pub whole: bool,
+    /// How many records were compared.
+    pub records: u64,
+    /// The last record's hash, hexadecimal: noted elsewhere, it shows later that none was cut off.
+    pub head: Option<String>,
+    /// What is wrong, where something is.
+    pub finding: Option<String>,
+}
+
+/// Why tokens cannot be made, listed or revoked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenError {
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system has no random bytes, or a bug was met.
+    #[error("the change was given up: {0}")]
+    GivenUp(String),
+}
+
+/// The tokens of a server, and the audit log.
+#[derive(Debug, Clone)]
+pub struct Tokens(SharedControl);
+
+impl Tokens {
+    /// Those of the data directory at `path`, which no server uses at the moment. The directory is
+    /// made where it is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Store`]; with [`StoreError::Locked`] inside while a server runs.
+    pub fn open(path: &Path) -> Result<Self, TokenError> {
+        Ok(Self(SharedControl::new(Control::open_alone(path)?)))
+    }
+
+    pub(crate) const fn of(control: SharedControl) -> Self {
+        Self(control)
+    }
+
+    /// Makes a token.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Invalid`] for one that could never be used or would lock everybody out;
+    /// nothing was made then.
+    pub fn create(
+        &self,
+        request: &TokenRequest,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<MadeToken, TokenError> {
+        let invalid = |said: &str| Err(TokenError::Invalid(said.to_owned()));
+        let TokenRequest { name, scopes, services, expires } = request;
+        if name.trim().is_empty() {
+            return invalid("a token needs a name; hint: say who will use it");
+        }
+        if scopes.is_empty() {
+            return invalid(
+                "a token needs at least one scope; hint: ingest, read, deploy or admin",
+            );
+        }
+        let is_admin = scopes.contains(&Scope::Admin);
+        if is_admin && !services.is_empty() {
+            return invalid(
+                "an admin token is for all services; hint: it could make itself one for any",
+            );
+        }
+        let expires = match expires.as_deref().map(Timestamp::parse) {
+            None => None,
+            Some(Ok(expires)) if expires > at => Some(expires),
+            Some(Ok(_)) => return invalid("`expires` has passed already"),
+            Some(Err(error)) => return invalid(&format!("`expires` cannot be read: {error}")),
+        };
+        let mut control = self.0.lock();
+        if !is_admin && control.tokens()?.is_empty() {
+            return invalid(
+                "the first token must have the scope admin, since from then on nobody without a \
+                 token may make another; hint: make an admin token first",
+            );
+        }
+        let (secret, token) =
+            Secret::generate().map_err(|error| TokenError::GivenUp(error.to_string()))?;
+        let new = NewToken {
+            id: secret.id().to_owned(),
+            name: name.clone(),
+            hash: *secret.digest(),
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+            services: services.clone(),
+            role: None,
+            expires,
+        };
+        control.insert_token(&new, actor, at).map_err(blame)?;
+        Ok(MadeToken { id: new.id, token })
+    }
+
+    /// All tokens, revoked and expired ones too, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Store`].
+    pub fn list(&self) -> Result<Vec<TokenInfo>, TokenError> {
+        Ok(self.0.lock().tokens()?.into_iter().map(TokenInfo::from).collect())
+    }
+
+    /// Revokes a token for good. `false` when it is not there, or was revoked before.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Store`]; nothing was changed then.
+    pub fn revoke(&self, id: &str, actor: &str, at: Timestamp) -> Result<bool, TokenError> {
+        self.0.lock().revoke_token(id, actor, at).map_err(blame)
+    }
+
+    /// The changes behind number `after` (0 for all), at most `most` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Store`].
+    pub fn audit(&self, after: u64, most: usize) -> Result<AuditPage, TokenError> {
+        let records = self.0.lock().audit(after, most)?.into_iter().map(|record| RecordedChange {
+            number: record.number,
+            at: record.at.to_string(),
+            actor: record.actor,
+            action: record.action,
+            target: record.target,
+            // What is not JSON was not written by this program; it is shown as it is.
+            detail: serde_json::from_str(&record.detail)
+                .unwrap_or(serde_json::Value::String(record.detail)),
+            hash: hex(&record.hash),
+        });
+        Ok(AuditPage { records: records.collect() })
+    }
+
+    /// Compares every hash of the audit log.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Store`] when it cannot be read; one that is broken is an answer.
+    pub fn verify_audit(&self) -> Result<AuditVerdict, TokenError> {
+        match self.0.lock().verify_audit() {
+            Ok(checked) => Ok(AuditVerdict {
+                whole: true,
+                records: checked.records,
+                head: (checked.records > 0).then(|| hex(&checked.head.hash)),
+                finding: None,
+            }),
+            Err(StoreError::AuditBroken { number, what, .. }) => Ok(AuditVerdict {
+                whole: false,
+                records: number,
+                head: None,
+                finding: Some(format!("record {number}: {what}")),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Tells what the caller has asked wrongly from what the store cannot do.
+fn blame(error: StoreError) -> TokenError {
+    match error {
+        StoreError::Invalid { .. }
+        | StoreError::TooLong { .. }
+        | StoreError::TooMany { .. }
+        | StoreError::Exists { .. } => TokenError::Invalid(error.to_string()),
+        other => TokenError::Store(other),
+    }
+}

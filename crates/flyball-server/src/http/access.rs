@@ -1,0 +1,219 @@
+//! What each route needs, and the guard before all of them.
+//!
+//! A route's scope stands in its OpenAPI description, as its security requirement: what is documented
+//! is what is enforced. Protocols of others, which have descriptions of their own, name theirs in the
+//! table that makes their routes. A route that names none needs the scope admin.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::metered::Meter;
+use super::problem::Problem;
+use super::{grpc, otlp};
+use crate::auth::{Caller, Denied, Gate, Scope};
+use crate::limits::Limits;
+use crate::telemetry::Telemetry;
+
+/// The name of the security scheme in the OpenAPI document.
+const SCHEME: &str = "token";
+
+/// What a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing.
+    Open,
+    /// A token with this scope.
+    Scope(Scope),
+}
+
+/// What all routes need.
+#[derive(Debug, Default)]
+pub(super) struct Table(HashMap<(String, Method), Access>);
+
+impl Table {
+    /// What the operations of an OpenAPI document need.
+    pub(super) fn of(document: &Value) -> Self {
+        let mut table = Self::default();
+        for (path, method, operation) in operations(document) {
+            if let (Ok(method), Some(access)) =
+                (method.to_ascii_uppercase().parse(), stated(operation))
+            {
+                table.0.insert((path.clone(), method), access);
+            }
+        }
+        table
+    }
+
+    /// Notes what a route needs that the document does not describe.
+    pub(super) fn add(&mut self, method: Method, path: &str, scope: Scope) {
+        self.0.insert((path.to_owned(), method), Access::Scope(scope));
+    }
+
+    /// What the route needs; admin when nobody said.
+    fn needs(&self, path: &str, method: &Method) -> Access {
+        // The answer to HEAD is that to GET without its body.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let known = self.0.get(&(path.to_owned(), method.clone()));
+        known.copied().unwrap_or(Access::Scope(Scope::Admin))
+    }
+}
+
+/// The operations of a document: path, method, description.
+fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(path, item)| {
+        let item = item.as_object().into_iter().flatten();
+        item.filter(|(_, operation)| operation["responses"].is_object())
+            .map(move |(method, operation)| (path, method, operation))
+    })
+}
+
+/// What an operation says that it needs; `None` when it says nothing that can be understood.
+fn stated(operation: &Value) -> Option<Access> {
+    let requirements = operation["security"].as_array()?;
+    let requirement = requirements.first()?.as_object()?;
+    if requirement.is_empty() {
+        return Some(Access::Open);
+    }
+    let scope = requirement.get(SCHEME)?.as_array()?.first()?.as_str()?;
+    Scope::named(scope).map(Access::Scope)
+}
+
+/// Adds to a document what all routes that need a token have in common: how it is shown, and how
+/// it is refused.
+pub(super) fn describe(document: &mut Value) {
+    document["components"]["securitySchemes"] = json!({ SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of the server. The roles named are its scopes; admin means all. \
+                        While the server has no token at all, none is needed.",
+    }});
+    let refused = [
+        ("401", "A token is needed, or the one shown is not valid"),
+        ("403", "The token does not have the scope that is needed, or is for other services"),
+        ("429", "The token asks for too much; send it again after the time in Retry-After"),
+    ];
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, item) in paths {
+        for (_, operation) in item.as_object_mut().into_iter().flatten() {
+            if !matches!(stated(operation), Some(Access::Scope(_))) {
+                continue;
+            }
+            let Some(responses) = operation["responses"].as_object_mut() else { continue };
+            for (status, description) in refused {
+                let reference = json!({ "$ref": "#/components/schemas/Problem" });
+                let content = json!({ "application/problem+json": { "schema": reference } });
+                let answer = json!({ "description": description, "content": content });
+                responses.entry(status).or_insert(answer);
+            }
+        }
+    }
+}
+
+/// What the guard works with.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    pub(super) table: Arc<Table>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) meter: Meter,
+    pub(super) telemetry: Arc<Telemetry>,
+}
+
+impl Guard {
+    pub(super) fn new(
+        table: Table,
+        gate: Arc<Gate>,
+        limits: &Limits,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        Self { table: Arc::new(table), gate, meter: Meter::new(limits), telemetry }
+    }
+}
+
+/// Lets a request pass to its handler when its caller may. Nothing of its body is read before.
+pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    // What is not there is told to everybody: it says nothing of what is.
+    let Some(path) = matched else { return next.run(request).await };
+    let caller = match guard.table.needs(&path, request.method()) {
+        Access::Open => Ok(Caller::Anyone),
+        Access::Scope(scope) => {
+            let shown = request.headers().get(header::AUTHORIZATION);
+            guard.gate.pass(shown.map(HeaderValue::as_bytes), scope)
+        }
+    };
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(denied) => {
+            guard.telemetry.denied(denied.name());
+            return refuse(&path, request.headers(), &denied);
+        }
+    };
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(caller.clone());
+    let (body, held) = guard.meter.measure(body, caller);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    // What was read is in memory until the handler has answered.
+    drop(held);
+    response
+}
+
+/// The refusal in the words of the protocol that was asked in.
+fn refuse(path: &str, headers: &HeaderMap, denied: &Denied) -> Response {
+    let status = match denied {
+        Denied::Missing | Denied::Invalid => StatusCode::UNAUTHORIZED,
+        Denied::Scope(_) => StatusCode::FORBIDDEN,
+        Denied::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
+    };
+    let problem = Problem::new(status, &denied.to_string());
+    let mut response = if grpc::is_grpc(headers) {
+        grpc::refusal(&problem)
+    } else if otlp::is_path(path) {
+        otlp::refusal(headers, &problem)
+    } else {
+        problem.into_response()
+    };
+    let challenge = match denied {
+        Denied::Missing => Some("Bearer realm=\"flyball\"".to_owned()),
+        Denied::Invalid => Some("Bearer realm=\"flyball\", error=\"invalid_token\"".to_owned()),
+        Denied::Scope(scope) => Some(format!(
+            "Bearer realm=\"flyball\", error=\"insufficient_scope\", scope=\"{scope}\""
+        )),
+        Denied::Rate(_) => None,
+    };
+    if let Some(Ok(challenge)) = challenge.map(HeaderValue::try_from) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Denied::Rate(wait) = denied {
+        let seconds = wait.as_secs().saturating_add(1);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_document_names_what_it_needs() {
+        let document: Value = serde_json::from_str(&crate::openapi()).unwrap();
+        let mut seen = 0;
+        for (path, method, operation) in operations(&document) {
+            assert!(stated(operation).is_some(), "{method} {path} names no scope");
+            seen += 1;
+        }
+        assert!(seen >= 10, "{seen} operations");
+        let table = Table::of(&document);
+        assert_eq!(table.needs("/healthz", &Method::GET), Access::Open);
+        assert_eq!(table.needs("/metrics", &Method::HEAD), Access::Scope(Scope::Read));
+        assert_eq!(table.needs("/metrics", &Method::POST), Access::Scope(Scope::Admin));
+        assert_eq!(table.needs("/elsewhere", &Method::GET), Access::Scope(Scope::Admin));
+    }
+}

@@ -1,0 +1,152 @@
+//! `flyball token`: who may use a server.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use flyball_model::Duration;
+use flyball_server::{MadeToken, Scope, TokenInfo, TokenRequest, Tokens};
+
+use crate::commands::replay::now;
+use crate::remote::{Remote, ServerArgs};
+use crate::{Exit, talk};
+
+/// Make, list and revoke the tokens of a server
+///
+/// Once there is any token, every request needs one. The first must be made for the data directory,
+/// by whoever can write there, or at a server that listens to its own machine only.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum TokenCommand {
+    Create(CreateArgs),
+    List(ListArgs),
+    Revoke(RevokeArgs),
+}
+
+/// Where the tokens are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlaceArgs {
+    /// The data directory of a server that does not run; without it a running server is asked
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token"])]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Make a token, and print it: it is shown this once
+///
+/// Examples:
+///
+///   flyball token create --name admin --scope admin --data /var/lib/flyball
+///   flyball token create --name collector --scope ingest --service shop --expires 90d
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct CreateArgs {
+    /// What people call it: who will use it
+    #[arg(long)]
+    name: String,
+    /// What it may be used for, once for each; admin means all
+    #[arg(long = "scope", required = true, value_parser = scope)]
+    scopes: Vec<Scope>,
+    /// A service that it is for, once for each; all without one
+    #[arg(long = "service", value_name = "SERVICE")]
+    services: Vec<String>,
+    /// How long it is taken, such as 90d; for ever unless told
+    #[arg(long, value_parser = Duration::parse)]
+    expires: Option<Duration>,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// List the tokens, revoked and expired ones too; never what they are
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Revoke a token for good
+#[derive(Debug, clap::Args)]
+struct RevokeArgs {
+    /// The token's id, as in the list
+    id: String,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Who acts, where the data directory is changed without a server.
+const OFFLINE: &str = "offline";
+
+fn scope(name: &str) -> Result<Scope, String> {
+    Scope::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Scope::ALL.into_iter().map(Scope::name).collect();
+        format!("a scope is one of {}", known.join(", "))
+    })
+}
+
+/// What a server answers when it lists tokens.
+#[derive(Debug, serde::Deserialize)]
+struct Listed {
+    tokens: Vec<TokenInfo>,
+}
+
+pub(crate) fn run(args: TokenArgs) -> anyhow::Result<Exit> {
+    match args.command {
+        TokenCommand::Create(args) => create(args),
+        TokenCommand::List(args) => list(&args),
+        TokenCommand::Revoke(args) => revoke(&args),
+    }
+}
+
+fn create(args: CreateArgs) -> anyhow::Result<Exit> {
+    let expires = args.expires.map(|after| now().plus(after).to_string());
+    let CreateArgs { name, scopes, services, place, .. } = args;
+    let request = TokenRequest { name, scopes, services, expires };
+    let made: MadeToken = match &place.data {
+        Some(data) => Tokens::open(data)?.create(&request, OFFLINE, now())?,
+        None => Remote::new(&place.server)?.post("/api/v1/tokens", &request)?,
+    };
+    talk::note(&format!("token {} was made; it is shown this once:", made.id));
+    writeln!(std::io::stdout().lock(), "{}", made.token)?;
+    Ok(Exit::Met)
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<Exit> {
+    let tokens = match &args.place.data {
+        Some(data) => Tokens::open(data)?.list()?,
+        None => Remote::new(&args.place.server)?.get::<Listed>("/api/v1/tokens")?.tokens,
+    };
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["id", "name", "scopes", "services", "created", "state"]);
+    for token in tokens {
+        let state = match (&token.revoked, &token.expires) {
+            (Some(at), _) => format!("revoked {at}"),
+            (None, Some(at)) => format!("until {at}"),
+            (None, None) => "for ever".to_owned(),
+        };
+        let services =
+            if token.services.is_empty() { "all".to_owned() } else { token.services.join(",") };
+        let name = crate::output::words::printable(&token.name);
+        table.add_row([token.id, name, token.scopes.join(","), services, token.created, state]);
+    }
+    writeln!(std::io::stdout().lock(), "{table}")?;
+    Ok(Exit::Met)
+}
+
+fn revoke(args: &RevokeArgs) -> anyhow::Result<Exit> {
+    match &args.place.data {
+        Some(data) => {
+            if !Tokens::open(data)?.revoke(&args.id, OFFLINE, now())? {
+                anyhow::bail!("there is no such token, or it is revoked\nhint: flyball token list");
+            }
+        }
+        None => Remote::new(&args.place.server)?.delete(&format!("/api/v1/tokens/{}", args.id))?,
+    }
+    talk::note(&format!("token {} is revoked", args.id));
+    Ok(Exit::Met)
+}
