@@ -41,7 +41,7 @@ install: tools ## Build, then install the command, its manual and completions be
 	$(FLYBALL) completions bash > $(PREFIX)/share/bash-completion/completions/flyball
 
 .PHONY: test
-test: tools ## Run the tests of the whole workspace, `xtask tidy` among them
+test: tools duckdb ## Run the tests of the whole workspace, `xtask tidy` among them
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run $(WHOLE); \
 	else \
@@ -76,6 +76,17 @@ fuzz: tools ## Run every fuzz target for SECONDS_EACH (60), or TARGET alone
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf demo-out
+
+# DuckDB, with which a test reads stored events as any other tool would.
+DUCKDB := $(OUTPUT)/tools/duckdb
+
+.PHONY: duckdb
+duckdb:
+	@$(DUCKDB)/bin/python -c 'import duckdb' 2>/dev/null || { \
+		python3 -m venv $(DUCKDB) 2>/dev/null || { $(SUDO) apt-get update -q && \
+			$(SUDO) apt-get install -y -q --no-install-recommends python3-venv && \
+			python3 -m venv $(DUCKDB); }; \
+		$(DUCKDB)/bin/pip install -q duckdb==1.4.2; }
 
 # Cargo, and the C compiler that Rust links with and zstd is built by.
 .PHONY: tools

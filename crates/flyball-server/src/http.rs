@@ -6,6 +6,7 @@ mod ndjson;
 mod operations;
 mod otlp;
 mod problem;
+mod query;
 mod remote_write;
 mod slos;
 mod stream;
@@ -18,12 +19,14 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::evaluator;
 use crate::intake::Intake;
+use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use problem::Problem;
 
@@ -34,6 +37,9 @@ pub(crate) struct App {
     pub(crate) evaluator: evaluator::Handle,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) ready: Arc<crate::Ready>,
+    pub(crate) stored: Stored,
+    /// Room for queries that run at once.
+    pub(crate) querying: Arc<Semaphore>,
 }
 
 /// The API's own description.
@@ -47,6 +53,7 @@ pub(crate) struct App {
     tags(
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
+        (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself")
     )
 )]
@@ -59,6 +66,7 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
         .routes(routes!(stream::budgets))
+        .routes(routes!(query::query))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
@@ -83,7 +91,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/write", post(remote_write::write))
         .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces))
         .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs))
-        .route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", post(grpc::metrics))
+        .route(
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            post(grpc::metrics),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(secured))

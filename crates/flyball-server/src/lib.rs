@@ -9,6 +9,7 @@
 
 mod clock;
 mod decode;
+mod doctor;
 mod entry;
 mod evaluator;
 mod http;
@@ -17,7 +18,9 @@ mod keys;
 mod limits;
 mod listen;
 mod pool;
+mod stored;
 mod telemetry;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,15 +28,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use flyball_catalog::Catalog;
 use flyball_events::Projection;
-use flyball_store::{JournalOptions, Recovery, Store, StoreError};
+use flyball_store::{Recovery, Store, StoreError};
 
 pub use clock::Clock;
+pub use doctor::{Finding, doctor};
 pub use evaluator::{
-    InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
+    FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
 };
 pub use http::{Problem, openapi};
 pub use limits::Limits;
+pub use stored::{Retention, StoredError};
 pub use telemetry::log;
+pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
 use decode::Reading;
 use listen::Listeners;
@@ -52,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// How budgets are kept.
     pub settings: Settings,
+    /// How long events are kept.
+    pub retention: Retention,
     /// What time it is.
     pub clock: Clock,
 }
@@ -62,6 +70,9 @@ pub enum ServerError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Stored events cannot be used.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
     /// What is to be evaluated cannot be.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -87,6 +98,7 @@ pub struct Server {
     listeners: Listeners,
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
+    storing: stored::Running,
 }
 
 /// Whether the server takes requests.
@@ -114,22 +126,29 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, catalog, limits, settings, clock } = config;
+        let Config { data, listen, catalog, limits, settings, retention, clock } = config;
         choose_cryptography();
-        let options = JournalOptions {
-            entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
-            ..JournalOptions::default()
-        };
-        let Store { journal, ledger, control: _, recovery } = Store::open(&data, options)?;
+        let Store { journal, ledger, control: _, recovery } = Store::open(&data, limits.journal())?;
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());
+        let (storing, stored) = stored::start(
+            &data,
+            stored::Parts {
+                journal: Arc::clone(&journal),
+                limits: limits.clone(),
+                retention,
+                clock: clock.clone(),
+                telemetry: Arc::clone(&telemetry),
+            },
+        )??;
         let nothing = Reading { version: 0, projection: Projection::Only(Vec::new()) };
         let reading = Arc::new(RwLock::new(Arc::new(nothing)));
         let parts = evaluator::Parts {
             journal: Arc::clone(&journal),
             ledger,
             keys: Arc::clone(&keys),
+            stored: stored.clone(),
             reading: Arc::clone(&reading),
             limits: limits.clone(),
             settings,
@@ -140,6 +159,7 @@ impl Server {
         let evaluating = evaluator.handle.clone();
         let connections = limits.connections_max;
         let idle = limits.idle_max;
+        let queries = limits.queries_max;
         let intake = intake::Intake::new(intake::Parts {
             journal,
             keys,
@@ -156,10 +176,11 @@ impl Server {
             evaluator: evaluating.clone(),
             telemetry,
             ready: Arc::clone(&ready),
+            stored,
+            querying: Arc::new(tokio::sync::Semaphore::new(queries)),
         });
-        let (addresses, listeners) =
-            listen::start(&listen, router, connections, idle).await?;
-        Ok(Self { addresses, recovery, ready, listeners, evaluator, evaluating })
+        let (addresses, listeners) = listen::start(&listen, router, connections, idle).await?;
+        Ok(Self { addresses, recovery, ready, listeners, evaluator, evaluating, storing })
     }
 
     /// The addresses that are listened on, in the order of the configuration, with real ports.
@@ -191,7 +212,11 @@ impl Server {
     pub async fn stop(self) {
         self.ready.set(Some("the server is going down".to_owned()));
         self.listeners.stop().await;
-        let stopped = tokio::task::spawn_blocking(move || self.evaluator.stop()).await;
+        let stop = move || {
+            self.evaluator.stop();
+            self.storing.stop();
+        };
+        let stopped = tokio::task::spawn_blocking(stop).await;
         if let Err(error) = stopped {
             tracing::error!(%error, "the evaluator did not end");
         }
@@ -204,6 +229,3 @@ pub fn choose_cryptography() {
     // One that was chosen before does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
-
-/// Bytes that an entry's header may take beside the body.
-const ENTRY_HEADER_BYTES: usize = 4 << 10;

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
     Serve(commands::serve::ServeArgs),
     Query(commands::query::QueryArgs),
+    Ledger(commands::ledger::LedgerArgs),
+    Doctor(commands::doctor::DoctorArgs),
     /// Check, format, show, test and suggest SLOs
     Slo(commands::slo::SloArgs),
     Completions(commands::generate::CompletionsArgs),

@@ -1,6 +1,8 @@
 //! One module a command: parse, validate without touching anything, then execute.
 
+pub(crate) mod doctor;
 pub(crate) mod generate;
+pub(crate) mod ledger;
 pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod serve;
@@ -15,6 +17,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Replay(args) => replay::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Ledger(args) => ledger::run(args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use flyball_catalog::Catalog;
 use flyball_model::{Duration, Timestamp};
-use flyball_server::{Clock, Config, Limits, Server, Settings};
+use flyball_server::{Clock, Config, Limits, Retention, Server, Settings};
 use flyball_spec::Source;
 use serde_json::Value;
 
@@ -80,6 +80,7 @@ impl Running {
             catalog: catalog(documents),
             limits,
             settings: Settings::default(),
+            retention: Retention::default(),
             clock: Clock::new(move || reads.now()),
         };
         let server = Server::start(config).await.unwrap();
@@ -90,7 +91,11 @@ impl Running {
         format!("http://{}{path}", self.server.addresses()[0])
     }
 
-    pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::RequestBuilder {
         self.client.post(self.url(path)).body(body)
     }
 
