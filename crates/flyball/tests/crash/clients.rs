@@ -69,8 +69,9 @@ impl Protocol {
     }
 }
 
-/// One SLO for each protocol, over a day.
-pub(crate) fn documents() -> String {
+/// One SLO for each protocol, over a day. Each `edition` defines those of events in other words,
+/// which say the same.
+pub(crate) fn documents(edition: u32) -> String {
     let document = |protocol: Protocol| {
         let name = protocol.name();
         let source = |kind: &str, spec: String| {
@@ -81,7 +82,10 @@ pub(crate) fn documents() -> String {
             (source("prometheus", query("")), source("prometheus", query(",code=\"bad\"")))
         } else {
             let total = format!("where: \"service.name = '{name}'\"");
-            (source("flyball", total), source("flyball", "where: \"code = 'bad'\"".to_owned()))
+            (
+                source("flyball", total),
+                source("flyball", format!("where: \"code = 'bad' AND {edition} = {edition}\"")),
+            )
         };
         format!(
             "---
@@ -119,7 +123,8 @@ pub(crate) async fn send(protocol: Protocol, to: SocketAddr, ended: Arc<AtomicBo
     while !ended.load(Ordering::SeqCst) {
         let events = 1 + sent.requests % 50;
         let first = if protocol.is_metric() && sent.requests == 0 { 0 } else { events };
-        let bad = (0..first).filter(|at| (sent.events + at).is_multiple_of(BAD_EVERY)).count() as u64;
+        let bad =
+            (0..first).filter(|at| (sent.events + at).is_multiple_of(BAD_EVERY)).count() as u64;
         counters[0] += first - bad;
         counters[1] += bad;
         // Each sample of a series needs a time of its own, and remote write knows milliseconds.
@@ -148,8 +153,7 @@ pub(crate) async fn counted(at: SocketAddr, sent: &Sent, most: Duration) -> (u64
     let mut last = (0, 0);
     let look = async {
         loop {
-            let said: serde_json::Value =
-                reqwest::get(&url).await.unwrap().json().await.unwrap();
+            let said: serde_json::Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
             let objective = &said["objectives"][0];
             let sum = |key: &str| {
                 let of = |part: &str| objective[part][key].as_u64().unwrap();
@@ -191,10 +195,9 @@ impl Request {
             Protocol::TracesJson => ("/v1/traces", &[("content-type", "application/json")]),
             Protocol::LogsProtobuf => ("/v1/logs", &[("content-type", PROTOBUF)]),
             Protocol::MetricsProtobuf => ("/v1/metrics", &[("content-type", PROTOBUF)]),
-            Protocol::RemoteWrite => (
-                "/api/v1/write",
-                &[("content-type", PROTOBUF), ("content-encoding", "snappy")],
-            ),
+            Protocol::RemoteWrite => {
+                ("/api/v1/write", &[("content-type", PROTOBUF), ("content-encoding", "snappy")])
+            }
         };
         let mut request = client.post(format!("http://{to}{path}")).body(body);
         for (name, value) in headers {
@@ -288,9 +291,7 @@ impl Request {
 
     fn traces_json(&self) -> String {
         let now = self.nanos().to_string();
-        let text = |key: &str, value: &str| {
-            serde_json::json!({"key": key, "value": {"stringValue": value}})
-        };
+        let text = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
         let span = |at| {
             let (trace, span) = self.ids(at);
             let hex = |bytes: &[u8]| -> String {
