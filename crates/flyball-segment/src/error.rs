@@ -35,6 +35,17 @@ pub enum SegmentError {
         /// What it says it is.
         form: String,
     },
+    /// More is stored than the journal holds.
+    #[error(
+        "events are stored up to entry {through}, and the journal ends at entry {last}\nhint: a part \
+         of the directory is older than the rest; restore all of it from one backup"
+    )]
+    Ahead {
+        /// The last entry whose events are stored.
+        through: u64,
+        /// The journal's last entry.
+        last: u64,
+    },
     /// Columns that cannot be put together.
     #[error("events cannot be put into a file: {0}")]
     Columns(#[from] arrow::error::ArrowError),

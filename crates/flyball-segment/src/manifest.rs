@@ -88,19 +88,23 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Makes this the manifest in `directory`; on disk when this returns.
-    pub(crate) fn write(&self, directory: &Path) -> Result<(), SegmentError> {
-        let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
-        let mut bytes = serde_json::to_vec_pretty(self)
-            .map_err(io::Error::other)
-            .map_err(SegmentError::io("write", &new))?;
-        bytes.push(b'\n');
-        File::create(&new)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-            .map_err(SegmentError::io("write", &new))?;
-        fs::rename(&new, &path).map_err(SegmentError::io("replace", &path))?;
-        sync(directory)
+    /// What the file says.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        // Numbers and texts always have a form.
+        let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        text.push(b'\n');
+        text
     }
+}
+
+/// Makes `text` the manifest in `directory`; on disk when this returns.
+pub(crate) fn write(directory: &Path, text: &[u8]) -> Result<(), SegmentError> {
+    let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
+    File::create(&new)
+        .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
+        .map_err(SegmentError::io("write", &new))?;
+    fs::rename(&new, &path).map_err(SegmentError::io("replace", &path))?;
+    sync(directory)
 }
 
 /// Makes the disk keep which names are in the directory.

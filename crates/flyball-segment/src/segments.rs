@@ -45,6 +45,7 @@ pub struct View {
     files: Vec<Arc<Held>>,
     after: u64,
     through: u64,
+    next: u64,
     kept_from: Option<Hour>,
 }
 
@@ -67,6 +68,24 @@ impl View {
     /// The files, by hour.
     pub fn files(&self) -> impl Iterator<Item = &SegmentFile> {
         self.files.iter().map(|held| &held.file)
+    }
+
+    /// Where the files lie, for whoever copies them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|held| held.path.as_path())
+    }
+
+    /// The manifest of these files: its name in their directory, and what it says.
+    pub fn manifest(&self) -> (&'static str, Vec<u8>) {
+        let manifest = Manifest {
+            after: self.after,
+            through: self.through,
+            next: self.next,
+            kept_from: self.kept_from,
+            files: self.files().cloned().collect(),
+            ..Manifest::default()
+        };
+        (manifest::FILE, manifest.text())
     }
 
     /// The hours that have events, in order.
@@ -175,7 +194,7 @@ impl SegmentWriter {
             }
             held.push(Arc::new(Held { file, path, is_obsolete: AtomicBool::new(false) }));
         }
-        let view = View { files: held, after, through, kept_from };
+        let view = View { files: held, after, through, next, kept_from };
         let segments = Segments(Arc::new(Mutex::new(view)));
         Ok((Self { directory: directory.to_owned(), next, segments }, Opened { leftovers }))
     }
@@ -314,16 +333,10 @@ impl SegmentWriter {
     }
 
     /// Makes `view` what counts.
-    fn publish(&self, view: View) -> Result<(), SegmentError> {
-        let manifest = Manifest {
-            after: view.after,
-            through: view.through,
-            next: self.next,
-            kept_from: view.kept_from,
-            files: view.files().cloned().collect(),
-            ..Manifest::default()
-        };
-        manifest.write(&self.directory)?;
+    fn publish(&self, mut view: View) -> Result<(), SegmentError> {
+        view.next = self.next;
+        let (_, text) = view.manifest();
+        manifest::write(&self.directory, &text)?;
         *self.segments.0.lock().unwrap_or_else(PoisonError::into_inner) = view;
         Ok(())
     }

@@ -326,6 +326,8 @@ impl Evaluator {
         self.count();
         self.keep_all();
         self.commit();
+        // It holds the data directory too.
+        self.filling.stop();
     }
 
     /// Takes a message; `true` for the last one.

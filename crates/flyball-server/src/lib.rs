@@ -7,6 +7,7 @@
 //! This crate decides nothing about budgets (`flyball-budget` does) and keeps nothing on disk
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
+mod backup;
 mod clock;
 mod decode;
 mod doctor;
@@ -30,6 +31,7 @@ use flyball_catalog::Catalog;
 use flyball_events::Projection;
 use flyball_store::{Recovery, Store, StoreError};
 
+pub use backup::{BackupError, backup, restore};
 pub use clock::Clock;
 pub use doctor::{Finding, doctor};
 pub use evaluator::{

@@ -200,6 +200,11 @@ pub(crate) fn open(data: &Path, journal: &Journal) -> Result<SegmentWriter, Segm
         );
     }
     let through = writer.segments().view().through();
+    let last = journal.committed();
+    if Sequence(through) > last {
+        // Numbers of entries would be given out twice.
+        return Err(SegmentError::Ahead { through, last: last.0 });
+    }
     let first = journal.first();
     if Sequence(through).next() < first {
         tracing::warn!(

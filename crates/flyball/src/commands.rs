@@ -1,5 +1,6 @@
 //! One module a command: parse, validate without touching anything, then execute.
 
+pub(crate) mod backup;
 pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod ledger;
@@ -18,6 +19,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Query(args) => query::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Ledger(args) => ledger::run(args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Completions(args) => generate::completions(&args),

@@ -7,7 +7,7 @@
 //! tallies of an hour and the note that it is done are one commit, so that a crash repeats nothing.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::compute::kernels::cmp::{gt, lt_eq};
@@ -122,6 +122,7 @@ pub(super) struct Filling {
     retry_at: Option<Timestamp>,
     /// The thread's, until it is started.
     waiting: Option<(Receiver<Job>, Receiver<bool>)>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Filling {
@@ -135,6 +136,7 @@ impl Filling {
             current: None,
             retry_at: None,
             waiting: Some((waiting_jobs, waiting_go)),
+            thread: None,
         }
     }
 
@@ -142,7 +144,7 @@ impl Filling {
     pub(super) fn start(&mut self, to: Sender<Message>) -> std::io::Result<()> {
         let Some((jobs, go)) = self.waiting.take() else { return Ok(()) };
         let stored = self.stored.clone();
-        thread::Builder::new().name("fill".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("fill".to_owned()).spawn(move || {
             while let Ok(job) = jobs.recv() {
                 let tell = |what| {
                     let step = Step { number: job.number, what };
@@ -153,7 +155,18 @@ impl Filling {
                 }
             }
         })?;
+        self.thread = Some(thread);
         Ok(())
+    }
+
+    /// Ends the thread, which gives up what it reads.
+    pub(super) fn stop(self) {
+        let Self { jobs, go, thread, .. } = self;
+        drop((jobs, go));
+        if let Some(thread) = thread {
+            // A panic has been printed by the thread itself.
+            let _ = thread.join();
+        }
     }
 
     /// What the generation `id` shows.

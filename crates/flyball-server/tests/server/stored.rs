@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use flyball_model::Duration;
-use flyball_server::{Limits, Verified, verify};
+use flyball_server::{Limits, Verified, backup, doctor, restore, verify};
 use serde_json::Value;
 
 use crate::harness::{NOON, Running, SHOP, TestClock, catalog, events};
@@ -115,6 +115,13 @@ async fn a_ledger_that_was_changed_differs_from_what_was_stored() {
     post(&running, events(clock.now(), 60, 6)).await;
     running.server.stop().await;
     assert_eq!(verified(directory.path(), SHOP).differing, 0);
+    let limits = Limits::default();
+    let findings = doctor(directory.path(), &limits, clock.now());
+    assert!(findings.iter().all(|finding| finding.ok), "{findings:?}");
+    let early = clock.now().minus(Duration::from_hours(1));
+    let findings = doctor(directory.path(), &limits, early);
+    let wrong: Vec<_> = findings.iter().filter(|f| !f.ok).map(|f| f.check).collect();
+    assert_eq!(wrong, ["clock"]);
 
     let options = flyball_store::JournalOptions::default();
     let mut store = flyball_store::Store::open(directory.path(), options).unwrap();
@@ -207,4 +214,34 @@ async fn another_tool_reads_what_is_stored() {
     let expected = format!("[(61, 2, {sum}, 'lost', 1.5, '2026-03-02 11:59:00', 60)]");
     assert_eq!(said.trim().replace("+00", ""), expected);
     running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_holds_stored_events_and_those_on_their_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, copy) = (directory.path().join("data"), directory.path().join("copy"));
+    let clock = TestClock::at(NOON);
+    let running = Running::start(&data, SHOP, &clock).await;
+    post(&running, events(clock.now(), 60, 6)).await;
+    let other = SHOP.replace("status < 500", "status < 400");
+    running.server.install(catalog(&other)).await.unwrap();
+    filled(&running).await;
+    // In the journal only.
+    post(&running, events(clock.now(), 6, 6)).await;
+    running.server.stop().await;
+    let made = backup(&data, &copy, &Limits::default()).unwrap();
+    let again = directory.path().join("again");
+    assert_eq!(restore(&copy, &again).unwrap().last, made.last);
+    let found = verified(&again, &other);
+    assert_eq!((found.differing, found.not_compared.len()), (0, 0), "{found:?}");
+    assert!(found.slots > 0);
+    // All of it is counted for another definition.
+    let running = Running::start(&again, SHOP, &clock).await;
+    filled(&running).await;
+    clock.advance(Duration::from_seconds(20));
+    let budget = running.budget("checkout", |said| said["budget"]["valid"] == 66).await;
+    assert_eq!(budget["budget"]["bad"], 11);
+    running.server.stop().await;
+    std::fs::write(copy.join("segments/manifest.json"), "{}").unwrap();
+    assert!(restore(&copy, &directory.path().join("third")).is_err());
 }
