@@ -50,7 +50,7 @@ crash: tools ## Kill a server 200 times under load, then compare its ledger with
 	$(CARGO) xtask crash
 
 .PHONY: test
-test: tools clients ## Run the tests of the whole workspace and of real clients, `xtask tidy` among them
+test: tools duckdb clients ## Run the tests of the workspace and of real clients, `xtask tidy` among them
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) nextest run $(WHOLE); \
 	else \
@@ -85,6 +85,17 @@ fuzz: tools ## Run every fuzz target for SECONDS_EACH (60), or TARGET alone
 clean: ## Remove what was built
 	$(CARGO) clean
 	rm -rf demo-out
+
+# DuckDB, with which a test reads stored events as any other tool would.
+DUCKDB := $(OUTPUT)/tools/duckdb
+
+.PHONY: duckdb
+duckdb:
+	@$(DUCKDB)/bin/python -c 'import duckdb' 2>/dev/null || { \
+		python3 -m venv $(DUCKDB) 2>/dev/null || { $(SUDO) apt-get update -q && \
+			$(SUDO) apt-get install -y -q --no-install-recommends python3-venv && \
+			python3 -m venv $(DUCKDB); }; \
+		$(DUCKDB)/bin/pip install -q duckdb==1.4.2; }
 
 # Cargo, the C compiler that Rust links with and zstd is built by, and OpenSSL, which makes the
 # certificates of tests.

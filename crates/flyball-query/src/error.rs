@@ -64,6 +64,15 @@ pub enum QueryError {
         /// What is wrong, in the engine's words.
         message: String,
     },
+    /// A SQL query needs more than it is given.
+    #[error("{message}")]
+    Bound {
+        /// Which bound, and what to do.
+        message: String,
+    },
+    /// Nobody waits for the answer any more.
+    #[error("the query was given up")]
+    GivenUp,
     /// The events could not be read.
     #[error(transparent)]
     Read(#[from] Box<dyn std::error::Error + Send + Sync>),

@@ -11,8 +11,11 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
@@ -21,11 +24,14 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use flyball_model::Timestamp;
+use tokio::sync::watch;
 
 use crate::error::QueryError;
 use crate::leaf::first_line;
 use crate::names::{listed, near_matches, tokens};
 
+mod range;
 mod schema;
 
 use schema::Discovery;
@@ -50,6 +56,44 @@ pub trait EventSource: Send + Sync {
         columns: Option<&[String]>,
         sink: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+    /// As [`Self::scan`]; events outside `from` to `to`, both included, may be left out.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from being read.
+    fn scan_between(
+        &self,
+        columns: &[String],
+        _times: (Timestamp, Timestamp),
+        sink: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.scan(Some(columns), sink)
+    }
+
+    /// Gives batches to `sink` that together have every column with all its types, and integers as
+    /// large as any: the events themselves, unless the source knows a shorter way.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from being read.
+    fn outline(
+        &self,
+        sink: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.scan(None, sink)
+    }
+}
+
+/// What a query may take.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// What its operators hold at once. Bytes; nothing is put on disk instead.
+    pub memory_bytes_max: usize,
+    /// How long it may run.
+    pub time_max: std::time::Duration,
+    /// The query is given up when the other end is dropped.
+    pub wanted: watch::Receiver<()>,
 }
 
 /// What is known of an answer beside its rows.
@@ -75,23 +119,60 @@ pub fn query(
     source: &Arc<dyn EventSource>,
     sink: &mut dyn FnMut(&RecordBatch) -> bool,
 ) -> Result<Answered, QueryError> {
+    run(sql, source, None, sink)
+}
+
+/// As [`query`], within `bounds`.
+///
+/// # Errors
+///
+/// As [`query`]; [`QueryError::Bound`] when it needs more, [`QueryError::GivenUp`] when nobody wants
+/// the answer any more.
+pub fn query_within(
+    sql: &str,
+    source: &Arc<dyn EventSource>,
+    bounds: Bounds,
+    sink: &mut dyn FnMut(&RecordBatch) -> bool,
+) -> Result<Answered, QueryError> {
+    run(sql, source, Some(bounds), sink)
+}
+
+fn run(
+    sql: &str,
+    source: &Arc<dyn EventSource>,
+    bounds: Option<Bounds>,
+    sink: &mut dyn FnMut(&RecordBatch) -> bool,
+) -> Result<Answered, QueryError> {
     // Faults that need no data are found before any is read.
     parse(sql, &[])?;
     let mut discovery = Discovery::default();
-    source.scan(None, &mut |batch| {
+    let is_wanted = || bounds.as_ref().is_none_or(|bounds| bounds.wanted.has_changed().is_ok());
+    source.outline(&mut |batch| {
         discovery.add(&batch);
-        true
+        is_wanted()
     })?;
+    if !is_wanted() {
+        return Err(QueryError::GivenUp);
+    }
     let events = Arc::new(Events { source: Arc::clone(source), schema: discovery.schema() });
     let names: Vec<String> = events.schema.fields().iter().map(|f| f.name().clone()).collect();
     let statement = parse(sql, &names)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .enable_time()
         .build()
         .map_err(|error| QueryError::Sql { message: error.to_string() })?;
-    runtime.block_on(async {
+    let mut environment = RuntimeEnvBuilder::new();
+    if let Some(bounds) = &bounds {
+        let pool = GreedyMemoryPool::new(bounds.memory_bytes_max);
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        environment = environment.with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
+    }
+    let environment =
+        environment.build_arc().map_err(|error| QueryError::Sql { message: first_line(&error) })?;
+    let answer = async {
         let config = SessionConfig::new().with_target_partitions(THREADS);
-        let context = SessionContext::new_with_config(config);
+        let context = SessionContext::new_with_config_rt(config, environment);
         let explain = |error: DataFusionError| explain(&error, &names);
         context.register_table(TABLE, events).map_err(explain)?;
         let state = context.state();
@@ -106,7 +187,24 @@ pub fn query(
         }
         let mixed = discovery.mixed().into_iter().filter(|name| sql.contains(name)).collect();
         Ok(Answered { schema, mixed })
-    })
+    };
+    let outcome = runtime.block_on(async {
+        let Some(Bounds { time_max, mut wanted, .. }) = bounds else { return answer.await };
+        tokio::select! {
+            answered = answer => answered,
+            () = tokio::time::sleep(time_max) => {
+                let seconds = time_max.as_secs();
+                let message = format!(
+                    "the query took longer than {seconds} s\nhint: narrow it by `time`, or count less at once"
+                );
+                Err(QueryError::Bound { message })
+            }
+            _ = wanted.changed() => Err(QueryError::GivenUp),
+        }
+    });
+    // What still reads or computes ends at its next batch; nobody waits for it.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// One SELECT, with dotted and mixed-case attribute names made identifiers.
@@ -147,8 +245,16 @@ fn parse(sql: &str, names: &[String]) -> Result<Statement, QueryError> {
 
 /// An engine error in words for people, with near matches for unknown names.
 fn explain(error: &DataFusionError, names: &[String]) -> QueryError {
-    if let DataFusionError::External(source) = error.find_root() {
-        return QueryError::Sql { message: source.to_string() };
+    match error.find_root() {
+        DataFusionError::External(source) => {
+            return QueryError::Sql { message: source.to_string() };
+        }
+        DataFusionError::ResourcesExhausted(_) => {
+            let message = "the query needs more memory than it is given\nhint: narrow it by `time`, \
+                           group by fewer values, or add a LIMIT to what is sorted";
+            return QueryError::Bound { message: message.to_owned() };
+        }
+        _ => {}
     }
     let message = first_line(error);
     if let Some((_, rest)) = message.split_once("No field named ") {
@@ -202,18 +308,30 @@ impl TableProvider for Events {
         TableType::Base
     }
 
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> datafusion::common::Result<Vec<TableProviderFilterPushDown>> {
+        // They are looked at for the time only, and evaluated again on what is read.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
     async fn scan(
         &self,
         _state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
         let schema = match projection {
             Some(columns) => Arc::new(self.schema.project(columns)?),
             None => Arc::clone(&self.schema),
         };
-        let rows = Arc::new(Rows { source: Arc::clone(&self.source), schema: Arc::clone(&schema) });
+        let rows = Arc::new(Rows {
+            source: Arc::clone(&self.source),
+            schema: Arc::clone(&schema),
+            times: range::range(filters),
+        });
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![rows], None, [], false, limit)?))
     }
 }
@@ -222,6 +340,8 @@ impl TableProvider for Events {
 struct Rows {
     source: Arc<dyn EventSource>,
     schema: SchemaRef,
+    /// The first and the last moment that rows are wanted of.
+    times: (Timestamp, Timestamp),
 }
 
 impl std::fmt::Debug for Rows {
@@ -239,13 +359,14 @@ impl PartitionStream for Rows {
         let mut stream =
             RecordBatchReceiverStream::builder(Arc::clone(&self.schema), BATCHES_WAITING_MAX);
         let (source, schema) = (Arc::clone(&self.source), Arc::clone(&self.schema));
+        let times = self.times;
         let batches = stream.tx();
         // The reader is blocking and has threads of its own.
         stream.spawn_blocking(move || {
             let columns = schema::attributes(&schema);
             let mut failed = None;
             source
-                .scan(Some(&columns), &mut |batch| match schema::adapt(&batch, &schema) {
+                .scan_between(&columns, times, &mut |batch| match schema::adapt(&batch, &schema) {
                     Ok(batch) => batches.blocking_send(Ok(batch)).is_ok(),
                     Err(error) => {
                         failed = Some(error);

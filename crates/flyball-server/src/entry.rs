@@ -55,6 +55,17 @@ impl Content {
         Self::PrometheusMatrix,
     ];
 
+    /// Whether it holds samples of metrics, and no events.
+    pub(crate) const fn is_metrics(self) -> bool {
+        matches!(
+            self,
+            Self::OtlpMetricsProtobuf
+                | Self::OtlpMetricsJson
+                | Self::RemoteWriteV1
+                | Self::RemoteWriteV2
+        )
+    }
+
     /// The name as it is written in journals and metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {

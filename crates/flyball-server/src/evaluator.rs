@@ -7,6 +7,7 @@
 //! a crash between any two steps counts nothing twice and forgets nothing.
 
 mod counting;
+mod fill;
 mod objective;
 mod status;
 
@@ -17,10 +18,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration as Wait;
 
 use flyball_budget::alert::Change;
-use flyball_catalog::Catalog;
+use flyball_catalog::{Catalog, Counted};
 use flyball_events::Projection;
 use flyball_model::{Duration, Timestamp};
-use flyball_store::{Commit, Journal, Key, Ledger, LedgerReader, Sequence, StoreError};
+use flyball_store::{Commit, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::clock::Clock;
@@ -28,10 +29,16 @@ use crate::decode::{Body, Decoder, Reading};
 use crate::entry::{self, Mark};
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 use counting::Counting;
+pub(crate) use counting::{Counting as Recount, Kept};
+pub use fill::FillStatus;
+use fill::Filling;
+pub(crate) use fill::{Progress, coded, within};
 pub use objective::InstallError;
 use objective::Watched;
+pub(crate) use objective::hash_again;
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.
@@ -46,6 +53,8 @@ const ENTRIES_MAX: usize = 4096;
 pub enum Message {
     /// A request that is in the journal.
     Entry(Box<Handed>),
+    /// Events from before a definition was given.
+    Stored(Box<fill::Step>),
     /// A question, or a change.
     Ask(Box<dyn FnOnce(&mut Evaluator) + Send>),
     /// Count what is there, commit, and end.
@@ -56,6 +65,7 @@ impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Entry(_) => "Entry",
+            Self::Stored(_) => "Stored",
             Self::Ask(_) => "Ask",
             Self::Stop => "Stop",
         })
@@ -127,6 +137,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Arc<Journal>,
     pub(crate) ledger: Ledger,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) stored: Stored,
     pub(crate) reading: Arc<RwLock<Arc<Reading>>>,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
@@ -169,6 +180,9 @@ pub struct Evaluator {
     clock: Clock,
     telemetry: Arc<Telemetry>,
     catalog: Arc<Catalog>,
+    /// What is counted, with its generation: what serves, and what is still being filled.
+    counted: Vec<(Counted, Generation)>,
+    filling: Filling,
     counting: Counting,
     watched: Vec<Watched>,
     decoder: Decoder,
@@ -213,7 +227,8 @@ pub(crate) fn start(
     parts: Parts,
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
-    let Parts { journal, ledger, keys, reading, limits, settings, clock, telemetry } = parts;
+    let Parts { journal, ledger, keys, stored, reading, limits, settings, clock, telemetry } =
+        parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let (ticked, ticks) = watch::channel(0);
@@ -231,6 +246,8 @@ pub(crate) fn start(
         clock,
         telemetry,
         catalog: Arc::default(),
+        counted: Vec::new(),
+        filling: Filling::new(stored),
         counting: Counting::default(),
         watched: Vec::new(),
         waiting: BTreeMap::new(),
@@ -245,6 +262,7 @@ pub(crate) fn start(
     evaluator.recover()?;
     evaluator.advance(at);
     let (messages, waiting) = channel();
+    evaluator.filling.start(messages.clone()).map_err(StartError::Thread)?;
     let thread = thread::Builder::new()
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
@@ -321,6 +339,8 @@ impl Evaluator {
         self.count();
         self.keep_all();
         self.commit();
+        // It holds the data directory too.
+        self.filling.stop();
     }
 
     /// Takes a message; `true` for the last one.
@@ -328,6 +348,11 @@ impl Evaluator {
         match message {
             Message::Entry(handed) => {
                 self.waiting.insert(handed.sequence, *handed);
+            }
+            Message::Stored(step) => {
+                // Live entries that have come before go first.
+                self.count();
+                self.filled(*step);
             }
             Message::Ask(question) => question(self),
             Message::Stop => return true,
@@ -436,6 +461,7 @@ impl Evaluator {
         let now = self.clock.now();
         self.counting.wait(now);
         self.commit();
+        self.fill_again(now);
         let to = self.settings.complete(now);
         if to > self.at {
             self.advance(to);

@@ -9,6 +9,7 @@ mod ndjson;
 mod operations;
 mod otlp;
 mod problem;
+mod query;
 mod remote_write;
 mod slos;
 mod stream;
@@ -21,6 +22,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,6 +31,7 @@ use crate::auth::{Gate, Scope, Tokens};
 use crate::clock::Clock;
 use crate::evaluator;
 use crate::intake::Intake;
+use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use problem::Problem;
 
@@ -42,6 +45,9 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
+    pub(crate) stored: Stored,
+    /// Room for queries that run at once.
+    pub(crate) querying: Arc<Semaphore>,
 }
 
 /// The API's own description.
@@ -55,6 +61,7 @@ pub(crate) struct App {
     tags(
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
+        (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, and who changed what")
     )
@@ -68,6 +75,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
         .routes(routes!(stream::budgets))
+        .routes(routes!(query::query))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

@@ -8,9 +8,11 @@
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
 mod auth;
+mod backup;
 mod clock;
 mod control;
 mod decode;
+mod doctor;
 mod entry;
 mod evaluator;
 mod http;
@@ -20,8 +22,10 @@ mod limits;
 mod listen;
 mod pool;
 mod sources;
+mod stored;
 mod telemetry;
 mod tls;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,21 +33,27 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use flyball_catalog::Catalog;
 use flyball_events::Projection;
-use flyball_store::{JournalOptions, Recovery, Store, StoreError};
+use flyball_store::{Recovery, Store, StoreError};
 
 pub use auth::{
     AuditPage, AuditVerdict, MadeToken, Rates, RecordedChange, Scope, TokenError, TokenInfo,
     TokenRequest, Tokens,
 };
+pub use backup::{BackupError, backup, restore};
 pub use clock::Clock;
-pub use evaluator::{InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError};
+pub use doctor::{Finding, doctor};
+pub use evaluator::{
+    FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
+};
 pub use http::{Problem, openapi};
 pub use limits::Limits;
 pub use sources::prometheus::PrometheusError;
 pub use sources::tail::TailError;
 pub use sources::{Prometheus, Tail};
+pub use stored::{Retention, StoredError};
 pub use telemetry::log;
 pub use tls::{TlsError, TlsFiles};
+pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
 use auth::Gate;
 use control::SharedControl;
@@ -75,6 +85,8 @@ pub struct Config {
     pub tails: Vec<Tail>,
     /// Where samples of metric SLIs are asked for, beside those that are sent.
     pub prometheus: Option<Prometheus>,
+    /// How long events are kept.
+    pub retention: Retention,
     /// What time it is.
     pub clock: Clock,
 }
@@ -91,6 +103,7 @@ impl Config {
             catalog: Arc::default(),
             limits: Limits::default(),
             settings: Settings::default(),
+            retention: Retention::default(),
             tails: Vec::new(),
             prometheus: None,
             clock,
@@ -104,6 +117,9 @@ pub enum ServerError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Stored events cannot be used.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
     /// What is to be evaluated cannot be.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -144,6 +160,7 @@ pub struct Server {
     tls: Option<Arc<Tls>>,
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
+    storing: stored::Running,
 }
 
 /// Whether the server takes requests.
@@ -171,15 +188,11 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, dev, tls, catalog, limits, settings, .. } = config;
+        let Config { data, listen, dev, tls, catalog, limits, settings, retention, .. } = config;
         let (tails, prometheus, clock) = (config.tails, config.prometheus, config.clock);
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
-        let options = JournalOptions {
-            entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
-            ..JournalOptions::default()
-        };
-        let Store { journal, ledger, control, recovery } = Store::open(&data, options)?;
+        let Store { journal, ledger, control, recovery } = Store::open(&data, limits.journal())?;
         let control = SharedControl::new(control);
         let gate = Gate::new(control.clone(), limits.rates, clock.clone())?;
         let reached = listen.iter().find(|address| !address.ip().is_loopback());
@@ -195,12 +208,23 @@ impl Server {
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());
+        let (storing, stored) = stored::start(
+            &data,
+            stored::Parts {
+                journal: Arc::clone(&journal),
+                limits: limits.clone(),
+                retention,
+                clock: clock.clone(),
+                telemetry: Arc::clone(&telemetry),
+            },
+        )??;
         let nothing = Reading { version: 0, projection: Projection::Only(Vec::new()) };
         let reading = Arc::new(RwLock::new(Arc::new(nothing)));
         let parts = evaluator::Parts {
             journal: Arc::clone(&journal),
             ledger,
             keys: Arc::clone(&keys),
+            stored: stored.clone(),
             reading: Arc::clone(&reading),
             limits: limits.clone(),
             settings,
@@ -211,6 +235,7 @@ impl Server {
         let evaluating = evaluator.handle.clone();
         let connections = limits.connections_max;
         let idle = limits.idle_max;
+        let queries = limits.queries_max;
         let intake = intake::Intake::new(intake::Parts {
             journal,
             keys,
@@ -231,13 +256,25 @@ impl Server {
             gate: Arc::new(gate),
             tokens: Tokens::of(control),
             clock: clock.clone(),
+            stored,
+            querying: Arc::new(tokio::sync::Semaphore::new(queries)),
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections, idle, tls.clone()).await?;
         let stop = CancellationToken::new();
         let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
-        Ok(Self { addresses, tls, recovery, ready, listeners, sources, evaluator, evaluating })
+        Ok(Self {
+            addresses,
+            tls,
+            recovery,
+            ready,
+            listeners,
+            sources,
+            evaluator,
+            evaluating,
+            storing,
+        })
     }
 
     /// The addresses that are listened on, in the order of the configuration, with real ports.
@@ -279,7 +316,11 @@ impl Server {
         self.ready.set(Some("the server is going down".to_owned()));
         self.sources.stop().await;
         self.listeners.stop().await;
-        let stopped = tokio::task::spawn_blocking(move || self.evaluator.stop()).await;
+        let stop = move || {
+            self.evaluator.stop();
+            self.storing.stop();
+        };
+        let stopped = tokio::task::spawn_blocking(stop).await;
         if let Err(error) = stopped {
             tracing::error!(%error, "the evaluator did not end");
         }
@@ -292,6 +333,3 @@ pub fn choose_cryptography() {
     // One that was chosen before does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
-
-/// Bytes that an entry's header may take beside the body.
-const ENTRY_HEADER_BYTES: usize = 4 << 10;

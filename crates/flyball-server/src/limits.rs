@@ -3,6 +3,7 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampNanosecondType;
 use flyball_model::{Duration, Timestamp};
+use flyball_store::JournalOptions;
 
 use crate::auth::Rates;
 use crate::decode::Body;
@@ -42,6 +43,17 @@ pub struct Limits {
     /// How far ahead of the clock an event may lie; clocks differ by seconds. Ten minutes unless
     /// told.
     pub ahead_max: Duration,
+    /// Queries that run at the same time; 2 unless told, since each takes two threads. Past it
+    /// clients are told to ask again.
+    pub queries_max: usize,
+    /// How long a query may run. 30 s unless told.
+    pub query_time_max: std::time::Duration,
+    /// What a query's operators hold at once. Bytes; 256 MiB unless told.
+    pub query_memory_max: usize,
+    /// Rows of an answer; 10,000 unless told. Past it there is none.
+    pub query_rows_max: usize,
+    /// The rows of an answer in memory. Bytes; 32 MiB unless told.
+    pub query_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -57,11 +69,25 @@ impl Default for Limits {
             rates: Rates::default(),
             late_max: Duration::from_days(1),
             ahead_max: Duration::from_minutes(10),
+            queries_max: 2,
+            query_time_max: std::time::Duration::from_secs(30),
+            query_memory_max: 256 << 20,
+            query_rows_max: 10_000,
+            query_bytes_max: 32 << 20,
         }
     }
 }
 
+/// Bytes that an entry's header may take beside the body.
+const ENTRY_HEADER_BYTES: usize = 4 << 10;
+
 impl Limits {
+    /// The bounds of the journal that takes such requests.
+    pub(crate) fn journal(&self) -> JournalOptions {
+        let entry_bytes_max = self.request_bytes_max + ENTRY_HEADER_BYTES;
+        JournalOptions { entry_bytes_max, ..JournalOptions::default() }
+    }
+
     /// The times that what arrives at `arrival` may be of: from, and up to without.
     pub(crate) fn times(&self, arrival: Timestamp) -> (Timestamp, Timestamp) {
         (arrival.minus(self.late_max), arrival.plus(self.ahead_max))

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::entry::Content;
 use crate::evaluator::InstallError;
 use crate::intake::{Receipt, Refusal};
+use crate::stored::StoredError;
 
 /// What came in, as what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -27,6 +28,12 @@ struct Kind {
 struct Dropped {
     content: &'static str,
     reason: &'static str,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Class {
+    class: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +78,11 @@ pub struct Telemetry {
     deltas: Counter,
     committed: Gauge<u64, AtomicU64>,
     alerts: Counter,
+    stored_events: Counter,
+    stored: Gauge<u64, AtomicU64>,
+    stored_bytes: Gauge<u64, AtomicU64>,
+    deleted: Family<Class, Counter>,
+    filling: Gauge<u64, AtomicU64>,
 }
 
 impl Default for Telemetry {
@@ -87,6 +99,11 @@ impl Default for Telemetry {
             deltas: Counter::default(),
             committed: Gauge::default(),
             alerts: Counter::default(),
+            stored_events: Counter::default(),
+            stored: Gauge::default(),
+            stored_bytes: Gauge::default(),
+            deleted: Family::default(),
+            filling: Gauge::default(),
         };
         let r = &mut this.registry;
         r.register("ingest_requests", "Requests taken in and durable", this.requests.clone());
@@ -110,6 +127,18 @@ impl Default for Telemetry {
             "Alert rules that began or ceased to fire",
             this.alerts.clone(),
         );
+        r.register(
+            "segments_events",
+            "Events on their way into segments",
+            this.stored_events.clone(),
+        );
+        let stored = "The last journal entry whose events are in segments";
+        r.register("segments_position", stored, this.stored.clone());
+        r.register("segments_bytes", "What segments take on disk", this.stored_bytes.clone());
+        let deleted = "Files that were deleted because they were old enough, by what they held";
+        r.register("retention_deleted_files", deleted, this.deleted.clone());
+        let filling = "Hours of stored events that new definitions are still to be counted over";
+        r.register("backfill_hours_left", filling, this.filling.clone());
         this
     }
 }
@@ -199,6 +228,33 @@ impl Telemetry {
             Change::Resolved(firing) => ("resolved", firing),
         };
         tracing::warn!(slo, rule = firing.rule, severity = ?firing.severity, "alert {what}");
+    }
+
+    pub(crate) fn stored_events(&self, events: u64) {
+        self.stored_events.inc_by(events);
+    }
+
+    pub(crate) fn stored(&self, through: u64, bytes: u64) {
+        self.stored.set(through);
+        self.stored_bytes.set(bytes);
+    }
+
+    pub(crate) fn stored_failed(&self, error: &StoredError) {
+        self.failures.get_or_create(&Doing { doing: "store events" }).inc();
+        tracing::error!(%error, "events cannot be stored; they are kept in the journal");
+    }
+
+    pub(crate) fn deleted(&self, class: &'static str, files: usize) {
+        self.deleted.get_or_create(&Class { class }).inc_by(files as u64);
+    }
+
+    pub(crate) fn filling(&self, hours_left: usize) {
+        self.filling.set(hours_left as u64);
+    }
+
+    pub(crate) fn fill_failed(&self, error: &str) {
+        self.failures.get_or_create(&Doing { doing: "back-fill" }).inc();
+        tracing::error!(error, "stored events cannot be counted; it is tried again");
     }
 
     /// Entries that the ledger counts.

@@ -13,14 +13,17 @@
 mod manifest;
 
 use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use crate::control::{self, Control};
 use crate::directory::{self, DataDirectory};
 use crate::journal::{self, DIRECTORY as JOURNAL, JournalFiles};
 use crate::ledger::{self, LedgerReader};
 use crate::{AuditHead, Checked, Ledger, Sequence, StoreError, sqlite};
+
+/// The directory of the segments in a data directory, where a backup has them.
+const SEGMENTS: &str = "segments";
 
 /// Makes backups of one open data directory. See [`crate::Store::backups`].
 ///
@@ -48,6 +51,33 @@ pub struct Backup {
     pub bytes: u64,
 }
 
+/// Segments as a backup takes them; what they say is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SegmentFiles {
+    /// Files that do not change, and stay while they are copied.
+    pub files: Vec<PathBuf>,
+    /// The name of the list of them, and what it says.
+    pub manifest: (String, Vec<u8>),
+    /// The last journal entry whose events are in them.
+    pub through: Sequence,
+}
+
+impl SegmentFiles {
+    /// Copies them into the directory `to`, which is made; on disk when this returns.
+    fn copy(&self, to: &Path) -> Result<(), StoreError> {
+        directory::create(to)?;
+        for file in &self.files {
+            copy(file, &to.join(file.file_name().unwrap_or_default()))?;
+        }
+        let (name, text) = &self.manifest;
+        let path = to.join(name);
+        File::create_new(&path)
+            .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
+            .map_err(StoreError::io("write", &path))?;
+        directory::sync(to)
+    }
+}
+
 impl Backups {
     pub(crate) fn new(directory: &DataDirectory, journal: JournalFiles) -> Self {
         Self { directory: directory.clone(), journal }
@@ -65,6 +95,20 @@ impl Backups {
     /// [`StoreError::NotEmpty`] when something is in `to`, which is not touched then; what cannot be
     /// read or written; what is damaged in the data directory. `to` is empty again then.
     pub fn write(&self, to: &Path) -> Result<Backup, StoreError> {
+        self.write_with(to, None)
+    }
+
+    /// As [`Self::write`], with the segments of this moment: so that every event is in them, or in
+    /// the journal behind them, which is then copied from there on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub fn write_with(
+        &self,
+        to: &Path,
+        segments: Option<&SegmentFiles>,
+    ) -> Result<Backup, StoreError> {
         directory::fill(to, || {
             let from = self.directory.path();
             // Before the ledger is looked at: what it has not counted then must not go away.
@@ -75,8 +119,12 @@ impl Backups {
             let position = LedgerReader::of_copy(&to.join(ledger::FILE))?.snapshot()?.position();
             let journal = to.join(JOURNAL);
             directory::create(&journal)?;
-            hold.copy(position, &journal)?;
+            let from = segments.map_or(position, |segments| segments.through.min(position));
+            hold.copy(from, &journal)?;
             drop(hold);
+            if let Some(segments) = segments {
+                segments.copy(&to.join(SEGMENTS))?;
+            }
             manifest::write(to)?;
             contents(to)
         })
@@ -110,10 +158,17 @@ impl Backup {
         manifest::check(from)?;
         directory::fill(to, || {
             directory::create(&to.join(JOURNAL))?;
+            let has_segments = from.join(SEGMENTS).is_dir();
+            if has_segments {
+                directory::create(&to.join(SEGMENTS))?;
+            }
             for name in manifest::listed(from)? {
                 copy(&from.join(&name), &to.join(&name))?;
             }
             directory::sync(&to.join(JOURNAL))?;
+            if has_segments {
+                directory::sync(&to.join(SEGMENTS))?;
+            }
             // Once more, so that what is there is what was checked.
             manifest::compare(from, to)?;
             let opened = DataDirectory::open_unfinished(to)?;

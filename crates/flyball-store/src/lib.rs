@@ -24,7 +24,7 @@ mod ledger;
 mod sqlite;
 mod store;
 
-pub use backup::{Backup, Backups};
+pub use backup::{Backup, Backups, SegmentFiles};
 pub use control::{
     AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_BYTES_MAX,
     Change, Control, DOCUMENT_BYTES_MAX, Document, Documents, Grant, NewDocument, NewToken,

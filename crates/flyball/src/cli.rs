@@ -24,6 +24,10 @@ pub(crate) enum Command {
     Token(commands::token::TokenArgs),
     Audit(commands::audit::AuditArgs),
     Query(commands::query::QueryArgs),
+    Ledger(commands::ledger::LedgerArgs),
+    Doctor(commands::doctor::DoctorArgs),
+    Backup(commands::backup::BackupArgs),
+    Restore(commands::backup::RestoreArgs),
     /// Check, format, show, test and suggest SLOs
     Slo(commands::slo::SloArgs),
     Completions(commands::generate::CompletionsArgs),

@@ -68,6 +68,11 @@ const RULES: &[Rule] = &[
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
     },
     Rule {
+        name: "flyball-segment",
+        may_need: &["flyball-model", "flyball-events"],
+        must_not_reach: &["datafusion", "tokio", "axum", "@yaml"],
+    },
+    Rule {
         name: "flyball-catalog",
         may_need: &[
             "flyball-model",
@@ -87,6 +92,7 @@ const RULES: &[Rule] = &[
             "flyball-events",
             "flyball-query",
             "flyball-metric",
+            "flyball-segment",
             "flyball-store",
             "flyball-catalog",
         ],

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flyball_catalog::{Catalog, CountedBy};
+use arrow::array::RecordBatch;
+use flyball_catalog::{Catalog, Counted as Definition, CountedBy};
 use flyball_events::Projection;
 use flyball_metric::{Counted, Drained, Meter, RestoreError, Watched};
-use flyball_model::{EventSli, Slice, Timestamp};
+use flyball_model::{EventSli, Slice, Slot, Tally, Timestamp};
 use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
-use flyball_store::{Commit, Delta, GenerationId, Ledger, LedgerSnapshot, SliceId, StoreError};
+use flyball_store::{
+    Commit, Delta, Generation, GenerationId, Ledger, LedgerSnapshot, SliceId, StoreError,
+};
 
 use crate::decode::{Body, Reading};
 use crate::intake::hex;
@@ -19,26 +22,45 @@ const SLOTS_MAX: usize = 1_000_000;
 /// What the keys of the meter's values begin with in the ledger.
 const METER_PREFIX: &[u8] = b"meter\0";
 
+/// An indicator: its generation, and its number in the SLO.
+pub(crate) type SliPlace = (GenerationId, usize);
+
+/// A slice of an indicator, the whole as `None`.
+type SliceKey = (GenerationId, usize, Option<Slice>);
+
 /// Counts the events and samples of all SLIs.
 #[derive(Debug)]
-pub(super) struct Counting {
+pub(crate) struct Counting {
     reading: Arc<Reading>,
     tallier: Tallier,
-    /// For each SLI of the tallier its place in the catalog and its generation.
-    slis: Vec<(SliPlace, GenerationId)>,
+    /// For each SLI of the tallier what it is.
+    slis: Vec<SliPlace>,
+    /// Their conditions.
+    events: Vec<EventSli>,
     meter: Meter,
-    /// For each SLI of the meter the same.
-    metered: Vec<(SliPlace, GenerationId)>,
+    /// For each SLI of the meter what it is.
+    metered: Vec<SliPlace>,
+    /// What is counted over stored events.
+    stored: Option<StoredCounts>,
     /// The ledger's numbers of slices that were met.
-    slices: HashMap<(GenerationId, usize, Option<Slice>), SliceId>,
+    slices: HashMap<SliceKey, SliceId>,
     /// Counted and not yet taken.
     gained: Vec<Gained>,
     gained_slots: usize,
 }
 
+/// The counts of stored events of one hour, some of which are still to come.
+#[derive(Debug)]
+struct StoredCounts {
+    tallier: Tallier,
+    /// For each of its SLIs what it is.
+    slis: Vec<SliPlace>,
+    held: HashMap<(SliceId, Slot), Tally>,
+}
+
 /// What the ledger keeps of counting beside tallies.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// Slices that were met, with their generations and names.
     slices: Vec<(GenerationId, SliceId, String)>,
     /// What the meter remembers.
@@ -47,12 +69,12 @@ pub(super) struct Kept {
 
 impl Kept {
     /// What `snapshot` keeps of these generations.
-    pub(super) fn read(
+    pub(crate) fn read(
         snapshot: &LedgerSnapshot<'_>,
-        generations: &[GenerationId],
+        counted: &[(Definition, Generation)],
     ) -> Result<Self, StoreError> {
         let mut slices = Vec::new();
-        for generation in generations {
+        for (_, Generation { id: generation, .. }) in counted {
             let named = snapshot.slices(*generation)?.into_iter();
             slices.extend(named.map(|(id, name)| (*generation, id, name)));
         }
@@ -60,13 +82,6 @@ impl Kept {
         let meter = values.map(|(key, value)| (key[METER_PREFIX.len()..].to_vec(), value));
         Ok(Self { slices, meter: meter.collect() })
     }
-}
-
-/// An indicator by its SLO's place in the catalog and its own in the SLO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SliPlace {
-    pub(super) slo: usize,
-    pub(super) indicator: usize,
 }
 
 impl Default for Counting {
@@ -77,6 +92,8 @@ impl Default for Counting {
             reading,
             tallier,
             slis: Vec::new(),
+            events: Vec::new(),
+            stored: None,
             meter: Meter::new(Vec::new(), Timestamp::MIN),
             metered: Vec::new(),
             slices: HashMap::new(),
@@ -108,28 +125,27 @@ impl Counting {
         tallier(&events).map(drop)
     }
 
-    /// What is needed to count `catalog`, whose SLOs have these generations. What was counted and
-    /// not yet taken must have been taken before.
-    pub(super) fn new(
-        catalog: &Catalog,
-        generations: &[GenerationId],
+    /// What is needed to count all of `counted`. What was counted and not yet taken must have been
+    /// taken before.
+    pub(crate) fn new(
+        counted: &[(Definition, Generation)],
         version: u64,
         kept: &Kept,
         began: Timestamp,
     ) -> Result<Self, String> {
         let (mut slis, mut events) = (Vec::new(), Vec::new());
         let (mut metered, mut watched) = (Vec::new(), Vec::new());
-        for (slo, (counted, generation)) in catalog.counted.iter().zip(generations).enumerate() {
-            for (indicator, by) in counted.indicators.iter().enumerate() {
-                let place = (SliPlace { slo, indicator }, *generation);
+        for (definition, generation) in counted {
+            for (indicator, by) in definition.indicators.iter().enumerate() {
+                let place = (generation.id, indicator);
                 match by {
                     CountedBy::Events(sli) => {
                         slis.push(place);
-                        events.push(sli);
+                        events.push(sli.clone());
                     }
                     CountedBy::Metric(plan) => {
-                        let generation = hex(&counted.generation);
-                        let identity = format!("{}/{generation}/{indicator}", counted.slo.name);
+                        let hash = hex(&generation.hash);
+                        let identity = format!("{}/{hash}/{indicator}", generation.slo);
                         metered.push(place);
                         watched.push(Watched { identity, plan: plan.clone() });
                     }
@@ -139,18 +155,13 @@ impl Counting {
         let pairs = kept.meter.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
         let meter = Meter::restore(watched, began, pairs);
         let meter = meter.map_err(|error: RestoreError| error.to_string())?;
-        let mut tallier = tallier(&events)?;
+        let mut tallier = tallier(&events.iter().collect::<Vec<_>>())?;
         let mut slices = HashMap::new();
         for (generation, id, name) in &kept.slices {
             let Some((indicator, slice)) = read_name(name) else { continue };
-            if let Some(slice) = &slice {
-                for (at, (place, of)) in slis.iter().enumerate() {
-                    if of == generation && place.indicator == indicator {
-                        tallier.know(at, slice);
-                    }
-                }
-            }
-            slices.insert((*generation, indicator, slice), *id);
+            let key = (*generation, indicator, slice);
+            know(&mut tallier, &slis, &key);
+            slices.insert(key, *id);
         }
         let projection = Projection::Only(tallier.attributes());
         let reading = Arc::new(Reading { version, projection });
@@ -158,16 +169,100 @@ impl Counting {
             reading,
             tallier,
             slis,
+            events,
             meter,
             metered,
+            stored: None,
             slices,
             gained: Vec::new(),
             gained_slots: 0,
         })
     }
 
+    /// Counts stored events for these generations from now on, and what was counted and not taken is
+    /// forgotten. Returns which attributes are needed.
+    pub(super) fn fill(&mut self, generations: &[GenerationId]) -> Vec<String> {
+        self.stored = None;
+        let chosen = self.slis.iter().zip(&self.events);
+        let chosen = chosen.filter(|((generation, _), _)| generations.contains(generation));
+        let (slis, events): (Vec<SliPlace>, Vec<&EventSli>) =
+            chosen.map(|(place, sli)| (*place, sli)).unzip();
+        if slis.is_empty() {
+            return Vec::new();
+        }
+        let mut tallier =
+            tallier(&events).unwrap_or_else(|_| unreachable!("they compiled when they were given"));
+        tallier.set_range(Timestamp::MIN, Timestamp::MAX);
+        for key in self.slices.keys() {
+            know(&mut tallier, &slis, key);
+        }
+        let columns = tallier.attributes();
+        self.stored = Some(StoredCounts { tallier, slis, held: HashMap::new() });
+        columns
+    }
+
+    /// Counts stored events. What was counted live must have been drained just before, so that both
+    /// know the same slices.
+    ///
+    /// # Errors
+    ///
+    /// What the ledger answers; inside, the first condition that failed.
+    pub(super) fn add_stored(
+        &mut self,
+        batch: &RecordBatch,
+        ledger: &mut Ledger,
+    ) -> Result<Result<(), QueryError>, StoreError> {
+        let Some(stored) = &mut self.stored else { return Ok(Ok(())) };
+        let outcome = stored.tallier.add(batch);
+        let gained = stored.tallier.drain();
+        let places = stored.slis.clone();
+        let keys = gained.iter().map(|gained| {
+            let (generation, indicator) = places[gained.sli];
+            (generation, indicator, gained.slice.clone())
+        });
+        let keys: Vec<SliceKey> = keys.collect();
+        self.number(ledger, &keys)?;
+        let Some(stored) = &mut self.stored else { return Ok(Ok(())) };
+        for (gained, key) in gained.into_iter().zip(keys) {
+            let id = self.slices[&key];
+            for (slot, tally) in gained.slots {
+                let held = stored.held.entry((id, slot)).or_insert(Tally::EMPTY);
+                *held = held.plus(tally);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Moves the counts of stored events to `into`.
+    pub(super) fn drain_stored(&mut self, into: &mut Commit) {
+        let Some(stored) = &mut self.stored else { return };
+        let held = stored.held.drain();
+        into.deltas.extend(held.map(|((slice, slot), tally)| Delta { slice, slot, tally }));
+    }
+
+    /// Counts `batch` alone, and returns what it adds: for counting again beside the ledger.
+    ///
+    /// # Errors
+    ///
+    /// The first condition that failed.
+    pub(crate) fn recount(
+        &mut self,
+        batch: &RecordBatch,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<(SliPlace, Option<Slice>, Vec<(Slot, Tally)>)>, QueryError> {
+        self.tallier.set_range(from, to);
+        self.tallier.add(batch)?;
+        let gained = self.tallier.drain().into_iter();
+        Ok(gained.map(|gained| (self.slis[gained.sli], gained.slice, gained.slots)).collect())
+    }
+
+    /// Which generations have indicators that are counted from events.
+    pub(crate) fn counted_from_events(&self) -> impl Iterator<Item = SliPlace> + '_ {
+        self.slis.iter().copied()
+    }
+
     /// What bodies are to be read with.
-    pub(super) const fn reading(&self) -> &Arc<Reading> {
+    pub(crate) const fn reading(&self) -> &Arc<Reading> {
         &self.reading
     }
 
@@ -241,10 +336,14 @@ impl Counting {
         }));
         let key = |key: Vec<u8>| [METER_PREFIX, &key].concat();
         into.values.extend(changes.into_iter().map(|(name, value)| (key(name), value)));
-        self.number(ledger)?;
-        for Gained { sli, slice, slots } in std::mem::take(&mut self.gained) {
-            let (place, generation) = self.place(sli);
-            let id = self.slices[&(generation, place.indicator, slice)];
+        let keys = |gained: &Gained| {
+            let (generation, indicator) = self.place(gained.sli);
+            (generation, indicator, gained.slice.clone())
+        };
+        let keys: Vec<SliceKey> = self.gained.iter().map(keys).collect();
+        self.number(ledger, &keys)?;
+        for (Gained { slots, .. }, key) in std::mem::take(&mut self.gained).into_iter().zip(keys) {
+            let id = self.slices[&key];
             let deltas = slots.into_iter().map(|(slot, tally)| Delta { slice: id, slot, tally });
             into.deltas.extend(deltas);
         }
@@ -253,34 +352,36 @@ impl Counting {
     }
 
     /// Where an SLI belongs: those of the tallier come before those of the meter.
-    fn place(&self, sli: usize) -> (SliPlace, GenerationId) {
+    fn place(&self, sli: usize) -> SliPlace {
         self.slis.get(sli).copied().unwrap_or_else(|| self.metered[sli - self.slis.len()])
     }
 
-    /// Makes the slices that were met for the first time known to the ledger.
-    fn number(&mut self, ledger: &mut Ledger) -> Result<(), StoreError> {
-        let mut new: HashMap<GenerationId, Vec<(usize, Option<Slice>)>> = HashMap::new();
-        for Gained { sli, slice, .. } in &self.gained {
-            let (place, generation) = self.place(*sli);
-            let key = (generation, place.indicator, slice.clone());
-            if !self.slices.contains_key(&key) {
-                new.entry(generation).or_default().push((key.1, key.2));
+    /// Makes the slices that were met for the first time known to the ledger, and to all that count.
+    fn number(&mut self, ledger: &mut Ledger, keys: &[SliceKey]) -> Result<(), StoreError> {
+        let mut new: HashMap<GenerationId, Vec<&SliceKey>> = HashMap::new();
+        for key in keys {
+            if !self.slices.contains_key(key) {
+                new.entry(key.0).or_default().push(key);
             }
         }
-        for (generation, slices) in new {
+        for (generation, keys) in new {
             let names: Vec<String> =
-                slices.iter().map(|(indicator, slice)| name(*indicator, slice.as_ref())).collect();
+                keys.iter().map(|(_, indicator, slice)| name(*indicator, slice.as_ref())).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let ids = ledger.slices(generation, &names)?;
-            for ((indicator, slice), id) in slices.into_iter().zip(ids) {
-                self.slices.insert((generation, indicator, slice), id);
+            for (key, id) in keys.into_iter().zip(ids) {
+                know(&mut self.tallier, &self.slis, key);
+                if let Some(stored) = &mut self.stored {
+                    know(&mut stored.tallier, &stored.slis, key);
+                }
+                self.slices.insert(key.clone(), id);
             }
         }
         Ok(())
     }
 
     /// The slices of a generation's indicator that were met, the whole among them as `None`.
-    pub(super) fn slices(
+    pub(crate) fn slices(
         &self,
         generation: GenerationId,
         indicator: usize,
@@ -288,6 +389,16 @@ impl Counting {
         self.slices.iter().filter_map(move |((of, at, slice), id)| {
             (*of == generation && *at == indicator).then_some((slice.as_ref(), *id))
         })
+    }
+}
+
+/// Makes a slice known to those SLIs of `tallier` that it is one of.
+fn know(tallier: &mut Tallier, slis: &[SliPlace], (generation, indicator, slice): &SliceKey) {
+    let Some(slice) = slice else { return };
+    for (at, place) in slis.iter().enumerate() {
+        if *place == (*generation, *indicator) {
+            tallier.know(at, slice);
+        }
     }
 }
 

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use flyball_budget::BudgetError;
 use flyball_budget::alert::Change;
 use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
-use flyball_catalog::{Catalog, Counted};
+use flyball_catalog::{Catalog, Counted, CountedBy};
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
 use flyball_store::{
-    Delta, Generation, GenerationId, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError,
+    Delta, Generation, GenerationId, GenerationState, Ledger, LedgerSnapshot, Sequence, SliceId,
+    StoreError,
 };
+use sha2::{Digest, Sha256};
 
 use super::Evaluator;
 use super::counting::{Counting, Kept, name};
+use super::fill::Progress;
 
 /// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
 /// later is counted, and its budget is worked out when somebody asks.
@@ -26,6 +29,10 @@ const AHEAD: Duration = Duration::from_days(400);
 pub(super) struct Watched {
     pub(super) slo: Slo,
     pub(super) generation: Generation,
+    /// From when on its events are counted.
+    pub(super) since: Timestamp,
+    /// Whether it must be made anew from the ledger.
+    pub(super) is_outdated: bool,
     pub(super) objectives: Vec<Objective>,
 }
 
@@ -102,40 +109,54 @@ impl Evaluator {
         let version = self.counting.reading().version + 1;
         Counting::check(&catalog).map_err(InstallError::Condition)?;
 
-        let mut generations = Vec::with_capacity(catalog.counted.len());
-        for Counted { slo, generation, .. } in &catalog.counted {
-            let generation = self.ledger.generation(&slo.name, *generation, now)?;
-            if generation.state != GenerationState::Live {
-                self.ledger.set_state(generation.id, GenerationState::Live)?;
+        // What each SLO shows, and what is counted: the same, but for a definition that is new and
+        // is still to be counted over stored events. Until then the one before goes on.
+        let mut served = Vec::with_capacity(catalog.counted.len());
+        let mut counted = Vec::with_capacity(catalog.counted.len());
+        for definition in &catalog.counted {
+            let generation = self.generation(definition, now)?;
+            counted.push((definition.clone(), generation.clone()));
+            let is_filling = generation.state == GenerationState::Filling;
+            let before = self
+                .counted
+                .iter()
+                .find(|(_, old)| old.slo == generation.slo && old.state == GenerationState::Live);
+            match before.filter(|_| is_filling) {
+                Some(before) => {
+                    counted.push(before.clone());
+                    served.push(before.clone());
+                }
+                None => served.push((definition.clone(), generation)),
             }
-            generations.push(generation);
         }
         let snapshot = self.ledger.snapshot()?;
         let gone: Vec<GenerationId> = snapshot
             .generations()?
             .into_iter()
-            .filter(|old| old.state == GenerationState::Live)
-            .filter(|old| generations.iter().all(|kept| kept.id != old.id))
+            .filter(|old| old.state != GenerationState::Retired)
+            .filter(|old| counted.iter().all(|(_, kept)| kept.id != old.id))
             .map(|old| old.id)
             .collect();
-        let ids: Vec<GenerationId> = generations.iter().map(|generation| generation.id).collect();
-        let kept = Kept::read(&snapshot, &ids)?;
+        let kept = Kept::read(&snapshot, &counted)?;
         let counting =
-            Counting::new(&catalog, &ids, version, &kept, now).map_err(InstallError::Condition)?;
+            Counting::new(&counted, version, &kept, now).map_err(InstallError::Condition)?;
 
         let mut before: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
             .into_iter()
             .map(|watched| (watched.generation.id, watched))
             .collect();
         let same_corrections = self.catalog.set.corrections == catalog.set.corrections;
-        let mut watched = Vec::with_capacity(generations.len());
-        for (counted, generation) in catalog.counted.iter().zip(generations) {
+        let mut watched = Vec::with_capacity(served.len());
+        for (definition, generation) in &served {
             let old = before.remove(&generation.id);
             watched.push(match old {
-                Some(old) if old.slo == counted.slo && same_corrections => old,
+                Some(old) if old.slo == definition.slo && same_corrections && !old.is_outdated => {
+                    Watched { generation: generation.clone(), ..old }
+                }
                 old => {
                     let old = old.as_ref();
-                    watch(counted, &catalog, generation, old, &counting, &snapshot, self.at)?
+                    let generation = generation.clone();
+                    watch(definition, &catalog, generation, old, &counting, &snapshot, self.at)?
                 }
             });
         }
@@ -144,11 +165,41 @@ impl Evaluator {
             self.ledger.set_state(old, GenerationState::Retired)?;
         }
         self.watched = watched;
+        self.counted = counted;
         self.counting = counting;
         self.catalog = catalog;
         self.publish();
+        self.fill()?;
         self.ticked.send_modify(|tick| *tick += 1);
         Ok(())
+    }
+
+    /// The generation that `definition` is counted under: the one that is, else a new one.
+    ///
+    /// One that was retired is never taken up again, since its counts have a hole. Where nothing can
+    /// be counted over, a new one is live at once.
+    fn generation(
+        &mut self,
+        definition: &Counted,
+        now: Timestamp,
+    ) -> Result<Generation, StoreError> {
+        let mut hash = definition.generation;
+        let mut generation = self.ledger.generation(&definition.slo.name, hash, now)?;
+        while generation.state == GenerationState::Retired {
+            hash = hash_again(hash);
+            generation = self.ledger.generation(&definition.slo.name, hash, now)?;
+        }
+        let is_of_events = |by: &CountedBy| matches!(by, CountedBy::Events(_));
+        let can_fill =
+            generation.since > Sequence::NONE && definition.indicators.iter().any(is_of_events);
+        let snapshot = self.ledger.snapshot()?;
+        let progress = Progress::read(&snapshot, &generation)?.unwrap_or_default();
+        drop(snapshot);
+        if generation.state == GenerationState::Filling && (!can_fill || progress.is_done) {
+            self.ledger.set_state(generation.id, GenerationState::Live)?;
+            generation.state = GenerationState::Live;
+        }
+        Ok(generation)
     }
 
     /// Tells the live states what the ledger has gained.
@@ -254,7 +305,7 @@ impl Evaluator {
     fn plan_anew(&mut self) -> Result<(), InstallError> {
         let now = self.clock.now();
         for watched in &mut self.watched {
-            let plans = plans(&watched.slo, &self.catalog, watched.generation.created, now)?;
+            let plans = plans(&watched.slo, &self.catalog, watched.since, now)?;
             for (objective, plan) in watched.objectives.iter_mut().zip(plans) {
                 objective.plan = plan;
             }
@@ -286,6 +337,14 @@ impl Objective {
         let plan: &Plan = plan;
         std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
     }
+}
+
+/// The hash of a definition that is given again after it was retired under `hash`.
+pub(crate) fn hash_again(hash: [u8; 32]) -> [u8; 32] {
+    let mut again = Sha256::new();
+    again.update(b"flyball generation again\n");
+    again.update(hash);
+    again.finalize().into()
 }
 
 /// Values of the ledger, with their keys.
@@ -365,7 +424,9 @@ fn watch(
         }
     };
     let mut objectives = Vec::new();
-    for (index, plan) in plans(slo, catalog, generation.created, at)?.into_iter().enumerate() {
+    let first = Progress::read(snapshot, &generation)?.and_then(|progress| progress.first);
+    let since = first.map_or(generation.created, |hour| hour.start().min(generation.created));
+    for (index, plan) in plans(slo, catalog, since, at)?.into_iter().enumerate() {
         let indicator = counted.of_objective[index];
         let old = old.and_then(|old| old.objectives.get(index));
         let mut total = None;
@@ -402,5 +463,5 @@ fn watch(
         };
         objectives.push(Objective { plan, indicator, total, slices });
     }
-    Ok(Watched { slo: slo.clone(), generation, objectives })
+    Ok(Watched { slo: slo.clone(), generation, since, is_outdated: false, objectives })
 }

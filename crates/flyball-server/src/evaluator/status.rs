@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use flyball_budget::Status;
 use flyball_budget::live::{LiveError, Standing};
+use flyball_catalog::Counted;
 use flyball_model::{BudgetingMethod, Duration, Interval, Slice, Tally, Target, Timestamp, Window};
-use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
+use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError};
 
 use super::Evaluator;
+use super::fill::{FillStatus, Filling};
 use super::objective::{Objective, SliceHistory, State, Watched};
 
 /// One SLO at the moment. The keys are those of a replay's report.
@@ -31,6 +33,9 @@ pub struct SloStatus {
     pub since: Timestamp,
     /// The length of the slots that events are counted in.
     pub slot_width: Duration,
+    /// How far a new definition is counted over stored events; until it is done the one before is
+    /// shown, where there is one. `None` when nothing is being filled.
+    pub filling: Option<FillStatus>,
     /// Where the days of a calendar window begin, by IANA's name; `None` for a rolling window and
     /// for a zone without a name.
     pub time_zone: Option<String>,
@@ -80,9 +85,10 @@ impl Evaluator {
             return Ok(None);
         };
         let (now, complete) = (self.clock.now(), self.at);
-        let Self { watched, ledger, .. } = self;
+        let Self { watched, ledger, counted, filling, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
-        status(&watched[place], &snapshot, now, complete).map(Some)
+        let filling = fill_of(&watched[place], counted, filling);
+        status(&watched[place], &snapshot, now, complete, filling).map(Some)
     }
 
     /// The SLOs for which `is_asked`, in the order of their documents.
@@ -95,11 +101,27 @@ impl Evaluator {
         is_asked: impl Fn(&flyball_model::Slo) -> bool,
     ) -> Result<Vec<SloStatus>, LiveError<StoreError>> {
         let (now, complete) = (self.clock.now(), self.at);
-        let Self { watched, ledger, .. } = self;
+        let Self { watched, ledger, counted, filling, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
         let asked = watched.iter().filter(|watched| is_asked(&watched.slo));
-        asked.map(|watched| status(watched, &snapshot, now, complete)).collect()
+        let said = asked.map(|watched| {
+            let filling = fill_of(watched, counted, filling);
+            status(watched, &snapshot, now, complete, filling)
+        });
+        said.collect()
     }
+}
+
+/// How far the definition that is to take the place of `watched`, or `watched` itself, is filled.
+fn fill_of(
+    watched: &Watched,
+    counted: &[(Counted, Generation)],
+    filling: &Filling,
+) -> Option<FillStatus> {
+    let (_, generation) = counted.iter().find(|(_, generation)| {
+        generation.slo == watched.slo.name && generation.state == GenerationState::Filling
+    })?;
+    Some(filling.status(generation.id))
 }
 
 fn status(
@@ -107,6 +129,7 @@ fn status(
     snapshot: &LedgerSnapshot<'_>,
     at: Timestamp,
     complete_up_to: Timestamp,
+    filling: Option<FillStatus>,
 ) -> Result<SloStatus, LiveError<StoreError>> {
     let slo = &watched.slo;
     let mut objectives = Vec::with_capacity(slo.objectives.len());
@@ -142,8 +165,9 @@ fn status(
         status: status.unwrap_or(Status::Met),
         at,
         complete_up_to,
-        since: watched.generation.created,
+        since: watched.since,
         slot_width: Ledger::SLOT_WIDTH,
+        filling,
         time_zone: match &slo.window {
             Window::Calendar(calendar) => calendar.zone.iana_name().map(str::to_owned),
             Window::Rolling { .. } => None,

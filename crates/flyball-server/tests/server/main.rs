@@ -5,4 +5,5 @@ mod harness;
 mod ingest;
 mod probes;
 mod restart;
+mod stored;
 mod tls;

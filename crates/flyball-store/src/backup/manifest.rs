@@ -8,7 +8,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::JOURNAL;
+use super::{JOURNAL, SEGMENTS};
 use crate::{StoreError, control, hex, ledger};
 
 /// The list's file.
@@ -28,6 +28,10 @@ pub(super) fn listed(path: &Path) -> Result<Vec<String>, StoreError> {
     let mut names = vec![control::FILE.to_owned(), ledger::FILE.to_owned()];
     let journal = path.join(JOURNAL);
     names.extend(files_in(&journal)?.into_iter().map(|name| format!("{JOURNAL}/{name}")));
+    let segments = path.join(SEGMENTS);
+    if segments.is_dir() {
+        names.extend(files_in(&segments)?.into_iter().map(|name| format!("{SEGMENTS}/{name}")));
+    }
     names.sort_unstable();
     Ok(names)
 }
@@ -57,7 +61,9 @@ pub(super) fn write(path: &Path) -> Result<(), StoreError> {
 /// Compares the files in `path` with the list, and that there are no others.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     let mut others = files_in(path)?;
-    others.retain(|name| ![FILE, JOURNAL, control::FILE, ledger::FILE].contains(&name.as_str()));
+    others.retain(|name| {
+        ![FILE, JOURNAL, SEGMENTS, control::FILE, ledger::FILE].contains(&name.as_str())
+    });
     if let Some(file) = others.pop() {
         return Err(broken(path, file, "is not a part of it, or somebody has opened it"));
     }

@@ -1,5 +1,7 @@
 //! `flyball query`: SQL over the same inputs that a replay reads.
 
+mod remote;
+
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -30,13 +32,21 @@ const TABLE_ROWS_MAX: usize = 1_000;
 ///     'logs/*.gz'
 ///   flyball query 'DESCRIBE events' access.log
 ///   flyball query -o csv "SELECT * FROM events WHERE duration_ms > 1000 LIMIT 10" events.ndjson
+///   flyball query --server http://127.0.0.1:8480 "SELECT count(*) FROM events"
 #[expect(clippy::doc_markdown, reason = "a shell would run what stands in backticks")]
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    verbatim_doc_comment,
+    mut_arg("inputs", |arg| arg.required(false).required_unless_present("server"))
+)]
 pub(crate) struct QueryArgs {
     /// One SELECT statement, or DESCRIBE events
     #[arg(value_name = "SQL")]
     sql: String,
+
+    /// Ask a server for the events that it has stored, instead of reading files
+    #[arg(long, value_name = "URL", conflicts_with = "inputs")]
+    server: Option<String>,
 
     #[command(flatten)]
     input: InputArgs,
@@ -90,6 +100,9 @@ impl EventSource for Files {
 }
 
 pub(crate) fn run(args: &QueryArgs) -> anyhow::Result<Exit> {
+    if let Some(server) = &args.server {
+        return remote::run(server, &args.sql, args.output);
+    }
     let mut inputs = args.input.expand()?;
     // Standard input can be read once only, so it is kept in a file for the second pass.
     let spool = match inputs.iter().position(|input| *input == Input::Stdin) {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flyball_catalog::Catalog;
-use flyball_server::{Clock, Config, Limits, Prometheus, Rates, Server, Tail, TlsFiles};
+use flyball_model::Duration;
+use flyball_server::{
+    Clock, Config, Limits, Prometheus, Rates, Retention, Server, Settings, Tail, TlsFiles,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::replay::now;
@@ -64,6 +67,19 @@ pub(crate) struct ServeArgs {
     /// Bytes that each token may send in a second
     #[arg(long, value_name = "N", default_value_t = Rates::default().bytes)]
     token_bytes: u64,
+    /// How long stored events are kept, after the hour they are of: what a new definition can be
+    /// counted over
+    #[arg(long, value_name = "TIME", default_value = "35d", value_parser = Duration::parse)]
+    keep_events: Duration,
+    /// How much disk stored events may take, in GiB; past it the oldest are deleted
+    #[arg(long, value_name = "GIB", default_value_t = 64)]
+    keep_events_gib: u32,
+    /// How much of the journal is kept at least though it is counted and stored, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    keep_journal_mib: u32,
+    /// How long idempotency keys of requests are remembered
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
+    keep_keys: Duration,
 }
 
 /// Serves until it is told to stop.
@@ -99,6 +115,12 @@ async fn serve(args: ServeArgs, catalog: Catalog) -> anyhow::Result<Exit> {
         tls,
         catalog: Arc::new(catalog),
         limits: Limits { rates, ..Limits::default() },
+        settings: Settings { key_memory: args.keep_keys, ..Settings::default() },
+        retention: Retention {
+            segments_age_max: args.keep_events,
+            segments_bytes_max: u64::from(args.keep_events_gib) << 30,
+            journal_bytes_min: u64::from(args.keep_journal_mib) << 20,
+        },
         tails: args.tails,
         prometheus: args.prometheus.as_deref().map(Prometheus::new).transpose()?,
         ..Config::new(args.data, Clock::new(now))

@@ -71,8 +71,9 @@ impl Protocol {
     }
 }
 
-/// One SLO for each protocol, over a day.
-pub(crate) fn documents() -> String {
+/// One SLO for each protocol, over a day. Each `edition` defines those of events in other words,
+/// which say the same.
+pub(crate) fn documents(edition: u32) -> String {
     let document = |protocol: Protocol| {
         let name = protocol.name();
         let source = |kind: &str, spec: String| {
@@ -83,7 +84,10 @@ pub(crate) fn documents() -> String {
             (source("prometheus", query("")), source("prometheus", query(",code=\"bad\"")))
         } else {
             let total = format!("where: \"service.name = '{name}'\"");
-            (source("flyball", total), source("flyball", "where: \"code = 'bad'\"".to_owned()))
+            (
+                source("flyball", total),
+                source("flyball", format!("where: \"code = 'bad' AND {edition} = {edition}\"")),
+            )
         };
         format!(
             "---

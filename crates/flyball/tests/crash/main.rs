@@ -21,10 +21,15 @@ use rand::{Rng, SeedableRng};
 
 use clients::Protocol;
 use faults::Fault;
+use flyball_catalog::Catalog;
+use flyball_server::{Limits, verify};
+use flyball_spec::Source;
 use process::Process;
 
 /// Kills of a run that is not told how many.
 const KILLS: u32 = 12;
+/// So many kills after which definitions change.
+const EDITION_KILLS: u32 = 3;
 /// The longest time that a server is left alone before it is killed.
 const LIFE_MAX: Duration = Duration::from_millis(700);
 /// How long counts may take to reach the ledger after the last request: samples of metrics wait
@@ -80,7 +85,7 @@ fn campaign(directory: &Path, is_small: bool) {
     let mut random = StdRng::seed_from_u64(seed);
     flyball_server::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let process = Process::new(directory, &clients::documents());
+    let process = Process::new(directory, &clients::documents(0));
     let ended = Arc::new(AtomicBool::new(false));
     let address = process.address();
     let sending: Vec<_> = Protocol::ALL
@@ -92,6 +97,10 @@ fn campaign(directory: &Path, is_small: bool) {
         .collect();
 
     for kill in 0..kills {
+        // Now and then definitions change, there and back: they are counted over stored events, and
+        // the server is killed in the middle of that as well.
+        let edition = kill / EDITION_KILLS % 2;
+        process.define(&clients::documents(edition));
         let mut running = process.start();
         running.wait_ready();
         let life = random.random_range(Duration::ZERO..LIFE_MAX);
@@ -134,4 +143,12 @@ fn campaign(directory: &Path, is_small: bool) {
         assert_eq!(counted, (sent.events, sent.bad), "after a restart: {:?}", sent.protocol);
     }
     again.stop();
+    // And from the events themselves, counted again.
+    let edition = (kills.max(1) - 1) / EDITION_KILLS % 2;
+    let source = Source::new("slos.yaml", clients::documents(edition));
+    let (catalog, _) = Catalog::load(&[source]).unwrap();
+    let verified = verify(&process.data(), &catalog, &Limits::default()).unwrap();
+    println!("{} slots compared, {} differ", verified.slots, verified.differing);
+    assert_eq!(verified.differences, []);
+    assert!(verified.slots > 0, "{verified:?}");
 }

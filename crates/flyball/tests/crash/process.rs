@@ -27,10 +27,16 @@ pub(crate) struct Running {
 
 impl Process {
     pub(crate) fn new(directory: &Path, documents: &str) -> Self {
-        std::fs::write(directory.join("slos.yaml"), documents).unwrap();
         // The port stays the same over all restarts, as clients expect it.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { directory: directory.to_owned(), address }
+        let this = Self { directory: directory.to_owned(), address };
+        this.define(documents);
+        this
+    }
+
+    /// Gives the server other documents, from its next start on.
+    pub(crate) fn define(&self, documents: &str) {
+        std::fs::write(self.directory.join("slos.yaml"), documents).unwrap();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

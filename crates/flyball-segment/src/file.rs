@@ -1,0 +1,195 @@
+//! One Parquet file: written sorted, read by columns.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
+use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::{DataType, FieldRef};
+use flyball_events::{BATCH_ROWS, TIME_COLUMN, TWIN_SUFFIX};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::properties::WriterProperties;
+use parquet::file::statistics::Statistics;
+
+use crate::{ENTRY_COLUMN, SegmentError};
+
+/// Rows of a group, which is what a reader takes at once at least, and may leave out by its bounds.
+const GROUP_ROWS: usize = 1 << 17;
+/// What is read at once to check a file. Bytes.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// What was written.
+pub(crate) struct Written {
+    pub(crate) bytes: u64,
+    pub(crate) crc32c: u32,
+}
+
+/// `batch` in the order of service, time and entry.
+pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
+    let by = ["service.name", TIME_COLUMN, ENTRY_COLUMN];
+    let columns: Vec<SortColumn> = by
+        .iter()
+        .filter_map(|name| batch.column_by_name(name))
+        .map(|values: &ArrayRef| SortColumn { values: values.clone(), options: None })
+        .collect();
+    Ok(take_record_batch(batch, &lexsort_to_indices(&columns, None)?)?)
+}
+
+/// Writes `batch` to a new file at `path`; on disk when this returns.
+pub(crate) fn write(path: &Path, batch: &RecordBatch) -> Result<Written, SegmentError> {
+    let cannot = || SegmentError::io("write", path);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_created_by(concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build();
+    // Arrow's own schema says no more than Parquet's for what is written here.
+    let options =
+        ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let file = File::create(path).map_err(cannot())?;
+    let parquet = |error: parquet::errors::ParquetError| std::io::Error::other(error.to_string());
+    let mut file = Summed { file, bytes: 0, crc32c: 0 };
+    let mut writer = ArrowWriter::try_new_with_options(&mut file, batch.schema(), options)
+        .map_err(parquet)
+        .map_err(cannot())?;
+    writer.write(batch).map_err(parquet).map_err(cannot())?;
+    writer.close().map_err(parquet).map_err(cannot())?;
+    file.file.sync_all().map_err(cannot())?;
+    Ok(Written { bytes: file.bytes, crc32c: file.crc32c })
+}
+
+/// A file that knows what was written to it.
+struct Summed {
+    file: File,
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The length and the CRC-32C of the file at `path`.
+pub(crate) fn sum(path: &Path) -> Result<(u64, u32), SegmentError> {
+    let cannot = || SegmentError::io("read", path);
+    let mut file = BufReader::new(File::open(path).map_err(cannot())?);
+    let mut block = vec![0; BLOCK_BYTES];
+    let (mut bytes, mut crc32c) = (0, 0);
+    loop {
+        let read = file.read(&mut block).map_err(cannot())?;
+        if read == 0 {
+            return Ok((bytes, crc32c));
+        }
+        bytes += read as u64;
+        crc32c = crc32c::crc32c_append(crc32c, &block[..read]);
+    }
+}
+
+/// The events of one file, batch by batch. After an error there is no more.
+pub struct Reader {
+    path: PathBuf,
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Reads the file at `path`: its time and entry, and of its attributes those in `columns` with
+    /// their twins, or all.
+    pub(crate) fn open(path: &Path, columns: Option<&[String]>) -> Result<Self, SegmentError> {
+        let file = File::open(path).map_err(SegmentError::io("read", path))?;
+        let open = || {
+            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+            let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
+            let fields = builder.schema().fields().iter().enumerate();
+            let is_wanted = |name: &str| {
+                let name = name.strip_suffix(TWIN_SUFFIX).unwrap_or(name);
+                let always = name == TIME_COLUMN || name == ENTRY_COLUMN;
+                always || columns.is_none_or(|columns| columns.iter().any(|wanted| wanted == name))
+            };
+            let wanted: Vec<usize> =
+                fields.filter(|(_, field)| is_wanted(field.name())).map(|(at, _)| at).collect();
+            let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+            builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()
+        };
+        let reader = guarded(open).map_err(|what| SegmentError::damaged(path, what))?;
+        Ok(Self { path: path.to_owned(), reader: Some(reader) })
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<RecordBatch, SegmentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut reader = self.reader.take()?;
+        match guarded(|| reader.next().transpose()) {
+            Ok(Some(batch)) => {
+                self.reader = Some(reader);
+                Some(Ok(batch))
+            }
+            Ok(None) => None,
+            Err(what) => Some(Err(SegmentError::damaged(&self.path, what))),
+        }
+    }
+}
+
+/// The columns of the file at `path`, in two rows with the bounds of its integers.
+pub(crate) fn outline(path: &Path) -> Result<RecordBatch, SegmentError> {
+    let file = File::open(path).map_err(SegmentError::io("read", path))?;
+    let read = || {
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
+        let groups = builder.metadata().row_groups();
+        let column = |(at, field): (usize, &FieldRef)| -> ArrayRef {
+            if *field.data_type() != DataType::Int64 {
+                return new_null_array(field.data_type(), 2);
+            }
+            let of = |group: &RowGroupMetaData| match group.column(at).statistics() {
+                Some(Statistics::Int64(bounds)) => {
+                    (bounds.min_opt().copied(), bounds.max_opt().copied())
+                }
+                _ => (None, None),
+            };
+            let bounds = groups.iter().map(of);
+            let (least, most): (Vec<_>, Vec<_>) = bounds.unzip();
+            let least = least.into_iter().flatten().min();
+            let most = most.into_iter().flatten().max();
+            Arc::new(Int64Array::from(vec![least, most]))
+        };
+        let columns = builder.schema().fields().iter().enumerate().map(column).collect();
+        let batch = RecordBatch::try_new(builder.schema().clone(), columns)?;
+        Ok::<_, parquet::errors::ParquetError>(batch)
+    };
+    guarded(read).map_err(|what| SegmentError::damaged(path, what))
+}
+
+/// Runs a step of the Parquet decoder, which panics on some damaged files: a panic is an error. What
+/// panicked is not used again.
+fn guarded<T, E: std::fmt::Display>(step: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the decoder gave up on it".to_owned()),
+    }
+}

@@ -1,0 +1,205 @@
+//! Events in, the same events out, whatever happens between.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
+use arrow::util::display::array_value_to_string;
+use flyball_events::{
+    BatchBuilder, Decoded, LineCodec, Mapping, NdjsonCodec, Projection, TIME_COLUMN, TimeRule,
+};
+use flyball_model::{Duration, Timestamp};
+
+use super::*;
+
+const ALWAYS: (Timestamp, Timestamp) = (Timestamp::MIN, Timestamp::MAX);
+
+fn batch(lines: &str) -> RecordBatch {
+    let mapping = Arc::new(Mapping::default());
+    let mut batch = BatchBuilder::new(Projection::All, mapping, TimeRule::Required, None);
+    NdjsonCodec::new().decode(lines.as_bytes(), &mut batch, &mut Decoded::default());
+    batch.finish()
+}
+
+/// Every event by time and entry, with what its attributes say.
+fn rows(view: &View) -> BTreeMap<(i64, i64), Vec<(String, String)>> {
+    let mut all = BTreeMap::new();
+    for hour in view.hours() {
+        for batch in view.read(hour, None) {
+            let batch = batch.unwrap();
+            let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+            let entries = batch.column(1).as_primitive::<Int64Type>();
+            for row in 0..batch.num_rows() {
+                let fields = batch.schema_ref().fields().iter().zip(batch.columns()).skip(2);
+                let said = fields.filter(|(_, column)| !column.is_null(row)).map(|(f, column)| {
+                    (f.name().clone(), array_value_to_string(column, row).unwrap())
+                });
+                assert_eq!(Hour::of(Timestamp::from_nanos(times.value(row))), hour);
+                let old = all.insert((times.value(row), entries.value(row)), said.collect());
+                assert_eq!(old, None, "an event is there twice");
+            }
+        }
+    }
+    all
+}
+
+fn store(writer: &mut SegmentWriter, entry: u64, lines: &str) {
+    let mut buffer = Buffer::new(writer.segments().view().through());
+    buffer.add(entry, &[batch(lines)], ALWAYS).unwrap();
+    writer.append(&buffer).unwrap();
+}
+
+fn open(path: &Path) -> SegmentWriter {
+    SegmentWriter::open(path).unwrap().0
+}
+
+#[test]
+fn types_that_differ_keep_their_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    let mut buffer = Buffer::new(0);
+    let lines = [
+        r#"{"time":"2026-03-02T12:00:00Z","v":200,"a":true}"#,
+        r#"{"time":"2026-03-02T12:00:01Z","v":"timeout","a":"x"}"#,
+        r#"{"time":"2026-03-02T12:00:02Z","v":0.5,"~entry":"mine"}"#,
+        r#"{"time":"2026-03-02T12:00:03Z","v":9007199254740993}"#,
+    ];
+    for (entry, line) in (1..).zip(lines) {
+        buffer.add(entry, &[batch(line)], ALWAYS).unwrap();
+    }
+    writer.append(&buffer).unwrap();
+    let view = writer.segments().view();
+    assert_eq!(view.files().count(), 1);
+    let said: Vec<_> = rows(&view).into_values().collect();
+    let text = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    };
+    assert_eq!(said[0], text(&[("a", "true"), ("v", "200.0")]));
+    assert_eq!(said[1], text(&[("a~text", "x"), ("v~text", "timeout")]));
+    assert_eq!(said[2], text(&[("v", "0.5"), ("~entry~", "mine")]));
+    assert_eq!(said[3][1], ("v~text".to_owned(), "9007199254740993".to_owned()));
+    let batch = view.read(Hour::of(Timestamp::parse("2026-03-02T12:00:00Z").unwrap()), None);
+    let batch = batch.last().unwrap().unwrap();
+    assert_eq!(batch.column_by_name("v").unwrap().data_type(), &DataType::Float64);
+}
+
+#[test]
+fn hours_and_bounds_part_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    let lines = concat!(
+        "{\"time\":\"2026-03-02T12:59:59Z\",\"service.name\":\"b\"}\n",
+        "{\"time\":\"2026-03-02T13:00:00Z\",\"service.name\":\"a\"}\n",
+        "{\"time\":\"2026-03-02T13:00:01Z\"}\n",
+        "{\"time\":\"2026-03-02T14:00:00Z\"}\n",
+    );
+    let to = Timestamp::parse("2026-03-02T14:00:00Z").unwrap();
+    let mut buffer = Buffer::new(0);
+    buffer.add(7, &[batch(lines)], (to.minus(Duration::from_hours(2)), to)).unwrap();
+    assert_eq!((buffer.rows(), buffer.through()), (3, 7));
+    writer.append(&buffer).unwrap();
+    let view = writer.segments().view();
+    let counts: Vec<u64> = view.files().map(|file| file.rows).collect();
+    assert_eq!(counts, [1, 2]);
+    let only = view.read(Hour::of(to.minus(Duration::from_minutes(30))), Some(&[]));
+    let only = only.last().unwrap().unwrap();
+    let names: Vec<_> = only.schema_ref().fields().iter().map(|f| f.name().clone()).collect();
+    assert_eq!(names, [TIME_COLUMN, ENTRY_COLUMN]);
+    assert_eq!(view.check().unwrap(), view.files().map(|file| file.bytes).sum::<u64>());
+}
+
+#[test]
+fn joining_files_keeps_every_event_once_and_readers_their_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    for entry in 1..=20 {
+        let second = entry % 7;
+        let value = if entry % 3 == 0 { "\"x\"".to_owned() } else { entry.to_string() };
+        store(
+            &mut writer,
+            entry,
+            &format!("{{\"time\":\"2026-03-02T12:00:0{second}Z\",\"v\":{value}}}\n"),
+        );
+    }
+    let before = writer.segments().view();
+    // Where a value stands, in the column or in its twin, depends on the others of the file.
+    let rows = |view: &View| -> Vec<_> {
+        let text = |(name, value): (String, String)| (name.replace("~text", ""), value);
+        let said = rows(view).into_iter();
+        said.map(|(at, row)| (at, row.into_iter().map(text).collect::<Vec<_>>())).collect()
+    };
+    let expected = rows(&before);
+    assert_eq!(expected.len(), 20);
+    assert!(writer.compact().unwrap());
+    assert!(!writer.compact().unwrap());
+    let after = writer.segments().view();
+    assert_eq!(after.files().count(), 1);
+    assert_eq!(rows(&after), expected);
+    assert_eq!(rows(&before), expected, "what is read stays");
+    drop(before);
+    let left = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 2, "the manifest and one file");
+    drop(writer);
+    let again = open(directory.path()).segments().view();
+    assert_eq!((rows(&again), again.through()), (expected, 20));
+}
+
+#[test]
+fn what_a_crash_leaves_does_not_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    store(&mut writer, 1, r#"{"time":"2026-03-02T12:00:00Z","v":1}"#);
+    let kept = fs::read(directory.path().join("manifest.json")).unwrap();
+    store(&mut writer, 2, r#"{"time":"2026-03-02T12:00:01Z","v":2}"#);
+    // The files of the second are written, and its manifest is not: only half of a new one.
+    drop(writer);
+    fs::write(directory.path().join("manifest.json"), &kept).unwrap();
+    fs::write(directory.path().join("manifest.json.new"), &kept[..40]).unwrap();
+    let (mut writer, opened) = SegmentWriter::open(directory.path()).unwrap();
+    assert_eq!(opened, Opened { leftovers: 2 });
+    assert_eq!(writer.segments().view().through(), 1);
+    store(&mut writer, 2, r#"{"time":"2026-03-02T12:00:01Z","v":2}"#);
+    assert_eq!(rows(&writer.segments().view()).len(), 2);
+}
+
+#[test]
+fn damage_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    store(&mut writer, 1, r#"{"time":"2026-03-02T12:00:00Z","v":1}"#);
+    let view = writer.segments().view();
+    let path = directory.path().join(&view.files().next().unwrap().name);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(view.check().unwrap_err().to_string().contains("damaged"));
+    fs::write(&path, &bytes[1..]).unwrap();
+    let opened = SegmentWriter::open(directory.path());
+    assert!(matches!(opened, Err(SegmentError::Damaged { .. })));
+}
+
+#[test]
+fn old_hours_go_by_age_and_size_and_the_newest_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    for hour in 0..6 {
+        store(&mut writer, hour + 1, &format!("{{\"time\":\"2026-03-02T0{hour}:00:00Z\"}}\n"));
+    }
+    let hours: Vec<Hour> = writer.segments().view().hours().into_iter().collect();
+    let gone = writer.retain(hours[2], u64::MAX).unwrap();
+    assert_eq!(gone.len(), 2);
+    assert_eq!(writer.segments().view().kept_from(), Some(hours[2]));
+    let newest = writer.segments().view().files().last().unwrap().bytes;
+    writer.retain(hours[0], newest * 2).unwrap();
+    assert_eq!(writer.segments().view().hours().into_iter().collect::<Vec<_>>(), hours[4..]);
+    writer.retain(Hour(i64::MAX), 0).unwrap();
+    let left = writer.segments().view();
+    assert_eq!(
+        (left.hours().into_iter().collect::<Vec<_>>(), left.through()),
+        (hours[5..].to_vec(), 6)
+    );
+}

@@ -1,0 +1,190 @@
+//! SQL over stored events.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use arrow::json::WriterBuilder;
+use arrow::json::writer::{JsonArray, LineDelimited};
+use axum::{Extension, Json};
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flyball_query::QueryError;
+use flyball_query::sql::{Bounds, EventSource, query_within};
+use utoipa::ToSchema;
+
+use super::App;
+use super::problem::Problem;
+use crate::auth::Caller;
+use crate::limits::Limits;
+
+/// A query.
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    /// One SELECT statement, or `DESCRIBE events`; stored events are the table `events`.
+    #[schema(max_length = 65536)]
+    sql: String,
+}
+
+/// The longest statement. Bytes.
+const SQL_BYTES_MAX: usize = 64 << 10;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Lines,
+    Csv,
+}
+
+impl Form {
+    /// What the client would take: JSON unless it asks for another.
+    fn of(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let accept = accept.unwrap_or_default();
+        if accept.contains("application/x-ndjson") {
+            Self::Lines
+        } else if accept.contains("text/csv") {
+            Self::Csv
+        } else {
+            Self::Json
+        }
+    }
+
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Lines => "application/x-ndjson",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+}
+
+/// Runs SQL over stored events, those of the last minute included. What the query may take in time,
+/// memory and rows is bounded. The answer is a list of objects; with `Accept: application/x-ndjson`
+/// one object a line, with `Accept: text/csv` comma-separated values.
+///
+/// Attribute names need no quotes, dots included. A comparison of `time` with a moment keeps hours
+/// from being read that cannot match.
+#[utoipa::path(
+    post,
+    path = "/api/v1/query",
+    tag = "events",
+    request_body(content = Query, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The rows", content((Vec<Object> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 400, description = "The body or the statement is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The statement is too long", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The body lacks a key, or the query needs more time, memory or rows than it is given", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many queries at once; ask again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Stored events cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]))
+)]
+pub(super) async fn query(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    query: Result<Json<Query>, JsonRejection>,
+) -> Result<Response, Problem> {
+    if !caller.services().is_empty() {
+        let said = "this token is for some services, and a statement reads those of all; \
+                    hint: use a token that is for all services";
+        return Err(Problem::new(StatusCode::FORBIDDEN, said));
+    }
+    let Json(Query { sql }) =
+        query.map_err(|error| Problem::new(error.status(), &error.body_text()))?;
+    if sql.len() > SQL_BYTES_MAX {
+        let said = format!("the statement is longer than {SQL_BYTES_MAX} bytes");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &said));
+    }
+    let Ok(permit) = Arc::clone(&app.querying).try_acquire_owned() else {
+        let said = "too many queries run at once; hint: ask again after a moment";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
+    };
+    let limits = app.intake.limits().clone();
+    let stored = app.stored.clone();
+    // Dropped with this request, whoever drops it.
+    let (wanting, wanted) = tokio::sync::watch::channel(());
+    let form = Form::of(&headers);
+    let answer = tokio::task::spawn_blocking(move || {
+        let answer = run(&sql, Arc::new(stored.source()), &limits, wanted, form);
+        drop(permit);
+        answer
+    });
+    let answer = answer
+        .await
+        .map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))?;
+    drop(wanting);
+    Ok(([(header::CONTENT_TYPE, form.media_type())], answer?).into_response())
+}
+
+fn run(
+    sql: &str,
+    source: Arc<dyn EventSource>,
+    limits: &Limits,
+    wanted: tokio::sync::watch::Receiver<()>,
+    form: Form,
+) -> Result<Vec<u8>, Problem> {
+    let bounds = Bounds {
+        memory_bytes_max: limits.query_memory_max,
+        time_max: limits.query_time_max,
+        wanted,
+    };
+    let (mut rows, mut bytes) = (0, 0);
+    let mut batches = Vec::new();
+    let answered = query_within(sql, &source, bounds, &mut |batch| {
+        rows += batch.num_rows();
+        bytes += batch.get_array_memory_size();
+        batches.push(batch.clone());
+        rows <= limits.query_rows_max && bytes <= limits.query_bytes_max
+    });
+    let answered = answered.map_err(|error| {
+        let status = match &error {
+            QueryError::Bound { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            QueryError::Read(_) | QueryError::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, &error.to_string())
+    })?;
+    let most = [(rows, limits.query_rows_max, "rows"), (bytes, limits.query_bytes_max, "bytes")];
+    if let Some((_, most, what)) = most.into_iter().find(|(has, most, _)| has > most) {
+        let hint = "add a LIMIT, or group the rows";
+        let said = format!("the answer has more than {most} {what}; hint: {hint}");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &said));
+    }
+    if batches.is_empty() {
+        batches.push(RecordBatch::new_empty(answered.schema));
+    }
+    write(&batches, form).map_err(|error| {
+        let said = format!("{error}; hint: CAST what has no form of its own to text");
+        Problem::new(StatusCode::BAD_REQUEST, &said)
+    })
+}
+
+/// The rows of `batches` as text.
+fn write(batches: &[RecordBatch], form: Form) -> Result<Vec<u8>, ArrowError> {
+    let mut text = Vec::new();
+    let json = WriterBuilder::new().with_explicit_nulls(true);
+    match form {
+        Form::Json => {
+            let mut writer = json.build::<_, JsonArray>(&mut text);
+            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            writer.finish()?;
+        }
+        Form::Lines => {
+            let mut writer = json.build::<_, LineDelimited>(&mut text);
+            batches.iter().try_for_each(|batch| writer.write(batch))?;
+            writer.finish()?;
+        }
+        Form::Csv => {
+            let mut writer = arrow::csv::Writer::new(&mut text);
+            batches.iter().try_for_each(|batch| writer.write(batch))?;
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,247 @@
+//! Stored events: what is counted again from them, and what another definition makes of them.
+
+use std::path::Path;
+
+use flyball_model::Duration;
+use flyball_server::{Limits, Verified, backup, doctor, restore, verify};
+use serde_json::Value;
+
+use crate::harness::{NOON, Running, SHOP, TestClock, catalog, events};
+
+/// The SLO by region, with few slices.
+fn sliced() -> String {
+    SHOP.replace(
+        "total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}",
+        "total: {metricSource: {type: flyball, spec: {where: service.name = 'shop', by: [region], sliceLimit: 3}}}",
+    )
+}
+
+/// Events of five regions.
+fn regional(clock: &TestClock, count: u32) -> String {
+    let text = events(clock.now(), count, 6);
+    let region = |(number, line): (usize, &str)| {
+        line.replace("\"status\"", &format!("\"region\":\"r{}\",\"status\"", number % 5)) + "\n"
+    };
+    text.lines().enumerate().map(region).collect()
+}
+
+fn verified(data: &Path, documents: &str) -> Verified {
+    verify(data, &catalog(documents), &Limits::default()).unwrap()
+}
+
+async fn post(running: &Running, body: String) {
+    let answer = running.post("/api/v1/events", body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+/// Waits until everything that came before is stored, and counted for the newest definition.
+async fn filled(running: &Running) {
+    let mut ticks = running.server.ticks();
+    let stored = async {
+        while running.get("/api/v1/slos/checkout").await.1["filling"] != Value::Null {
+            let _ = ticks.changed().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), stored).await.unwrap();
+}
+
+fn is_filled(said: &Value, valid: u64) -> bool {
+    said["budget"]["valid"] == valid
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_condition_is_counted_over_stored_events_while_the_one_before_serves() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    clock.advance(Duration::from_minutes(5));
+    post(&running, events(clock.now(), 60, 6)).await;
+    clock.advance(Duration::from_minutes(1));
+    running.budget("checkout", |said| is_filled(said, 60)).await;
+
+    let other = SHOP.replace("status < 500", "status < 200");
+    running.server.install(catalog(&other)).await.unwrap();
+    post(&running, events(clock.now(), 6, 6)).await;
+    clock.advance(Duration::from_minutes(1));
+    let after = running.budget("checkout", |said| said["budget"]["bad"] == 66).await;
+    assert_eq!(after["budget"]["valid"], 66, "each event once, those before and those since");
+
+    // Back to the definition of before, whose own counts have a hole.
+    running.server.install(catalog(SHOP)).await.unwrap();
+    let back = running.budget("checkout", |said| said["budget"]["bad"] == 11).await;
+    assert_eq!(back["budget"]["valid"], 66);
+    let (_, status) = running.get("/api/v1/slos/checkout").await;
+    assert_eq!(status["filling"], Value::Null);
+    assert_eq!(status["since"], "2026-03-02T12:00:00Z");
+    running.server.stop().await;
+
+    let verified = verified(directory.path(), SHOP);
+    assert_eq!((verified.differing, verified.not_compared.len()), (0, 0), "{verified:?}");
+    assert!(verified.slots > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_slo_that_is_new_and_sliced_is_filled_also_across_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    clock.advance(Duration::from_minutes(5));
+    post(&running, regional(&clock, 100)).await;
+    clock.advance(Duration::from_minutes(1));
+    running.budget("checkout", |said| is_filled(said, 100)).await;
+    running.server.stop().await;
+
+    let running = Running::start(directory.path(), &sliced(), &clock).await;
+    post(&running, regional(&clock, 50)).await;
+    clock.advance(Duration::from_minutes(1));
+    let filled = running.budget("checkout", |said| is_filled(said, 150)).await;
+    let slices = filled["slices"].as_array().unwrap();
+    let sum: u64 = slices.iter().map(|slice| slice["budget"]["valid"].as_u64().unwrap()).sum();
+    assert_eq!((slices.len(), sum), (4, 150), "{slices:?}");
+    running.server.stop().await;
+    let verified = verified(directory.path(), &sliced());
+    assert_eq!(
+        (verified.differing, &*verified.slos),
+        (0, &["checkout".to_owned()][..]),
+        "{verified:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_changed_differs_from_what_was_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    post(&running, events(clock.now(), 60, 6)).await;
+    running.server.stop().await;
+    assert_eq!(verified(directory.path(), SHOP).differing, 0);
+    let limits = Limits::default();
+    let findings = doctor(directory.path(), &limits, clock.now());
+    assert!(findings.iter().all(|finding| finding.ok), "{findings:?}");
+    let early = clock.now().minus(Duration::from_hours(1));
+    let findings = doctor(directory.path(), &limits, early);
+    let wrong: Vec<_> = findings.iter().filter(|f| !f.ok).map(|f| f.check).collect();
+    assert_eq!(wrong, ["clock"]);
+
+    let options = flyball_store::JournalOptions::default();
+    let mut store = flyball_store::Store::open(directory.path(), options).unwrap();
+    let snapshot = store.ledger.snapshot().unwrap();
+    let generation = snapshot.generations().unwrap()[0].id;
+    let (slice, _) = snapshot.slices(generation).unwrap()[0];
+    let position = snapshot.position();
+    drop(snapshot);
+    let slot = flyball_model::Slot::of(clock.now(), flyball_store::Ledger::SLOT_WIDTH);
+    let tally = flyball_model::Tally::new(1, 0).unwrap();
+    let commit = flyball_store::Commit {
+        after: position,
+        through: position,
+        deltas: vec![flyball_store::Delta { slice, slot, tally }],
+        ..flyball_store::Commit::default()
+    };
+    store.ledger.commit(&commit).unwrap();
+    drop(store);
+    let found = verified(directory.path(), SHOP);
+    assert_eq!((found.differing, found.differences[0].ledger), (1, tally), "{found:?}");
+    assert_eq!(found.differences[0].at, clock.now());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_reads_what_is_stored_and_what_has_just_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let limits = Limits { query_rows_max: 100, ..Limits::default() };
+    let running = Running::with(directory.path(), SHOP, &clock, limits).await;
+    post(&running, events(clock.now(), 60, 6)).await;
+    // A new definition has everything stored that came before it.
+    running.server.install(catalog(&SHOP.replace("status < 500", "status < 400"))).await.unwrap();
+    filled(&running).await;
+    clock.advance(Duration::from_hours(2));
+    post(
+        &running,
+        "{\"time\":\"2026-03-02T13:59:00Z\",\"service.name\":\"shop\",\"status\":\"lost\"}\n"
+            .to_owned(),
+    )
+    .await;
+    let ask = async |sql: &str, accept: &str| {
+        let body = serde_json::json!({ "sql": sql }).to_string();
+        let request = running.post("/api/v1/query", body).header("accept", accept);
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let json = "application/json";
+    let (status, said) =
+        ask("SELECT count(*) AS n, count(status) AS numbers FROM events", json).await;
+    assert_eq!((status, &*said), (200, r#"[{"n":61,"numbers":60}]"#));
+    let newest = "SELECT service.name, \"status~text\" AS s FROM events WHERE time >= '2026-03-02T13:00:00Z'";
+    assert_eq!(ask(newest, "text/csv").await, (200, "service.name,s\nshop,lost\n".to_owned()));
+    let oldest = "SELECT count(*) AS n FROM events WHERE time < '2026-03-02T12:00:00Z'";
+    assert_eq!(ask(oldest, "application/x-ndjson").await, (200, "{\"n\":60}\n".to_owned()));
+
+    let (status, said) = ask("SELECT a.status FROM events a, events b", json).await;
+    assert_eq!(status, 422, "{said}");
+    assert!(said.contains("more than 100 rows") && said.contains("\"hint\""), "{said}");
+    let (status, said) = ask("DROP TABLE events", json).await;
+    assert_eq!(status, 400, "{said}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tool_reads_what_is_stored() {
+    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/duckdb/bin/python");
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    post(&running, events(clock.now(), 60, 6)).await;
+    let at = clock.now().minus(Duration::from_seconds(1));
+    let body = format!("{{\"time\":\"{at}\",\"status\":\"lost\",\"my note\":1.5}}\n");
+    post(&running, body).await;
+    running.server.install(catalog(&SHOP.replace("status < 500", "status < 400"))).await.unwrap();
+    filled(&running).await;
+    let script = "import duckdb, sys; print(duckdb.sql(f\"\"\"
+        select count(*), count(distinct \"~entry\"), sum(status), any_value(\"status~text\"),
+               sum(\"my note\"), min(time)::text, count(\"service.name\")
+        from read_parquet('{sys.argv[1]}/*.parquet', union_by_name = true)\"\"\").fetchall())";
+    let files = directory.path().join("segments");
+    let said = std::process::Command::new(&python)
+        .env("TZ", "UTC")
+        .args(["-c", script])
+        .arg(files)
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}; `make duckdb` installs it", python.display()));
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let said = String::from_utf8(said.stdout).unwrap();
+    let sum = 50 * 200 + 10 * 503;
+    let expected = format!("[(61, 2, {sum}, 'lost', 1.5, '2026-03-02 11:59:00', 60)]");
+    assert_eq!(said.trim().replace("+00", ""), expected);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_holds_stored_events_and_those_on_their_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, copy) = (directory.path().join("data"), directory.path().join("copy"));
+    let clock = TestClock::at(NOON);
+    let running = Running::start(&data, SHOP, &clock).await;
+    post(&running, events(clock.now(), 60, 6)).await;
+    let other = SHOP.replace("status < 500", "status < 400");
+    running.server.install(catalog(&other)).await.unwrap();
+    filled(&running).await;
+    // In the journal only.
+    post(&running, events(clock.now(), 6, 6)).await;
+    running.server.stop().await;
+    let made = backup(&data, &copy, &Limits::default()).unwrap();
+    let again = directory.path().join("again");
+    assert_eq!(restore(&copy, &again).unwrap().last, made.last);
+    let found = verified(&again, &other);
+    assert_eq!((found.differing, found.not_compared.len()), (0, 0), "{found:?}");
+    assert!(found.slots > 0);
+    // All of it is counted for another definition.
+    let running = Running::start(&again, SHOP, &clock).await;
+    filled(&running).await;
+    clock.advance(Duration::from_seconds(20));
+    let budget = running.budget("checkout", |said| said["budget"]["valid"] == 66).await;
+    assert_eq!(budget["budget"]["bad"], 11);
+    running.server.stop().await;
+    std::fs::write(copy.join("segments/manifest.json"), "{}").unwrap();
+    assert!(restore(&copy, &directory.path().join("third")).is_err());
+}
