@@ -13,13 +13,18 @@ const SECONDS: u32 = 15;
 /// Kills a server as often as `arguments` say.
 pub(crate) fn crash(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let kills = number(arguments, KILLS)?;
-    run(root, "crash", "FLYBALL_CRASH_KILLS", kills)
+    run(root, &["--test", "crash", "--", "--nocapture"], "FLYBALL_CRASH_KILLS", kills)
 }
 
 /// Attacks a server for as long as `arguments` say.
 pub(crate) fn hostile(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let seconds = number(arguments, SECONDS)?;
-    run(root, "hostile", "FLYBALL_HOSTILE_SECONDS", seconds)
+    run(
+        root,
+        &["--test", "cli", "--", "--nocapture", "hostile"],
+        "FLYBALL_HOSTILE_SECONDS",
+        seconds,
+    )
 }
 
 fn number(arguments: &[String], otherwise: u32) -> anyhow::Result<u32> {
@@ -29,11 +34,12 @@ fn number(arguments: &[String], otherwise: u32) -> anyhow::Result<u32> {
     }
 }
 
-/// Runs `test` with `value` in its environment, and shows what it prints.
-fn run(root: &Path, test: &str, name: &str, value: u32) -> anyhow::Result<ExitCode> {
+/// Runs the tests that `which` names with `value` in its environment, and shows what it prints.
+fn run(root: &Path, which: &[&str], name: &str, value: u32) -> anyhow::Result<ExitCode> {
     // The whole workspace: other features would build DataFusion once more.
     let status = Command::new("cargo")
-        .args(["test", "--locked", "--workspace", "--test", test, "--", "--nocapture"])
+        .args(["test", "--locked", "--workspace"])
+        .args(which)
         .current_dir(root)
         .env(name, value.to_string())
         .status()

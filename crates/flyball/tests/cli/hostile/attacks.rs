@@ -268,7 +268,7 @@ async fn nested(target: &Target) {
 async fn slices(target: &Target, client_number: usize) {
     let client = Client::new();
     for request in 0_u64.. {
-        let at = crate::honest::now();
+        let at = super::honest::now();
         let line = |event: u64| {
             format!(
                 "{{\"time\":\"{at}\",\"service.name\":\"shop\",\"status\":200,\

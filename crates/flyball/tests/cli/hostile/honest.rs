@@ -7,7 +7,7 @@ use std::time::Duration;
 use flyball_model::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::server::Server;
+use super::server::Server;
 
 /// The pause between two requests.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -4,8 +4,6 @@
 //! Each attack takes `FLYBALL_HOSTILE_SECONDS`, one unless told; `cargo xtask hostile` takes longer
 //! and uses 10,000 connections. What was measured is printed.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod attacks;
 mod honest;
 mod server;
@@ -25,8 +23,9 @@ const CONNECTIONS_OF_CAMPAIGN: usize = 10_000;
 /// The most memory that any attack may bring the server to. Bytes: bodies that are read and worked on
 /// may take 768 MiB together.
 const MEMORY_MAX: u64 = 1 << 30;
-/// The honest client's p99 is to stay below this, on two busy cores and without optimisation.
-const P99_MAX: Duration = Duration::from_secs(2);
+/// The honest client's p99 is to stay below this, on two cores that others use as well and without
+/// optimisation: it finds a server that stands still, and measures nothing.
+const P99_MAX: Duration = Duration::from_secs(10);
 
 const DOCUMENTS: &str = r"
 apiVersion: openslo/v1
