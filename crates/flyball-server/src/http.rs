@@ -1,6 +1,7 @@
 //! The routes, and what they share.
 
 mod body;
+mod definitions;
 mod grpc;
 mod ndjson;
 mod operations;
@@ -22,6 +23,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::intake::Intake;
 use crate::telemetry::Telemetry;
@@ -34,6 +36,7 @@ pub(crate) struct App {
     pub(crate) evaluator: evaluator::Handle,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) ready: Arc<crate::Ready>,
+    pub(crate) definitions: Arc<Definitions>,
 }
 
 /// The API's own description.
@@ -47,6 +50,7 @@ pub(crate) struct App {
     tags(
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
+        (name = "definitions", description = "The documents that say what is promised"),
         (name = "operations", description = "The server itself")
     )
 )]
@@ -59,6 +63,9 @@ fn api() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
         .routes(routes!(stream::budgets))
+        .routes(routes!(definitions::apply))
+        .routes(routes!(definitions::list))
+        .routes(routes!(definitions::get, definitions::delete))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
@@ -83,7 +90,10 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/v1/write", post(remote_write::write))
         .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces))
         .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs))
-        .route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", post(grpc::metrics))
+        .route(
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            post(grpc::metrics),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(secured))

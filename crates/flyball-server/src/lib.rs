@@ -7,8 +7,10 @@
 //! This crate decides nothing about budgets (`flyball-budget` does) and keeps nothing on disk
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
+mod actor;
 mod clock;
 mod decode;
+mod definitions;
 mod entry;
 mod evaluator;
 mod http;
@@ -23,19 +25,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use flyball_catalog::Catalog;
+use flyball_catalog::SourcesError;
 use flyball_events::Projection;
+use flyball_spec::{Diagnostic, Source};
 use flyball_store::{JournalOptions, Recovery, Store, StoreError};
 
+pub use actor::Actor;
 pub use clock::Clock;
-pub use evaluator::{
-    InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
-};
+pub use definitions::Given;
+pub use evaluator::{InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError};
 pub use http::{Problem, openapi};
 pub use limits::Limits;
 pub use telemetry::log;
 
 use decode::Reading;
+use definitions::{Definitions, Loaded};
 use listen::Listeners;
 use telemetry::Telemetry;
 
@@ -46,8 +50,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The addresses to listen on; each answers everything. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
-    /// What is evaluated from the start.
-    pub catalog: Arc<Catalog>,
+    /// What is evaluated beside what was applied.
+    pub given: Given,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -65,6 +69,18 @@ pub enum ServerError {
     /// What is to be evaluated cannot be.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The files of definitions cannot be read.
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    /// The definitions, those that were applied among them, have errors.
+    #[error("the SLO documents cannot be used")]
+    Documents(Vec<Diagnostic>),
+    /// The files of definitions cannot be watched.
+    #[error(
+        "cannot watch the SLO documents: {0}\nhint: the system limits how much is watched; on \
+         Linux by fs.inotify.max_user_watches and max_user_instances"
+    )]
+    Watch(#[from] notify::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {cause}\nhint: choose another address with --listen")]
     Listen {
@@ -87,6 +103,9 @@ pub struct Server {
     listeners: Listeners,
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
+    definitions: Arc<Definitions>,
+    /// Held for as long as files are to be read again.
+    watching: Option<definitions::Watching>,
 }
 
 /// Whether the server takes requests.
@@ -114,13 +133,14 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, catalog, limits, settings, clock } = config;
+        let Config { data, listen, given, limits, settings, clock } = config;
         choose_cryptography();
         let options = JournalOptions {
             entry_bytes_max: limits.request_bytes_max + ENTRY_HEADER_BYTES,
             ..JournalOptions::default()
         };
-        let Store { journal, ledger, control: _, recovery } = Store::open(&data, options)?;
+        let Store { journal, ledger, control, recovery } = Store::open(&data, options)?;
+        let loaded = Loaded::read(&control, &given)?;
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());
@@ -136,7 +156,7 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         };
-        let (evaluator, known) = evaluator::start(parts, catalog)?;
+        let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
         let connections = limits.connections_max;
         let idle = limits.idle_max;
@@ -147,19 +167,41 @@ impl Server {
             reading,
             counting: evaluating.messages(),
             limits,
-            clock,
+            clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         })?;
+        let definitions = Arc::new(Definitions::new(
+            Arc::new(Mutex::new(control)),
+            evaluating.clone(),
+            loaded,
+            clock,
+            Arc::clone(&telemetry),
+        ));
+        let watching = match given {
+            Given::Paths(paths) if !paths.is_empty() => {
+                Some(definitions::watch(Arc::clone(&definitions), paths)?)
+            }
+            Given::Paths(_) | Given::Sources(_) => None,
+        };
         let ready = Arc::new(Ready::default());
         let router = http::router(http::App {
             intake: Arc::new(intake),
             evaluator: evaluating.clone(),
             telemetry,
             ready: Arc::clone(&ready),
+            definitions: Arc::clone(&definitions),
         });
-        let (addresses, listeners) =
-            listen::start(&listen, router, connections, idle).await?;
-        Ok(Self { addresses, recovery, ready, listeners, evaluator, evaluating })
+        let (addresses, listeners) = listen::start(&listen, router, connections, idle).await?;
+        Ok(Self {
+            addresses,
+            recovery,
+            ready,
+            listeners,
+            evaluator,
+            evaluating,
+            definitions,
+            watching,
+        })
     }
 
     /// The addresses that are listened on, in the order of the configuration, with real ports.
@@ -177,19 +219,20 @@ impl Server {
         self.evaluating.ticks()
     }
 
-    /// Evaluates `catalog` from now on. SLOs that count as before go on as they are.
+    /// Evaluates `sources` from now on in place of what was given at the start, with what was
+    /// applied. SLOs that count as before go on as they are.
     ///
     /// # Errors
     ///
-    /// [`InstallError`]; what was evaluated before goes on.
-    pub async fn install(&self, catalog: Arc<Catalog>) -> Result<(), InstallError> {
-        let installed = self.evaluating.ask(move |evaluator| evaluator.install(catalog)).await;
-        installed.unwrap_or_else(|ended| Err(InstallError::Condition(ended.to_string())))
+    /// Why they cannot be used; what was evaluated before goes on.
+    pub async fn give(&self, sources: Vec<Source>) -> Result<(), Problem> {
+        Ok(self.definitions.give(Ok(sources)).await?)
     }
 
     /// Takes no more requests, finishes those that were begun, counts everything, and ends.
     pub async fn stop(self) {
         self.ready.set(Some("the server is going down".to_owned()));
+        drop(self.watching);
         self.listeners.stop().await;
         let stopped = tokio::task::spawn_blocking(move || self.evaluator.stop()).await;
         if let Err(error) = stopped {

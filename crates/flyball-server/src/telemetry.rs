@@ -30,6 +30,11 @@ struct Dropped {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Doing {
     doing: &'static str,
 }
@@ -65,6 +70,7 @@ pub struct Telemetry {
     deltas: Counter,
     committed: Gauge<u64, AtomicU64>,
     alerts: Counter,
+    definitions: Family<Outcome, Counter>,
 }
 
 impl Default for Telemetry {
@@ -80,6 +86,7 @@ impl Default for Telemetry {
             deltas: Counter::default(),
             committed: Gauge::default(),
             alerts: Counter::default(),
+            definitions: Family::default(),
         };
         let r = &mut this.registry;
         r.register("ingest_requests", "Requests taken in and durable", this.requests.clone());
@@ -89,11 +96,21 @@ impl Default for Telemetry {
         let refused = "Requests refused as a whole, by reason";
         r.register("ingest_refused_requests", refused, this.refused.clone());
         r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
-        r.register("failures", "What the server could not do, to be tried again", this.failures.clone());
+        r.register(
+            "failures",
+            "What the server could not do, to be tried again",
+            this.failures.clone(),
+        );
         r.register("ledger_slots_written", "Slots that commits added to", this.deltas.clone());
         let position = "The last journal entry that the ledger counts";
         r.register("ledger_position", position, this.committed.clone());
-        r.register("alert_changes", "Alert rules that began or ceased to fire", this.alerts.clone());
+        r.register(
+            "alert_changes",
+            "Alert rules that began or ceased to fire",
+            this.alerts.clone(),
+        );
+        let definitions = "Changes of definitions, by what became of them";
+        r.register("definition_changes", definitions, this.definitions.clone());
         this
     }
 }
@@ -178,6 +195,12 @@ impl Telemetry {
             Change::Resolved(firing) => ("resolved", firing),
         };
         tracing::warn!(slo, rule = firing.rule, severity = ?firing.severity, "alert {what}");
+    }
+
+    /// Definitions were `planned` or `applied` by a client, `read` from the server's own files, or
+    /// `refused`.
+    pub(crate) fn definitions(&self, outcome: &'static str) {
+        self.definitions.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Entries that the ledger counts.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flyball_budget::BudgetError;
 use flyball_budget::alert::Change;
 use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
-use flyball_budget::BudgetError;
 use flyball_catalog::{Catalog, Counted};
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
 use flyball_store::{
@@ -86,6 +86,19 @@ pub enum InstallError {
 }
 
 impl Evaluator {
+    /// Whether `catalog` can be evaluated; nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`], as [`Self::install`] would answer.
+    pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), InstallError> {
+        let now = self.clock.now();
+        for counted in &catalog.counted {
+            plans(&counted.slo, catalog, now, now)?;
+        }
+        Counting::check(catalog).map_err(InstallError::Condition)
+    }
+
     /// Evaluates `catalog` from the next entry on. SLOs that count as before go on as they are.
     ///
     /// # Errors
@@ -96,11 +109,8 @@ impl Evaluator {
         self.try_commit()?;
         let now = self.clock.now();
         // Everything that can be refused is refused before anything is written.
-        for counted in &catalog.counted {
-            plans(&counted.slo, &catalog, now, now)?;
-        }
+        self.check(&catalog)?;
         let version = self.counting.reading().version + 1;
-        Counting::check(&catalog).map_err(InstallError::Condition)?;
 
         let mut generations = Vec::with_capacity(catalog.counted.len());
         for Counted { slo, generation, .. } in &catalog.counted {
@@ -120,30 +130,35 @@ impl Evaluator {
             .collect();
         let ids: Vec<GenerationId> = generations.iter().map(|generation| generation.id).collect();
         let kept = Kept::read(&snapshot, &ids)?;
-        let counting = Counting::new(&catalog, &ids, version, &kept, now)
-            .map_err(InstallError::Condition)?;
+        let counting =
+            Counting::new(&catalog, &ids, version, &kept, now).map_err(InstallError::Condition)?;
 
-        let mut before: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
-            .into_iter()
-            .map(|watched| (watched.generation.id, watched))
-            .collect();
+        let old: HashMap<GenerationId, &Watched> =
+            self.watched.iter().map(|watched| (watched.generation.id, watched)).collect();
         let same_corrections = self.catalog.set.corrections == catalog.set.corrections;
-        let mut watched = Vec::with_capacity(generations.len());
+        let mut anew = Vec::with_capacity(generations.len());
         for (counted, generation) in catalog.counted.iter().zip(generations) {
-            let old = before.remove(&generation.id);
-            watched.push(match old {
-                Some(old) if old.slo == counted.slo && same_corrections => old,
-                old => {
-                    let old = old.as_ref();
-                    watch(counted, &catalog, generation, old, &counting, &snapshot, self.at)?
-                }
-            });
+            let old = old.get(&generation.id).copied();
+            let is_kept = old.is_some_and(|old| old.slo == counted.slo) && same_corrections;
+            let id = generation.id;
+            let new = if is_kept {
+                None
+            } else {
+                Some(watch(counted, &catalog, generation, old, &counting, &snapshot, self.at)?)
+            };
+            anew.push((id, new));
         }
         drop(snapshot);
         for old in gone {
             self.ledger.set_state(old, GenerationState::Retired)?;
         }
-        self.watched = watched;
+        // Nothing fails from here on: what was evaluated before has stayed as it was until now.
+        let mut kept: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
+            .into_iter()
+            .map(|watched| (watched.generation.id, watched))
+            .collect();
+        let anew = anew.into_iter();
+        self.watched = anew.filter_map(|(id, new)| new.or_else(|| kept.remove(&id))).collect();
         self.counting = counting;
         self.catalog = catalog;
         self.publish();
@@ -327,14 +342,7 @@ fn plans(
 ) -> Result<Vec<Plan>, InstallError> {
     let since = since.floor(Ledger::SLOT_WIDTH);
     let plan = |index| {
-        Plan::new(
-            slo,
-            index,
-            Ledger::SLOT_WIDTH,
-            &catalog.set.corrections,
-            since,
-            now.plus(AHEAD),
-        )
+        Plan::new(slo, index, Ledger::SLOT_WIDTH, &catalog.set.corrections, since, now.plus(AHEAD))
     };
     (0..slo.objectives.len())
         .map(|index| {

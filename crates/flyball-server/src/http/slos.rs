@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use flyball_budget::live::LiveError;
+use flyball_catalog::{Catalog, NotCounted};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
 use utoipa::{IntoParams, ToSchema};
@@ -32,6 +33,10 @@ impl SloQuery {
 pub(super) struct SloList {
     #[schema(value_type = Vec<Object>)]
     slos: Vec<SloStatus>,
+    /// SLOs that are valid and cannot be evaluated here, with reasons. One whose service is not
+    /// known is there whatever service is asked for.
+    #[schema(value_type = Vec<Object>)]
+    not_evaluated: Vec<NotCounted>,
 }
 
 impl From<Ended> for Problem {
@@ -62,9 +67,17 @@ pub(super) async fn list(
     State(app): State<App>,
     Query(query): Query<SloQuery>,
 ) -> Result<Json<SloList>, Problem> {
-    let asked = move |slo: &flyball_model::Slo| query.asks_for(slo);
-    let slos = app.evaluator.ask(move |evaluator| evaluator.statuses(asked)).await??;
-    Ok(Json(SloList { slos }))
+    let answer = app.evaluator.ask(move |evaluator| {
+        let slos = evaluator.statuses(|slo| query.asks_for(slo))?;
+        let Catalog { set, not_counted, .. } = &**evaluator.catalog();
+        let is_asked = |left_out: &&NotCounted| {
+            let slo = set.slos.iter().find(|slo| slo.name == left_out.slo);
+            slo.is_none_or(|slo| query.asks_for(slo))
+        };
+        let not_evaluated = not_counted.iter().filter(is_asked).cloned().collect();
+        Ok::<_, LiveError<StoreError>>(SloList { slos, not_evaluated })
+    });
+    Ok(Json(answer.await??))
 }
 
 /// One SLO with its budgets.
@@ -75,7 +88,7 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "The SLO's `metadata.name`")),
     responses(
         (status = 200, description = "The SLO", body = Object),
-        (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none of this name, or it is not evaluated", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -87,6 +100,15 @@ pub(super) async fn get(
     let found = app.evaluator.ask(move |evaluator| evaluator.status(&asked)).await??;
     if let Some(status) = found {
         return Ok(Json(status));
+    }
+    let left_out = name.clone();
+    let left_out = app.evaluator.ask(move |evaluator| {
+        let not_counted = &evaluator.catalog().not_counted;
+        not_counted.iter().find(|slo| slo.slo == left_out).cloned()
+    });
+    if let Some(NotCounted { slo, reason }) = left_out.await? {
+        let said = format!("the SLO `{slo}` is not evaluated: {reason}");
+        return Err(Problem::new(StatusCode::NOT_FOUND, &said));
     }
     let known = app.evaluator.ask(|evaluator| {
         let slos = &evaluator.catalog().set.slos;

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use flyball_catalog::Catalog;
 use flyball_model::{Duration, Timestamp};
-use flyball_server::{Clock, Config, Limits, Server, Settings};
+use flyball_server::{Clock, Config, Given, Limits, Server, Settings};
 use flyball_spec::Source;
 use serde_json::Value;
 
@@ -57,9 +56,9 @@ impl TestClock {
     }
 }
 
-pub(crate) fn catalog(documents: &str) -> Arc<Catalog> {
-    let loaded = Catalog::load(&[Source::new("test.yaml", documents)]);
-    Arc::new(loaded.unwrap_or_else(|found| panic!("{found:?}")).0)
+pub(crate) fn sources(documents: &str) -> Vec<Source> {
+    let files = (!documents.is_empty()).then(|| Source::new("test.yaml", documents));
+    files.into_iter().collect()
 }
 
 impl Running {
@@ -77,7 +76,7 @@ impl Running {
         let config = Config {
             data: data.to_owned(),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
-            catalog: catalog(documents),
+            given: Given::Sources(sources(documents)),
             limits,
             settings: Settings::default(),
             clock: Clock::new(move || reads.now()),
@@ -90,7 +89,11 @@ impl Running {
         format!("http://{}{path}", self.server.addresses()[0])
     }
 
-    pub(crate) fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::RequestBuilder {
         self.client.post(self.url(path)).body(body)
     }
 

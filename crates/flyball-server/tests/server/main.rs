@@ -1,5 +1,6 @@
 //! The server over real sockets: what is acknowledged, what is counted, what is refused.
 
+mod definitions;
 mod harness;
 mod ingest;
 mod restart;
