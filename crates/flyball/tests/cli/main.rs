@@ -4,6 +4,7 @@
 
 mod html;
 mod inputs;
+mod live;
 mod query;
 mod replay;
 mod run;
