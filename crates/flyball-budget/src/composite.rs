@@ -15,27 +15,34 @@
 //! Source: `OpenSLO` v1, "Objectives", composite SLOs.
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use flyball_model::{BudgetingMethod, Duration, NoDataRule, Objective, Rational, Slot, Target};
 
 use crate::account::{Account, Frame, one, slice_width};
-use crate::budget::{Reason, Status};
+use crate::budget::{Budget, Reason, Status};
 use crate::error::BudgetError;
 use crate::exact::{Fraction, Natural};
 use crate::series::Series;
 
-/// One component over one stretch of time.
-#[derive(Debug)]
-pub struct Part<'a> {
-    /// The component as its objective counts it.
-    pub account: &'a Account<'a>,
+/// What one component has spent over its window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// Bad units: a count, or a sum of ratios.
+    pub bad: Fraction,
+    /// Units that count; 0 when the component has no data.
+    pub valid: u64,
     /// Its promise.
     pub target: Target,
     /// Its weight.
     pub weight: Rational,
-    /// The positions in the account that are looked at.
-    pub range: Range<usize>,
+}
+
+impl Part {
+    /// A component of this weight whose window is told by `budget`.
+    pub fn of(budget: &Budget, weight: Rational) -> Self {
+        let valid = budget.slices.unwrap_or(budget.valid);
+        Self { bad: budget.spent, valid, target: budget.target, weight }
+    }
 }
 
 /// The spending of a weighted composite.
@@ -90,7 +97,7 @@ impl Quotient {
 /// # Errors
 ///
 /// [`BudgetError::EmptyComposite`] without parts or when all weights are zero.
-pub fn weighted(parts: &[Part<'_>], method: BudgetingMethod) -> Result<Weighted, BudgetError> {
+pub fn weighted(parts: &[Part], method: BudgetingMethod) -> Result<Weighted, BudgetError> {
     if parts.iter().all(|part| part.weight.is_zero()) {
         return Err(BudgetError::EmptyComposite);
     }
@@ -98,7 +105,7 @@ pub fn weighted(parts: &[Part<'_>], method: BudgetingMethod) -> Result<Weighted,
     let (mut spent, mut allowed) = (Quotient::zero(), Quotient::zero());
     let (mut spent_shown, mut allowed_shown) = (0.0, 0.0);
     for part in parts.iter().filter(|part| !part.weight.is_zero()) {
-        let Some(ratio) = part.account.error_ratio(&part.range) else {
+        if part.valid == 0 {
             return Ok(Weighted {
                 spent_share: None,
                 remaining_share: None,
@@ -107,13 +114,14 @@ pub fn weighted(parts: &[Part<'_>], method: BudgetingMethod) -> Result<Weighted,
                 status: Status::NoData,
                 reason: Reason::NothingValid,
             });
-        };
-        let bad = part.account.bad_units(&part.range);
+        }
+        let bad = part.bad;
+        let ratio = bad.to_f64() / part.valid as f64;
         let budget = part.target.error_budget();
         let whole = |value: u64| u128::from(value);
         let (weight, over) = (whole(part.weight.numerator()), whole(part.weight.denominator()));
         let (share, of) = (whole(budget.numerator()), whole(budget.denominator()));
-        let valid = whole(part.account.valid_units(&part.range));
+        let valid = whole(part.valid);
         let bad_over = [bad.numerator().unsigned_abs(), bad.denominator()];
         if shortfalls {
             spent.add(&[weight, bad_over[0]], &[over, bad_over[1], valid]);

@@ -28,7 +28,7 @@ const Z: f64 = 1.959_963_984_540_054;
 const CONFIDENCE: f64 = 0.95;
 
 /// What is to be expected of a budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outlook {
     /// Nothing was valid in the lookback: nothing can be said.

@@ -433,11 +433,12 @@ impl Look<'_> {
                 let mut parts = Vec::with_capacity(accounts.len());
                 for (account, (_, objective)) in accounts.iter().zip(&components) {
                     let window = window_at(&self.slo.window, self.at.floor(account.width()))?;
+                    let range = account.units().range(counted(account.width(), window.elapsed));
                     parts.push(Part {
-                        account,
+                        bad: account.bad_units(&range),
+                        valid: account.valid_units(&range),
                         target: objective.target,
                         weight: objective.weight,
-                        range: account.units().range(counted(account.width(), window.elapsed)),
                     });
                 }
                 Ok(CompositeReport::Weighted(weighted(&parts, self.slo.method)?))

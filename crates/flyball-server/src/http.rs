@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod body;
+mod definitions;
 mod grpc;
 mod metered;
 mod ndjson;
@@ -29,6 +30,7 @@ use utoipa_axum::routes;
 
 use crate::auth::{Gate, Scope, Tokens};
 use crate::clock::Clock;
+use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::intake::Intake;
 use crate::stored::Stored;
@@ -48,6 +50,7 @@ pub(crate) struct App {
     pub(crate) stored: Stored,
     /// Room for queries that run at once.
     pub(crate) querying: Arc<Semaphore>,
+    pub(crate) definitions: Arc<Definitions>,
 }
 
 /// The API's own description.
@@ -61,6 +64,7 @@ pub(crate) struct App {
     tags(
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
+        (name = "definitions", description = "The documents that say what is promised"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, and who changed what")
@@ -76,6 +80,9 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(slos::get))
         .routes(routes!(stream::budgets))
         .routes(routes!(query::query))
+        .routes(routes!(definitions::apply))
+        .routes(routes!(definitions::list))
+        .routes(routes!(definitions::get, definitions::delete))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

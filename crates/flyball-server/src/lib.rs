@@ -12,6 +12,7 @@ mod backup;
 mod clock;
 mod control;
 mod decode;
+mod definitions;
 mod doctor;
 mod entry;
 mod evaluator;
@@ -31,8 +32,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use flyball_catalog::Catalog;
+use flyball_catalog::SourcesError;
 use flyball_events::Projection;
+use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Recovery, Store, StoreError};
 
 pub use auth::{
@@ -41,6 +43,7 @@ pub use auth::{
 };
 pub use backup::{BackupError, backup, restore};
 pub use clock::Clock;
+pub use definitions::Given;
 pub use doctor::{Finding, doctor};
 pub use evaluator::{
     FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
@@ -58,6 +61,7 @@ pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 use auth::Gate;
 use control::SharedControl;
 use decode::Reading;
+use definitions::{Definitions, Loaded};
 use listen::Listeners;
 use telemetry::Telemetry;
 use tls::Tls;
@@ -75,8 +79,8 @@ pub struct Config {
     pub dev: bool,
     /// Certificate and key to serve all addresses by TLS; without them nothing is encrypted.
     pub tls: Option<TlsFiles>,
-    /// What is evaluated from the start.
-    pub catalog: Arc<Catalog>,
+    /// What is evaluated beside what was applied.
+    pub given: Given,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -100,7 +104,7 @@ impl Config {
             listen: Vec::new(),
             dev: false,
             tls: None,
-            catalog: Arc::default(),
+            given: Given::Sources(Vec::new()),
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -123,6 +127,18 @@ pub enum ServerError {
     /// What is to be evaluated cannot be.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The files of definitions cannot be read.
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    /// The definitions, those that were applied among them, have errors.
+    #[error("the SLO documents cannot be used")]
+    Documents(Vec<Diagnostic>),
+    /// The files of definitions cannot be watched.
+    #[error(
+        "cannot watch the SLO documents: {0}\nhint: the system limits how much is watched; on \
+         Linux by fs.inotify.max_user_watches and max_user_instances"
+    )]
+    Watch(#[from] notify::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {cause}\nhint: choose another address with --listen")]
     Listen {
@@ -161,6 +177,9 @@ pub struct Server {
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
     storing: stored::Running,
+    definitions: Arc<Definitions>,
+    /// Held for as long as files are to be read again.
+    watching: Option<definitions::Watching>,
 }
 
 /// Whether the server takes requests.
@@ -188,11 +207,12 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, dev, tls, catalog, limits, settings, retention, .. } = config;
+        let Config { data, listen, dev, tls, given, limits, settings, retention, .. } = config;
         let (tails, prometheus, clock) = (config.tails, config.prometheus, config.clock);
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let Store { journal, ledger, control, recovery } = Store::open(&data, limits.journal())?;
+        let loaded = Loaded::read(&control, &given)?;
         let control = SharedControl::new(control);
         let gate = Gate::new(control.clone(), limits.rates, clock.clone())?;
         let reached = listen.iter().find(|address| !address.ip().is_loopback());
@@ -231,7 +251,7 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         };
-        let (evaluator, known) = evaluator::start(parts, catalog)?;
+        let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
         let connections = limits.connections_max;
         let idle = limits.idle_max;
@@ -247,6 +267,19 @@ impl Server {
             telemetry: Arc::clone(&telemetry),
         })?;
         let intake = Arc::new(intake);
+        let definitions = Arc::new(Definitions::new(
+            control.clone(),
+            evaluating.clone(),
+            loaded,
+            clock.clone(),
+            Arc::clone(&telemetry),
+        ));
+        let watching = match given {
+            Given::Paths(paths) if !paths.is_empty() => {
+                Some(definitions::watch(Arc::clone(&definitions), paths)?)
+            }
+            Given::Paths(_) | Given::Sources(_) => None,
+        };
         let ready = Arc::new(Ready::default());
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
@@ -258,6 +291,7 @@ impl Server {
             clock: clock.clone(),
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries)),
+            definitions: Arc::clone(&definitions),
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections, idle, tls.clone()).await?;
@@ -274,6 +308,8 @@ impl Server {
             evaluator,
             evaluating,
             storing,
+            definitions,
+            watching,
         })
     }
 
@@ -301,19 +337,20 @@ impl Server {
         self.evaluating.ticks()
     }
 
-    /// Evaluates `catalog` from now on. SLOs that count as before go on as they are.
+    /// Evaluates `sources` from now on in place of what was given at the start, with what was
+    /// applied. SLOs that count as before go on as they are.
     ///
     /// # Errors
     ///
-    /// [`InstallError`]; what was evaluated before goes on.
-    pub async fn install(&self, catalog: Arc<Catalog>) -> Result<(), InstallError> {
-        let installed = self.evaluating.ask(move |evaluator| evaluator.install(catalog)).await;
-        installed.unwrap_or_else(|ended| Err(InstallError::Condition(ended.to_string())))
+    /// Why they cannot be used; what was evaluated before goes on.
+    pub async fn give(&self, sources: Vec<Source>) -> Result<(), Problem> {
+        Ok(self.definitions.give(Ok(sources)).await?)
     }
 
     /// Takes no more requests, finishes those that were begun, counts everything, and ends.
     pub async fn stop(self) {
         self.ready.set(Some("the server is going down".to_owned()));
+        drop(self.watching);
         self.sources.stop().await;
         self.listeners.stop().await;
         let stop = move || {

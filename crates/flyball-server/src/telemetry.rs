@@ -42,6 +42,11 @@ struct Why {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Doing {
     doing: &'static str,
 }
@@ -83,6 +88,7 @@ pub struct Telemetry {
     stored_bytes: Gauge<u64, AtomicU64>,
     deleted: Family<Class, Counter>,
     filling: Gauge<u64, AtomicU64>,
+    definitions: Family<Outcome, Counter>,
 }
 
 impl Default for Telemetry {
@@ -104,6 +110,7 @@ impl Default for Telemetry {
             stored_bytes: Gauge::default(),
             deleted: Family::default(),
             filling: Gauge::default(),
+            definitions: Family::default(),
         };
         let r = &mut this.registry;
         r.register("ingest_requests", "Requests taken in and durable", this.requests.clone());
@@ -139,6 +146,8 @@ impl Default for Telemetry {
         r.register("retention_deleted_files", deleted, this.deleted.clone());
         let filling = "Hours of stored events that new definitions are still to be counted over";
         r.register("backfill_hours_left", filling, this.filling.clone());
+        let definitions = "Changes of definitions, by what became of them";
+        r.register("definition_changes", definitions, this.definitions.clone());
         this
     }
 }
@@ -255,6 +264,12 @@ impl Telemetry {
     pub(crate) fn fill_failed(&self, error: &str) {
         self.failures.get_or_create(&Doing { doing: "back-fill" }).inc();
         tracing::error!(error, "stored events cannot be counted; it is tried again");
+    }
+
+    /// Definitions were `planned` or `applied` by a client, `read` from the server's own files, or
+    /// `refused`.
+    pub(crate) fn definitions(&self, outcome: &'static str) {
+        self.definitions.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Entries that the ledger counts.

@@ -14,7 +14,9 @@ pub const DIAGNOSTICS_MAX: usize = 200;
 const EXCERPT_CHARS_MAX: usize = 100;
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Worth a look; what was loaded can be used.
@@ -33,7 +35,7 @@ impl fmt::Display for Level {
 }
 
 /// One finding in a source.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Level,
@@ -51,12 +53,12 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    #[serde(skip)]
+    /// The piece of the line that is pointed at, for whoever shows the finding elsewhere.
     excerpt: Excerpt,
 }
 
 /// The piece of a source line around a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Excerpt {
     /// The piece, with `…` where the line was cut; control characters are blanks.
     pub text: String,
@@ -144,8 +146,10 @@ impl fmt::Display for Diagnostic {
         writeln!(f, "{:width$}--> {}:{}:{}", "", self.file, self.line, self.column)?;
         writeln!(f, "{:width$} |", "")?;
         writeln!(f, "{} | {}", self.line, self.excerpt.text)?;
-        let caret = self.excerpt.caret;
-        write!(f, "{:width$} | {:caret$}{}", "", "", "^".repeat(self.excerpt.carets))?;
+        // One that another process sent may claim anything.
+        let caret = self.excerpt.caret.min(EXCERPT_CHARS_MAX + 2);
+        let carets = "^".repeat(self.excerpt.carets.min(EXCERPT_CHARS_MAX));
+        write!(f, "{:width$} | {:caret$}{carets}", "", "")?;
         if !self.path.is_empty() {
             write!(f, "\n{:width$} = at: {}", "", self.path)?;
         }

@@ -225,7 +225,10 @@ impl Loader<'_> {
     fn first_slo(&mut self, name: &str, place: Place) -> bool {
         let first = self.seen.insert(("SLO", name.to_owned()));
         if !first {
-            let message = format!("the SLO `{}` is defined twice", shown(name));
+            let first = self.set.origins.file(name);
+            let first = first.map(|file| format!("; the other one is in {file}"));
+            let first = first.unwrap_or_default();
+            let message = format!("the SLO `{}` is defined twice{first}", shown(name));
             self.session.error(place, message, "an SLO's name is its identity: rename one of them");
         }
         first

@@ -21,15 +21,19 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
     Serve(commands::serve::ServeArgs),
+    Apply(commands::apply::ApplyArgs),
+    Get(commands::get::GetArgs),
+    Budget(commands::budget::BudgetArgs),
+    Tail(commands::tail::TailArgs),
+    Query(commands::query::QueryArgs),
+    /// Check, format, show, test and suggest SLOs, and ask a server how they stand
+    Slo(commands::slo::SloArgs),
     Token(commands::token::TokenArgs),
     Audit(commands::audit::AuditArgs),
-    Query(commands::query::QueryArgs),
     Ledger(commands::ledger::LedgerArgs),
     Doctor(commands::doctor::DoctorArgs),
     Backup(commands::backup::BackupArgs),
     Restore(commands::backup::RestoreArgs),
-    /// Check, format, show, test and suggest SLOs
-    Slo(commands::slo::SloArgs),
     Completions(commands::generate::CompletionsArgs),
     Man(commands::generate::ManArgs),
 }

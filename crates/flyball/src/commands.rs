@@ -1,15 +1,21 @@
 //! One module a command: parse, validate without touching anything, then execute.
 
+pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod budget;
 pub(crate) mod doctor;
 pub(crate) mod generate;
+pub(crate) mod get;
 pub(crate) mod ledger;
 pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod slo;
+pub(crate) mod tail;
 pub(crate) mod token;
+
+use std::io::Write;
 
 use crate::Exit;
 use crate::cli::{Cli, Command};
@@ -26,8 +32,45 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Apply(args) => apply::run(&args),
+        Command::Get(args) => get::run(&args),
+        Command::Budget(args) => budget::run(&args),
+        Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     }
+}
+
+/// How answers of a server are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// For people
+    #[default]
+    Table,
+    /// As the server says it
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Writes `answer` as it is, or as `table` shows it.
+fn answer(
+    form: Form,
+    answer: &serde_json::Value,
+    table: impl FnOnce() -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
+    print(&match form {
+        Form::Table => table()?,
+        Form::Json => serde_json::to_string_pretty(answer)? + "\n",
+        Form::Yaml => serde_saphyr::to_string(answer)?,
+    })
+}
+
+/// Writes data to standard output.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The forms in which a replay is shown.
 
 pub mod html;
+pub(crate) mod live;
 mod markdown;
 mod rows;
 mod table;

@@ -1,97 +1,245 @@
-//! A server that is spoken to over HTTP.
+//! Speaking with a server: where it is, what it refuses and why.
 
-use anyhow::Context;
-use serde::Serialize;
+mod view;
+
+use std::fmt::Write;
+
+use anyhow::{Context, bail};
+use flyball_spec::Diagnostic;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
 
-/// How long a server may take to answer.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+use crate::output::words;
+use crate::talk;
+pub(crate) use view::{SloList, SloView, StandingView};
 
-/// Which server, and with which token.
+/// How long to wait for a connection.
+const CONNECT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long an answer may take; a large set of documents is compiled in seconds.
+const ANSWER_MAX: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// The longest event of a stream. Bytes; an SLO with thousands of slices has less.
+const EVENT_BYTES_MAX: usize = 64 << 20;
+
+/// Which server is meant, and what lets us in.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArgs {
-    /// The server's address
+    /// The server
     #[arg(
         long,
         value_name = "URL",
+        env = "FLYBALL_SERVER",
         default_value = "http://127.0.0.1:8480",
-        env = "FLYBALL_SERVER"
+        help_heading = "Server"
     )]
-    server: String,
-    /// The token to show. In the environment it is not seen by other users of the machine
-    #[arg(long, value_name = "TOKEN", env = "FLYBALL_TOKEN", hide_env_values = true)]
+    server: Url,
+
+    /// A token of the server
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "FLYBALL_TOKEN",
+        hide_env_values = true,
+        help_heading = "Server"
+    )]
     token: Option<String>,
 }
 
-/// A server's API.
-pub(crate) struct Remote<'a> {
-    args: &'a ServerArgs,
-    runtime: tokio::runtime::Runtime,
-    client: reqwest::Client,
+impl ServerArgs {
+    /// The server at `server`, which `token` lets us in.
+    pub(crate) const fn new(server: Url, token: Option<String>) -> Self {
+        Self { server, token }
+    }
 }
 
-impl<'a> Remote<'a> {
-    pub(crate) fn new(args: &'a ServerArgs) -> anyhow::Result<Self> {
+/// A server.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    runtime: Runtime,
+    client: Client,
+    base: Url,
+    token: Option<String>,
+}
+
+/// What a server says when it refuses.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Refusal {
+    title: String,
+    detail: String,
+    hint: Option<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Remote {
+    /// The server that `args` name; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// An address that is none of HTTP, or a system that refuses threads or sockets.
+    pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
+        if args.server.cannot_be_a_base() || !matches!(args.server.scheme(), "http" | "https") {
+            bail!("`{}` is no server\nhint: name one like http://127.0.0.1:8480", args.server);
+        }
         flyball_server::choose_cryptography();
+        let client = Client::builder().connect_timeout(CONNECT_MAX).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        Ok(Self { args, runtime, client })
+        Ok(Self { runtime, client, base: args.server.clone(), token: args.token.clone() })
     }
 
-    /// What the server answers to GET.
-    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.ask(self.client.get(self.url(path)))
+    /// What is at `path`, of which each part may hold any character.
+    ///
+    /// # Errors
+    ///
+    /// A server that cannot be reached, or refuses.
+    pub(crate) fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<T> {
+        self.ask(self.request(Method::GET, path, query)?.timeout(ANSWER_MAX))
     }
 
-    /// What the server answers to POST with `body` as JSON.
+    /// Sends `body` to `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
     pub(crate) fn post<T: DeserializeOwned>(
         &self,
-        path: &str,
-        body: &impl Serialize,
+        path: &[&str],
+        body: &impl serde::Serialize,
     ) -> anyhow::Result<T> {
-        self.ask(self.client.post(self.url(path)).json(body))
+        self.ask(self.request(Method::POST, path, &[])?.json(body).timeout(ANSWER_MAX))
     }
 
-    /// Deletes what is at `path`.
-    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<()> {
-        self.send(self.client.delete(self.url(path))).map(|_| ())
+    /// Removes what is at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
+        let request = self.request(Method::DELETE, path, &[])?.timeout(ANSWER_MAX);
+        self.runtime.block_on(async { self.send(request).await.map(|_| ()) })
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.args.server.trim_end_matches('/'))
+    /// Sends `body` to `path`, and gives the answer in the media type `accept` as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn post_for_text(
+        &self,
+        path: &[&str],
+        accept: &str,
+        body: &impl serde::Serialize,
+    ) -> anyhow::Result<String> {
+        let request = self.request(Method::POST, path, &[])?.timeout(ANSWER_MAX);
+        self.runtime.block_on(async {
+            let response = self.send(request.header("accept", accept).json(body)).await?;
+            response.text().await.context("the answer broke off")
+        })
     }
 
-    fn ask<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
-        let body = self.send(request)?;
-        serde_json::from_slice(&body)
-            .with_context(|| format!("{} does not answer as Flyball does", self.args.server))
-    }
-
-    fn send(&self, mut request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
-        if let Some(token) = &self.args.token {
-            request = request.bearer_auth(token);
-        }
-        let server = &self.args.server;
-        let (status, body) = self.runtime.block_on(async {
-            let response = request
-                .send()
-                .await
-                .with_context(|| format!("cannot reach {server}\nhint: name it with --server"))?;
-            let status = response.status();
-            Ok::<_, anyhow::Error>((status, response.bytes().await?))
-        })?;
-        if status.is_success() {
-            return Ok(body.to_vec());
-        }
-        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let said = problem["detail"].as_str().unwrap_or(status.as_str());
-        let hint = match problem["hint"].as_str() {
-            _ if status.as_u16() == 401 => {
-                "\nhint: give a token with --token or in FLYBALL_TOKEN".to_owned()
+    /// Hands every event of the stream at `path` to `take`, until the server ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`]; a stream that breaks off, and what `take` answers.
+    pub(crate) fn events(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        mut take: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let request = self.request(Method::GET, path, query)?;
+        self.runtime.block_on(async {
+            let mut response = self.send(request).await?;
+            let (mut buffer, mut data) = (Vec::new(), String::new());
+            while let Some(chunk) = response.chunk().await.context("the stream broke off")? {
+                if buffer.len() + data.len() + chunk.len() > EVENT_BYTES_MAX {
+                    bail!("an event of the stream is longer than {EVENT_BYTES_MAX} bytes");
+                }
+                buffer.extend_from_slice(&chunk);
+                while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = buffer.drain(..=end).collect();
+                    let line = String::from_utf8_lossy(&line);
+                    let line = line.trim_end_matches(['\n', '\r']);
+                    if let Some(more) = line.strip_prefix("data:") {
+                        data.push_str(more.strip_prefix(' ').unwrap_or(more));
+                    } else if line.is_empty() && !data.is_empty() {
+                        take(&std::mem::take(&mut data))?;
+                    }
+                }
             }
-            Some(hint) => format!("\nhint: {hint}"),
-            None => String::new(),
+            Ok(())
+        })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.base.clone();
+        match url.path_segments_mut() {
+            Ok(mut segments) => _ = segments.pop_if_empty().extend(path),
+            Err(()) => bail!("`{}` is no server", self.base),
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.client.request(method, url);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        self.runtime.block_on(async {
+            let response = self.send(request).await?;
+            let body = response.bytes().await.context("the answer broke off")?;
+            serde_json::from_slice(&body).context(
+                "the answer cannot be understood\nhint: is it a Flyball server, and of this version?",
+            )
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let mut said = format!("cannot reach {}", self.base);
+                let mut cause = std::error::Error::source(&error);
+                while let Some(error) = cause {
+                    write!(said, ": {error}")?;
+                    cause = error.source();
+                }
+                bail!(
+                    "{said}\nhint: `flyball serve` starts a server; --server or FLYBALL_SERVER \
+                     names another one"
+                );
+            }
         };
-        anyhow::bail!("{server} refuses: {said}{hint}")
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.unwrap_or_default();
+        let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
+        talk::diagnostics(&refusal.diagnostics);
+        let Refusal { title, detail, hint, .. } = refusal;
+        let mut said = match (detail.as_str(), title.as_str()) {
+            ("", "") => format!("the server answers {status}"),
+            ("", title) => title.to_owned(),
+            (detail, _) => detail.to_owned(),
+        };
+        if let Some(hint) = hint {
+            write!(said, "\nhint: {hint}")?;
+        }
+        Err(anyhow::anyhow!(words::printable(&said)))
     }
 }

@@ -51,7 +51,8 @@ pub(crate) fn diagnostics(diagnostics: &[Diagnostic]) {
         for diagnostic in diagnostics.iter().filter(|d| d.severity == level) {
             let colour = if level == Level::Error { RED } else { YELLOW };
             let label = format!("{level}:");
-            let text = diagnostic.to_string().replacen(&label, &paint(&label, colour), 1);
+            let text =
+                printable(&diagnostic.to_string()).replacen(&label, &paint(&label, colour), 1);
             say(&format!("{text}\n"));
         }
     }

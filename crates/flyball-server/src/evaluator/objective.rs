@@ -93,6 +93,19 @@ pub enum InstallError {
 }
 
 impl Evaluator {
+    /// Whether `catalog` can be evaluated; nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`], as [`Self::install`] would answer.
+    pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), InstallError> {
+        let now = self.clock.now();
+        for counted in &catalog.counted {
+            plans(&counted.slo, catalog, now, now)?;
+        }
+        Counting::check(catalog).map_err(InstallError::Condition)
+    }
+
     /// Evaluates `catalog` from the next entry on. SLOs that count as before go on as they are.
     ///
     /// # Errors
@@ -103,11 +116,8 @@ impl Evaluator {
         self.try_commit()?;
         let now = self.clock.now();
         // Everything that can be refused is refused before anything is written.
-        for counted in &catalog.counted {
-            plans(&counted.slo, &catalog, now, now)?;
-        }
+        self.check(&catalog)?;
         let version = self.counting.reading().version + 1;
-        Counting::check(&catalog).map_err(InstallError::Condition)?;
 
         // What each SLO shows, and what is counted: the same, but for a definition that is new and
         // is still to be counted over stored events. Until then the one before goes on.
@@ -141,30 +151,35 @@ impl Evaluator {
         let counting =
             Counting::new(&counted, version, &kept, now).map_err(InstallError::Condition)?;
 
-        let mut before: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
-            .into_iter()
-            .map(|watched| (watched.generation.id, watched))
-            .collect();
+        let old: HashMap<GenerationId, &Watched> =
+            self.watched.iter().map(|watched| (watched.generation.id, watched)).collect();
         let same_corrections = self.catalog.set.corrections == catalog.set.corrections;
-        let mut watched = Vec::with_capacity(served.len());
+        let mut anew = Vec::with_capacity(served.len());
         for (definition, generation) in &served {
-            let old = before.remove(&generation.id);
-            watched.push(match old {
-                Some(old) if old.slo == definition.slo && same_corrections && !old.is_outdated => {
-                    Watched { generation: generation.clone(), ..old }
-                }
-                old => {
-                    let old = old.as_ref();
-                    let generation = generation.clone();
-                    watch(definition, &catalog, generation, old, &counting, &snapshot, self.at)?
-                }
-            });
+            let old = old.get(&generation.id).copied();
+            let is_kept = old.is_some_and(|old| old.slo == definition.slo && !old.is_outdated);
+            let new = if is_kept && same_corrections {
+                None
+            } else {
+                let generation = generation.clone();
+                Some(watch(definition, &catalog, generation, old, &counting, &snapshot, self.at)?)
+            };
+            anew.push((generation.clone(), new));
         }
         drop(snapshot);
         for old in gone {
             self.ledger.set_state(old, GenerationState::Retired)?;
         }
-        self.watched = watched;
+        // Nothing fails from here on: what was evaluated before has stayed as it was until now.
+        let mut kept: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
+            .into_iter()
+            .map(|watched| (watched.generation.id, watched))
+            .collect();
+        let take = |(generation, new): (Generation, Option<Watched>)| {
+            new.or_else(|| Some(Watched { ..kept.remove(&generation.id)? }))
+                .map(|watched| Watched { generation, ..watched })
+        };
+        self.watched = anew.into_iter().filter_map(take).collect();
         self.counted = counted;
         self.counting = counting;
         self.catalog = catalog;

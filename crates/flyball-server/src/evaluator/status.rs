@@ -2,15 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use flyball_budget::Status;
+use flyball_budget::composite::{Part, weighted};
 use flyball_budget::live::{LiveError, Standing};
+use flyball_budget::report::CompositeReport;
+use flyball_budget::{BudgetError, Status};
 use flyball_catalog::Counted;
-use flyball_model::{BudgetingMethod, Duration, Interval, Slice, Tally, Target, Timestamp, Window};
+use flyball_model::{
+    BudgetingMethod, Composition, Duration, Interval, Slice, Slo, Tally, Target, Timestamp, Window,
+};
 use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError};
 
 use super::Evaluator;
 use super::fill::{FillStatus, Filling};
 use super::objective::{Objective, SliceHistory, State, Watched};
+
+/// Why an all-of composite is not joined: its joint slices take a walk over every component's
+/// whole window, which running sums do not hold.
+const ALL_OF_REASON: &str =
+    "the slices of an all-of composite are joined by `flyball replay` only, not by the server";
 
 /// One SLO at the moment. The keys are those of a replay's report.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -23,7 +32,8 @@ pub struct SloStatus {
     pub service: String,
     /// How the budget is counted.
     pub method: BudgetingMethod,
-    /// Missed when any objective is; else no data when any has none; else met.
+    /// Missed when any objective is; else no data when any has none; else met. That of the whole
+    /// for a composite.
     pub status: Status,
     /// The moment of looking.
     pub at: Timestamp,
@@ -39,6 +49,10 @@ pub struct SloStatus {
     /// Where the days of a calendar window begin, by IANA's name; `None` for a rolling window and
     /// for a zone without a name.
     pub time_zone: Option<String>,
+    /// How the objectives of a composite join; `None` for other SLOs, and where they are not joined.
+    pub composite: Option<CompositeReport>,
+    /// Why the objectives of a composite are not joined; its status is `no_data` then.
+    pub composite_reason: Option<&'static str>,
     /// The promises.
     pub objectives: Vec<ObjectiveStatus>,
 }
@@ -154,9 +168,14 @@ fn status(
             slices: slices.collect::<Result<_, LiveError<StoreError>>>()?,
         });
     }
-    let statuses = || objectives.iter().map(|objective| objective.total.status);
-    let status =
-        [Status::Missed, Status::NoData].into_iter().find(|bad| statuses().any(|s| s == *bad));
+    let (composite, composite_reason) = join(slo, &objectives)?;
+    let mut statuses: Vec<Status> =
+        objectives.iter().map(|objective| objective.total.status).collect();
+    if slo.composition.is_some() {
+        // A composite promises what the whole does; its components explain it.
+        statuses = vec![composite.as_ref().map_or(Status::NoData, CompositeReport::status)];
+    }
+    let status = [Status::Missed, Status::NoData].into_iter().find(|bad| statuses.contains(bad));
     Ok(SloStatus {
         slo: slo.name.clone(),
         display_name: slo.display_name.clone(),
@@ -172,8 +191,28 @@ fn status(
             Window::Calendar(calendar) => calendar.zone.iana_name().map(str::to_owned),
             Window::Rolling { .. } => None,
         },
+        composite,
+        composite_reason,
         objectives,
     })
+}
+
+/// Joins the objectives of a composite, or says why not.
+fn join(
+    slo: &Slo,
+    objectives: &[ObjectiveStatus],
+) -> Result<(Option<CompositeReport>, Option<&'static str>), BudgetError> {
+    match slo.composition {
+        None => Ok((None, None)),
+        Some(Composition::AllOf) => Ok((None, Some(ALL_OF_REASON))),
+        Some(Composition::Weighted) => {
+            let parts = objectives.iter().zip(&slo.objectives);
+            let parts: Vec<Part> = parts
+                .map(|(objective, promise)| Part::of(&objective.total.budget, promise.weight))
+                .collect();
+            Ok((Some(CompositeReport::Weighted(weighted(&parts, slo.method)?)), None))
+        }
+    }
 }
 
 /// The events of slots from `from` on.

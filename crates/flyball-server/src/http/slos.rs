@@ -4,6 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
+use flyball_catalog::{Catalog, NotCounted};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
 use utoipa::{IntoParams, ToSchema};
@@ -34,6 +35,10 @@ impl SloQuery {
 pub(super) struct SloList {
     #[schema(value_type = Vec<Object>)]
     slos: Vec<SloStatus>,
+    /// SLOs that are valid and cannot be evaluated here, with reasons. One whose service is not
+    /// known is there whatever service is asked for.
+    #[schema(value_type = Vec<Object>)]
+    not_evaluated: Vec<NotCounted>,
 }
 
 impl From<Ended> for Problem {
@@ -66,9 +71,18 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
 ) -> Result<Json<SloList>, Problem> {
-    let asked = move |slo: &flyball_model::Slo| query.asks_for(slo, &caller);
-    let slos = app.evaluator.ask(move |evaluator| evaluator.statuses(asked)).await??;
-    Ok(Json(SloList { slos }))
+    let answer = app.evaluator.ask(move |evaluator| {
+        let slos = evaluator.statuses(|slo| query.asks_for(slo, &caller))?;
+        let Catalog { set, not_counted, .. } = &**evaluator.catalog();
+        // What is too incomplete to name its service is shown to those who may see everything.
+        let is_asked = |left_out: &&NotCounted| {
+            let slo = set.slos.iter().find(|slo| slo.name == left_out.slo);
+            slo.map_or(caller.services().is_empty(), |slo| query.asks_for(slo, &caller))
+        };
+        let not_evaluated = not_counted.iter().filter(is_asked).cloned().collect();
+        Ok::<_, LiveError<StoreError>>(SloList { slos, not_evaluated })
+    });
+    Ok(Json(answer.await??))
 }
 
 /// One SLO with its budgets.
@@ -79,7 +93,7 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "The SLO's `metadata.name`")),
     responses(
         (status = 200, description = "The SLO", body = Object),
-        (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none of this name, or it is not evaluated", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]))
@@ -94,6 +108,17 @@ pub(super) async fn get(
     // What a caller may not know of is not there for them.
     if let Some(status) = found.filter(|status| caller.sees(&status.service)) {
         return Ok(Json(status));
+    }
+    let (left_out, seer) = (name.clone(), caller.clone());
+    let left_out = app.evaluator.ask(move |evaluator| {
+        let Catalog { set, not_counted, .. } = &**evaluator.catalog();
+        let slo = set.slos.iter().find(|slo| slo.name == left_out);
+        let is_seen = slo.map_or(seer.services().is_empty(), |slo| seer.sees(&slo.service));
+        not_counted.iter().find(|slo| is_seen && slo.slo == left_out).cloned()
+    });
+    if let Some(NotCounted { slo, reason }) = left_out.await? {
+        let said = format!("the SLO `{slo}` is not evaluated: {reason}");
+        return Err(Problem::new(StatusCode::NOT_FOUND, &said));
     }
     let known = app.evaluator.ask(move |evaluator| {
         let slos = evaluator.catalog().set.slos.iter();

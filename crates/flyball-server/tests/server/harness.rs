@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use flyball_catalog::Catalog;
 use flyball_model::{Duration, Timestamp};
-use flyball_server::{Clock, Config, Limits, Server};
+use flyball_server::{Clock, Config, Given, Limits, Server};
 use flyball_spec::Source;
 use serde_json::Value;
 
@@ -56,9 +55,9 @@ impl TestClock {
     }
 }
 
-pub(crate) fn catalog(documents: &str) -> Arc<Catalog> {
-    let loaded = Catalog::load(&[Source::new("test.yaml", documents)]);
-    Arc::new(loaded.unwrap_or_else(|found| panic!("{found:?}")).0)
+pub(crate) fn sources(documents: &str) -> Vec<Source> {
+    let files = (!documents.is_empty()).then(|| Source::new("test.yaml", documents));
+    files.into_iter().collect()
 }
 
 impl Running {
@@ -75,7 +74,7 @@ impl Running {
         let reads = clock.clone();
         let config = Config {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
-            catalog: catalog(documents),
+            given: Given::Sources(sources(documents)),
             limits,
             ..Config::new(data.to_owned(), Clock::new(move || reads.now()))
         };

@@ -1,6 +1,7 @@
 //! The server over real sockets: what is acknowledged, what is counted, what is refused.
 
 mod auth;
+mod definitions;
 mod harness;
 mod ingest;
 mod probes;

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::harness::{NOON, Running, TestClock, catalog};
+use crate::harness::{NOON, Running, TestClock, sources};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_from_outside_are_events() {
@@ -43,7 +43,7 @@ spec:
 "
         );
     }
-    running.server.install(catalog(&documents)).await.unwrap();
+    running.server.give(sources(&documents)).await.unwrap();
     for (name, is_good) in [("up", true), ("other", false), ("open", true), ("closed", false)] {
         let said = running.budget(name, |said| said["newest"]["valid"] != 0).await;
         let newest = &said["newest"];

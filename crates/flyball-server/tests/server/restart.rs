@@ -2,7 +2,7 @@
 
 use flyball_model::Duration;
 
-use crate::harness::{NOON, Running, SHOP, TestClock, catalog, events};
+use crate::harness::{NOON, Running, SHOP, TestClock, events, sources};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn budgets_go_on_where_they_were() {
@@ -31,7 +31,7 @@ async fn another_target_keeps_the_counts() {
     running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
 
     let stricter = SHOP.replace("target: 0.9", "target: 0.99");
-    running.server.install(catalog(&stricter)).await.unwrap();
+    running.server.give(sources(&stricter)).await.unwrap();
     let kept = running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
     assert_eq!((&kept["status"], &kept["target"]), (&"missed".into(), &0.99.into()));
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use flyball_catalog::Catalog;
 use flyball_model::Duration;
 use flyball_server::{Limits, Verified, backup, doctor, restore, verify};
 use serde_json::Value;
 
-use crate::harness::{NOON, Running, SHOP, TestClock, catalog, events};
+use crate::harness::{NOON, Running, SHOP, TestClock, events, sources};
 
 /// The SLO by region, with few slices.
 fn sliced() -> String {
@@ -26,7 +27,7 @@ fn regional(clock: &TestClock, count: u32) -> String {
 }
 
 fn verified(data: &Path, documents: &str) -> Verified {
-    verify(data, &catalog(documents), &Limits::default()).unwrap()
+    verify(data, &Catalog::load(&sources(documents)).unwrap().0, &Limits::default()).unwrap()
 }
 
 async fn post(running: &Running, body: String) {
@@ -60,14 +61,14 @@ async fn another_condition_is_counted_over_stored_events_while_the_one_before_se
     running.budget("checkout", |said| is_filled(said, 60)).await;
 
     let other = SHOP.replace("status < 500", "status < 200");
-    running.server.install(catalog(&other)).await.unwrap();
+    running.server.give(sources(&other)).await.unwrap();
     post(&running, events(clock.now(), 6, 6)).await;
     clock.advance(Duration::from_minutes(1));
     let after = running.budget("checkout", |said| said["budget"]["bad"] == 66).await;
     assert_eq!(after["budget"]["valid"], 66, "each event once, those before and those since");
 
     // Back to the definition of before, whose own counts have a hole.
-    running.server.install(catalog(SHOP)).await.unwrap();
+    running.server.give(sources(SHOP)).await.unwrap();
     let back = running.budget("checkout", |said| said["budget"]["bad"] == 11).await;
     assert_eq!(back["budget"]["valid"], 66);
     let (_, status) = running.get("/api/v1/slos/checkout").await;
@@ -153,7 +154,7 @@ async fn sql_reads_what_is_stored_and_what_has_just_come() {
     let running = Running::with(directory.path(), SHOP, &clock, limits).await;
     post(&running, events(clock.now(), 60, 6)).await;
     // A new definition has everything stored that came before it.
-    running.server.install(catalog(&SHOP.replace("status < 500", "status < 400"))).await.unwrap();
+    running.server.give(sources(&SHOP.replace("status < 500", "status < 400"))).await.unwrap();
     filled(&running).await;
     clock.advance(Duration::from_hours(2));
     post(
@@ -195,7 +196,7 @@ async fn another_tool_reads_what_is_stored() {
     let at = clock.now().minus(Duration::from_seconds(1));
     let body = format!("{{\"time\":\"{at}\",\"status\":\"lost\",\"my note\":1.5}}\n");
     post(&running, body).await;
-    running.server.install(catalog(&SHOP.replace("status < 500", "status < 400"))).await.unwrap();
+    running.server.give(sources(&SHOP.replace("status < 500", "status < 400"))).await.unwrap();
     filled(&running).await;
     let script = "import duckdb, sys; print(duckdb.sql(f\"\"\"
         select count(*), count(distinct \"~entry\"), sum(status), any_value(\"status~text\"),
@@ -224,7 +225,7 @@ async fn a_backup_holds_stored_events_and_those_on_their_way() {
     let running = Running::start(&data, SHOP, &clock).await;
     post(&running, events(clock.now(), 60, 6)).await;
     let other = SHOP.replace("status < 500", "status < 400");
-    running.server.install(catalog(&other)).await.unwrap();
+    running.server.give(sources(&other)).await.unwrap();
     filled(&running).await;
     // In the journal only.
     post(&running, events(clock.now(), 6, 6)).await;

@@ -65,7 +65,11 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
         }
         None => {
             let remote = Remote::new(&args.place.server)?;
-            Box::new(move |after| remote.get(&format!("/api/v1/audit?after={after}&limit={PAGE}")))
+            Box::new(move |after| {
+                let (after, limit) = (after.to_string(), PAGE.to_string());
+                let query = [("after", after.as_str()), ("limit", limit.as_str())];
+                remote.get(&["api", "v1", "audit"], &query)
+            })
         }
     };
     let mut out = std::io::stdout().lock();
@@ -83,7 +87,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
 fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
     let verdict: AuditVerdict = match &args.place.data {
         Some(data) => existing(data)?.verify_audit()?,
-        None => Remote::new(&args.place.server)?.get("/api/v1/audit/verify")?,
+        None => Remote::new(&args.place.server)?.get(&["api", "v1", "audit", "verify"], &[])?,
     };
     if let Some(finding) = verdict.finding {
         talk::warning(&format!("the audit log is not as it was written: {finding}"));

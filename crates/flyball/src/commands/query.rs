@@ -15,6 +15,7 @@ use flyball_query::sql::{self, Answered, EventSource};
 
 use crate::input::{Bar, InputArgs};
 use crate::output::words;
+use crate::remote::ServerArgs;
 use crate::replay::tell_unread;
 use crate::{Exit, talk};
 
@@ -46,7 +47,11 @@ pub(crate) struct QueryArgs {
 
     /// Ask a server for the events that it has stored, instead of reading files
     #[arg(long, value_name = "URL", conflicts_with = "inputs")]
-    server: Option<String>,
+    server: Option<reqwest::Url>,
+
+    /// A token of the server
+    #[arg(long, value_name = "TOKEN", env = "FLYBALL_TOKEN", hide_env_values = true)]
+    token: Option<String>,
 
     #[command(flatten)]
     input: InputArgs,
@@ -101,7 +106,8 @@ impl EventSource for Files {
 
 pub(crate) fn run(args: &QueryArgs) -> anyhow::Result<Exit> {
     if let Some(server) = &args.server {
-        return remote::run(server, &args.sql, args.output);
+        let server = ServerArgs::new(server.clone(), args.token.clone());
+        return remote::run(&server, &args.sql, args.output);
     }
     let mut inputs = args.input.expand()?;
     // Standard input can be read once only, so it is kept in a file for the second pass.

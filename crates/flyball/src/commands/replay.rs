@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use flyball_budget::Status;
 use flyball_events::{Projection, TimeRule};
 use flyball_model::Timestamp;
 
@@ -128,11 +127,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     }
     let text = output::render(&replayed, args.output)?;
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(match replayed.report.status {
-        Status::Met => Exit::Met,
-        Status::Missed => Exit::Missed,
-        Status::NoData => Exit::Undecided,
-    })
+    Ok(replayed.report.status.into())
 }
 
 #[cfg(test)]

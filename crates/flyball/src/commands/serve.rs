@@ -2,18 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context;
-use flyball_catalog::Catalog;
 use flyball_model::Duration;
 use flyball_server::{
-    Clock, Config, Limits, Prometheus, Rates, Retention, Server, Settings, Tail, TlsFiles,
+    Clock, Config, Given, Limits, Prometheus, Rates, Retention, Server, ServerError, Settings,
+    Tail, TlsFiles,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::replay::now;
-use crate::{Exit, specs, talk};
+use crate::{Exit, talk};
 
 /// Take telemetry in, keep the ledger, and answer budgets as they are now
 ///
@@ -31,7 +30,8 @@ pub(crate) struct ServeArgs {
     /// The data directory; made where it is not there
     #[arg(long, value_name = "DIR", default_value = "flyball-data", env = "FLYBALL_DATA")]
     data: PathBuf,
-    /// SLO documents to evaluate: files, or directories with all their YAML and JSON below
+    /// SLO documents to evaluate beside those that are applied: files, or directories with all
+    /// their YAML and JSON below. They are read again when they change
     #[arg(long = "slo", value_name = "PATH")]
     slos: Vec<PathBuf>,
     /// An address to listen on, once for each
@@ -84,22 +84,11 @@ pub(crate) struct ServeArgs {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Exit> {
-    let catalog = if args.slos.is_empty() {
-        Catalog::default()
-    } else {
-        let loaded = Catalog::load(&specs::read_given(&args.slos)?);
-        let (Ok((_, diagnostics)) | Err(diagnostics)) = &loaded;
-        talk::diagnostics(diagnostics);
-        match loaded {
-            Ok((catalog, _)) => catalog,
-            Err(_) => anyhow::bail!("the SLO documents cannot be used"),
-        }
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args, catalog))
+    runtime.block_on(serve(args))
 }
 
-async fn serve(args: ServeArgs, catalog: Catalog) -> anyhow::Result<Exit> {
+async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     flyball_server::log();
     // Before anything is promised: a signal from here on ends in order.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
@@ -113,7 +102,7 @@ async fn serve(args: ServeArgs, catalog: Catalog) -> anyhow::Result<Exit> {
         listen: args.listen,
         dev: args.dev,
         tls,
-        catalog: Arc::new(catalog),
+        given: Given::Paths(args.slos),
         limits: Limits { rates, ..Limits::default() },
         settings: Settings { key_memory: args.keep_keys, ..Settings::default() },
         retention: Retention {
@@ -125,7 +114,15 @@ async fn serve(args: ServeArgs, catalog: Catalog) -> anyhow::Result<Exit> {
         prometheus: args.prometheus.as_deref().map(Prometheus::new).transpose()?,
         ..Config::new(args.data, Clock::new(now))
     };
-    let server = Server::start(config).await?;
+    let server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(error) => {
+            if let ServerError::Documents(found) = &error {
+                talk::diagnostics(found);
+            }
+            return Err(error.into());
+        }
+    };
     for address in server.addresses() {
         talk::note(&format!("listening on {scheme}://{address}"));
     }

@@ -4,16 +4,16 @@ mod alert_rules;
 mod fmt;
 mod lint;
 mod show;
+mod status;
 mod suggest;
 mod test;
 
-use std::io::Write;
-
 use clap::Subcommand;
 
+use super::print;
 use crate::Exit;
 
-/// Check, format, show, test and suggest SLOs
+/// Check, format, show, test and suggest SLOs, and ask a server how they stand
 #[derive(Debug, clap::Args)]
 pub(crate) struct SloArgs {
     #[command(subcommand)]
@@ -25,6 +25,7 @@ enum SloCommand {
     Lint(lint::LintArgs),
     Fmt(fmt::FmtArgs),
     Show(show::ShowArgs),
+    Status(status::StatusArgs),
     Test(test::TestArgs),
     Suggest(suggest::SuggestArgs),
 }
@@ -35,17 +36,10 @@ pub(crate) fn run(args: SloArgs) -> anyhow::Result<Exit> {
         SloCommand::Lint(args) => lint::run(&args),
         SloCommand::Fmt(args) => fmt::run(&args),
         SloCommand::Show(args) => show::run(&args),
+        SloCommand::Status(args) => status::run(&args),
         SloCommand::Test(args) => test::run(&args),
         SloCommand::Suggest(args) => suggest::run(&args),
     }
-}
-
-/// Writes data to standard output.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
 }
 
 /// `1 error`, `2 errors`.

@@ -108,7 +108,7 @@ fn create(args: CreateArgs) -> anyhow::Result<Exit> {
     let request = TokenRequest { name, scopes, services, expires };
     let made: MadeToken = match &place.data {
         Some(data) => Tokens::open(data)?.create(&request, OFFLINE, now())?,
-        None => Remote::new(&place.server)?.post("/api/v1/tokens", &request)?,
+        None => Remote::new(&place.server)?.post(&["api", "v1", "tokens"], &request)?,
     };
     talk::note(&format!("token {} was made; it is shown this once:", made.id));
     writeln!(std::io::stdout().lock(), "{}", made.token)?;
@@ -118,7 +118,9 @@ fn create(args: CreateArgs) -> anyhow::Result<Exit> {
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let tokens = match &args.place.data {
         Some(data) => Tokens::open(data)?.list()?,
-        None => Remote::new(&args.place.server)?.get::<Listed>("/api/v1/tokens")?.tokens,
+        None => {
+            Remote::new(&args.place.server)?.get::<Listed>(&["api", "v1", "tokens"], &[])?.tokens
+        }
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
@@ -145,7 +147,7 @@ fn revoke(args: &RevokeArgs) -> anyhow::Result<Exit> {
                 anyhow::bail!("there is no such token, or it is revoked\nhint: flyball token list");
             }
         }
-        None => Remote::new(&args.place.server)?.delete(&format!("/api/v1/tokens/{}", args.id))?,
+        None => Remote::new(&args.place.server)?.delete(&["api", "v1", "tokens", &args.id])?,
     }
     talk::note(&format!("token {} is revoked", args.id));
     Ok(Exit::Met)

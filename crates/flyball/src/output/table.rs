@@ -92,7 +92,8 @@ fn inputs(out: &mut String, report: &ReplayReport) -> std::fmt::Result {
     Ok(())
 }
 
-fn new_table(header: &[&str]) -> Table {
+/// A table without lines.
+pub(super) fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(Cell::new));
@@ -100,7 +101,7 @@ fn new_table(header: &[&str]) -> Table {
 }
 
 /// Aligns numbers to the right and takes away what the table adds at the ends of lines.
-fn finish(mut table: Table, right: &[usize]) -> String {
+pub(super) fn finish(mut table: Table, right: &[usize]) -> String {
     for column in right {
         if let Some(column) = table.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -256,24 +256,31 @@ pub(crate) fn minutes(minutes: f64) -> String {
 
 /// What is to be expected of a budget.
 pub(crate) fn forecast(forecast: &Forecast) -> String {
-    match forecast.outlook {
-        Outlook::NoData => format!("no data in the last {}", forecast.lookback),
+    let Forecast { outlook, lookback, hours, hours_earliest, hours_latest, .. } = *forecast;
+    self::outlook(outlook, &lookback.to_string(), [hours, hours_earliest, hours_latest])
+}
+
+/// The same from its parts; the hours are those that are expected, the earliest and the latest.
+pub(crate) fn outlook(outlook: Outlook, lookback: &str, hours: [Option<f64>; 3]) -> String {
+    let [expected, earliest, latest] = hours;
+    match outlook {
+        Outlook::NoData => format!("no data in the last {lookback}"),
         Outlook::AlreadyExhausted => "already exhausted".to_owned(),
         Outlook::NotExhausting => "not exhausting".to_owned(),
         Outlook::Exhausts => {
             let hours = |hours: Option<f64>| hours.map(|hours| length(hours * 3_600.0));
-            let range = match (hours(forecast.hours_earliest), hours(forecast.hours_latest)) {
+            let range = match (hours(earliest), hours(latest)) {
                 (Some(earliest), Some(latest)) => format!(" ({earliest} – {latest})"),
                 (Some(earliest), None) => format!(" ({earliest} – never)"),
                 _ => String::new(),
             };
-            let expected = match forecast.hours {
+            let expected = match expected {
                 // Spent to the last unit, and something bad goes on happening.
                 Some(0.0) => "now".to_owned(),
                 expected => format!("in {}", hours(expected).unwrap_or_default()),
             };
             let range = if expected == "now" { String::new() } else { range };
-            format!("exhausted {expected}{range} at the rate of the last {}", forecast.lookback)
+            format!("exhausted {expected}{range} at the rate of the last {lookback}")
         }
     }
 }

@@ -5,6 +5,7 @@
 mod hostile;
 mod html;
 mod inputs;
+mod live;
 mod query;
 mod replay;
 mod run;

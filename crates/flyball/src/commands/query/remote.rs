@@ -3,27 +3,25 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use anyhow::Context;
 use arrow::array::RecordBatch;
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::infer_json_schema;
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
-use flyball_server::choose_cryptography;
 
 use super::QueryForm;
 use crate::Exit;
 use crate::output::words;
+use crate::remote::{Remote, ServerArgs};
 
 /// Rows that are read at once to be shown.
 const ROWS_AT_ONCE: usize = 8_192;
 
 /// Has `server` answer `sql`, and prints that.
-pub(super) fn run(server: &str, sql: &str, form: QueryForm) -> anyhow::Result<Exit> {
-    choose_cryptography();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(super) fn run(server: &ServerArgs, sql: &str, form: QueryForm) -> anyhow::Result<Exit> {
     let accept = if form == QueryForm::Csv { "text/csv" } else { "application/x-ndjson" };
-    let text = runtime.block_on(ask(server, sql, accept))?;
+    let body = serde_json::json!({ "sql": sql });
+    let text = Remote::new(server)?.post_for_text(&["api", "v1", "query"], accept, &body)?;
     let mut out = std::io::stdout().lock();
     if form != QueryForm::Table {
         out.write_all(text.as_bytes())?;
@@ -37,20 +35,4 @@ pub(super) fn run(server: &str, sql: &str, form: QueryForm) -> anyhow::Result<Ex
     let table = pretty_format_batches_with_options(&rows, &format)?.to_string();
     writeln!(out, "{}", words::printable(&table))?;
     Ok(Exit::Met)
-}
-
-async fn ask(server: &str, sql: &str, accept: &str) -> anyhow::Result<String> {
-    let url = format!("{}/api/v1/query", server.trim_end_matches('/'));
-    let body = serde_json::json!({ "sql": sql });
-    let asked = reqwest::Client::new().post(&url).header("accept", accept).json(&body).send();
-    let answer = asked.await.with_context(|| format!("cannot ask {url}"))?;
-    let status = answer.status();
-    let text = answer.text().await.with_context(|| format!("the answer of {url} was cut off"))?;
-    if status.is_success() {
-        return Ok(text);
-    }
-    let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let detail = problem["detail"].as_str().unwrap_or("no reason given");
-    let hint = problem["hint"].as_str().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    anyhow::bail!("the server answered {status}: {detail}{hint}")
 }

@@ -1,0 +1,476 @@
+//! The definitions in force, and how they change.
+//!
+//! What is kept is a *file*: a name and a text, as a client applied it. All of them, together with
+//! the files that the server was started with, are loaded as one set, so that references lead from
+//! one to another. Changes are made one after the other, each as a whole or not at all.
+//!
+//! The order of a change is: load and check everything; ask the evaluator whether it could take
+//! it; commit it to the control state with its audit records; have the evaluator take it. The
+//! control state is the truth at a start. A crash before the commit has changed nothing, a crash
+//! after it is completed by the next start.
+
+mod plan;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flyball_catalog::{Catalog, SourcesError, read_sources};
+use flyball_model::Timestamp;
+use flyball_spec::{Diagnostic, Source};
+use flyball_store::{Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, StoreError};
+
+use crate::ServerError;
+use crate::clock::Clock;
+use crate::control::SharedControl;
+use crate::evaluator::{self, Ended, InstallError};
+use crate::telemetry::Telemetry;
+pub(crate) use plan::{Plan, names};
+pub(crate) use watch::{Watching, watch};
+
+/// What documents of the control state are called that are files of definitions.
+const KIND: &str = "definitions";
+/// The most files that can be applied, over all requests.
+pub(crate) const FILES_MAX: usize = 10_000;
+/// The most that all applied files may hold together. Bytes; ten thousand files of usual length.
+/// All of it is compiled with every change.
+const TOTAL_BYTES_MAX: usize = 64 << 20;
+/// The longest name of a file. Bytes; a path on most systems has less.
+const NAME_BYTES_MAX: usize = 512;
+
+/// Definitions that a server is given when it starts, beside those that were applied.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// These texts.
+    Sources(Vec<Source>),
+    /// Files, and directories with all their YAML and JSON below. They are read again whenever
+    /// they change.
+    Paths(Vec<PathBuf>),
+}
+
+impl Given {
+    fn read(&self) -> Result<Vec<Source>, SourcesError> {
+        match self {
+            Self::Sources(sources) => Ok(sources.clone()),
+            Self::Paths(paths) => read_sources(paths),
+        }
+    }
+}
+
+/// A file to apply.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    /// Its name: a relative path with `/` between its parts.
+    #[schema(max_length = 512)]
+    pub(crate) name: String,
+    /// Its documents, in YAML or JSON. 4 MiB at most.
+    pub(crate) text: String,
+}
+
+/// A change that is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Apply {
+    /// Files that are new or take another's place.
+    pub(crate) files: Vec<File>,
+    /// Applied files to remove, by name.
+    pub(crate) removals: Vec<String>,
+    /// Whether all applied files that are not among `files` are removed.
+    pub(crate) prune: bool,
+    /// Whether only to say what would change.
+    pub(crate) dry_run: bool,
+    /// The revision that is to be changed; another one is refused.
+    pub(crate) revision: Option<u64>,
+}
+
+/// Why definitions were not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    /// A request that cannot be meant.
+    #[error("{0}")]
+    Request(String),
+    /// A file that was to be removed and is not there.
+    #[error("no applied file is called `{0}`; hint: GET /api/v1/definitions lists them")]
+    Missing(String),
+    /// Somebody else was faster.
+    #[error(
+        "the definitions are at revision {found} and not at {expected} any more; hint: look at \
+         what has changed, then apply again"
+    )]
+    Revision {
+        /// What was to be changed.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// A file that the server reads by itself.
+    #[error(
+        "`{0}` is a file that the server was started with; hint: change it there, or apply yours \
+         under another name"
+    )]
+    GivenFile(String),
+    /// More than can be kept.
+    #[error("that would make {0} files, and {FILES_MAX} can be kept; hint: join some of them")]
+    TooMany(usize),
+    /// Longer than can be kept.
+    #[error("that would make {0} bytes of files, and {TOTAL_BYTES_MAX} can be kept")]
+    TooLong(usize),
+    /// What is wrong with the documents.
+    #[error("the documents cannot be used")]
+    Documents(Vec<Diagnostic>),
+    /// What cannot be evaluated.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// Kept, and not in force.
+    #[error(
+        "the definitions are kept as revision {revision} and not in force yet: {cause}; hint: \
+         apply them again when the server can write"
+    )]
+    NotInForce {
+        /// What they are kept as.
+        revision: u64,
+        /// Why not.
+        cause: InstallError,
+    },
+    /// The control state cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server ends.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// Files of the server's own that were refused; what was in force before goes on.
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct Refused {
+    /// When they were read.
+    #[schema(value_type = String)]
+    pub(crate) at: Timestamp,
+    /// What is wrong as a whole.
+    pub(crate) reason: String,
+    /// Findings in the documents, each with its place.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Everything that is known of the definitions at one moment.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// The revision of what was applied.
+    pub(crate) revision: u64,
+    /// Whether the evaluator goes by it.
+    pub(crate) in_force: bool,
+    /// The files that were applied.
+    pub(crate) applied: Vec<Document>,
+    /// The files that the server reads by itself.
+    pub(crate) given: Vec<Source>,
+    /// What is in force.
+    pub(crate) catalog: Arc<Catalog>,
+    /// What of the server's own files is not.
+    pub(crate) refused: Option<Refused>,
+}
+
+/// The definitions and whoever evaluates them.
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    control: SharedControl,
+    evaluator: evaluator::Handle,
+    clock: Clock,
+    telemetry: Arc<Telemetry>,
+    /// Held for as long as a change takes: one at a time.
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    given: Vec<Source>,
+    catalog: Arc<Catalog>,
+    /// The revision that the evaluator goes by.
+    revision: u64,
+    refused: Option<Refused>,
+}
+
+/// What is read before a server runs.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    state: State,
+}
+
+impl Loaded {
+    /// Loads what was applied to `control` with what is `given`.
+    pub(crate) fn read(control: &Control, given: &Given) -> Result<Self, ServerError> {
+        let given = given.read()?;
+        let (revision, applied) = applied(control)?;
+        let (catalog, findings) =
+            Catalog::load(&sources(&given, &applied)).map_err(ServerError::Documents)?;
+        tell(&findings);
+        let catalog = Arc::new(catalog);
+        Ok(Self { state: State { given, catalog, revision, refused: None } })
+    }
+
+    /// What is to be evaluated.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.state.catalog)
+    }
+}
+
+impl Definitions {
+    pub(crate) fn new(
+        control: SharedControl,
+        evaluator: evaluator::Handle,
+        loaded: Loaded,
+        clock: Clock,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let state = tokio::sync::Mutex::new(loaded.state);
+        Self { control, evaluator, clock, telemetry, state }
+    }
+
+    /// Everything that is known at the moment.
+    pub(crate) async fn known(&self) -> Result<Known, ApplyError> {
+        let state = self.state.lock().await;
+        let (revision, applied) = self.applied().await?;
+        Ok(Known {
+            revision,
+            in_force: revision == state.revision,
+            applied,
+            given: state.given.clone(),
+            catalog: Arc::clone(&state.catalog),
+            refused: state.refused.clone(),
+        })
+    }
+
+    /// Makes a change, and says what it is. It is made to its end even if whoever asked goes away.
+    pub(crate) async fn apply(
+        self: &Arc<Self>,
+        apply: Apply,
+        actor: String,
+    ) -> Result<Plan, ApplyError> {
+        let this = Arc::clone(self);
+        let changed = tokio::spawn(async move { this.change(apply, &actor).await }).await;
+        // What ends before it is done was ended with the server.
+        let changed = changed.unwrap_or(Err(ApplyError::Ended(Ended)));
+        self.telemetry.definitions(match &changed {
+            Ok(plan) if plan.dry_run => "planned",
+            Ok(_) => "applied",
+            Err(_) => "refused",
+        });
+        changed
+    }
+
+    async fn change(&self, apply: Apply, actor: &str) -> Result<Plan, ApplyError> {
+        check_names(&apply)?;
+        let mut state = self.state.lock().await;
+        let (revision, before) = self.applied().await?;
+        if let Some(expected) = apply.revision.filter(|expected| *expected != revision) {
+            return Err(ApplyError::Revision { expected, found: revision });
+        }
+        let before: BTreeMap<String, String> =
+            before.into_iter().map(|document| (document.name, document.text)).collect();
+        for file in &apply.files {
+            if state.given.iter().any(|given| given.name == file.name) {
+                return Err(ApplyError::GivenFile(file.name.clone()));
+            }
+        }
+        let after = after(&before, &apply)?;
+        let mut sources = state.given.clone();
+        sources.extend(after.iter().map(|(name, text)| Source::new(name, text)));
+        let (catalog, warnings) = load(sources).await?;
+        let check = Arc::clone(&catalog);
+        self.evaluator.ask(move |evaluator| evaluator.check(&check)).await??;
+
+        let mut plan = Plan::new(&before, &after, &state.catalog, &catalog, warnings);
+        (plan.revision, plan.dry_run) = (revision, apply.dry_run);
+        let is_changed = before != after;
+        if apply.dry_run || !is_changed && state.revision == revision {
+            return Ok(plan);
+        }
+        if is_changed {
+            plan.revision = self.commit(&before, after, actor).await?;
+        }
+        let install = Arc::clone(&catalog);
+        let installed = self.evaluator.ask(move |evaluator| evaluator.install(install)).await?;
+        if let Err(cause) = installed {
+            return Err(ApplyError::NotInForce { revision: plan.revision, cause });
+        }
+        let revision = plan.revision;
+        tracing::info!(revision, actor, "other definitions are in force");
+        (state.catalog, state.revision) = (catalog, revision);
+        Ok(plan)
+    }
+
+    /// Keeps `after` in place of `before`, and returns its revision.
+    async fn commit(
+        &self,
+        before: &BTreeMap<String, String>,
+        after: BTreeMap<String, String>,
+        actor: &str,
+    ) -> Result<u64, ApplyError> {
+        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        let removals = gone.map(|name| (KIND.to_owned(), name.clone())).collect();
+        let new = after.into_iter().filter(|(name, text)| before.get(name) != Some(text));
+        let upserts = new.map(|(name, text)| {
+            let kind = KIND.to_owned();
+            NewDocument { kind, name, text, origin: String::new() }
+        });
+        let change = Change { upserts: upserts.collect(), removals };
+        let (actor, now) = (actor.to_owned(), self.clock.now());
+        self.control(move |control| control.apply(&change, &actor, now)).await
+    }
+
+    /// Takes `read` for the files that the server reads by itself. Where they cannot be used, what
+    /// was in force goes on, and why is kept to be asked for.
+    pub(crate) async fn give(
+        &self,
+        read: Result<Vec<Source>, SourcesError>,
+    ) -> Result<(), ApplyError> {
+        let mut state = self.state.lock().await;
+        let given = match read {
+            Ok(given) if given == state.given => {
+                // Put back to what is in force.
+                state.refused = None;
+                return Ok(());
+            }
+            Ok(given) => given,
+            Err(error) => {
+                self.refuse(&mut state, error.to_string(), Vec::new());
+                return Err(ApplyError::Request(error.to_string()));
+            }
+        };
+        let taken = self.take(&given).await;
+        match taken {
+            Ok((catalog, revision)) => {
+                (state.given, state.catalog, state.revision) = (given, catalog, revision);
+                state.refused = None;
+                tracing::info!("the server's own files have changed and are in force");
+                self.telemetry.definitions("read");
+                Ok(())
+            }
+            Err(error) => {
+                let found = match &error {
+                    ApplyError::Documents(found) => found.clone(),
+                    _ => Vec::new(),
+                };
+                self.refuse(&mut state, error.to_string(), found);
+                Err(error)
+            }
+        }
+    }
+
+    async fn take(&self, given: &[Source]) -> Result<(Arc<Catalog>, u64), ApplyError> {
+        let (revision, applied) = self.applied().await?;
+        let (catalog, warnings) = load(sources(given, &applied)).await?;
+        tell(&warnings);
+        let install = Arc::clone(&catalog);
+        self.evaluator.ask(move |evaluator| evaluator.install(install)).await??;
+        Ok((catalog, revision))
+    }
+
+    fn refuse(&self, state: &mut State, reason: String, diagnostics: Vec<Diagnostic>) {
+        self.telemetry.definitions("refused");
+        tracing::error!(reason, "the server's own files are refused; what was in force goes on");
+        tell(&diagnostics);
+        state.refused = Some(Refused { at: self.clock.now(), reason, diagnostics });
+    }
+
+    async fn applied(&self) -> Result<(u64, Vec<Document>), ApplyError> {
+        self.control(|control| applied(control)).await
+    }
+
+    /// Has `work` done with the control state, on a thread that may wait for the disk.
+    async fn control<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Control) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApplyError> {
+        let control = self.control.clone();
+        let done = tokio::task::spawn_blocking(move || work(&mut control.lock()));
+        Ok(done.await.map_err(|_| Ended)??)
+    }
+}
+
+/// The files that were applied, by name, and their revision.
+fn applied(control: &Control) -> Result<(u64, Vec<Document>), StoreError> {
+    let documents = control.documents()?;
+    let files = documents.documents.into_iter().filter(|document| document.kind == KIND);
+    Ok((documents.revision, files.collect()))
+}
+
+/// The whole set.
+fn sources(given: &[Source], applied: &[Document]) -> Vec<Source> {
+    let applied = applied.iter().map(|file| Source::new(&file.name, &file.text));
+    given.iter().cloned().chain(applied).collect()
+}
+
+/// Loads `sources` beside the threads that answer requests: a large set takes a while.
+async fn load(sources: Vec<Source>) -> Result<(Arc<Catalog>, Vec<Diagnostic>), ApplyError> {
+    let loaded = tokio::task::spawn_blocking(move || Catalog::load(&sources)).await;
+    let (catalog, warnings) = loaded.map_err(|_| Ended)?.map_err(ApplyError::Documents)?;
+    Ok((Arc::new(catalog), warnings))
+}
+
+/// The files as they are after `apply`.
+fn after(
+    before: &BTreeMap<String, String>,
+    apply: &Apply,
+) -> Result<BTreeMap<String, String>, ApplyError> {
+    let mut after = if apply.prune { BTreeMap::new() } else { before.clone() };
+    for name in &apply.removals {
+        if !before.contains_key(name) {
+            return Err(ApplyError::Missing(name.clone()));
+        }
+        after.remove(name);
+    }
+    after.extend(apply.files.iter().map(|file| (file.name.clone(), file.text.clone())));
+    if after.len() > FILES_MAX {
+        return Err(ApplyError::TooMany(after.len()));
+    }
+    let bytes = after.values().map(String::len).sum();
+    if bytes > TOTAL_BYTES_MAX {
+        return Err(ApplyError::TooLong(bytes));
+    }
+    Ok(after)
+}
+
+/// Refuses names that are no relative paths, names that are there twice, and texts that are too
+/// long.
+fn check_names(apply: &Apply) -> Result<(), ApplyError> {
+    let mut seen = BTreeSet::new();
+    for File { name, text } in &apply.files {
+        if name.len() > NAME_BYTES_MAX {
+            let said = format!("the name of a file is longer than {NAME_BYTES_MAX} bytes");
+            return Err(ApplyError::Request(said));
+        }
+        let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !name.split('/').all(is_part) || name.contains(|c: char| c == '\\' || c.is_control()) {
+            let said = format!(
+                "`{}` cannot be the name of a file; hint: use a relative path such as shop/slo.yaml",
+                name.escape_debug()
+            );
+            return Err(ApplyError::Request(said));
+        }
+        if !seen.insert(name) {
+            return Err(ApplyError::Request(format!("the file `{name}` is there twice")));
+        }
+        if text.len() > DOCUMENT_BYTES_MAX {
+            let said = format!(
+                "the file `{name}` is longer than {DOCUMENT_BYTES_MAX} bytes; hint: split it"
+            );
+            return Err(ApplyError::Request(said));
+        }
+    }
+    Ok(())
+}
+
+/// Writes findings to the log, each with its place.
+fn tell(findings: &[Diagnostic]) {
+    for found in findings {
+        let place = format!("{}:{}:{}", found.file, found.line, found.column);
+        let hint = found.hint.as_deref().unwrap_or_default();
+        if found.is_error() {
+            tracing::error!(place, hint, "{}", found.message);
+        } else {
+            tracing::warn!(place, hint, "{}", found.message);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What a change of definitions would do, in words.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flyball_budget::nominal_length;
+use flyball_catalog::{Catalog, NotCounted};
+use flyball_model::{Correction, Objective, Slo, Window};
+use flyball_spec::Diagnostic;
+
+/// What becomes of a file or an SLO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// It is new.
+    Created,
+    /// It is another than before.
+    Changed,
+    /// It stays as it is.
+    Unchanged,
+    /// It is there no more.
+    Removed,
+}
+
+/// What becomes of a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct FileChange {
+    /// Its name.
+    name: String,
+    /// What becomes of it.
+    action: Action,
+}
+
+/// What becomes of an SLO.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct SloChange {
+    /// Its name.
+    slo: String,
+    /// The file that defines it, or did.
+    file: Option<String>,
+    /// What becomes of it.
+    action: Action,
+    /// What changes, a line each.
+    changes: Vec<String>,
+    /// Whether its counts begin anew, because other events or samples are counted.
+    new_generation: bool,
+}
+
+/// What a change does.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct Plan {
+    /// The revision of the definitions after it; before it, when nothing was changed.
+    pub(crate) revision: u64,
+    /// Whether it was only asked about.
+    pub(crate) dry_run: bool,
+    /// The files that were applied, before and after.
+    files: Vec<FileChange>,
+    /// The SLOs, before and after, those of the server's own files among them.
+    slos: Vec<SloChange>,
+    /// SLOs that are valid and cannot be evaluated here, with reasons.
+    #[schema(value_type = Vec<Object>)]
+    not_evaluated: Vec<NotCounted>,
+    /// What else there is to say of the documents, each with its place.
+    #[schema(value_type = Vec<Object>)]
+    warnings: Vec<Diagnostic>,
+}
+
+impl Plan {
+    /// What leads from one set to the other.
+    pub(super) fn new(
+        files_before: &BTreeMap<String, String>,
+        files_after: &BTreeMap<String, String>,
+        before: &Catalog,
+        after: &Catalog,
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
+        let files: BTreeSet<&String> = files_before.keys().chain(files_after.keys()).collect();
+        let files = files.into_iter().map(|name| FileChange {
+            name: name.clone(),
+            action: action(files_before.get(name), files_after.get(name)),
+        });
+        let all: BTreeSet<&str> = names(before).chain(names(after)).collect();
+        let indexes = (Index::of(before), Index::of(after));
+        let slos = all.into_iter().map(|name| slo_change(name, &indexes.0, &indexes.1));
+        Self {
+            revision: 0,
+            dry_run: false,
+            files: files.collect(),
+            slos: slos.collect(),
+            not_evaluated: after.not_counted.clone(),
+            warnings,
+        }
+    }
+}
+
+/// The names of all SLOs of a set, those that cannot be evaluated included.
+pub(crate) fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let incomplete = catalog.set.incomplete.iter().map(|slo| slo.name.as_str());
+    catalog.set.slos.iter().map(|slo| slo.name.as_str()).chain(incomplete)
+}
+
+fn action<T: PartialEq>(before: Option<T>, after: Option<T>) -> Action {
+    match (before, after) {
+        (None, _) => Action::Created,
+        (Some(_), None) => Action::Removed,
+        (Some(before), Some(after)) if before == after => Action::Unchanged,
+        (Some(_), Some(_)) => Action::Changed,
+    }
+}
+
+/// All that is said of one SLO in a set.
+#[derive(PartialEq)]
+struct Said<'a> {
+    slo: Option<&'a Slo>,
+    generation: Option<[u8; 32]>,
+    not_counted: Option<&'a str>,
+    corrections: Vec<&'a Correction>,
+}
+
+/// A set by the names of its SLOs: with thousands of them a search for each would be slow.
+struct Index<'a> {
+    catalog: &'a Catalog,
+    slos: HashMap<&'a str, &'a Slo>,
+    generations: HashMap<&'a str, [u8; 32]>,
+    not_counted: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> Index<'a> {
+    fn of(catalog: &'a Catalog) -> Self {
+        let Catalog { set, counted, not_counted } = catalog;
+        let generations = counted.iter().map(|slo| (slo.slo.name.as_str(), slo.generation));
+        let not_counted = not_counted.iter().map(|slo| (slo.slo.as_str(), slo.reason.as_str()));
+        Self {
+            catalog,
+            slos: set.slos.iter().map(|slo| (slo.name.as_str(), slo)).collect(),
+            generations: generations.collect(),
+            not_counted: not_counted.collect(),
+        }
+    }
+
+    /// What is said of the SLO `name`; `None` when there is none.
+    fn said(&self, name: &str) -> Option<Said<'a>> {
+        let slo = self.slos.get(name).copied();
+        let not_counted = self.not_counted.get(name).copied();
+        if slo.is_none() && not_counted.is_none() {
+            return None;
+        }
+        let applies =
+            |one: &&Correction| one.slos.is_empty() || one.slos.iter().any(|slo| slo == name);
+        Some(Said {
+            slo,
+            generation: self.generations.get(name).copied(),
+            not_counted,
+            corrections: self.catalog.set.corrections.iter().filter(applies).collect(),
+        })
+    }
+}
+
+fn slo_change(name: &str, before: &Index<'_>, after: &Index<'_>) -> SloChange {
+    let (old, new) = (before.said(name), after.said(name));
+    let mut changes = Vec::new();
+    let mut new_generation = false;
+    if let (Some(old), Some(new)) = (&old, &new) {
+        if let (Some(old), Some(new)) = (old.slo, new.slo) {
+            compare(old, new, &mut changes);
+        }
+        let names = |said: &Said<'_>| {
+            let names = said.corrections.iter().map(|one| one.name.clone());
+            list(&names.collect::<Vec<_>>())
+        };
+        differ("corrections", &old.corrections, &new.corrections, &mut changes, || {
+            (names(old), names(new))
+        });
+        if let Some(reason) = new.not_counted.filter(|_| old.not_counted != new.not_counted) {
+            changes.push(format!("is not evaluated: {reason}"));
+        }
+        new_generation = new.generation.is_some() && old.generation != new.generation;
+        if new_generation {
+            changes.push(
+                "what is counted: begins a new generation, earlier counts do not belong to it"
+                    .to_owned(),
+            );
+        }
+    } else if let Some(reason) = new.as_ref().and_then(|new| new.not_counted) {
+        changes.push(format!("is not evaluated: {reason}"));
+    }
+    let file = |index: &Index<'_>| index.catalog.set.origins.file(name).map(str::to_owned);
+    SloChange {
+        slo: name.to_owned(),
+        file: file(after).or_else(|| file(before)),
+        action: action(old, new),
+        changes,
+        new_generation,
+    }
+}
+
+/// Says that `what` differs, and from what to what where that can be told.
+fn differ<T: PartialEq>(
+    what: &str,
+    old: &T,
+    new: &T,
+    changes: &mut Vec<String>,
+    words: impl FnOnce() -> (String, String),
+) {
+    if old == new {
+        return;
+    }
+    let (old, new) = words();
+    changes.push(if old == new {
+        format!("{what}: others than before")
+    } else {
+        format!("{what}: {old} → {new}")
+    });
+}
+
+fn compare(old: &Slo, new: &Slo, changes: &mut Vec<String>) {
+    let mut text = |what: &str, old: &Option<String>, new: &Option<String>| {
+        let words = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+        differ(what, old, new, changes, || (words(old), words(new)));
+    };
+    text("display name", &old.display_name, &new.display_name);
+    text("description", &old.description, &new.description);
+    text("service", &Some(old.service.clone()), &Some(new.service.clone()));
+    differ("window", &old.window, &new.window, changes, || (window(old), window(new)));
+    let method = |slo: &Slo| format!("{:?}", slo.method);
+    differ("method", &old.method, &new.method, changes, || (method(old), method(new)));
+    let counts = (old.objectives.len(), new.objectives.len());
+    differ("objectives", &counts.0, &counts.1, changes, || {
+        (counts.0.to_string(), counts.1.to_string())
+    });
+    for (at, (old, new)) in old.objectives.iter().zip(&new.objectives).enumerate() {
+        objective(at, counts.1 == 1, old, new, changes);
+    }
+    let rules = |slo: &Slo| {
+        let names = slo.alert_rules.iter().map(|rule| rule.name.clone());
+        list(&names.collect::<Vec<_>>())
+    };
+    differ("alert rules", &old.alert_rules, &new.alert_rules, changes, || (rules(old), rules(new)));
+    let others = |slo: &Slo| {
+        let Slo { labels, annotations, composition, lookbacks, no_data, coverage_floor, .. } =
+            slo.clone();
+        (labels, annotations, composition, lookbacks, no_data, coverage_floor)
+    };
+    differ("settings", &others(old), &others(new), changes, Default::default);
+}
+
+fn objective(
+    at: usize,
+    is_only: bool,
+    old: &Objective,
+    new: &Objective,
+    changes: &mut Vec<String>,
+) {
+    let name = |what: &str| {
+        if is_only { what.to_owned() } else { format!("{what} of objective {}", at + 1) }
+    };
+    let target = |objective: &Objective| objective.target.to_string();
+    differ(&name("target"), &old.target, &new.target, changes, || (target(old), target(new)));
+    let others = |objective: &Objective| {
+        let Objective {
+            display_name, weight, timeslice_target, timeslice_window, threshold, ..
+        } = objective.clone();
+        (display_name, weight, timeslice_target, timeslice_window, threshold)
+    };
+    differ(&name("settings"), &others(old), &others(new), changes, Default::default);
+}
+
+fn window(slo: &Slo) -> String {
+    match &slo.window {
+        Window::Rolling { length } => format!("rolling {length}"),
+        Window::Calendar(calendar) => {
+            let unit = format!("{:?}", calendar.unit).to_lowercase();
+            let about = nominal_length(&slo.window);
+            format!("calendar {} × {unit} (about {about})", calendar.count)
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

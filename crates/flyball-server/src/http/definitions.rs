@@ -1,0 +1,256 @@
+//! Definitions: what is in force, and changes to it.
+
+use std::collections::HashMap;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use flyball_catalog::NotCounted;
+use flyball_model::Timestamp;
+use flyball_query::near_matches;
+use flyball_store::StoreError;
+use utoipa::ToSchema;
+
+use super::App;
+use super::body::{media_type, read};
+use super::problem::Problem;
+use crate::auth::Caller;
+use crate::definitions::{Apply, ApplyError, File, Known, Plan, Refused, names};
+use crate::evaluator::InstallError;
+
+/// Files to apply.
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplyRequest {
+    /// Files that are new or take the place of those of the same name.
+    files: Vec<File>,
+    /// Whether applied files that are not named here are removed.
+    #[serde(default)]
+    prune: bool,
+    /// Whether only to say what would change.
+    #[serde(default)]
+    dry_run: bool,
+    /// The revision that is to be changed; any, when it is not said.
+    revision: Option<u64>,
+}
+
+/// Where a file comes from.
+#[derive(Debug, Clone, Copy, serde::Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Origin {
+    /// It was applied.
+    Applied,
+    /// The server was started with it.
+    Server,
+}
+
+/// A file of definitions.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct FileSummary {
+    /// Its name.
+    name: String,
+    /// Where it comes from.
+    origin: Origin,
+    /// Its length.
+    bytes: usize,
+    /// The SLOs that it defines.
+    slos: Vec<String>,
+    /// When it was applied last.
+    #[schema(value_type = Option<String>)]
+    applied_at: Option<Timestamp>,
+    /// Who applied it last.
+    applied_by: Option<String>,
+}
+
+/// All definitions.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct DefinitionList {
+    /// Goes up by one with every change to what is applied.
+    revision: u64,
+    /// Whether it is evaluated; `false` after a change that could be kept and not begun.
+    in_force: bool,
+    /// The files, those of the server first.
+    files: Vec<FileSummary>,
+    /// SLOs that are valid and cannot be evaluated here, with reasons.
+    #[schema(value_type = Vec<Object>)]
+    not_evaluated: Vec<NotCounted>,
+    /// Why the server's own files, as they are now, are not in force.
+    refused: Option<Refused>,
+}
+
+/// One file of definitions with its text.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct FileText {
+    #[serde(flatten)]
+    summary: FileSummary,
+    /// Its text, as it was given.
+    text: String,
+}
+
+impl From<ApplyError> for Problem {
+    fn from(error: ApplyError) -> Self {
+        use StoreError::{Invalid, TooLong, TooMany};
+        let status = match &error {
+            ApplyError::Request(_)
+            | ApplyError::TooMany(_)
+            | ApplyError::TooLong(_)
+            | ApplyError::Store(Invalid { .. } | TooLong { .. } | TooMany { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
+            ApplyError::Missing(_) => StatusCode::NOT_FOUND,
+            ApplyError::Revision { .. } | ApplyError::GivenFile(_) => StatusCode::CONFLICT,
+            ApplyError::Install(InstallError::Store(_))
+            | ApplyError::NotInForce { .. }
+            | ApplyError::Store(_)
+            | ApplyError::Ended(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApplyError::Documents(_) | ApplyError::Install(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        match error {
+            ApplyError::Documents(diagnostics) => Self::documents(diagnostics),
+            error => Self::new(status, &error.to_string()),
+        }
+    }
+}
+
+impl Known {
+    /// Every file with its text, the server's own first.
+    fn files(&self) -> impl Iterator<Item = (FileSummary, &str)> {
+        let mut slos: HashMap<&str, Vec<String>> = HashMap::new();
+        for slo in names(&self.catalog) {
+            if let Some(file) = self.catalog.set.origins.file(slo) {
+                slos.entry(file).or_default().push(slo.to_owned());
+            }
+        }
+        let given = self.given.iter().map(|file| (&file.name, &file.text, None));
+        let applied = self.applied.iter().map(|file| (&file.name, &file.text, Some(file)));
+        given.chain(applied).map(move |(name, text, applied)| {
+            let summary = FileSummary {
+                name: name.clone(),
+                origin: if applied.is_some() { Origin::Applied } else { Origin::Server },
+                bytes: text.len(),
+                slos: slos.remove(name.as_str()).unwrap_or_default(),
+                applied_at: applied.map(|applied| applied.applied_at),
+                applied_by: applied.map(|applied| applied.applied_by.clone()),
+            };
+            (summary, text.as_str())
+        })
+    }
+}
+
+/// Applies files of definitions: all of them, or none. With `dry_run` only says what would change.
+///
+/// The whole set, these files with all others, must be without errors. Changes are made one after
+/// the other; `revision` keeps two people from overwriting each other's.
+#[utoipa::path(
+    post,
+    path = "/api/v1/apply",
+    tag = "definitions",
+    request_body = ApplyRequest,
+    responses(
+        (status = 200, description = "What has changed, or would", body = Plan),
+        (status = 400, description = "The request cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "At another revision, or a file that the server was started with", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The documents have errors; nothing was changed", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be used; send it again", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["deploy"]))
+)]
+pub(super) async fn apply(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Plan>, Problem> {
+    let media = media_type(&headers);
+    if media != "application/json" {
+        let said = format!("definitions are not read as `{media}`; hint: send application/json");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said));
+    }
+    let body = read(&app, "definitions", &headers, body).await?;
+    let request: ApplyRequest = serde_json::from_slice(&body).map_err(|error| {
+        let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");
+        Problem::new(StatusCode::BAD_REQUEST, &said)
+    })?;
+    let ApplyRequest { files, prune, dry_run, revision } = request;
+    let apply = Apply { files, removals: Vec::new(), prune, dry_run, revision };
+    Ok(Json(app.definitions.apply(apply, caller.actor()).await?))
+}
+
+/// All files of definitions, without their texts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/definitions",
+    tag = "definitions",
+    responses(
+        (status = 200, description = "The files", body = DefinitionList),
+        (status = 503, description = "The store cannot be used", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]))
+)]
+pub(super) async fn list(State(app): State<App>) -> Result<Json<DefinitionList>, Problem> {
+    let known = app.definitions.known().await?;
+    let files = known.files().map(|(summary, _)| summary).collect();
+    let Known { revision, in_force, refused, catalog, .. } = known;
+    let not_evaluated = catalog.not_counted.clone();
+    Ok(Json(DefinitionList { revision, in_force, files, not_evaluated, refused }))
+}
+
+/// One file of definitions with its text. A `/` in its name is written `%2F`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/definitions/{name}",
+    tag = "definitions",
+    params(("name" = String, Path, description = "The file's name")),
+    responses(
+        (status = 200, description = "The file", body = FileText),
+        (status = 400, description = "The name cannot be read", body = String, content_type = "text/plain"),
+        (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be used", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]))
+)]
+pub(super) async fn get(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<FileText>, Problem> {
+    let known = app.definitions.known().await?;
+    if let Some((summary, text)) = known.files().find(|(summary, _)| summary.name == name) {
+        return Ok(Json(FileText { summary, text: text.to_owned() }));
+    }
+    let all: Vec<String> = known.files().map(|(summary, _)| summary.name).collect();
+    let near = near_matches(&name, all.iter().map(String::as_str));
+    let hint = match near.first() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "GET /api/v1/definitions lists them".to_owned(),
+    };
+    let said = format!("no file of definitions is called `{name}`; hint: {hint}");
+    Err(Problem::new(StatusCode::NOT_FOUND, &said))
+}
+
+/// Removes an applied file. A `/` in its name is written `%2F`.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/definitions/{name}",
+    tag = "definitions",
+    params(("name" = String, Path, description = "The file's name")),
+    responses(
+        (status = 200, description = "What has changed", body = Plan),
+        (status = 400, description = "The name cannot be read", body = String, content_type = "text/plain"),
+        (status = 404, description = "None of this name was applied", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Others refer to it; nothing was changed", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be used; send it again", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["deploy"]))
+)]
+pub(super) async fn delete(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<Plan>, Problem> {
+    let apply = Apply { removals: vec![name], ..Apply::default() };
+    Ok(Json(app.definitions.apply(apply, caller.actor()).await?))
+}

@@ -1,0 +1,288 @@
+//! Definitions that are applied: planned, refused, kept over restarts, never half.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use flyball_model::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{NOON, Running, SHOP, TestClock, events, sources};
+
+/// A second promise about the same service.
+fn another() -> String {
+    SHOP.replace("name: checkout", "name: strict").replace("target: 0.9", "target: 0.99")
+}
+
+async fn start(data: &Path) -> Running {
+    Running::start(data, "", &TestClock::at(NOON)).await
+}
+
+impl Running {
+    async fn apply(&self, request: &Value) -> (u16, Value) {
+        let post = self.post("/api/v1/apply", request.to_string());
+        let response = post.header("content-type", "application/json").send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// The names of the SLOs that are evaluated.
+    async fn slos(&self) -> Vec<String> {
+        let (status, said) = self.get("/api/v1/slos").await;
+        assert_eq!(status, 200, "{said}");
+        let slos = said["slos"].as_array().unwrap().iter();
+        slos.map(|slo| slo["slo"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// The first error among what was found in documents.
+fn error(said: &Value) -> &Value {
+    let mut found = said["diagnostics"].as_array().unwrap().iter();
+    found.find(|one| one["severity"] == "error").unwrap()
+}
+
+fn file(name: &str, text: &str) -> Value {
+    json!({"name": name, "text": text})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_planned_applied_and_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path()).await;
+    let both = json!([file("shop/a.yaml", SHOP), file("shop/b.yaml", &another())]);
+
+    let (status, plan) = running.apply(&json!({"files": both, "dry_run": true})).await;
+    assert_eq!((status, &plan["slos"][0]["action"]), (200, &json!("created")), "{plan}");
+    assert!(running.slos().await.is_empty(), "a dry run changes nothing");
+
+    let (status, plan) = running.apply(&json!({"files": both, "revision": 0})).await;
+    assert_eq!((status, &plan["revision"]), (200, &json!(1)), "{plan}");
+    assert_eq!(running.slos().await, ["checkout", "strict"]);
+
+    let laxer = SHOP.replace("target: 0.9", "target: 0.5");
+    let (_, plan) = running.apply(&json!({"files": [file("shop/a.yaml", &laxer)]})).await;
+    assert_eq!(plan["slos"][0]["changes"], json!(["target: 90% → 50%"]), "{plan}");
+    assert_eq!(plan["slos"][0]["new_generation"], false);
+    assert_eq!(plan["slos"][1]["action"], "unchanged");
+
+    let other = laxer.replace("status < 500", "status < 400");
+    let (_, plan) = running.apply(&json!({"files": [file("shop/a.yaml", &other)]})).await;
+    assert_eq!(plan["slos"][0]["new_generation"], true, "{plan}");
+
+    // Somebody who has not seen that.
+    let (status, said) = running.apply(&json!({"files": both, "revision": 1})).await;
+    assert_eq!(status, 409, "{said}");
+    running.server.stop().await;
+
+    let again = start(directory.path()).await;
+    assert_eq!(again.slos().await, ["checkout", "strict"]);
+    let (_, said) = again.get("/api/v1/definitions").await;
+    assert_eq!((&said["revision"], &said["in_force"]), (&json!(3), &json!(true)), "{said}");
+    assert_eq!(said["files"][0]["applied_by"], "anonymous");
+    let (_, said) = again.get("/api/v1/definitions/shop%2Fa.yaml").await;
+    assert_eq!((&said["text"], &said["slos"]), (&json!(other), &json!(["checkout"])));
+
+    let gone = reqwest::Client::new();
+    let gone = gone.delete(again.url("/api/v1/definitions/shop%2Fa.yaml")).send().await.unwrap();
+    assert_eq!(gone.status(), 200);
+    assert_eq!(again.slos().await, ["strict"]);
+    let (_, plan) = again.apply(&json!({"files": [file("c.yaml", SHOP)], "prune": true})).await;
+    assert_eq!(plan["slos"][1]["action"], "removed", "{plan}");
+    assert_eq!(again.slos().await, ["checkout"]);
+    again.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_with_errors_changes_nothing_and_is_told_by_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path()).await;
+    running.apply(&json!({"files": [file("a.yaml", SHOP)]})).await;
+
+    let wrong = another().replace("status < 500", "status <");
+    let (status, said) =
+        running.apply(&json!({"files": [file("b.yaml", &wrong)], "prune": true})).await;
+    assert_eq!(status, 422, "{said}");
+    let found = error(&said);
+    assert_eq!((&found["file"], &found["severity"]), (&json!("b.yaml"), &json!("error")));
+    assert!(found["line"].as_u64() > Some(1) && found["excerpt"]["text"].is_string(), "{found}");
+
+    // The same SLO in two files: both are named.
+    let (status, said) = running.apply(&json!({"files": [file("c.yaml", SHOP)]})).await;
+    let found = error(&said);
+    assert_eq!((status, &found["file"]), (422, &json!("c.yaml")), "{said}");
+    assert!(found["message"].as_str().unwrap().contains("a.yaml"), "{found}");
+
+    for name in ["", "/etc/a.yaml", "../a.yaml", "a//b.yaml", "a\nb"] {
+        let (status, said) = running.apply(&json!({"files": [file(name, SHOP)]})).await;
+        assert_eq!(status, 400, "{name:?}: {said}");
+    }
+    let twice = json!({"files": [file("a.yaml", SHOP), file("a.yaml", SHOP)]});
+    assert_eq!(running.apply(&twice).await.0, 400);
+    let unasked = running.post("/api/v1/apply", "{\"files\":[]}").send().await.unwrap();
+    assert_eq!(unasked.status(), 415);
+
+    let (_, said) = running.get("/api/v1/definitions").await;
+    assert_eq!(said["revision"], 1, "{said}");
+    assert_eq!(running.slos().await, ["checkout"]);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn applied_files_and_the_servers_own_are_one_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let (status, said) = running.apply(&json!({"files": [file("a.yaml", SHOP)]})).await;
+    assert_eq!(status, 422, "{said}");
+    assert!(error(&said)["message"].as_str().unwrap().contains("test.yaml"), "{said}");
+    let (status, _) = running.apply(&json!({"files": [file("test.yaml", SHOP)]})).await;
+    assert_eq!(status, 409);
+    let (status, _) = running.apply(&json!({"files": [file("a.yaml", &another())]})).await;
+    assert_eq!(status, 200);
+    assert_eq!(running.slos().await, ["checkout", "strict"]);
+
+    // The server's own file now takes a name that was applied: the old set goes on.
+    assert!(running.server.give(sources(&another())).await.is_err());
+    assert_eq!(running.slos().await, ["checkout", "strict"]);
+    let (_, said) = running.get("/api/v1/definitions").await;
+    assert_eq!(error(&said["refused"])["file"], "a.yaml", "{said}");
+    running.server.give(sources(SHOP)).await.unwrap();
+    let (_, said) = running.get("/api/v1/definitions").await;
+    assert_eq!(said["refused"], Value::Null);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_changes_at_the_same_time_one_is_made_and_the_others_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path()).await;
+    let request = |number: u32| {
+        let text = SHOP.replace("checkout", &format!("checkout-{number}"));
+        json!({"files": [file("a.yaml", &text)], "revision": 0})
+    };
+    let requests: Vec<Value> = (0..8).map(request).collect();
+    let answers = futures::future::join_all(requests.iter().map(|r| running.apply(r))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(running.slos().await.len(), 1);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_and_not_begun_is_begun_by_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    start(directory.path()).await.server.stop().await;
+    // A crash between the commit and the evaluator: the control state knows more than the ledger.
+    {
+        let options = flyball_store::JournalOptions::default();
+        let mut store = flyball_store::Store::open(directory.path(), options).unwrap();
+        let document = flyball_store::NewDocument {
+            kind: "definitions".to_owned(),
+            name: "a.yaml".to_owned(),
+            text: SHOP.to_owned(),
+            origin: String::new(),
+        };
+        let change = flyball_store::Change { upserts: vec![document], removals: Vec::new() };
+        let at = flyball_model::Timestamp::parse(NOON).unwrap();
+        store.control.apply(&change, "test", at).unwrap();
+    }
+    let again = start(directory.path()).await;
+    assert_eq!(again.slos().await, ["checkout"]);
+    again.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_evaluated_is_listed_with_its_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path()).await;
+    let flat = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: sql}\nspec:\n  service: shop\n  \
+        indicator:\n    metadata: {name: other}\n    spec:\n      ratioMetric:\n        counter: true\n        \
+        good: {metricSource: {type: BigQuery, spec: {query: SELECT 1}}}\n        \
+        total: {metricSource: {type: BigQuery, spec: {query: SELECT 1}}}\n  \
+        timeWindow: [{duration: 1h, isRolling: true}]\n  budgetingMethod: Occurrences\n  \
+        objectives: [{target: 0.9}]\n";
+    let (status, plan) = running.apply(&json!({"files": [file("a.yaml", flat)]})).await;
+    assert_eq!((status, &plan["not_evaluated"][0]["slo"]), (200, &json!("sql")), "{plan}");
+    let (_, said) = running.get("/api/v1/slos").await;
+    assert_eq!(said["not_evaluated"][0]["slo"], "sql", "{said}");
+    let (_, said) = running.get("/api/v1/slos?service=cart").await;
+    assert_eq!(said["not_evaluated"], json!([]), "{said}");
+    let (status, said) = running.get("/api/v1/slos/sql").await;
+    assert_eq!(status, 404);
+    assert!(said["detail"].as_str().unwrap().contains("not evaluated"), "{said}");
+    running.server.stop().await;
+}
+
+/// Two components, the first of which weighs three times as much.
+const COMPOSITE: &str = r"
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: whole}
+spec:
+  service: shop
+  timeWindow: [{duration: 1h, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives:
+    - displayName: answered
+      target: 0.9
+      compositeWeight: 3
+      indicator:
+        metadata: {name: answered}
+        spec:
+          ratioMetric:
+            counter: true
+            good: {metricSource: {type: flyball, spec: {where: status < 500}}}
+            total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}
+    - displayName: accepted
+      target: 0.5
+      compositeWeight: 1
+      indicator:
+        metadata: {name: accepted}
+        spec:
+          ratioMetric:
+            counter: true
+            good: {metricSource: {type: flyball, spec: {where: status < 400}}}
+            total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weighted_composite_is_joined_from_its_components() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), COMPOSITE, &clock).await;
+    let (_, said) = running.get("/api/v1/slos/whole").await;
+    assert_eq!(
+        (&said["status"], &said["composite"]["status"]),
+        (&json!("no_data"), &json!("no_data"))
+    );
+
+    clock.advance(Duration::from_minutes(5));
+    let sent = running.post("/api/v1/events", events(clock.now(), 60, 4)).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    clock.advance(Duration::from_minutes(1));
+    running.budget("whole", |said| said["budget"]["valid"] == 60).await;
+    let (_, said) = running.get("/api/v1/slos/whole").await;
+    // 15 of 60 bad: 2.5 times the budget of the first, half of the second's: (3 × 2.5 + 0.5) / 4.
+    let whole = &said["composite"];
+    assert_eq!(whole["composition"], "weighted", "{said}");
+    assert_eq!((&whole["spent_share"], &whole["status"]), (&json!(2.0), &json!("missed")));
+    assert_eq!(said["status"], "missed");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_all_of_composite_is_not_decided_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let all_of = COMPOSITE.replace(
+        "metadata: {name: whole}",
+        "metadata: {name: whole, annotations: {flyball.dev/composite: all-of}}",
+    );
+    let running = Running::start(directory.path(), &all_of, &TestClock::at(NOON)).await;
+    let (status, said) = running.get("/api/v1/slos/whole").await;
+    assert_eq!(
+        (status, &said["composite"], &said["status"]),
+        (200, &Value::Null, &json!("no_data"))
+    );
+    assert!(said["composite_reason"].as_str().unwrap().contains("all-of"), "{said}");
+    running.server.stop().await;
+}

@@ -1,0 +1,258 @@
+//! Budgets of a server on the terminal.
+
+use std::fmt::Write;
+
+use flyball_budget::Status;
+use flyball_model::Severity;
+
+use super::table::{finish, new_table};
+use super::words;
+use crate::remote::{SloList, SloView, StandingView};
+
+/// The budgets of all objectives and their slices as a table, readable without colour.
+pub(crate) fn budgets(list: &SloList) -> String {
+    let mut table = new_table(&[
+        "SLO", "TARGET", "SLI", "STATUS", "VALID", "BAD", "LEFT %", "BURN", "FORECAST",
+    ]);
+    for slo in &list.slos {
+        if let Some(whole) = &slo.composite {
+            table.add_row([
+                slo.slo.clone(),
+                whole.target.map_or_else(|| "–".to_owned(), target),
+                sli(whole.sli),
+                words::status(whole.status).to_owned(),
+                String::new(),
+                String::new(),
+                percent(whole.remaining_share),
+            ]);
+        }
+        let is_only = slo.objectives.len() == 1;
+        for (at, objective) in slo.objectives.iter().enumerate() {
+            let name = match &objective.name {
+                _ if is_only => slo.slo.clone(),
+                Some(name) => format!("{} · {name}", slo.slo),
+                None => format!("{} · {}", slo.slo, at + 1),
+            };
+            table.add_row(row(name, target(objective.target), &objective.total));
+            for slice in &objective.slices {
+                // One row a slice, whatever its attribute holds.
+                let name = format!("  {}", slice.slice.replace('\n', "\u{fffd}"));
+                table.add_row(row(name, String::new(), &slice.standing));
+            }
+        }
+    }
+    let mut out = finish(table, &[1, 2, 4, 5, 6, 7]);
+    // Writing to a string cannot fail.
+    let _ = left_out(&mut out, list);
+    words::printable(&out) + "\n"
+}
+
+/// What could not be decided, and why.
+fn left_out(out: &mut String, list: &SloList) -> std::fmt::Result {
+    for slo in &list.slos {
+        if let Some(reason) = &slo.composite_reason {
+            write!(out, "\n\n{} as a whole: not decided: {reason}", slo.slo)?;
+        }
+    }
+    for left_out in &list.not_evaluated {
+        write!(out, "\n\n{}: not evaluated: {}", left_out.slo, left_out.reason)?;
+    }
+    Ok(())
+}
+
+fn row(name: String, target: String, standing: &StandingView) -> [String; 9] {
+    let burn = standing.burns.first();
+    [
+        name,
+        target,
+        sli(standing.budget.sli),
+        words::status(standing.status).to_owned(),
+        words::count(standing.budget.valid),
+        words::count(standing.budget.bad),
+        percent(standing.budget.remaining_share),
+        burn.map_or_else(String::new, |burn| format!("{} ({})", rate(burn.burn), burn.lookback)),
+        forecast(standing),
+    ]
+}
+
+/// All SLOs, a line each.
+pub(crate) fn slos(list: &SloList) -> String {
+    let mut table = new_table(&["SLO", "SERVICE", "STATUS", "OBJECTIVES", "METHOD", "SINCE"]);
+    for slo in &list.slos {
+        table.add_row([
+            slo.slo.clone(),
+            slo.service.clone(),
+            words::status(slo.status).to_owned(),
+            slo.objectives.len().to_string(),
+            slo.method.clone(),
+            slo.since.clone(),
+        ]);
+    }
+    for slo in &list.not_evaluated {
+        let reason = format!("not evaluated: {}", slo.reason);
+        table.add_row([slo.slo.clone(), "–".to_owned(), reason]);
+    }
+    words::printable(&finish(table, &[3])) + "\n"
+}
+
+/// Everything that is said of one SLO.
+pub(crate) fn status(slo: &SloView) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = details(&mut out, slo);
+    words::printable(&out)
+}
+
+fn details(out: &mut String, slo: &SloView) -> std::fmt::Result {
+    let title = slo.display_name.as_deref().unwrap_or(&slo.slo);
+    writeln!(out, "{title}: {}, complete up to {}", words::status(slo.status), slo.complete_up_to)?;
+    writeln!(out, "  counted since {}", slo.since)?;
+    if let Some(whole) = &slo.composite {
+        let left = percent(whole.remaining_share);
+        writeln!(out, "  as a whole: {}, {left} of the budget left", words::status(whole.status))?;
+    }
+    if let Some(reason) = &slo.composite_reason {
+        writeln!(out, "  as a whole: not decided: {reason}")?;
+    }
+    for objective in &slo.objectives {
+        let total = &objective.total;
+        let name = objective.name.as_ref().map_or_else(String::new, |name| format!(" · {name}"));
+        let target = target(objective.target);
+        writeln!(out, "\n{title}{name} ({}, {target} by {})", slo.service, slo.method)?;
+        let (status, reason) = (words::status(total.status), words::reason(total.reason));
+        writeln!(out, "  status    {status}: {reason}")?;
+        writeln!(out, "  window    {} – {}", total.window.full.start, total.window.full.end)?;
+        let (observed, expected) = (total.coverage.observed, total.coverage.expected);
+        let (observed, expected) = (words::count(observed), words::count(expected));
+        writeln!(out, "  coverage  {observed} of {expected} slots have data")?;
+        let budget = &total.budget;
+        writeln!(
+            out,
+            "  budget    spent {} of {} {} ({}), {} left",
+            words::amount(budget.spent),
+            words::amount(budget.allowed),
+            budget.unit,
+            percent(budget.spent_share),
+            percent(budget.remaining_share),
+        )?;
+        let burns = total.burns.iter().map(|burn| format!("{} {}", burn.lookback, rate(burn.burn)));
+        let burns: Vec<String> = burns.collect();
+        if !burns.is_empty() {
+            writeln!(out, "  burn      {}", burns.join(" · "))?;
+        }
+        writeln!(out, "  forecast  {}", forecast(total))?;
+        for firing in &total.firings {
+            let severity = if firing.severity == Severity::Page { "PAGE" } else { "ticket" };
+            writeln!(out, "  alert     {severity} {} since {}", firing.rule, firing.start)?;
+        }
+        for error in &total.rule_errors {
+            writeln!(out, "  rule      {error}")?;
+        }
+        for slice in &objective.slices {
+            writeln!(
+                out,
+                "  slice     {}: {}, {} left",
+                slice.slice.replace('\n', "\u{fffd}"),
+                words::status(slice.standing.status),
+                percent(slice.standing.budget.remaining_share)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// One line for whoever watches a budget.
+pub(crate) fn line(slo: &SloView) -> String {
+    let left = slo.objectives.iter().map(|objective| {
+        let name = objective.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        let budget = &objective.total.budget;
+        let left = percent(budget.remaining_share);
+        let (bad, valid) = (words::count(budget.bad), words::count(budget.valid));
+        let pages = objective.total.firings.iter().filter(|f| f.severity == Severity::Page).count();
+        let pages = if pages > 0 { ", PAGE" } else { "" };
+        format!("{name}{left} left, {bad} bad of {valid}{pages}")
+    });
+    let left: Vec<String> = left.collect();
+    let status = words::status(slo.status);
+    let line = format!("{}  {:<7}  {}  {}", slo.complete_up_to, status, slo.slo, left.join("; "));
+    words::printable(&line).replace('\n', " ")
+}
+
+/// The status of everything together, for an exit code.
+pub(crate) fn overall(list: &SloList) -> Status {
+    let is = |status| list.slos.iter().any(|slo| slo.status == status);
+    if is(Status::Missed) {
+        Status::Missed
+    } else if is(Status::NoData) || !list.not_evaluated.is_empty() || list.slos.is_empty() {
+        Status::NoData
+    } else {
+        Status::Met
+    }
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), words::percent)
+}
+
+/// A target as it was written: 99.95 % is not 100 %.
+fn target(share: f64) -> String {
+    let digits = format!("{:.6}", share * 100.0);
+    format!("{}%", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn sli(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |sli| words::percent_down(sli, 4))
+}
+
+fn rate(burn: Option<f64>) -> String {
+    burn.map_or_else(|| "–".to_owned(), |burn| format!("{burn:.2}"))
+}
+
+fn forecast(standing: &StandingView) -> String {
+    let forecast = &standing.forecast;
+    words::outlook(
+        forecast.outlook,
+        &forecast.lookback,
+        [forecast.hours, forecast.hours_earliest, forecast.hours_latest],
+    )
+}
+
+/// A file of definitions.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct FileView {
+    name: String,
+    origin: String,
+    bytes: u64,
+    slos: Vec<String>,
+    applied_at: Option<String>,
+    applied_by: Option<String>,
+}
+
+/// Files of definitions, a line each.
+pub(crate) fn files(files: &[FileView]) -> String {
+    let mut table = new_table(&["FILE", "ORIGIN", "BYTES", "SLOS", "APPLIED", "BY"]);
+    for file in files {
+        table.add_row([
+            file.name.clone(),
+            file.origin.clone(),
+            words::count(file.bytes),
+            file.slos.join(", "),
+            file.applied_at.clone().unwrap_or_else(|| "–".to_owned()),
+            file.applied_by.clone().unwrap_or_else(|| "–".to_owned()),
+        ]);
+    }
+    words::printable(&finish(table, &[2])) + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_not_rounded() {
+        let written = [(0.9, "90%"), (0.9995, "99.95%"), (0.999_999, "99.9999%"), (0.0, "0%")];
+        for (share, text) in written {
+            assert_eq!(target(share), text);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What commands read of a server's answers. Keys that they do not show are left alone, so that a
+//! newer server can be asked as well.
+
+use flyball_budget::forecast::Outlook;
+use flyball_budget::{Reason, Status};
+use flyball_model::Severity;
+
+/// The answer of `GET /api/v1/slos`.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct SloList {
+    pub(crate) slos: Vec<SloView>,
+    pub(crate) not_evaluated: Vec<NotEvaluated>,
+}
+
+/// An SLO that the server cannot evaluate.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct NotEvaluated {
+    pub(crate) slo: String,
+    pub(crate) reason: String,
+}
+
+/// One SLO.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct SloView {
+    pub(crate) slo: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) service: String,
+    pub(crate) method: String,
+    pub(crate) status: Status,
+    pub(crate) complete_up_to: String,
+    pub(crate) since: String,
+    pub(crate) composite: Option<CompositeView>,
+    pub(crate) composite_reason: Option<String>,
+    pub(crate) objectives: Vec<ObjectiveView>,
+}
+
+/// The whole of a composite.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct CompositeView {
+    pub(crate) status: Status,
+    pub(crate) sli: Option<f64>,
+    pub(crate) target: Option<f64>,
+    pub(crate) remaining_share: Option<f64>,
+}
+
+/// One objective.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct ObjectiveView {
+    pub(crate) name: Option<String>,
+    pub(crate) target: f64,
+    #[serde(flatten)]
+    pub(crate) total: StandingView,
+    pub(crate) slices: Vec<SliceView>,
+}
+
+/// One slice of an objective.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct SliceView {
+    pub(crate) slice: String,
+    #[serde(flatten)]
+    pub(crate) standing: StandingView,
+}
+
+/// How an objective or a slice stands.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct StandingView {
+    pub(crate) status: Status,
+    pub(crate) reason: Reason,
+    pub(crate) window: WindowView,
+    pub(crate) budget: BudgetView,
+    pub(crate) coverage: CoverageView,
+    pub(crate) burns: Vec<BurnView>,
+    pub(crate) forecast: ForecastView,
+    pub(crate) firings: Vec<FiringView>,
+    pub(crate) rule_errors: Vec<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct WindowView {
+    pub(crate) full: IntervalView,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct IntervalView {
+    pub(crate) start: String,
+    pub(crate) end: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct BudgetView {
+    pub(crate) unit: String,
+    pub(crate) valid: u64,
+    pub(crate) bad: u64,
+    pub(crate) sli: Option<f64>,
+    pub(crate) allowed: f64,
+    pub(crate) spent: f64,
+    pub(crate) spent_share: Option<f64>,
+    pub(crate) remaining_share: Option<f64>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct CoverageView {
+    pub(crate) observed: u64,
+    pub(crate) expected: u64,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct BurnView {
+    pub(crate) lookback: String,
+    pub(crate) burn: Option<f64>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct ForecastView {
+    pub(crate) lookback: String,
+    pub(crate) outlook: Outlook,
+    pub(crate) hours: Option<f64>,
+    pub(crate) hours_earliest: Option<f64>,
+    pub(crate) hours_latest: Option<f64>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct FiringView {
+    pub(crate) rule: String,
+    pub(crate) severity: Severity,
+    pub(crate) start: String,
+}

@@ -1,0 +1,184 @@
+//! A server and the commands that speak with it, as processes over real sockets.
+
+use std::io::{BufRead, BufReader, Lines, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use jiff::SignedDuration;
+
+use crate::run::{Ran, directory, flyball, slo_with};
+
+/// A process whose lines are awaited; it is killed when it is not needed any more.
+struct Process<R> {
+    child: Child,
+    lines: Lines<BufReader<R>>,
+    said: Vec<String>,
+}
+
+impl<R: Read> Process<R> {
+    fn new(mut child: Child, output: impl FnOnce(&mut Child) -> R) -> Self {
+        let lines = BufReader::new(output(&mut child)).lines();
+        Self { child, lines, said: Vec::new() }
+    }
+
+    /// The first line from here on that holds `text`.
+    fn wait_for(&mut self, text: &str) -> String {
+        for line in self.lines.by_ref() {
+            let line = line.unwrap();
+            self.said.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("it ended without `{text}`: {:#?}", self.said);
+    }
+}
+
+impl<R> Drop for Process<R> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(at: &Path, args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flyball"));
+    command.args(args).current_dir(at).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A server in `at`, and its address.
+fn serve(at: &Path, slos: &[&str]) -> (Process<std::process::ChildStderr>, String) {
+    let args = ["serve", "--data", "data", "--listen", "127.0.0.1:0"];
+    let child = spawn(at, &[&args[..], slos].concat());
+    let mut server = Process::new(child, |child| child.stderr.take().unwrap());
+    let line = server.wait_for("listening on ");
+    let url = line.split("listening on ").nth(1).unwrap().to_owned();
+    (server, url)
+}
+
+/// Sends `count` events of a minute ago, of which `bad` failed.
+#[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
+fn send(url: &str, count: u32, bad: u32) {
+    let at = jiff::Timestamp::now().checked_sub(SignedDuration::from_secs(60)).unwrap();
+    let line = |number| {
+        let status = if number < bad { 500 } else { 200 };
+        format!("{{\"time\":\"{at}\",\"status\":{status}}}\n")
+    };
+    let body: String = (0..count).map(line).collect();
+    flyball_server::choose_cryptography();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let status = runtime.block_on(async {
+        let post = reqwest::Client::new().post(format!("{url}/api/v1/events")).body(body);
+        post.send().await.unwrap().status()
+    });
+    assert_eq!(status, 200);
+}
+
+fn document(name: &str, target: &str) -> String {
+    let window = "duration: 1h, isRolling: true";
+    slo_with(name, "status IS NOT NULL", "status < 500", target, window)
+}
+
+fn ok(ran: Ran) -> String {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.out
+}
+
+#[test]
+fn definitions_are_applied_and_budgets_follow() {
+    let slos = document("checkout", "0.9");
+    let home = directory(&[]);
+    let at = home.path();
+    std::fs::create_dir(at.join("slos")).unwrap();
+    std::fs::write(at.join("slos/shop.yaml"), &slos).unwrap();
+    let (_server, url) = serve(at, &[]);
+    let run = |args: &[&str]| flyball(at, &[args, &["--server", &url]].concat());
+
+    // Planned, not done without somebody who agrees, then done.
+    let plan = ok(run(&["apply", "-f", "slos", "--dry-run"]));
+    assert!(plan.contains("+ SLO checkout (slos/shop.yaml)"), "{plan}");
+    let unasked = run(&["apply", "-f", "slos"]);
+    assert_eq!(unasked.code, 2);
+    assert!(unasked.err.contains("--yes"), "{}", unasked.err);
+    assert_eq!(run(&["budget"]).code, 3, "no SLO is no health");
+    ok(run(&["apply", "-f", "slos", "--yes"]));
+    assert_eq!(run(&["budget", "checkout"]).code, 3, "no data is no health");
+
+    let mut tail =
+        Process::new(spawn(at, &["tail", "--server", &url]), |child| child.stdout.take().unwrap());
+    tail.wait_for("no data");
+    send(&url, 100, 5);
+    let line = tail.wait_for("5 bad of 100");
+    assert!(line.contains("met") && line.contains("50.0% left"), "{line}");
+    let table = ok(run(&["budget"]));
+    assert!(table.contains("checkout") && table.contains("50.0%"), "{table}");
+    let json = run(&["budget", "checkout", "-o", "json"]).json();
+    let budget = &json["slos"][0]["objectives"][0]["budget"];
+    assert_eq!((&budget["valid"], &budget["bad"]), (&100.into(), &5.into()), "{budget}");
+    let status = ok(run(&["slo", "status", "checkout"]));
+    assert!(status.contains("spent 5 of 10 events (50.0%)"), "{status}");
+
+    // Another target: the counts stay and the verdict does not.
+    std::fs::write(at.join("slos/shop.yaml"), document("checkout", "0.99")).unwrap();
+    let plan = ok(run(&["apply", "-f", "slos", "--yes"]));
+    assert!(plan.contains("target: 90% → 99%") && !plan.contains("generation"), "{plan}");
+    assert_eq!(run(&["budget"]).code, 1);
+    tail.wait_for("MISSED");
+
+    // A mistake is drawn where it is, and changes nothing.
+    std::fs::write(at.join("slos/shop.yaml"), slos.replace("status < 500", "status <")).unwrap();
+    let wrong = run(&["apply", "-f", "slos", "--yes"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.err.contains("--> slos/shop.yaml:") && wrong.err.contains('^'), "{}", wrong.err);
+    assert_eq!(run(&["budget"]).code, 1);
+
+    // What is not there any more is removed only when it is asked for.
+    std::fs::write(at.join("cart.yaml"), document("cart", "0.9")).unwrap();
+    let plan = ok(run(&["apply", "-f", "cart.yaml", "--yes"]));
+    assert!(!plan.contains("- SLO"), "{plan}");
+    let plan = ok(run(&["apply", "-f", "cart.yaml", "--yes", "--prune"]));
+    assert!(plan.contains("- SLO checkout") && plan.contains("- file slos/shop.yaml"), "{plan}");
+    let listed = ok(run(&["get", "slos"]));
+    assert!(listed.contains("cart") && !listed.contains("checkout"), "{listed}");
+    assert!(ok(run(&["get", "definitions"])).contains("cart.yaml"));
+    assert_eq!(ok(run(&["get", "definitions", "cart.yaml"])), document("cart", "0.9"));
+    let missing = run(&["slo", "status", "crat"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.err.contains("did you mean `cart`?"), "{}", missing.err);
+}
+
+#[test]
+fn the_servers_own_files_are_read_again_when_they_change() {
+    let home = directory(&[]);
+    let at = home.path();
+    std::fs::create_dir(at.join("own")).unwrap();
+    std::fs::write(at.join("own/a.yaml"), document("checkout", "0.9")).unwrap();
+    let (mut server, url) = serve(at, &["--slo", "own"]);
+    let run = |args: &[&str]| flyball(at, &[args, &["--server", &url]].concat());
+
+    std::fs::write(at.join("own/b.yaml"), document("cart", "0.9")).unwrap();
+    server.wait_for("are in force");
+    assert!(ok(run(&["get", "slos"])).contains("cart"));
+
+    // Written beside and put in place, as editors do; with a mistake, so the old set goes on.
+    let wrong = document("cart", "0.9").replace("status < 500", "status <");
+    std::fs::write(at.join("b.tmp"), wrong).unwrap();
+    std::fs::rename(at.join("b.tmp"), at.join("own/b.yaml")).unwrap();
+    server.wait_for("refused");
+    assert!(ok(run(&["get", "slos"])).contains("cart"));
+    assert!(ok(run(&["get", "definitions"])).contains("refused"));
+
+    std::fs::remove_file(at.join("own/b.yaml")).unwrap();
+    server.wait_for("are in force");
+    assert!(!ok(run(&["get", "slos"])).contains("cart"));
+    assert!(!ok(run(&["get", "definitions"])).contains("refused"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_with_what_to_do() {
+    let home = directory(&[]);
+    let ran = flyball(home.path(), &["budget", "--server", "http://127.0.0.1:1"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("cannot reach") && ran.err.contains("hint:"), "{}", ran.err);
+}
