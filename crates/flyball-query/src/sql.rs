@@ -5,6 +5,7 @@
 //! the query reads are decoded. Memory is bounded by what the query itself must hold.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -145,18 +146,6 @@ fn run(
 ) -> Result<Answered, QueryError> {
     // Faults that need no data are found before any is read.
     parse(sql, &[])?;
-    let mut discovery = Discovery::default();
-    let is_wanted = || bounds.as_ref().is_none_or(|bounds| bounds.wanted.has_changed().is_ok());
-    source.outline(&mut |batch| {
-        discovery.add(&batch);
-        is_wanted()
-    })?;
-    if !is_wanted() {
-        return Err(QueryError::GivenUp);
-    }
-    let events = Arc::new(Events { source: Arc::clone(source), schema: discovery.schema() });
-    let names: Vec<String> = events.schema.fields().iter().map(|f| f.name().clone()).collect();
-    let statement = parse(sql, &names)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_time()
@@ -170,7 +159,13 @@ fn run(
     }
     let environment =
         environment.build_arc().map_err(|error| QueryError::Sql { message: first_line(&error) })?;
+    let is_given_up = Arc::new(AtomicBool::new(false));
     let answer = async {
+        let discovery = outline(source, &is_given_up).await?;
+        let events = Arc::new(Events { source: Arc::clone(source), schema: discovery.schema() });
+        let names: Vec<String> =
+            events.schema.fields().iter().map(|field| field.name().clone()).collect();
+        let statement = parse(sql, &names)?;
         let config = SessionConfig::new().with_target_partitions(THREADS);
         let context = SessionContext::new_with_config_rt(config, environment);
         let explain = |error: DataFusionError| explain(&error, &names);
@@ -203,8 +198,26 @@ fn run(
         }
     });
     // What still reads or computes ends at its next batch; nobody waits for it.
+    is_given_up.store(true, Ordering::Relaxed);
     runtime.shutdown_background();
     outcome
+}
+
+/// What columns `source` has, on a thread that may wait; it ends early when that is given up.
+async fn outline(
+    source: &Arc<dyn EventSource>,
+    is_given_up: &Arc<AtomicBool>,
+) -> Result<Discovery, QueryError> {
+    let (source, is_given_up) = (Arc::clone(source), Arc::clone(is_given_up));
+    let read = tokio::task::spawn_blocking(move || {
+        let mut discovery = Discovery::default();
+        source.outline(&mut |batch| {
+            discovery.add(&batch);
+            !is_given_up.load(Ordering::Relaxed)
+        })?;
+        Ok(discovery)
+    });
+    read.await.unwrap_or_else(|error| Err(QueryError::Sql { message: error.to_string() }))
 }
 
 /// One SELECT, with dotted and mixed-case attribute names made identifiers.

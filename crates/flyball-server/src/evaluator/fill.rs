@@ -373,6 +373,9 @@ impl Evaluator {
             tracing::info!(slo = generation.slo, "the definition is counted over stored events");
         }
         let catalog = std::sync::Arc::clone(&self.catalog);
-        self.install(catalog)
+        self.install(catalog)?;
+        // A state that was kept a while ago catches up with the others at once.
+        self.advance(self.at);
+        Ok(())
     }
 }

@@ -246,3 +246,29 @@ async fn a_backup_holds_stored_events_and_those_on_their_way() {
     std::fs::write(copy.join("segments/manifest.json"), "{}").unwrap();
     assert!(restore(&copy, &directory.path().join("third")).is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_needs_more_than_it_is_given_is_told_what() {
+    let clock = TestClock::at(NOON);
+    let usual = Limits::default;
+    let no_time = Limits { query_time_max: std::time::Duration::ZERO, ..usual() };
+    let no_memory = Limits { query_memory_max: 1, ..usual() };
+    let no_room = Limits { queries_max: 0, ..usual() };
+    let all =
+        [(no_time, 422, "took longer"), (no_memory, 422, "memory"), (no_room, 429, "at once")];
+    for (limits, status, said) in all {
+        let directory = tempfile::tempdir().unwrap();
+        let running = Running::with(directory.path(), SHOP, &clock, limits).await;
+        post(&running, events(clock.now(), 60, 6)).await;
+        let sql = "SELECT status, count(*) FROM events GROUP BY 1 ORDER BY 2";
+        let body = serde_json::json!({ "sql": sql }).to_string();
+        let request = running.post("/api/v1/query", body);
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let problem: Value = answer.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(said), "{problem}");
+        assert!(problem["hint"].is_string(), "{problem}");
+        running.server.stop().await;
+    }
+}
