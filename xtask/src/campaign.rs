@@ -13,7 +13,7 @@ const SECONDS: u32 = 15;
 /// Kills a server as often as `arguments` say.
 pub(crate) fn crash(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let kills = number(arguments, KILLS)?;
-    run(root, &["--test", "crash", "--", "--nocapture"], "FLYBALL_CRASH_KILLS", kills)
+    run(root, &["--test", "cli", "--", "--nocapture", "crash"], "FLYBALL_CRASH_KILLS", kills)
 }
 
 /// Attacks a server for as long as `arguments` say.

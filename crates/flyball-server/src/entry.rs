@@ -5,6 +5,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+/// The name of this form.
+const SCHEMA: &str = "flyball.dev/entry/v1";
 /// The first byte of every entry of this form.
 const VERSION: u8 = 1;
 /// The bytes before the header: the version and the header's length.
@@ -139,7 +141,7 @@ fn is_none(compression: &Compression) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EntryError {
     /// Written by a later version of this program.
-    #[error("the entry has the unknown version {0}; hint: open the directory with a newer flyball")]
+    #[error("the entry has the version {0}, and this is not {SCHEMA}; hint: open the directory with a newer flyball")]
     Version(u8),
     /// Its beginning does not hold together.
     #[error("the entry's header cannot be read: {0}")]

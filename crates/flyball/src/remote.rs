@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, bail};
 use flyball_spec::Diagnostic;
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
@@ -236,6 +236,12 @@ impl Remote {
             ("", "") => format!("the server answers {status}"),
             ("", title) => title.to_owned(),
             (detail, _) => detail.to_owned(),
+        };
+        let hint = match status {
+            StatusCode::UNAUTHORIZED => {
+                Some("give a token with --token or in FLYBALL_TOKEN".to_owned())
+            }
+            _ => hint,
         };
         if let Some(hint) = hint {
             write!(said, "\nhint: {hint}")?;

@@ -77,7 +77,7 @@ async fn a_change_is_planned_applied_and_there_after_a_restart() {
     assert_eq!(again.slos().await, ["checkout", "strict"]);
     let (_, said) = again.get("/api/v1/definitions").await;
     assert_eq!((&said["revision"], &said["in_force"]), (&json!(3), &json!(true)), "{said}");
-    assert_eq!(said["files"][0]["applied_by"], "anonymous");
+    assert_eq!(said["files"][0]["applied_by"], "anyone");
     let (_, said) = again.get("/api/v1/definitions/shop%2Fa.yaml").await;
     assert_eq!((&said["text"], &said["slos"]), (&json!(other), &json!(["checkout"])));
 

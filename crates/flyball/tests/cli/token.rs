@@ -72,7 +72,7 @@ fn no_token_is_in_the_log_whatever_is_logged() {
     let made = flyball(at, &[&create[..], &asked].concat());
     assert_eq!(made.code, 0, "{}", made.err);
     let reader = made.out.trim().to_owned();
-    let (wrong, refused) = (["--server", &url, "--token", &reader], "refuses");
+    let (wrong, refused) = (["--server", &url, "--token", &reader], "scope `admin`");
     let listed = flyball(at, &[&["token", "list"][..], &wrong].concat());
     assert!(listed.code == 2 && listed.err.contains(refused), "{}", listed.err);
     let nobody = flyball(at, &["audit", "verify", "--server", &url]);

@@ -4,8 +4,6 @@
 //!
 //! `FLYBALL_CRASH_KILLS` says how often; a handful unless told, a campaign from `cargo xtask crash`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod clients;
 mod faults;
 mod process;
@@ -67,7 +65,7 @@ fn a_disk_that_fills_up_loses_nothing() {
     }
     let mut command = inside("exec \"$@\"");
     command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "a_disk_that_fills_up_loses_nothing", "--nocapture"]);
+    command.args(["--exact", "crash::a_disk_that_fills_up_loses_nothing", "--nocapture"]);
     assert!(command.env(SMALL_DISK, directory.path()).status().unwrap().success());
 }
 
