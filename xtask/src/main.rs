@@ -21,9 +21,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let here = workspace_root(&std::env::current_dir()?);
     match arguments.split_first() {
-        Some((chore, rest)) if chore == "tidy" => {
-            tidy(&rest.first().map_or(here, |root| PathBuf::from(root)))
-        }
+        Some((chore, rest)) if chore == "tidy" => tidy(&rest.first().map_or(here, PathBuf::from)),
         Some((chore, rest)) if chore == "crash" => campaign::crash(&here, rest),
         Some((chore, rest)) if chore == "hostile" => campaign::hostile(&here, rest),
         _ => {

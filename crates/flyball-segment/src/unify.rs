@@ -24,6 +24,7 @@ const DOUBLE_EXACT_MAX: u64 = 1 << 53;
 
 /// What of an attribute there is in some batch.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind that is there or not")]
 struct Kinds {
     bool: bool,
     int: bool,
@@ -57,9 +58,8 @@ impl Kinds {
             (false, false, true) => Some(DataType::Utf8),
             (false, false, false) => None,
         };
-        let mixed = (numbers && (self.bool || self.text))
-            || (self.int && self.float)
-            || (!numbers && self.bool && self.text);
+        let kinds = [numbers, self.bool, self.text].into_iter().filter(|there| *there).count();
+        let mixed = kinds > 1 || (self.int && self.float);
         (main, self.twin || mixed)
     }
 }

@@ -107,7 +107,7 @@ pub(crate) struct Header {
     /// What it is.
     pub(crate) content: Content,
     /// How it is compressed.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "Compression::is_none")]
     pub(crate) compression: Compression,
     /// The service of events that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,15 +133,20 @@ pub(crate) struct Mark {
     pub(crate) reached: String,
 }
 
-fn is_none(compression: &Compression) -> bool {
-    *compression == Compression::None
+impl Compression {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "it is called by serde, by reference")]
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// A journal entry that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EntryError {
     /// Written by a later version of this program.
-    #[error("the entry has the version {0}, and this is not {SCHEMA}; hint: open the directory with a newer flyball")]
+    #[error(
+        "the entry has the version {0}, and this is not {SCHEMA}; hint: open the directory with a newer flyball"
+    )]
     Version(u8),
     /// Its beginning does not hold together.
     #[error("the entry's header cannot be read: {0}")]

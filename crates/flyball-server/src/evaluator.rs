@@ -50,7 +50,7 @@ const KEEP_EVERY: Duration = Duration::from_minutes(1);
 const ENTRIES_MAX: usize = 4096;
 
 /// Something for the evaluator to do.
-pub enum Message {
+pub(crate) enum Message {
     /// A request that is in the journal.
     Entry(Box<Handed>),
     /// Events from before a definition was given.
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Message {
 
 /// A request that was taken in.
 #[derive(Debug)]
-pub struct Handed {
+pub(crate) struct Handed {
     /// Its journal entry.
     pub sequence: Sequence,
     /// When it arrived.
@@ -96,7 +96,7 @@ pub struct Ended;
 
 /// A way to the evaluator from other threads.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
 }
@@ -107,7 +107,7 @@ impl Handle {
     /// # Errors
     ///
     /// [`Ended`] when it runs no more.
-    pub async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Evaluator) -> T + Send + 'static,
     ) -> Result<T, Ended> {
@@ -121,7 +121,7 @@ impl Handle {
     }
 
     /// Tells when something has changed that a reader of budgets could see.
-    pub fn ticks(&self) -> watch::Receiver<u64> {
+    pub(crate) fn ticks(&self) -> watch::Receiver<u64> {
         self.ticks.clone()
     }
 
@@ -170,7 +170,7 @@ impl Default for Settings {
 
 /// Whoever counts; see the module's documentation.
 #[derive(Debug)]
-pub struct Evaluator {
+pub(crate) struct Evaluator {
     journal: Arc<Journal>,
     ledger: Ledger,
     keys: Arc<Keys>,
@@ -202,7 +202,7 @@ pub struct Evaluator {
 
 /// A running evaluator.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     /// The way to it.
     pub handle: Handle,
     thread: JoinHandle<()>,
@@ -210,7 +210,7 @@ pub struct Running {
 
 impl Running {
     /// Counts what is in the journal, commits, and ends.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         let _ = self.handle.messages.send(Message::Stop);
         // A panic has been printed by the thread itself.
         let _ = self.thread.join();
@@ -286,13 +286,8 @@ pub enum StartError {
 
 impl Evaluator {
     /// What is evaluated.
-    pub fn catalog(&self) -> &Arc<Catalog> {
+    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
-    }
-
-    /// The last entry that the ledger counts.
-    pub fn position(&self) -> Sequence {
-        self.pending.after
     }
 
     /// How far `source` has been read, as its last counted entry says.

@@ -72,7 +72,7 @@ pub(crate) struct App {
 )]
 struct Described;
 
-/// The API's routes and its OpenAPI document.
+/// The API's routes and its `OpenAPI` document.
 fn api() -> (Router<App>, serde_json::Value) {
     let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(ndjson::ingest))
@@ -100,7 +100,7 @@ fn api() -> (Router<App>, serde_json::Value) {
 /// A route of a protocol that others describe: its path, the scope that it needs, its handler.
 type Protocol = (&'static str, Scope, Method, MethodRouter<App>);
 
-/// The routes that are in no OpenAPI document of ours, and that document itself.
+/// The routes that are in no `OpenAPI` document of ours, and that document itself.
 fn protocols(document: String) -> Vec<Protocol> {
     let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
     let ingest = |path, handler: MethodRouter<App>| (path, Scope::Ingest, Method::POST, handler);
@@ -119,7 +119,7 @@ fn protocols(document: String) -> Vec<Protocol> {
     ]
 }
 
-/// The OpenAPI document of the API, as JSON.
+/// The `OpenAPI` document of the API, as JSON.
 pub fn openapi() -> String {
     let (_, document) = api();
     format!("{document:#}")

@@ -215,16 +215,7 @@ impl Server {
         let loaded = Loaded::read(&control, &given)?;
         let control = SharedControl::new(control);
         let gate = Gate::new(control.clone(), limits.rates, clock.clone())?;
-        let reached = listen.iter().find(|address| !address.ip().is_loopback());
-        if let Some(address) = reached.filter(|_| gate.is_open()) {
-            if !dev {
-                return Err(ServerError::Exposed { address: *address });
-            }
-            tracing::warn!(%address, "there are no tokens: everybody may do everything");
-        }
-        if let Some(address) = reached.filter(|_| tls.is_none()) {
-            tracing::warn!(%address, "tokens and telemetry are sent unencrypted; see --tls-cert");
-        }
+        refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
         let keys = Arc::default();
         let telemetry = Arc::new(Telemetry::default());
@@ -300,11 +291,11 @@ impl Server {
         let sources = sources::Running::start(&context, tails, prometheus);
         Ok(Self {
             addresses,
-            tls,
             recovery,
             ready,
             listeners,
             sources,
+            tls,
             evaluator,
             evaluating,
             storing,
@@ -362,6 +353,29 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Refuses to listen to other machines where everybody could do everything, and warns where what is
+/// sent can be read on its way.
+fn refuse_exposure(
+    listen: &[SocketAddr],
+    is_open: bool,
+    dev: bool,
+    is_encrypted: bool,
+) -> Result<(), ServerError> {
+    let Some(address) = listen.iter().find(|address| !address.ip().is_loopback()) else {
+        return Ok(());
+    };
+    if is_open && !dev {
+        return Err(ServerError::Exposed { address: *address });
+    }
+    if is_open {
+        tracing::warn!(%address, "there are no tokens: everybody may do everything");
+    }
+    if !is_encrypted {
+        tracing::warn!(%address, "tokens and telemetry are sent unencrypted; see --tls-cert");
+    }
+    Ok(())
 }
 
 /// Chooses what computes TLS in this process, for servers and clients alike; to be called before

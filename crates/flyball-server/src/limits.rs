@@ -65,7 +65,7 @@ impl Default for Limits {
             reading_bytes_max: 256 << 20,
             connections_max: 12_000,
             idle_max: std::time::Duration::from_secs(10),
-            body_time_max: std::time::Duration::from_secs(60),
+            body_time_max: std::time::Duration::from_mins(1),
             rates: Rates::default(),
             late_max: Duration::from_days(1),
             ahead_max: Duration::from_minutes(10),

@@ -32,7 +32,7 @@ const STREAMS_MAX: u32 = 256;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How often a silent HTTP/2 connection is asked whether it lives.
-const PING: Duration = Duration::from_secs(60);
+const PING: Duration = Duration::from_mins(1);
 /// The largest head of a request. Bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// The bytes that tell HTTP/1 from HTTP/2.

@@ -1,6 +1,6 @@
 //! What the server says of itself: counters for `/metrics`, and structured logs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use flyball_budget::alert::Change;
 use flyball_budget::live::LiveError;
@@ -71,7 +71,7 @@ pub fn log() {
 
 /// Counters of everything that happens, with a registry that renders them.
 #[derive(Debug)]
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     registry: Registry,
     requests: Family<Kind, Counter>,
     events: Family<Kind, Counter>,
@@ -81,6 +81,7 @@ pub struct Telemetry {
     denied: Family<Why, Counter>,
     failures: Family<Doing, Counter>,
     deltas: Counter,
+    recovered: Counter,
     committed: Gauge<u64, AtomicU64>,
     alerts: Counter,
     stored_events: Counter,
@@ -103,6 +104,7 @@ impl Default for Telemetry {
             denied: Family::default(),
             failures: Family::default(),
             deltas: Counter::default(),
+            recovered: Counter::default(),
             committed: Gauge::default(),
             alerts: Counter::default(),
             stored_events: Counter::default(),
@@ -126,6 +128,8 @@ impl Default for Telemetry {
             "What the server could not do, to be tried again",
             this.failures.clone(),
         );
+        let recovered = "Journal entries that a start found behind the ledger and counted";
+        r.register("recovered_entries", recovered, this.recovered.clone());
         r.register("ledger_slots_written", "Slots that commits added to", this.deltas.clone());
         let position = "The last journal entry that the ledger counts";
         r.register("ledger_position", position, this.committed.clone());
@@ -153,8 +157,8 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
-    /// The counters as OpenMetrics text.
-    pub fn render(&self) -> String {
+    /// The counters as `OpenMetrics` text.
+    pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
@@ -207,6 +211,7 @@ impl Telemetry {
     }
 
     pub(crate) fn recovered(&self, entries: u64) {
+        self.recovered.inc_by(entries);
         tracing::info!(entries, "counted what the journal held behind the ledger");
     }
 
@@ -270,10 +275,5 @@ impl Telemetry {
     /// `refused`.
     pub(crate) fn definitions(&self, outcome: &'static str) {
         self.definitions.get_or_create(&Outcome { outcome }).inc();
-    }
-
-    /// Entries that the ledger counts.
-    pub fn position(&self) -> u64 {
-        self.committed.inner().load(Ordering::Relaxed)
     }
 }

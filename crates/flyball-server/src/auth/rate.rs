@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(used.admit(now), Err(Duration::from_millis(100)));
         assert_eq!(used.admit(now + Duration::from_millis(100)), Ok(()));
 
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         assert_eq!(used.admit(later), Ok(()));
         used.charge(later, 5 << 20);
         let wait = used.admit(later).unwrap_err();

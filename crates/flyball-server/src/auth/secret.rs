@@ -33,7 +33,7 @@ impl Secret {
     ///
     /// When the system has no random bytes.
     pub(super) fn generate() -> Result<(Self, String), getrandom::Error> {
-        let mut random = [0; (ID_DIGITS + SECRET_DIGITS) / 2];
+        let mut random = [0; usize::midpoint(ID_DIGITS, SECRET_DIGITS)];
         getrandom::fill(&mut random)?;
         let (id, secret) = random.split_at(ID_DIGITS / 2);
         let (id, secret) = (hex(id), hex(secret));

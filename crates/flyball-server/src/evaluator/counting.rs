@@ -28,6 +28,9 @@ pub(crate) type SliPlace = (GenerationId, usize);
 /// A slice of an indicator, the whole as `None`.
 type SliceKey = (GenerationId, usize, Option<Slice>);
 
+/// What a slice of an indicator, or the whole of it, has gained.
+pub(crate) type Added = (SliPlace, Option<Slice>, Vec<(Slot, Tally)>);
+
 /// Counts the events and samples of all SLIs.
 #[derive(Debug)]
 pub(crate) struct Counting {
@@ -249,7 +252,7 @@ impl Counting {
         &mut self,
         batch: &RecordBatch,
         (from, to): (Timestamp, Timestamp),
-    ) -> Result<Vec<(SliPlace, Option<Slice>, Vec<(Slot, Tally)>)>, QueryError> {
+    ) -> Result<Vec<Added>, QueryError> {
         self.tallier.set_range(from, to);
         self.tallier.add(batch)?;
         let gained = self.tallier.drain().into_iter();

@@ -111,7 +111,7 @@ impl Evaluator {
     /// # Errors
     ///
     /// [`InstallError`]; what was evaluated before goes on.
-    pub fn install(&mut self, catalog: Arc<Catalog>) -> Result<(), InstallError> {
+    pub(crate) fn install(&mut self, catalog: Arc<Catalog>) -> Result<(), InstallError> {
         self.count();
         self.try_commit()?;
         let now = self.clock.now();
@@ -469,12 +469,11 @@ fn watch(
                 Some(_) => {}
             }
         }
-        let total = match total {
-            Some(total) => total,
-            None => {
-                let live = begin(&plan, at, &SliceHistory { snapshot, slice: None });
-                State { slice: None, live: live.map_err(cannot)?, stale: false }
-            }
+        let total = if let Some(total) = total {
+            total
+        } else {
+            let live = begin(&plan, at, &SliceHistory { snapshot, slice: None });
+            State { slice: None, live: live.map_err(cannot)?, stale: false }
         };
         objectives.push(Objective { plan, indicator, total, slices });
     }

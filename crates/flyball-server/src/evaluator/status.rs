@@ -94,7 +94,10 @@ impl Evaluator {
     /// # Errors
     ///
     /// A ledger that cannot be read, a calendar window that cannot be computed.
-    pub fn status(&mut self, name: &str) -> Result<Option<SloStatus>, LiveError<StoreError>> {
+    pub(crate) fn status(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<SloStatus>, LiveError<StoreError>> {
         let Some(place) = self.watched.iter().position(|watched| watched.slo.name == name) else {
             return Ok(None);
         };
@@ -110,7 +113,7 @@ impl Evaluator {
     /// # Errors
     ///
     /// As [`Self::status`].
-    pub fn statuses(
+    pub(crate) fn statuses(
         &mut self,
         is_asked: impl Fn(&flyball_model::Slo) -> bool,
     ) -> Result<Vec<SloStatus>, LiveError<StoreError>> {

@@ -1,6 +1,6 @@
 //! What each route needs, and the guard before all of them.
 //!
-//! A route's scope stands in its OpenAPI description, as its security requirement: what is documented
+//! A route's scope stands in its `OpenAPI` description, as its security requirement: what is documented
 //! is what is enforced. Protocols of others, which have descriptions of their own, name theirs in the
 //! table that makes their routes. A route that names none needs the scope admin.
 
@@ -20,7 +20,7 @@ use crate::auth::{Caller, Denied, Gate, Scope};
 use crate::limits::Limits;
 use crate::telemetry::Telemetry;
 
-/// The name of the security scheme in the OpenAPI document.
+/// The name of the security scheme in the `OpenAPI` document.
 const SCHEME: &str = "token";
 
 /// What a route needs.
@@ -37,7 +37,7 @@ pub(super) enum Access {
 pub(super) struct Table(HashMap<(String, Method), Access>);
 
 impl Table {
-    /// What the operations of an OpenAPI document need.
+    /// What the operations of an `OpenAPI` document need.
     pub(super) fn of(document: &Value) -> Self {
         let mut table = Self::default();
         for (path, method, operation) in operations(document) {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::problem::Problem;
 
-/// The type of OpenMetrics text.
+/// The type of `OpenMetrics` text.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the process lives.
@@ -41,7 +41,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Probl
     }
 }
 
-/// Counters of the server, in OpenMetrics.
+/// Counters of the server, in `OpenMetrics`.
 #[utoipa::path(
     get,
     path = "/metrics",

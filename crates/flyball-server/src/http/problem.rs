@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// What kind of problem this is; the same for all of its kind.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: &'static str,
     /// The kind in words.
-    pub title: String,
+    pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong with this very request.
@@ -31,8 +31,8 @@ impl Problem {
     pub fn new(status: StatusCode, said: &str) -> Self {
         let (detail, hint) = split_hint(said);
         Self {
-            kind: "about:blank".to_owned(),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail,
             hint,

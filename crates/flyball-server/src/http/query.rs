@@ -112,7 +112,8 @@ pub(super) async fn query(
     let (wanting, wanted) = tokio::sync::watch::channel(());
     let form = Form::of(&headers);
     let answer = tokio::task::spawn_blocking(move || {
-        let answer = run(&sql, Arc::new(stored.source()), &limits, wanted, form);
+        let source: Arc<dyn EventSource> = Arc::new(stored.source());
+        let answer = run(&sql, &source, &limits, &wanted, form);
         drop(permit);
         answer
     });
@@ -125,19 +126,19 @@ pub(super) async fn query(
 
 fn run(
     sql: &str,
-    source: Arc<dyn EventSource>,
+    source: &Arc<dyn EventSource>,
     limits: &Limits,
-    wanted: tokio::sync::watch::Receiver<()>,
+    wanted: &tokio::sync::watch::Receiver<()>,
     form: Form,
 ) -> Result<Vec<u8>, Problem> {
     let bounds = Bounds {
         memory_bytes_max: limits.query_memory_max,
         time_max: limits.query_time_max,
-        wanted,
+        wanted: wanted.clone(),
     };
     let (mut rows, mut bytes) = (0, 0);
     let mut batches = Vec::new();
-    let answered = query_within(sql, &source, bounds, &mut |batch| {
+    let answered = query_within(sql, source, bounds, &mut |batch| {
         rows += batch.num_rows();
         bytes += batch.get_array_memory_size();
         batches.push(batch.clone());

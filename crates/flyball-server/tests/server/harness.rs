@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) const NOON: &str = "2026-03-02T12:00:00Z";
 
 /// Requests of a shop that must be answered without a server error.
-pub(crate) const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r"
 apiVersion: openslo/v1
 kind: SLO
 metadata: {name: checkout}
@@ -29,7 +29,7 @@ spec:
   timeWindow: [{duration: 1h, isRolling: true}]
   budgetingMethod: Occurrences
   objectives: [{target: 0.9}]
-"#;
+";
 
 /// A running server and the test's clock.
 pub(crate) struct Running {
@@ -123,7 +123,7 @@ impl Running {
 pub(crate) fn events(end: Timestamp, count: u32, bad_every: u32) -> String {
     let line = |number: u32| {
         let at = end.minus(Duration::from_seconds(count - number));
-        let status = if number % bad_every == 0 { 503 } else { 200 };
+        let status = if number.is_multiple_of(bad_every) { 503 } else { 200 };
         format!("{{\"time\":\"{at}\",\"service.name\":\"shop\",\"status\":{status}}}\n")
     };
     (0..count).map(line).collect()

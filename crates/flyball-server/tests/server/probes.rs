@@ -1,5 +1,6 @@
 //! Services that say nothing of themselves.
 
+use std::fmt::Write;
 use std::net::TcpListener;
 
 use crate::harness::{NOON, Running, TestClock, sources};
@@ -18,7 +19,8 @@ async fn checks_from_outside_are_events() {
         ("open", format!("tcp: {{address: '{}'}}", running.server.addresses()[0])),
         ("closed", format!("tcp: {{address: '{closed}'}}")),
     ] {
-        documents += &format!(
+        write!(
+            documents,
             "---
 apiVersion: flyball.dev/v1
 kind: Probe
@@ -41,7 +43,8 @@ spec:
   budgetingMethod: Occurrences
   objectives: [{{target: 0.9}}]
 "
-        );
+        )
+        .unwrap();
     }
     running.server.give(sources(&documents)).await.unwrap();
     for (name, is_good) in [("up", true), ("other", false), ("open", true), ("closed", false)] {

@@ -187,13 +187,14 @@ struct Event {
 }
 
 impl Event {
+    #[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
     fn new(batch: u64, number: u64) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
         Self {
             at: u64::try_from(now.as_nanos()).unwrap_or_default(),
             service: usize::try_from(batch).unwrap_or_default() % SERVICES,
-            status: if mixed % 200 == 0 { 503 } else { 200 },
+            status: if mixed.is_multiple_of(200) { 503 } else { 200 },
             latency: i64::try_from(mixed % 700).unwrap_or_default(),
         }
     }

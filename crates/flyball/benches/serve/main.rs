@@ -143,4 +143,4 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 /// How long the counts of a run may take to be in the ledger.
-const SETTLE_MAX: Duration = Duration::from_secs(120);
+const SETTLE_MAX: Duration = Duration::from_mins(2);

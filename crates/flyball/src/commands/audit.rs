@@ -58,20 +58,18 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Exit> {
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
-    let mut page: Box<dyn FnMut(u64) -> anyhow::Result<AuditPage>> = match &args.place.data {
-        Some(data) => {
+    let mut page: Box<dyn FnMut(u64) -> anyhow::Result<AuditPage>> =
+        if let Some(data) = &args.place.data {
             let tokens = existing(data)?;
             Box::new(move |after| Ok(tokens.audit(after, PAGE)?))
-        }
-        None => {
+        } else {
             let remote = Remote::new(&args.place.server)?;
             Box::new(move |after| {
                 let (after, limit) = (after.to_string(), PAGE.to_string());
                 let query = [("after", after.as_str()), ("limit", limit.as_str())];
                 remote.get(&["api", "v1", "audit"], &query)
             })
-        }
-    };
+        };
     let mut out = std::io::stdout().lock();
     let mut after = args.after;
     loop {

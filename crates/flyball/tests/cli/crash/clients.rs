@@ -306,9 +306,6 @@ impl Request {
         let text = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
         let span = |at| {
             let (trace, span) = self.ids(at);
-            let hex = |bytes: &[u8]| -> String {
-                bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-            };
             serde_json::json!({
                 "traceId": hex(&trace), "spanId": hex(&span), "name": "GET /",
                 "startTimeUnixNano": now, "endTimeUnixNano": now,
@@ -384,6 +381,12 @@ impl Request {
         }
         request
     }
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 const PROTOBUF: &str = "application/x-protobuf";

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a server may take until it answers.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 
 /// Where and how servers are started, one after the other.
 pub(crate) struct Process {
@@ -82,7 +82,9 @@ impl Running {
                         return;
                     }
                 }
-                Err(_) => panic!("the server did not start: {:#?}", self.said),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("the server did not start: {:#?}", self.said)
+                }
             }
         }
     }

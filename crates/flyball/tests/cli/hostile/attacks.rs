@@ -227,7 +227,8 @@ async fn bombs(target: &Target) {
 async fn giants(target: &Target) {
     let text = "x".repeat(12 << 20);
     let one = format!("{{\"time\":\"2026-03-02T12:00:00Z\",\"status\":200,\"path\":\"{text}\"}}\n");
-    let many: String = (0..300_000).map(|number| format!("\"a{number}\":{number},")).collect();
+    let many: Vec<String> = (0..300_000).map(|number| format!("\"a{number}\":{number},")).collect();
+    let many = many.concat();
     let many = format!("{{{many}\"time\":\"2026-03-02T12:00:00Z\"}}\n");
     let client = Client::new();
     loop {
