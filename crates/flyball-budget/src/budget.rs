@@ -146,6 +146,20 @@ pub enum Status {
     NoData,
 }
 
+impl Status {
+    /// The worst of all: a miss outweighs no data, no data outweighs a success. No data for none.
+    pub fn worst(statuses: &[Self]) -> Self {
+        let any = |status| statuses.contains(&status);
+        if any(Self::Missed) {
+            Self::Missed
+        } else if any(Self::NoData) || statuses.is_empty() {
+            Self::NoData
+        } else {
+            Self::Met
+        }
+    }
+}
+
 /// Why a [`Status`] is what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -268,30 +268,16 @@ pub fn assess(
         display_name: slo.display_name.clone(),
         service: slo.service.clone(),
         method: slo.method,
-        status: worst(&statuses),
+        status: Status::worst(&statuses),
         at,
         complete_up_to: at.min(span.end()).floor(slot_width),
         span,
         slot_width,
-        time_zone: match &slo.window {
-            Window::Calendar(calendar) => calendar.zone.iana_name().map(str::to_owned),
-            Window::Rolling { .. } => None,
-        },
+        time_zone: slo.window.time_zone().map(str::to_owned),
         objectives,
         composite,
         corrections: indicators.records,
     })
-}
-
-fn worst(statuses: &[Status]) -> Status {
-    let any = |status| statuses.contains(&status);
-    if any(Status::Missed) {
-        Status::Missed
-    } else if any(Status::NoData) || statuses.is_empty() {
-        Status::NoData
-    } else {
-        Status::Met
-    }
 }
 
 /// The measured indicators after corrections.

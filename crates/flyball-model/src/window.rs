@@ -14,6 +14,17 @@ pub enum Window {
     Calendar(CalendarWindow),
 }
 
+impl Window {
+    /// Where the days of a calendar window begin, by IANA's name; `None` for a rolling window and for
+    /// a zone without a name.
+    pub fn time_zone(&self) -> Option<&str> {
+        match self {
+            Self::Calendar(calendar) => calendar.zone.iana_name(),
+            Self::Rolling { .. } => None,
+        }
+    }
+}
+
 /// Consecutive periods of `count` calendar units, counted from `anchor` in `zone`.
 ///
 /// The lengths follow the calendar of the zone: a day of a DST change has 23 or 25 hours, a month

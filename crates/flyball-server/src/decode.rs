@@ -19,13 +19,24 @@ use flyball_events::{
 use crate::entry::{Compression, Content, Header};
 use crate::sources::prometheus::matrix;
 
-/// Which attributes are read, and since which change of what is counted.
+/// Which attributes are read, and since which change of what is counted. Whose an event is is always
+/// read: who sends may be bound to some services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// Goes up with every change.
     pub(crate) version: u64,
     /// The attributes.
     pub(crate) projection: Projection,
+}
+
+impl Reading {
+    /// A reading of these attributes.
+    pub(crate) fn of(version: u64, mut attributes: Vec<String>) -> Self {
+        if !attributes.iter().any(|name| name == SERVICE) {
+            attributes.push(SERVICE.to_owned());
+        }
+        Self { version, projection: Projection::Only(attributes) }
+    }
 }
 
 /// What a body holds.
@@ -41,6 +52,27 @@ pub(crate) struct Body {
     pub(crate) identity: Option<[u8; 16]>,
     /// The version of the [`Reading`] it was read with.
     pub(crate) version: u64,
+}
+
+impl Body {
+    /// The services of the events, each once; `None` for events without one and for samples.
+    pub(crate) fn services(&self) -> BTreeSet<Option<String>> {
+        let mut services = BTreeSet::new();
+        if !self.series.is_empty() {
+            services.insert(None);
+        }
+        for batch in &self.batches {
+            let texts = batch.column_by_name(SERVICE).map(|column| cast(column, &DataType::Utf8));
+            // What is no text is no name.
+            let Some(Ok(texts)) = texts else {
+                services.insert(None);
+                continue;
+            };
+            let texts = texts.as_string::<i32>();
+            services.extend(texts.iter().map(|text| text.map(str::to_owned)));
+        }
+        services
+    }
 }
 
 /// A body that cannot be used at all.
@@ -178,36 +210,6 @@ pub(crate) fn log_codec(name: &str) -> Result<Box<dyn LineCodec>, BodyError> {
         Some(Codec::Lines { header: false, new, .. }) => Ok(new(b"")),
         _ => Err(BodyError::Malformed(format!("`{name}` is no format of single lines"))),
     }
-}
-
-/// The services of the events in `body`, each once; `None` for events without one and for samples.
-///
-/// # Errors
-///
-/// [`BodyError`], as when it is decoded.
-pub(crate) fn services_of(
-    header: &Header,
-    body: &[u8],
-    decompressed_bytes_max: usize,
-) -> Result<BTreeSet<Option<String>>, BodyError> {
-    let projection = Projection::Only(vec![SERVICE.to_owned()]);
-    let reading = Arc::new(Reading { version: 0, projection });
-    let decoded = Decoder::new(reading, decompressed_bytes_max).decode(header, body)?;
-    let mut services = BTreeSet::new();
-    if !decoded.series.is_empty() {
-        services.insert(None);
-    }
-    for batch in &decoded.batches {
-        let texts = batch.column_by_name(SERVICE).map(|column| cast(column, &DataType::Utf8));
-        // What is no text is no name.
-        let Some(Ok(texts)) = texts else {
-            services.insert(None);
-            continue;
-        };
-        let texts = texts.as_string::<i32>();
-        services.extend(texts.iter().map(|text| text.map(str::to_owned)));
-    }
-    Ok(services)
 }
 
 /// The attribute that says whose an event is.

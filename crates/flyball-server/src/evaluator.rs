@@ -19,14 +19,16 @@ use std::time::Duration as Wait;
 
 use flyball_budget::alert::Change;
 use flyball_catalog::{Catalog, Counted};
-use flyball_events::Projection;
 use flyball_model::{Duration, Timestamp};
-use flyball_store::{Commit, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError};
+use flyball_store::{
+    Commit, Entry, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError,
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::decode::{Body, Decoder, Reading};
-use crate::entry::{self, Mark};
+use crate::entry::{self, Header, Mark};
+use crate::hex::unhex;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::stored::Stored;
@@ -234,7 +236,7 @@ pub(crate) fn start(
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
-    let nothing = Arc::new(Reading { version: 0, projection: Projection::Only(Vec::new()) });
+    let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.decompressed_bytes_max),
         journal,
@@ -303,26 +305,13 @@ impl Evaluator {
 
     fn run(mut self, messages: &Receiver<Message>) {
         loop {
-            match messages.recv_timeout(TICK) {
-                Ok(message) => {
-                    if self.take(message) {
-                        break;
-                    }
-                    // Whatever else has come, before the disk is bothered.
-                    let mut stop = false;
-                    while self.pending.keys.len() + self.permits.len() < ENTRIES_MAX {
-                        let Ok(message) = messages.try_recv() else { break };
-                        stop = self.take(message);
-                        if stop {
-                            break;
-                        }
-                    }
-                    if stop {
-                        break;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            let is_last = match messages.recv_timeout(TICK) {
+                Ok(message) => self.take_all(message, messages),
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            if is_last {
+                break;
             }
             self.count();
             self.tick();
@@ -336,6 +325,20 @@ impl Evaluator {
         self.commit();
         // It holds the data directory too.
         self.filling.stop();
+    }
+
+    /// Takes `first` and whatever else has come, before the disk is bothered; `true` after the last
+    /// one.
+    fn take_all(&mut self, first: Message, messages: &Receiver<Message>) -> bool {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if self.take(message) {
+                return true;
+            }
+            let has_room = self.waiting.len() < ENTRIES_MAX;
+            next = has_room.then(|| messages.try_recv().ok()).flatten();
+        }
+        false
     }
 
     /// Takes a message; `true` for the last one.
@@ -399,20 +402,30 @@ impl Evaluator {
 
     /// Counts an entry from the journal.
     fn read_again(&mut self, sequence: Sequence) {
-        let mut read = || -> Result<(Timestamp, Body), String> {
-            let mut reader = self.journal.read_from(sequence).map_err(|e| e.to_string())?;
-            let found = reader.read().map_err(|e| e.to_string())?;
-            let found = found.ok_or_else(|| format!("entry {sequence} is not in the journal"))?;
-            let (header, body) = entry::decode(found.payload).map_err(|e| e.to_string())?;
-            self.decoder.read(self.counting.reading());
-            let mut body = self.decoder.decode(&header, &body).map_err(|e| e.to_string())?;
-            self.limits.bound(&mut body, header.content, found.arrival);
-            Ok((found.arrival, body))
-        };
-        match read() {
-            Ok((arrival, body)) => self.add(arrival, &body),
-            Err(error) => self.telemetry.unreadable(sequence, &error),
+        match self.journal.read_from(sequence).and_then(|mut reader| reader.read()) {
+            Ok(Some(entry)) => _ = self.add_entry(entry),
+            Ok(None) => self.telemetry.unreadable(sequence, "it is not in the journal"),
+            Err(error) => self.telemetry.unreadable(sequence, &error.to_string()),
         }
+    }
+
+    /// Decodes an entry and counts it. Returns what is known of it beside its body; `None` where even
+    /// that cannot be read.
+    fn add_entry(&mut self, entry: Entry) -> Option<Header> {
+        let Entry { sequence, arrival, payload } = entry;
+        let unreadable = |error: &dyn std::fmt::Display| {
+            self.telemetry.unreadable(sequence, &error.to_string());
+        };
+        let (header, body) = entry::decode(payload).map_err(|error| unreadable(&error)).ok()?;
+        self.decoder.read(self.counting.reading());
+        match self.decoder.decode(&header, &body) {
+            Ok(mut body) => {
+                self.limits.bound(&mut body, header.content, arrival);
+                self.add(arrival, &body);
+            }
+            Err(error) => unreadable(&error),
+        }
+        Some(header)
     }
 
     /// Counts what the journal holds behind the ledger's position.
@@ -421,23 +434,9 @@ impl Evaluator {
         let mut entries = 0;
         while let Some(found) = reader.read()? {
             let (sequence, arrival) = (found.sequence, found.arrival);
-            let (key, mark) = match entry::decode(found.payload) {
-                Ok((header, body)) => {
-                    self.decoder.read(self.counting.reading());
-                    match self.decoder.decode(&header, &body) {
-                        Ok(mut body) => {
-                            self.limits.bound(&mut body, header.content, arrival);
-                            self.add(arrival, &body);
-                        }
-                        Err(error) => self.telemetry.unreadable(sequence, &error.to_string()),
-                    }
-                    (header.key.as_deref().and_then(unhex), header.mark)
-                }
-                Err(error) => {
-                    self.telemetry.unreadable(sequence, &error.to_string());
-                    (None, None)
-                }
-            };
+            let header = self.add_entry(found);
+            let (key, mark) = header.map_or((None, None), |header| (header.key, header.mark));
+            let key = key.as_deref().and_then(unhex);
             if let Some(key) = &key {
                 self.keys.recovered(key.clone(), sequence);
             }
@@ -517,10 +516,4 @@ impl Evaluator {
 /// Where the ledger keeps how far a source was read.
 fn mark_key(source: &str) -> Vec<u8> {
     [b"mark\0", source.as_bytes()].concat()
-}
-
-/// The bytes of hexadecimal text.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2);
-    digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect()
 }

@@ -35,6 +35,7 @@ use crate::evaluator;
 use crate::intake::Intake;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+use otlp::Signal;
 pub use problem::Problem;
 
 /// What handlers work with.
@@ -106,15 +107,21 @@ fn protocols(document: String) -> Vec<Protocol> {
     let ingest = |path, handler: MethodRouter<App>| (path, Scope::Ingest, Method::POST, handler);
     vec![
         ("/api/v1/openapi.json", Scope::Read, Method::GET, get(describe)),
-        ingest("/v1/traces", post(otlp::traces)),
-        ingest("/v1/logs", post(otlp::logs)),
-        ingest("/v1/metrics", post(otlp::metrics)),
+        ingest("/v1/traces", otlp::route(Signal::Traces)),
+        ingest("/v1/logs", otlp::route(Signal::Logs)),
+        ingest("/v1/metrics", otlp::route(Signal::Metrics)),
         ingest("/api/v1/write", post(remote_write::write)),
-        ingest("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(grpc::traces)),
-        ingest("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(grpc::logs)),
+        ingest(
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            grpc::route(Signal::Traces),
+        ),
+        ingest(
+            "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            grpc::route(Signal::Logs),
+        ),
         ingest(
             "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-            post(grpc::metrics),
+            grpc::route(Signal::Metrics),
         ),
     ]
 }

@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
-use crate::decode::{Body, BodyError, Decoder, Reading, services_of};
+use crate::decode::{Body, BodyError, Decoder, Reading};
 use crate::entry::{self, Compression, Content, Header, Mark};
 use crate::evaluator::{Handed, Message};
+use crate::hex::hex;
 use crate::keys::{Claim, Keys};
 use crate::limits::Limits;
 use crate::pool::{GivenUp, Pool};
@@ -210,7 +211,7 @@ impl Intake {
         let decoded = self.pool.run(move |decoder| {
             decoder.read(&reading);
             let mut decoded = decoder.decode(&asked, &bytes)?;
-            if let Some(other) = foreign(&asked, &bytes, &services, &limits)? {
+            if let Some(other) = foreign(&decoded, &services) {
                 return Err(Refusal::Service(other));
             }
             limits.bound(&mut decoded, asked.content, arrival);
@@ -282,24 +283,19 @@ impl Intake {
 /// or when `services` is empty: all.
 ///
 /// Samples of metrics belong to no service, so that they are foreign to whoever is bound to some.
-fn foreign(
-    header: &Header,
-    body: &[u8],
-    services: &[String],
-    limits: &Limits,
-) -> Result<Option<String>, BodyError> {
+fn foreign(body: &Body, services: &[String]) -> Option<String> {
     if services.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let found = services_of(header, body, limits.decompressed_bytes_max)?;
-    let foreign = found.into_iter().find(|found| match found {
+    let found = body.services().into_iter();
+    let mut foreign = found.filter(|found| match found {
         Some(name) => !services.contains(name),
         None => true,
     });
-    Ok(foreign.map(|name| match name {
+    Some(match foreign.next()? {
         Some(name) => format!("the service `{name}`"),
         None => "no service".to_owned(),
-    }))
+    })
 }
 
 /// What is read at the moment.
@@ -322,15 +318,6 @@ fn key_of(content: Content, given: Option<&str>, identity: Option<[u8; 16]>) -> 
         hash.update(part);
     }
     Some(hash.finalize()[..16].to_vec())
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// How many samples are histograms.

@@ -16,6 +16,7 @@ mod definitions;
 mod doctor;
 mod entry;
 mod evaluator;
+mod hex;
 mod http;
 mod intake;
 mod keys;
@@ -33,7 +34,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use flyball_catalog::SourcesError;
-use flyball_events::Projection;
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Recovery, Store, StoreError};
 
@@ -228,8 +228,8 @@ impl Server {
                 clock: clock.clone(),
                 telemetry: Arc::clone(&telemetry),
             },
-        )??;
-        let nothing = Reading { version: 0, projection: Projection::Only(Vec::new()) };
+        )?;
+        let nothing = Reading::of(0, Vec::new());
         let reading = Arc::new(RwLock::new(Arc::new(nothing)));
         let parts = evaluator::Parts {
             journal: Arc::clone(&journal),

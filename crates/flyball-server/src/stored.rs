@@ -68,6 +68,9 @@ pub enum StoredError {
     /// The journal is at fault.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// The server is going down.
     #[error("the server is going down")]
     Ended,
@@ -151,11 +154,8 @@ pub(crate) struct Parts {
 ///
 /// # Errors
 ///
-/// Segments that cannot be opened.
-pub(crate) fn start(
-    data: &Path,
-    parts: Parts,
-) -> Result<Result<(Running, Stored), std::io::Error>, StoredError> {
+/// Segments that cannot be opened, and a system that refuses a thread.
+pub(crate) fn start(data: &Path, parts: Parts) -> Result<(Running, Stored), StoredError> {
     let writer = open(data, &parts.journal)?;
     let Parts { journal, limits, retention, clock, telemetry } = parts;
     let segments = writer.segments();
@@ -180,9 +180,11 @@ pub(crate) fn start(
         clock,
         telemetry,
     };
-    let thread =
-        thread::Builder::new().name("segments".to_owned()).spawn(move || keeper.run(&waiting));
-    Ok(thread.map(|thread| (Running { messages, thread }, stored)))
+    let thread = thread::Builder::new()
+        .name("segments".to_owned())
+        .spawn(move || keeper.run(&waiting))
+        .map_err(StoredError::Thread)?;
+    Ok((Running { messages, thread }, stored))
 }
 
 /// Opens the segments beside `journal`. Where the journal begins behind them (a directory that was

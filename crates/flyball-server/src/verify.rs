@@ -255,7 +255,7 @@ impl Group<'_> {
         verified: &mut Verified,
     ) -> Result<(), VerifyError> {
         for (generation, indicator) in self.recount.counted_from_events() {
-            for (slice, id) in self.recount.slices(generation, indicator) {
+            for (slice, id) in self.recount.slices((generation, indicator)) {
                 let stored =
                     counts.remove(&(generation, indicator, slice.cloned())).unwrap_or_default();
                 let ledger = self.ledger(id, interval)?;

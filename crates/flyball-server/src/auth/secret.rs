@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::intake::hex;
+use crate::hex::hex;
 
 /// What every token begins with, so that scanners of leaked secrets can find one.
 const PREFIX: &str = "flyball_";

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::scope::Scope;
 use super::secret::Secret;
 use crate::control::SharedControl;
-use crate::intake::hex;
+use crate::hex::hex;
 
 /// A token to make.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]

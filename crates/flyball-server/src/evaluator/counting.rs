@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use flyball_catalog::{Catalog, Counted as Definition, CountedBy};
-use flyball_events::Projection;
 use flyball_metric::{Counted, Drained, Meter, RestoreError, Watched};
 use flyball_model::{EventSli, Slice, Slot, Tally, Timestamp};
 use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
 use flyball_store::{
     Commit, Delta, Generation, GenerationId, Ledger, LedgerSnapshot, SliceId, StoreError,
 };
+use indexmap::IndexSet;
 
 use crate::decode::{Body, Reading};
-use crate::intake::hex;
+use crate::hex::hex;
 
 /// Slots counted and not yet taken, over all SLIs: about 32 MB.
 const SLOTS_MAX: usize = 1_000_000;
@@ -26,7 +26,7 @@ const METER_PREFIX: &[u8] = b"meter\0";
 pub(crate) type SliPlace = (GenerationId, usize);
 
 /// A slice of an indicator, the whole as `None`.
-type SliceKey = (GenerationId, usize, Option<Slice>);
+type SliceKey = (SliPlace, Option<Slice>);
 
 /// What a slice of an indicator, or the whole of it, has gained.
 pub(crate) type Added = (SliPlace, Option<Slice>, Vec<(Slot, Tally)>);
@@ -36,8 +36,8 @@ pub(crate) type Added = (SliPlace, Option<Slice>, Vec<(Slot, Tally)>);
 pub(crate) struct Counting {
     reading: Arc<Reading>,
     tallier: Tallier,
-    /// For each SLI of the tallier what it is.
-    slis: Vec<SliPlace>,
+    /// The SLIs of the tallier, in its order.
+    slis: IndexSet<SliPlace>,
     /// Their conditions.
     events: Vec<EventSli>,
     meter: Meter,
@@ -45,8 +45,9 @@ pub(crate) struct Counting {
     metered: Vec<SliPlace>,
     /// What is counted over stored events.
     stored: Option<StoredCounts>,
-    /// The ledger's numbers of slices that were met.
-    slices: HashMap<SliceKey, SliceId>,
+    /// The ledger's numbers of slices that were met, and what each number is of.
+    slices: HashMap<SliPlace, HashMap<Option<Slice>, SliceId>>,
+    places: HashMap<SliceId, SliPlace>,
     /// Counted and not yet taken.
     gained: Vec<Gained>,
     gained_slots: usize,
@@ -56,8 +57,8 @@ pub(crate) struct Counting {
 #[derive(Debug)]
 struct StoredCounts {
     tallier: Tallier,
-    /// For each of its SLIs what it is.
-    slis: Vec<SliPlace>,
+    /// Its SLIs, in its order.
+    slis: IndexSet<SliPlace>,
     held: HashMap<(SliceId, Slot), Tally>,
 }
 
@@ -89,17 +90,18 @@ impl Kept {
 
 impl Default for Counting {
     fn default() -> Self {
-        let reading = Arc::new(Reading { version: 0, projection: Projection::Only(Vec::new()) });
+        let reading = Arc::new(Reading::of(0, Vec::new()));
         let tallier = tallier(&[]).unwrap_or_else(|_| unreachable!("nothing can be wrong of none"));
         Self {
             reading,
             tallier,
-            slis: Vec::new(),
+            slis: IndexSet::new(),
             events: Vec::new(),
             stored: None,
             meter: Meter::new(Vec::new(), Timestamp::MIN),
             metered: Vec::new(),
             slices: HashMap::new(),
+            places: HashMap::new(),
             gained: Vec::new(),
             gained_slots: 0,
         }
@@ -136,14 +138,14 @@ impl Counting {
         kept: &Kept,
         began: Timestamp,
     ) -> Result<Self, String> {
-        let (mut slis, mut events) = (Vec::new(), Vec::new());
+        let (mut slis, mut events) = (IndexSet::new(), Vec::new());
         let (mut metered, mut watched) = (Vec::new(), Vec::new());
         for (definition, generation) in counted {
             for (indicator, by) in definition.indicators.iter().enumerate() {
                 let place = (generation.id, indicator);
                 match by {
                     CountedBy::Events(sli) => {
-                        slis.push(place);
+                        slis.insert(place);
                         events.push(sli.clone());
                     }
                     CountedBy::Metric(plan) => {
@@ -158,17 +160,9 @@ impl Counting {
         let pairs = kept.meter.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
         let meter = Meter::restore(watched, began, pairs);
         let meter = meter.map_err(|error: RestoreError| error.to_string())?;
-        let mut tallier = tallier(&events.iter().collect::<Vec<_>>())?;
-        let mut slices = HashMap::new();
-        for (generation, id, name) in &kept.slices {
-            let Some((indicator, slice)) = read_name(name) else { continue };
-            let key = (*generation, indicator, slice);
-            know(&mut tallier, &slis, &key);
-            slices.insert(key, *id);
-        }
-        let projection = Projection::Only(tallier.attributes());
-        let reading = Arc::new(Reading { version, projection });
-        Ok(Self {
+        let tallier = tallier(&events.iter().collect::<Vec<_>>())?;
+        let reading = Arc::new(Reading::of(version, tallier.attributes()));
+        let mut this = Self {
             reading,
             tallier,
             slis,
@@ -176,10 +170,17 @@ impl Counting {
             meter,
             metered,
             stored: None,
-            slices,
+            slices: HashMap::new(),
+            places: HashMap::new(),
             gained: Vec::new(),
             gained_slots: 0,
-        })
+        };
+        for (generation, id, name) in &kept.slices {
+            if let Some((indicator, slice)) = read_name(name) {
+                this.know(((*generation, indicator), slice), *id);
+            }
+        }
+        Ok(this)
     }
 
     /// Counts stored events for these generations from now on, and what was counted and not taken is
@@ -188,7 +189,7 @@ impl Counting {
         self.stored = None;
         let chosen = self.slis.iter().zip(&self.events);
         let chosen = chosen.filter(|((generation, _), _)| generations.contains(generation));
-        let (slis, events): (Vec<SliPlace>, Vec<&EventSli>) =
+        let (slis, events): (IndexSet<SliPlace>, Vec<&EventSli>) =
             chosen.map(|(place, sli)| (*place, sli)).unzip();
         if slis.is_empty() {
             return Vec::new();
@@ -196,8 +197,8 @@ impl Counting {
         let mut tallier =
             tallier(&events).unwrap_or_else(|_| unreachable!("they compiled when they were given"));
         tallier.set_range(Timestamp::MIN, Timestamp::MAX);
-        for key in self.slices.keys() {
-            know(&mut tallier, &slis, key);
+        for (place, slices) in &self.slices {
+            slices.keys().for_each(|slice| know(&mut tallier, &slis, place, slice.as_ref()));
         }
         let columns = tallier.attributes();
         self.stored = Some(StoredCounts { tallier, slis, held: HashMap::new() });
@@ -218,16 +219,12 @@ impl Counting {
         let Some(stored) = &mut self.stored else { return Ok(Ok(())) };
         let outcome = stored.tallier.add(batch);
         let gained = stored.tallier.drain();
-        let places = stored.slis.clone();
-        let keys = gained.iter().map(|gained| {
-            let (generation, indicator) = places[gained.sli];
-            (generation, indicator, gained.slice.clone())
-        });
-        let keys: Vec<SliceKey> = keys.collect();
+        let key = |gained: &Gained| (stored.slis[gained.sli], gained.slice.clone());
+        let keys: Vec<SliceKey> = gained.iter().map(key).collect();
         self.number(ledger, &keys)?;
         let Some(stored) = &mut self.stored else { return Ok(Ok(())) };
-        for (gained, key) in gained.into_iter().zip(keys) {
-            let id = self.slices[&key];
+        for (gained, (place, slice)) in gained.into_iter().zip(keys) {
+            let id = self.slices[&place][&slice];
             for (slot, tally) in gained.slots {
                 let held = stored.held.entry((id, slot)).or_insert(Tally::EMPTY);
                 *held = held.plus(tally);
@@ -339,14 +336,12 @@ impl Counting {
         }));
         let key = |key: Vec<u8>| [METER_PREFIX, &key].concat();
         into.values.extend(changes.into_iter().map(|(name, value)| (key(name), value)));
-        let keys = |gained: &Gained| {
-            let (generation, indicator) = self.place(gained.sli);
-            (generation, indicator, gained.slice.clone())
-        };
-        let keys: Vec<SliceKey> = self.gained.iter().map(keys).collect();
+        let key = |gained: &Gained| (self.place(gained.sli), gained.slice.clone());
+        let keys: Vec<SliceKey> = self.gained.iter().map(key).collect();
         self.number(ledger, &keys)?;
-        for (Gained { slots, .. }, key) in std::mem::take(&mut self.gained).into_iter().zip(keys) {
-            let id = self.slices[&key];
+        let gained = std::mem::take(&mut self.gained).into_iter();
+        for (Gained { slots, .. }, (place, slice)) in gained.zip(keys) {
+            let id = self.slices[&place][&slice];
             let deltas = slots.into_iter().map(|(slot, tally)| Delta { slice: id, slot, tally });
             into.deltas.extend(deltas);
         }
@@ -356,52 +351,59 @@ impl Counting {
 
     /// Where an SLI belongs: those of the tallier come before those of the meter.
     fn place(&self, sli: usize) -> SliPlace {
-        self.slis.get(sli).copied().unwrap_or_else(|| self.metered[sli - self.slis.len()])
+        self.slis.get_index(sli).copied().unwrap_or_else(|| self.metered[sli - self.slis.len()])
     }
 
     /// Makes the slices that were met for the first time known to the ledger, and to all that count.
     fn number(&mut self, ledger: &mut Ledger, keys: &[SliceKey]) -> Result<(), StoreError> {
         let mut new: HashMap<GenerationId, Vec<&SliceKey>> = HashMap::new();
         for key in keys {
-            if !self.slices.contains_key(key) {
-                new.entry(key.0).or_default().push(key);
+            let (place, slice) = key;
+            if !self.slices.get(place).is_some_and(|known| known.contains_key(slice)) {
+                new.entry(place.0).or_default().push(key);
             }
         }
         for (generation, keys) in new {
-            let names: Vec<String> =
-                keys.iter().map(|(_, indicator, slice)| name(*indicator, slice.as_ref())).collect();
+            let names = keys.iter().map(|((_, indicator), slice)| name(*indicator, slice.as_ref()));
+            let names: Vec<String> = names.collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let ids = ledger.slices(generation, &names)?;
             for (key, id) in keys.into_iter().zip(ids) {
-                know(&mut self.tallier, &self.slis, key);
-                if let Some(stored) = &mut self.stored {
-                    know(&mut stored.tallier, &stored.slis, key);
-                }
-                self.slices.insert(key.clone(), id);
+                self.know(key.clone(), id);
             }
         }
         Ok(())
     }
 
-    /// The slices of a generation's indicator that were met, the whole among them as `None`.
+    /// Notes that a slice is `id` in the ledger, and makes it known to all that count.
+    fn know(&mut self, (place, slice): SliceKey, id: SliceId) {
+        know(&mut self.tallier, &self.slis, &place, slice.as_ref());
+        if let Some(stored) = &mut self.stored {
+            know(&mut stored.tallier, &stored.slis, &place, slice.as_ref());
+        }
+        self.slices.entry(place).or_default().insert(slice, id);
+        self.places.insert(id, place);
+    }
+
+    /// The indicator that a slice of the ledger is of; `None` when it is not counted.
+    pub(super) fn place_of(&self, slice: SliceId) -> Option<SliPlace> {
+        self.places.get(&slice).copied()
+    }
+
+    /// The slices of an indicator that were met, the whole among them as `None`.
     pub(crate) fn slices(
         &self,
-        generation: GenerationId,
-        indicator: usize,
+        place: SliPlace,
     ) -> impl Iterator<Item = (Option<&Slice>, SliceId)> {
-        self.slices.iter().filter_map(move |((of, at, slice), id)| {
-            (*of == generation && *at == indicator).then_some((slice.as_ref(), *id))
-        })
+        let slices = self.slices.get(&place).into_iter().flatten();
+        slices.map(|(slice, id)| (slice.as_ref(), *id))
     }
 }
 
-/// Makes a slice known to those SLIs of `tallier` that it is one of.
-fn know(tallier: &mut Tallier, slis: &[SliPlace], (generation, indicator, slice): &SliceKey) {
-    let Some(slice) = slice else { return };
-    for (at, place) in slis.iter().enumerate() {
-        if *place == (*generation, *indicator) {
-            tallier.know(at, slice);
-        }
+/// Makes a slice known to `tallier`, where it counts the indicator at `place`.
+fn know(tallier: &mut Tallier, slis: &IndexSet<SliPlace>, place: &SliPlace, slice: Option<&Slice>) {
+    if let (Some(sli), Some(slice)) = (slis.get_index_of(place), slice) {
+        tallier.know(sli, slice);
     }
 }
 

@@ -21,7 +21,7 @@ use flyball_store::{
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluator, Message};
-use crate::intake::hex;
+use crate::hex::hex;
 use crate::stored::{Stored, StoredError};
 
 /// How long after a failure it is tried again.
@@ -248,7 +248,7 @@ pub(crate) fn coded(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
 impl Evaluator {
     /// Begins to count what is not counted yet, from its last hour that is. What went on before is
     /// given up; nothing of an hour that was begun is kept.
-    pub(super) fn fill(&mut self) -> Result<(), StoreError> {
+    fn fill(&mut self) -> Result<(), StoreError> {
         self.filling.number += 1;
         self.filling.current = None;
         self.filling.retry_at = None;
@@ -290,9 +290,14 @@ impl Evaluator {
 
     /// Tries again what has failed, when it is time.
     pub(super) fn fill_again(&mut self, now: Timestamp) {
-        if self.filling.retry_at.is_some_and(|at| at <= now)
-            && let Err(error) = self.fill()
-        {
+        if self.filling.retry_at.is_some_and(|at| at <= now) {
+            self.begin_fill(now);
+        }
+    }
+
+    /// Begins to count what is not counted yet; later, where the ledger cannot be read now.
+    pub(super) fn begin_fill(&mut self, now: Timestamp) {
+        if let Err(error) = self.fill() {
             self.filling.retry_at = Some(now.plus(RETRY_AFTER));
             self.telemetry.store_failed("back-fill", &error);
         }

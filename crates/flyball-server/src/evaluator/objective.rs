@@ -1,6 +1,6 @@
 //! The live states of all objectives, and their slices, under the catalog that is installed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flyball_budget::BudgetError;
@@ -15,7 +15,7 @@ use flyball_store::{
 use sha2::{Digest, Sha256};
 
 use super::Evaluator;
-use super::counting::{Counting, Kept, name};
+use super::counting::{Counting, Kept, SliPlace, name};
 use super::fill::Progress;
 
 /// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
@@ -176,15 +176,15 @@ impl Evaluator {
             .map(|watched| (watched.generation.id, watched))
             .collect();
         let take = |(generation, new): (Generation, Option<Watched>)| {
-            new.or_else(|| Some(Watched { ..kept.remove(&generation.id)? }))
-                .map(|watched| Watched { generation, ..watched })
+            let watched = new.or_else(|| kept.remove(&generation.id))?;
+            Some(Watched { generation, ..watched })
         };
         self.watched = anew.into_iter().filter_map(take).collect();
         self.counted = counted;
         self.counting = counting;
         self.catalog = catalog;
         self.publish();
-        self.fill()?;
+        self.begin_fill(now);
         self.ticked.send_modify(|tick| *tick += 1);
         Ok(())
     }
@@ -225,6 +225,8 @@ impl Evaluator {
         }
         let mut live = self.slices_live();
         let Self { watched, counting, ledger, telemetry, at, .. } = self;
+        let touched: HashSet<SliPlace> =
+            added.keys().filter_map(|slice| counting.place_of(*slice)).collect();
         let snapshot = match ledger.snapshot() {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -237,7 +239,11 @@ impl Evaluator {
         for watched in watched.iter_mut() {
             for objective in &mut watched.objectives {
                 let Objective { plan, indicator, total, slices } = objective;
-                for (slice, id) in counting.slices(watched.generation.id, *indicator) {
+                let place = (watched.generation.id, *indicator);
+                if !touched.contains(&place) {
+                    continue;
+                }
+                for (slice, id) in counting.slices(place) {
                     let Some(added) = added.get(&id) else { continue };
                     let state = match slice {
                         None => &mut *total,
@@ -446,7 +452,7 @@ fn watch(
         let old = old.and_then(|old| old.objectives.get(index));
         let mut total = None;
         let mut slices = BTreeMap::new();
-        for (slice, id) in counting.slices(generation.id, indicator) {
+        for (slice, id) in counting.slices((generation.id, indicator)) {
             let old = match slice {
                 None => old.map(|old| &old.total),
                 Some(slice) => old.and_then(|old| old.slices.get(slice)),

@@ -8,7 +8,7 @@ use flyball_budget::report::CompositeReport;
 use flyball_budget::{BudgetError, Status};
 use flyball_catalog::Counted;
 use flyball_model::{
-    BudgetingMethod, Composition, Duration, Interval, Slice, Slo, Tally, Target, Timestamp, Window,
+    BudgetingMethod, Composition, Duration, Interval, Slice, Slo, Tally, Target, Timestamp,
 };
 use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError};
 
@@ -104,8 +104,9 @@ impl Evaluator {
         let (now, complete) = (self.clock.now(), self.at);
         let Self { watched, ledger, counted, filling, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
-        let filling = fill_of(&watched[place], counted, filling);
-        status(&watched[place], &snapshot, now, complete, filling).map(Some)
+        let watched = &watched[place];
+        let filling = fill_of(watched, &being_filled(counted), filling);
+        status(watched, &snapshot, now, complete, filling).map(Some)
     }
 
     /// The SLOs for which `is_asked`, in the order of their documents.
@@ -121,23 +122,24 @@ impl Evaluator {
         let Self { watched, ledger, counted, filling, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
         let asked = watched.iter().filter(|watched| is_asked(&watched.slo));
+        let filled = being_filled(counted);
         let said = asked.map(|watched| {
-            let filling = fill_of(watched, counted, filling);
+            let filling = fill_of(watched, &filled, filling);
             status(watched, &snapshot, now, complete, filling)
         });
         said.collect()
     }
 }
 
+/// The generations that are being filled: few, and mostly none.
+fn being_filled(counted: &[(Counted, Generation)]) -> Vec<&Generation> {
+    let generations = counted.iter().map(|(_, generation)| generation);
+    generations.filter(|generation| generation.state == GenerationState::Filling).collect()
+}
+
 /// How far the definition that is to take the place of `watched`, or `watched` itself, is filled.
-fn fill_of(
-    watched: &Watched,
-    counted: &[(Counted, Generation)],
-    filling: &Filling,
-) -> Option<FillStatus> {
-    let (_, generation) = counted.iter().find(|(_, generation)| {
-        generation.slo == watched.slo.name && generation.state == GenerationState::Filling
-    })?;
+fn fill_of(watched: &Watched, filled: &[&Generation], filling: &Filling) -> Option<FillStatus> {
+    let generation = filled.iter().find(|generation| generation.slo == watched.slo.name)?;
     Some(filling.status(generation.id))
 }
 
@@ -178,22 +180,18 @@ fn status(
         // A composite promises what the whole does; its components explain it.
         statuses = vec![composite.as_ref().map_or(Status::NoData, CompositeReport::status)];
     }
-    let status = [Status::Missed, Status::NoData].into_iter().find(|bad| statuses.contains(bad));
     Ok(SloStatus {
         slo: slo.name.clone(),
         display_name: slo.display_name.clone(),
         service: slo.service.clone(),
         method: slo.method,
-        status: status.unwrap_or(Status::Met),
+        status: Status::worst(&statuses),
         at,
         complete_up_to,
         since: watched.since,
         slot_width: Ledger::SLOT_WIDTH,
         filling,
-        time_zone: match &slo.window {
-            Window::Calendar(calendar) => calendar.zone.iana_name().map(str::to_owned),
-            Window::Rolling { .. } => None,
-        },
+        time_zone: slo.window.time_zone().map(str::to_owned),
         composite,
         composite_reason,
         objectives,

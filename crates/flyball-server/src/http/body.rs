@@ -1,4 +1,4 @@
-//! Reading a request's body, bounded in size. How long it may take is [`super::metered`]'s.
+//! Reading a request's body, bounded in size, and what its headers say of it. How long it may take is [`super::metered`]'s.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,6 +9,9 @@ use super::App;
 use super::metered::BodyEnd;
 use super::problem::Problem;
 use crate::entry::Compression;
+
+/// The longest idempotency key of a client. Bytes; the draft standard's clients send UUIDs.
+const KEY_BYTES_MAX: usize = 255;
 
 /// Reads `body` to its end. A refusal is counted as one of `content`.
 ///
@@ -95,4 +98,22 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
+}
+
+/// The request's idempotency key.
+///
+/// # Errors
+///
+/// A problem with status 400 for one that cannot be used.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => Ok(Some(key.to_owned())),
+        _ => {
+            let said = format!(
+                "the Idempotency-Key cannot be used; hint: 1 to {KEY_BYTES_MAX} ASCII characters"
+            );
+            Err(Problem::new(StatusCode::BAD_REQUEST, &said))
+        }
+    }
 }

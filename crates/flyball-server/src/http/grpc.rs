@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::ready;
 use http_body_util::{BodyExt, Full};
@@ -28,31 +29,14 @@ use crate::intake::Offer;
 const PREFIX_BYTES: usize = 5;
 const MEDIA: &str = "application/grpc";
 
-pub(super) async fn traces(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    export(app, Signal::Traces, caller, headers, body).await
-}
-
-pub(super) async fn logs(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    export(app, Signal::Logs, caller, headers, body).await
-}
-
-pub(super) async fn metrics(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    export(app, Signal::Metrics, caller, headers, body).await
+/// The route of the service that takes `signal`.
+pub(super) fn route(signal: Signal) -> MethodRouter<App> {
+    post(
+        move |State(app): State<App>,
+              Extension(caller): Extension<Caller>,
+              headers: HeaderMap,
+              body: Body| export(app, signal, caller, headers, body),
+    )
 }
 
 /// Whether the request is one of gRPC.

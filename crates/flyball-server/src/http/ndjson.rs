@@ -7,14 +7,12 @@ use axum::{Extension, Json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::body::{compression, media_type, read};
+use super::body::{compression, idempotency_key, media_type, read};
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::entry::Content;
-use crate::intake::{Offer, Receipt, Refusal};
+use crate::intake::{Offer, Receipt};
 
-/// The longest idempotency key of a client. Bytes; the draft standard's clients send UUIDs.
-const KEY_BYTES_MAX: usize = 255;
 /// The longest name of a service. Bytes.
 const SERVICE_BYTES_MAX: usize = 255;
 
@@ -58,25 +56,6 @@ impl From<Receipt> for Ingested {
             examples: rejected.examples.clone(),
         });
         Self { events: receipt.events, repeated: receipt.repeated, rejected: rejected.collect() }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        use crate::decode::BodyError;
-        let status = match &refusal {
-            Refusal::Busy | Refusal::Store(flyball_store::StoreError::Busy { .. }) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
-            Refusal::Body(BodyError::TooLarge { .. })
-            | Refusal::Store(flyball_store::StoreError::TooLarge { .. }) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            Refusal::Body(_) => StatusCode::BAD_REQUEST,
-            Refusal::Service(_) => StatusCode::FORBIDDEN,
-            Refusal::Store(_) | Refusal::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self::new(status, &refusal.to_string())
     }
 }
 
@@ -138,22 +117,4 @@ pub(super) async fn ingest(
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
     }
     Ok(Json(receipt.into()))
-}
-
-/// The request's idempotency key.
-///
-/// # Errors
-///
-/// A problem with status 400 for one that cannot be used.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    match key.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => Ok(Some(key.to_owned())),
-        _ => {
-            let said = format!(
-                "the Idempotency-Key cannot be used; hint: 1 to {KEY_BYTES_MAX} ASCII characters"
-            );
-            Err(Problem::new(StatusCode::BAD_REQUEST, &said))
-        }
-    }
 }

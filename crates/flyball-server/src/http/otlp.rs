@@ -8,10 +8,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 
 use super::App;
-use super::body::{compression, media_type, read};
-use super::ndjson::idempotency_key;
+use super::body::{compression, idempotency_key, media_type, read};
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::entry::Content;
@@ -51,31 +51,14 @@ impl Signal {
     }
 }
 
-pub(super) async fn traces(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    export(&app, Signal::Traces, &caller, &headers, body).await
-}
-
-pub(super) async fn logs(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    export(&app, Signal::Logs, &caller, &headers, body).await
-}
-
-pub(super) async fn metrics(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    export(&app, Signal::Metrics, &caller, &headers, body).await
+/// The route that takes `signal`.
+pub(super) fn route(signal: Signal) -> MethodRouter<App> {
+    post(
+        move |State(app): State<App>,
+              Extension(caller): Extension<Caller>,
+              headers: HeaderMap,
+              body: Body| async move { export(&app, signal, &caller, &headers, body).await },
+    )
 }
 
 /// Whether the route at `path` is one of these.

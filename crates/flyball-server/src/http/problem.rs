@@ -3,7 +3,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flyball_store::StoreError;
 use utoipa::ToSchema;
+
+use crate::decode::BodyError;
+use crate::intake::Refusal;
 
 /// An error that the caller can act on.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, ToSchema)]
@@ -60,6 +64,22 @@ fn split_hint(said: &str) -> (String, Option<String>) {
     match cut {
         Some((detail, hint)) => (detail.to_owned(), Some(hint.to_owned())),
         None => (said.to_owned(), None),
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::Busy | Refusal::Store(StoreError::Busy { .. }) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Refusal::Body(BodyError::TooLarge { .. })
+            | Refusal::Store(StoreError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Body(_) => StatusCode::BAD_REQUEST,
+            Refusal::Service(_) => StatusCode::FORBIDDEN,
+            Refusal::Store(_) | Refusal::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, &refusal.to_string())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Live budgets as server-sent events.
 
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use futures::Stream;
 use super::App;
 use super::slos::SloQuery;
 use crate::auth::Caller;
+use crate::evaluator::SloStatus;
 
 /// How long to wait before a connection without news is given a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -36,7 +38,7 @@ pub(super) async fn budgets(
     Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream = async_stream(app, caller, query);
+    let stream = changes(app, caller, query);
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
@@ -46,13 +48,13 @@ struct Told {
     caller: Caller,
     query: SloQuery,
     ticks: tokio::sync::watch::Receiver<u64>,
-    /// What was last said of each SLO, without the moment of looking.
-    last: std::collections::HashMap<String, String>,
-    waiting: std::collections::VecDeque<Event>,
+    /// What was last said of each SLO.
+    last: HashMap<String, SloStatus>,
+    waiting: VecDeque<Event>,
     is_first: bool,
 }
 
-fn async_stream(
+fn changes(
     app: App,
     caller: Caller,
     query: SloQuery,
@@ -63,8 +65,8 @@ fn async_stream(
         caller,
         query,
         ticks,
-        last: std::collections::HashMap::new(),
-        waiting: std::collections::VecDeque::new(),
+        last: HashMap::new(),
+        waiting: VecDeque::new(),
         is_first: true,
     };
     futures::stream::unfold(told, |mut told| async move {
@@ -89,14 +91,16 @@ impl Told {
         let asked = move |slo: &flyball_model::Slo| query.asks_for(slo, &caller);
         let statuses = self.app.evaluator.ask(move |e| e.statuses(asked)).await.ok()?.ok()?;
         for status in statuses {
-            let (name, at) = (status.slo.clone(), status.at);
-            let said = serde_json::to_string(&status).ok()?;
-            let without_at = said.replacen(&at.to_string(), "", 1);
-            if self.last.get(&name) == Some(&without_at) {
-                continue;
+            if let Some(before) = self.last.get_mut(&status.slo) {
+                // The moment of looking is no news.
+                before.at = status.at;
+                if *before == status {
+                    continue;
+                }
             }
-            self.last.insert(name, without_at);
+            let said = serde_json::to_string(&status).ok()?;
             self.waiting.push_back(Event::default().event("slo").data(said));
+            self.last.insert(status.slo.clone(), status);
         }
         Some(())
     }

@@ -19,7 +19,8 @@ use flyball_model::{Duration, Timestamp};
 
 use super::Context;
 use crate::entry::{Compression, Content, Mark};
-use crate::intake::{Offer, hex};
+use crate::hex::hex;
+use crate::intake::Offer;
 
 /// How often samples are asked for.
 const EVERY: Wait = Wait::from_secs(10);

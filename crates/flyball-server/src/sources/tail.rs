@@ -87,7 +87,7 @@ struct Position {
     inode: u64,
     /// The bytes that are done with.
     offset: u64,
-    /// A digest of the first bytes, once there were [`HEAD_BYTES`] of them.
+    /// A checksum of the first bytes, once there were [`HEAD_BYTES`] of them.
     head: Option<u32>,
 }
 
@@ -109,9 +109,9 @@ impl Tail {
         let mut follow = Follow { files: reopen(&self.path, reached), path: self.path.clone() };
         loop {
             match follow.look() {
-                Ok(Some(read)) => {
+                Ok(Some(lines)) => {
                     let content = Content::AccessLog;
-                    let body = Bytes::from(read.lines);
+                    let body = Bytes::from(lines);
                     let reached = serde_json::to_string(&follow.reached()).unwrap_or_default();
                     let offer = Offer {
                         service: self.service.clone(),
@@ -143,12 +143,6 @@ impl Tail {
     }
 }
 
-/// Whole lines that were read.
-#[derive(Debug, PartialEq, Eq)]
-struct Lines {
-    lines: Vec<u8>,
-}
-
 /// A log and those of its files that are not finished.
 #[derive(Debug)]
 struct Follow {
@@ -163,7 +157,7 @@ impl Follow {
     }
 
     /// The next whole lines, of the oldest file that has any; `None` when there are none now.
-    fn look(&mut self) -> io::Result<Option<Lines>> {
+    fn look(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.meet()?;
         let newest = self.files.len().saturating_sub(1);
         for at in 0..self.files.len() {
@@ -172,7 +166,7 @@ impl Follow {
             let lines = open.read(is_finished)?;
             if !lines.is_empty() {
                 open.quiet = 0;
-                return Ok(Some(Lines { lines }));
+                return Ok(Some(lines));
             }
             open.quiet = open.quiet.saturating_add(1);
         }
@@ -272,14 +266,9 @@ impl Open {
         if head.len() < HEAD_BYTES {
             return Ok(false);
         }
-        let head = digest(&head);
+        let head = crc32c::crc32c(&head);
         Ok(self.position.head.replace(head).is_some_and(|before| before != head))
     }
-}
-
-/// A digest that tells the beginnings of logs apart: FNV-1a, 32 bits.
-fn digest(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
@@ -314,7 +303,7 @@ mod tests {
     fn all(follow: &mut Follow) -> String {
         let mut text = String::new();
         for _ in 0..2 * QUIET_LOOKS {
-            while let Some(Lines { lines }) = follow.look().unwrap() {
+            while let Some(lines) = follow.look().unwrap() {
                 text += &String::from_utf8(lines).unwrap();
             }
         }
@@ -340,7 +329,7 @@ mod tests {
             let mut before = log.open();
             before.write_all(b"a\nb").unwrap();
             let mut follow = log.follow(Reached::default());
-            assert_eq!(follow.look().unwrap().unwrap().lines, b"a\n");
+            assert_eq!(follow.look().unwrap().unwrap(), b"a\n");
             std::fs::rename(log.path(), log.directory.path().join("access.log.1")).unwrap();
             let mut after = log.open();
             after.write_all(b"x\n").unwrap();

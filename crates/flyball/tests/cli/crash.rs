@@ -8,7 +8,7 @@
 
 mod clients;
 mod faults;
-mod process;
+mod site;
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,7 @@ use faults::Fault;
 use flyball_catalog::Catalog;
 use flyball_server::{Limits, verify};
 use flyball_spec::Source;
-use process::Process;
+use site::Site;
 
 /// Kills of a run that is not told how many.
 const KILLS: u32 = 12;
@@ -85,9 +85,9 @@ fn campaign(directory: &Path, is_small: bool) {
     let mut random = StdRng::seed_from_u64(seed);
     flyball_server::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let process = Process::new(directory, &clients::documents(0));
+    let site = Site::new(directory, &clients::documents(0));
     let ended = Arc::new(AtomicBool::new(false));
-    let address = process.address();
+    let address = site.address();
     let sending: Vec<_> = Protocol::ALL
         .into_iter()
         .map(|protocol| {
@@ -100,9 +100,8 @@ fn campaign(directory: &Path, is_small: bool) {
         // Now and then definitions change, there and back: they are counted over stored events, and
         // the server is killed in the middle of that as well.
         let edition = kill / EDITION_KILLS % 2;
-        process.define(&clients::documents(edition));
-        let mut running = process.start();
-        running.wait_ready();
+        site.define(&clients::documents(edition));
+        let mut running = site.start();
         let life = random.random_range(Duration::ZERO..LIFE_MAX);
         running.live(life);
         if is_small && kill % 3 == 1 {
@@ -113,12 +112,11 @@ fn campaign(directory: &Path, is_small: bool) {
         }
         running.kill();
         let fault = Fault::choose(&mut random);
-        fault.inject(&process.data(), &mut random);
+        fault.inject(&site.data(), &mut random);
         println!("kill {kill} after {life:?}, then {fault:?}");
     }
 
-    let mut running = process.start();
-    running.wait_ready();
+    let running = site.start();
     ended.store(true, Ordering::SeqCst);
     let sent: Vec<clients::Sent> =
         sending.into_iter().map(|task| runtime.block_on(task).unwrap()).collect();
@@ -136,8 +134,7 @@ fn campaign(directory: &Path, is_small: bool) {
 
     // Once more from the disk: what is shown is what the ledger holds.
     running.stop();
-    let mut again = process.start();
-    again.wait_ready();
+    let again = site.start();
     for sent in &sent {
         let counted = runtime.block_on(clients::counted(address, sent, SETTLE_MAX));
         assert_eq!(counted, (sent.events, sent.bad), "after a restart: {:?}", sent.protocol);
@@ -147,7 +144,7 @@ fn campaign(directory: &Path, is_small: bool) {
     let edition = (kills.max(1) - 1) / EDITION_KILLS % 2;
     let source = Source::new("slos.yaml", clients::documents(edition));
     let (catalog, _) = Catalog::load(&[source]).unwrap();
-    let verified = verify(&process.data(), &catalog, &Limits::default()).unwrap();
+    let verified = verify(&site.data(), &catalog, &Limits::default()).unwrap();
     println!("{} slots compared, {} differ", verified.slots, verified.differing);
     assert_eq!(verified.differences, []);
     assert!(verified.slots > 0, "{verified:?}");

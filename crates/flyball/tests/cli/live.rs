@@ -1,61 +1,11 @@
 //! A server and the commands that speak with it, as processes over real sockets.
 
-use std::io::{BufRead, BufReader, Lines, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use jiff::SignedDuration;
 
+use crate::process::{Process, command, serve};
 use crate::run::{Ran, directory, flyball, slo_with};
-
-/// A process whose lines are awaited; it is killed when it is not needed any more.
-struct Process<R> {
-    child: Child,
-    lines: Lines<BufReader<R>>,
-    said: Vec<String>,
-}
-
-impl<R: Read> Process<R> {
-    fn new(mut child: Child, output: impl FnOnce(&mut Child) -> R) -> Self {
-        let lines = BufReader::new(output(&mut child)).lines();
-        Self { child, lines, said: Vec::new() }
-    }
-
-    /// The first line from here on that holds `text`.
-    fn wait_for(&mut self, text: &str) -> String {
-        for line in self.lines.by_ref() {
-            let line = line.unwrap();
-            self.said.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
-        }
-        panic!("it ended without `{text}`: {:#?}", self.said);
-    }
-}
-
-impl<R> Drop for Process<R> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn spawn(at: &Path, args: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flyball"));
-    command.args(args).current_dir(at).env("NO_COLOR", "1").stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// A server in `at`, and its address.
-fn serve(at: &Path, slos: &[&str]) -> (Process<std::process::ChildStderr>, String) {
-    let args = ["serve", "--data", "data", "--listen", "127.0.0.1:0"];
-    let child = spawn(at, &[&args[..], slos].concat());
-    let mut server = Process::new(child, |child| child.stderr.take().unwrap());
-    let line = server.wait_for("listening on ");
-    let url = line.split("listening on ").nth(1).unwrap().to_owned();
-    (server, url)
-}
 
 /// Sends `count` events of a minute ago, of which `bad` failed.
 #[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
@@ -92,7 +42,7 @@ fn definitions_are_applied_and_budgets_follow() {
     let at = home.path();
     std::fs::create_dir(at.join("slos")).unwrap();
     std::fs::write(at.join("slos/shop.yaml"), &slos).unwrap();
-    let (_server, url) = serve(at, &[]);
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
     let run = |args: &[&str]| flyball(at, &[args, &["--server", &url]].concat());
 
     // Planned, not done without somebody who agrees, then done.
@@ -105,8 +55,13 @@ fn definitions_are_applied_and_budgets_follow() {
     ok(run(&["apply", "-f", "slos", "--yes"]));
     assert_eq!(run(&["budget", "checkout"]).code, 3, "no data is no health");
 
-    let mut tail =
-        Process::new(spawn(at, &["tail", "--server", &url]), |child| child.stdout.take().unwrap());
+    let mut child = command(at, &["tail", "--server", &url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = child.stdout.take().unwrap();
+    let mut tail = Process::new(child, said);
     tail.wait_for("no data");
     send(&url, 100, 5);
     let line = tail.wait_for("5 bad of 100");
@@ -154,7 +109,7 @@ fn the_servers_own_files_are_read_again_when_they_change() {
     let at = home.path();
     std::fs::create_dir(at.join("own")).unwrap();
     std::fs::write(at.join("own/a.yaml"), document("checkout", "0.9")).unwrap();
-    let (mut server, url) = serve(at, &["--slo", "own"]);
+    let (mut server, url) = serve(at, "127.0.0.1:0", &["--slo", "own"]);
     let run = |args: &[&str]| flyball(at, &[args, &["--server", &url]].concat());
 
     std::fs::write(at.join("own/b.yaml"), document("cart", "0.9")).unwrap();

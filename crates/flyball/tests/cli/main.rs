@@ -7,6 +7,7 @@ mod hostile;
 mod html;
 mod inputs;
 mod live;
+mod process;
 mod query;
 mod replay;
 mod run;

@@ -1,10 +1,8 @@
 //! Tokens and the audit log by the command line, and what the server's log says of them: nothing.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-
 use tempfile::TempDir;
 
+use crate::process::{command, listening};
 use crate::run::flyball;
 
 #[test]
@@ -44,29 +42,8 @@ fn no_token_is_in_the_log_whatever_is_logged() {
     let admin =
         flyball(at, &["token", "create", "--data", "data", "--name", "admin", "--scope", "admin"]);
     let admin = admin.out.trim().to_owned();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_flyball"))
-        .args(["serve", "--data", "data", "--listen", "127.0.0.1:0"])
-        .current_dir(at)
-        .env("FLYBALL_LOG", "trace")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let (say, heard) = std::sync::mpsc::channel();
-    let kept = std::thread::spawn(move || {
-        let mut whole = String::new();
-        for line in lines {
-            if let Some((_, url)) = line.split_once("listening on ") {
-                say.send(url.to_owned()).unwrap();
-            }
-            whole += &line;
-            whole.push('\n');
-        }
-        whole
-    });
-    let url = heard.recv().unwrap();
+    let serve = ["serve", "--data", "data", "--listen", "127.0.0.1:0"];
+    let (server, url) = listening(command(at, &serve).env("FLYBALL_LOG", "trace"));
     let asked = ["--server", &url, "--token", &admin];
     let create = ["token", "create", "--name", "reader", "--scope", "read"];
     let made = flyball(at, &[&create[..], &asked].concat());
@@ -101,10 +78,7 @@ fn no_token_is_in_the_log_whatever_is_logged() {
             }
         }
     });
-    let pid = server.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert!(server.wait().unwrap().success());
-    let whole = kept.join().unwrap();
+    let whole = server.stop().join("\n");
     assert!(whole.contains("TRACE"), "{whole}");
     for token in [&admin, &reader] {
         let secret = token.rsplit('_').next().unwrap();
