@@ -316,20 +316,35 @@ fn against_wide(expr: Expr, op: Operator, literal: ScalarValue, schema: &DFSchem
 
 /// Two expressions that are no literals.
 fn between_values(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    let kinds = [kind(&left, schema)?, kind(&right, schema)?];
-    let is_plain = kinds.iter().any(|kind| matches!(kind, Kind::Null | Kind::Other));
-    if is_plain || (kinds[0] == kinds[1] && (kinds[0] != Kind::Text || is_equality(op))) {
-        return Ok(binary_expr(left, op, right));
-    }
-    let as_texts = binary_expr(text_of(left.clone(), schema)?, op, text_of(right.clone(), schema)?);
-    if is_equality(op) {
-        return Ok(as_texts);
-    }
     let both = |of: fn(Expr, &DFSchema) -> Result<Expr>| {
         let (left, right) = (of(left.clone(), schema)?, of(right.clone(), schema)?);
         let are_known = left.clone().is_not_null().and(right.clone().is_not_null());
         Ok::<_, DataFusionError>((are_known, binary_expr(left, op, right)))
     };
+    let kinds = [kind(&left, schema)?, kind(&right, schema)?];
+    let plain = || binary_expr(left.clone(), op, right.clone());
+    match kinds {
+        [Kind::Null | Kind::Other, _] | [_, Kind::Null | Kind::Other] => return Ok(plain()),
+        [Kind::Number, Kind::Number] => {
+            let int = match (left.get_type(schema)?, right.get_type(schema)?) {
+                (DataType::Int64, DataType::Float64) => &left,
+                (DataType::Float64, DataType::Int64) => &right,
+                _ => return Ok(plain()),
+            };
+            // The engine rounds the integer to a double first; the widest would lose digits.
+            let exact = DOUBLE_EXACT_MAX.cast_signed();
+            let is_exact = int.clone().between(lit(-exact), lit(exact));
+            let (are_decimals, as_decimals) = both(decimal_of)?;
+            return when(is_exact, plain()).when(are_decimals, as_decimals).otherwise(plain());
+        }
+        [Kind::Text, Kind::Text] if !is_equality(op) => {}
+        [left, right] if left == right => return Ok(plain()),
+        _ => {}
+    }
+    let as_texts = binary_expr(text_of(left.clone(), schema)?, op, text_of(right.clone(), schema)?);
+    if is_equality(op) {
+        return Ok(as_texts);
+    }
     let (are_decimals, as_decimals) = both(decimal_of)?;
     let (are_numbers, as_numbers) = both(number_of)?;
     when(are_decimals, as_decimals).when(are_numbers, as_numbers).otherwise(as_texts)

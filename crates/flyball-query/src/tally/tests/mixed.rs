@@ -53,6 +53,18 @@ fn counts(batches: &[&[String]], slis: &[EventSli]) -> Vec<Measurement> {
     tallier.finish()
 }
 
+/// Beside -7.25 the first event's `v` is a double, as which its `w` would be the same.
+#[test]
+fn a_wide_integer_keeps_its_last_digit_beside_decimals() {
+    let line = |v: &str, w: &str| format!("{{\"time\":1772323200,\"v\":{v},\"w\":{w}}}\n");
+    let lines = [line("9007199254740992", "9007199254740993"), line("-7.25", "200")];
+    let conditions = ["v = w", "v IN (0, w)", "v >= w", "w <= v", "v <> w", "v IS DISTINCT FROM w"];
+    let sli = |condition: &&str| sli(condition, GoodOrBad::Good("TRUE".into()), &[], 100);
+    let counts = counts(&[&lines], &conditions.iter().map(sli).collect::<Vec<_>>());
+    let valid = |counted: &Measurement| counted.total.first().map_or(0, |(_, tally)| tally.valid());
+    assert_eq!(counts.iter().map(valid).collect::<Vec<_>>(), [0, 0, 0, 0, 2, 2]);
+}
+
 proptest! {
     // Each case compiles every condition for many combinations of types.
     #![proptest_config(ProptestConfig::with_cases(40))]
