@@ -17,12 +17,15 @@ use crate::evaluator::{Handed, Message};
 use crate::hex::hex;
 use crate::keys::{Claim, Keys};
 use crate::limits::Limits;
-use crate::pool::{GivenUp, Pool};
+use crate::pool::{GivenUp, Pool, Size};
 use crate::telemetry::Telemetry;
 
 /// How many times its size a body may take in memory while it is worked on: its columns, and the
 /// copy that is written.
 const WORKING_FACTOR: usize = 4;
+/// From how many bytes on, decompressed, decoding a body is taken to be large work: tens of
+/// milliseconds.
+const LARGE_BYTES: usize = 1 << 20;
 /// The least that a request is taken to need in memory. Bytes.
 const WORKING_BYTES_MIN: usize = 64 << 10;
 
@@ -202,13 +205,14 @@ impl Intake {
 
     async fn take_in(&self, offer: Offer) -> Result<Receipt, Refusal> {
         let permit = self.permit(&offer)?;
+        let size = if self.expected(&offer) < LARGE_BYTES { Size::Small } else { Size::Large };
         let Offer { content, compression, service, key, body, services, format, mark } = offer;
         let mut header = Header { content, compression, service, key: None, format, mark };
         let arrival = self.clock.now();
         let reading = current(&self.reading);
         let limits = self.limits.clone();
         let (asked, bytes) = (header.clone(), body.clone());
-        let decoded = self.pool.run(move |decoder| {
+        let decoded = self.pool.run(size, move |decoder| {
             decoder.read(&reading);
             let mut decoded = decoder.decode(&asked, &bytes)?;
             if let Some(other) = foreign(&decoded, &services) {
@@ -259,15 +263,19 @@ impl Intake {
         Ok(receipt)
     }
 
+    /// How many bytes a body will be when it is decompressed, as far as that is known before.
+    fn expected(&self, offer: &Offer) -> usize {
+        match offer.compression {
+            Compression::None => offer.body.len(),
+            // Most are a tenth of the bound.
+            _ => (offer.body.len() * 8).min(self.limits.decompressed_bytes_max),
+        }
+    }
+
     /// Room to work on a body.
     fn permit(&self, offer: &Offer) -> Result<OwnedSemaphorePermit, Refusal> {
-        let bytes = match offer.compression {
-            Compression::None => offer.body.len(),
-            // What it will be is not known before; most is a tenth of the bound.
-            _ => (offer.body.len() * 8).min(self.limits.decompressed_bytes_max),
-        };
-        let bytes =
-            (bytes * WORKING_FACTOR).clamp(WORKING_BYTES_MIN, self.limits.working_bytes_max);
+        let bytes = (self.expected(offer) * WORKING_FACTOR)
+            .clamp(WORKING_BYTES_MIN, self.limits.working_bytes_max);
         let permits = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
         Arc::clone(&self.working).try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)
     }
