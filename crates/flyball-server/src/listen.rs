@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -32,7 +34,11 @@ const STREAMS_MAX: u32 = 256;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How often a silent HTTP/2 connection is asked whether it lives.
-const PING: Duration = Duration::from_mins(1);
+const PING: Duration = Duration::from_secs(20);
+/// How long a connection may stay without a new request.
+const QUIET_MAX: Duration = Duration::from_mins(5);
+/// The share of all connections, in percent, past which quiet ones make room at once.
+const CROWD_PERCENT: usize = 75;
 /// The largest head of a request. Bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// The bytes that tell HTTP/1 from HTTP/2.
@@ -74,12 +80,12 @@ pub(crate) async fn start(
     if let Some(tls) = &tls {
         listeners.tasks.spawn(look_again(Arc::clone(tls), listeners.stop.clone()));
     }
-    let room = Arc::new(Semaphore::new(connections_max));
+    let room = Room { all: connections_max, free: Arc::new(Semaphore::new(connections_max)) };
     let mut real = Vec::new();
     for (address, listener) in bound {
         real.push(address);
         let accept = Accept {
-            room: Arc::clone(&room),
+            room: room.clone(),
             router: router.clone(),
             idle,
             tls: tls.clone(),
@@ -91,9 +97,22 @@ pub(crate) async fn start(
     Ok((real, listeners))
 }
 
+/// Places for connections.
+#[derive(Debug, Clone)]
+struct Room {
+    all: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Room {
+    fn is_crowded(&self) -> bool {
+        (self.all - self.free.available_permits()) * 100 > self.all * CROWD_PERCENT
+    }
+}
+
 /// What accepts on one listener.
 struct Accept {
-    room: Arc<Semaphore>,
+    room: Room,
     router: Router,
     idle: Duration,
     tls: Option<Arc<Tls>>,
@@ -120,7 +139,7 @@ impl Accept {
             // Room comes first: a connection that is not accepted costs nothing here.
             let room = tokio::select! {
                 () = self.stop.cancelled() => return,
-                room = Arc::clone(&self.room).acquire_owned() => room,
+                room = Arc::clone(&self.room.free).acquire_owned() => room,
             };
             let Ok(room) = room else { return };
             let accepted = tokio::select! {
@@ -155,28 +174,29 @@ impl Accept {
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
+            .keep_alive_timeout(self.idle)
             .max_concurrent_streams(STREAMS_MAX)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
-        let (stop, idle) = (self.stop.clone(), self.idle);
-        let service = TowerToHyperService::new(self.router.clone());
+        let idle = self.idle;
+        let router = TowerToHyperService::new(self.router.clone());
+        let served =
+            Served { builder, router, room: self.room.clone(), idle, stop: self.stop.clone() };
         let acceptor = self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
         async move {
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
             let Some(acceptor) = acceptor else {
-                return serve(builder, Greeted::new(stream, idle), service, stop).await;
+                return served.serve(Greeted::new(stream, idle)).await;
             };
             // The whole handshake has the time that the first bytes have without one.
             let shaken = tokio::select! {
-                () = stop.cancelled() => return,
+                () = served.stop.cancelled() => return,
                 shaken = tokio::time::timeout(idle, acceptor.accept(stream)) => shaken,
             };
             match shaken {
-                Ok(Ok(stream)) => {
-                    serve(builder, Greeted::new(stream, idle), service, stop).await;
-                }
+                Ok(Ok(stream)) => served.serve(Greeted::new(stream, idle)).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
@@ -184,24 +204,51 @@ impl Accept {
     }
 }
 
-/// Serves a connection until it ends, or until the server goes down and its requests are answered.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+/// What serves one connection.
+struct Served {
     builder: auto::Builder<TokioExecutor>,
-    stream: Greeted<S>,
-    service: TowerToHyperService<Router>,
+    router: TowerToHyperService<Router>,
+    room: Room,
+    idle: Duration,
     stop: CancellationToken,
-) {
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+}
+
+impl Served {
+    /// Serves a connection until it ends. When the server goes down, or nothing is asked for long, the
+    /// client is told to ask nothing more here, and what it has asked is answered.
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: Greeted<S>) {
+        let asked = Arc::new(AtomicBool::new(false));
+        let (router, ask) = (self.router, Arc::clone(&asked));
+        let service = service_fn(move |request| {
+            ask.store(true, Ordering::Relaxed);
+            router.call(request)
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = until_quiet(&asked, &self.room, self.idle) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended early");
         }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Waits until a connection has asked nothing for longer than it may, which is `short` where many
+/// others want its place. `asked` is set by each request.
+async fn until_quiet(asked: &AtomicBool, room: &Room, short: Duration) {
+    let mut quiet = Duration::ZERO;
+    while quiet < QUIET_MAX && (quiet < short || !room.is_crowded()) {
+        tokio::time::sleep(short).await;
+        quiet = if asked.swap(false, Ordering::Relaxed) { Duration::ZERO } else { quiet + short };
     }
 }
 
@@ -269,5 +316,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    /// Clients that hold a connection open, as HTTP/2 has it, and ask no more.
+    #[tokio::test]
+    async fn quiet_connections_make_room_for_others() {
+        crate::choose_cryptography();
+        let router = Router::new().route("/", get(async || "here"));
+        let (any, short) = ("127.0.0.1:0".parse().unwrap(), Duration::from_millis(50));
+        let (addresses, listeners) = start(&[any], router, 2, short, None).await.unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..5 {
+            let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+            let answer = client.get(format!("http://{}/", addresses[0])).send();
+            let answer = tokio::time::timeout(DRAIN, answer).await.unwrap().unwrap();
+            assert_eq!(answer.text().await.unwrap(), "here");
+            // Kept, and with it its connection.
+            clients.push(client);
+        }
+        listeners.stop().await;
     }
 }
