@@ -155,6 +155,8 @@ pub struct Settings {
     pub settle: Duration,
     /// How long keys of requests are remembered. An hour unless told: clients give up sooner.
     pub key_memory: Duration,
+    /// How long tallies are kept; twice the longest window of any SLO at least. For ever unless told.
+    pub tally_memory: Option<Duration>,
 }
 
 impl Settings {
@@ -166,7 +168,11 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle: Duration::from_seconds(5), key_memory: Duration::from_hours(1) }
+        Self {
+            settle: Duration::from_seconds(5),
+            key_memory: Duration::from_hours(1),
+            tally_memory: None,
+        }
     }
 }
 
@@ -460,12 +466,29 @@ impl Evaluator {
         if to > self.at {
             self.advance(to);
             if now.since(self.kept) > KEEP_EVERY {
+                let hour = Duration::from_hours(1);
+                if self.kept.floor(hour) < now.floor(hour) {
+                    self.forget_tallies(now);
+                }
                 self.kept = now;
                 self.keep_all();
                 if let Err(error) = self.ledger.forget_keys(now.minus(self.settings.key_memory)) {
                     self.telemetry.store_failed("forget keys", &error);
                 }
             }
+        }
+    }
+
+    /// Deletes tallies that are older than they are kept.
+    fn forget_tallies(&mut self, now: Timestamp) {
+        let Some(memory) = self.settings.tally_memory else { return };
+        let windows = self.watched.iter().map(|watched| watched.slo.window.longest());
+        let Some(longest) = windows.max() else { return };
+        let before = now.minus(memory.max(longest)).minus(longest);
+        match self.ledger.forget_tallies(before) {
+            Ok(0) => {}
+            Ok(hours) => tracing::info!(hours, %before, "old tallies were deleted"),
+            Err(error) => self.telemetry.store_failed("forget tallies", &error),
         }
     }
 

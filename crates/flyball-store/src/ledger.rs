@@ -29,7 +29,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::counted::Counted;
 use crate::directory::{self, DataDirectory};
 use crate::{Sequence, StoreError, sqlite};
-use chunk::ChunkKey;
+use chunk::{ChunkKey, SLOTS_PER_HOUR};
 
 pub use snapshot::{Checked, KeyUse, LedgerReader, LedgerSnapshot};
 pub use tallies::SLOT_EVENTS_MAX;
@@ -332,6 +332,22 @@ impl Ledger {
             transaction
                 .execute("DELETE FROM keys WHERE arrival < ?1", [before.nanos()])
                 .map_err(sqlite::cannot("forget keys in", path))
+        })
+    }
+
+    /// Deletes the tallies of hours that ended before `before`, of all slices, and returns how many
+    /// hours that were. What was added to some moments ago may stay for a while.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be written.
+    pub fn forget_tallies(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        let first = Slot::of(before, chunk::SLOT_WIDTH);
+        let (hour, _) = chunk::split(first.0, SLOTS_PER_HOUR);
+        self.write(|transaction, path| {
+            // By the slice first: so the rows are together.
+            let delete = "DELETE FROM hours WHERE slice IN (SELECT id FROM slices) AND hour < ?1";
+            transaction.execute(delete, [hour]).map_err(sqlite::cannot("forget tallies in", path))
         })
     }
 

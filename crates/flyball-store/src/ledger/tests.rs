@@ -368,3 +368,22 @@ fn commits_are_synced() {
     // FULL.
     assert_eq!(read("synchronous"), "Integer(2)");
 }
+
+#[test]
+fn old_hours_are_forgotten_and_newer_ones_stay() {
+    let directory = TempDir::new().unwrap();
+    let (mut ledger, slice) = with_slice(directory.path());
+    let hour = 360;
+    let add = |slot| Delta { slice, slot: Slot(slot), tally: tally(1, 1, 0) };
+    ledger.commit(&commit(0, 1, vec![add(0), add(hour - 1), add(hour), add(3 * hour)])).unwrap();
+    // Until they are folded, slots may stay.
+    for entry in 2..200 {
+        ledger.commit(&commit(entry - 1, entry, vec![add(3 * hour)])).unwrap();
+    }
+    assert_eq!(ledger.forget_tallies(at(hour * 10 + 5)).unwrap(), 1);
+    let snapshot = ledger.snapshot().unwrap();
+    let left = snapshot.tallies(slice, slots(-1, 4 * hour)).unwrap();
+    assert_eq!(left, [(Slot(hour), tally(1, 1, 0)), (Slot(3 * hour), tally(199, 199, 0))]);
+    drop(snapshot);
+    assert_eq!(ledger.forget_tallies(at(hour * 10 + 5)).unwrap(), 0);
+}
