@@ -1,12 +1,17 @@
 //! Copies of a whole data directory, and the way back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use flyball_segment::SegmentError;
-use flyball_store::{Backup, SegmentFiles, Sequence, Store, StoreError};
+use flyball_segment::{SegmentError, Segments};
+use flyball_store::{Backup, Backups, SegmentFiles, Sequence, Store, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::limits::Limits;
 use crate::stored;
+
+/// The longest name of a backup. Bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 /// A backup that cannot be made or restored.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +22,52 @@ pub enum BackupError {
     /// Stored events are at fault.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// The server was told no directory for backups.
+    #[error("the server has no directory for backups; hint: start it with `--backups DIR`")]
+    NoPlace,
+    /// No directory can be called so.
+    #[error(
+        "`{0}` is no name for a backup; hint: 1 to {NAME_BYTES_MAX} letters, digits, `-`, `_` and \
+         `.`, which does not come first"
+    )]
+    Name(String),
+    /// One at a time.
+    #[error("a backup is being made; hint: ask again when it is done")]
+    Busy,
+}
+
+/// Makes backups of the data directory of a server that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Copies {
+    backups: Backups,
+    segments: Segments,
+    directory: Option<PathBuf>,
+    turn: Arc<Semaphore>,
+}
+
+impl Copies {
+    /// Those of what `backups` and `segments` are of, in `directory`.
+    pub(crate) fn new(backups: Backups, segments: Segments, directory: Option<PathBuf>) -> Self {
+        Self { backups, segments, directory, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Makes one in a directory called `name`. Waits for the disk. Requests go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`]; the directory is empty then, or was not when this began.
+    pub(crate) fn make(&self, name: &str) -> Result<Backup, BackupError> {
+        let directory = self.directory.as_ref().ok_or(BackupError::NoPlace)?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_name = (1..=NAME_BYTES_MAX).contains(&name.len())
+            && name.bytes().all(is_plain)
+            && !name.starts_with('.');
+        if !is_name {
+            return Err(BackupError::Name(name.to_owned()));
+        }
+        let _turn = self.turn.try_acquire().map_err(|_| BackupError::Busy)?;
+        copy(&self.backups, &self.segments, &directory.join(name))
+    }
 }
 
 /// Copies the data directory `data`, which nobody has open, into the directory `to`. Read back and
@@ -27,15 +78,23 @@ pub enum BackupError {
 /// [`BackupError`]; `to` is empty then, or was not when this began.
 pub fn backup(data: &Path, to: &Path, limits: &Limits) -> Result<Backup, BackupError> {
     let store = Store::open(data, limits.journal())?;
-    let view = stored::open(data, &store.journal)?.segments().view();
-    view.check()?;
-    let (name, text) = view.manifest();
-    let segments = SegmentFiles {
-        files: view.paths().map(Path::to_owned).collect(),
-        manifest: (name.to_owned(), text),
-        through: Sequence(view.through()),
-    };
-    Ok(store.backups().write_with(to, Some(&segments))?)
+    let segments = stored::open(data, &store.journal)?.segments();
+    copy(&store.backups(), &segments, to)
+}
+
+fn copy(backups: &Backups, segments: &Segments, to: &Path) -> Result<Backup, BackupError> {
+    // Its files stay for as long as it does.
+    let mut viewed = None;
+    backups.write(to, || {
+        let view = viewed.insert(segments.view());
+        view.check()?;
+        let (name, text) = view.manifest();
+        Ok(Some(SegmentFiles {
+            files: view.paths().map(Path::to_owned).collect(),
+            manifest: (name.to_owned(), text),
+            through: Sequence(view.through()),
+        }))
+    })
 }
 
 /// Checks the backup in `from` and copies it into the empty data directory `to`.

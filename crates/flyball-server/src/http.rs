@@ -2,6 +2,7 @@
 
 mod access;
 mod administration;
+mod backups;
 mod body;
 mod definitions;
 mod grpc;
@@ -29,12 +30,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{Gate, Scope, Tokens};
+use crate::backup::Copies;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::intake::Intake;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+pub use backups::{BackupMade, BackupRequest};
 use otlp::Signal;
 pub use problem::Problem;
 
@@ -52,6 +55,7 @@ pub(crate) struct App {
     /// Room for queries that run at once.
     pub(crate) querying: Arc<Semaphore>,
     pub(crate) definitions: Arc<Definitions>,
+    pub(crate) copies: Copies,
 }
 
 /// The API's own description.
@@ -68,7 +72,7 @@ pub(crate) struct App {
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
-        (name = "administration", description = "Tokens, and who changed what")
+        (name = "administration", description = "Tokens, who changed what, and backups")
     )
 )]
 struct Described;
@@ -91,6 +95,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(administration::revoke_token))
         .routes(routes!(administration::audit))
         .routes(routes!(administration::verify_audit))
+        .routes(routes!(backups::make))
         .split_for_parts();
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();

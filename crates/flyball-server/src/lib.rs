@@ -48,7 +48,7 @@ pub use doctor::{Finding, doctor};
 pub use evaluator::{
     FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
 };
-pub use http::{Problem, openapi};
+pub use http::{BackupMade, BackupRequest, Problem, openapi};
 pub use limits::Limits;
 pub use sources::prometheus::PrometheusError;
 pub use sources::tail::TailError;
@@ -59,6 +59,7 @@ pub use tls::{TlsError, TlsFiles};
 pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
 use auth::Gate;
+use backup::Copies;
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
@@ -91,6 +92,8 @@ pub struct Config {
     pub prometheus: Option<Prometheus>,
     /// How long events are kept.
     pub retention: Retention,
+    /// Where backups are made; none are without it.
+    pub backups: Option<PathBuf>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -110,6 +113,7 @@ impl Config {
             retention: Retention::default(),
             tails: Vec::new(),
             prometheus: None,
+            backups: None,
             clock,
         }
     }
@@ -211,7 +215,9 @@ impl Server {
         let (tails, prometheus, clock) = (config.tails, config.prometheus, config.clock);
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
-        let Store { journal, ledger, control, recovery } = Store::open(&data, limits.journal())?;
+        let store = Store::open(&data, limits.journal())?;
+        let making = store.backups();
+        let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given)?;
         let control = SharedControl::new(control);
         let gate = Gate::new(control.clone(), limits.rates, clock.clone())?;
@@ -280,6 +286,7 @@ impl Server {
             gate: Arc::new(gate),
             tokens: Tokens::of(control),
             clock: clock.clone(),
+            copies: Copies::new(making, stored.segments().clone(), config.backups),
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries)),
             definitions: Arc::clone(&definitions),

@@ -87,46 +87,43 @@ impl Backups {
     /// there yet, while others append to the journal and commit to the ledger. On disk, read back and
     /// checked when this returns.
     ///
+    /// `segments` gives those of the moment when it is called: every event is in them, or in the
+    /// journal behind them, which is then copied from there on. Their files must stay until this
+    /// returns. With none of them nothing but the journal holds events.
+    ///
     /// Nobody waits for it. While it runs no journal file is released, and what is committed to the
     /// ledger stays in SQLite's log, which grows.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotEmpty`] when something is in `to`, which is not touched then; what cannot be
-    /// read or written; what is damaged in the data directory. `to` is empty again then.
-    pub fn write(&self, to: &Path) -> Result<Backup, StoreError> {
-        self.write_with(to, None)
-    }
-
-    /// As [`Self::write`], with the segments of this moment: so that every event is in them, or in
-    /// the journal behind them, which is then copied from there on.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::write`].
-    pub fn write_with(
+    /// [`StoreError::NotEmpty`] when something is in `to`, which is not touched then; what `segments`
+    /// answers; what cannot be read or written; what is damaged in the data directory. `to` is empty
+    /// again then.
+    pub fn write<E: From<StoreError>>(
         &self,
         to: &Path,
-        segments: Option<&SegmentFiles>,
-    ) -> Result<Backup, StoreError> {
+        segments: impl FnOnce() -> Result<Option<SegmentFiles>, E>,
+    ) -> Result<Backup, E> {
         directory::fill(to, || {
             let from = self.directory.path();
-            // Before the ledger is looked at: what it has not counted then must not go away.
+            // Before anything is looked at: what is not counted or not in segments then must not go
+            // away.
             let hold = self.journal.hold();
+            let segments = segments()?;
             for file in [control::FILE, ledger::FILE] {
                 sqlite::copy(&from.join(file), &to.join(file))?;
             }
             let position = LedgerReader::of_copy(&to.join(ledger::FILE))?.snapshot()?.position();
             let journal = to.join(JOURNAL);
             directory::create(&journal)?;
-            let from = segments.map_or(position, |segments| segments.through.min(position));
+            let from = segments.as_ref().map_or(position, |known| known.through.min(position));
             hold.copy(from, &journal)?;
             drop(hold);
             if let Some(segments) = segments {
                 segments.copy(&to.join(SEGMENTS))?;
             }
             manifest::write(to)?;
-            contents(to)
+            Ok(contents(to)?)
         })
     }
 }

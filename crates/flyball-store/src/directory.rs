@@ -65,15 +65,15 @@ impl DataDirectory {
 /// must be empty otherwise, and is not opened by anybody before all of it is on disk.
 ///
 /// When `work` fails, it is empty again. After a crash it is left as unfinished.
-pub(crate) fn fill<T>(
+pub(crate) fn fill<T, E: From<StoreError>>(
     path: &Path,
-    work: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     create(path)?;
     let cannot = || StoreError::io("list", path);
     let mut entries = fs::read_dir(path).map_err(cannot())?;
     if entries.next().transpose().map_err(cannot())?.is_some() {
-        return Err(StoreError::NotEmpty { path: path.to_owned() });
+        return Err(StoreError::NotEmpty { path: path.to_owned() }.into());
     }
     let mark = path.join(UNFINISHED);
     File::create_new(&mark)

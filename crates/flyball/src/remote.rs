@@ -114,6 +114,19 @@ impl Remote {
         self.ask(self.request(Method::POST, path, &[])?.json(body).timeout(ANSWER_MAX))
     }
 
+    /// As [`Self::post`], for what may take the server hours.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn post_and_wait<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl serde::Serialize,
+    ) -> anyhow::Result<T> {
+        self.ask(self.request(Method::POST, path, &[])?.json(body))
+    }
+
     /// Removes what is at `path`.
     ///
     /// # Errors

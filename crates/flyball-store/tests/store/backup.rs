@@ -10,7 +10,8 @@ use std::thread;
 
 use flyball_model::{Interval, Slot, Tally};
 use flyball_store::{
-    Backup, Commit, Delta, Grant, Journal, KeptValue, Ledger, SliceId, Store, StoreError,
+    Backup, Commit, Delta, Grant, Journal, KeptValue, Ledger, SegmentFiles, SliceId, Store,
+    StoreError,
 };
 use tempfile::TempDir;
 
@@ -115,7 +116,7 @@ fn a_backup_made_while_the_store_is_in_use_is_a_store_as_of_one_moment() {
             let (subject, role) = (format!("user {number}"), "viewer".to_owned());
             control.set_grant(&Grant { subject, service: None, role }, "root", ARRIVAL).unwrap();
             let path = directory.path().join(format!("backup-{number}"));
-            backups.write(&path).unwrap()
+            backups.write(&path, without_segments).unwrap()
         });
         let _stopper = Stopper(&stop);
         made.collect()
@@ -143,6 +144,10 @@ fn a_backup_made_while_the_store_is_in_use_is_a_store_as_of_one_moment() {
     }
 }
 
+fn without_segments() -> Result<Option<SegmentFiles>, StoreError> {
+    Ok(None)
+}
+
 /// A store with some entries and commits, and a backup of it.
 fn with_backup(directory: &Path) -> Store {
     let mut store = Store::open(&directory.join("data"), options()).unwrap();
@@ -157,7 +162,7 @@ fn with_backup(directory: &Path) -> Store {
     };
     let deltas = (1..=150).map(delta).collect();
     store.ledger.commit(&Commit { through: Sequence(150), deltas, ..Commit::default() }).unwrap();
-    store.backups().write(&directory.join("backup")).unwrap();
+    store.backups().write(&directory.join("backup"), without_segments).unwrap();
     store
 }
 
@@ -179,8 +184,8 @@ fn a_directory_with_something_in_it_is_not_touched() {
     fs::write(taken.join("mine"), "").unwrap();
     let backup = directory.path().join("backup");
     for error in [
-        store.backups().write(&taken).unwrap_err(),
-        store.backups().write(&backup).unwrap_err(),
+        store.backups().write(&taken, without_segments).unwrap_err(),
+        store.backups().write(&backup, without_segments).unwrap_err(),
         Backup::restore(&backup, &taken).unwrap_err(),
         Backup::restore(&backup, &directory.path().join("data")).unwrap_err(),
     ] {
@@ -257,7 +262,7 @@ fn a_damaged_store_is_not_backed_up() {
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
     let to = directory.path().join("to");
-    let error = store.backups().write(&to).unwrap_err();
+    let error = store.backups().write(&to, without_segments).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert_eq!(names(&to), [""; 0]);
 }
@@ -267,7 +272,7 @@ fn nothing_can_be_backed_up_too() {
     let directory = TempDir::new().unwrap();
     let store = Store::open(&directory.path().join("data"), options()).unwrap();
     let (backup, to) = (directory.path().join("backup"), directory.path().join("to"));
-    let made = store.backups().write(&backup).unwrap();
+    let made = store.backups().write(&backup, without_segments).unwrap();
     assert_eq!((made.position, made.last, made.files), (Sequence::NONE, Sequence::NONE, 3));
     assert_eq!(Backup::restore(&backup, &to).unwrap().last, Sequence::NONE);
     let restored = Store::open(&to, options()).unwrap();

@@ -2,26 +2,30 @@
 
 use std::path::PathBuf;
 
-use flyball_server::Limits;
+use flyball_server::{BackupMade, BackupRequest, Limits};
 
+use crate::commands::token::PlaceArgs;
+use crate::remote::Remote;
 use crate::{Exit, talk};
 
 /// Copy a data directory, with a list of digests
 ///
-/// The server must not run. The copy has been read back and checked when the command ends.
+/// A running server is asked to, and goes on meanwhile; with `--data` the server must not run. The
+/// copy has been read back and checked when the command ends.
 ///
 /// Examples:
 ///
+///   flyball backup 2026-03-02                 # below the server's `--backups`
 ///   flyball backup --data /var/lib/flyball /mnt/backups/2026-03-02
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct BackupArgs {
-    /// The data directory
-    #[arg(long, value_name = "DIR", default_value = "flyball-data", env = "FLYBALL_DATA")]
-    data: PathBuf,
-    /// The directory to fill; made where it is not there, else empty
+    /// The backup's name among the server's; with `--data` the directory to fill, which is made where
+    /// it is not there, else empty
     #[arg(value_name = "TO")]
     to: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
 }
 
 /// Fill an empty data directory from a backup
@@ -44,11 +48,22 @@ pub(crate) struct RestoreArgs {
 
 /// Makes a backup.
 pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<Exit> {
-    anyhow::ensure!(args.data.is_dir(), "there is no data directory at {}", args.data.display());
-    let made = flyball_server::backup(&args.data, &args.to, &Limits::default())?;
+    let BackupArgs { to, place } = args;
+    let made = match &place.data {
+        Some(data) => {
+            anyhow::ensure!(data.is_dir(), "there is no data directory at {}", data.display());
+            flyball_server::backup(data, to, &Limits::default())?.into()
+        }
+        None => {
+            let name = to.display().to_string();
+            let request = BackupRequest { name };
+            Remote::new(&place.server)?
+                .post_and_wait::<BackupMade>(&["api", "v1", "backups"], &request)?
+        }
+    };
     talk::note(&format!(
-        "{} files, {} bytes, up to entry {}; the audit log ends with record {}",
-        made.files, made.bytes, made.last, made.audit.number
+        "{} files, {} bytes, up to entry {}; the audit log ends with record {} {}",
+        made.files, made.bytes, made.last, made.audit_number, made.audit_hash
     ));
     Ok(Exit::Met)
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use flyball_model::Duration;
 use flyball_server::{
     Clock, Config, Given, Limits, Prometheus, Rates, Retention, Server, ServerError, Settings,
@@ -77,6 +77,12 @@ pub(crate) struct ServeArgs {
     /// How much of the journal is kept at least though it is counted and stored, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     keep_journal_mib: u32,
+    /// How long counts are kept, once a window has passed; for ever unless told
+    #[arg(long, value_name = "TIME", value_parser = Duration::parse)]
+    keep_ledger: Option<Duration>,
+    /// The directory that backups are made in when an admin asks for one, each in its own below it
+    #[arg(long, value_name = "DIR", env = "FLYBALL_BACKUPS")]
+    backups: Option<PathBuf>,
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
@@ -94,6 +100,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot wait for signals")?;
+    if args.keep_ledger.is_some_and(|kept| kept < args.keep_events) {
+        bail!(
+            "--keep-ledger is less than --keep-events; hint: stored events are what the ledger is \
+             verified with, so counts are kept for as long at least"
+        );
+    }
     let tls = args.tls_cert.zip(args.tls_key);
     let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -104,12 +116,17 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         tls,
         given: Given::Paths(args.slos),
         limits: Limits { rates, ..Limits::default() },
-        settings: Settings { key_memory: args.keep_keys, ..Settings::default() },
+        settings: Settings {
+            key_memory: args.keep_keys,
+            tally_memory: args.keep_ledger,
+            ..Settings::default()
+        },
         retention: Retention {
             segments_age_max: args.keep_events,
             segments_bytes_max: u64::from(args.keep_events_gib) << 30,
             journal_bytes_min: u64::from(args.keep_journal_mib) << 20,
         },
+        backups: args.backups,
         tails: args.tails,
         prometheus: args.prometheus.as_deref().map(Prometheus::new).transpose()?,
         ..Config::new(args.data, Clock::new(now))
