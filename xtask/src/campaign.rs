@@ -9,22 +9,22 @@ use anyhow::Context;
 const KILLS: u32 = 200;
 /// Seconds of each attack of a hostile campaign that is not told how many.
 const SECONDS: u32 = 15;
+/// Minutes of a soak that is not told how many.
+const MINUTES: u32 = 30;
 
 /// Kills a server as often as `arguments` say.
 pub(crate) fn crash(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let kills = number(arguments, KILLS)?;
-    run(root, &["--test", "cli", "--", "--nocapture", "crash"], "FLYBALL_CRASH_KILLS", kills)
+    run(root, "crash", "FLYBALL_CRASH_KILLS", number(arguments, KILLS)?)
 }
 
 /// Attacks a server for as long as `arguments` say.
 pub(crate) fn hostile(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let seconds = number(arguments, SECONDS)?;
-    run(
-        root,
-        &["--test", "cli", "--", "--nocapture", "hostile"],
-        "FLYBALL_HOSTILE_SECONDS",
-        seconds,
-    )
+    run(root, "hostile", "FLYBALL_HOSTILE_SECONDS", number(arguments, SECONDS)?)
+}
+
+/// Loads a server for as long as `arguments` say.
+pub(crate) fn soak(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    run(root, "soak", "FLYBALL_SOAK_SECONDS", number(arguments, MINUTES)? * 60)
 }
 
 fn number(arguments: &[String], otherwise: u32) -> anyhow::Result<u32> {
@@ -34,12 +34,11 @@ fn number(arguments: &[String], otherwise: u32) -> anyhow::Result<u32> {
     }
 }
 
-/// Runs the tests that `which` names with `value` in its environment, and shows what it prints.
-fn run(root: &Path, which: &[&str], name: &str, value: u32) -> anyhow::Result<ExitCode> {
+/// Runs the tests of the module `which` with `value` in their environment, and shows what they print.
+fn run(root: &Path, which: &str, name: &str, value: u32) -> anyhow::Result<ExitCode> {
     // The whole workspace: other features would build DataFusion once more.
     let status = Command::new("cargo")
-        .args(["test", "--locked", "--workspace"])
-        .args(which)
+        .args(["test", "--locked", "--workspace", "--test", "cli", "--", "--nocapture", which])
         .current_dir(root)
         .env(name, value.to_string())
         .status()

@@ -1,7 +1,7 @@
 //! Repository chores, run as `cargo xtask <chore>`.
 //!
 //! [`tidy`] holds the repository to what ARCHITECTURE.md says of it; [`campaign`] kills a server
-//! over and over, or attacks it. No chore changes a file of the repository.
+//! over and over, attacks it, or loads it for long. No chore changes a file of the repository.
 
 mod campaign;
 mod manifest;
@@ -11,11 +11,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: xtask tidy [ROOT]\n       xtask crash [KILLS]\n       xtask hostile [SECONDS]\n\n  \
+const USAGE: &str = "usage: xtask tidy [ROOT]\n       xtask crash [KILLS]\n       xtask hostile [SECONDS]\n       xtask soak [MINUTES]\n\n  \
     tidy     check crate arrows, duplicate dependencies, layout, sources, documents, formats\n  \
     crash    kill a server KILLS times (200) under load, then compare its ledger with what clients had\n  \
     hostile  attack a server in a dozen ways, each for SECONDS (15), and print its memory and what an\n           \
-             honest client met\n";
+             honest client met\n  \
+    soak     load a server by every protocol for MINUTES (30): memory stays flat, the ledger exact\n";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +25,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some((chore, rest)) if chore == "tidy" => tidy(&rest.first().map_or(here, PathBuf::from)),
         Some((chore, rest)) if chore == "crash" => campaign::crash(&here, rest),
         Some((chore, rest)) if chore == "hostile" => campaign::hostile(&here, rest),
+        Some((chore, rest)) if chore == "soak" => campaign::soak(&here, rest),
         _ => {
             write!(std::io::stdout(), "{USAGE}")?;
             Ok(ExitCode::from(2))

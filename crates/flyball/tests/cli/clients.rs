@@ -22,6 +22,9 @@ use prost::Message;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long an answer may take: a server that was killed closes its sockets.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long counts may take to reach the ledger after the last request: samples of metrics wait
+/// half a minute for the other side of their ratio.
+pub(crate) const SETTLE_MAX: Duration = Duration::from_mins(2);
 /// Every so many events one is bad.
 const BAD_EVERY: u64 = 7;
 

@@ -4,11 +4,7 @@
 //!
 //! `FLYBALL_CRASH_KILLS` says how often; a handful unless told, a campaign from `cargo xtask crash`.
 
-#![expect(clippy::print_stdout, reason = "a campaign says how far it is")]
-
-mod clients;
 mod faults;
-mod site;
 
 use std::path::Path;
 use std::process::Command;
@@ -19,12 +15,10 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use clients::Protocol;
 use faults::Fault;
-use flyball_catalog::Catalog;
-use flyball_server::{Limits, verify};
-use flyball_spec::Source;
-use site::Site;
+
+use crate::clients::{self, Protocol, SETTLE_MAX};
+use crate::site::{Site, assert_exact};
 
 /// Kills of a run that is not told how many.
 const KILLS: u32 = 12;
@@ -32,9 +26,6 @@ const KILLS: u32 = 12;
 const EDITION_KILLS: u32 = 3;
 /// The longest time that a server is left alone before it is killed.
 const LIFE_MAX: Duration = Duration::from_millis(700);
-/// How long counts may take to reach the ledger after the last request: samples of metrics wait
-/// half a minute for the other side of their ratio.
-const SETTLE_MAX: Duration = Duration::from_mins(2);
 
 /// Says in a child process where its small disk is mounted.
 const SMALL_DISK: &str = "FLYBALL_CRASH_DISK";
@@ -142,10 +133,5 @@ fn campaign(directory: &Path, is_small: bool) {
     again.stop();
     // And from the events themselves, counted again.
     let edition = (kills.max(1) - 1) / EDITION_KILLS % 2;
-    let source = Source::new("slos.yaml", clients::documents(edition));
-    let (catalog, _) = Catalog::load(&[source]).unwrap();
-    let verified = verify(&site.data(), &catalog, &Limits::default()).unwrap();
-    println!("{} slots compared, {} differ", verified.slots, verified.differing);
-    assert_eq!(verified.differences, []);
-    assert!(verified.slots > 0, "{verified:?}");
+    assert_exact(&site.data(), &clients::documents(edition));
 }

@@ -58,7 +58,7 @@ fn hostile_clients_take_neither_memory_nor_service() {
     let bombs = attacks::make_bombs();
     let mut findings = Vec::new();
     for attack in Attack::ALL {
-        server.forget_peak();
+        server.process.forget_peak();
         let target = Target {
             address: server.address,
             token: server.token.clone(),
@@ -74,7 +74,7 @@ fn hostile_clients_take_neither_memory_nor_service() {
             ended.store(true, Ordering::Relaxed);
             honest.await.unwrap()
         });
-        let (peak, then) = (server.peak(), server.memory());
+        let (peak, then) = (server.process.peak(), server.process.memory());
         let millis = |share| met.quantile(share).as_secs_f64() * 1e3;
         println!(
             "{:24} {:9} {:9} {:8} {:8} {:8.1} {:8.1}",

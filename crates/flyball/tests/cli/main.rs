@@ -1,7 +1,9 @@
 //! The command line, as a user meets it.
 
+#![expect(clippy::print_stdout, reason = "a campaign says how far it is")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clients;
 mod crash;
 mod hostile;
 mod html;
@@ -12,7 +14,9 @@ mod query;
 mod replay;
 mod run;
 mod schema;
+mod site;
 mod slices;
 mod slo;
+mod soak;
 mod token;
 mod verdict;

@@ -3,6 +3,10 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use flyball_catalog::Catalog;
+use flyball_server::{Limits, verify};
+use flyball_spec::Source;
+
 use crate::process::{Process, serve};
 
 /// A directory, and the address that stays the same over all restarts, as clients expect it.
@@ -34,6 +38,20 @@ impl Site {
 
     /// Starts a server, and waits until it listens.
     pub(crate) fn start(&self) -> Process {
-        serve(&self.directory, &self.address.to_string(), &["--slo", "slos.yaml"]).0
+        serve(
+            &self.directory,
+            &self.address.to_string(),
+            &["--slo", "slos.yaml", "--backups", "backups"],
+        )
+        .0
     }
+}
+
+/// Counts the events that are stored in `data` again by `documents`: its ledger must hold the same.
+pub(crate) fn assert_exact(data: &Path, documents: &str) {
+    let (catalog, _) = Catalog::load(&[Source::new("slos.yaml", documents)]).unwrap();
+    let verified = verify(data, &catalog, &Limits::default()).unwrap();
+    println!("{} slots compared, {} differ", verified.slots, verified.differing);
+    assert_eq!(verified.differences, []);
+    assert!(verified.slots > 0, "{verified:?}");
 }

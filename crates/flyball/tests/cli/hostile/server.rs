@@ -8,7 +8,7 @@ use crate::run::flyball;
 
 /// A server that runs, and the token that everybody uses who has one.
 pub(crate) struct Server {
-    process: Process,
+    pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
 }
@@ -35,29 +35,6 @@ impl Server {
         let (process, url) = serve(directory, "127.0.0.1:0", &more);
         let address = url.trim_start_matches("http://").parse().unwrap();
         Self { process, address, token }
-    }
-
-    /// The most memory that the server has had since [`Self::forget_peak`]. Bytes.
-    pub(crate) fn peak(&self) -> u64 {
-        self.status("VmHWM:")
-    }
-
-    /// The memory that the server has. Bytes.
-    pub(crate) fn memory(&self) -> u64 {
-        self.status("VmRSS:")
-    }
-
-    fn status(&self, key: &str) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
-        let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kibibytes << 10
-    }
-
-    /// Measures the peak from now on.
-    pub(crate) fn forget_peak(&self) {
-        std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").unwrap();
     }
 
     /// SIGTERM: the server must end in order.
