@@ -74,6 +74,7 @@ pub struct BatchBuilder {
     time_rule: TimeRule,
     /// Given to events without a `service.name`.
     service: Option<String>,
+    attributes_max: usize,
     ids: HashMap<String, ColumnId>,
     columns: Vec<Slot>,
     times: Vec<i64>,
@@ -153,6 +154,7 @@ impl BatchBuilder {
             mapping,
             time_rule,
             service,
+            attributes_max: usize::MAX,
             ids: HashMap::new(),
             columns: Vec::new(),
             times: Vec::new(),
@@ -168,6 +170,17 @@ impl BatchBuilder {
     /// not yet finished.
     pub fn set_service(&mut self, service: Option<String>) {
         self.service = service;
+    }
+
+    /// Refuses events that name more attributes than `max` from now on; those of their resource and
+    /// scope do not count. There is no bound unless told.
+    pub fn set_attributes_max(&mut self, max: usize) {
+        self.attributes_max = max;
+    }
+
+    /// How many attributes an event may name.
+    pub(crate) fn attributes_max(&self) -> usize {
+        self.attributes_max
     }
 
     /// Which one it is.

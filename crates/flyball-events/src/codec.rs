@@ -20,6 +20,7 @@ use crate::reject::Rejects;
 
 /// The reason for a record without a readable time where one is required.
 pub(crate) const NO_TIME: &str = "no readable time";
+pub(crate) const TOO_MANY: &str = "more attributes than an event may have";
 
 /// What one call of a codec found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

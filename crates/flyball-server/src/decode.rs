@@ -17,6 +17,7 @@ use flyball_events::{
 };
 
 use crate::entry::{Compression, Content, Header};
+use crate::limits::Limits;
 use crate::sources::prometheus::matrix;
 
 /// Which attributes are read, and since which change of what is counted. Whose an event is is always
@@ -97,7 +98,7 @@ pub(crate) enum BodyError {
 /// Decodes bodies; one a thread, because codecs learn from what they have seen.
 pub(crate) struct Decoder {
     reading: Arc<Reading>,
-    decompressed_bytes_max: usize,
+    limits: Limits,
     batch: BatchBuilder,
     ndjson: NdjsonCodec,
     otlp: OtlpCodec,
@@ -113,16 +114,17 @@ impl std::fmt::Debug for Decoder {
 
 impl Decoder {
     /// A decoder that reads what `reading` says.
-    pub(crate) fn new(reading: Arc<Reading>, decompressed_bytes_max: usize) -> Self {
-        let batch = BatchBuilder::new(
+    pub(crate) fn new(reading: Arc<Reading>, limits: Limits) -> Self {
+        let mut batch = BatchBuilder::new(
             reading.projection.clone(),
             Arc::new(Mapping::default()),
             TimeRule::Required,
             None,
         );
+        batch.set_attributes_max(limits.attributes_max);
         Self {
             reading,
-            decompressed_bytes_max,
+            limits,
             batch,
             ndjson: NdjsonCodec::new(),
             otlp: OtlpCodec::default(),
@@ -133,7 +135,7 @@ impl Decoder {
     /// Reads what `reading` says from now on.
     pub(crate) fn read(&mut self, reading: &Arc<Reading>) {
         if self.reading.version != reading.version {
-            *self = Self::new(Arc::clone(reading), self.decompressed_bytes_max);
+            *self = Self::new(Arc::clone(reading), self.limits.clone());
         }
     }
 
@@ -143,7 +145,7 @@ impl Decoder {
     ///
     /// [`BodyError`]; the decoder can be used again.
     pub(crate) fn decode(&mut self, header: &Header, body: &[u8]) -> Result<Body, BodyError> {
-        let bytes = expand(header.compression, body, self.decompressed_bytes_max)?;
+        let bytes = expand(header.compression, body, self.limits.decompressed_bytes_max)?;
         self.batch.set_service(header.service.clone());
         let mut decoded = Decoded::default();
         let mut batches = Vec::new();

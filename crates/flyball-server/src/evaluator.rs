@@ -244,7 +244,7 @@ pub(crate) fn start(
     let at = settings.complete(now);
     let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
-        decoder: Decoder::new(nothing, limits.decompressed_bytes_max),
+        decoder: Decoder::new(nothing, limits.clone()),
         journal,
         ledger,
         keys,

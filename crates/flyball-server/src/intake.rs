@@ -165,8 +165,9 @@ impl Intake {
     pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
         let Parts { journal, keys, known, reading, counting, limits, clock, telemetry } = parts;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let (initial, most) = (Arc::clone(&reading), limits.decompressed_bytes_max);
-        let pool = Pool::new("decode", threads, move || Decoder::new(current(&initial), most))?;
+        let (initial, bounds) = (Arc::clone(&reading), limits.clone());
+        let pool =
+            Pool::new("decode", threads, move || Decoder::new(current(&initial), bounds.clone()))?;
         Ok(Self {
             journal,
             keys,

@@ -23,6 +23,9 @@ pub struct Limits {
     /// The largest body of one request after decompression. Bytes; 64 MiB unless told: honest
     /// telemetry compresses to a tenth, a bomb to a thousandth.
     pub decompressed_bytes_max: usize,
+    /// Attributes that one event may name itself, with those nested in others; one with more is
+    /// refused. 1,024 unless told: SDKs keep 128 of a span.
+    pub attributes_max: usize,
     /// Bodies that are being worked on at the same time, decompressed. Bytes; 512 MiB unless told.
     /// Past it requests are told to come again.
     pub working_bytes_max: usize,
@@ -61,6 +64,7 @@ impl Default for Limits {
         Self {
             request_bytes_max: 16 << 20,
             decompressed_bytes_max: 64 << 20,
+            attributes_max: 1_024,
             working_bytes_max: 512 << 20,
             reading_bytes_max: 256 << 20,
             connections_max: 12_000,

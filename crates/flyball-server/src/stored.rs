@@ -171,7 +171,7 @@ pub(crate) fn start(data: &Path, parts: Parts) -> Result<(Running, Stored), Stor
     let mut keeper = Keeper {
         reader: journal.read_from(Sequence(through).next())?,
         buffer: Buffer::new(through),
-        decoder: Decoder::new(everything, limits.decompressed_bytes_max),
+        decoder: Decoder::new(everything, limits.clone()),
         flushed: clock.now(),
         journal,
         writer,
@@ -385,7 +385,7 @@ pub(crate) fn tail(
         return Ok(());
     }
     let reading = Arc::new(Reading { version: 0, projection });
-    let mut decoder = Decoder::new(reading, limits.decompressed_bytes_max);
+    let mut decoder = Decoder::new(reading, limits.clone());
     let mut reader = journal.read_from(after.next())?;
     while let Some(entry) = reader.read()? {
         let (sequence, times) = (entry.sequence, limits.times(entry.arrival));

@@ -2,18 +2,20 @@
 //! and prints ratios; what both say is compared first.
 //!
 //! ```text
-//! cargo bench --workspace --profile quick --bench live -- [--slos N] [--ticks N]
+//! cargo bench --workspace --profile quick --bench live -- [--slos N] [--ticks N] [--peer N]
 //! ```
 //!
 //! Each objective has a window of 30 days, slots of 10 s with traffic in every one, the default
 //! alert pairs and lookbacks. A tick tells each of them the counts of one slot, moves it on, and
-//! asks for status, budget and burns. Times are CPU times. Different answers end the run with an error; a bound that is
+//! asks for status, budget and burns. Beside it, where it is installed, Prometheus evaluates N (10) of
+//! the same SLOs over counters, by Sloth's rules and by the exact form. Times are CPU times. Different answers end the run with an error; a bound that is
 //! not reached does not: machines differ.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write;
+use std::process::Command;
 use std::{env, fs};
 
 use flyball_budget::alert::{EVIDENCE_DEFAULT, multi_window};
@@ -26,6 +28,8 @@ use flyball_model::{
 
 const SLOT: Duration = Duration::from_seconds(10);
 const SLOS: usize = 10_000;
+/// So many that Prometheus evaluates: to write 30 days of them takes seconds each.
+const PEER_SLOS: usize = 10;
 /// An hour.
 const TICKS: usize = 360;
 /// So many services differ; the others have the same traffic as one of them.
@@ -110,19 +114,19 @@ fn slo() -> Result<Slo, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut count, mut ticks) = (SLOS, TICKS);
+    let (mut count, mut ticks, mut peers) = (SLOS, TICKS, PEER_SLOS);
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--slos" => count = value()?.parse()?,
             "--ticks" => ticks = value()?.parse()?,
+            "--peer" => peers = value()?.parse()?,
             // Cargo gives this one to every benchmark.
             "--bench" => {}
             other => {
-                return Err(
-                    format!("unknown argument {other}; there are --slos N and --ticks N").into()
-                );
+                let known = "--slos N, --ticks N and --peer N";
+                return Err(format!("unknown argument {other}; there are {known}").into());
             }
         }
     }
@@ -205,6 +209,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     say(&format!(
         "  a tick, the whole history (of {NAIVE})  {naive:>7.0} ms, {:.0}x of running sums",
         naive / tick
+    ))?;
+    prometheus(peers, tick / count as f64, bytes)
+}
+
+/// What Prometheus needs for `slos` of the same, beside our `tick` (milliseconds) and `bytes` of one.
+fn prometheus(slos: usize, tick: f64, bytes: f64) -> Result<(), Box<dyn Error>> {
+    let runs = |program| Command::new(program).arg("--version").output().is_ok();
+    if slos == 0 || !runs("prometheus") || !runs("python3") {
+        return say("  Prometheus is not measured: it is not installed, or not wanted");
+    }
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/live/prometheus.py");
+    let mut peer = Command::new("python3");
+    let said = peer.args([script, &slos.to_string()]).arg(directory.path()).output()?;
+    if !said.status.success() {
+        return Err(String::from_utf8_lossy(&said.stderr).into());
+    }
+    let said = String::from_utf8(said.stdout)?;
+    let figure = |name: &str| -> Result<f64, Box<dyn Error>> {
+        let line = said.lines().find_map(|line| line.strip_prefix(name));
+        Ok(line.ok_or(format!("no {name} in {said}"))?.trim().parse()?)
+    };
+    for (name, what) in [("rules", "Sloth's rules"), ("exact", "the exact form")] {
+        let took = figure(name)?;
+        say(&format!(
+            "  Prometheus, {what:<20}  {took:>9.3} ms an SLO and evaluation, {:.0}x of a tick's {tick:.6}",
+            took / tick
+        ))?;
+    }
+    say(&format!(
+        "  Prometheus, bytes of an SLO       {:>9.0} on disk, {:.0} resident, {:.0}x of {bytes:.0}",
+        figure("disk")?,
+        figure("memory")?,
+        figure("memory")? / bytes
     ))
 }
 

@@ -31,7 +31,7 @@ use flyball_scan::Masks;
 
 use crate::batch::{BatchBuilder, ColumnId, Role, TIME_COLUMN, TimeRule};
 use crate::codec::layout::{BLANK, END, Layout, ROOT};
-use crate::codec::{Decoded, LineCodec, NO_TIME};
+use crate::codec::{Decoded, LineCodec, NO_TIME, TOO_MANY};
 use crate::column::TWIN_SUFFIX;
 use crate::time::{TimeReader, epoch_nanos};
 pub(crate) use value::{CUT_OFF, NOT_AN_OBJECT};
@@ -213,6 +213,7 @@ impl LineReader {
         self.layout.make_room();
         let mut node = ROOT;
         let mut at = start;
+        let mut keys = 0;
         loop {
             let known = self.layout.follow(node, &window.bytes()[at..]);
             let (next, value) = match known {
@@ -229,6 +230,10 @@ impl LineReader {
                 return Ok((false, value));
             }
             node = next;
+            keys += 1;
+            if keys > batch.attributes_max() {
+                return Err(Fault { at, reason: TOO_MANY });
+            }
             let reached = self.layout.node(node);
             at = match reached.role {
                 Role::Skip => {

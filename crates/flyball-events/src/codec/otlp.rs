@@ -25,7 +25,7 @@ use std::fmt::Write;
 
 use crate::batch::{BatchBuilder, BuilderId, Role};
 use crate::codec::layout::{Layout, NodeId};
-use crate::codec::{Decoded, NO_TIME};
+use crate::codec::{Decoded, NO_TIME, TOO_MANY};
 use crate::read::BATCH_ROWS;
 use crate::time::TimeReader;
 use identity::Identity;
@@ -157,6 +157,8 @@ pub(crate) struct Rows<'a> {
     pub(crate) stopped: bool,
     /// By what the spans are known as a request, where that is asked for.
     pub(crate) identity: Option<Identity>,
+    /// Those that the row names itself, nested ones included.
+    attributes: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -169,11 +171,12 @@ impl<'a> Rows<'a> {
         if memory.builder != batch.id() {
             *memory = Memory { builder: batch.id(), ..Memory::default() };
         }
-        Self { batch, decoded, flush, memory, stopped: false, identity: None }
+        Self { batch, decoded, flush, memory, stopped: false, identity: None, attributes: 0 }
     }
 
     /// Begins the row of a span; its attributes come next, then [`Self::end`].
     pub(crate) fn span(&mut self, span: &Span<'_>) {
+        self.attributes = 0;
         if let Some(identity) = &mut self.identity {
             identity.span(&span.trace_id, &span.span_id);
         }
@@ -198,6 +201,7 @@ impl<'a> Rows<'a> {
 
     /// Begins the row of a log record, as [`Self::span`].
     pub(crate) fn log(&mut self, log: &Log<'_>) {
+        self.attributes = 0;
         self.time(if log.time > 0 { log.time } else { log.observed });
         if log.severity_number != 0 {
             let role = self.own(Own::SeverityNumber);
@@ -226,6 +230,9 @@ impl<'a> Rows<'a> {
     /// Ends the row. `at` is the message or line, and the byte in it, where the record stands;
     /// `shown` is its name.
     pub(crate) fn end(&mut self, origin: &mut Origin<'_>, at: (u64, Option<u64>), shown: &str) {
+        if self.attributes > self.batch.attributes_max() {
+            return self.reject(TOO_MANY, at, shown.as_bytes());
+        }
         let roles = std::mem::take(&mut origin.roles);
         let (of_scope, of_resource) =
             roles.split_at_checked(origin.scope.len()).unwrap_or_default();
@@ -322,6 +329,7 @@ impl<'a> Rows<'a> {
     /// Sets the attributes of the row, and learns what is new of them. `known` is the node before
     /// the first that is new.
     pub(crate) fn cells(&mut self, cells: &mut Vec<Cell<'_>>, mut known: Option<NodeId>) {
+        self.attributes += cells.len();
         for cell in cells.drain(..) {
             match cell {
                 Cell::Leaf(role, value) => self.leaf(role, value),
@@ -347,6 +355,7 @@ impl<'a> Rows<'a> {
 
     /// Sets the attributes of the row.
     pub(crate) fn attributes(&mut self, attributes: &[Attribute<'_>]) {
+        self.attributes += attributes.len();
         for (name, value) in attributes {
             self.value(name, value);
         }
@@ -366,6 +375,7 @@ impl<'a> Rows<'a> {
     }
 
     fn map(&mut self, path: &mut String, entries: &[Attribute<'_>]) {
+        self.attributes += entries.len();
         let len = path.len();
         for (name, value) in entries {
             path.push('.');

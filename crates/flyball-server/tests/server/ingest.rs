@@ -70,3 +70,42 @@ async fn what_cannot_be_counted_is_told_with_its_place() {
     assert!(said["detail"].as_str().unwrap().contains("line 1"), "{said}");
     running.server.stop().await;
 }
+
+/// A row of attributes, `count` of them, the names of which begin with `prefix`.
+fn attributes(prefix: &str, count: usize) -> Vec<serde_json::Value> {
+    let one = |number| json!({"key": format!("{prefix}{number}"), "value": {"intValue": number}});
+    (0..count).map(one).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_with_too_many_attributes_is_refused_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let most = flyball_server::Limits::default().attributes_max;
+    let mut body = events(clock.now(), 2, 5);
+    let keys: String = (0..most).map(|number| format!(",\"k{number}\":1")).collect();
+    body += &events(clock.now(), 1, 5).replace("}\n", &format!("{keys}}}\n"));
+    let said: serde_json::Value =
+        running.post("/api/v1/events", body).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&said["events"], &said["rejected"][0]["count"]), (&json!(2), &json!(1)), "{said}");
+
+    // In spans those inside others count as well.
+    let nested =
+        json!([{"key": "map", "value": {"kvlistValue": {"values": attributes("k", most)}}}]);
+    let span = |number: u32, attributes: serde_json::Value| {
+        json!({
+            "traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "GET /",
+            "startTimeUnixNano": clock.now().nanos().to_string(), "attributes": attributes,
+        })
+    };
+    let spans = [span(1, attributes("k", most).into()), span(2, nested), span(3, json!([]))];
+    let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string();
+    let request = running.post("/v1/traces", body).header("content-type", "application/json");
+    let said: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let refused = &said["partialSuccess"];
+    assert_eq!(refused["rejectedSpans"], json!("1"), "{said}");
+    let told = refused["errorMessage"].as_str().unwrap();
+    assert!(told.contains("more attributes than an event may have"), "{said}");
+    running.server.stop().await;
+}

@@ -50,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         let took = now().duration_since(begun);
         server.settle(&runtime, events)?;
         let cpu = server.cpu()?;
+        let threads = server.cpu_by_thread()?;
         let million = |seconds: f64| seconds * 1e6 / events as f64;
         let bytes = load.bytes();
         say(&format!(
@@ -61,6 +62,12 @@ fn main() -> anyhow::Result<()> {
             sent.percentile(50.0),
             sent.percentile(99.0),
         ))?;
+        let shares: Vec<String> = threads
+            .iter()
+            .filter(|(_, seconds)| *seconds * 50.0 >= cpu)
+            .map(|(name, seconds)| format!("{name} {:.2}", million(*seconds)))
+            .collect();
+        say(&format!("{:<34} {}", "  by thread", shares.join(", ")))?;
         let half = took.as_secs_f64() * 2.0;
         let calm = runtime.block_on(load.again().send(server.address(), Some(half)))?;
         say(&format!(

@@ -1,5 +1,6 @@
 //! The server that is measured, a process of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -40,7 +41,7 @@ impl Server {
         self.address
     }
 
-    /// Waits until the ledger holds `events`.
+    /// Waits until the ledger holds `events`, and they are on their way into segments.
     pub(crate) fn settle(
         &self,
         runtime: &tokio::runtime::Runtime,
@@ -59,7 +60,7 @@ impl Server {
                 of("budget") + of("newest")
             });
             let counted: u64 = counted.sum();
-            if counted == events {
+            if counted == events && self.stored(runtime)? >= events {
                 return Ok(());
             }
             if counted > events || now().duration_since(begun) > SETTLE_MAX {
@@ -68,12 +69,39 @@ impl Server {
         }
     }
 
+    /// How many events were taken up to be stored.
+    fn stored(&self, runtime: &tokio::runtime::Runtime) -> anyhow::Result<u64> {
+        let url = format!("http://{}/metrics", self.address);
+        let text = runtime.block_on(async { reqwest::get(url).await?.text().await })?;
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("flyball_segments_events_total "));
+        Ok(line.context("flyball_segments_events_total")?.trim().parse()?)
+    }
+
     /// CPU seconds of the process so far: fields 14 and 15 of `/proc/PID/stat`, in hundredths.
     pub(crate) fn cpu(&mut self) -> anyhow::Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let (_, fields) = stat.rsplit_once(") ").context("a name in brackets")?;
         let fields: Vec<&str> = fields.split(' ').collect();
         Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
+    }
+
+    /// CPU seconds so far by what threads are for, the most first.
+    pub(crate) fn cpu_by_thread(&self) -> anyhow::Result<Vec<(String, f64)>> {
+        let mut used: BTreeMap<String, f64> = BTreeMap::new();
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // One may have ended since.
+            let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
+            let (name, fields) = stat.rsplit_once(") ").context("a name in brackets")?;
+            let (_, name) = name.split_once('(').context("a name in brackets")?;
+            let fields: Vec<&str> = fields.split(' ').collect();
+            let seconds = (fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0;
+            let kind = name.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit());
+            *used.entry(kind.to_owned()).or_default() += seconds;
+        }
+        let mut used: Vec<_> = used.into_iter().collect();
+        used.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        Ok(used)
     }
 
     /// Bytes of the process in memory.

@@ -9,7 +9,7 @@ mod honest;
 mod server;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use attacks::{Attack, Target};
@@ -56,6 +56,7 @@ fn hostile_clients_take_neither_memory_nor_service() {
         "attack", "peak MiB", "then MiB", "answers", "refused", "p50 ms", "p99 ms"
     );
     let bombs = attacks::make_bombs();
+    let slices = Arc::new(AtomicU64::new(0));
     let mut findings = Vec::new();
     for attack in Attack::ALL {
         server.process.forget_peak();
@@ -64,6 +65,7 @@ fn hostile_clients_take_neither_memory_nor_service() {
             token: server.token.clone(),
             connections,
             bombs: bombs.clone(),
+            slices: Arc::clone(&slices),
         };
         let ended = Arc::new(AtomicBool::new(false));
         let honest = honest::send(honest::url(&server), server.token.clone(), Arc::clone(&ended));
@@ -97,6 +99,7 @@ fn hostile_clients_take_neither_memory_nor_service() {
             find(format!("{} honest requests failed: {first}", met.refused.len()));
         }
     }
+    println!("{} distinct slices were taken in", slices.load(Ordering::Relaxed));
     server.stop();
     assert!(findings.is_empty(), "{findings:#?}");
 }

@@ -1,6 +1,8 @@
 //! What hostile clients do. Each attack goes on until it is dropped.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -19,6 +21,8 @@ pub(crate) struct Target {
     /// Connections of attacks that need many.
     pub(crate) connections: usize,
     pub(crate) bombs: [(&'static str, Bytes); 2],
+    /// Distinct slices that were taken in.
+    pub(crate) slices: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -156,12 +160,19 @@ fn url(target: &Target, path: &str) -> String {
 }
 
 /// Posts `body`, whatever the answer.
-async fn post(client: &Client, target: &Target, path: &str, headers: &[(&str, &str)], body: Bytes) {
+/// Whether it was taken in.
+async fn post(
+    client: &Client,
+    target: &Target,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> bool {
     let mut request = client.post(url(target, path)).bearer_auth(&target.token).body(body);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let _ = request.send().await;
+    request.send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
 async fn wrong_tokens(target: &Target) {
@@ -265,7 +276,10 @@ async fn nested(target: &Target) {
     }
 }
 
-/// A million distinct values a client, and then another million.
+/// Events of one request, each of another slice.
+const SLICES_AT_ONCE: u64 = 10_000;
+
+/// Slices that nobody has seen before, without end.
 async fn slices(target: &Target, client_number: usize) {
     let client = Client::new();
     for request in 0_u64.. {
@@ -276,8 +290,10 @@ async fn slices(target: &Target, client_number: usize) {
                  \"tenant\":\"{client_number}-{request}-{event}\"}}\n"
             )
         };
-        let body: String = (0..10_000).map(line).collect();
-        post(&client, target, "/api/v1/events", &[], body.into()).await;
+        let body: String = (0..SLICES_AT_ONCE).map(line).collect();
+        if post(&client, target, "/api/v1/events", &[], body.into()).await {
+            target.slices.fetch_add(SLICES_AT_ONCE, Ordering::Relaxed);
+        }
     }
 }
 
