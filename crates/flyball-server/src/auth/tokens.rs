@@ -4,14 +4,19 @@
 
 use std::path::Path;
 
-use flyball_model::Timestamp;
+use flyball_model::{Duration, Timestamp};
 use flyball_store::{Control, NewToken, StoreError, Token};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
+use super::role::Role;
 use super::scope::Scope;
 use super::secret::Secret;
 use crate::control::SharedControl;
 use crate::hex::hex;
+
+/// How long a token of a person is taken at most.
+const PERSONAL_LIFE_MAX: Duration = Duration::from_days(90);
 
 /// A token to make.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
@@ -110,9 +115,9 @@ pub struct AuditVerdict {
     pub finding: Option<String>,
 }
 
-/// Why tokens cannot be made, listed or revoked.
+/// Why tokens, grants and sessions cannot be read or changed.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum TokenError {
+pub enum ControlError {
     /// What was asked for cannot be.
     #[error("{0}")]
     Invalid(String),
@@ -134,8 +139,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`]; with [`StoreError::Locked`] inside while a server runs.
-    pub fn open(path: &Path) -> Result<Self, TokenError> {
+    /// [`ControlError::Store`]; with [`StoreError::Locked`] inside while a server runs.
+    pub fn open(path: &Path) -> Result<Self, ControlError> {
         Ok(Self(SharedControl::new(Control::open_alone(path)?)))
     }
 
@@ -147,15 +152,69 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Invalid`] for one that could never be used or would lock everybody out;
+    /// [`ControlError::Invalid`] for one that could never be used or would lock everybody out;
     /// nothing was made then.
     pub fn create(
         &self,
         request: &TokenRequest,
         actor: &str,
         at: Timestamp,
-    ) -> Result<MadeToken, TokenError> {
-        let invalid = |said: &str| Err(TokenError::Invalid(said.to_owned()));
+    ) -> Result<MadeToken, ControlError> {
+        self.make(request, None, actor, at)
+    }
+
+    /// Makes a token for `caller`: for admins as [`Self::create`] does, for anybody else one with which
+    /// they may do no more than without it, now and later, and which expires.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create`]; [`ControlError::Invalid`] also for a token that could do more.
+    pub(crate) fn create_for(
+        &self,
+        caller: &Caller,
+        request: &TokenRequest,
+        at: Timestamp,
+    ) -> Result<MadeToken, ControlError> {
+        let actor = caller.actor();
+        let Some((person, _)) = caller.person().filter(|_| !caller.may_everywhere(Role::Admin))
+        else {
+            return self.make(request, None, &actor, at);
+        };
+        let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
+        for scope in &request.scopes {
+            let is_theirs = match scope {
+                Scope::Read => caller.may_somewhere(Role::Viewer),
+                Scope::Deploy => caller.may_somewhere(Role::Developer),
+                Scope::Ingest | Scope::Admin => false,
+            };
+            if !is_theirs {
+                return invalid(&format!(
+                    "you may make no token with the scope `{scope}`; hint: ask an admin for one"
+                ));
+            }
+        }
+        if let Some(hidden) = request.services.iter().find(|service| !caller.sees(service)) {
+            return invalid(&format!("you have no role for a service `{hidden}`"));
+        }
+        let last = at.plus(PERSONAL_LIFE_MAX);
+        let expires = request.expires.as_deref().map(Timestamp::parse);
+        if !matches!(expires, Some(Ok(expires)) if expires <= last) {
+            return invalid(&format!(
+                "`expires` must be a time up to {last}; hint: a token of your own lasts \
+                 {PERSONAL_LIFE_MAX} at most"
+            ));
+        }
+        self.make(request, Some(person), &actor, at)
+    }
+
+    fn make(
+        &self,
+        request: &TokenRequest,
+        person: Option<i64>,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<MadeToken, ControlError> {
+        let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
         let TokenRequest { name, scopes, services, expires } = request;
         if name.trim().is_empty() {
             return invalid("a token needs a name; hint: say who will use it");
@@ -178,14 +237,14 @@ impl Tokens {
             Some(Err(error)) => return invalid(&format!("`expires` cannot be read: {error}")),
         };
         let mut control = self.0.lock();
-        if !is_admin && control.tokens()?.is_empty() {
+        if !is_admin && person.is_none() && control.tokens()?.is_empty() {
             return invalid(
                 "the first token must have the scope admin, since from then on nobody without a \
                  token may make another; hint: make an admin token first",
             );
         }
         let (secret, token) =
-            Secret::generate().map_err(|error| TokenError::GivenUp(error.to_string()))?;
+            Secret::generate().map_err(|error| ControlError::GivenUp(error.to_string()))?;
         let new = NewToken {
             id: secret.id().to_owned(),
             name: name.clone(),
@@ -193,6 +252,7 @@ impl Tokens {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             services: services.clone(),
             role: None,
+            person,
             expires,
         };
         control.insert_token(&new, actor, at).map_err(blame)?;
@@ -203,8 +263,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`].
-    pub fn list(&self) -> Result<Vec<TokenInfo>, TokenError> {
+    /// [`ControlError::Store`].
+    pub fn list(&self) -> Result<Vec<TokenInfo>, ControlError> {
         Ok(self.0.lock().tokens()?.into_iter().map(TokenInfo::from).collect())
     }
 
@@ -212,8 +272,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`]; nothing was changed then.
-    pub fn revoke(&self, id: &str, actor: &str, at: Timestamp) -> Result<bool, TokenError> {
+    /// [`ControlError::Store`]; nothing was changed then.
+    pub fn revoke(&self, id: &str, actor: &str, at: Timestamp) -> Result<bool, ControlError> {
         self.0.lock().revoke_token(id, actor, at).map_err(blame)
     }
 
@@ -221,8 +281,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`].
-    pub fn audit(&self, after: u64, most: usize) -> Result<AuditPage, TokenError> {
+    /// [`ControlError::Store`].
+    pub fn audit(&self, after: u64, most: usize) -> Result<AuditPage, ControlError> {
         let records = self.0.lock().audit(after, most)?.into_iter().map(|record| RecordedChange {
             number: record.number,
             at: record.at.to_string(),
@@ -241,8 +301,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`] when it cannot be read; one that is broken is an answer.
-    pub fn verify_audit(&self) -> Result<AuditVerdict, TokenError> {
+    /// [`ControlError::Store`] when it cannot be read; one that is broken is an answer.
+    pub fn verify_audit(&self) -> Result<AuditVerdict, ControlError> {
         match self.0.lock().verify_audit() {
             Ok(checked) => Ok(AuditVerdict {
                 whole: true,
@@ -262,12 +322,12 @@ impl Tokens {
 }
 
 /// Tells what the caller has asked wrongly from what the store cannot do.
-fn blame(error: StoreError) -> TokenError {
+pub(super) fn blame(error: StoreError) -> ControlError {
     match error {
         StoreError::Invalid { .. }
         | StoreError::TooLong { .. }
         | StoreError::TooMany { .. }
-        | StoreError::Exists { .. } => TokenError::Invalid(error.to_string()),
-        other => TokenError::Store(other),
+        | StoreError::Exists { .. } => ControlError::Invalid(error.to_string()),
+        other => ControlError::Store(other),
     }
 }
