@@ -46,7 +46,10 @@ pub(crate) struct Shown<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {
     /// It shows nothing.
-    #[error("a token is needed; hint: send it as `Authorization: Bearer …`, or log in at /login")]
+    #[error(
+        "a token is needed; hint: send it as `Authorization: Bearer …`; people log \
+             in at /login, where the server lets them"
+    )]
     Missing,
     /// It shows something that is no token of this server, or one that is revoked or expired. Which
     /// of them it is, only its holder could use.
@@ -268,8 +271,6 @@ impl Gate {
             }
             Caller::Session(open) => {
                 let open = table.sessions.get(&open.session.id)?;
-                // Whoever looks on uses the session.
-                open.seen.fetch_max(now.nanos(), Ordering::Relaxed);
                 open.is_valid(now).then(|| Caller::Session(Arc::clone(open)))
             }
         }

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use flyball_model::{Duration, Timestamp};
-use flyball_store::{Control, NewToken, StoreError, Token};
+use flyball_store::{Control, NewToken, Person, StoreError, Token};
 use utoipa::ToSchema;
 
 use super::caller::Caller;
@@ -55,14 +55,19 @@ pub struct TokenInfo {
     pub expires: Option<String>,
     /// When it was revoked.
     pub revoked: Option<String>,
+    /// The person whom it belongs to, by the provider's `sub`: it may do no more than they may.
+    #[serde(default)]
+    pub person: Option<String>,
 }
 
-impl From<Token> for TokenInfo {
-    fn from(token: Token) -> Self {
-        let Token { id, name, scopes, services, created, expires, revoked_at, .. } = token;
+impl TokenInfo {
+    fn new(token: Token, people: &[Person]) -> Self {
+        let Token { id, name, scopes, services, created, expires, revoked_at, person, .. } = token;
         let text = |at: Timestamp| at.to_string();
         let (created, expires, revoked) = (text(created), expires.map(text), revoked_at.map(text));
-        Self { id, name, scopes, services, created, expires, revoked }
+        let person = person.and_then(|id| people.iter().find(|person| person.id == id));
+        let person = person.map(|person| person.identity.subject.clone());
+        Self { id, name, scopes, services, created, expires, revoked, person }
     }
 }
 
@@ -160,7 +165,8 @@ impl Tokens {
         actor: &str,
         at: Timestamp,
     ) -> Result<MadeToken, ControlError> {
-        self.make(request, None, actor, at)
+        let maker = Maker { actor, is_person: false, bound_to: None };
+        self.make(request, &maker, at)
     }
 
     /// Makes a token for `caller`: for admins as [`Self::create`] does, for anybody else one with which
@@ -176,10 +182,11 @@ impl Tokens {
         at: Timestamp,
     ) -> Result<MadeToken, ControlError> {
         let actor = caller.actor();
-        let Some((person, _)) = caller.person().filter(|_| !caller.may_everywhere(Role::Admin))
-        else {
-            return self.make(request, None, &actor, at);
-        };
+        let bound_to = not_admin(caller);
+        let maker = Maker { actor: &actor, is_person: caller.person().is_some(), bound_to };
+        if bound_to.is_none() {
+            return self.make(request, &maker, at);
+        }
         let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
         for scope in &request.scopes {
             let is_theirs = match scope {
@@ -204,14 +211,13 @@ impl Tokens {
                  {PERSONAL_LIFE_MAX} at most"
             ));
         }
-        self.make(request, Some(person), &actor, at)
+        self.make(request, &maker, at)
     }
 
     fn make(
         &self,
         request: &TokenRequest,
-        person: Option<i64>,
-        actor: &str,
+        maker: &Maker<'_>,
         at: Timestamp,
     ) -> Result<MadeToken, ControlError> {
         let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
@@ -237,7 +243,7 @@ impl Tokens {
             Some(Err(error)) => return invalid(&format!("`expires` cannot be read: {error}")),
         };
         let mut control = self.0.lock();
-        if !is_admin && person.is_none() && control.tokens()?.is_empty() {
+        if !is_admin && !maker.is_person && control.tokens()?.is_empty() {
             return invalid(
                 "the first token must have the scope admin, since from then on nobody without a \
                  token may make another; hint: make an admin token first",
@@ -252,10 +258,10 @@ impl Tokens {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             services: services.clone(),
             role: None,
-            person,
+            person: maker.bound_to,
             expires,
         };
-        control.insert_token(&new, actor, at).map_err(blame)?;
+        control.insert_token(&new, maker.actor, at).map_err(blame)?;
         Ok(MadeToken { id: new.id, token })
     }
 
@@ -265,7 +271,46 @@ impl Tokens {
     ///
     /// [`ControlError::Store`].
     pub fn list(&self) -> Result<Vec<TokenInfo>, ControlError> {
-        Ok(self.0.lock().tokens()?.into_iter().map(TokenInfo::from).collect())
+        self.list_of(None)
+    }
+
+    /// The tokens that `caller` may know of: an admin all, anybody else their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Store`].
+    pub(crate) fn list_for(&self, caller: &Caller) -> Result<Vec<TokenInfo>, ControlError> {
+        self.list_of(not_admin(caller))
+    }
+
+    /// The tokens of one person, or all.
+    fn list_of(&self, person: Option<i64>) -> Result<Vec<TokenInfo>, ControlError> {
+        let control = self.0.lock();
+        let people = control.people()?;
+        let tokens = control.tokens()?.into_iter();
+        let tokens = tokens.filter(|token| person.is_none() || token.person == person);
+        Ok(tokens.map(|token| TokenInfo::new(token, &people)).collect())
+    }
+
+    /// Revokes a token for good, as `caller`: an admin any, anybody else their own. `false` when it is
+    /// not there for them, or was revoked before.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Store`]; nothing was changed then.
+    pub(crate) fn revoke_for(
+        &self,
+        caller: &Caller,
+        id: &str,
+        at: Timestamp,
+    ) -> Result<bool, ControlError> {
+        let mut control = self.0.lock();
+        let person = not_admin(caller);
+        let is_theirs = |token: &Token| token.id == id && token.person == person;
+        if person.is_some() && !control.tokens()?.iter().any(is_theirs) {
+            return Ok(false);
+        }
+        control.revoke_token(id, &caller.actor(), at).map_err(blame)
     }
 
     /// Revokes a token for good. `false` when it is not there, or was revoked before.
@@ -319,6 +364,21 @@ impl Tokens {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Who makes a token.
+struct Maker<'a> {
+    actor: &'a str,
+    /// Whether they get in without one.
+    is_person: bool,
+    /// Whose rights bound it.
+    bound_to: Option<i64>,
+}
+
+/// The person who asks, unless they are an admin.
+fn not_admin(caller: &Caller) -> Option<i64> {
+    let person = caller.person().filter(|_| !caller.may_everywhere(Role::Admin));
+    person.map(|(id, _)| id)
 }
 
 /// Tells what the caller has asked wrongly from what the store cannot do.

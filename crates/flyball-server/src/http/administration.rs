@@ -96,7 +96,8 @@ pub(super) async fn create_token(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// All tokens, revoked and expired ones too, without their secrets.
+/// All tokens, revoked and expired ones too, without their secrets. A person who is no admin sees those that
+/// they made for themselves.
 #[utoipa::path(
     get,
     path = "/api/v1/tokens",
@@ -105,14 +106,18 @@ pub(super) async fn create_token(
         (status = 200, description = "The tokens", body = TokenList),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]), ("session" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = []))
 )]
-pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<TokenList>, Problem> {
-    let tokens = wait(move || app.tokens.list()).await?;
+pub(super) async fn list_tokens(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<TokenList>, Problem> {
+    let tokens = wait(move || app.tokens.list_for(&caller)).await?;
     Ok(Json(TokenList { tokens }))
 }
 
-/// Revokes a token for good. What it was let in with before goes on to its end; streams end.
+/// Revokes a token for good. What it was let in with before goes on to its end; streams end. A person who is
+/// no admin revokes those that they made for themselves.
 #[utoipa::path(
     delete,
     path = "/api/v1/tokens/{id}",
@@ -123,7 +128,7 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<TokenList
         (status = 404, description = "There is none of this id that is not revoked", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]), ("session" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = []))
 )]
 pub(super) async fn revoke_token(
     State(app): State<App>,
@@ -133,7 +138,7 @@ pub(super) async fn revoke_token(
     let (actor, at) = (caller.actor(), app.clock.now());
     let asked = id.clone();
     let is_revoked = wait(move || {
-        let is_revoked = app.tokens.revoke(&asked, &actor, at)?;
+        let is_revoked = app.tokens.revoke_for(&caller, &asked, at)?;
         app.gate.refresh()?;
         Ok(is_revoked)
     });
@@ -141,7 +146,7 @@ pub(super) async fn revoke_token(
         let said = "there is no such token, or it is revoked; hint: GET /api/v1/tokens lists them";
         return Err(Problem::new(StatusCode::NOT_FOUND, said));
     }
-    tracing::info!(token = id, actor = caller.actor(), "a token was revoked");
+    tracing::info!(token = id, actor, "a token was revoked");
     Ok(StatusCode::NO_CONTENT)
 }
 

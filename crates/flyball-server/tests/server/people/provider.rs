@@ -42,6 +42,8 @@ pub(super) struct Script {
     pub(super) sent: HashMap<String, String>,
 }
 
+type Known = Arc<Mutex<Script>>;
+
 /// A provider on a port of its own. It is down when it is dropped.
 #[derive(Debug)]
 pub(super) struct Provider {
@@ -77,7 +79,6 @@ impl Provider {
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["EdDSA", "none", "HS256"],
         });
-        type Known = Arc<Mutex<Script>>;
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(async move || Json(known)))
             .route(
@@ -157,7 +158,7 @@ fn sign(number: u8, message: &str) -> Vec<u8> {
 fn key(number: u8) -> CoreEdDsaPrivateSigningKey {
     let mut der = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     der.extend([number; 32]);
-    let text = base64(&der, b"+/", true);
+    let text = base64(&der, *b"+/", true);
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
     let kid = JsonWebKeyId::new(format!("key {number}"));
     CoreEdDsaPrivateSigningKey::from_ed25519_pem(&pem, Some(kid)).unwrap()
@@ -165,12 +166,11 @@ fn key(number: u8) -> CoreEdDsaPrivateSigningKey {
 
 /// RFC 4648, as JWTs and PKCE have it.
 pub(super) fn base64url(bytes: &[u8]) -> String {
-    base64(bytes, b"-_", false)
+    base64(bytes, *b"-_", false)
 }
 
-fn base64(bytes: &[u8], last: &[u8; 2], pads: bool) -> String {
-    let digits: Vec<u8> =
-        (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*last).collect();
+fn base64(bytes: &[u8], last: [u8; 2], pads: bool) -> String {
+    let digits: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(last).collect();
     let mut text = String::new();
     for three in bytes.chunks(3) {
         let number = (0..3).fold(0_usize, |number, at| {

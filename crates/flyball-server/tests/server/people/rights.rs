@@ -48,7 +48,8 @@ async fn a_role_for_a_service_shows_that_and_nothing_else() {
     assert_eq!(site.get(&boss, "/api/v1/definitions/test.yaml").await.0, 200);
     let sql = json!({"sql": "SELECT count(*) FROM events"});
     assert_eq!(site.ask(&ann, "POST", "/api/v1/query", sql).await.0, 403);
-    for path in ["/api/v1/tokens", "/api/v1/audit", "/api/v1/grants", "/api/v1/sessions"] {
+    assert_eq!(site.get(&ann, "/api/v1/tokens").await.1["tokens"], json!([]));
+    for path in ["/api/v1/audit", "/api/v1/grants", "/api/v1/sessions"] {
         assert_eq!(site.get(&ann, path).await.0, 403, "{path}");
     }
     let (status, _) = site.ask(&ann, "POST", "/api/v1/apply", apply(&[])).await;
@@ -194,6 +195,7 @@ async fn a_persons_token_may_no_more_than_the_person() {
         let (status, said) = make(wrong.clone()).await;
         assert_eq!(status, 422, "{wrong}: {said}");
     }
+    // The first token of a server of people need not be an admin's.
     let (status, made) = make(good).await;
     assert_eq!(status, 201, "{made}");
     let token = made["token"].as_str().unwrap();
@@ -208,6 +210,23 @@ async fn a_persons_token_may_no_more_than_the_person() {
     assert_eq!(by_token("GET", "/api/v1/slos/checkout").await, 403, "at once");
     site.grant(&boss, "person:ann", "shop", "viewer").await;
     assert_eq!(by_token("GET", "/api/v1/slos/checkout").await, 200);
+
+    // She sees and revokes her own, and no others.
+    let (_, other) =
+        site.ask(&boss, "POST", "/api/v1/tokens", json!({"name": "x", "scopes": ["read"]})).await;
+    let (_, mine) = site.get(&ann, "/api/v1/tokens").await;
+    let mine: Vec<&Value> = mine["tokens"].as_array().unwrap().iter().collect();
+    assert_eq!((mine.len(), &mine[0]["person"]), (1, &json!("ann")), "{mine:?}");
+    let (_, all) = site.get(&boss, "/api/v1/tokens").await;
+    assert_eq!(all["tokens"].as_array().unwrap().len(), 2, "{all}");
+    let revoke = async |id: &Value| {
+        let path = format!("/api/v1/tokens/{}", id.as_str().unwrap());
+        site.ask(&ann, "DELETE", &path, Value::Null).await.0
+    };
+    assert_eq!(revoke(&other["id"]).await, 404);
+    let second = json!({"name": "y", "scopes": ["read"], "expires": "2026-03-03T00:00:00Z"});
+    let (_, second) = make(second).await;
+    assert_eq!((revoke(&second["id"]).await, revoke(&second["id"]).await), (204, 404));
 
     // Who has gone leaves nothing behind.
     let gone = "/api/v1/sessions?subject=ann";
