@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Browser, EXTERNAL, Site};
-use crate::harness::SHOP;
+use crate::harness::{SHOP, events};
 
 /// The bank's SLO, promised otherwise.
 fn strict(name: &str, service: &str) -> String {
@@ -269,5 +269,36 @@ async fn a_page_of_somebody_else_changes_nothing() {
     let asked = site.request("GET", "/api/v1/me").header("origin", "https://evil.example");
     let answer = site.send(&mut boss.clone(), asked).await;
     assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_session_that_opened_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "shop", "viewer").await;
+    let sender = json!({"name": "sender", "scopes": ["ingest"]});
+    let (status, sender) = site.ask(&boss, "POST", "/api/v1/tokens", sender).await;
+    assert_eq!(status, 201, "{sender}");
+    let mut stream = site.send(&mut ann.clone(), site.request("GET", "/api/v1/stream")).await;
+    let mut said = stream.chunk().await.unwrap().unwrap().to_vec();
+
+    let gone = "/api/v1/sessions?subject=ann";
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 200);
+    let news = site.running.post("/api/v1/events", events(site.clock.now(), 10, 5));
+    let taken = news.bearer_auth(sender["token"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(taken.status(), 200);
+    let rest = async {
+        while let Some(more) = stream.chunk().await.unwrap() {
+            said.extend_from_slice(&more);
+        }
+    };
+    let most = std::time::Duration::from_secs(30);
+    tokio::time::timeout(most, rest).await.expect("the stream ends");
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.matches("event: slo").count(), 1, "{said}");
+    assert!(said.contains("checkout") && !said.contains("pay"), "{said}");
     site.running.server.stop().await;
 }
