@@ -63,8 +63,6 @@ pub(crate) struct ServeArgs {
     /// The certificate's private key, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "FLYBALL_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    #[command(flatten)]
-    people: people::PeopleArgs,
     /// Requests that each token or session may make in a second
     #[arg(long, value_name = "N", default_value_t = Rates::default().requests)]
     token_requests: u32,
@@ -84,6 +82,9 @@ pub(crate) struct ServeArgs {
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
+    // Last, since its heading would be that of what follows.
+    #[command(flatten)]
+    people: people::PeopleArgs,
 }
 
 /// Serves until it is told to stop.
