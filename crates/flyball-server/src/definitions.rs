@@ -10,6 +10,7 @@
 //! after it is completed by the next start.
 
 mod plan;
+mod reach;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +23,13 @@ use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, StoreError};
 
 use crate::ServerError;
+use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::control::SharedControl;
 use crate::evaluator::{self, Ended, InstallError};
 use crate::telemetry::Telemetry;
 pub(crate) use plan::{Plan, names};
+pub(crate) use reach::seen;
 pub(crate) use watch::{Watching, watch};
 
 /// What documents of the control state are called that are files of definitions.
@@ -116,6 +119,9 @@ pub(crate) enum ApplyError {
     /// Longer than can be kept.
     #[error("that would make {0} bytes of files, and {TOTAL_BYTES_MAX} can be kept")]
     TooLong(usize),
+    /// More than whoever asks may change.
+    #[error("{0}")]
+    Forbidden(String),
     /// What is wrong with the documents.
     #[error("the documents cannot be used")]
     Documents(Vec<Diagnostic>),
@@ -139,6 +145,25 @@ pub(crate) enum ApplyError {
     /// The server ends.
     #[error(transparent)]
     Ended(#[from] Ended),
+}
+
+impl ApplyError {
+    /// The error without findings in files that `caller` may not see: they are told of those that they
+    /// have sent.
+    fn seen_by(self, caller: &Caller, apply: &Apply) -> Self {
+        match self {
+            Self::Documents(mut found) if !caller.sees_all() => {
+                found.retain(|one| apply.files.iter().any(|file| file.name == one.file));
+                if found.iter().any(Diagnostic::is_error) {
+                    return Self::Documents(found);
+                }
+                let said = "the documents do not fit with some that you may not see; hint: a name \
+                            may be taken there, so choose another";
+                Self::Forbidden(said.to_owned())
+            }
+            other => other,
+        }
+    }
 }
 
 /// Files of the server's own that were refused; what was in force before goes on.
@@ -245,10 +270,10 @@ impl Definitions {
     pub(crate) async fn apply(
         self: &Arc<Self>,
         apply: Apply,
-        actor: String,
+        caller: Caller,
     ) -> Result<Plan, ApplyError> {
         let this = Arc::clone(self);
-        let changed = tokio::spawn(async move { this.change(apply, &actor).await }).await;
+        let changed = tokio::spawn(async move { this.change(apply, &caller).await }).await;
         // What ends before it is done was ended with the server.
         let changed = changed.unwrap_or(Err(ApplyError::Ended(Ended)));
         self.telemetry.definitions(match &changed {
@@ -259,8 +284,9 @@ impl Definitions {
         changed
     }
 
-    async fn change(&self, apply: Apply, actor: &str) -> Result<Plan, ApplyError> {
+    async fn change(&self, apply: Apply, caller: &Caller) -> Result<Plan, ApplyError> {
         check_names(&apply)?;
+        let actor = caller.actor();
         let mut state = self.state.lock().await;
         let (revision, before) = self.applied().await?;
         if let Some(expected) = apply.revision.filter(|expected| *expected != revision) {
@@ -273,21 +299,26 @@ impl Definitions {
                 return Err(ApplyError::GivenFile(file.name.clone()));
             }
         }
+        Self::check_removals(&state, &apply, caller)?;
         let after = after(&before, &apply)?;
         let mut sources = state.given.clone();
         sources.extend(after.iter().map(|(name, text)| Source::new(name, text)));
-        let (catalog, warnings) = load(sources).await?;
+        let (catalog, warnings) =
+            load(sources).await.map_err(|error| error.seen_by(caller, &apply))?;
+        let sets = (&*state.catalog, &*catalog);
+        reach::check(caller, (&before, &after), sets)?;
         let check = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.check(&check)).await??;
 
-        let mut plan = Plan::new(&before, &after, &state.catalog, &catalog, warnings);
+        let plan = Plan::new(&before, &after, sets.0, sets.1, warnings);
+        let mut plan = plan.seen_by(caller, sets);
         (plan.revision, plan.dry_run) = (revision, apply.dry_run);
         let is_changed = before != after;
         if apply.dry_run || !is_changed && state.revision == revision {
             return Ok(plan);
         }
         if is_changed {
-            plan.revision = self.commit(&before, after, actor).await?;
+            plan.revision = self.commit(&before, after, &actor).await?;
         }
         let install = Arc::clone(&catalog);
         let installed = self.evaluator.ask(move |evaluator| evaluator.install(install)).await?;
@@ -298,6 +329,15 @@ impl Definitions {
         tracing::info!(revision, actor, "other definitions are in force");
         (state.catalog, state.revision) = (catalog, revision);
         Ok(plan)
+    }
+
+    /// Refuses to remove what `caller` may not know of: for them it is not there.
+    fn check_removals(state: &State, apply: &Apply, caller: &Caller) -> Result<(), ApplyError> {
+        let Some(seen) = seen(&state.catalog, caller) else { return Ok(()) };
+        match apply.removals.iter().find(|name| !seen.contains(name.as_str())) {
+            Some(hidden) => Err(ApplyError::Missing(hidden.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Keeps `after` in place of `before`, and returns its revision.

@@ -4,12 +4,15 @@ mod access;
 mod administration;
 mod backups;
 mod body;
+mod cookies;
 mod definitions;
 mod grpc;
+mod login;
 mod metered;
 mod ndjson;
 mod operations;
 mod otlp;
+mod people;
 mod problem;
 mod query;
 mod remote_write;
@@ -29,12 +32,13 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::{Gate, Scope, Tokens};
+use crate::auth::{Gate, Grants, Needs, Role, Scope, Sessions, Tokens};
 use crate::backup::Copies;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::intake::Intake;
+use crate::login::Login;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
@@ -50,6 +54,10 @@ pub(crate) struct App {
     pub(crate) ready: Arc<crate::Ready>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) tokens: Tokens,
+    pub(crate) grants: Grants,
+    pub(crate) sessions: Sessions,
+    /// How people log in, where they can.
+    pub(crate) login: Option<Arc<Login>>,
     pub(crate) clock: Clock,
     pub(crate) stored: Stored,
     /// Room for queries that run at once.
@@ -72,7 +80,8 @@ pub(crate) struct App {
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
-        (name = "administration", description = "Tokens, who changed what, and backups")
+        (name = "administration", description = "Tokens, who changed what, and backups"),
+        (name = "people", description = "Logging in, roles and sessions")
     )
 )]
 struct Described;
@@ -96,6 +105,12 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(administration::audit))
         .routes(routes!(administration::verify_audit))
         .routes(routes!(backups::make))
+        .routes(routes!(login::login))
+        .routes(routes!(login::callback))
+        .routes(routes!(login::logout))
+        .routes(routes!(login::me))
+        .routes(routes!(people::list_grants, people::add_grant, people::remove_grant))
+        .routes(routes!(people::list_sessions, people::end_sessions))
         .split_for_parts();
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();
@@ -103,15 +118,17 @@ fn api() -> (Router<App>, serde_json::Value) {
     (router, document)
 }
 
-/// A route of a protocol that others describe: its path, the scope that it needs, its handler.
-type Protocol = (&'static str, Scope, Method, MethodRouter<App>);
+/// A route of a protocol that others describe: its path, what it needs, its handler.
+type Protocol = (&'static str, Needs, Method, MethodRouter<App>);
 
 /// The routes that are in no `OpenAPI` document of ours, and that document itself.
 fn protocols(document: String) -> Vec<Protocol> {
     let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
-    let ingest = |path, handler: MethodRouter<App>| (path, Scope::Ingest, Method::POST, handler);
+    let read = Needs { scope: Scope::Read, role: Some(Role::Viewer) };
+    let send = Needs { scope: Scope::Ingest, role: Some(Role::Admin) };
+    let ingest = |path, handler: MethodRouter<App>| (path, send, Method::POST, handler);
     vec![
-        ("/api/v1/openapi.json", Scope::Read, Method::GET, get(describe)),
+        ("/api/v1/openapi.json", read, Method::GET, get(describe)),
         ingest("/v1/traces", otlp::route(Signal::Traces)),
         ingest("/v1/logs", otlp::route(Signal::Logs)),
         ingest("/v1/metrics", otlp::route(Signal::Metrics)),
@@ -141,12 +158,13 @@ pub fn openapi() -> String {
 pub(crate) fn router(app: App) -> Router {
     let (mut router, document) = api();
     let mut table = access::Table::of(&document);
-    for (path, scope, method, handler) in protocols(document.to_string()) {
-        table.add(method, path, scope);
+    for (path, needs, method, handler) in protocols(document.to_string()) {
+        table.add(method, path, needs);
         router = router.route(path, handler);
     }
     let (gate, telemetry) = (Arc::clone(&app.gate), Arc::clone(&app.telemetry));
-    let guard = access::Guard::new(table, gate, app.intake.limits(), telemetry);
+    let browsers = app.login.as_deref().map(cookies::Browsers::of);
+    let guard = access::Guard::new(table, gate, browsers, app.intake.limits(), telemetry);
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

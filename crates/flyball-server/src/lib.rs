@@ -22,6 +22,7 @@ mod intake;
 mod keys;
 mod limits;
 mod listen;
+mod login;
 mod pool;
 mod sources;
 mod stored;
@@ -38,8 +39,8 @@ use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Recovery, Store, StoreError};
 
 pub use auth::{
-    AuditPage, AuditVerdict, MadeToken, Rates, RecordedChange, Scope, TokenError, TokenInfo,
-    TokenRequest, Tokens,
+    AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
+    Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,
 };
 pub use backup::{BackupError, backup, restore};
 pub use clock::Clock;
@@ -50,6 +51,7 @@ pub use evaluator::{
 };
 pub use http::{BackupMade, BackupRequest, Problem, openapi};
 pub use limits::Limits;
+pub use login::{Oidc, OidcError, OidcOptions};
 pub use sources::prometheus::PrometheusError;
 pub use sources::tail::TailError;
 pub use sources::{Prometheus, Tail};
@@ -58,12 +60,13 @@ pub use telemetry::log;
 pub use tls::{TlsError, TlsFiles};
 pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
-use auth::Gate;
+use auth::{Gate, Sessions};
 use backup::Copies;
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
 use listen::Listeners;
+use login::Login;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -82,6 +85,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// What is evaluated beside what was applied.
     pub given: Given,
+    /// How people log in; without it only tokens let anybody in.
+    pub oidc: Option<Oidc>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -108,6 +113,7 @@ impl Config {
             dev: false,
             tls: None,
             given: Given::Sources(Vec::new()),
+            oidc: None,
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -161,6 +167,9 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
     },
+    /// People could not log in.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -211,8 +220,8 @@ impl Server {
     ///
     /// [`ServerError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
-        let Config { data, listen, dev, tls, given, limits, settings, retention, .. } = config;
-        let (tails, prometheus, clock) = (config.tails, config.prometheus, config.clock);
+        let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
+        let Config { settings, tails, prometheus, retention, clock, .. } = config;
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let store = Store::open(&data, limits.journal())?;
@@ -220,7 +229,7 @@ impl Server {
         let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given)?;
         let control = SharedControl::new(control);
-        let gate = Gate::new(control.clone(), limits.rates, clock.clone())?;
+        let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
         let keys = Arc::default();
@@ -283,8 +292,11 @@ impl Server {
             evaluator: evaluating.clone(),
             telemetry,
             ready: Arc::clone(&ready),
-            gate: Arc::new(gate),
-            tokens: Tokens::of(control),
+            gate,
+            tokens: Tokens::of(control.clone()),
+            grants: Grants::of(control.clone()),
+            sessions: Sessions::of(control),
+            login,
             clock: clock.clone(),
             copies: Copies::new(making, stored.segments().clone(), config.backups),
             stored,
@@ -360,6 +372,19 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Who is let in, and how people log in.
+fn admission(
+    control: &SharedControl,
+    rates: Rates,
+    clock: &Clock,
+    oidc: Option<Oidc>,
+) -> Result<(Arc<Gate>, Option<Arc<Login>>), ServerError> {
+    let people = oidc.as_ref().map(Oidc::people);
+    let gate = Gate::new(control.clone(), rates, clock.clone(), people)?;
+    let login = oidc.map(|oidc| Login::new(oidc, clock.clone())).transpose()?;
+    Ok((Arc::new(gate), login.map(Arc::new)))
 }
 
 /// Refuses to listen to other machines where everybody could do everything, and warns where what is

@@ -79,6 +79,7 @@ pub(crate) struct Telemetry {
     refused: Family<Dropped, Counter>,
     dropped: Family<Dropped, Counter>,
     denied: Family<Why, Counter>,
+    logins: Family<Outcome, Counter>,
     failures: Family<Doing, Counter>,
     deltas: Counter,
     recovered: Counter,
@@ -102,6 +103,7 @@ impl Default for Telemetry {
             refused: Family::default(),
             dropped: Family::default(),
             denied: Family::default(),
+            logins: Family::default(),
             failures: Family::default(),
             deltas: Counter::default(),
             recovered: Counter::default(),
@@ -123,6 +125,7 @@ impl Default for Telemetry {
         r.register("ingest_refused_requests", refused, this.refused.clone());
         r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
         r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
+        r.register("logins", "Logins of people, by what became of them", this.logins.clone());
         r.register(
             "failures",
             "What the server could not do, to be tried again",
@@ -198,6 +201,11 @@ impl Telemetry {
     /// A request whose caller may not do what it asks.
     pub(crate) fn denied(&self, reason: &'static str) {
         self.denied.get_or_create(&Why { reason }).inc();
+    }
+
+    /// Somebody has `begun` to log in, is `done`, or was refused for this reason.
+    pub(crate) fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(crate) fn not_counted(&self, error: &QueryError) {

@@ -1,5 +1,5 @@
-//! What people and machines have told the server to do, and who did: documents, tokens, grants, and
-//! the audit log of every change to them.
+//! What people and machines have told the server to do, and who did: documents, tokens, grants,
+//! sessions of people, and the audit log of every change to them.
 //!
 //! It is small, changes seldom and is read often, so it has a file of its own, `control.sqlite`: a
 //! restored ledger does not bring back a revoked token, and the ledger's many commits do not wait
@@ -12,6 +12,7 @@
 mod audit;
 mod documents;
 mod grants;
+mod people;
 mod schema;
 mod tokens;
 
@@ -29,6 +30,9 @@ use crate::{StoreError, sqlite};
 pub use audit::{AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord};
 pub use documents::{Change, DOCUMENT_BYTES_MAX, Document, Documents, NewDocument};
 pub use grants::Grant;
+pub use people::{
+    Identity, NewSession, PERSON_GROUPS_MAX, Person, SESSIONS_MAX, SESSIONS_OF_PERSON_MAX, Session,
+};
 pub use tokens::{NewToken, Token};
 
 /// The file in the data directory.
@@ -37,8 +41,8 @@ pub(crate) const FILE: &str = "control.sqlite";
 /// The longest name, kind, origin, actor, subject, role, scope or service. Bytes.
 pub const CONTROL_TEXT_BYTES_MAX: usize = 1024;
 
-/// The most documents, the most tokens (revoked ones included), the most grants, and the most of
-/// each that one change may name.
+/// The most documents, the most tokens (revoked ones included), the most grants, the most people,
+/// and the most of each that one change may name.
 pub const CONTROL_ROWS_MAX: usize = 100_000;
 
 /// The most scopes, and the most services, of one token.

@@ -29,6 +29,7 @@ pub(crate) enum Command {
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand
     Slo(commands::slo::SloArgs),
     Token(commands::token::TokenArgs),
+    Grant(commands::grant::GrantArgs),
     Audit(commands::audit::AuditArgs),
     Ledger(commands::ledger::LedgerArgs),
     Doctor(commands::doctor::DoctorArgs),

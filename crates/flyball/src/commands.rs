@@ -7,6 +7,7 @@ pub(crate) mod budget;
 pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod grant;
 pub(crate) mod ledger;
 pub(crate) mod query;
 pub(crate) mod replay;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Query(args) => query::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Token(args) => token::run(args),
+        Command::Grant(args) => grant::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Backup(args) => backup::backup(&args),

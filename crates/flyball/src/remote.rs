@@ -132,8 +132,8 @@ impl Remote {
     /// # Errors
     ///
     /// As [`Self::get`].
-    pub(crate) fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
-        let request = self.request(Method::DELETE, path, &[])?.timeout(ANSWER_MAX);
+    pub(crate) fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<()> {
+        let request = self.request(Method::DELETE, path, query)?.timeout(ANSWER_MAX);
         self.runtime.block_on(async { self.send(request).await.map(|_| ()) })
     }
 

@@ -4,14 +4,19 @@
 
 use std::path::Path;
 
-use flyball_model::Timestamp;
-use flyball_store::{Control, NewToken, StoreError, Token};
+use flyball_model::{Duration, Timestamp};
+use flyball_store::{Control, NewToken, Person, StoreError, Token};
 use utoipa::ToSchema;
 
+use super::caller::Caller;
+use super::role::Role;
 use super::scope::Scope;
 use super::secret::Secret;
 use crate::control::SharedControl;
 use crate::hex::hex;
+
+/// How long a token of a person is taken at most.
+const PERSONAL_LIFE_MAX: Duration = Duration::from_days(90);
 
 /// A token to make.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
@@ -50,14 +55,19 @@ pub struct TokenInfo {
     pub expires: Option<String>,
     /// When it was revoked.
     pub revoked: Option<String>,
+    /// The person whom it belongs to, by the provider's `sub`: it may do no more than they may.
+    #[serde(default)]
+    pub person: Option<String>,
 }
 
-impl From<Token> for TokenInfo {
-    fn from(token: Token) -> Self {
-        let Token { id, name, scopes, services, created, expires, revoked_at, .. } = token;
+impl TokenInfo {
+    fn new(token: Token, people: &[Person]) -> Self {
+        let Token { id, name, scopes, services, created, expires, revoked_at, person, .. } = token;
         let text = |at: Timestamp| at.to_string();
         let (created, expires, revoked) = (text(created), expires.map(text), revoked_at.map(text));
-        Self { id, name, scopes, services, created, expires, revoked }
+        let person = person.and_then(|id| people.iter().find(|person| person.id == id));
+        let person = person.map(|person| person.identity.subject.clone());
+        Self { id, name, scopes, services, created, expires, revoked, person }
     }
 }
 
@@ -110,9 +120,9 @@ pub struct AuditVerdict {
     pub finding: Option<String>,
 }
 
-/// Why tokens cannot be made, listed or revoked.
+/// Why tokens, grants and sessions cannot be read or changed.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum TokenError {
+pub enum ControlError {
     /// What was asked for cannot be.
     #[error("{0}")]
     Invalid(String),
@@ -134,8 +144,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`]; with [`StoreError::Locked`] inside while a server runs.
-    pub fn open(path: &Path) -> Result<Self, TokenError> {
+    /// [`ControlError::Store`]; with [`StoreError::Locked`] inside while a server runs.
+    pub fn open(path: &Path) -> Result<Self, ControlError> {
         Ok(Self(SharedControl::new(Control::open_alone(path)?)))
     }
 
@@ -147,15 +157,70 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Invalid`] for one that could never be used or would lock everybody out;
+    /// [`ControlError::Invalid`] for one that could never be used or would lock everybody out;
     /// nothing was made then.
     pub fn create(
         &self,
         request: &TokenRequest,
         actor: &str,
         at: Timestamp,
-    ) -> Result<MadeToken, TokenError> {
-        let invalid = |said: &str| Err(TokenError::Invalid(said.to_owned()));
+    ) -> Result<MadeToken, ControlError> {
+        let maker = Maker { actor, is_person: false, bound_to: None };
+        self.make(request, &maker, at)
+    }
+
+    /// Makes a token for `caller`: for admins as [`Self::create`] does, for anybody else one with which
+    /// they may do no more than without it, now and later, and which expires.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create`]; [`ControlError::Invalid`] also for a token that could do more.
+    pub(crate) fn create_for(
+        &self,
+        caller: &Caller,
+        request: &TokenRequest,
+        at: Timestamp,
+    ) -> Result<MadeToken, ControlError> {
+        let actor = caller.actor();
+        let bound_to = not_admin(caller);
+        let maker = Maker { actor: &actor, is_person: caller.person().is_some(), bound_to };
+        if bound_to.is_none() {
+            return self.make(request, &maker, at);
+        }
+        let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
+        for scope in &request.scopes {
+            let is_theirs = match scope {
+                Scope::Read => caller.may_somewhere(Role::Viewer),
+                Scope::Deploy => caller.may_somewhere(Role::Developer),
+                Scope::Ingest | Scope::Admin => false,
+            };
+            if !is_theirs {
+                return invalid(&format!(
+                    "you may make no token with the scope `{scope}`; hint: ask an admin for one"
+                ));
+            }
+        }
+        if let Some(hidden) = request.services.iter().find(|service| !caller.sees(service)) {
+            return invalid(&format!("you have no role for a service `{hidden}`"));
+        }
+        let last = at.plus(PERSONAL_LIFE_MAX);
+        let expires = request.expires.as_deref().map(Timestamp::parse);
+        if !matches!(expires, Some(Ok(expires)) if expires <= last) {
+            return invalid(&format!(
+                "`expires` must be a time up to {last}; hint: a token of your own lasts \
+                 {PERSONAL_LIFE_MAX} at most"
+            ));
+        }
+        self.make(request, &maker, at)
+    }
+
+    fn make(
+        &self,
+        request: &TokenRequest,
+        maker: &Maker<'_>,
+        at: Timestamp,
+    ) -> Result<MadeToken, ControlError> {
+        let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
         let TokenRequest { name, scopes, services, expires } = request;
         if name.trim().is_empty() {
             return invalid("a token needs a name; hint: say who will use it");
@@ -178,14 +243,14 @@ impl Tokens {
             Some(Err(error)) => return invalid(&format!("`expires` cannot be read: {error}")),
         };
         let mut control = self.0.lock();
-        if !is_admin && control.tokens()?.is_empty() {
+        if !is_admin && !maker.is_person && control.tokens()?.is_empty() {
             return invalid(
                 "the first token must have the scope admin, since from then on nobody without a \
                  token may make another; hint: make an admin token first",
             );
         }
         let (secret, token) =
-            Secret::generate().map_err(|error| TokenError::GivenUp(error.to_string()))?;
+            Secret::generate().map_err(|error| ControlError::GivenUp(error.to_string()))?;
         let new = NewToken {
             id: secret.id().to_owned(),
             name: name.clone(),
@@ -193,9 +258,10 @@ impl Tokens {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             services: services.clone(),
             role: None,
+            person: maker.bound_to,
             expires,
         };
-        control.insert_token(&new, actor, at).map_err(blame)?;
+        control.insert_token(&new, maker.actor, at).map_err(blame)?;
         Ok(MadeToken { id: new.id, token })
     }
 
@@ -203,17 +269,56 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`].
-    pub fn list(&self) -> Result<Vec<TokenInfo>, TokenError> {
-        Ok(self.0.lock().tokens()?.into_iter().map(TokenInfo::from).collect())
+    /// [`ControlError::Store`].
+    pub fn list(&self) -> Result<Vec<TokenInfo>, ControlError> {
+        self.list_of(None)
+    }
+
+    /// The tokens that `caller` may know of: an admin all, anybody else their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Store`].
+    pub(crate) fn list_for(&self, caller: &Caller) -> Result<Vec<TokenInfo>, ControlError> {
+        self.list_of(not_admin(caller))
+    }
+
+    /// The tokens of one person, or all.
+    fn list_of(&self, person: Option<i64>) -> Result<Vec<TokenInfo>, ControlError> {
+        let control = self.0.lock();
+        let people = control.people()?;
+        let tokens = control.tokens()?.into_iter();
+        let tokens = tokens.filter(|token| person.is_none() || token.person == person);
+        Ok(tokens.map(|token| TokenInfo::new(token, &people)).collect())
+    }
+
+    /// Revokes a token for good, as `caller`: an admin any, anybody else their own. `false` when it is
+    /// not there for them, or was revoked before.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::Store`]; nothing was changed then.
+    pub(crate) fn revoke_for(
+        &self,
+        caller: &Caller,
+        id: &str,
+        at: Timestamp,
+    ) -> Result<bool, ControlError> {
+        let mut control = self.0.lock();
+        let person = not_admin(caller);
+        let is_theirs = |token: &Token| token.id == id && token.person == person;
+        if person.is_some() && !control.tokens()?.iter().any(is_theirs) {
+            return Ok(false);
+        }
+        control.revoke_token(id, &caller.actor(), at).map_err(blame)
     }
 
     /// Revokes a token for good. `false` when it is not there, or was revoked before.
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`]; nothing was changed then.
-    pub fn revoke(&self, id: &str, actor: &str, at: Timestamp) -> Result<bool, TokenError> {
+    /// [`ControlError::Store`]; nothing was changed then.
+    pub fn revoke(&self, id: &str, actor: &str, at: Timestamp) -> Result<bool, ControlError> {
         self.0.lock().revoke_token(id, actor, at).map_err(blame)
     }
 
@@ -221,8 +326,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`].
-    pub fn audit(&self, after: u64, most: usize) -> Result<AuditPage, TokenError> {
+    /// [`ControlError::Store`].
+    pub fn audit(&self, after: u64, most: usize) -> Result<AuditPage, ControlError> {
         let records = self.0.lock().audit(after, most)?.into_iter().map(|record| RecordedChange {
             number: record.number,
             at: record.at.to_string(),
@@ -241,8 +346,8 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`] when it cannot be read; one that is broken is an answer.
-    pub fn verify_audit(&self) -> Result<AuditVerdict, TokenError> {
+    /// [`ControlError::Store`] when it cannot be read; one that is broken is an answer.
+    pub fn verify_audit(&self) -> Result<AuditVerdict, ControlError> {
         match self.0.lock().verify_audit() {
             Ok(checked) => Ok(AuditVerdict {
                 whole: true,
@@ -261,13 +366,28 @@ impl Tokens {
     }
 }
 
+/// Who makes a token.
+struct Maker<'a> {
+    actor: &'a str,
+    /// Whether they get in without one.
+    is_person: bool,
+    /// Whose rights bound it.
+    bound_to: Option<i64>,
+}
+
+/// The person who asks, unless they are an admin.
+fn not_admin(caller: &Caller) -> Option<i64> {
+    let person = caller.person().filter(|_| !caller.may_everywhere(Role::Admin));
+    person.map(|(id, _)| id)
+}
+
 /// Tells what the caller has asked wrongly from what the store cannot do.
-fn blame(error: StoreError) -> TokenError {
+pub(super) fn blame(error: StoreError) -> ControlError {
     match error {
         StoreError::Invalid { .. }
         | StoreError::TooLong { .. }
         | StoreError::TooMany { .. }
-        | StoreError::Exists { .. } => TokenError::Invalid(error.to_string()),
-        other => TokenError::Store(other),
+        | StoreError::Exists { .. } => ControlError::Invalid(error.to_string()),
+        other => ControlError::Store(other),
     }
 }

@@ -90,6 +90,14 @@ impl Plan {
             warnings,
         }
     }
+
+    /// Keeps files and SLOs by their names. Warnings are about files.
+    pub(super) fn retain(&mut self, file: &dyn Fn(&str) -> bool, slo: &dyn Fn(&str) -> bool) {
+        self.files.retain(|change| file(&change.name));
+        self.slos.retain(|change| slo(&change.slo));
+        self.not_evaluated.retain(|left_out| slo(&left_out.slo));
+        self.warnings.retain(|found| file(&found.file));
+    }
 }
 
 /// The names of all SLOs of a set, those that cannot be evaluated included.
@@ -109,15 +117,27 @@ fn action<T: PartialEq>(before: Option<T>, after: Option<T>) -> Action {
 
 /// All that is said of one SLO in a set.
 #[derive(PartialEq)]
-struct Said<'a> {
+pub(super) struct Said<'a> {
     slo: Option<&'a Slo>,
     generation: Option<[u8; 32]>,
     not_counted: Option<&'a str>,
     corrections: Vec<&'a Correction>,
 }
 
+impl<'a> Said<'a> {
+    /// The service that it is for, where that is known.
+    pub(super) fn service(&self) -> Option<&'a str> {
+        self.slo.map(|slo| slo.service.as_str())
+    }
+
+    /// What is taken out of its budget.
+    pub(super) fn corrections(&self) -> &[&'a Correction] {
+        &self.corrections
+    }
+}
+
 /// A set by the names of its SLOs: with thousands of them a search for each would be slow.
-struct Index<'a> {
+pub(super) struct Index<'a> {
     catalog: &'a Catalog,
     slos: HashMap<&'a str, &'a Slo>,
     generations: HashMap<&'a str, [u8; 32]>,
@@ -125,7 +145,7 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn of(catalog: &'a Catalog) -> Self {
+    pub(super) fn of(catalog: &'a Catalog) -> Self {
         let Catalog { set, counted, not_counted } = catalog;
         let generations = counted.iter().map(|slo| (slo.slo.name.as_str(), slo.generation));
         let not_counted = not_counted.iter().map(|slo| (slo.slo.as_str(), slo.reason.as_str()));
@@ -138,7 +158,7 @@ impl<'a> Index<'a> {
     }
 
     /// What is said of the SLO `name`; `None` when there is none.
-    fn said(&self, name: &str) -> Option<Said<'a>> {
+    pub(super) fn said(&self, name: &str) -> Option<Said<'a>> {
         let slo = self.slos.get(name).copied();
         let not_counted = self.not_counted.get(name).copied();
         if slo.is_none() && not_counted.is_none() {

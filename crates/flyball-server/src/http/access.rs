@@ -1,8 +1,8 @@
 //! What each route needs, and the guard before all of them.
 //!
-//! A route's scope stands in its `OpenAPI` description, as its security requirement: what is documented
-//! is what is enforced. Protocols of others, which have descriptions of their own, name theirs in the
-//! table that makes their routes. A route that names none needs the scope admin.
+//! A token's scope and a person's role stand in a route's `OpenAPI` description, as its security
+//! requirements: what is documented is what is enforced. Protocols of others, which have descriptions of
+//! their own, name theirs in the table that makes their routes. A route that names none is for admins.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,23 +13,25 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::cookies::Browsers;
 use super::metered::Meter;
 use super::problem::Problem;
 use super::{grpc, otlp};
-use crate::auth::{Caller, Denied, Gate, Scope};
+use crate::auth::{Caller, Denied, Gate, Needs, Role, Scope, Shown};
 use crate::limits::Limits;
 use crate::telemetry::Telemetry;
 
-/// The name of the security scheme in the `OpenAPI` document.
-const SCHEME: &str = "token";
+/// The names of the security schemes in the `OpenAPI` document.
+const TOKEN: &str = "token";
+const SESSION: &str = "session";
 
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// Nothing.
     Open,
-    /// A token with this scope.
-    Scope(Scope),
+    /// A token with a scope, or a person with a role.
+    Needs(Needs),
 }
 
 /// What all routes need.
@@ -51,8 +53,8 @@ impl Table {
     }
 
     /// Notes what a route needs that the document does not describe.
-    pub(super) fn add(&mut self, method: Method, path: &str, scope: Scope) {
-        self.0.insert((path.to_owned(), method), Access::Scope(scope));
+    pub(super) fn add(&mut self, method: Method, path: &str, needs: Needs) {
+        self.0.insert((path.to_owned(), method), Access::Needs(needs));
     }
 
     /// What the route needs; admin when nobody said.
@@ -60,7 +62,7 @@ impl Table {
         // The answer to HEAD is that to GET without its body.
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let known = self.0.get(&(path.to_owned(), method.clone()));
-        known.copied().unwrap_or(Access::Scope(Scope::Admin))
+        known.copied().unwrap_or(Access::Needs(Needs::ADMIN))
     }
 }
 
@@ -74,35 +76,61 @@ fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Valu
     })
 }
 
-/// What an operation says that it needs; `None` when it says nothing that can be understood.
+/// What an operation says that it needs; `None` when it says nothing that can be understood. Whoever is
+/// not named, tokens or people, must be an admin.
 fn stated(operation: &Value) -> Option<Access> {
     let requirements = operation["security"].as_array()?;
-    let requirement = requirements.first()?.as_object()?;
-    if requirement.is_empty() {
-        return Some(Access::Open);
+    if requirements.iter().all(|one| one.as_object().is_some_and(serde_json::Map::is_empty)) {
+        return (!requirements.is_empty()).then_some(Access::Open);
     }
-    let scope = requirement.get(SCHEME)?.as_array()?.first()?.as_str()?;
-    Scope::named(scope).map(Access::Scope)
+    let mut needs = Needs::ADMIN;
+    for requirement in requirements {
+        if let Some(scopes) = requirement.get(TOKEN) {
+            needs.scope = Scope::named(scopes.get(0)?.as_str()?)?;
+        } else {
+            needs.role = match requirement.get(SESSION)?.get(0) {
+                Some(role) => Some(Role::named(role.as_str()?)?),
+                None => None,
+            };
+        }
+    }
+    Some(Access::Needs(needs))
 }
 
 /// Adds to a document what all routes that need a token have in common: how it is shown, and how
 /// it is refused.
 pub(super) fn describe(document: &mut Value) {
-    document["components"]["securitySchemes"] = json!({ SCHEME: {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A token of the server. The roles named are its scopes; admin means all. \
-                        While the server has no token at all, none is needed.",
-    }});
+    document["components"]["securitySchemes"] = json!({
+        TOKEN: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token of the server. The roles named are its scopes; admin means all. \
+                            While the server has no token at all and people cannot log in, none is \
+                            needed.",
+        },
+        SESSION: {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-flyball_session",
+            "description": "The session of a person who has logged in at /login. The role named is the \
+                            least that they must have for a service; without one it is enough to have \
+                            logged in. What changes something must also show that it was meant: by the \
+                            header Origin or Sec-Fetch-Site as browsers send it, or by X-Flyball-Request. \
+                            Over unencrypted HTTP the cookie is called flyball_session.",
+        },
+    });
     let refused = [
-        ("401", "A token is needed, or the one shown is not valid"),
-        ("403", "The token does not have the scope that is needed, or is for other services"),
-        ("429", "The token asks for too much; send it again after the time in Retry-After"),
+        ("401", "A token or session is needed, or the one shown is not valid"),
+        (
+            "403",
+            "The token lacks the scope, or the person the role, or they have it for other services",
+        ),
+        ("429", "The caller asks for too much; send it again after the time in Retry-After"),
     ];
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for (_, item) in paths {
         for (_, operation) in item.as_object_mut().into_iter().flatten() {
-            if !matches!(stated(operation), Some(Access::Scope(_))) {
+            if !matches!(stated(operation), Some(Access::Needs(_))) {
                 continue;
             }
             let Some(responses) = operation["responses"].as_object_mut() else { continue };
@@ -121,6 +149,8 @@ pub(super) fn describe(document: &mut Value) {
 pub(super) struct Guard {
     pub(super) table: Arc<Table>,
     pub(super) gate: Arc<Gate>,
+    /// What of browsers is ours, where people can log in.
+    pub(super) browsers: Option<Browsers>,
     pub(super) meter: Meter,
     pub(super) telemetry: Arc<Telemetry>,
 }
@@ -129,10 +159,27 @@ impl Guard {
     pub(super) fn new(
         table: Table,
         gate: Arc<Gate>,
+        browsers: Option<Browsers>,
         limits: &Limits,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        Self { table: Arc::new(table), gate, meter: Meter::new(limits), telemetry }
+        Self { table: Arc::new(table), gate, browsers, meter: Meter::new(limits), telemetry }
+    }
+
+    /// Who sends such a request, if they may.
+    fn pass(&self, path: &str, method: &Method, headers: &HeaderMap) -> Result<Caller, Denied> {
+        let Access::Needs(needs) = self.table.needs(path, method) else {
+            return Ok(Caller::Anyone);
+        };
+        let credentials = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let browsers = self.browsers.as_ref();
+        let cookie = browsers.and_then(|browsers| browsers.session(headers));
+        let caller = self.gate.pass(Shown { credentials, cookie }, needs)?;
+        let is_ours = browsers.is_none_or(|browsers| browsers.is_own(method, headers));
+        if caller.session().is_some() && !is_ours {
+            return Err(Denied::Forged);
+        }
+        Ok(caller)
     }
 }
 
@@ -141,14 +188,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     // What is not there is told to everybody: it says nothing of what is.
     let Some(path) = matched else { return next.run(request).await };
-    let caller = match guard.table.needs(&path, request.method()) {
-        Access::Open => Ok(Caller::Anyone),
-        Access::Scope(scope) => {
-            let shown = request.headers().get(header::AUTHORIZATION);
-            guard.gate.pass(shown.map(HeaderValue::as_bytes), scope)
-        }
-    };
-    let caller = match caller {
+    let caller = match guard.pass(&path, request.method(), request.headers()) {
         Ok(caller) => caller,
         Err(denied) => {
             guard.telemetry.denied(denied.name());
@@ -167,8 +207,8 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 /// The refusal in the words of the protocol that was asked in.
 fn refuse(path: &str, headers: &HeaderMap, denied: &Denied) -> Response {
     let status = match denied {
-        Denied::Missing | Denied::Invalid => StatusCode::UNAUTHORIZED,
-        Denied::Scope(_) => StatusCode::FORBIDDEN,
+        Denied::Missing | Denied::Invalid | Denied::Over => StatusCode::UNAUTHORIZED,
+        Denied::Scope(_) | Denied::Role(_) | Denied::Forged => StatusCode::FORBIDDEN,
         Denied::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
     };
     let problem = Problem::new(status, &denied.to_string());
@@ -180,12 +220,12 @@ fn refuse(path: &str, headers: &HeaderMap, denied: &Denied) -> Response {
         problem.into_response()
     };
     let challenge = match denied {
-        Denied::Missing => Some("Bearer realm=\"flyball\"".to_owned()),
+        Denied::Missing | Denied::Over => Some("Bearer realm=\"flyball\"".to_owned()),
         Denied::Invalid => Some("Bearer realm=\"flyball\", error=\"invalid_token\"".to_owned()),
         Denied::Scope(scope) => Some(format!(
             "Bearer realm=\"flyball\", error=\"insufficient_scope\", scope=\"{scope}\""
         )),
-        Denied::Rate(_) => None,
+        Denied::Role(_) | Denied::Forged | Denied::Rate(_) => None,
     };
     if let Some(Ok(challenge)) = challenge.map(HeaderValue::try_from) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -212,8 +252,11 @@ mod tests {
         assert!(seen >= 10, "{seen} operations");
         let table = Table::of(&document);
         assert_eq!(table.needs("/healthz", &Method::GET), Access::Open);
-        assert_eq!(table.needs("/metrics", &Method::HEAD), Access::Scope(Scope::Read));
-        assert_eq!(table.needs("/metrics", &Method::POST), Access::Scope(Scope::Admin));
-        assert_eq!(table.needs("/elsewhere", &Method::GET), Access::Scope(Scope::Admin));
+        let read = |role| Access::Needs(Needs { scope: Scope::Read, role });
+        assert_eq!(table.needs("/metrics", &Method::HEAD), read(Some(Role::Viewer)));
+        assert_eq!(table.needs("/api/v1/me", &Method::GET), read(None));
+        for (path, method) in [("/metrics", Method::POST), ("/elsewhere", Method::GET)] {
+            assert_eq!(table.needs(path, &method), Access::Needs(Needs::ADMIN));
+        }
     }
 }

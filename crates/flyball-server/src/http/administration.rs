@@ -10,7 +10,7 @@ use super::App;
 use super::body::read;
 use super::problem::Problem;
 use crate::auth::{
-    AuditPage, AuditVerdict, Caller, MadeToken, TokenError, TokenInfo, TokenRequest, Tokens,
+    AuditPage, AuditVerdict, Caller, ControlError, MadeToken, TokenInfo, TokenRequest,
 };
 
 /// Records of the audit log in one answer, unless told.
@@ -35,29 +35,30 @@ pub(super) struct AuditQuery {
     limit: Option<usize>,
 }
 
-impl From<TokenError> for Problem {
-    fn from(error: TokenError) -> Self {
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
         let status = match error {
-            TokenError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            TokenError::Store(_) | TokenError::GivenUp(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ControlError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ControlError::Store(_) | ControlError::GivenUp(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &error.to_string())
     }
 }
 
 /// Does `work` on a thread that may wait for the disk.
-async fn wait<T: Send + 'static>(
-    app: &App,
-    work: impl FnOnce(&Tokens) -> Result<T, TokenError> + Send + 'static,
+pub(super) async fn wait<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
 ) -> Result<T, Problem> {
-    let tokens = app.tokens.clone();
-    let done = tokio::task::spawn_blocking(move || work(&tokens)).await;
-    Ok(done.unwrap_or_else(|error| Err(TokenError::GivenUp(error.to_string())))?)
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.unwrap_or_else(|error| Err(ControlError::GivenUp(error.to_string())))?)
 }
 
 /// Makes a token. The answer is the only place that ever shows it.
 ///
 /// The first token of a server must have the scope admin. From then on every request needs one.
+///
+/// A person who is no admin makes one for themselves: with the scopes read and deploy, for services where
+/// they have a role, for at most 90 days. Whatever it is used for, they must be allowed to do at that time.
 #[utoipa::path(
     post,
     path = "/api/v1/tokens",
@@ -71,7 +72,7 @@ async fn wait<T: Send + 'static>(
         (status = 422, description = "No such token can be made", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn create_token(
     State(app): State<App>,
@@ -84,18 +85,19 @@ pub(super) async fn create_token(
         let said = format!("the request cannot be read: {error}");
         Problem::new(StatusCode::BAD_REQUEST, &said)
     })?;
-    let (actor, at, gate) = (caller.actor(), app.clock.now(), app.gate.clone());
-    let made = wait(&app, move |tokens| {
-        let made = tokens.create(&request, &actor, at)?;
-        gate.refresh()?;
+    let (actor, at) = (caller.actor(), app.clock.now());
+    let made = wait(move || {
+        let made = app.tokens.create_for(&caller, &request, at)?;
+        app.gate.refresh()?;
         Ok(made)
     });
     let made = made.await?;
-    tracing::info!(token = made.id, actor = caller.actor(), "a token was made");
+    tracing::info!(token = made.id, actor, "a token was made");
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// All tokens, revoked and expired ones too, without their secrets.
+/// All tokens, revoked and expired ones too, without their secrets. A person who is no admin sees those that
+/// they made for themselves.
 #[utoipa::path(
     get,
     path = "/api/v1/tokens",
@@ -104,14 +106,18 @@ pub(super) async fn create_token(
         (status = 200, description = "The tokens", body = TokenList),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = []))
 )]
-pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<TokenList>, Problem> {
-    let tokens = wait(&app, Tokens::list).await?;
+pub(super) async fn list_tokens(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<TokenList>, Problem> {
+    let tokens = wait(move || app.tokens.list_for(&caller)).await?;
     Ok(Json(TokenList { tokens }))
 }
 
-/// Revokes a token for good. What it was let in with before goes on to its end.
+/// Revokes a token for good. What it was let in with before goes on to its end; streams end. A person who is
+/// no admin revokes those that they made for themselves.
 #[utoipa::path(
     delete,
     path = "/api/v1/tokens/{id}",
@@ -122,25 +128,25 @@ pub(super) async fn list_tokens(State(app): State<App>) -> Result<Json<TokenList
         (status = 404, description = "There is none of this id that is not revoked", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = []))
 )]
 pub(super) async fn revoke_token(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let (actor, at, gate) = (caller.actor(), app.clock.now(), app.gate.clone());
+    let (actor, at) = (caller.actor(), app.clock.now());
     let asked = id.clone();
-    let is_revoked = wait(&app, move |tokens| {
-        let is_revoked = tokens.revoke(&asked, &actor, at)?;
-        gate.refresh()?;
+    let is_revoked = wait(move || {
+        let is_revoked = app.tokens.revoke_for(&caller, &asked, at)?;
+        app.gate.refresh()?;
         Ok(is_revoked)
     });
     if !is_revoked.await? {
         let said = "there is no such token, or it is revoked; hint: GET /api/v1/tokens lists them";
         return Err(Problem::new(StatusCode::NOT_FOUND, said));
     }
-    tracing::info!(token = id, actor = caller.actor(), "a token was revoked");
+    tracing::info!(token = id, actor, "a token was revoked");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -155,7 +161,7 @@ pub(super) async fn revoke_token(
         (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = ["admin"]))
 )]
 pub(super) async fn audit(
     State(app): State<App>,
@@ -163,7 +169,7 @@ pub(super) async fn audit(
 ) -> Result<Json<AuditPage>, Problem> {
     let after = query.after.unwrap_or(0);
     let most = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    Ok(Json(wait(&app, move |tokens| tokens.audit(after, most)).await?))
+    Ok(Json(wait(move || app.tokens.audit(after, most)).await?))
 }
 
 /// Compares every hash of the audit log. A log that is broken is answered with 200, too: what is
@@ -176,8 +182,8 @@ pub(super) async fn audit(
         (status = 200, description = "Whether the log is whole", body = AuditVerdict),
         (status = 503, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = ["admin"]))
 )]
 pub(super) async fn verify_audit(State(app): State<App>) -> Result<Json<AuditVerdict>, Problem> {
-    Ok(Json(wait(&app, Tokens::verify_audit).await?))
+    Ok(Json(wait(move || app.tokens.verify_audit()).await?))
 }

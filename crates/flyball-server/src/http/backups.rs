@@ -85,7 +85,7 @@ impl From<BackupError> for Problem {
         (status = 429, description = "One is being made", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Something cannot be read, written, or is damaged", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["admin"]))
+    security(("token" = ["admin"]), ("session" = ["admin"]))
 )]
 pub(super) async fn make(
     State(app): State<App>,

@@ -16,7 +16,7 @@ use super::App;
 use super::body::{media_type, read};
 use super::problem::Problem;
 use crate::auth::Caller;
-use crate::definitions::{Apply, ApplyError, File, Known, Plan, Refused, names};
+use crate::definitions::{Apply, ApplyError, File, Known, Plan, Refused, names, seen};
 use crate::evaluator::InstallError;
 
 /// Files to apply.
@@ -99,6 +99,7 @@ impl From<ApplyError> for Problem {
                 StatusCode::BAD_REQUEST
             }
             ApplyError::Missing(_) => StatusCode::NOT_FOUND,
+            ApplyError::Forbidden(_) => StatusCode::FORBIDDEN,
             ApplyError::Revision { .. } | ApplyError::GivenFile(_) => StatusCode::CONFLICT,
             ApplyError::Install(InstallError::Store(_))
             | ApplyError::NotInForce { .. }
@@ -114,8 +115,9 @@ impl From<ApplyError> for Problem {
 }
 
 impl Known {
-    /// Every file with its text, the server's own first.
-    fn files(&self) -> impl Iterator<Item = (FileSummary, &str)> {
+    /// Every file that `caller` may see, with its text, the server's own first.
+    fn files(&self, caller: &Caller) -> impl Iterator<Item = (FileSummary, &str)> {
+        let seen = seen(&self.catalog, caller);
         let mut slos: HashMap<&str, Vec<String>> = HashMap::new();
         for slo in names(&self.catalog) {
             if let Some(file) = self.catalog.set.origins.file(slo) {
@@ -124,7 +126,9 @@ impl Known {
         }
         let given = self.given.iter().map(|file| (&file.name, &file.text, None));
         let applied = self.applied.iter().map(|file| (&file.name, &file.text, Some(file)));
-        given.chain(applied).map(move |(name, text, applied)| {
+        let all = given.chain(applied);
+        let is_seen = move |name: &str| seen.as_ref().is_none_or(|seen| seen.contains(name));
+        all.filter(move |file| is_seen(file.0)).map(move |(name, text, applied)| {
             let summary = FileSummary {
                 name: name.clone(),
                 origin: if applied.is_some() { Origin::Applied } else { Origin::Server },
@@ -157,7 +161,7 @@ impl Known {
         (status = 422, description = "The documents have errors; nothing was changed", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store cannot be used; send it again", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["deploy"]))
+    security(("token" = ["deploy"]), ("session" = ["owner"]))
 )]
 pub(super) async fn apply(
     State(app): State<App>,
@@ -177,10 +181,10 @@ pub(super) async fn apply(
     })?;
     let ApplyRequest { files, prune, dry_run, revision } = request;
     let apply = Apply { files, removals: Vec::new(), prune, dry_run, revision };
-    Ok(Json(app.definitions.apply(apply, caller.actor()).await?))
+    Ok(Json(app.definitions.apply(apply, caller).await?))
 }
 
-/// All files of definitions, without their texts.
+/// All files of definitions that the caller may see, without their texts.
 #[utoipa::path(
     get,
     path = "/api/v1/definitions",
@@ -189,13 +193,21 @@ pub(super) async fn apply(
         (status = 200, description = "The files", body = DefinitionList),
         (status = 503, description = "The store cannot be used", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
-pub(super) async fn list(State(app): State<App>) -> Result<Json<DefinitionList>, Problem> {
+pub(super) async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<DefinitionList>, Problem> {
     let known = app.definitions.known().await?;
-    let files = known.files().map(|(summary, _)| summary).collect();
+    let files: Vec<FileSummary> = known.files(&caller).map(|(summary, _)| summary).collect();
     let Known { revision, in_force, refused, catalog, .. } = known;
-    let not_evaluated = catalog.not_counted.clone();
+    let is_seen = |slo: &str| files.iter().any(|file| file.slos.iter().any(|name| name == slo));
+    let sees_all = caller.sees_all();
+    let mut not_evaluated = catalog.not_counted.clone();
+    not_evaluated.retain(|left_out| sees_all || is_seen(&left_out.slo));
+    // It may quote any of the server's own files.
+    let refused = refused.filter(|_| sees_all);
     Ok(Json(DefinitionList { revision, in_force, files, not_evaluated, refused }))
 }
 
@@ -211,17 +223,18 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<DefinitionList>,
         (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store cannot be used", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn get(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<FileText>, Problem> {
     let known = app.definitions.known().await?;
-    if let Some((summary, text)) = known.files().find(|(summary, _)| summary.name == name) {
+    if let Some((summary, text)) = known.files(&caller).find(|(summary, _)| summary.name == name) {
         return Ok(Json(FileText { summary, text: text.to_owned() }));
     }
-    let all: Vec<String> = known.files().map(|(summary, _)| summary.name).collect();
+    let all: Vec<String> = known.files(&caller).map(|(summary, _)| summary.name).collect();
     let near = near_matches(&name, all.iter().map(String::as_str));
     let hint = match near.first() {
         Some(near) => format!("did you mean `{near}`?"),
@@ -244,7 +257,7 @@ pub(super) async fn get(
         (status = 422, description = "Others refer to it; nothing was changed", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store cannot be used; send it again", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["deploy"]))
+    security(("token" = ["deploy"]), ("session" = ["owner"]))
 )]
 pub(super) async fn delete(
     State(app): State<App>,
@@ -252,5 +265,5 @@ pub(super) async fn delete(
     Path(name): Path<String>,
 ) -> Result<Json<Plan>, Problem> {
     let apply = Apply { removals: vec![name], ..Apply::default() };
-    Ok(Json(app.definitions.apply(apply, caller.actor()).await?))
+    Ok(Json(app.definitions.apply(apply, caller).await?))
 }

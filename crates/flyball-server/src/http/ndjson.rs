@@ -81,7 +81,7 @@ impl From<Receipt> for Ingested {
         (status = 429, description = "Too much at once; send it again", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written; send it again", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["ingest"]))
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
 )]
 pub(super) async fn ingest(
     State(app): State<App>,

@@ -47,7 +47,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Probl
     path = "/metrics",
     tag = "operations",
     responses((status = 200, description = "The counters", body = String, content_type = "application/openmetrics-text")),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn metrics(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, OPENMETRICS)], app.telemetry.render()).into_response()

@@ -83,7 +83,7 @@ impl Form {
         (status = 429, description = "Too many queries at once; ask again", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Stored events cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn query(
     State(app): State<App>,
@@ -91,9 +91,9 @@ pub(super) async fn query(
     headers: HeaderMap,
     query: Result<Json<Query>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    if !caller.services().is_empty() {
-        let said = "this token is for some services, and a statement reads those of all; \
-                    hint: use a token that is for all services";
+    if !caller.sees_all() {
+        let said = "you may read some services, and a statement reads all; hint: use a token that is \
+                    for all services, or have the role viewer granted for `*`";
         return Err(Problem::new(StatusCode::FORBIDDEN, said));
     }
     let Json(Query { sql }) =

@@ -64,7 +64,7 @@ impl From<LiveError<StoreError>> for Problem {
         (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn list(
     State(app): State<App>,
@@ -77,7 +77,7 @@ pub(super) async fn list(
         // What is too incomplete to name its service is shown to those who may see everything.
         let is_asked = |left_out: &&NotCounted| {
             let slo = set.slos.iter().find(|slo| slo.name == left_out.slo);
-            slo.map_or(caller.services().is_empty(), |slo| query.asks_for(slo, &caller))
+            slo.map_or(caller.sees_all(), |slo| query.asks_for(slo, &caller))
         };
         let not_evaluated = not_counted.iter().filter(is_asked).cloned().collect();
         Ok::<_, LiveError<StoreError>>(SloList { slos, not_evaluated })
@@ -96,7 +96,7 @@ pub(super) async fn list(
         (status = 404, description = "There is none of this name, or it is not evaluated", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn get(
     State(app): State<App>,
@@ -113,7 +113,7 @@ pub(super) async fn get(
     let left_out = app.evaluator.ask(move |evaluator| {
         let Catalog { set, not_counted, .. } = &**evaluator.catalog();
         let slo = set.slos.iter().find(|slo| slo.name == left_out);
-        let is_seen = slo.map_or(seer.services().is_empty(), |slo| seer.sees(&slo.service));
+        let is_seen = slo.map_or(seer.sees_all(), |slo| seer.sees(&slo.service));
         not_counted.iter().find(|slo| is_seen && slo.slo == left_out).cloned()
     });
     if let Some(NotCounted { slo, reason }) = left_out.await? {

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
         (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
         (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
     ),
-    security(("token" = ["read"]))
+    security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(super) async fn budgets(
     State(app): State<App>,
@@ -85,8 +85,10 @@ fn changes(
 }
 
 impl Told {
-    /// Looks at the budgets, and lines up those that have changed. `None` when the server ends.
+    /// Looks at the budgets, and lines up those that have changed. `None` when the server ends, or who
+    /// looks may not any more.
     async fn look(&mut self) -> Option<()> {
+        self.caller = self.app.gate.again(&self.caller)?;
         let (query, caller) = (self.query.clone(), self.caller.clone());
         let asked = move |slo: &flyball_model::Slo| query.asks_for(slo, &caller);
         let statuses = self.app.evaluator.ask(move |e| e.statuses(asked)).await.ok()?.ok()?;

@@ -39,7 +39,7 @@ fn request(running: &Running, method: &str, path: &str) -> reqwest::RequestBuild
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_but_two_is_closed_once_there_is_a_token() {
+async fn every_route_but_a_few_is_closed_once_there_is_a_token() {
     flyball_server::choose_cryptography();
     let directory = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
@@ -79,7 +79,7 @@ async fn every_route_but_two_is_closed_once_there_is_a_token() {
             assert!(status != 401 && status != 403, "{method} {path}: {status}");
         }
     }
-    assert_eq!(open, ["/healthz", "/readyz"]);
+    assert_eq!(open, ["/healthz", "/login", "/login/callback", "/readyz"]);
 
     let mut wrong = admin.clone();
     let last = if wrong.pop() == Some('0') { '1' } else { '0' };
@@ -191,6 +191,34 @@ async fn a_token_of_a_service_sends_and_sees_only_that() {
     assert_eq!(status, 404);
     assert!(!said.contains("checkout"), "{said}");
     assert_eq!(read(&other, "/api/v1/slos/checkout").await.0, 404);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_a_service_changes_only_its_definitions() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let admin = token(directory.path(), &[Scope::Admin], &[], None);
+    let bound = token(directory.path(), &[Scope::Deploy, Scope::Read], &["other"], None);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let apply = async |service: &str| {
+        let text = SHOP.replace("name: checkout", &format!("name: {service}-2"));
+        let text = text.replace("service: shop", &format!("service: {service}"));
+        let files = json!({"files": [{"name": format!("{service}.yaml"), "text": text}]});
+        let request = request(&running, "post", "/api/v1/apply").json(&files).bearer_auth(&bound);
+        request.send().await.unwrap().status()
+    };
+    assert_eq!(apply("shop").await, 403);
+    assert_eq!(apply("other").await, 200);
+    let files = async |token: &str| -> Vec<String> {
+        let asked = request(&running, "get", "/api/v1/definitions").bearer_auth(token);
+        let said: Value = asked.send().await.unwrap().json().await.unwrap();
+        let files = said["files"].as_array().unwrap().iter();
+        files.map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(files(&bound).await, ["other.yaml"]);
+    assert_eq!(files(&admin).await, ["test.yaml", "other.yaml"]);
     running.server.stop().await;
 }
 

@@ -71,13 +71,22 @@ impl Running {
         clock: &TestClock,
         limits: Limits,
     ) -> Self {
+        Self::configured(data, documents, clock, |config| Config { limits, ..config }).await
+    }
+
+    /// A server with more that is said in its configuration.
+    pub(crate) async fn configured(
+        data: &Path,
+        documents: &str,
+        clock: &TestClock,
+        more: impl FnOnce(Config) -> Config,
+    ) -> Self {
         let reads = clock.clone();
-        let config = Config {
+        let config = more(Config {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             given: Given::Sources(sources(documents)),
-            limits,
             ..Config::new(data.to_owned(), Clock::new(move || reads.now()))
-        };
+        });
         let server = Server::start(config).await.unwrap();
         Self { server, client: reqwest::Client::new() }
     }

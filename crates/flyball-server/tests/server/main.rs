@@ -6,6 +6,7 @@ mod auth;
 mod definitions;
 mod harness;
 mod ingest;
+mod people;
 mod probes;
 mod restart;
 mod stored;

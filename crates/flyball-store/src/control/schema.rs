@@ -9,8 +9,9 @@ const SCHEMA: &str = "flyball.dev/control/v1";
 pub(super) const TABLES: Schema =
     Schema { format: SCHEMA, read_format: "SELECT format FROM control", steps: STEPS };
 
-const STEPS: &[Step] = &[Step::Sql(
-    "
+const STEPS: &[Step] = &[Step::Sql(FIRST), Step::Sql(PEOPLE)];
+
+const FIRST: &str = "
 CREATE TABLE control (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     format TEXT NOT NULL,
@@ -61,5 +62,30 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
     BEGIN SELECT RAISE (ABORT, 'the audit log is only appended to'); END;
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
     BEGIN SELECT RAISE (ABORT, 'the audit log is only appended to'); END;
-",
-)];
+";
+
+/// People, who log in, and what belongs to them.
+const PEOPLE: &str = "
+CREATE TABLE people (
+    id INTEGER PRIMARY KEY,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    email TEXT,
+    name TEXT,
+    groups TEXT NOT NULL,
+    UNIQUE (issuer, subject)
+) STRICT;
+
+CREATE TABLE sessions (
+    id TEXT NOT NULL UNIQUE,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    person INTEGER NOT NULL REFERENCES people (id),
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    seen INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_person ON sessions (person);
+
+ALTER TABLE tokens ADD COLUMN person INTEGER REFERENCES people (id);
+CREATE INDEX tokens_by_person ON tokens (person) WHERE person IS NOT NULL;
+";

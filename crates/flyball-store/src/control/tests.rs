@@ -30,6 +30,7 @@ fn token(id: &str, hash: u8) -> NewToken {
         scopes: vec!["ingest".to_owned(), "with \"quotes\"".to_owned()],
         services: Vec::new(),
         role: None,
+        person: None,
         expires: Some(at(99)),
     }
 }
@@ -166,8 +167,8 @@ fn tokens_are_found_by_digest_and_revoked_once() {
     drop(control);
     let control = open(directory.path());
     let of = |new: NewToken, created, revoked_at| {
-        let NewToken { id, name, hash, scopes, services, role, expires } = new;
-        Token { id, name, hash, scopes, services, role, created, expires, revoked_at }
+        let NewToken { id, name, hash, scopes, services, role, person, expires } = new;
+        Token { id, name, hash, scopes, services, role, person, created, expires, revoked_at }
     };
     let expected = [of(token("z", 1), at(1), None), of(second, at(2), Some(at(3)))];
     assert_eq!(control.tokens().unwrap(), expected);
@@ -210,6 +211,100 @@ fn a_subject_has_one_role_for_each_service_and_one_for_all() {
             r#"{"service":null,"role":"viewer"}"#,
         ]
     );
+}
+
+fn ann() -> Identity {
+    Identity {
+        issuer: "https://id.example".to_owned(),
+        subject: "0001".to_owned(),
+        email: Some("ann@example.com".to_owned()),
+        name: None,
+        groups: vec!["sre \"one\"".to_owned()],
+    }
+}
+
+fn session(number: u8) -> NewSession {
+    let id = format!("s{number}");
+    NewSession { id, hash: [number; 32], expires: at(1_000), idle_since: at(0) }
+}
+
+#[test]
+fn a_person_is_as_their_last_login_says_and_keeps_their_newest_sessions() {
+    let directory = TempDir::new().unwrap();
+    let mut control = open(directory.path());
+    control.begin_session(&ann(), &session(1), "person:0001", at(1)).unwrap();
+    let other = Identity { issuer: "https://other.example".to_owned(), ..ann() };
+    control.begin_session(&other, &session(2), "person:0001", at(2)).unwrap();
+    let later = Identity { email: None, groups: Vec::new(), ..ann() };
+    for number in 3..20 {
+        let at = at(i64::from(number));
+        control.begin_session(&later, &session(number), "person:0001", at).unwrap();
+    }
+    let taken = control.begin_session(&ann(), &session(19), "person:0001", at(20)).unwrap_err();
+    assert!(matches!(taken, StoreError::Exists { .. }), "{taken}");
+    drop(control);
+    let mut control = open(directory.path());
+    let people = control.people().unwrap();
+    assert_eq!(people, [Person { id: 1, identity: later }, Person { id: 2, identity: other }]);
+    let ids = |control: &Control| -> Vec<String> {
+        control.sessions().unwrap().into_iter().map(|session| session.id).collect()
+    };
+    let kept: Vec<String> = [2].into_iter().chain(4..20).map(|n| format!("s{n}")).collect();
+    assert_eq!(ids(&control), kept);
+
+    // What is over goes when somebody comes.
+    control.see_session("s7", at(500)).unwrap();
+    let new = NewSession { idle_since: at(400), ..session(21) };
+    control.begin_session(&ann(), &new, "person:0001", at(600)).unwrap();
+    assert_eq!(ids(&control), ["s7", "s21"]);
+    let new = NewSession { expires: at(2_000), ..session(22) };
+    control.begin_session(&ann(), &new, "person:0001", at(1_000)).unwrap();
+    assert_eq!(ids(&control), ["s22"]);
+    assert!(control.end_session("s22", "person:0001", at(1_001)).unwrap());
+    assert!(!control.end_session("s22", "person:0001", at(1_001)).unwrap());
+    assert!(control.people().unwrap().is_empty(), "nobody has a session or a token");
+    let last = control.audit(0, 99).unwrap().pop().unwrap();
+    assert_eq!((last.action.as_str(), last.target.as_str()), ("session.end", "s22"));
+}
+
+#[test]
+fn who_is_expelled_has_neither_sessions_nor_tokens() {
+    let directory = TempDir::new().unwrap();
+    let mut control = open(directory.path());
+    control.begin_session(&ann(), &session(1), "person:0001", at(1)).unwrap();
+    let bob = Identity { subject: "0002".to_owned(), ..ann() };
+    control.begin_session(&bob, &session(2), "person:0002", at(1)).unwrap();
+    for (id, person) in [("a", Some(1)), ("b", Some(2)), ("c", None)] {
+        let hash = id.as_bytes()[0];
+        let new = NewToken { person, ..token(id, hash) };
+        control.insert_token(&new, "person:0001", at(2)).unwrap();
+    }
+    assert_eq!(control.expel("0001", "root", at(3)).unwrap(), 2);
+    assert_eq!(control.expel("0001", "root", at(4)).unwrap(), 0);
+    assert_eq!(control.sessions().unwrap()[0].id, "s2");
+    let revoked = control.tokens().unwrap().into_iter().filter(|one| one.revoked_at.is_some());
+    assert_eq!(revoked.map(|one| one.id).collect::<Vec<_>>(), ["a"]);
+    let records = control.audit(5, 9).unwrap();
+    let said: Vec<_> = records.iter().map(|r| (r.action.as_str(), r.target.as_str())).collect();
+    assert_eq!(said, [("session.end", "s1"), ("token.revoke", "a")]);
+    control.verify_audit().unwrap();
+}
+
+#[test]
+fn a_file_of_before_there_were_people_is_brought_up_to_date() {
+    let directory = TempDir::new().unwrap();
+    let before = sqlite::Schema { steps: &schema::TABLES.steps[..1], ..schema::TABLES };
+    let path = directory.path().join(FILE);
+    let old = sqlite::open(&path, &before).unwrap();
+    old.execute_batch(
+        "INSERT INTO tokens (id, name, hash, scopes, services, created)
+         VALUES ('t', 'old', zeroblob(32), '[]', '[]', 7)",
+    )
+    .unwrap();
+    drop(old);
+    let control = open(directory.path());
+    assert_eq!(control.tokens().unwrap()[0].person, None);
+    assert_eq!((control.people().unwrap(), control.sessions().unwrap()), (Vec::new(), Vec::new()));
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub struct Token {
     pub services: Vec<String>,
     /// The role that it acts in, where it has one.
     pub role: Option<String>,
+    /// Whose it is, [`super::Person::id`]: it may do no more than they may. `None` for a token of its
+    /// own.
+    pub person: Option<i64>,
     /// When it was made.
     pub created: Timestamp,
     /// From when on it is no longer to be taken; `None` for never.
@@ -45,11 +48,15 @@ pub struct NewToken {
     pub services: Vec<String>,
     /// The role that it acts in, where it has one.
     pub role: Option<String>,
+    /// Whose it is, [`super::Person::id`]: it may do no more than they may. `None` for a token of its
+    /// own.
+    pub person: Option<i64>,
     /// From when on it is no longer to be taken; `None` for never.
     pub expires: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, name, hash, scopes, services, role, created, expires, revoked_at";
+const COLUMNS: &str =
+    "id, name, hash, scopes, services, role, created, expires, revoked_at, person";
 
 impl Control {
     /// Makes a token; records `token.create`.
@@ -65,7 +72,7 @@ impl Control {
         actor: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let NewToken { id, name, hash, scopes, services, role, expires } = token;
+        let NewToken { id, name, hash, scopes, services, role, person, expires } = token;
         check_text("the id of a token", id)?;
         check_text("the name of a token", name)?;
         for (what, list) in [("a scope", scopes), ("a service", services)] {
@@ -79,12 +86,13 @@ impl Control {
         let expires = expires.map(Timestamp::nanos);
         self.change(actor, at, |changing| {
             let sql =
-                "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+                "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires, person)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
             let (scope_list, service_list) =
                 (json!(scopes).to_string(), json!(services).to_string());
             let created = at.nanos();
-            let values = params![id, name, hash, scope_list, service_list, role, created, expires];
+            let values =
+                params![id, name, hash, scope_list, service_list, role, created, expires, person];
             if changing.transaction.execute(sql, values).map_err(changing.cannot())? == 0 {
                 return Err(StoreError::Exists { what: "token", name: id.clone() });
             }
@@ -94,6 +102,7 @@ impl Control {
                 "scopes": scopes,
                 "services": services,
                 "role": role,
+                "person": person,
                 "expires": expires,
             });
             changing.record("token.create", id, &detail)
@@ -167,5 +176,6 @@ fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
         created: Timestamp::from_nanos(row.get(6)?),
         expires: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_nanos),
         revoked_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_nanos),
+        person: row.get(9)?,
     })
 }

@@ -1,5 +1,7 @@
 //! `flyball serve`: the live server.
 
+mod people;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -61,10 +63,10 @@ pub(crate) struct ServeArgs {
     /// The certificate's private key, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "FLYBALL_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Requests that each token may make in a second
+    /// Requests that each token or session may make in a second
     #[arg(long, value_name = "N", default_value_t = Rates::default().requests)]
     token_requests: u32,
-    /// Bytes that each token may send in a second
+    /// Bytes that each token or session may send in a second
     #[arg(long, value_name = "N", default_value_t = Rates::default().bytes)]
     token_bytes: u64,
     /// How long stored events are kept, after the hour they are of: what a new definition can be
@@ -86,6 +88,9 @@ pub(crate) struct ServeArgs {
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
+    // Last, since its heading would be that of what follows.
+    #[command(flatten)]
+    people: people::PeopleArgs,
 }
 
 /// Serves until it is told to stop.
@@ -115,6 +120,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         dev: args.dev,
         tls,
         given: Given::Paths(args.slos),
+        oidc: args.people.read()?,
         limits: Limits { rates, ..Limits::default() },
         settings: Settings {
             key_memory: args.keep_keys,

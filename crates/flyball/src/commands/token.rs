@@ -12,7 +12,7 @@ use crate::{Exit, talk};
 
 /// Make, list and revoke the tokens of a server
 ///
-/// Once there is any token, every request needs one. The first must be made for the data directory,
+/// Once there is any token, every request needs one, or a person who has logged in. The first must be made for the data directory,
 /// by whoever can write there, or at a server that listens to its own machine only.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TokenArgs {
@@ -79,7 +79,7 @@ struct RevokeArgs {
 }
 
 /// Who acts, where the data directory is changed without a server.
-const OFFLINE: &str = "offline";
+pub(crate) const OFFLINE: &str = "offline";
 
 fn scope(name: &str) -> Result<Scope, String> {
     Scope::named(name).ok_or_else(|| {
@@ -147,7 +147,7 @@ fn revoke(args: &RevokeArgs) -> anyhow::Result<Exit> {
                 anyhow::bail!("there is no such token, or it is revoked\nhint: flyball token list");
             }
         }
-        None => Remote::new(&args.place.server)?.delete(&["api", "v1", "tokens", &args.id])?,
+        None => Remote::new(&args.place.server)?.delete(&["api", "v1", "tokens", &args.id], &[])?,
     }
     talk::note(&format!("token {} is revoked", args.id));
     Ok(Exit::Met)

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::process::{command, listening};
+use crate::process::{command, listening, serve};
 use crate::run::flyball;
 
 #[test]
@@ -36,14 +36,75 @@ fn tokens_beside_a_server_that_does_not_run() {
 }
 
 #[test]
+fn grants_beside_a_server_and_at_one() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let add = |who: &str, role: &str, service: &str, place: &[&str]| {
+        let said = ["grant", "add", who, "--role", role, "--service", service];
+        flyball(at, &[&said[..], place].concat())
+    };
+    let here = ["--data", "data"];
+    assert_eq!(add("group:sre", "sre", "*", &here).code, 0);
+    assert_eq!(add("group:sre", "sre", "*", &here).code, 0, "it is so already");
+    let refused = add("email:Ann@example.com", "admin", "shop", &here);
+    assert!(refused.code == 2 && refused.err.contains("all services"), "{}", refused.err);
+    assert_eq!(add("ann", "sre", "*", &here).code, 2, "nobody says who that is");
+    assert_eq!(add("group:sre", "king", "*", &here).code, 2);
+    let create = ["token", "create", "--name", "a", "--scope", "admin", "--data", "data"];
+    let token = flyball(at, &create).out;
+
+    let (server, url) = serve(at, "127.0.0.1:0", &[]);
+    let there = ["--server", &url, "--token", token.trim()];
+    assert_eq!(add("email:Ann@example.com", "owner", "shop", &there).code, 0);
+    let listed = flyball(at, &[&["grant", "list"][..], &there].concat()).out;
+    let rows: Vec<Vec<&str>> =
+        listed.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        rows,
+        [vec!["email:ann@example.com", "shop", "owner"], vec!["group:sre", "*", "sre"]]
+    );
+    let remove = ["grant", "remove", "email:ANN@example.com", "--service", "shop"];
+    assert_eq!(flyball(at, &[&remove[..], &there].concat()).code, 0);
+    assert_eq!(flyball(at, &[&remove[..], &there].concat()).code, 2, "it is gone");
+    server.stop();
+    let log = flyball(at, &["audit", "show", "--data", "data"]).out;
+    let actions: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["action"].to_string())
+        .collect();
+    let expected = ["grant.set", "token.create", "grant.set", "grant.remove"];
+    assert_eq!(actions, expected.map(|action| format!("\"{action}\"")));
+}
+
+#[test]
+fn people_log_in_only_where_their_secrets_are_safe() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let refused = |more: &[&str], why: &str| {
+        let serve = ["serve", "--data", "data", "--oidc-client-id", "flyball"];
+        let run = flyball(at, &[&serve[..], more].concat());
+        assert!(run.code == 2 && run.err.contains(why), "{more:?}: {}", run.err);
+        assert!(!at.join("data").exists());
+    };
+    let issuer = ["--oidc-issuer", "https://id.example"];
+    refused(&issuer, "--external-url");
+    let external = ["--external-url", "https://flyball.example"];
+    refused(&[&["--oidc-issuer", "http://id.example"][..], &external].concat(), "on its way");
+    let missing = ["--oidc-client-secret-file", "missing"];
+    refused(&[&issuer[..], &external, &missing].concat(), "cannot read the client's secret");
+    let nobody = ["--oidc-admin", "ann"];
+    refused(&[&issuer[..], &external, &nobody].concat(), "person:SUBJECT");
+}
+
+#[test]
 fn no_token_is_in_the_log_whatever_is_logged() {
     let directory = TempDir::new().unwrap();
     let at = directory.path();
     let admin =
         flyball(at, &["token", "create", "--data", "data", "--name", "admin", "--scope", "admin"]);
     let admin = admin.out.trim().to_owned();
-    let serve = ["serve", "--data", "data", "--listen", "127.0.0.1:0"];
-    let (server, url) = listening(command(at, &serve).env("FLYBALL_LOG", "trace"));
+    let args = ["serve", "--data", "data", "--listen", "127.0.0.1:0"];
+    let (server, url) = listening(command(at, &args).env("FLYBALL_LOG", "trace"));
     let asked = ["--server", &url, "--token", &admin];
     let create = ["token", "create", "--name", "reader", "--scope", "read"];
     let made = flyball(at, &[&create[..], &asked].concat());

@@ -1,0 +1,160 @@
+//! Who asks, and what they may do where.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use flyball_store::{Identity, Session, Token};
+use tokio::time::Instant;
+
+use super::rate::Used;
+use super::role::{Rights, Role};
+use super::scope::Scope;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// Anybody: nobody is asked who they are, or the route is open.
+    Anyone,
+    /// Whoever holds this token.
+    Token(Arc<Known>),
+    /// A person who has logged in.
+    Session(Arc<Open>),
+}
+
+/// A token with what it has used.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(super) token: Token,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) used: Arc<Used>,
+    /// For a person's token: what they may do at the moment, as far as the token goes.
+    pub(super) standing: Option<Standing>,
+}
+
+/// A session with what it has used.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(super) session: Session,
+    pub(super) used: Arc<Used>,
+    pub(super) standing: Standing,
+    /// When it was used last, in nanoseconds since 1970.
+    pub(super) seen: Arc<AtomicI64>,
+}
+
+/// A person and what they may do.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) person: i64,
+    pub(super) identity: Arc<Identity>,
+    pub(super) rights: Rights,
+}
+
+impl Caller {
+    /// Who this is in the audit log.
+    pub(crate) fn actor(&self) -> String {
+        match self {
+            Self::Anyone => "anyone".to_owned(),
+            Self::Token(known) => format!("token:{}", known.token.id),
+            Self::Session(open) => format!("person:{}", open.standing.identity.subject),
+        }
+    }
+
+    /// The services that what the caller sends must belong to; none for all. Only admins among people
+    /// may send, and they may for all.
+    pub(crate) fn services(&self) -> &[String] {
+        match self {
+            Self::Anyone | Self::Session(_) => &[],
+            Self::Token(known) => &known.token.services,
+        }
+    }
+
+    /// Whether the caller may know of `service`.
+    pub(crate) fn sees(&self, service: &str) -> bool {
+        self.may(Role::Viewer, service)
+    }
+
+    /// Whether the caller may know of every service.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.may_everywhere(Role::Viewer)
+    }
+
+    /// Whether the caller may do for `service` what needs `role`. A token of its own has the scope for
+    /// what it asks, and may do it for the services that it is bound to.
+    pub(crate) fn may(&self, role: Role, service: &str) -> bool {
+        if let Some(rights) = self.rights() {
+            return rights.on(service) >= Some(role);
+        }
+        let services = self.services();
+        services.is_empty() || services.iter().any(|known| known == service)
+    }
+
+    /// Whether the caller may do for every service what needs `role`.
+    pub(crate) fn may_everywhere(&self, role: Role) -> bool {
+        match self.rights() {
+            Some(rights) => rights.everywhere() >= Some(role),
+            None => self.services().is_empty(),
+        }
+    }
+
+    /// Whether there is a service for which the caller may do what needs `role`.
+    pub(crate) fn may_somewhere(&self, role: Role) -> bool {
+        self.rights().is_none_or(|rights| rights.somewhere(role))
+    }
+
+    /// What the person behind the request may do; `None` when there is none.
+    pub(crate) fn rights(&self) -> Option<&Rights> {
+        self.standing().map(|standing| &standing.rights)
+    }
+
+    /// The person behind the request, by number and as they are; `None` when there is none.
+    pub(crate) fn person(&self) -> Option<(i64, &Identity)> {
+        self.standing().map(|standing| (standing.person, &*standing.identity))
+    }
+
+    /// The session that the request is part of.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Session(open) => Some(&open.session),
+            Self::Anyone | Self::Token(_) => None,
+        }
+    }
+
+    /// The token that the request shows, with its scopes.
+    pub(crate) fn token(&self) -> Option<(&str, &[Scope])> {
+        match self {
+            Self::Token(known) => Some((&known.token.id, &known.scopes)),
+            Self::Anyone | Self::Session(_) => None,
+        }
+    }
+
+    /// Charges bytes of a body that came, and notes that they are in memory. `false` when the caller
+    /// would have more than `most` there; then they are charged only.
+    pub(crate) fn hold(&self, bytes: usize, most: usize) -> bool {
+        let Some(used) = self.used() else { return true };
+        used.charge(Instant::now(), bytes);
+        used.hold(bytes, most)
+    }
+
+    /// Notes that bytes of a body are no longer in memory.
+    pub(crate) fn release(&self, bytes: usize) {
+        if let Some(used) = self.used() {
+            used.release(bytes);
+        }
+    }
+
+    fn standing(&self) -> Option<&Standing> {
+        match self {
+            Self::Anyone => None,
+            Self::Token(known) => known.standing.as_ref(),
+            Self::Session(open) => Some(&open.standing),
+        }
+    }
+
+    fn used(&self) -> Option<&Used> {
+        match self {
+            Self::Anyone => None,
+            Self::Token(known) => Some(&known.used),
+            Self::Session(open) => Some(&open.used),
+        }
+    }
+}

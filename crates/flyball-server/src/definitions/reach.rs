@@ -1,0 +1,120 @@
+//! Whether somebody may make a change of definitions, and what of them they may see.
+//!
+//! A file is of the services of its SLOs. Whoever may not change the definitions of all services changes
+//! files of their own services only, and nothing that is evaluated for others: a correction in one file
+//! may take events out of any SLO's budget, so what a change *does* is looked at beside where it is made.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use flyball_catalog::Catalog;
+
+use super::ApplyError;
+use super::plan::{Index, Plan, Said, names};
+use crate::auth::{Caller, Role};
+
+/// The services of a file's SLOs; `None` for one whose service is not known.
+type Services<'a> = Vec<Option<&'a str>>;
+
+/// Refuses a change of the applied files from `texts.0` to `texts.1`, with which `sets.1` would be
+/// evaluated in the place of `sets.0`, when `caller` may not make it.
+pub(super) fn check(
+    caller: &Caller,
+    texts: (&BTreeMap<String, String>, &BTreeMap<String, String>),
+    sets: (&Catalog, &Catalog),
+) -> Result<(), ApplyError> {
+    if caller.may_everywhere(Role::Sre) {
+        return Ok(());
+    }
+    let may = |role, service: Option<&str>| match service {
+        Some(service) => caller.may(role, service),
+        None => caller.may_everywhere(role),
+    };
+    let homes = (services(sets.0), services(sets.1));
+    let files: BTreeSet<&String> = texts.0.keys().chain(texts.1.keys()).collect();
+    for file in files.into_iter().filter(|file| texts.0.get(*file) != texts.1.get(*file)) {
+        let found = [&homes.0, &homes.1].into_iter().filter_map(|homes| homes.get(file.as_str()));
+        let found: Vec<Option<&str>> = found.flatten().copied().collect();
+        if found.is_empty() && !caller.may_everywhere(Role::Owner) {
+            return Err(forbidden(caller, &found, &format!("the file `{file}` defines no SLO")));
+        }
+        if !found.iter().all(|service| may(Role::Owner, *service)) {
+            return Err(forbidden(caller, &found, &format!("`{file}` is not only yours")));
+        }
+    }
+    let indexes = (Index::of(sets.0), Index::of(sets.1));
+    let all: BTreeSet<&str> = names(sets.0).chain(names(sets.1)).collect();
+    for name in all {
+        let (before, after) = (indexes.0.said(name), indexes.1.said(name));
+        if before == after {
+            continue;
+        }
+        let said = [&before, &after].into_iter().flatten();
+        let found: Vec<_> = said.clone().map(Said::service).collect();
+        let mut corrections = said.map(Said::corrections);
+        let is_corrected = match (corrections.next(), corrections.next()) {
+            (Some(one), Some(other)) => one != other,
+            (one, _) => one.is_some_and(|corrections| !corrections.is_empty()),
+        };
+        let role = if is_corrected { Role::Sre } else { Role::Owner };
+        if !found.iter().all(|service| may(role, *service)) {
+            let what = format!("what is evaluated for `{name}` would change, which needs {role}");
+            return Err(forbidden(caller, &found, &what));
+        }
+    }
+    Ok(())
+}
+
+/// The refusal: `what` is told only to whoever sees all `services` that it is about.
+fn forbidden(caller: &Caller, services: &[Option<&str>], what: &str) -> ApplyError {
+    let is_seen = |service: Option<&str>| service.is_some_and(|service| caller.sees(service));
+    let what = if services.iter().copied().all(is_seen) {
+        what
+    } else {
+        "it would change what you may not change"
+    };
+    ApplyError::Forbidden(format!(
+        "{what}; hint: change files that define SLOs of services where you have the role owner, or \
+         sre for corrections; prune removes the files of others as well"
+    ))
+}
+
+/// The services of each file's SLOs.
+fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
+    let index = Index::of(catalog);
+    let mut files: HashMap<&str, Services<'_>> = HashMap::new();
+    for name in names(catalog) {
+        if let Some(file) = catalog.set.origins.file(name) {
+            let service = index.said(name).and_then(|said| said.service());
+            files.entry(file).or_default().push(service);
+        }
+    }
+    files
+}
+
+/// The files that `caller` may see: those that define SLOs of services that they see, and no others.
+/// `None` for all.
+pub(crate) fn seen<'a>(catalog: &'a Catalog, caller: &Caller) -> Option<BTreeSet<&'a str>> {
+    if caller.sees_all() {
+        return None;
+    }
+    let sees = |service: Option<&str>| service.is_some_and(|service| caller.sees(service));
+    let files = services(catalog).into_iter();
+    Some(files.filter(|(_, found)| found.iter().copied().all(sees)).map(|(file, _)| file).collect())
+}
+
+impl Plan {
+    /// The plan without what `caller` may not see.
+    pub(super) fn seen_by(mut self, caller: &Caller, sets: (&Catalog, &Catalog)) -> Self {
+        let (Some(before), Some(after)) = (seen(sets.0, caller), seen(sets.1, caller)) else {
+            return self;
+        };
+        self.retain(&|file| before.contains(file) || after.contains(file), &|name| {
+            let indexed = [sets.0, sets.1].into_iter();
+            let mut services = indexed.filter_map(|set| {
+                set.set.slos.iter().find(|slo| slo.name == name).map(|slo| &slo.service)
+            });
+            services.any(|service| caller.sees(service))
+        });
+        self
+    }
+}

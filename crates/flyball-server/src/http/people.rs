@@ -1,0 +1,184 @@
+//! What admins do about people: grants, and sessions.
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::administration::wait;
+use super::body::read;
+use super::problem::Problem;
+use crate::auth::{Caller, Expelled, GrantInfo, SessionInfo};
+
+/// Every grant.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct GrantList {
+    grants: Vec<GrantInfo>,
+}
+
+/// Every session.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct SessionList {
+    sessions: Vec<SessionInfo>,
+}
+
+/// Which grant is meant.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantQuery {
+    /// Whom it is for.
+    #[param(pattern = "^(person|email|group):.+$", max_length = 1024)]
+    who: String,
+    /// The service; `*` for the grant for all.
+    #[param(min_length = 1, max_length = 1024)]
+    service: String,
+}
+
+/// Who is meant.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PersonQuery {
+    /// What the provider calls them by: its `sub`.
+    #[param(min_length = 1, max_length = 1024)]
+    subject: String,
+}
+
+/// All grants. Whoever is an admin by the server's configuration is not among them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/grants",
+    tag = "people",
+    responses(
+        (status = 200, description = "The grants", body = GrantList),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["admin"]))
+)]
+pub(super) async fn list_grants(State(app): State<App>) -> Result<Json<GrantList>, Problem> {
+    let grants = wait(move || app.grants.list()).await?;
+    Ok(Json(GrantList { grants }))
+}
+
+/// Grants a role, in the place of the one granted before to the same for the same service. It is in
+/// force at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/grants",
+    tag = "people",
+    request_body = GrantInfo,
+    responses(
+        (status = 200, description = "It is in force", body = GrantInfo),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "That cannot be granted", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["admin"]))
+)]
+pub(super) async fn add_grant(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<GrantInfo>, Problem> {
+    let body = read(&app, "administration", &headers, body).await?;
+    let grant: GrantInfo = serde_json::from_slice(&body).map_err(|error| {
+        let said = format!("the request cannot be read: {error}");
+        Problem::new(StatusCode::BAD_REQUEST, &said)
+    })?;
+    let (actor, at) = (caller.actor(), app.clock.now());
+    let added = wait(move || {
+        app.grants.add(&grant, &actor, at)?;
+        app.gate.refresh()?;
+        Ok(grant)
+    });
+    Ok(Json(added.await?))
+}
+
+/// Takes a role away. What needs it is refused from then on.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/grants",
+    tag = "people",
+    params(GrantQuery),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such grant", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "That could not be granted", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["admin"]))
+)]
+pub(super) async fn remove_grant(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    query: Result<Query<GrantQuery>, QueryRejection>,
+) -> Result<StatusCode, Problem> {
+    let Query(GrantQuery { who, service }) = query.map_err(|error| unreadable(&error))?;
+    let (actor, at) = (caller.actor(), app.clock.now());
+    let removed = wait(move || {
+        let is_removed = app.grants.remove(&who, &service, &actor, at)?;
+        app.gate.refresh()?;
+        Ok(is_removed)
+    });
+    if removed.await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let said = "there is no such grant; hint: GET /api/v1/grants lists them";
+    Err(Problem::new(StatusCode::NOT_FOUND, said))
+}
+
+/// All sessions of people, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    tag = "people",
+    responses(
+        (status = 200, description = "The sessions", body = SessionList),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["admin"]))
+)]
+pub(super) async fn list_sessions(State(app): State<App>) -> Result<Json<SessionList>, Problem> {
+    let now = app.clock.now();
+    let sessions = wait(move || app.sessions.list(now)).await?;
+    Ok(Json(SessionList { sessions }))
+}
+
+/// Ends all sessions of a person and revokes the tokens that they made for themselves. Whether they may
+/// log in again is the provider's to say.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/sessions",
+    tag = "people",
+    params(PersonQuery),
+    responses(
+        (status = 200, description = "How many there were", body = Expelled),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["admin"]))
+)]
+pub(super) async fn end_sessions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    query: Result<Query<PersonQuery>, QueryRejection>,
+) -> Result<Json<Expelled>, Problem> {
+    let Query(PersonQuery { subject }) = query.map_err(|error| unreadable(&error))?;
+    let (actor, at) = (caller.actor(), app.clock.now());
+    let ended = wait(move || {
+        let ended = app.sessions.expel(&subject, &actor, at)?;
+        app.gate.refresh()?;
+        Ok(ended)
+    });
+    Ok(Json(ended.await?))
+}
+
+fn unreadable(error: &QueryRejection) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, &error.body_text())
+}

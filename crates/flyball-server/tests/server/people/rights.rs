@@ -1,0 +1,304 @@
+//! What people may do where.
+
+use serde_json::{Value, json};
+
+use super::{Browser, EXTERNAL, Site};
+use crate::harness::{SHOP, events};
+
+/// The bank's SLO, promised otherwise.
+fn strict(name: &str, service: &str) -> String {
+    let other = SHOP.replace("name: checkout", &format!("name: {name}"));
+    other.replace("service: shop", &format!("service: {service}")).replace("0.9", "0.99")
+}
+
+fn apply(files: &[(&str, &str)]) -> Value {
+    let files: Vec<Value> =
+        files.iter().map(|(name, text)| json!({"name": name, "text": text})).collect();
+    json!({"files": files})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_for_a_service_shows_that_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    let (status, said) = site.get(&ann, "/api/v1/slos").await;
+    assert_eq!(status, 403, "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("role `viewer`"), "{said}");
+    assert_eq!(site.get(&ann, "/api/v1/me").await.1["roles"], json!([]));
+
+    site.grant(&boss, "email:ANN@example.com", "shop", "viewer").await;
+    let names = async |browser: &Browser| -> Vec<String> {
+        let (status, said) = site.get(browser, "/api/v1/slos").await;
+        assert_eq!(status, 200, "{said}");
+        let slos = said["slos"].as_array().unwrap().iter();
+        slos.map(|slo| slo["slo"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&ann).await, ["checkout"]);
+    assert_eq!(names(&boss).await, ["checkout", "pay"]);
+    assert_eq!(site.get(&ann, "/api/v1/slos/checkout").await.0, 200);
+    let (status, said) = site.get(&ann, "/api/v1/slos/pay").await;
+    assert_eq!(status, 404, "what she may not know of is not there");
+    let nothing = site.get(&ann, "/api/v1/slos/nothing").await.1.to_string();
+    assert_eq!(said.to_string().replace("pay", "nothing"), nothing);
+    // The one file is of both services.
+    assert_eq!(site.get(&ann, "/api/v1/definitions").await.1["files"], json!([]));
+    assert_eq!(site.get(&ann, "/api/v1/definitions/test.yaml").await.0, 404);
+    assert_eq!(site.get(&boss, "/api/v1/definitions/test.yaml").await.0, 200);
+    let sql = json!({"sql": "SELECT count(*) FROM events"});
+    assert_eq!(site.ask(&ann, "POST", "/api/v1/query", sql).await.0, 403);
+    assert_eq!(site.get(&ann, "/api/v1/tokens").await.1["tokens"], json!([]));
+    for path in ["/api/v1/audit", "/api/v1/grants", "/api/v1/sessions"] {
+        assert_eq!(site.get(&ann, path).await.0, 403, "{path}");
+    }
+    let (status, _) = site.ask(&ann, "POST", "/api/v1/apply", apply(&[])).await;
+    assert_eq!(status, 403, "that needs an owner");
+    let (status, _) = site.ask(&ann, "POST", "/api/v1/events", Value::Null).await;
+    assert_eq!(status, 403, "people send nothing");
+
+    let gone = "/api/v1/grants?who=email%3Aann%40example.com&service=shop";
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 204);
+    assert_eq!(site.get(&ann, "/api/v1/slos").await.0, 403, "at once");
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 404);
+    let (_, log) = site.get(&boss, "/api/v1/audit?after=2").await;
+    let said = |at: usize| {
+        let record = &log["records"][at];
+        let said = ["actor", "action", "target"].map(|key| record[key].as_str().unwrap());
+        said.join(" ")
+    };
+    assert_eq!(said(0), "person:boss grant.set email:ann@example.com");
+    assert_eq!(said(1), "person:boss grant.remove email:ann@example.com");
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_addresses_and_people_are_not_mixed_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    site.grant(&boss, "group:sre", "*", "sre").await;
+    site.grant(&boss, "person:ann", "shop", "owner").await;
+    let roles = async |browser: &Browser| site.get(browser, "/api/v1/me").await.1["roles"].clone();
+    let member = site.log_in_as("bob", &json!({"groups": ["sre", "x"]})).await;
+    assert_eq!(roles(&member).await, json!([{"service": "*", "role": "sre"}]));
+    let both = site.log_in_as("ann", &json!({"groups": "sre"})).await;
+    let (all, shop) =
+        (json!({"service": "*", "role": "sre"}), json!({"service": "shop", "role": "owner"}));
+    assert_eq!(roles(&both).await, json!([all, shop]));
+    let unverified = json!({"email": "boss@example.com", "email_verified": false});
+    let pretends = [
+        site.log_in_as("sre", &json!({})).await,
+        site.log_in_as("eve", &unverified).await,
+        site.log_in_as("eve", &json!({"groups": ["ann", "person:ann", "boss@example.com"]})).await,
+        site.log_in_as("group:sre", &json!({"email": "sre@example.com"})).await,
+    ];
+    for browser in &pretends {
+        assert_eq!(roles(browser).await, json!([]));
+    }
+    for wrong in [
+        json!({"who": "ann", "service": "shop", "role": "viewer"}),
+        json!({"who": "person:ann", "service": "shop", "role": "admin"}),
+        json!({"who": "person:ann", "service": "", "role": "viewer"}),
+    ] {
+        assert_eq!(site.ask(&boss, "POST", "/api/v1/grants", wrong).await.0, 422);
+    }
+    let unknown = json!({"who": "person:ann", "service": "shop", "role": "king"});
+    assert_eq!(site.ask(&boss, "POST", "/api/v1/grants", unknown).await.0, 400);
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_change_their_own_services_and_nothing_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let (ann, bob) = (site.log_in("ann").await, site.log_in("bob").await);
+    site.grant(&boss, "person:ann", "shop", "owner").await;
+    site.grant(&boss, "person:ann", "bank", "viewer").await;
+    site.grant(&boss, "person:bob", "shop", "sre").await;
+    let change = async |browser: &Browser, request: Value| {
+        site.ask(browser, "POST", "/api/v1/apply", request).await
+    };
+    let (mine, theirs) = (strict("mine", "shop"), strict("theirs", "bank"));
+    assert_eq!(change(&boss, apply(&[("theirs.yaml", &theirs)])).await.0, 200);
+    let (status, plan) = change(&ann, apply(&[("mine.yaml", &mine)])).await;
+    assert_eq!((status, &plan["files"][0]["name"]), (200, &json!("mine.yaml")), "{plan}");
+    assert_eq!(site.get(&ann, "/api/v1/definitions/mine.yaml").await.0, 200);
+    assert_eq!(site.get(&bob, "/api/v1/definitions/theirs.yaml").await.0, 404);
+
+    let correction = |slos: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: Correction\nmetadata: {{name: night}}\nspec: \
+             {{slos: [{slos}], mode: drop, category: maintenance, author: ops@example.com, schedule: \
+             {{start: 2026-03-01T00:00:00Z, end: 2026-03-01T01:00:00Z}}}}\n---{mine}"
+        )
+    };
+    let (own, foreign) = (correction("mine"), correction("pay"));
+    let moved = mine.replace("service: shop", "service: bank");
+    let both = format!("{mine}---{theirs}");
+    for (why, request) in [
+        ("another service", apply(&[("x.yaml", &strict("x", "bank"))])),
+        ("a file of others", apply(&[("theirs.yaml", &strict("theirs", "shop"))])),
+        ("a service that is moved", apply(&[("mine.yaml", &moved)])),
+        ("one of two", apply(&[("both.yaml", &both.replace("name: mine", "name: x"))])),
+        ("nothing of anybody", apply(&[("empty.yaml", "")])),
+        ("pruning", json!({"files": [{"name": "mine.yaml", "text": mine}], "prune": true})),
+        ("planning it", json!({"files": [], "prune": true, "dry_run": true})),
+    ] {
+        let (status, said) = change(&ann, request).await;
+        assert_eq!(status, 403, "{why}: {said}");
+    }
+    // A correction of a budget is for an sre, and of another service's for theirs.
+    let (status, said) = change(&ann, apply(&[("mine.yaml", &own)])).await;
+    assert_eq!(status, 403, "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("needs sre"), "{said}");
+    let (status, said) = change(&bob, apply(&[("mine.yaml", &foreign)])).await;
+    assert_eq!(status, 403, "{said}");
+    assert!(!said.to_string().contains("pay"), "{said}");
+    let (status, said) = change(&bob, apply(&[("mine.yaml", &own)])).await;
+    assert_eq!(status, 200, "{said}");
+    assert!(!said.to_string().contains("theirs"), "{said}");
+
+    let delete = async |browser: &Browser, name: &str| {
+        let path = format!("/api/v1/definitions/{name}");
+        site.ask(browser, "DELETE", &path, Value::Null).await.0
+    };
+    assert_eq!(delete(&bob, "theirs.yaml").await, 404, "it is not there for him");
+    assert_eq!(delete(&ann, "theirs.yaml").await, 403, "she sees it");
+    assert_eq!(delete(&bob, "mine.yaml").await, 200);
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_token_may_no_more_than_the_person() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "shop", "developer").await;
+    let make = async |body: Value| site.ask(&ann, "POST", "/api/v1/tokens", body).await;
+    let good =
+        json!({"name": "cli", "scopes": ["read", "deploy"], "expires": "2026-05-01T00:00:00Z"});
+    let with = |key: &str, value: Value| {
+        let mut body = good.clone();
+        body[key] = value;
+        body
+    };
+    for wrong in [
+        with("scopes", json!(["admin"])),
+        with("scopes", json!(["read", "ingest"])),
+        with("services", json!(["bank"])),
+        with("expires", json!(null)),
+        with("expires", json!("2026-06-01T00:00:00Z")),
+    ] {
+        let (status, said) = make(wrong.clone()).await;
+        assert_eq!(status, 422, "{wrong}: {said}");
+    }
+    // The first token of a server of people need not be an admin's.
+    let (status, made) = make(good).await;
+    assert_eq!(status, 201, "{made}");
+    let token = made["token"].as_str().unwrap();
+    let by_token = async |method: &str, path: &str| {
+        site.request(method, path).bearer_auth(token).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(by_token("GET", "/api/v1/slos/checkout").await, 200);
+    assert_eq!(by_token("GET", "/api/v1/slos/pay").await, 404);
+    assert_eq!(by_token("POST", "/api/v1/apply").await, 403, "a developer changes no definitions");
+    let gone = "/api/v1/grants?who=person%3Aann&service=shop";
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 204);
+    assert_eq!(by_token("GET", "/api/v1/slos/checkout").await, 403, "at once");
+    site.grant(&boss, "person:ann", "shop", "viewer").await;
+    assert_eq!(by_token("GET", "/api/v1/slos/checkout").await, 200);
+
+    // She sees and revokes her own, and no others.
+    let (_, other) =
+        site.ask(&boss, "POST", "/api/v1/tokens", json!({"name": "x", "scopes": ["read"]})).await;
+    let (_, mine) = site.get(&ann, "/api/v1/tokens").await;
+    let mine: Vec<&Value> = mine["tokens"].as_array().unwrap().iter().collect();
+    assert_eq!((mine.len(), &mine[0]["person"]), (1, &json!("ann")), "{mine:?}");
+    let (_, all) = site.get(&boss, "/api/v1/tokens").await;
+    assert_eq!(all["tokens"].as_array().unwrap().len(), 2, "{all}");
+    let revoke = async |id: &Value| {
+        let path = format!("/api/v1/tokens/{}", id.as_str().unwrap());
+        site.ask(&ann, "DELETE", &path, Value::Null).await.0
+    };
+    assert_eq!(revoke(&other["id"]).await, 404);
+    let second = json!({"name": "y", "scopes": ["read"], "expires": "2026-03-03T00:00:00Z"});
+    let (_, second) = make(second).await;
+    assert_eq!((revoke(&second["id"]).await, revoke(&second["id"]).await), (204, 404));
+
+    // Who has gone leaves nothing behind.
+    let gone = "/api/v1/sessions?subject=ann";
+    let (status, said) = site.ask(&boss, "DELETE", gone, Value::Null).await;
+    assert_eq!((status, &said["ended"]), (200, &json!(2)), "{said}");
+    assert_eq!(by_token("GET", "/api/v1/slos").await, 401);
+    assert_eq!(site.get(&ann, "/api/v1/me").await.0, 401);
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_somebody_else_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let grant = json!({"who": "person:eve", "service": "*", "role": "admin"});
+    let send = async |headers: &[(&str, &str)]| {
+        let mut request = site.request("POST", "/api/v1/grants").json(&grant);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = site.send(&mut boss.clone(), request).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for forged in [
+        &[][..],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site"), ("origin", "https://sub.flyball.example")],
+    ] {
+        let (status, said) = send(forged).await;
+        assert_eq!(status, 403, "{forged:?}");
+        assert!(said.contains("X-Flyball-Request"), "{said}");
+    }
+    assert_eq!(site.get(&boss, "/api/v1/grants").await.1["grants"], json!([]));
+    assert_eq!(send(&[("origin", EXTERNAL)]).await.0, 200);
+    assert_eq!(send(&[("x-flyball-request", "1")]).await.0, 200);
+    // No answer lets another origin read it.
+    let asked = site.request("GET", "/api/v1/me").header("origin", "https://evil.example");
+    let answer = site.send(&mut boss.clone(), asked).await;
+    assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_session_that_opened_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "shop", "viewer").await;
+    let sender = json!({"name": "sender", "scopes": ["ingest"]});
+    let (status, sender) = site.ask(&boss, "POST", "/api/v1/tokens", sender).await;
+    assert_eq!(status, 201, "{sender}");
+    let mut stream = site.send(&mut ann.clone(), site.request("GET", "/api/v1/stream")).await;
+    let mut said = stream.chunk().await.unwrap().unwrap().to_vec();
+
+    let gone = "/api/v1/sessions?subject=ann";
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 200);
+    let news = site.running.post("/api/v1/events", events(site.clock.now(), 10, 5));
+    let taken = news.bearer_auth(sender["token"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(taken.status(), 200);
+    let rest = async {
+        while let Some(more) = stream.chunk().await.unwrap() {
+            said.extend_from_slice(&more);
+        }
+    };
+    let most = std::time::Duration::from_secs(30);
+    tokio::time::timeout(most, rest).await.expect("the stream ends");
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(said.matches("event: slo").count(), 1, "{said}");
+    assert!(said.contains("checkout") && !said.contains("pay"), "{said}");
+    site.running.server.stop().await;
+}
