@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use flyball_model::{Duration, Slot, Tally, Timestamp};
 
-use super::{CARRY_MAX, HOLD, PENDING_MAX, Standing, Watched};
+use super::{CARRY_MAX, HOLD, PENDING_MAX, Standing, TARGET_GAP_MAX, Watched};
 use crate::spread::SLOT;
 use crate::terms::PlanKind;
 
@@ -37,7 +37,11 @@ pub(super) struct SliState {
     side_is_bad: bool,
     /// How long slots wait.
     hold: Duration,
+    /// Whether counts are taken to have come when their slots ended.
+    is_stored: bool,
     pub(super) began: Timestamp,
+    /// Samples up to it are counted elsewhere; [`Timestamp::MIN`] where all count here.
+    after: Timestamp,
     pub(super) pending: BTreeMap<Slot, Pending>,
     pub(super) carry: Carry,
     pub(super) dropped: u64,
@@ -55,13 +59,35 @@ impl SliState {
             identity: watched.identity,
             side_is_bad,
             hold,
+            is_stored: false,
             began,
+            after: watched.after.unwrap_or(Timestamp::MIN),
             pending: BTreeMap::new(),
             carry: Carry::default(),
             dropped: 0,
             is_estimated: false,
             next_due: Timestamp::MAX,
             is_changed: true,
+        }
+    }
+
+    /// Takes counts to have come when their slots ended.
+    pub(super) const fn come_stored(&mut self) {
+        self.is_stored = true;
+    }
+
+    /// Whether a sample of `at` counts here.
+    pub(super) fn counts(&self, at: Timestamp) -> bool {
+        at > self.after
+    }
+
+    /// From when on it is known which series its targets had.
+    pub(super) fn watched_from(&self) -> Timestamp {
+        // Whoever counted before it knew them, and so do samples from then that come here.
+        if self.after == Timestamp::MIN {
+            self.began
+        } else {
+            self.began.min(self.after.minus(TARGET_GAP_MAX))
         }
     }
 
@@ -75,7 +101,12 @@ impl SliState {
         settled: impl FnMut(Slot, Tally),
     ) {
         self.is_changed = true;
-        let ends = if self.hold.is_zero() { now } else { now.max(slot.interval(SLOT).end()) };
+        let end = slot.interval(SLOT).end();
+        let ends = match (self.hold.is_zero(), self.is_stored) {
+            (true, _) => now,
+            (false, true) => end,
+            (false, false) => now.max(end),
+        };
         let due = ends.plus(self.hold);
         let pending = self.pending.entry(slot).or_insert(Pending { due, side: 0, total: 0 });
         pending.side = pending.side.saturating_add(side);

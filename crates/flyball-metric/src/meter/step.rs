@@ -8,6 +8,7 @@ use super::routes::{Destination, Goal, Use};
 use super::series::{
     Bucket, COUNTER_MAX, Count, Group, ONE, SeriesState, Stateless, Target, Weight, fixed,
 };
+use super::sli::SliState;
 use super::{FUTURE_MAX, Meter, Reason, STRANGERS_MAX, add};
 use crate::histogram::{below, layout};
 use crate::matcher::value;
@@ -220,10 +221,18 @@ impl Meter {
         let watched = (state.at == Timestamp::MIN)
             .then(|| self.targets.get(&state.target)?.before(step.at))
             .flatten();
+        let fresh = if relation == Relation::Continues {
+            step.fresh(uses, &state.counts, group)
+        } else {
+            Vec::new()
+        };
         for (u, count) in uses.iter().zip(&mut state.counts) {
             if u.what == What::Samples {
                 if let SampleValue::Number(number) = step.value {
                     for destination in &u.destinations {
+                        if !self.slis[destination.sli].counts(step.at) {
+                            continue;
+                        }
                         let tally = judge(destination.goal, *number, step.at);
                         add(&mut self.counts, destination.sli, Slot::of(step.at, SLOT), tally);
                     }
@@ -259,7 +268,10 @@ impl Meter {
             let mut is_counted = false;
             for destination in &u.destinations {
                 let sli = &mut self.slis[destination.sli];
-                let Some(from) = step.from(&increase, sli.began) else { continue };
+                if !sli.counts(step.at) || fresh.contains(&destination.sli) {
+                    continue;
+                }
+                let Some(from) = step.from(&increase, sli) else { continue };
                 is_counted = true;
                 if increase.is_estimate {
                     sli.estimated();
@@ -337,9 +349,9 @@ fn judge(goal: Goal, number: f64, at: Timestamp) -> Tally {
 }
 
 impl Step<'_> {
-    /// From when on an SLI that is watched since `began` counts an increase; `None` when it does
-    /// not, since nobody knows how much of it came before.
-    fn from(&self, increase: &Increase, began: Timestamp) -> Option<Timestamp> {
+    /// From when on an SLI counts an increase; `None` when it does not, since nobody knows how much
+    /// of it came before the SLI was watched.
+    fn from(&self, increase: &Increase, sli: &SliState) -> Option<Timestamp> {
         let before = increase.before;
         match increase.relation {
             Relation::Continues => Some(before),
@@ -347,8 +359,8 @@ impl Step<'_> {
                 Some(self.since.map_or(before, |since| since.max(before)))
             }
             Relation::Restarts | Relation::First => {
-                let said = self.since.filter(|since| *since >= began);
-                said.max(increase.watched.filter(|seen| *seen >= began))
+                let said = self.since.filter(|since| *since >= sli.began);
+                said.max(increase.watched.filter(|seen| *seen >= sli.watched_from()))
             }
         }
     }
@@ -393,6 +405,17 @@ impl Step<'_> {
 
     fn layout(&self) -> u64 {
         self.histogram().map_or(0, layout)
+    }
+
+    /// SLIs of which something is read from the series for the first time, while it goes on for
+    /// others: a new SLI that reads one thing of it as others do and another as none does counts
+    /// neither yet, or the one would be ahead of the other.
+    fn fresh(&self, uses: &[Use], counts: &[Count], group: Option<(&Group, Bucket)>) -> Vec<usize> {
+        let is_fresh = |u: &Use, count: &Count| {
+            count.last.is_nan() && self.reading(u.what).is_some() && weight(u.what, group).part > 0
+        };
+        let fresh = uses.iter().zip(counts).filter(|(u, count)| is_fresh(u, count));
+        fresh.flat_map(|(u, _)| &u.destinations).map(|destination| destination.sli).collect()
     }
 
     /// The counter that a use means, and whether it is exact; `None` where the sample has none.
