@@ -109,8 +109,8 @@ def handled_by_prometheus(api, way):
 def grown(api, way):
     """What the counters of requests for labels have grown by since Prometheus knows them: from zero where
     the scrapes before saw their target without them, else from their first sample."""
-    result = get(f"{api}/query?query={urllib.parse.quote(
-        f'prometheus_http_requests_total{{way="{way}"}}[1h]')}")["data"]["result"]
+    query = f'prometheus_http_requests_total{{way="{way}"}}[1h]'
+    result = get(f"{api}/query?query={urllib.parse.quote(query)}")["data"]["result"]
     first = min(series["values"][0][0] for series in result)
     total = 0
     for series in result:

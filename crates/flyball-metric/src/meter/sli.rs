@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use flyball_model::{Duration, Slot, Tally, Timestamp};
+use flyball_model::{Slot, Tally, Timestamp};
 
 use super::{CARRY_MAX, HOLD, PENDING_MAX, Standing, TARGET_GAP_MAX, Watched};
 use crate::spread::SLOT;
@@ -31,14 +31,22 @@ pub(super) struct Carry {
     pub(super) since: Option<Timestamp>,
 }
 
+/// Since when a slot waits, for [`HOLD`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// It is settled at once.
+    Not,
+    /// Since its end, or since its first count came after that.
+    FromCounts,
+    /// Since its end: counts are taken to have come by then.
+    FromEnd,
+}
+
 #[derive(Debug)]
 pub(super) struct SliState {
     pub(super) identity: String,
     side_is_bad: bool,
-    /// How long slots wait.
-    hold: Duration,
-    /// Whether counts are taken to have come when their slots ended.
-    is_stored: bool,
+    wait: Wait,
     pub(super) began: Timestamp,
     /// Samples up to it are counted elsewhere; [`Timestamp::MIN`] where all count here.
     after: Timestamp,
@@ -53,13 +61,12 @@ pub(super) struct SliState {
 
 impl SliState {
     pub(super) fn new(watched: Watched, began: Timestamp) -> Self {
-        let hold = if watched.plan.is_of_one_piece() { Duration::ZERO } else { HOLD };
+        let wait = if watched.plan.is_of_one_piece() { Wait::Not } else { Wait::FromCounts };
         let side_is_bad = matches!(watched.plan.kind, PlanKind::Counts { side_is_bad: true, .. });
         Self {
             identity: watched.identity,
             side_is_bad,
-            hold,
-            is_stored: false,
+            wait,
             began,
             after: watched.after.unwrap_or(Timestamp::MIN),
             pending: BTreeMap::new(),
@@ -73,7 +80,9 @@ impl SliState {
 
     /// Takes counts to have come when their slots ended.
     pub(super) const fn come_stored(&mut self) {
-        self.is_stored = true;
+        if matches!(self.wait, Wait::FromCounts) {
+            self.wait = Wait::FromEnd;
+        }
     }
 
     /// Whether a sample of `at` counts here.
@@ -102,12 +111,11 @@ impl SliState {
     ) {
         self.is_changed = true;
         let end = slot.interval(SLOT).end();
-        let ends = match (self.hold.is_zero(), self.is_stored) {
-            (true, _) => now,
-            (false, true) => end,
-            (false, false) => now.max(end),
+        let due = match self.wait {
+            Wait::Not => now,
+            Wait::FromCounts => now.max(end).plus(HOLD),
+            Wait::FromEnd => end.plus(HOLD),
         };
-        let due = ends.plus(self.hold);
         let pending = self.pending.entry(slot).or_insert(Pending { due, side: 0, total: 0 });
         pending.side = pending.side.saturating_add(side);
         pending.total = pending.total.saturating_add(total);

@@ -1,5 +1,7 @@
 //! One sample: what it adds to which SLI.
 
+use std::collections::BTreeMap;
+
 use flyball_events::{Histogram, Reset, Sample, SampleValue, Series, Temporality};
 use flyball_model::{Comparison, Duration, Slot, Tally, Timestamp};
 
@@ -221,22 +223,12 @@ impl Meter {
         let watched = (state.at == Timestamp::MIN)
             .then(|| self.targets.get(&state.target)?.before(step.at))
             .flatten();
-        let fresh = if relation == Relation::Continues {
-            step.fresh(uses, &state.counts, group)
-        } else {
-            Vec::new()
-        };
+        let fresh = step.fresh(relation, uses, &state.counts, group);
         for (u, count) in uses.iter().zip(&mut state.counts) {
             if u.what == What::Samples {
-                if let SampleValue::Number(number) = step.value {
-                    for destination in &u.destinations {
-                        if !self.slis[destination.sli].counts(step.at) {
-                            continue;
-                        }
-                        let tally = judge(destination.goal, *number, step.at);
-                        add(&mut self.counts, destination.sli, Slot::of(step.at, SLOT), tally);
-                    }
-                }
+                let slis = &self.slis;
+                let counting = u.destinations.iter().filter(|of| slis[of.sli].counts(step.at));
+                step.judge(counting, &mut self.counts);
                 continue;
             }
             let Some((reading, reads_exactly)) = step.reading(u.what) else { continue };
@@ -410,12 +402,34 @@ impl Step<'_> {
     /// SLIs of which something is read from the series for the first time, while it goes on for
     /// others: a new SLI that reads one thing of it as others do and another as none does counts
     /// neither yet, or the one would be ahead of the other.
-    fn fresh(&self, uses: &[Use], counts: &[Count], group: Option<(&Group, Bucket)>) -> Vec<usize> {
+    fn fresh(
+        &self,
+        relation: Relation,
+        uses: &[Use],
+        counts: &[Count],
+        group: Option<(&Group, Bucket)>,
+    ) -> Vec<usize> {
         let is_fresh = |u: &Use, count: &Count| {
-            count.last.is_nan() && self.reading(u.what).is_some() && weight(u.what, group).part > 0
+            relation == Relation::Continues
+                && count.last.is_nan()
+                && self.reading(u.what).is_some()
+                && weight(u.what, group).part > 0
         };
         let fresh = uses.iter().zip(counts).filter(|(u, count)| is_fresh(u, count));
         fresh.flat_map(|(u, _)| &u.destinations).map(|destination| destination.sli).collect()
+    }
+
+    /// Counts a gauge's sample as an event.
+    fn judge<'d>(
+        &self,
+        destinations: impl Iterator<Item = &'d Destination>,
+        counts: &mut BTreeMap<(usize, Slot), Tally>,
+    ) {
+        let SampleValue::Number(number) = self.value else { return };
+        for destination in destinations {
+            let tally = judge(destination.goal, *number, self.at);
+            add(counts, destination.sli, Slot::of(self.at, SLOT), tally);
+        }
     }
 
     /// The counter that a use means, and whether it is exact; `None` where the sample has none.

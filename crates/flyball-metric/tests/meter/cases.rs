@@ -364,8 +364,7 @@ fn stored_samples_do_not_wait_for_others_longer_than_they_have() {
         let samples = (0..120).map(|n| number(1_000 + 10 * n, n as f64)).collect();
         series(&format!("c code={code}"), samples)
     };
-    let valid = |meter: Meter| {
-        let mut meter = meter;
+    let valid = |mut meter: Meter| {
         meter.apply(&[all("200"), all("500")], at(2_190));
         meter.drain().counts.iter().map(|counted| counted.tally.valid()).sum::<u64>()
     };

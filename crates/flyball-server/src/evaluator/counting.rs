@@ -221,7 +221,9 @@ impl Counting {
             tallier(&events).unwrap_or_else(|_| unreachable!("they compiled when they were given"));
         tallier.set_range(Timestamp::MIN, Timestamp::MAX);
         for (place, slices) in &self.slices {
-            slices.keys().for_each(|slice| know(&mut tallier, &slis, place, slice.as_ref()));
+            for slice in slices.keys() {
+                know(&mut tallier, &slis, place, slice.as_ref());
+            }
         }
         let columns = tallier.attributes();
         self.stored = Some(StoredCounts { tallier, slis, held: HashMap::new() });
@@ -383,9 +385,10 @@ impl Counting {
             let told = self.left_out.get(reason).copied().unwrap_or_default();
             (*reason, count - told)
         });
-        let new = new.filter(|(_, count)| *count > 0).collect();
+        let mut left_out = self.pasts.take_left_out();
+        left_out.extend(new.filter(|(_, count)| *count > 0));
         self.left_out = all;
-        new
+        left_out
     }
 
     /// What is known of pasts.

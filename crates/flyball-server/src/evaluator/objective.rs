@@ -467,7 +467,8 @@ fn watch(
     };
     let mut objectives = Vec::new();
     let first = Progress::read(snapshot, &generation)?.and_then(|progress| progress.first);
-    let asked = counting.pasts().first(&generation);
+    let places = (0..counted.indicators.len()).map(|indicator| (generation.id, indicator));
+    let asked = counting.pasts().first(places);
     let since = first.map(Hour::start).into_iter().chain(asked).fold(generation.created, Ord::min);
     for (index, plan) in plans(slo, catalog, since, at)?.into_iter().enumerate() {
         let indicator = counted.of_objective[index];

@@ -10,9 +10,9 @@
 use std::collections::HashMap;
 
 use flyball_events::Series;
-use flyball_metric::{CARRY_MAX, Counted, Drained, HOLD, Meter, Plan, SERIES_MAX, Watched};
+use flyball_metric::{CARRY_MAX, Counted, Drained, HOLD, Meter, Plan, Reason, SERIES_MAX, Watched};
 use flyball_model::Timestamp;
-use flyball_store::{Commit, Generation, GenerationId, Ledger, LedgerSnapshot, StoreError};
+use flyball_store::{Commit, GenerationId, Ledger, LedgerSnapshot, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -83,6 +83,8 @@ pub(super) struct Pasts {
     changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Generations of which earlier slots are known now.
     reaching_back: Vec<GenerationId>,
+    /// Samples that pasts that are done have left out.
+    left_out: Vec<(Reason, u64)>,
 }
 
 #[derive(Debug)]
@@ -192,9 +194,8 @@ impl Pasts {
         into: &mut Commit,
         counts: &mut Vec<Counted>,
     ) -> Result<(), StoreError> {
-        let done: Vec<SliPlace> = self.meters.keys().copied().collect();
-        let is_done = |place: &SliPlace| self.handovers.get(place).is_some_and(|of| of.is_done);
-        let done: Vec<SliPlace> = done.into_iter().filter(is_done).collect();
+        let is_done = |place: &&SliPlace| self.handovers.get(*place).is_some_and(|of| of.is_done);
+        let done: Vec<SliPlace> = self.meters.keys().filter(is_done).copied().collect();
         let mut forgotten: Vec<Vec<u8>> = Vec::new();
         for place in &done {
             let prefix = &self.meters[place].prefix;
@@ -205,7 +206,7 @@ impl Pasts {
             forgotten.extend(pending.filter(|key| key.starts_with(prefix)).cloned());
         }
         // Nothing fails from here on.
-        let Self { meters, handovers, changes, reaching_back, sources } = self;
+        let Self { meters, handovers, changes, reaching_back, sources, left_out } = self;
         into.values.append(changes);
         for (place, past) in meters.iter_mut().filter(|(_, past)| past.is_touched) {
             past.is_touched = false;
@@ -226,9 +227,9 @@ impl Pasts {
             counts.extend(counted.into_iter().map(|of| Counted { sli: past.sli, ..of }));
         }
         into.values.extend(forgotten.into_iter().map(|key| (key, None)));
-        for place in done {
-            meters.remove(&place);
-            sources.retain(|_, of| *of != place);
+        for past in done.iter().filter_map(|place| meters.remove(place)) {
+            sources.remove(&past.source);
+            left_out.extend(past.meter.refusals());
         }
         Ok(())
     }
@@ -238,10 +239,15 @@ impl Pasts {
         std::mem::take(&mut self.reaching_back)
     }
 
-    /// The start of the earliest slot of a generation's past that something was counted in.
-    pub(super) fn first(&self, generation: &Generation) -> Option<Timestamp> {
-        let own = self.handovers.iter().filter(|((id, _), _)| *id == generation.id);
-        own.filter_map(|(_, handover)| handover.first).min().map(Timestamp::from_nanos)
+    /// Samples that the pasts that were done since the last time have left out, by reason.
+    pub(super) fn take_left_out(&mut self) -> Vec<(Reason, u64)> {
+        std::mem::take(&mut self.left_out)
+    }
+
+    /// The start of the earliest slot that something of the past of these SLIs was counted in.
+    pub(super) fn first(&self, places: impl Iterator<Item = SliPlace>) -> Option<Timestamp> {
+        let handovers = places.filter_map(|place| self.handovers.get(&place));
+        handovers.filter_map(|handover| handover.first).min().map(Timestamp::from_nanos)
     }
 
     /// What is still to be counted of the SLI at `place`.

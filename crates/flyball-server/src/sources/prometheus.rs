@@ -84,7 +84,7 @@ impl Prometheus {
             let wanted = context.evaluator.ask(move |evaluator| wanted(evaluator.metered(), now));
             let Ok(Wanted { present, past }) = wanted.await else { return };
             let all = || present.iter().chain(&past);
-            asked.retain(|source, _| all().any(|wanted| wanted.source == *source));
+            asked.retain(|source, _| all().any(|wanted| wanted.name == *source));
             let Some(is_up_to_date) = self.round(&context, &present, &past, &mut asked).await
             else {
                 return;
@@ -154,17 +154,17 @@ impl Prometheus {
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(source = source.source, %error, "the metrics system was asked");
+                    tracing::warn!(source = source.name, %error, "the metrics system was asked");
                     return Some(chunks);
                 }
             };
-            let mark = Mark { source: source.source.clone(), reached: to.nanos().to_string() };
+            let mark = Mark { source: source.name.clone(), reached: to.nanos().to_string() };
             let offer = Offer {
                 mark: Some(mark),
                 ..Offer::new(Content::PrometheusMatrix, Compression::None, body)
             };
-            if let Err(refusal) = context.offer(&source.source, offer).await? {
-                tracing::warn!(source = source.source, %refusal, "samples cannot be taken in");
+            if let Err(refusal) = context.offer(&source.name, offer).await? {
+                tracing::warn!(source = source.name, %refusal, "samples cannot be taken in");
                 return Some(chunks);
             }
             asked.reached = to;
@@ -228,7 +228,7 @@ struct Wanted {
 #[derive(Debug)]
 struct Source {
     /// What it is called where it is kept how far it was read.
-    source: String,
+    name: String,
     selectors: Vec<String>,
     /// From when on, where it was never read.
     from: Timestamp,
@@ -260,16 +260,15 @@ async fn known<'a>(
     source: &Source,
     asked: &'a mut HashMap<String, Asked>,
 ) -> &'a mut Asked {
-    let reached = match asked.get(&source.source) {
-        Some(asked) => asked.reached,
-        None => {
-            let mark = context.mark(&source.source).await;
-            let mark = mark.and_then(|mark| mark.parse().ok()).map(Timestamp::from_nanos);
-            mark.unwrap_or(source.from)
-        }
+    let reached = if let Some(asked) = asked.get(&source.name) {
+        asked.reached
+    } else {
+        let mark = context.mark(&source.name).await;
+        let mark = mark.and_then(|mark| mark.parse().ok()).map(Timestamp::from_nanos);
+        mark.unwrap_or(source.from)
     };
     let new = Asked { reached, chunk: CHUNK_MAX };
-    asked.entry(source.source.clone()).or_insert(new)
+    asked.entry(source.name.clone()).or_insert(new)
 }
 
 /// What has to be asked for at `now`, so that all of `metered` is counted.
@@ -282,17 +281,51 @@ fn wanted(metered: Vec<Metered>, now: Timestamp) -> Wanted {
         let given = unfinished.as_ref().map_or(now, |unfinished| unfinished.until);
         let from = given.minus(LEAD);
         // Queries may be long, and names are kept in every entry.
-        let source = format!("prometheus {}", hex(&Sha256::digest(selectors.join("\n"))[..16]));
-        let new = Source { source, selectors: selectors.clone(), from, until: None };
-        let known = present.entry(new.source.clone()).or_insert(new);
+        let name = format!("prometheus {}", hex(&Sha256::digest(selectors.join("\n"))[..16]));
+        let new = Source { name, selectors: selectors.clone(), from, until: None };
+        let known = present.entry(new.name.clone()).or_insert(new);
         known.from = known.from.min(from);
-        past.extend(unfinished.map(|Unfinished { source, until }| Source {
-            source,
+        past.extend(unfinished.map(|Unfinished { source: name, until }| Source {
+            name,
             selectors,
             from: until.minus(window),
             until: Some(until),
         }));
     }
-    past.sort_unstable_by(|a, b| (a.until, &a.source).cmp(&(b.until, &b.source)));
+    past.sort_unstable_by(|a, b| (a.until, &a.name).cmp(&(b.until, &b.name)));
     Wanted { present: present.into_values().collect(), past }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metered(selectors: &[&str], past: Option<(&str, i64)>) -> Metered {
+        let past = past.map(|(source, until)| Unfinished {
+            source: source.to_owned(),
+            until: Timestamp::from_seconds(until),
+        });
+        let selectors = selectors.iter().map(|&selector| selector.to_owned()).collect();
+        Metered { selectors, window: Duration::from_hours(1), past }
+    }
+
+    #[test]
+    fn slis_of_the_same_series_are_asked_for_once_and_pasts_for_themselves() {
+        let now = Timestamp::from_seconds(10_000);
+        let all = vec![
+            metered(&["b", "a"], Some(("second", 9_000))),
+            metered(&["a", "b", "b"], Some(("first", 8_000))),
+            metered(&["a"], None),
+        ];
+        let Wanted { present, past } = wanted(all, now);
+        let froms = |sources: &[Source]| -> Vec<(usize, i64)> {
+            let from = |of: &Source| (of.selectors.len(), of.from.nanos() / 1_000_000_000);
+            sources.iter().map(from).collect()
+        };
+        let mut asked = froms(&present);
+        asked.sort_unstable();
+        assert_eq!(asked, [(1, 10_000 - 300), (2, 8_000 - 300)]);
+        assert_eq!(froms(&past), [(2, 8_000 - 3_600), (2, 9_000 - 3_600)]);
+        assert_eq!([&past[0].name, &past[1].name], ["first", "second"]);
+    }
 }

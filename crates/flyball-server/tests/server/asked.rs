@@ -1,6 +1,7 @@
 //! SLIs whose samples a real Prometheus is asked for. Its past is made by its own `promtool`, so that
 //! every count is known.
 
+use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -39,12 +40,10 @@ fn past() -> String {
     let noon = Timestamp::parse(NOON).unwrap().nanos() / 1_000_000_000;
     let mut text = "# TYPE requests counter\n".to_owned();
     let mut write = |code: &str, from: i64, value: &dyn Fn(i64) -> i64| {
-        for at in (noon + from..=noon + 1_800).step_by(STEP.unsigned_abs() as usize) {
+        for at in (noon + from..=noon + 1_800).step_by(usize::try_from(STEP).unwrap()) {
             let labels = format!("code=\"{code}\",instance=\"a\",job=\"shop\"");
-            text += &format!(
-                "requests_total{{{labels}}} {} {at}\n",
-                value((at - noon).min(END) / STEP + 720)
-            );
+            let value = value((at - noon).min(END) / STEP + 720);
+            writeln!(text, "requests_total{{{labels}}} {value} {at}").unwrap();
         }
     };
     write("200", -10_800, &|step| 1_000 + 7 * step);

@@ -28,8 +28,14 @@ struct Receiver {
     _directory: tempfile::TempDir,
 }
 
-/// What an answer says was written: samples, histograms, exemplars; none where it says nothing.
-type Written = Option<(u64, u64, u64)>;
+/// Samples, histograms, exemplars.
+type Counts = (u64, u64, u64);
+/// What an answer says was written; none where it says nothing.
+type Written = Option<Counts>;
+/// A request, and what has to be written of it.
+type Taken<'a> = (&'a [Sent<'a>], Counts);
+/// A request, what has to be written of it, and what has to be said of the rest.
+type Refused<'a> = (&'a [Sent<'a>], Counts, &'a str);
 
 struct Answer {
     status: u16,
@@ -92,7 +98,7 @@ fn snappy(message: &[u8]) -> Vec<u8> {
 }
 
 /// Sends each request to a receiver of its own kind, and all of it has to be written, without a word.
-async fn takes(requests: &[(&[Sent<'_>], (u64, u64, u64))]) {
+async fn takes(requests: &[Taken<'_>]) {
     let receiver = Receiver::start("").await;
     for (series, written) in requests {
         let answer = receiver.send(series).await;
@@ -103,7 +109,7 @@ async fn takes(requests: &[(&[Sent<'_>], (u64, u64, u64))]) {
 }
 
 /// Sends each request, and what is not written of it has to be told.
-async fn refuses(requests: &[(&[Sent<'_>], (u64, u64, u64), &str)]) {
+async fn refuses(requests: &[Refused<'_>]) {
     let receiver = Receiver::start("").await;
     for (series, written, why) in requests {
         let answer = receiver.send(series).await;
@@ -113,11 +119,11 @@ async fn refuses(requests: &[(&[Sent<'_>], (u64, u64, u64), &str)]) {
     receiver.running.server.stop().await;
 }
 
-fn sample<'a>(labels: message::Labels<'a>, value: f64) -> Sent<'a> {
+fn sample(labels: message::Labels<'_>, value: f64) -> Sent<'_> {
     Sent { labels, samples: vec![(0, value)], ..Sent::default() }
 }
 
-fn histogram<'a>(labels: message::Labels<'a>, histogram: Histogram) -> Sent<'a> {
+fn histogram(labels: message::Labels<'_>, histogram: Histogram) -> Sent<'_> {
     Sent { labels, histograms: vec![histogram], ..Sent::default() }
 }
 
