@@ -37,8 +37,24 @@ pub struct Example {
 impl Rejects {
     /// Counts one record refused for `reason`.
     pub fn add(&mut self, reason: &'static str, line: u64, column: Option<u64>, text: &[u8]) {
+        self.note(reason, 1, line, column, text);
+    }
+
+    /// Counts `count` records that were refused together for `reason`: one example stands for all.
+    pub fn add_all(&mut self, reason: &'static str, count: u64, line: u64, text: &[u8]) {
+        self.note(reason, count, line, None, text);
+    }
+
+    fn note(
+        &mut self,
+        reason: &'static str,
+        count: u64,
+        line: u64,
+        column: Option<u64>,
+        text: &[u8],
+    ) {
         let rejected = self.reasons.entry(reason).or_default();
-        rejected.count += 1;
+        rejected.count += count;
         if rejected.examples.len() < EXAMPLES_MAX {
             rejected.examples.push(Example { line, column, excerpt: excerpt(text) });
         }

@@ -14,7 +14,7 @@ pub struct Series {
     pub kind: MetricKind,
     /// What the samples of a counter or histogram count from; the default for all else.
     pub temporality: Temporality,
-    /// In the order they were sent.
+    /// In the order they were sent; those of remote write in the order of their times.
     pub samples: Vec<Sample>,
     /// Single measurements that came along as examples; they are counted and not kept.
     pub exemplars: u64,

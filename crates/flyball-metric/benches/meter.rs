@@ -157,7 +157,7 @@ fn watched(sli: usize) -> anyhow::Result<Watched> {
         side_is_bad: true,
         total: query(format!("sum(rate({name}{{service=\"{service}\"}}[5m]))")),
     };
-    Ok(Watched { identity: service, plan: Plan::compile(&sli, None)? })
+    Ok(Watched { identity: service, plan: Plan::compile(&sli, None)?, after: None })
 }
 
 /// Series of all services in turn, each with one sample of nothing.

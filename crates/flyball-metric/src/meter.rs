@@ -60,6 +60,10 @@ pub struct Watched {
     pub identity: String,
     /// What to count.
     pub plan: Plan,
+    /// Samples up to this moment count nothing for it, because another meter counts them; those
+    /// after it are compared with them all the same, so that the two meters together count what
+    /// one would. `None` where all samples count.
+    pub after: Option<Timestamp>,
 }
 
 /// Events of one SLI in one slot, to be added to what the ledger has there.
@@ -125,9 +129,10 @@ impl Reason {
     ];
 }
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Reason {
+    /// The reason in words, always the same.
+    pub const fn text(self) -> &'static str {
+        match self {
             Self::Duplicate => "a sample of the same time is counted already",
             Self::Late => "a later sample of the series is counted already",
             Self::Future => "the sample lies in the future",
@@ -138,7 +143,13 @@ impl fmt::Display for Reason {
             Self::NoStart => "a histogram that stands for itself without saying since when",
             Self::Bound => "a bucket whose bound is no number, or one too many",
             Self::TooManySeries => "too many series",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 
@@ -236,6 +247,14 @@ impl Meter {
     #[must_use]
     pub fn with_series_max(mut self, most: usize) -> Self {
         self.series_max = most.min(SERIES_MAX);
+        self
+    }
+
+    /// The same for samples that were stored and come in long stretches, all series of an SLI together:
+    /// they are taken to have come when their slots ended.
+    #[must_use]
+    pub fn of_stored(mut self) -> Self {
+        self.slis.iter_mut().for_each(SliState::come_stored);
         self
     }
 

@@ -9,6 +9,7 @@
 mod counting;
 mod fill;
 mod objective;
+mod past;
 mod status;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration as Wait;
 
 use flyball_budget::alert::Change;
-use flyball_catalog::{Catalog, Counted};
+use flyball_budget::nominal_length;
+use flyball_catalog::{Catalog, Counted, CountedBy};
 use flyball_model::{Duration, Timestamp};
 use flyball_store::{
     Commit, Entry, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError,
@@ -41,6 +43,7 @@ pub(crate) use fill::{Progress, coded, within};
 pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
+pub(crate) use past::{PASTS_MAX, Unfinished};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.
@@ -89,6 +92,17 @@ pub(crate) struct Handed {
     pub body: Body,
     /// Room that it takes, given back when it is counted.
     pub permit: OwnedSemaphorePermit,
+}
+
+/// A metric SLI that is counted.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    /// The series that its queries mean.
+    pub(crate) selectors: Vec<String>,
+    /// About how long its SLO's window is.
+    pub(crate) window: Duration,
+    /// What is still to be counted of its past.
+    pub(crate) past: Option<Unfinished>,
 }
 
 /// The evaluator has ended.
@@ -143,6 +157,8 @@ pub(crate) struct Parts {
     pub(crate) reading: Arc<RwLock<Arc<Reading>>>,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
+    /// Whether a metrics system is asked for samples, of the past too.
+    pub(crate) asks: bool,
     pub(crate) clock: Clock,
     pub(crate) telemetry: Arc<Telemetry>,
 }
@@ -185,6 +201,7 @@ pub(crate) struct Evaluator {
     reading: Arc<RwLock<Arc<Reading>>>,
     limits: Limits,
     settings: Settings,
+    asks: bool,
     clock: Clock,
     telemetry: Arc<Telemetry>,
     catalog: Arc<Catalog>,
@@ -235,8 +252,8 @@ pub(crate) fn start(
     parts: Parts,
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
-    let Parts { journal, ledger, keys, stored, reading, limits, settings, clock, telemetry } =
-        parts;
+    let Parts { journal, ledger, keys, stored, reading, limits, settings, .. } = parts;
+    let Parts { asks, clock, telemetry, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let (ticked, ticks) = watch::channel(0);
@@ -251,6 +268,7 @@ pub(crate) fn start(
         reading,
         limits,
         settings,
+        asks,
         clock,
         telemetry,
         catalog: Arc::default(),
@@ -307,6 +325,22 @@ impl Evaluator {
         self.try_commit()?;
         let value = self.ledger.snapshot()?.value(&mark_key(source))?;
         Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+    }
+
+    /// The metric SLIs that are counted, with what is still to be counted of their pasts.
+    pub(crate) fn metered(&self) -> Vec<Metered> {
+        let mut metered = Vec::new();
+        for (definition, generation) in &self.counted {
+            for (indicator, by) in definition.indicators.iter().enumerate() {
+                let CountedBy::Metric(plan) = by else { continue };
+                metered.push(Metered {
+                    selectors: plan.selectors(),
+                    window: nominal_length(&definition.slo.window),
+                    past: self.counting.pasts().unfinished((generation.id, indicator)),
+                });
+            }
+        }
+        metered
     }
 
     fn run(mut self, messages: &Receiver<Message>) {
@@ -374,7 +408,7 @@ impl Evaluator {
             let Handed { sequence, arrival, key, mark, body, permit } = handed;
             let current = self.counting.reading().version;
             if body.version == current {
-                self.add(arrival, &body);
+                self.add(arrival, mark.as_ref(), &body);
             } else {
                 self.read_again(sequence);
             }
@@ -384,9 +418,9 @@ impl Evaluator {
     }
 
     /// Counts an entry that was decoded.
-    fn add(&mut self, arrival: Timestamp, body: &Body) {
+    fn add(&mut self, arrival: Timestamp, mark: Option<&Mark>, body: &Body) {
         let (from, to) = self.limits.times(arrival);
-        if let Err(error) = self.counting.add(body, arrival, (from, to)) {
+        if let Err(error) = self.counting.add(body, arrival, mark, (from, to)) {
             // A condition that fails on the types that came; the others are counted.
             self.telemetry.not_counted(&error);
         }
@@ -427,7 +461,7 @@ impl Evaluator {
         match self.decoder.decode(&header, &body) {
             Ok(mut body) => {
                 self.limits.bound(&mut body, header.content, arrival);
-                self.add(arrival, &body);
+                self.add(arrival, header.mark.as_ref(), &body);
             }
             Err(error) => unreadable(&error),
         }
@@ -502,6 +536,9 @@ impl Evaluator {
     fn try_commit(&mut self) -> Result<(), StoreError> {
         let counting = &mut self.counting;
         counting.drain(&mut self.ledger, &mut self.pending)?;
+        for (reason, count) in counting.take_left_out() {
+            self.telemetry.left_out(reason, count);
+        }
         let Commit { after, through, deltas, values, .. } = &self.pending;
         if through == after && deltas.is_empty() && values.is_empty() {
             return Ok(());
@@ -517,6 +554,9 @@ impl Evaluator {
         self.telemetry.committed(through, done.deltas.len());
         if !done.deltas.is_empty() {
             self.record(&done.deltas);
+            for generation in self.counting.take_reaching_back() {
+                self.watch_again(generation);
+            }
             self.ticked.send_modify(|tick| *tick += 1);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
-use flyball_events::{Rejects, Sample, SampleValue};
+use flyball_events::{Rejected, Rejects, Sample, SampleValue};
 use flyball_store::{Journal, LedgerReader, StoreError};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -77,6 +77,18 @@ pub(crate) struct Receipt {
     pub(crate) repeated: bool,
     /// Of the events, those that are samples of histograms.
     pub(crate) histograms: u64,
+    /// Exemplars that came along with samples that count. They are in the journal with their request.
+    pub(crate) exemplars: u64,
+}
+
+impl Receipt {
+    /// How many records were refused, and why, in words; `None` when none was.
+    pub(crate) fn refused(&self) -> Option<(u64, String)> {
+        let total = self.rejects.total();
+        let reason = |(reason, rejected): (_, &Rejected)| format!("{}: {reason}", rejected.count);
+        let reasons: Vec<String> = self.rejects.iter().map(reason).collect();
+        (total > 0).then(|| (total, reasons.join("; ")))
+    }
 }
 
 /// Why a request was not taken in: nothing of it is counted.
@@ -228,6 +240,7 @@ impl Intake {
             rejects: decoded.decoded.rejects.clone(),
             repeated: false,
             histograms: histograms(&decoded),
+            exemplars: decoded.series.iter().map(|series| series.exemplars).sum(),
         };
         if receipt.events == 0 && header.mark.is_none() {
             return Ok(receipt);

@@ -93,7 +93,8 @@ pub struct Config {
     pub settings: Settings,
     /// Logs to follow.
     pub tails: Vec<Tail>,
-    /// Where samples of metric SLIs are asked for, beside those that are sent.
+    /// Where samples of metric SLIs are asked for, beside those that are sent; new ones over their
+    /// whole window.
     pub prometheus: Option<Prometheus>,
     /// How long events are kept.
     pub retention: Retention,
@@ -254,6 +255,7 @@ impl Server {
             reading: Arc::clone(&reading),
             limits: limits.clone(),
             settings,
+            asks: prometheus.is_some(),
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         };

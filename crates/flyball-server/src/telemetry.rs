@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use flyball_budget::alert::Change;
 use flyball_budget::live::LiveError;
+use flyball_metric::Reason;
 use flyball_query::QueryError;
 use flyball_store::{Sequence, StoreError};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -78,6 +79,7 @@ pub(crate) struct Telemetry {
     repeated: Family<Kind, Counter>,
     refused: Family<Dropped, Counter>,
     dropped: Family<Dropped, Counter>,
+    left_out: Family<Why, Counter>,
     denied: Family<Why, Counter>,
     logins: Family<Outcome, Counter>,
     failures: Family<Doing, Counter>,
@@ -102,6 +104,7 @@ impl Default for Telemetry {
             repeated: Family::default(),
             refused: Family::default(),
             dropped: Family::default(),
+            left_out: Family::default(),
             denied: Family::default(),
             logins: Family::default(),
             failures: Family::default(),
@@ -124,6 +127,8 @@ impl Default for Telemetry {
         let refused = "Requests refused as a whole, by reason";
         r.register("ingest_refused_requests", refused, this.refused.clone());
         r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
+        let left_out = "Samples of metric SLIs that were taken in and count nothing, by reason";
+        r.register("samples_left_out", left_out, this.left_out.clone());
         r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
         r.register("logins", "Logins of people, by what became of them", this.logins.clone());
         r.register(
@@ -196,6 +201,11 @@ impl Telemetry {
     /// A request that was refused before its body was looked at.
     pub(crate) fn refused(&self, content: &'static str, reason: &'static str) {
         self.refused.get_or_create(&Dropped { content, reason }).inc();
+    }
+
+    /// Samples that count nothing.
+    pub(crate) fn left_out(&self, reason: Reason, samples: u64) {
+        self.left_out.get_or_create(&Why { reason: reason.text() }).inc_by(samples);
     }
 
     /// A request whose caller may not do what it asks.

@@ -134,7 +134,7 @@ pub fn verify(data: &Path, catalog: &Catalog, limits: &Limits) -> Result<Verifie
     }
     for (after, counted) in groups {
         let kept = Kept::read(&snapshot, &counted)?;
-        let recount = Recount::new(&counted, 1, &kept, Timestamp::MIN);
+        let recount = Recount::new(&counted, 1, kept, (Timestamp::MIN, false));
         let mut group = Group {
             snapshot: &snapshot,
             view: &view,

@@ -4,8 +4,10 @@
 //! two differ in how labels are written: as strings, or as references into a table of symbols.
 //! Sources: the specifications 1.0 and 2.0 at prometheus.io/docs/specs/prw.
 //!
-//! A series that breaks a rule of the specification is refused alone, as partial writes want it; a
-//! message that is no protobuf is refused as a whole.
+//! What breaks a rule of the specification is refused alone, as partial writes want it: a series, a
+//! sample, an exemplar. A message that is no protobuf is refused as a whole. Two rules for senders are
+//! not held against them, because nothing is lost: the order of labels, and that of a series'
+//! samples.
 
 use flyball_model::Timestamp;
 
@@ -22,7 +24,7 @@ const EXPLICIT_SCHEMA: i64 = -53;
 
 const NO_NAME: Fault = "a series without a metric name";
 const EMPTY_LABEL: Fault = "a label with an empty name or value";
-const UNSORTED: Fault = "labels that are not sorted by name, or stand twice";
+const REPEATED: Fault = "a label that stands twice";
 const ODD_LABELS: Fault = "an odd number of label references";
 const NO_SYMBOL: Fault = "a reference to a symbol that is not there";
 const FIRST_SYMBOL: Fault = "the first symbol is not the empty text";
@@ -31,9 +33,13 @@ const NO_SAMPLES: Fault = "a series without samples";
 const BAD_TIME: Fault = "a time outside the years 1678 to 2262";
 const BAD_SCHEMA: Fault = "a histogram of an unknown schema";
 const BAD_SPANS: Fault = "a histogram whose spans do not match its buckets";
-const NEGATIVE: Fault = "a histogram with a negative count";
+const NEGATIVE: Fault = "a histogram with a count that is negative or no number";
 const BAD_COUNT: Fault = "a histogram whose buckets do not add up to its count";
 const BAD_BOUNDS: Fault = "a histogram whose bounds do not ascend";
+const BAD_CUSTOM: Fault = "a histogram with listed bounds and buckets below or around zero";
+const BAD_EXPONENTIAL: Fault = "a histogram with exponential buckets and listed bounds";
+const OTHER_VALUE: Fault = "a sample of a time that the series has another value for";
+const NO_EXEMPLAR_TIME: Fault = "an exemplar without a time";
 
 /// Which of the two messages a request holds; its `Content-Type` says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +57,8 @@ pub struct RemoteWrite {
     pub series: Vec<Series>,
     /// What version 1 says of metrics apart from their series: name and kind.
     pub families: Vec<(String, MetricKind)>,
-    /// The others, counted by reason; the line of an example is the number of its series, from 1.
+    /// The samples, histograms and exemplars that do not, counted by reason; the line of an example is
+    /// the number of its series, from 1. A series without any counts as one.
     pub rejects: Rejects,
 }
 
@@ -86,17 +93,34 @@ impl RemoteWrite {
             symbols.get(at).copied().ok_or(NO_SYMBOL)
         };
         for (part, number) in parts.into_iter().zip(1..) {
+            let mut faults = Vec::new();
             let series = match version {
                 RemoteWriteVersion::V1 => series_v1(part),
-                RemoteWriteVersion::V2 => series_v2(part, &symbol),
+                RemoteWriteVersion::V2 => series_v2(part, &symbol, &mut faults),
             };
-            match series.and_then(checked) {
-                Ok(series) => write.series.push(series),
-                Err(reason) => write.rejects.add(reason, number, None, part),
+            match series.and_then(|series| checked(series, &mut faults)) {
+                Ok(series) => {
+                    write.series.push(series);
+                    for reason in faults {
+                        write.rejects.add(reason, number, None, part);
+                    }
+                }
+                Err(reason) => write.rejects.add_all(reason, records(part), number, part),
             }
         }
         Ok(write)
     }
+}
+
+/// How many samples, histograms and exemplars a series holds, as far as it can be read; at least 1.
+fn records(series: &[u8]) -> u64 {
+    let mut fields = Fields { bytes: series };
+    let mut records = 0;
+    while let Some(Ok(field)) = fields.next() {
+        // The same in both versions, which give the last two other places.
+        records += u64::from(matches!(field, (2..=4, Wire::Bytes(_))));
+    }
+    records.max(1)
 }
 
 /// `TimeSeries` of version 1: labels 1, samples 2, exemplars 3, histograms 4.
@@ -129,10 +153,11 @@ fn label_v1(message: &[u8]) -> Result<(String, String), Fault> {
 }
 
 /// `TimeSeries` of version 2: label references 1, samples 2, histograms 3, exemplars 4, metadata 5,
-/// creation time 6.
+/// creation time 6. Exemplars that break a rule are noted in `faults`.
 fn series_v2<'a>(
     message: &'a [u8],
     symbol: &dyn Fn(u64) -> Result<&'a str, Fault>,
+    faults: &mut Vec<Fault>,
 ) -> Result<Series, Fault> {
     let mut series = empty();
     let mut created = None;
@@ -143,8 +168,14 @@ fn series_v2<'a>(
             (1, wire) => varints(wire, &mut references)?,
             (2, Wire::Bytes(part)) => series.samples.push(sample(part)?),
             (3, Wire::Bytes(part)) => series.samples.push(histogram(part)?),
-            (4, Wire::Bytes(_)) => series.exemplars += 1,
-            (5, Wire::Bytes(metadata)) => series.kind = kind(metadata)?,
+            (4, Wire::Bytes(part)) => match exemplar_v2(part, symbol) {
+                Ok(()) => series.exemplars += 1,
+                Err(reason) => faults.push(reason),
+            },
+            (5, Wire::Bytes(metadata)) => {
+                described(metadata, symbol)?;
+                series.kind = kind(metadata)?;
+            }
             (6, Wire::Varint(millis)) => created = time(millis)?,
             _ => {}
         }
@@ -165,6 +196,41 @@ fn series_v2<'a>(
         return Err(TWO_SORTS);
     }
     Ok(series)
+}
+
+/// Checks an `Exemplar` of version 2: label references 1, value 2, time 3.
+fn exemplar_v2<'a>(
+    message: &'a [u8],
+    symbol: &dyn Fn(u64) -> Result<&'a str, Fault>,
+) -> Result<(), Fault> {
+    let (mut references, mut at) = (Vec::new(), None);
+    let mut fields = Fields { bytes: message };
+    while let Some(field) = fields.next() {
+        match field? {
+            (1, wire) => varints(wire, &mut references)?,
+            (3, Wire::Varint(millis)) => at = time(millis)?,
+            _ => {}
+        }
+    }
+    if !references.len().is_multiple_of(2) {
+        return Err(ODD_LABELS);
+    }
+    references.into_iter().try_for_each(|reference| symbol(reference).map(drop))?;
+    at.map(drop).ok_or(NO_EXEMPLAR_TIME)
+}
+
+/// Checks that the texts of version 2's `Metadata` are there: help 3, unit 4.
+fn described<'a>(
+    message: &'a [u8],
+    symbol: &dyn Fn(u64) -> Result<&'a str, Fault>,
+) -> Result<(), Fault> {
+    let mut fields = Fields { bytes: message };
+    while let Some(field) = fields.next() {
+        if let (3 | 4, Wire::Varint(reference)) = field? {
+            symbol(reference)?;
+        }
+    }
+    Ok(())
 }
 
 /// `MetricMetadata` of version 1: type 1, name of the metric 2.
@@ -203,19 +269,43 @@ fn empty() -> Series {
     Series { labels, kind, temporality, samples, exemplars: 0 }
 }
 
-/// What both versions demand of labels.
-fn checked(series: Series) -> Result<Series, Fault> {
-    let labels = &series.labels;
+/// What both versions demand of labels and of the times of samples, with both put in order. Samples
+/// that break a rule are noted in `faults`.
+fn checked(mut series: Series, faults: &mut Vec<Fault>) -> Result<Series, Fault> {
+    let labels = &mut series.labels;
     if labels.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
         return Err(EMPTY_LABEL);
     }
     if !labels.is_sorted_by(|(a, _), (b, _)| a < b) {
-        return Err(UNSORTED);
+        labels.sort_unstable();
+        if !labels.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(REPEATED);
+        }
     }
     if !labels.iter().any(|(name, _)| name == NAME_LABEL) {
         return Err(NO_NAME);
     }
+    let samples = &mut series.samples;
+    if !samples.is_sorted_by(|a, b| a.at < b.at) {
+        samples.sort_by_key(|sample| sample.at);
+        // What was sent twice is the same; of two values for one time the first stands.
+        samples.dedup_by(|later, earlier| {
+            let differs = later.at == earlier.at && !is_same(&later.value, &earlier.value);
+            if differs {
+                faults.push(OTHER_VALUE);
+            }
+            differs
+        });
+    }
     Ok(series)
+}
+
+/// Whether two values are the same, NaN among them.
+fn is_same(a: &SampleValue, b: &SampleValue) -> bool {
+    match (a, b) {
+        (SampleValue::Number(a), SampleValue::Number(b)) => a.to_bits() == b.to_bits(),
+        _ => a == b,
+    }
 }
 
 /// `Sample`: value 1, time 2, start 3.
@@ -318,7 +408,8 @@ impl Parts {
         let (positive, negative) = (self.positive.buckets()?, self.negative.buckets()?);
         let sum = f64::from_bits(self.sum_bits);
         let counts = || positive.iter().chain(&negative).map(|(_, count)| *count);
-        if self.count < 0.0 || self.zero < 0.0 || counts().any(|count| count < 0.0) {
+        let is_no_count = |count: f64| count.is_nan() || count < 0.0;
+        if is_no_count(self.count) || is_no_count(self.zero) || counts().any(is_no_count) {
             return Err(NEGATIVE);
         }
         // Measurements that are NaN are in the count and in no bucket. Counts of fractions are
@@ -331,7 +422,14 @@ impl Parts {
             }
         }
         let buckets = match self.schema {
-            EXPLICIT_SCHEMA => explicit(self.bounds, &positive)?,
+            EXPLICIT_SCHEMA => {
+                // Either would be counted in no bucket. Zero is what senders write for its absence.
+                if !negative.is_empty() || self.zero > 0.0 || self.zero_threshold > 0.0 {
+                    return Err(BAD_CUSTOM);
+                }
+                explicit(self.bounds, &positive)?
+            }
+            -4..=8 if !self.bounds.is_empty() => return Err(BAD_EXPONENTIAL),
             -4..=8 => Buckets::Exponential {
                 scale: i32::try_from(self.schema).map_err(|_| BAD_SCHEMA)?,
                 zero_threshold: self.zero_threshold,

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use flyball_model::{Duration, Slot, Tally, Timestamp};
+use flyball_model::{Slot, Tally, Timestamp};
 
-use super::{CARRY_MAX, HOLD, PENDING_MAX, Standing, Watched};
+use super::{CARRY_MAX, HOLD, PENDING_MAX, Standing, TARGET_GAP_MAX, Watched};
 use crate::spread::SLOT;
 use crate::terms::PlanKind;
 
@@ -31,13 +31,25 @@ pub(super) struct Carry {
     pub(super) since: Option<Timestamp>,
 }
 
+/// Since when a slot waits, for [`HOLD`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// It is settled at once.
+    Not,
+    /// Since its end, or since its first count came after that.
+    FromCounts,
+    /// Since its end: counts are taken to have come by then.
+    FromEnd,
+}
+
 #[derive(Debug)]
 pub(super) struct SliState {
     pub(super) identity: String,
     side_is_bad: bool,
-    /// How long slots wait.
-    hold: Duration,
+    wait: Wait,
     pub(super) began: Timestamp,
+    /// Samples up to it are counted elsewhere; [`Timestamp::MIN`] where all count here.
+    after: Timestamp,
     pub(super) pending: BTreeMap<Slot, Pending>,
     pub(super) carry: Carry,
     pub(super) dropped: u64,
@@ -49,19 +61,42 @@ pub(super) struct SliState {
 
 impl SliState {
     pub(super) fn new(watched: Watched, began: Timestamp) -> Self {
-        let hold = if watched.plan.is_of_one_piece() { Duration::ZERO } else { HOLD };
+        let wait = if watched.plan.is_of_one_piece() { Wait::Not } else { Wait::FromCounts };
         let side_is_bad = matches!(watched.plan.kind, PlanKind::Counts { side_is_bad: true, .. });
         Self {
             identity: watched.identity,
             side_is_bad,
-            hold,
+            wait,
             began,
+            after: watched.after.unwrap_or(Timestamp::MIN),
             pending: BTreeMap::new(),
             carry: Carry::default(),
             dropped: 0,
             is_estimated: false,
             next_due: Timestamp::MAX,
             is_changed: true,
+        }
+    }
+
+    /// Takes counts to have come when their slots ended.
+    pub(super) const fn come_stored(&mut self) {
+        if matches!(self.wait, Wait::FromCounts) {
+            self.wait = Wait::FromEnd;
+        }
+    }
+
+    /// Whether a sample of `at` counts here.
+    pub(super) fn counts(&self, at: Timestamp) -> bool {
+        at > self.after
+    }
+
+    /// From when on it is known which series its targets had.
+    pub(super) fn watched_from(&self) -> Timestamp {
+        // Whoever counted before it knew them, and so do samples from then that come here.
+        if self.after == Timestamp::MIN {
+            self.began
+        } else {
+            self.began.min(self.after.minus(TARGET_GAP_MAX))
         }
     }
 
@@ -75,8 +110,12 @@ impl SliState {
         settled: impl FnMut(Slot, Tally),
     ) {
         self.is_changed = true;
-        let ends = if self.hold.is_zero() { now } else { now.max(slot.interval(SLOT).end()) };
-        let due = ends.plus(self.hold);
+        let end = slot.interval(SLOT).end();
+        let due = match self.wait {
+            Wait::Not => now,
+            Wait::FromCounts => now.max(end).plus(HOLD),
+            Wait::FromEnd => end.plus(HOLD),
+        };
         let pending = self.pending.entry(slot).or_insert(Pending { due, side: 0, total: 0 });
         pending.side = pending.side.saturating_add(side);
         pending.total = pending.total.saturating_add(total);

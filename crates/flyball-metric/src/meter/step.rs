@@ -1,5 +1,7 @@
 //! One sample: what it adds to which SLI.
 
+use std::collections::BTreeMap;
+
 use flyball_events::{Histogram, Reset, Sample, SampleValue, Series, Temporality};
 use flyball_model::{Comparison, Duration, Slot, Tally, Timestamp};
 
@@ -8,6 +10,7 @@ use super::routes::{Destination, Goal, Use};
 use super::series::{
     Bucket, COUNTER_MAX, Count, Group, ONE, SeriesState, Stateless, Target, Weight, fixed,
 };
+use super::sli::SliState;
 use super::{FUTURE_MAX, Meter, Reason, STRANGERS_MAX, add};
 use crate::histogram::{below, layout};
 use crate::matcher::value;
@@ -220,14 +223,12 @@ impl Meter {
         let watched = (state.at == Timestamp::MIN)
             .then(|| self.targets.get(&state.target)?.before(step.at))
             .flatten();
+        let fresh = step.fresh(relation, uses, &state.counts, group);
         for (u, count) in uses.iter().zip(&mut state.counts) {
             if u.what == What::Samples {
-                if let SampleValue::Number(number) = step.value {
-                    for destination in &u.destinations {
-                        let tally = judge(destination.goal, *number, step.at);
-                        add(&mut self.counts, destination.sli, Slot::of(step.at, SLOT), tally);
-                    }
-                }
+                let slis = &self.slis;
+                let counting = u.destinations.iter().filter(|of| slis[of.sli].counts(step.at));
+                step.judge(counting, &mut self.counts);
                 continue;
             }
             let Some((reading, reads_exactly)) = step.reading(u.what) else { continue };
@@ -259,7 +260,10 @@ impl Meter {
             let mut is_counted = false;
             for destination in &u.destinations {
                 let sli = &mut self.slis[destination.sli];
-                let Some(from) = step.from(&increase, sli.began) else { continue };
+                if !sli.counts(step.at) || fresh.contains(&destination.sli) {
+                    continue;
+                }
+                let Some(from) = step.from(&increase, sli) else { continue };
                 is_counted = true;
                 if increase.is_estimate {
                     sli.estimated();
@@ -337,9 +341,9 @@ fn judge(goal: Goal, number: f64, at: Timestamp) -> Tally {
 }
 
 impl Step<'_> {
-    /// From when on an SLI that is watched since `began` counts an increase; `None` when it does
-    /// not, since nobody knows how much of it came before.
-    fn from(&self, increase: &Increase, began: Timestamp) -> Option<Timestamp> {
+    /// From when on an SLI counts an increase; `None` when it does not, since nobody knows how much
+    /// of it came before the SLI was watched.
+    fn from(&self, increase: &Increase, sli: &SliState) -> Option<Timestamp> {
         let before = increase.before;
         match increase.relation {
             Relation::Continues => Some(before),
@@ -347,8 +351,8 @@ impl Step<'_> {
                 Some(self.since.map_or(before, |since| since.max(before)))
             }
             Relation::Restarts | Relation::First => {
-                let said = self.since.filter(|since| *since >= began);
-                said.max(increase.watched.filter(|seen| *seen >= began))
+                let said = self.since.filter(|since| *since >= sli.began);
+                said.max(increase.watched.filter(|seen| *seen >= sli.watched_from()))
             }
         }
     }
@@ -393,6 +397,39 @@ impl Step<'_> {
 
     fn layout(&self) -> u64 {
         self.histogram().map_or(0, layout)
+    }
+
+    /// SLIs of which something is read from the series for the first time, while it goes on for
+    /// others: a new SLI that reads one thing of it as others do and another as none does counts
+    /// neither yet, or the one would be ahead of the other.
+    fn fresh(
+        &self,
+        relation: Relation,
+        uses: &[Use],
+        counts: &[Count],
+        group: Option<(&Group, Bucket)>,
+    ) -> Vec<usize> {
+        let is_fresh = |u: &Use, count: &Count| {
+            relation == Relation::Continues
+                && count.last.is_nan()
+                && self.reading(u.what).is_some()
+                && weight(u.what, group).part > 0
+        };
+        let fresh = uses.iter().zip(counts).filter(|(u, count)| is_fresh(u, count));
+        fresh.flat_map(|(u, _)| &u.destinations).map(|destination| destination.sli).collect()
+    }
+
+    /// Counts a gauge's sample as an event.
+    fn judge<'d>(
+        &self,
+        destinations: impl Iterator<Item = &'d Destination>,
+        counts: &mut BTreeMap<(usize, Slot), Tally>,
+    ) {
+        let SampleValue::Number(number) = self.value else { return };
+        for destination in destinations {
+            let tally = judge(destination.goal, *number, self.at);
+            add(counts, destination.sli, Slot::of(self.at, SLOT), tally);
+        }
     }
 
     /// The counter that a use means, and whether it is exact; `None` where the sample has none.

@@ -1,10 +1,10 @@
 //! One rule a test, with numbers that can be checked by hand.
 
 use flyball_events::{Buckets, Histogram, Reset, Sample, SampleValue, Series, Temporality};
-use flyball_metric::{Meter, Reason};
-use flyball_model::{Comparison, Slot};
+use flyball_metric::{Meter, Reason, Watched};
+use flyball_model::{Comparison, Slot, Tally};
 
-use crate::support::{at, bad, gauge, good, number, series, share, since, totals};
+use crate::support::{Ledger, at, bad, gauge, good, number, post, series, share, since, totals};
 
 /// A meter of one SLI that counts every `c`, from second 1,000 on.
 fn counter() -> Meter {
@@ -294,4 +294,81 @@ fn the_future_may_be_near() {
     meter.apply(&[], at(2_529));
     assert_eq!(meter.drain().counts.iter().filter(|c| c.slot >= Slot(249)).count(), 0);
     assert_eq!(totals(&mut meter, 0).0, 1);
+}
+
+/// Two meters of one SLI, of which the first counts up to a moment and the second after it, count
+/// together what one alone counts, whatever samples the second is given from before.
+#[test]
+fn a_meter_takes_over_from_another_at_any_moment() {
+    let samples = |from: i64, to: i64| {
+        let all = (0..40).map(|n| (1_000 + 15 * n, n));
+        let some = all.filter(move |(at, _)| from < *at && *at <= to);
+        let of = |text, value: &dyn Fn(i64) -> i64| {
+            let number = |(at, n): (i64, i64)| number(at, value(n) as f64);
+            series(text, some.clone().map(number).collect())
+        };
+        vec![
+            of("c code=200 instance=a", &|n| 100 + 7 * n),
+            // Begins anew in between.
+            of("c code=500 instance=a", &|n| if n < 20 { 50 + n } else { n - 20 }),
+        ]
+    };
+    let one = |from, to, after: Option<i64>| {
+        let sli = Watched { after: after.map(at), ..bad("c{code=\"500\"}", "c") };
+        let mut meter = Meter::new(vec![sli], at(900));
+        meter.apply(&samples(from, to), at(to));
+        totals(&mut meter, 0)
+    };
+    let whole = one(0, 5_000, None);
+    assert_eq!(whole, (39 * 7 + 38, 39 * 7));
+    for moment in [1_014, 1_015, 1_200, 1_300, 1_307, 1_590] {
+        let (first, second) = (one(0, moment, None), one(moment - 60, 5_000, Some(moment)));
+        assert_eq!((first.0 + second.0, first.1 + second.1), whole, "at {moment}");
+    }
+}
+
+#[test]
+fn a_new_threshold_of_a_known_histogram_is_no_failure() {
+    let native = |seconds, count: f64| {
+        let buckets = Buckets::Explicit { bounds: vec![1.0, 2.0], counts: vec![count, 0.0, 0.0] };
+        let histogram = Histogram { count, sum: 0.0, reset: Reset::Unknown, buckets };
+        let value = SampleValue::Histogram(Box::new(histogram));
+        series("h", vec![Sample { at: at(seconds), since: None, value }])
+    };
+    let faster = |than: u32| {
+        good(
+            &format!("histogram_fraction(-Inf, {than}, h) * histogram_count(h)"),
+            "histogram_count(h)",
+        )
+    };
+    let mut meter = Meter::new(vec![faster(1)], at(1_000));
+    meter.apply(&[native(1_010, 5.0)], at(1_010));
+    let pairs = meter.drain().changes;
+    let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.as_slice(), v.as_deref().unwrap())).collect();
+    let mut meter = Meter::restore(vec![faster(1), faster(2)], at(1_015), pairs).unwrap();
+    meter.apply(&[native(1_020, 9.0)], at(1_020));
+    meter.apply(&[native(1_030, 12.0)], at(1_030));
+    meter.apply(&[], at(4_000_000_000));
+    let mut ledger = Ledger::new();
+    post(&mut ledger, &meter.drain().counts);
+    let sum = |sli: usize| -> Tally {
+        ledger.iter().filter(|((of, _), _)| *of == sli).map(|(_, tally)| *tally).sum()
+    };
+    assert_eq!(sum(0), Tally::new(7, 7).unwrap());
+    assert_eq!(sum(1), Tally::new(3, 3).unwrap());
+}
+
+#[test]
+fn stored_samples_do_not_wait_for_others_longer_than_they_have() {
+    let all = |code: &str| {
+        let samples = (0..120).map(|n| number(1_000 + 10 * n, n as f64)).collect();
+        series(&format!("c code={code}"), samples)
+    };
+    let valid = |mut meter: Meter| {
+        meter.apply(&[all("200"), all("500")], at(2_190));
+        meter.drain().counts.iter().map(|counted| counted.tally.valid()).sum::<u64>()
+    };
+    let meter = || Meter::new(vec![bad("c{code=\"500\"}", "c")], at(900));
+    // All but the last half minute.
+    assert_eq!((valid(meter()), valid(meter().of_stored())), (0, 2 * 116));
 }

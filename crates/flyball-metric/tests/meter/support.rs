@@ -21,7 +21,7 @@ fn serde_json_text(text: &str) -> String {
 
 fn watched(sli: &MetricSli, threshold: Option<(Comparison, f64)>) -> Watched {
     let plan = Plan::compile(sli, threshold).unwrap();
-    Watched { identity: format!("{sli:?}"), plan }
+    Watched { identity: format!("{sli:?}"), plan, after: None }
 }
 
 pub(crate) fn good(side: &str, total: &str) -> Watched {

@@ -1,11 +1,11 @@
 //! From batches to the ledger's deltas: what is counted for which SLO, and under which number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use flyball_catalog::{Catalog, Counted as Definition, CountedBy};
-use flyball_metric::{Counted, Drained, Meter, RestoreError, Watched};
+use flyball_metric::{Counted, Drained, Meter, Reason, RestoreError, Watched};
 use flyball_model::{EventSli, Slice, Slot, Tally, Timestamp};
 use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
 use flyball_store::{
@@ -13,7 +13,9 @@ use flyball_store::{
 };
 use indexmap::IndexSet;
 
+use super::past::{self, Pasts};
 use crate::decode::{Body, Reading};
+use crate::entry::Mark;
 use crate::hex::hex;
 
 /// Slots counted and not yet taken, over all SLIs: about 32 MB.
@@ -43,6 +45,10 @@ pub(crate) struct Counting {
     meter: Meter,
     /// For each SLI of the meter what it is.
     metered: Vec<SliPlace>,
+    /// What is counted of them from before they were given.
+    pasts: Pasts,
+    /// What the meter had left out when that was told last.
+    left_out: HashMap<Reason, u64>,
     /// What is counted over stored events.
     stored: Option<StoredCounts>,
     /// The ledger's numbers of slices that were met, and what each number is of.
@@ -69,6 +75,8 @@ pub(crate) struct Kept {
     slices: Vec<(GenerationId, SliceId, String)>,
     /// What the meter remembers.
     meter: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What is remembered of pasts.
+    pasts: past::Kept,
 }
 
 impl Kept {
@@ -84,7 +92,7 @@ impl Kept {
         }
         let values = snapshot.values(METER_PREFIX)?.into_iter();
         let meter = values.map(|(key, value)| (key[METER_PREFIX.len()..].to_vec(), value));
-        Ok(Self { slices, meter: meter.collect() })
+        Ok(Self { slices, meter: meter.collect(), pasts: past::Kept::read(snapshot)? })
     }
 }
 
@@ -100,6 +108,8 @@ impl Default for Counting {
             stored: None,
             meter: Meter::new(Vec::new(), Timestamp::MIN),
             metered: Vec::new(),
+            pasts: Pasts::default(),
+            left_out: HashMap::new(),
             slices: HashMap::new(),
             places: HashMap::new(),
             gained: Vec::new(),
@@ -130,14 +140,20 @@ impl Counting {
         tallier(&events).map(drop)
     }
 
-    /// What is needed to count all of `counted`. What was counted and not yet taken must have been
-    /// taken before.
+    /// What is needed to count all of `counted` from `began` on. What was counted and not yet taken must
+    /// have been taken before. With `has_past`, the past of metric SLIs that are new is counted too.
     pub(crate) fn new(
         counted: &[(Definition, Generation)],
         version: u64,
-        kept: &Kept,
-        began: Timestamp,
+        kept: Kept,
+        (began, has_past): (Timestamp, bool),
     ) -> Result<Self, String> {
+        let cannot = |error: RestoreError| error.to_string();
+        let Kept { slices: kept_slices, meter: kept_meter, pasts: mut kept_pasts } = kept;
+        // One that has counted before it is asked for goes on from there.
+        let known: HashSet<GenerationId> =
+            kept_slices.iter().map(|(generation, _, _)| *generation).collect();
+        let mut pasts = Pasts::default();
         let (mut slis, mut events) = (IndexSet::new(), Vec::new());
         let (mut metered, mut watched) = (Vec::new(), Vec::new());
         for (definition, generation) in counted {
@@ -151,15 +167,20 @@ impl Counting {
                     CountedBy::Metric(plan) => {
                         let hash = hex(&generation.hash);
                         let identity = format!("{}/{hash}/{indicator}", generation.slo);
+                        let is_new = has_past && !known.contains(&generation.id);
+                        let given = is_new.then_some(began);
+                        let all = (place, metered.len());
+                        let after = pasts.add(all, (&identity, plan), &mut kept_pasts, given);
+                        let after = after.map_err(cannot)?;
                         metered.push(place);
-                        watched.push(Watched { identity, plan: plan.clone() });
+                        watched.push(Watched { identity, plan: plan.clone(), after });
                     }
                 }
             }
         }
-        let pairs = kept.meter.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
-        let meter = Meter::restore(watched, began, pairs);
-        let meter = meter.map_err(|error: RestoreError| error.to_string())?;
+        pasts.forget(kept_pasts);
+        let pairs = kept_meter.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        let meter = Meter::restore(watched, began, pairs).map_err(cannot)?;
         let tallier = tallier(&events.iter().collect::<Vec<_>>())?;
         let reading = Arc::new(Reading::of(version, tallier.attributes()));
         let mut this = Self {
@@ -169,15 +190,17 @@ impl Counting {
             events,
             meter,
             metered,
+            pasts,
+            left_out: HashMap::new(),
             stored: None,
             slices: HashMap::new(),
             places: HashMap::new(),
             gained: Vec::new(),
             gained_slots: 0,
         };
-        for (generation, id, name) in &kept.slices {
-            if let Some((indicator, slice)) = read_name(name) {
-                this.know(((*generation, indicator), slice), *id);
+        for (generation, id, name) in kept_slices {
+            if let Some((indicator, slice)) = read_name(&name) {
+                this.know(((generation, indicator), slice), id);
             }
         }
         Ok(this)
@@ -278,8 +301,8 @@ impl Counting {
         self.meter.apply(&[], now);
     }
 
-    /// Counts the samples of `body`, which arrived at `arrival`, and its events that lie in
-    /// `[from, to)`.
+    /// Counts the samples of `body`, which arrived at `arrival` and, where they were asked for, reached
+    /// as far as `mark` says, and its events that lie in `[from, to)`.
     ///
     /// # Errors
     ///
@@ -288,9 +311,10 @@ impl Counting {
         &mut self,
         body: &Body,
         arrival: Timestamp,
+        mark: Option<&Mark>,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<(), QueryError> {
-        if !body.series.is_empty() {
+        if !self.pasts.count(&body.series, mark) && !body.series.is_empty() {
             self.meter.apply(&body.series, arrival);
         }
         self.tallier.set_range(from, to);
@@ -329,7 +353,10 @@ impl Counting {
         into: &mut Commit,
     ) -> Result<(), StoreError> {
         self.collect();
-        let Drained { counts, changes } = self.meter.drain();
+        let mut counts = Vec::new();
+        self.pasts.drain(ledger, into, &mut counts)?;
+        let Drained { counts: present, changes } = self.meter.drain();
+        counts.extend(present);
         self.gained.extend(counts.into_iter().map(|Counted { sli, slot, tally }| Gained {
             // Behind those of the tallier.
             sli: self.slis.len() + sli,
@@ -349,6 +376,29 @@ impl Counting {
         }
         self.gained_slots = 0;
         Ok(())
+    }
+
+    /// Samples that were left out since the last time, by reason.
+    pub(super) fn take_left_out(&mut self) -> Vec<(Reason, u64)> {
+        let all: HashMap<Reason, u64> = self.meter.refusals().collect();
+        let new = all.iter().map(|(reason, count)| {
+            let told = self.left_out.get(reason).copied().unwrap_or_default();
+            (*reason, count - told)
+        });
+        let mut left_out = self.pasts.take_left_out();
+        left_out.extend(new.filter(|(_, count)| *count > 0));
+        self.left_out = all;
+        left_out
+    }
+
+    /// What is known of pasts.
+    pub(super) const fn pasts(&self) -> &Pasts {
+        &self.pasts
+    }
+
+    /// Generations of which earlier slots have become known since the last time.
+    pub(super) fn take_reaching_back(&mut self) -> Vec<GenerationId> {
+        self.pasts.take_reaching_back()
     }
 
     /// Where an SLI belongs: those of the tallier come before those of the meter.

@@ -8,6 +8,7 @@ use flyball_budget::alert::Change;
 use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
 use flyball_catalog::{Catalog, Counted, CountedBy};
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
+use flyball_segment::Hour;
 use flyball_store::{
     Delta, Generation, GenerationId, GenerationState, Ledger, LedgerSnapshot, Sequence, SliceId,
     StoreError,
@@ -148,8 +149,8 @@ impl Evaluator {
             .map(|old| old.id)
             .collect();
         let kept = Kept::read(&snapshot, &counted)?;
-        let counting =
-            Counting::new(&counted, version, &kept, now).map_err(InstallError::Condition)?;
+        let counting = Counting::new(&counted, version, kept, (now, self.asks))
+            .map_err(InstallError::Condition)?;
 
         let old: HashMap<GenerationId, &Watched> =
             self.watched.iter().map(|watched| (watched.generation.id, watched)).collect();
@@ -215,6 +216,26 @@ impl Evaluator {
             generation.state = GenerationState::Live;
         }
         Ok(generation)
+    }
+
+    /// Makes the states of a generation anew, because the ledger has more of its past now.
+    pub(super) fn watch_again(&mut self, generation: GenerationId) {
+        let Self { watched, counted, counting, ledger, catalog, telemetry, at, .. } = self;
+        let Some(old) = watched.iter_mut().find(|old| old.generation.id == generation) else {
+            return;
+        };
+        let Some((definition, generation)) = counted.iter().find(|(_, of)| of.id == generation)
+        else {
+            return;
+        };
+        let new = ledger.snapshot().map_err(InstallError::from).and_then(|snapshot| {
+            watch(definition, catalog, generation.clone(), Some(old), counting, &snapshot, *at)
+        });
+        match new {
+            Ok(new) => *old = new,
+            // It goes on as it was, and has that past from the next start on.
+            Err(error) => telemetry.install_failed(&error),
+        }
     }
 
     /// Tells the live states what the ledger has gained.
@@ -446,7 +467,9 @@ fn watch(
     };
     let mut objectives = Vec::new();
     let first = Progress::read(snapshot, &generation)?.and_then(|progress| progress.first);
-    let since = first.map_or(generation.created, |hour| hour.start().min(generation.created));
+    let places = (0..counted.indicators.len()).map(|indicator| (generation.id, indicator));
+    let asked = counting.pasts().first(places);
+    let since = first.map(Hour::start).into_iter().chain(asked).fold(generation.created, Ord::min);
     for (index, plan) in plans(slo, catalog, since, at)?.into_iter().enumerate() {
         let indicator = counted.of_objective[index];
         let old = old.and_then(|old| old.objectives.get(index));

@@ -18,7 +18,7 @@ use http_body_util::{BodyExt, Full};
 use tonic::{Code, Status};
 
 use super::App;
-use super::body::read;
+use super::body::{idempotency_key, read};
 use super::otlp::{Signal, grpc_code, success};
 use super::problem::Problem;
 use crate::auth::Caller;
@@ -82,6 +82,10 @@ async fn export(
         return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said).into_response();
     }
     let content = signal.content(false);
+    let key = match idempotency_key(&headers) {
+        Ok(key) => key,
+        Err(problem) => return refusal(&problem),
+    };
     let body = match read(&app, content.name(), &headers, body).await {
         Ok(body) => body,
         Err(problem) => return refusal(&problem),
@@ -90,9 +94,8 @@ async fn export(
         Ok(message) => message,
         Err(status) => return refused_encoding(status),
     };
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let offer = Offer {
-        key: key.map(str::to_owned),
+        key,
         services: caller.services().to_vec(),
         ..Offer::new(content, compression, message)
     };

@@ -121,23 +121,9 @@ fn answer(status: StatusCode, is_json: bool, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, media)], body).into_response()
 }
 
-/// How many records were refused, and why, in words.
-fn refused(receipt: &Receipt) -> Option<(u64, String)> {
-    let total = receipt.rejects.total();
-    if total == 0 {
-        return None;
-    }
-    let reasons: Vec<String> = receipt
-        .rejects
-        .iter()
-        .map(|(reason, rejected)| format!("{}: {reason}", rejected.count))
-        .collect();
-    Some((total, reasons.join("; ")))
-}
-
 /// `Export…ServiceResponse`: field 1 is `partial_success`, left out when everything was taken.
 pub(super) fn success(signal: Signal, is_json: bool, receipt: &Receipt) -> Vec<u8> {
-    let Some((count, message)) = refused(receipt) else {
+    let Some((count, message)) = receipt.refused() else {
         return if is_json { b"{}".to_vec() } else { Vec::new() };
     };
     if is_json {

@@ -1,7 +1,8 @@
 //! Prometheus remote write, versions 1.0 and 2.0.
 //!
 //! Source: the specifications at prometheus.io/docs/specs/prw. What is retried is told apart by the
-//! status: 5xx and 429 for what may be sent again, 400 for what must not.
+//! status: 5xx and 429 for what may be sent again, 400 for what must not. What it takes and refuses is
+//! listed in `docs/metrics.md`.
 
 use axum::Extension;
 use axum::body::Body;
@@ -38,8 +39,8 @@ pub(super) async fn write(
         Err(problem) => return problem.into_response(),
     };
     match take(&app, content, &caller, &headers, body).await {
-        Ok(receipt) => answer(&receipt),
-        Err(problem) => written(problem.into_response(), 0, 0),
+        Ok(receipt) => answer(content, &receipt),
+        Err(problem) => written(content, problem.into_response(), &Receipt::default()),
     }
 }
 
@@ -56,27 +57,33 @@ async fn take(
     Ok(app.intake.accept(offer).await?)
 }
 
-/// What was written, and what of it was refused: a request that was written in part is answered
-/// with 400, as version 2.0 has it.
-fn answer(receipt: &Receipt) -> Response {
-    let numbers = receipt.events - receipt.histograms;
-    let first = receipt.rejects.first();
-    let Some((reason, example)) = first else {
-        return written(StatusCode::NO_CONTENT.into_response(), numbers, receipt.histograms);
+/// What was written, and what was not: a request that was written in part is answered with 400,
+/// whatever of it was kept.
+fn answer(content: Content, receipt: &Receipt) -> Response {
+    let Some((refused, reasons)) = receipt.refused() else {
+        return written(content, StatusCode::NO_CONTENT.into_response(), receipt);
     };
+    let first = receipt.rejects.first().map_or(0, |(_, example)| example.line);
+    let all = refused + receipt.events + receipt.exemplars;
     let said = format!(
-        "{} records were not written; series {}: {reason}",
-        receipt.rejects.total(),
-        example.line
+        "{refused} of {all} samples, histograms and exemplars were not written: {reasons}; the first \
+         is in series {first}"
     );
     let problem = Problem::new(StatusCode::BAD_REQUEST, &said).into_response();
-    written(problem, numbers, receipt.histograms)
+    written(content, problem, receipt)
 }
 
-/// Says how much was written. Exemplars are not kept.
-fn written(mut response: Response, samples: u64, histograms: u64) -> Response {
-    let counts =
-        [(SAMPLES_WRITTEN, samples), (HISTOGRAMS_WRITTEN, histograms), (EXEMPLARS_WRITTEN, 0)];
+/// Says how much was written, as version 2 asks for; senders of version 1 know of no such thing.
+fn written(content: Content, mut response: Response, receipt: &Receipt) -> Response {
+    if content != Content::RemoteWriteV2 {
+        return response;
+    }
+    let Receipt { events, histograms, exemplars, .. } = receipt;
+    let counts = [
+        (SAMPLES_WRITTEN, events - histograms),
+        (HISTOGRAMS_WRITTEN, *histograms),
+        (EXEMPLARS_WRITTEN, *exemplars),
+    ];
     for (name, count) in counts {
         response.headers_mut().insert(name, HeaderValue::from(count));
     }
@@ -92,7 +99,7 @@ fn content(headers: &HeaderMap) -> Result<Content, Problem> {
     let refuse = |said: &str| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, said));
     let encoding = text(headers, &header::CONTENT_ENCODING);
     // Senders of version 1 may leave it out: they know no other.
-    if !matches!(encoding.as_deref(), None | Some("snappy")) {
+    if !matches!(encoding.as_deref(), None | Some("" | "snappy")) {
         return refuse("remote write is compressed by snappy; hint: Content-Encoding: snappy");
     }
     let Some(media) = text(headers, &header::CONTENT_TYPE) else {
@@ -116,6 +123,6 @@ fn content(headers: &HeaderMap) -> Result<Content, Problem> {
 
 /// The value of a header, trimmed, in lower case.
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let value = headers.get(name)?.to_str().unwrap_or_default();
+    let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
     Some(value.trim().to_ascii_lowercase())
 }

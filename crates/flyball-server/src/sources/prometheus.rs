@@ -1,24 +1,27 @@
 //! Samples from a Prometheus-compatible system that can be asked.
 //!
 //! What is asked for are raw samples of the series that an SLI's queries mean, never rates or sums:
-//! so the same meter counts them as counts what is sent here, exactly. An SLI that is seen for the
-//! first time is asked for over its whole window, an hour at a time.
+//! so the same meter counts them as counts what is sent here, exactly. SLIs that mean the same series
+//! are asked for once. An SLI that is new is asked for over its whole window as well, an hour at a
+//! time, up to the moment at which it was given: that past is a source of its own, of which some is
+//! read in each round while the present goes on.
 //!
 //! Source: the HTTP API of Prometheus, "Instant queries" with a range selector, which answers the
 //! samples as they are stored.
 
 pub(crate) mod matrix;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration as Wait;
 
 use bytes::{Bytes, BytesMut};
-use flyball_budget::nominal_length;
-use flyball_catalog::CountedBy;
+use flyball_metric::TARGET_GAP_MAX;
 use flyball_model::{Duration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use super::Context;
 use crate::entry::{Compression, Content, Mark};
+use crate::evaluator::{Metered, PASTS_MAX, Unfinished};
 use crate::hex::hex;
 use crate::intake::Offer;
 
@@ -32,6 +35,13 @@ const CHUNK_MIN: Duration = Duration::from_minutes(1);
 /// What was asked for before and is asked for again: a sample can only be found after its scrape
 /// has ended, and carries the time at which that began. Samples that are met twice count once.
 const OVERLAP: Duration = Duration::from_minutes(1);
+/// How long before an SLI was given its series are asked for, so that what they count from then on has
+/// something to be compared with.
+const LEAD: Duration = TARGET_GAP_MAX;
+/// How much of a past is asked for last, when all of its samples can be found.
+const HELD_BACK: Duration = Duration::from_seconds(1);
+/// Stretches of the past that are asked for in one round at most.
+const PAST_CHUNKS_MAX: usize = 64;
 
 /// A system that can be asked.
 #[derive(Debug, Clone)]
@@ -70,45 +80,73 @@ impl Prometheus {
     pub(super) async fn run(self, context: Context) {
         let mut asked: HashMap<String, Asked> = HashMap::new();
         loop {
-            let Ok(slis) = context.evaluator.ask(|evaluator| slis(evaluator.catalog())).await
+            let now = context.clock.now();
+            let wanted = context.evaluator.ask(move |evaluator| wanted(evaluator.metered(), now));
+            let Ok(Wanted { present, past }) = wanted.await else { return };
+            let all = || present.iter().chain(&past);
+            asked.retain(|source, _| all().any(|wanted| wanted.name == *source));
+            let Some(is_up_to_date) = self.round(&context, &present, &past, &mut asked).await
             else {
                 return;
             };
-            asked.retain(|source, _| slis.iter().any(|sli| sli.source == *source));
-            for sli in slis {
-                if !asked.contains_key(&sli.source) {
-                    let mark = context.mark(&sli.source).await;
-                    let reached = mark.and_then(|mark| mark.parse().ok());
-                    let reached = reached.map(Timestamp::from_nanos);
-                    let first = || context.clock.now().minus(sli.window);
-                    let new = Asked { reached: reached.unwrap_or_else(first), chunk: CHUNK_MAX };
-                    asked.insert(sli.source.clone(), new);
-                }
-                let Some(asked) = asked.get_mut(&sli.source) else { continue };
-                if self.catch_up(&context, &sli, asked).await.is_none() {
-                    return;
-                }
-            }
-            if context.wait(EVERY).await.is_none() {
+            if is_up_to_date && context.wait(EVERY).await.is_none() {
                 return;
             }
         }
     }
 
-    /// Asks for what has come since the last time; `None` when the server goes down.
-    async fn catch_up(&self, context: &Context, sli: &Sli, asked: &mut Asked) -> Option<()> {
-        loop {
+    /// Asks for all of the present, and for some of the past. Answers whether nothing more is there to
+    /// be asked for at once; `None` when the server goes down.
+    async fn round(
+        &self,
+        context: &Context,
+        present: &[Source],
+        past: &[Source],
+        asked: &mut HashMap<String, Asked>,
+    ) -> Option<bool> {
+        for source in present {
+            let asked = known(context, source, asked).await;
+            self.catch_up(context, source, asked, usize::MAX).await?;
+        }
+        let mut chunks = PAST_CHUNKS_MAX;
+        for source in past.iter().take(PASTS_MAX) {
+            let asked = known(context, source, asked).await;
+            chunks -= self.catch_up(context, source, asked, chunks).await?;
+            if chunks == 0 {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Asks for what there is since the last time, at most `chunks_max` times, and returns how often;
+    /// `None` when the server goes down.
+    async fn catch_up(
+        &self,
+        context: &Context,
+        source: &Source,
+        asked: &mut Asked,
+        chunks_max: usize,
+    ) -> Option<usize> {
+        let mut chunks = 0;
+        while chunks < chunks_max {
             if context.stop.is_cancelled() {
                 return None;
             }
             let now = context.clock.now();
-            let to = asked.reached.plus(asked.chunk).min(now);
-            if to <= asked.reached {
-                return Some(());
+            let mut to = asked.reached.plus(asked.chunk).min(now);
+            if let Some(until) = source.until {
+                // The last samples can be found a while after their time.
+                let is_settled = now >= until.plus(OVERLAP);
+                to = to.min(if is_settled { until } else { until.minus(HELD_BACK) });
             }
+            if to <= asked.reached {
+                return Some(chunks);
+            }
+            chunks += 1;
             let from = asked.reached.minus(OVERLAP);
             let most = context.intake.limits().request_bytes_max;
-            let body = match self.samples(&sli.selectors, from, to, most).await {
+            let body = match self.samples(&source.selectors, from, to, most).await {
                 Ok(body) => body,
                 Err(Unanswered::TooLarge) if asked.chunk > CHUNK_MIN => {
                     let half = Duration::from_nanos(asked.chunk.nanos() / 2);
@@ -116,24 +154,25 @@ impl Prometheus {
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(source = sli.source, %error, "the metrics system was asked");
-                    return Some(());
+                    tracing::warn!(source = source.name, %error, "the metrics system was asked");
+                    return Some(chunks);
                 }
             };
-            let mark = Mark { source: sli.source.clone(), reached: to.nanos().to_string() };
+            let mark = Mark { source: source.name.clone(), reached: to.nanos().to_string() };
             let offer = Offer {
                 mark: Some(mark),
                 ..Offer::new(Content::PrometheusMatrix, Compression::None, body)
             };
-            if let Err(refusal) = context.offer(&sli.source, offer).await? {
-                tracing::warn!(source = sli.source, %refusal, "samples cannot be taken in");
-                return Some(());
+            if let Err(refusal) = context.offer(&source.name, offer).await? {
+                tracing::warn!(source = source.name, %refusal, "samples cannot be taken in");
+                return Some(chunks);
             }
             asked.reached = to;
             if to == now {
-                return Some(());
+                return Some(chunks);
             }
         }
+        Some(chunks)
     }
 
     /// The samples of all `selectors` in `[from, to]`, an answer a line.
@@ -176,17 +215,28 @@ impl Prometheus {
 /// Characters of a refusal that are shown.
 const SAID_CHARS_MAX: usize = 300;
 
-/// An SLI that is asked for.
+/// What is asked for.
 #[derive(Debug)]
-struct Sli {
-    /// What it is called where it is kept how far it was read. Another way of counting has another
-    /// name, and is asked for from the beginning of its window.
-    source: String,
-    selectors: Vec<String>,
-    window: Duration,
+struct Wanted {
+    /// What goes on: one source for all SLIs of the same series.
+    present: Vec<Source>,
+    /// What ends: one source for each SLI, the earliest first.
+    past: Vec<Source>,
 }
 
-/// How far an SLI was asked for.
+/// Series that are asked for together, so that sides and totals of a ratio come together.
+#[derive(Debug)]
+struct Source {
+    /// What it is called where it is kept how far it was read.
+    name: String,
+    selectors: Vec<String>,
+    /// From when on, where it was never read.
+    from: Timestamp,
+    /// The last moment; `None` where it goes on.
+    until: Option<Timestamp>,
+}
+
+/// How far a source was asked.
 #[derive(Debug)]
 struct Asked {
     reached: Timestamp,
@@ -204,19 +254,78 @@ enum Unanswered {
     Http(#[from] reqwest::Error),
 }
 
-/// The SLIs of `catalog` that are counted from samples.
-fn slis(catalog: &flyball_catalog::Catalog) -> Vec<Sli> {
-    let mut slis = Vec::new();
-    for counted in &catalog.counted {
-        for (indicator, by) in counted.indicators.iter().enumerate() {
-            let CountedBy::Metric(plan) = by else { continue };
-            let (slo, generation) = (&counted.slo, hex(&counted.generation));
-            slis.push(Sli {
-                source: format!("prometheus {}/{generation}/{indicator}", slo.name),
-                selectors: plan.selectors(),
-                window: nominal_length(&slo.window),
-            });
-        }
+/// How far `source` was asked.
+async fn known<'a>(
+    context: &Context,
+    source: &Source,
+    asked: &'a mut HashMap<String, Asked>,
+) -> &'a mut Asked {
+    let reached = if let Some(asked) = asked.get(&source.name) {
+        asked.reached
+    } else {
+        let mark = context.mark(&source.name).await;
+        let mark = mark.and_then(|mark| mark.parse().ok()).map(Timestamp::from_nanos);
+        mark.unwrap_or(source.from)
+    };
+    let new = Asked { reached, chunk: CHUNK_MAX };
+    asked.entry(source.name.clone()).or_insert(new)
+}
+
+/// What has to be asked for at `now`, so that all of `metered` is counted.
+fn wanted(metered: Vec<Metered>, now: Timestamp) -> Wanted {
+    let mut present: BTreeMap<String, Source> = BTreeMap::new();
+    let mut past = Vec::new();
+    for Metered { mut selectors, window, past: unfinished } in metered {
+        selectors.sort_unstable();
+        selectors.dedup();
+        let given = unfinished.as_ref().map_or(now, |unfinished| unfinished.until);
+        let from = given.minus(LEAD);
+        // Queries may be long, and names are kept in every entry.
+        let name = format!("prometheus {}", hex(&Sha256::digest(selectors.join("\n"))[..16]));
+        let new = Source { name, selectors: selectors.clone(), from, until: None };
+        let known = present.entry(new.name.clone()).or_insert(new);
+        known.from = known.from.min(from);
+        past.extend(unfinished.map(|Unfinished { source: name, until }| Source {
+            name,
+            selectors,
+            from: until.minus(window),
+            until: Some(until),
+        }));
     }
-    slis
+    past.sort_unstable_by(|a, b| (a.until, &a.name).cmp(&(b.until, &b.name)));
+    Wanted { present: present.into_values().collect(), past }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metered(selectors: &[&str], past: Option<(&str, i64)>) -> Metered {
+        let past = past.map(|(source, until)| Unfinished {
+            source: source.to_owned(),
+            until: Timestamp::from_seconds(until),
+        });
+        let selectors = selectors.iter().map(|&selector| selector.to_owned()).collect();
+        Metered { selectors, window: Duration::from_hours(1), past }
+    }
+
+    #[test]
+    fn slis_of_the_same_series_are_asked_for_once_and_pasts_for_themselves() {
+        let now = Timestamp::from_seconds(10_000);
+        let all = vec![
+            metered(&["b", "a"], Some(("second", 9_000))),
+            metered(&["a", "b", "b"], Some(("first", 8_000))),
+            metered(&["a"], None),
+        ];
+        let Wanted { present, past } = wanted(all, now);
+        let froms = |sources: &[Source]| -> Vec<(usize, i64)> {
+            let from = |of: &Source| (of.selectors.len(), of.from.nanos() / 1_000_000_000);
+            sources.iter().map(from).collect()
+        };
+        let mut asked = froms(&present);
+        asked.sort_unstable();
+        assert_eq!(asked, [(1, 10_000 - 300), (2, 8_000 - 300)]);
+        assert_eq!(froms(&past), [(2, 8_000 - 3_600), (2, 9_000 - 3_600)]);
+        assert_eq!([&past[0].name, &past[1].name], ["first", "second"]);
+    }
 }

@@ -60,6 +60,16 @@ pub(crate) fn sources(documents: &str) -> Vec<Source> {
     files.into_iter().collect()
 }
 
+/// A server of `documents` on a free port.
+pub(crate) fn config(data: &Path, documents: &str, clock: &TestClock) -> Config {
+    let reads = clock.clone();
+    Config {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        given: Given::Sources(sources(documents)),
+        ..Config::new(data.to_owned(), Clock::new(move || reads.now()))
+    }
+}
+
 impl Running {
     pub(crate) async fn start(data: &Path, documents: &str, clock: &TestClock) -> Self {
         Self::with(data, documents, clock, Limits::default()).await
@@ -71,22 +81,10 @@ impl Running {
         clock: &TestClock,
         limits: Limits,
     ) -> Self {
-        Self::configured(data, documents, clock, |config| Config { limits, ..config }).await
+        Self::of(Config { limits, ..config(data, documents, clock) }).await
     }
 
-    /// A server with more that is said in its configuration.
-    pub(crate) async fn configured(
-        data: &Path,
-        documents: &str,
-        clock: &TestClock,
-        more: impl FnOnce(Config) -> Config,
-    ) -> Self {
-        let reads = clock.clone();
-        let config = more(Config {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            given: Given::Sources(sources(documents)),
-            ..Config::new(data.to_owned(), Clock::new(move || reads.now()))
-        });
+    pub(crate) async fn of(config: Config) -> Self {
         let server = Server::start(config).await.unwrap();
         Self { server, client: reqwest::Client::new() }
     }

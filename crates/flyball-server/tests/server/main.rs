@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod asked;
 mod auth;
 mod definitions;
 mod harness;
 mod ingest;
+mod payloads;
 mod people;
 mod probes;
+mod remote_write;
 mod restart;
 mod stored;
 mod tls;

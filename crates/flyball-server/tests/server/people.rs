@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, Url};
 use serde_json::{Value, json};
 
-use crate::harness::{NOON, Running, SHOP, TestClock};
+use crate::harness::{NOON, Running, SHOP, TestClock, config};
 use provider::Provider;
 
 /// What a browser's requests to this server are told to come from.
@@ -171,5 +171,5 @@ async fn serve(data: &Path, issuer: &str, clock: &TestClock) -> Running {
         admins: vec![admin],
     });
     let oidc = Some(oidc.unwrap());
-    Running::configured(data, &documents(), clock, |config| Config { oidc, ..config }).await
+    Running::of(Config { oidc, ..config(data, &documents(), clock) }).await
 }

@@ -158,7 +158,8 @@ fn write(version: RemoteWriteVersion, series: &[Series], whole: bool) -> Vec<u8>
             };
         }
         for _ in 0..one.exemplars {
-            out = out.bytes(if version == V1 { 3 } else { 4 }, &message().double(2, 1.5).0);
+            let exemplar = message().double(2, 1.5).varint(3, 1_000);
+            out = out.bytes(if version == V1 { 3 } else { 4 }, &exemplar.0);
         }
         if version == V2 && one.kind != MetricKind::Unknown {
             out = out.bytes(5, &message().varint(1, one.kind as u64).0);
@@ -226,7 +227,9 @@ fn any_series() -> impl Strategy<Value = Series> {
         MetricKind::Other,
     ]);
     let labels = prop::collection::btree_map("[a-z]{1,6}", "[a-zß]{1,6}", 0..5);
-    (labels, kind, samples, 0..3_u64).prop_map(|(mut labels, kind, samples, exemplars)| {
+    (labels, kind, samples, 0..3_u64).prop_map(|(mut labels, kind, mut samples, exemplars)| {
+        samples.sort_by_key(|sample| sample.at);
+        samples.dedup_by_key(|sample| sample.at);
         labels.insert(NAME_LABEL.to_owned(), "requests_total".to_owned());
         Series {
             labels: labels.into_iter().collect(),
@@ -302,8 +305,8 @@ fn a_series_that_breaks_a_rule_is_refused_alone() {
         (vec![], NO_NAME),
         (vec![("__name__", "x"), ("a", "")], EMPTY_LABEL),
         (vec![("", "a"), ("__name__", "x")], EMPTY_LABEL),
-        (vec![("a", "b"), ("__name__", "x")], UNSORTED),
-        (vec![("__name__", "x"), ("a", "b"), ("a", "c")], UNSORTED),
+        (vec![("__name__", "x"), ("a", "b"), ("a", "c")], REPEATED),
+        (vec![("a", "b"), ("__name__", "x"), ("a", "b")], REPEATED),
     ] {
         let bad = series(&labels, one.clone());
         let good = series(&[("__name__", "x")], one.clone());
@@ -320,6 +323,60 @@ fn a_series_that_breaks_a_rule_is_refused_alone() {
 }
 
 #[test]
+fn labels_and_samples_are_put_in_order() {
+    let number =
+        |millis, number| Sample { at: at(millis), since: None, value: SampleValue::Number(number) };
+    let mut sent = series(&[("b", "1"), ("__name__", "x"), ("a", "2")], SampleValue::Stale);
+    // The time 2 has two values, of which the first stands; the time 1 has one that was sent twice.
+    sent.samples = vec![number(2, 20.0), number(1, 10.0), number(2, 21.0), number(1, 10.0)];
+    for version in [V1, V2] {
+        let read = RemoteWrite::decode(version, &write(version, std::slice::from_ref(&sent), true))
+            .unwrap();
+        let names: Vec<&str> =
+            read.series[0].labels.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["__name__", "a", "b"]);
+        assert_eq!(read.series[0].samples, [number(1, 10.0), number(1, 10.0), number(2, 20.0)]);
+        let refused: Vec<_> = read.rejects.iter().map(|(why, what)| (why, what.count)).collect();
+        assert_eq!(refused, [(OTHER_VALUE, 1)]);
+    }
+}
+
+#[test]
+fn an_exemplar_that_breaks_a_rule_is_refused_alone() {
+    let sample = message().double(1, 1.0).varint(2, 1_000);
+    let exemplar = |message: Message| message.double(2, 1.5);
+    let with = |exemplars: &[Message]| {
+        let series = message().packed(1, &[1, 2]).bytes(2, &sample.0);
+        let series = exemplars.iter().fold(series, |series, exemplar| series.bytes(4, &exemplar.0));
+        let symbols = message().bytes(4, b"").bytes(4, b"__name__").bytes(4, b"x");
+        RemoteWrite::decode(V2, &symbols.bytes(5, &series.0).0).unwrap()
+    };
+    let good = exemplar(message().packed(1, &[1, 2]).varint(3, 1_000));
+    for (bad, reason) in [
+        (exemplar(message()), NO_EXEMPLAR_TIME),
+        (exemplar(message().packed(1, &[1]).varint(3, 1_000)), ODD_LABELS),
+        (exemplar(message().packed(1, &[1, 9]).varint(3, 1_000)), NO_SYMBOL),
+    ] {
+        let read = with(&[good.clone(), bad]);
+        assert_eq!((read.series[0].exemplars, read.series[0].samples.len()), (1, 1));
+        assert_eq!(read.rejects.first().map(|(why, _)| why), Some(reason));
+    }
+}
+
+#[test]
+fn a_refused_series_counts_with_all_that_it_holds() {
+    let mut sent = series(&[("job", "x")], SampleValue::Number(1.0));
+    sent.samples.push(Sample { at: at(2_000), ..sent.samples[0].clone() });
+    sent.exemplars = 1;
+    for version in [V1, V2] {
+        let read = RemoteWrite::decode(version, &write(version, std::slice::from_ref(&sent), true))
+            .unwrap();
+        let refused: Vec<_> = read.rejects.iter().map(|(why, what)| (why, what.count)).collect();
+        assert_eq!(refused, [(NO_NAME, 3)]);
+    }
+}
+
+#[test]
 fn references_must_lead_somewhere() {
     let with = |references: &[u64]| {
         let sample = message().double(1, 1.0).varint(2, 1_000);
@@ -331,6 +388,14 @@ fn references_must_lead_somewhere() {
     assert_eq!(reason(V2, &with(&[1, 3])), NO_SYMBOL);
     assert_eq!(reason(V2, &with(&[1, u64::MAX])), NO_SYMBOL);
     assert_eq!(reason(V2, &message().bytes(4, b"x").0), FIRST_SYMBOL);
+    // Help and unit are texts of the table too.
+    let sample = message().double(1, 1.0).varint(2, 1_000);
+    for tag in [3, 4] {
+        let series = message().packed(1, &[1, 2]).bytes(2, &sample.0);
+        let series = series.bytes(5, &message().varint(1, 1).varint(tag, 9).0);
+        let symbols = message().bytes(4, b"").bytes(4, b"__name__").bytes(4, b"x");
+        assert_eq!(reason(V2, &symbols.bytes(5, &series.0).0), NO_SYMBOL);
+    }
     // Unpacked, as a sender may write them.
     let sample = message().double(1, 1.0).varint(2, 1_000);
     let series = message().varint(1, 1).varint(1, 2).bytes(2, &sample.0);
@@ -387,6 +452,11 @@ fn histograms_must_add_up() {
     let listed = message().varint(4, zig(EXPLICIT_SCHEMA));
     assert_eq!(bad(listed.clone().packed_doubles(16, &[2.0, 1.0])), BAD_BOUNDS);
     assert_eq!(bad(listed.clone().packed_doubles(16, &[f64::NAN])), BAD_BOUNDS);
+    let below = listed.clone().bytes(8, &span(0, 1)).packed(9, &[zig(1)]).varint(1, 1);
+    assert_eq!(bad(below), BAD_CUSTOM);
+    assert_eq!(bad(listed.clone().varint(6, 1).varint(1, 1)), BAD_CUSTOM);
+    assert_eq!(bad(message().packed_doubles(16, &[1.0])), BAD_EXPONENTIAL);
+    assert_eq!(bad(message().double(2, f64::NAN)), NEGATIVE);
     let past = listed.bytes(11, &span(1, 1)).packed(12, &[zig(1)]).varint(1, 1);
     assert_eq!(bad(past), BAD_SPANS);
 }

@@ -12,7 +12,7 @@ fn sli(side_is_bad: bool) -> SliState {
     let (side, total) = (query("a"), query("b"));
     let sli = MetricSli::Ratio { counter: true, side, side_is_bad, total };
     let plan = Plan::compile(&sli, None).unwrap();
-    SliState::new(Watched { identity: "x".to_owned(), plan }, Timestamp::MIN)
+    SliState::new(Watched { identity: "x".to_owned(), plan, after: None }, Timestamp::MIN)
 }
 
 fn at(seconds: i64) -> Timestamp {
