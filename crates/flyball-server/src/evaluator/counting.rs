@@ -198,7 +198,9 @@ impl Counting {
             tallier(&events).unwrap_or_else(|_| unreachable!("they compiled when they were given"));
         tallier.set_range(Timestamp::MIN, Timestamp::MAX);
         for (place, slices) in &self.slices {
-            slices.keys().for_each(|slice| know(&mut tallier, &slis, place, slice.as_ref()));
+            for slice in slices.keys() {
+                know(&mut tallier, &slis, place, slice.as_ref());
+            }
         }
         let columns = tallier.attributes();
         self.stored = Some(StoredCounts { tallier, slis, held: HashMap::new() });
