@@ -18,7 +18,7 @@ use crate::hex::hex;
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
     pub name: String,
     /// What it may be used for; at least one.
     #[schema(min_items = 1, max_items = 4)]

@@ -1,8 +1,7 @@
 //! What each route needs, and the guard before all of them.
 //!
 //! A route's scope stands in its `OpenAPI` description, as its security requirement: what is documented
-//! is what is enforced. Protocols of others, which have descriptions of their own, name theirs in the
-//! table that makes their routes. A route that names none needs the scope admin.
+//! is what is enforced. A route that names none needs the scope admin.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::metered::Meter;
 use super::problem::Problem;
@@ -48,11 +47,6 @@ impl Table {
             }
         }
         table
-    }
-
-    /// Notes what a route needs that the document does not describe.
-    pub(super) fn add(&mut self, method: Method, path: &str, scope: Scope) {
-        self.0.insert((path.to_owned(), method), Access::Scope(scope));
     }
 
     /// What the route needs; admin when nobody said.
@@ -94,25 +88,56 @@ pub(super) fn describe(document: &mut Value) {
         "description": "A token of the server. The roles named are its scopes; admin means all. \
                         While the server has no token at all, none is needed.",
     }});
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, item) in paths {
+        for (_, operation) in item.as_object_mut().into_iter().flatten() {
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            parameters.into_iter().flatten().for_each(without_null);
+            let needs_token = matches!(stated(operation), Some(Access::Scope(_)));
+            let Some(answers) = operation["responses"].as_object_mut() else { continue };
+            if needs_token {
+                refusals(answers);
+            }
+            headers(answers);
+        }
+    }
+}
+
+/// A parameter that may be left out is no null: `null` would be a text.
+fn without_null(parameter: &mut Value) {
+    let kind = &mut parameter["schema"]["type"];
+    if let Some(kinds) = kind.as_array() {
+        let other = kinds.iter().find(|kind| *kind != "null").cloned();
+        *kind = other.unwrap_or_default();
+    }
+}
+
+/// How a caller is refused, where the operation does not say that otherwise.
+fn refusals(answers: &mut Map<String, Value>) {
     let refused = [
         ("401", "A token is needed, or the one shown is not valid"),
         ("403", "The token does not have the scope that is needed, or is for other services"),
         ("429", "The token asks for too much; send it again after the time in Retry-After"),
     ];
-    let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for (_, item) in paths {
-        for (_, operation) in item.as_object_mut().into_iter().flatten() {
-            if !matches!(stated(operation), Some(Access::Scope(_))) {
-                continue;
-            }
-            let Some(responses) = operation["responses"].as_object_mut() else { continue };
-            for (status, description) in refused {
-                let reference = json!({ "$ref": "#/components/schemas/Problem" });
-                let content = json!({ "application/problem+json": { "schema": reference } });
-                let answer = json!({ "description": description, "content": content });
-                responses.entry(status).or_insert(answer);
-            }
-        }
+    for (status, description) in refused {
+        let reference = json!({ "$ref": "#/components/schemas/Problem" });
+        let content = json!({ "application/problem+json": { "schema": reference } });
+        let answer = json!({ "description": description, "content": content });
+        answers.entry(status).or_insert(answer);
+    }
+}
+
+/// The headers that answers of a status always have.
+fn headers(answers: &mut Map<String, Value>) {
+    for (status, answer) in answers {
+        let (name, said, kind) = match status.as_str() {
+            "401" => ("WWW-Authenticate", "How to show a token", "string"),
+            "429" | "503" => ("Retry-After", "Seconds until it may go better", "integer"),
+            _ => continue,
+        };
+        let schema = json!({ "type": kind });
+        answer["headers"][name] =
+            json!({ "description": said, "required": true, "schema": schema });
     }
 }
 
@@ -152,13 +177,16 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
         Ok(caller) => caller,
         Err(denied) => {
             guard.telemetry.denied(denied.name());
-            return refuse(&path, request.headers(), &denied);
+            let response = refuse(&path, request.headers(), &denied);
+            guard.telemetry.answered(&path, response.status().as_u16());
+            return response;
         }
     };
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(caller.clone());
     let (body, held) = guard.meter.measure(body, caller);
     let response = next.run(Request::from_parts(parts, body)).await;
+    guard.telemetry.answered(&path, response.status().as_u16());
     // What was read is in memory until the handler has answered.
     drop(held);
     response
@@ -203,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_route_of_the_document_names_what_it_needs() {
-        let document: Value = serde_json::from_str(&crate::openapi()).unwrap();
+        let document: Value = serde_json::from_str(crate::openapi()).unwrap();
         let mut seen = 0;
         for (path, method, operation) in operations(&document) {
             assert!(stated(operation).is_some(), "{method} {path} names no scope");
