@@ -12,6 +12,7 @@ mod query;
 mod replay;
 mod run;
 mod schema;
+mod settings;
 mod slices;
 mod slo;
 mod token;
