@@ -41,7 +41,7 @@ install: tools ## Build, then install the command, its manual and completions be
 	$(FLYBALL) completions bash > $(PREFIX)/share/bash-completion/completions/flyball
 
 .PHONY: clients
-clients: tools ## Let OpenTelemetry's SDKs, Prometheus and nginx send to a server, and compare the counts
+clients: tools ## Let real clients send to a server and compare the counts, schemathesis compare its API
 	$(CARGO) build $(WHOLE) --bin flyball
 	@clients/run $(OUTPUT)/debug/flyball $(OUTPUT)
 
