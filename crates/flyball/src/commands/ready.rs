@@ -9,7 +9,7 @@ use crate::{Exit, talk};
 /// no token is needed.
 ///
 /// Examples:
-///   flyball ready && flyball budget
+///   flyball ready
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReadyArgs {
