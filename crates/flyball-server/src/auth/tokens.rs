@@ -165,6 +165,9 @@ impl Tokens {
                 "a token needs at least one scope; hint: ingest, read, deploy or admin",
             );
         }
+        if scopes.len() > Scope::ALL.len() {
+            return invalid("there are more scopes than there can be; hint: name each one once");
+        }
         let is_admin = scopes.contains(&Scope::Admin);
         if is_admin && !services.is_empty() {
             return invalid(

@@ -93,6 +93,11 @@ async fn tokens_are_made_used_and_revoked_and_the_log_says_by_whom() {
     for wrong in [json!({}), json!({"name": "x", "scopes": ["all"]}), json!([1])] {
         assert_eq!(make(wrong).send().await.unwrap().status(), 400);
     }
+    let answer = make(json!({"name": "ops", "scopes": ["admin", "read", "read", "read", "read"]}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 422, "more scopes than there are");
     let answer = make(json!({"name": "ops", "scopes": ["admin"]})).send().await.unwrap();
     assert_eq!(answer.status(), 201);
     let admin: Value = answer.json().await.unwrap();
