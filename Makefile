@@ -41,7 +41,7 @@ install: tools ## Build, then install the command, its manual and completions be
 	$(FLYBALL) completions bash > $(PREFIX)/share/bash-completion/completions/flyball
 
 .PHONY: clients
-clients: tools ## Let real clients send to a server, compare the counts, and have people log in
+clients: tools ## Real clients send and compare counts, people log in, schemathesis compares the API
 	$(CARGO) build $(WHOLE) --bin flyball
 	@clients/run $(OUTPUT)/debug/flyball $(OUTPUT)
 

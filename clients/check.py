@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,17 +12,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-HERE = pathlib.Path(__file__).parent
+from programs import HERE, Programs, free_port, until
+
 COUNT = 1000
 FAILED = COUNT // 10
+#: What the server promises, and here keeps on itself.
+OWN = HERE.parent / "deploy" / "own-slos"
 #: How long counts may take to reach the budgets: samples wait half a minute for the other side.
 SETTLE = 120
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def slo(name, good, total, kind="flyball", key="where", side="good"):
@@ -61,42 +57,6 @@ def counters(name, bad, total):
 def get(url):
     with urllib.request.urlopen(url, timeout=30) as answer:
         return json.load(answer)
-
-
-class Programs:
-    """Programs that are ended with this one."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.running = {}
-
-    def start(self, name, *command):
-        log = open(self.directory / f"{name}.log", "ab")
-        self.running[name] = subprocess.Popen(
-            [str(part) for part in command], stdout=log, stderr=log, cwd=self.directory)
-
-    def end(self, name, with_signal=signal.SIGTERM):
-        self.running[name].send_signal(with_signal)
-        self.running.pop(name).wait()
-
-    def end_all(self):
-        for name in list(self.running):
-            self.end(name)
-
-
-def until(what, look, most=60):
-    """Looks again until there is something, and says what was awaited when it does not come."""
-    end = time.monotonic() + most
-    while True:
-        try:
-            found = look()
-        except OSError:
-            found = None
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise SystemExit(f"clients: {what} did not come within {most} s")
-        time.sleep(0.1)
 
 
 def handled_by_prometheus(api, way):
@@ -170,7 +130,8 @@ def check(flyball, directory, programs):
         "job_name": way, "static_configs": [{"targets": [f"127.0.0.1:{prometheus}"], "labels": {"way": way}}]}
     (directory / "prometheus.json").write_text(json.dumps({
         "global": {"scrape_interval": "1s"},
-        "scrape_configs": [scrape("sent"), scrape("asked")],
+        "scrape_configs": [scrape("sent"), scrape("asked"), {
+            "job_name": "flyball", "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {"way": "sent"}}]}],
         "remote_write": [{
             "url": f"{base}/api/v1/write",
             "queue_config": {"batch_send_deadline": "1s"},
@@ -189,7 +150,7 @@ def check(flyball, directory, programs):
         }}""")
 
     def serve():
-        programs.start("flyball", flyball, "serve", "--data", directory / "data", "--slo", slos,
+        programs.start("flyball", flyball, "serve", "--data", directory / "data", "--slo", slos, "--slo", OWN,
                        "--listen", f"127.0.0.1:{port}", "--tail", f"{directory}/access.log;service=nginx",
                        "--prometheus", f"http://127.0.0.1:{prometheus}")
         until("the server", lambda: urllib.request.urlopen(f"{base}/readyz", timeout=5))
@@ -255,6 +216,23 @@ def check(flyball, directory, programs):
         wrong += not is_right
         print(f"{'ok   ' if is_right else 'WRONG'} {name:22} sent {valid:5} bad {bad:4}, "
               f"counted {found[0]:5} bad {found[1]:4}")
+    return wrong + watch_itself(base)
+
+
+def watch_itself(base):
+    """What the server says of itself, by way of Prometheus, has to reach its own budgets."""
+    wrong = 0
+    for name in ("flyball-intake", "flyball-acknowledgement", "flyball-counting", "flyball-answers"):
+
+        def spent():
+            objective = get(f"{base}/api/v1/slos/{name}")["objectives"][0]
+            return objective["status"] != "no_data" and objective
+
+        budget = until(f"a budget of {name}", spent, SETTLE)["budget"]
+        # What is acknowledged or counted late depends on the machine; nothing was to be refused here.
+        is_right = budget["bad"] == 0 or name in ("flyball-acknowledgement", "flyball-counting")
+        wrong += not is_right
+        print(f"{'ok   ' if is_right else 'WRONG'} {name:22} of itself: valid {budget['valid']}, bad {budget['bad']}")
     return wrong
 
 

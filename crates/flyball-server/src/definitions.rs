@@ -27,6 +27,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::control::SharedControl;
 use crate::evaluator::{self, Ended, InstallError};
+use crate::http::shapes;
 use crate::telemetry::Telemetry;
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -66,7 +67,10 @@ impl Given {
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
     /// Its name: a relative path with `/` between its parts.
-    #[schema(max_length = 512)]
+    #[schema(
+        max_length = 512,
+        pattern = r"^([^./\\\x00-\x1f\x7f-\x9f]|\.[^./\\\x00-\x1f\x7f-\x9f]|\.\.[^/\\\x00-\x1f\x7f-\x9f])[^/\\\x00-\x1f\x7f-\x9f]*(/([^./\\\x00-\x1f\x7f-\x9f]|\.[^./\\\x00-\x1f\x7f-\x9f]|\.\.[^/\\\x00-\x1f\x7f-\x9f])[^/\\\x00-\x1f\x7f-\x9f]*)*$"
+    )]
     pub(crate) name: String,
     /// Its documents, in YAML or JSON. 4 MiB at most.
     pub(crate) text: String,
@@ -170,12 +174,12 @@ impl ApplyError {
 #[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Refused {
     /// When they were read.
-    #[schema(value_type = String)]
+    #[schema(value_type = shapes::Instant)]
     pub(crate) at: Timestamp,
     /// What is wrong as a whole.
     pub(crate) reason: String,
     /// Findings in the documents, each with its place.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::Finding>)]
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 

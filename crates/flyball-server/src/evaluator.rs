@@ -218,6 +218,8 @@ pub(crate) struct Evaluator {
     /// What is counted and not committed.
     pending: Commit,
     permits: Vec<OwnedSemaphorePermit>,
+    /// When what is counted and not committed arrived; not what was found at the start.
+    arrivals: Vec<Timestamp>,
     /// The moment up to which states were advanced.
     at: Timestamp,
     ticked: watch::Sender<u64>,
@@ -280,6 +282,7 @@ pub(crate) fn start(
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
         permits: Vec::new(),
+        arrivals: Vec::new(),
         at,
         ticked,
         kept: now,
@@ -414,6 +417,7 @@ impl Evaluator {
             }
             self.entry_done(sequence, arrival, key, mark);
             self.permits.push(permit);
+            self.arrivals.push(arrival);
         }
     }
 
@@ -551,6 +555,10 @@ impl Evaluator {
             Commit { after: through, through, ..Commit::default() },
         );
         self.permits.clear();
+        let now = self.clock.now();
+        for arrival in self.arrivals.drain(..) {
+            self.telemetry.counted(now.since(arrival));
+        }
         self.telemetry.committed(through, done.deltas.len());
         if !done.deltas.is_empty() {
             self.record(&done.deltas);

@@ -6,6 +6,8 @@ mod backups;
 mod body;
 mod cookies;
 mod definitions;
+mod described;
+mod extract;
 mod grpc;
 mod login;
 mod metered;
@@ -16,23 +18,23 @@ mod people;
 mod problem;
 mod query;
 mod remote_write;
+pub(crate) mod shapes;
 mod slos;
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::{Gate, Grants, Needs, Role, Scope, Sessions, Tokens};
+use crate::auth::{Gate, Grants, Sessions, Tokens};
 use crate::backup::Copies;
 use crate::clock::Clock;
 use crate::definitions::Definitions;
@@ -42,7 +44,6 @@ use crate::login::Login;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
-use otlp::Signal;
 pub use problem::Problem;
 
 /// What handlers work with.
@@ -90,6 +91,13 @@ struct Described;
 fn api() -> (Router<App>, serde_json::Value) {
     let (router, document) = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(ndjson::ingest))
+        .routes(routes!(otlp::traces))
+        .routes(routes!(otlp::logs))
+        .routes(routes!(otlp::metrics))
+        .routes(routes!(grpc::trace))
+        .routes(routes!(grpc::logs))
+        .routes(routes!(grpc::metrics))
+        .routes(routes!(remote_write::write))
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
         .routes(routes!(stream::budgets))
@@ -97,6 +105,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(definitions::apply))
         .routes(routes!(definitions::list))
         .routes(routes!(definitions::get, definitions::delete))
+        .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
@@ -115,53 +124,35 @@ fn api() -> (Router<App>, serde_json::Value) {
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();
     access::describe(&mut document);
+    shapes::describe(&mut document);
     (router, document)
 }
 
-/// A route of a protocol that others describe: its path, what it needs, its handler.
-type Protocol = (&'static str, Needs, Method, MethodRouter<App>);
-
-/// The routes that are in no `OpenAPI` document of ours, and that document itself.
-fn protocols(document: String) -> Vec<Protocol> {
-    let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
-    let read = Needs { scope: Scope::Read, role: Some(Role::Viewer) };
-    let send = Needs { scope: Scope::Ingest, role: Some(Role::Admin) };
-    let ingest = |path, handler: MethodRouter<App>| (path, send, Method::POST, handler);
-    vec![
-        ("/api/v1/openapi.json", read, Method::GET, get(describe)),
-        ingest("/v1/traces", otlp::route(Signal::Traces)),
-        ingest("/v1/logs", otlp::route(Signal::Logs)),
-        ingest("/v1/metrics", otlp::route(Signal::Metrics)),
-        ingest("/api/v1/write", post(remote_write::write)),
-        ingest(
-            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            grpc::route(Signal::Traces),
-        ),
-        ingest(
-            "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-            grpc::route(Signal::Logs),
-        ),
-        ingest(
-            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-            grpc::route(Signal::Metrics),
-        ),
-    ]
+/// The `OpenAPI` document of the API, as JSON.
+pub fn openapi() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        let (_, document) = api();
+        format!("{document:#}\n")
+    });
+    &DOCUMENT
 }
 
-/// The `OpenAPI` document of the API, as JSON.
-pub fn openapi() -> String {
-    let (_, document) = api();
-    format!("{document:#}")
+/// What is said here: every route of the server, with all that it may answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "operations",
+    responses((status = 200, description = "The description, in OpenAPI 3.1", body = Object)),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+async fn describe() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(header::CONTENT_TYPE, "application/json")], openapi())
 }
 
 /// Everything that the server answers to.
 pub(crate) fn router(app: App) -> Router {
-    let (mut router, document) = api();
-    let mut table = access::Table::of(&document);
-    for (path, needs, method, handler) in protocols(document.to_string()) {
-        table.add(method, path, needs);
-        router = router.route(path, handler);
-    }
+    let (router, document) = api();
+    let table = access::Table::of(&document);
     let (gate, telemetry) = (Arc::clone(&app.gate), Arc::clone(&app.telemetry));
     let browsers = app.login.as_deref().map(cookies::Browsers::of);
     let guard = access::Guard::new(table, gate, browsers, app.intake.limits(), telemetry);
@@ -207,4 +198,25 @@ async fn secured(request: Request, next: Next) -> Response {
         response.headers_mut().entry(name).or_insert(value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_in_the_document() {
+        let (router, document) = api();
+        // The router tells its routes to nobody but people who debug it.
+        let told = format!("{router:?}");
+        let (_, told) = told.split_once("paths: {RouteId").unwrap();
+        let (told, _) = told.split_once("fallback_router").unwrap();
+        let routed: BTreeSet<&str> = told.split('"').filter(|part| part.starts_with('/')).collect();
+        let paths = document["paths"].as_object().unwrap();
+        let described: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
+        assert!(routed.len() > 20, "{told}");
+        assert_eq!(routed, described, "make routes by `routes!`, which describes them");
+    }
 }

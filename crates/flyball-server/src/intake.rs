@@ -210,9 +210,10 @@ impl Intake {
     pub(crate) async fn accept(self: &Arc<Self>, offer: Offer) -> Result<Receipt, Refusal> {
         let content = offer.content;
         let this = Arc::clone(self);
+        let begun = tokio::time::Instant::now();
         let done = tokio::spawn(async move { this.take_in(offer).await }).await;
         let outcome = done.unwrap_or(Err(Refusal::GivenUp));
-        self.telemetry.took_in(content, &outcome);
+        self.telemetry.took_in(content, &outcome, begun.elapsed());
         outcome
     }
 

@@ -5,13 +5,15 @@ use std::sync::atomic::AtomicU64;
 use flyball_budget::alert::Change;
 use flyball_budget::live::LiveError;
 use flyball_metric::Reason;
+use flyball_model::Duration;
 use flyball_query::QueryError;
 use flyball_store::{Sequence, StoreError};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::entry::Content;
 use crate::evaluator::InstallError;
@@ -51,6 +53,23 @@ struct Outcome {
 struct Doing {
     doing: &'static str,
 }
+
+/// An answer: to which route, and how it begins, as in `2xx`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    route: String,
+    class: &'static str,
+}
+
+/// Bounds of how long an acknowledgement took, in seconds: around the 50 ms that are promised at half
+/// load, and around a disk that is slow.
+const ACK_BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Bounds of how long it took until a request was counted, in seconds: budgets are to follow within
+/// seconds, and a back-fill or a full disk takes minutes.
+const COUNTED_BOUNDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0];
+
+/// Histograms by kind, each with [`ACK_BOUNDS`].
+type AckTimes = Family<Kind, Histogram, fn() -> Histogram>;
 
 /// Writes what happens to standard error from now on: as text on a terminal, else as JSON. What is
 /// written is chosen by `FLYBALL_LOG`, as in `FLYBALL_LOG=debug`. Calls after the first do nothing.
@@ -93,6 +112,9 @@ pub(crate) struct Telemetry {
     deleted: Family<Class, Counter>,
     filling: Gauge<u64, AtomicU64>,
     definitions: Family<Outcome, Counter>,
+    answers: Family<Answer, Counter>,
+    acknowledged: AckTimes,
+    counted: Histogram,
 }
 
 impl Default for Telemetry {
@@ -118,6 +140,9 @@ impl Default for Telemetry {
             deleted: Family::default(),
             filling: Gauge::default(),
             definitions: Family::default(),
+            answers: Family::default(),
+            acknowledged: Family::new_with_constructor(|| Histogram::new(ACK_BOUNDS)),
+            counted: Histogram::new(COUNTED_BOUNDS),
         };
         let r = &mut this.registry;
         r.register("ingest_requests", "Requests taken in and durable", this.requests.clone());
@@ -160,6 +185,13 @@ impl Default for Telemetry {
         r.register("backfill_hours_left", filling, this.filling.clone());
         let definitions = "Changes of definitions, by what became of them";
         r.register("definition_changes", definitions, this.definitions.clone());
+        r.register("http_answers", "Answers by route and class of status", this.answers.clone());
+        let acknowledged = "From a request's last byte to its events being on disk";
+        let seconds = Unit::Seconds;
+        r.register_with_unit("ingest_ack", acknowledged, seconds, this.acknowledged.clone());
+        let counted = "From a request's arrival to its events being in the ledger";
+        let seconds = Unit::Seconds;
+        r.register_with_unit("ingest_counted", counted, seconds, this.counted.clone());
         this
     }
 }
@@ -173,11 +205,18 @@ impl Telemetry {
         text
     }
 
-    pub(crate) fn took_in(&self, content: Content, outcome: &Result<Receipt, Refusal>) {
+    /// A request was worked on for `took`, from when all of it was there.
+    pub(crate) fn took_in(
+        &self,
+        content: Content,
+        outcome: &Result<Receipt, Refusal>,
+        took: std::time::Duration,
+    ) {
         let content = content.name();
         match outcome {
             Ok(receipt) => {
                 let kind = Kind { content };
+                self.acknowledged.get_or_create(&kind).observe(took.as_secs_f64());
                 if receipt.repeated {
                     self.repeated.get_or_create(&kind).inc();
                 } else {
@@ -206,6 +245,24 @@ impl Telemetry {
     /// Samples that count nothing.
     pub(crate) fn left_out(&self, reason: Reason, samples: u64) {
         self.left_out.get_or_create(&Why { reason: reason.text() }).inc_by(samples);
+    }
+
+    /// An answer of `route` with the HTTP status `status`.
+    pub(crate) fn answered(&self, route: &str, status: u16) {
+        let class = match status {
+            100..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        self.answers.get_or_create(&Answer { route: route.to_owned(), class }).inc();
+    }
+
+    /// A request's events are in the ledger, `after` its arrival.
+    pub(crate) fn counted(&self, after: Duration) {
+        // A clock that was set back makes it nothing.
+        let nanos = u64::try_from(after.nanos()).unwrap_or_default();
+        self.counted.observe(std::time::Duration::from_nanos(nanos).as_secs_f64());
     }
 
     /// A request whose caller may not do what it asks.

@@ -4,6 +4,8 @@
 //! [`Diagnostic`]s, each with file, line, column, field and a hint. Reading never stops at the
 //! first fault and never panics; every input is bounded in size, depth and what aliases expand to.
 //!
+//! [`Settings`] are read from files of the same language, with the same care.
+//!
 //! This crate reads no files, no clock and no SQL: conditions of event SLIs stay text, and
 //! [`Origins`] lets whoever compiles them point into the YAML.
 
@@ -23,6 +25,7 @@ mod recurrence;
 mod resolve;
 mod session;
 mod set;
+mod settings;
 mod source;
 mod write;
 mod yaml;
@@ -34,5 +37,6 @@ pub use lint::lint;
 pub use load::load;
 pub use origin::{Origins, Part};
 pub use set::{AlertStrategy, Alerting, Incomplete, Service, SpecSet};
+pub use settings::{Setting, SettingValue, Settings};
 pub use source::{SOURCE_BYTES_MAX, Source, Span};
 pub use write::{WriteError, write};

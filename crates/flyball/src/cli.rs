@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Doctor(commands::doctor::DoctorArgs),
     Backup(commands::backup::BackupArgs),
     Restore(commands::backup::RestoreArgs),
+    Ready(commands::ready::ReadyArgs),
+    Openapi(commands::openapi::OpenapiArgs),
     Completions(commands::generate::CompletionsArgs),
     Man(commands::generate::ManArgs),
 }

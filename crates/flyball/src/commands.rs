@@ -9,24 +9,27 @@ pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod grant;
 pub(crate) mod ledger;
+pub(crate) mod openapi;
 pub(crate) mod query;
+pub(crate) mod ready;
 pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod slo;
 pub(crate) mod tail;
 pub(crate) mod token;
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use crate::Exit;
 use crate::cli::{Cli, Command};
 
-/// Runs the chosen command.
-pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
+/// Runs the chosen command; `arguments` are the whole command line.
+pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Replay(args) => replay::run(&args),
         Command::Query(args) => query::run(&args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(_) => serve::run(arguments),
         Command::Token(args) => token::run(args),
         Command::Grant(args) => grant::run(args),
         Command::Audit(args) => audit::run(args),
@@ -39,6 +42,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Budget(args) => budget::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
+        Command::Ready(args) => ready::run(&args),
+        Command::Openapi(_) => openapi::run(),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
     }

@@ -51,7 +51,8 @@ impl From<Status> for Exit {
 
 /// Runs the command that `args` (the program's name first) ask for.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match cli::Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match cli::Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers; a closed pipe while printing them is no failure.
@@ -59,7 +60,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Met };
         }
     };
-    match commands::run(cli) {
+    match commands::run(cli, &args) {
         Ok(exit) => exit,
         Err(error) if is_broken_pipe(&error) => Exit::Met,
         Err(error) => {

@@ -137,6 +137,16 @@ impl Remote {
         self.runtime.block_on(async { self.send(request).await.map(|_| ()) })
     }
 
+    /// Asks whether all is well at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn reach(&self, path: &[&str]) -> anyhow::Result<()> {
+        let request = self.request(Method::GET, path, &[])?.timeout(CONNECT_MAX);
+        self.runtime.block_on(async { self.send(request).await.map(|_| ()) })
+    }
+
     /// Sends `body` to `path`, and gives the answer in the media type `accept` as it is.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ const PERSONAL_LIFE_MAX: Duration = Duration::from_days(90);
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(min_length = 1, max_length = 1024, pattern = r"\S")]
     pub name: String,
     /// What it may be used for; at least one.
     #[schema(min_items = 1, max_items = 4)]
@@ -229,6 +229,9 @@ impl Tokens {
             return invalid(
                 "a token needs at least one scope; hint: ingest, read, deploy or admin",
             );
+        }
+        if scopes.len() > Scope::ALL.len() {
+            return invalid("there are more scopes than there can be; hint: name each one once");
         }
         let is_admin = scopes.contains(&Scope::Admin);
         if is_admin && !services.is_empty() {

@@ -7,6 +7,8 @@ use flyball_catalog::{Catalog, NotCounted};
 use flyball_model::{Correction, Objective, Slo, Window};
 use flyball_spec::Diagnostic;
 
+use crate::http::shapes;
+
 /// What becomes of a file or an SLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -57,10 +59,10 @@ pub(crate) struct Plan {
     /// The SLOs, before and after, those of the server's own files among them.
     slos: Vec<SloChange>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
     /// What else there is to say of the documents, each with its place.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::Finding>)]
     warnings: Vec<Diagnostic>,
 }
 

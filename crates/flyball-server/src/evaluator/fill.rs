@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Evaluator, Message};
 use crate::hex::hex;
+use crate::http::shapes;
 use crate::stored::{Stored, StoredError};
 
 /// How long after a failure it is tried again.
@@ -56,9 +57,10 @@ fn key(generation: &Generation) -> Vec<u8> {
 }
 
 /// What an SLO that is being counted over stored events shows of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct FillStatus {
     /// The first hour of stored events; `None` before it is known.
+    #[schema(value_type = Option<shapes::Instant>)]
     pub from: Option<Timestamp>,
     /// Hours of stored events that are counted.
     pub hours_done: usize,

@@ -15,6 +15,7 @@ use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, SliceId
 use super::Evaluator;
 use super::fill::{FillStatus, Filling};
 use super::objective::{Objective, SliceHistory, State, Watched};
+use crate::http::shapes;
 
 /// Why an all-of composite is not joined: its joint slices take a walk over every component's
 /// whole window, which running sums do not hold.
@@ -22,7 +23,7 @@ const ALL_OF_REASON: &str =
     "the slices of an all-of composite are joined by `flyball replay` only, not by the server";
 
 /// One SLO at the moment. The keys are those of a replay's report.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct SloStatus {
     /// The SLO's name.
     pub slo: String,
@@ -31,17 +32,23 @@ pub struct SloStatus {
     /// The service that makes the promise.
     pub service: String,
     /// How the budget is counted.
+    #[schema(value_type = String)]
     pub method: BudgetingMethod,
     /// Missed when any objective is; else no data when any has none; else met. That of the whole
     /// for a composite.
+    #[schema(value_type = shapes::Kept)]
     pub status: Status,
     /// The moment of looking.
+    #[schema(value_type = shapes::Instant)]
     pub at: Timestamp,
     /// Up to when every slot had ended and was observed.
+    #[schema(value_type = shapes::Instant)]
     pub complete_up_to: Timestamp,
     /// Since when events are counted.
+    #[schema(value_type = shapes::Instant)]
     pub since: Timestamp,
     /// The length of the slots that events are counted in.
+    #[schema(value_type = shapes::Length)]
     pub slot_width: Duration,
     /// How far a new definition is counted over stored events; until it is done the one before is
     /// shown, where there is one. `None` when nothing is being filled.
@@ -50,6 +57,7 @@ pub struct SloStatus {
     /// for a zone without a name.
     pub time_zone: Option<String>,
     /// How the objectives of a composite join; `None` for other SLOs, and where they are not joined.
+    #[schema(value_type = Option<shapes::Joined>)]
     pub composite: Option<CompositeReport>,
     /// Why the objectives of a composite are not joined; its status is `no_data` then.
     pub composite_reason: Option<&'static str>,
@@ -58,23 +66,26 @@ pub struct SloStatus {
 }
 
 /// One objective of an SLO at the moment.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct ObjectiveStatus {
     /// A name for people.
     pub name: Option<String>,
     /// The promised share of good.
+    #[schema(value_type = shapes::Promise)]
     pub target: Target,
     /// All events.
     #[serde(flatten)]
+    #[schema(value_type = shapes::Standing)]
     pub total: Standing,
     /// Events since `complete_up_to`, which no window holds yet.
+    #[schema(value_type = shapes::Counts)]
     pub newest: Tally,
     /// The same for each slice.
     pub slices: Vec<SliceStatus>,
 }
 
 /// One slice of an objective at the moment.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
 pub struct SliceStatus {
     /// The slice's label; no two slices of an objective have the same.
     pub slice: String,
@@ -85,6 +96,7 @@ pub struct SliceStatus {
     pub overflow: bool,
     /// Its own budget and alerts.
     #[serde(flatten)]
+    #[schema(value_type = shapes::Standing)]
     pub standing: Standing,
 }
 

@@ -1,8 +1,7 @@
 //! What each route needs, and the guard before all of them.
 //!
 //! A token's scope and a person's role stand in a route's `OpenAPI` description, as its security
-//! requirements: what is documented is what is enforced. Protocols of others, which have descriptions of
-//! their own, name theirs in the table that makes their routes. A route that names none is for admins.
+//! requirements: what is documented is what is enforced. A route that names none is for admins.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::cookies::Browsers;
 use super::metered::Meter;
@@ -50,11 +49,6 @@ impl Table {
             }
         }
         table
-    }
-
-    /// Notes what a route needs that the document does not describe.
-    pub(super) fn add(&mut self, method: Method, path: &str, needs: Needs) {
-        self.0.insert((path.to_owned(), method), Access::Needs(needs));
     }
 
     /// What the route needs; admin when nobody said.
@@ -119,6 +113,32 @@ pub(super) fn describe(document: &mut Value) {
                             Over unencrypted HTTP the cookie is called flyball_session.",
         },
     });
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, item) in paths {
+        for (_, operation) in item.as_object_mut().into_iter().flatten() {
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            parameters.into_iter().flatten().for_each(without_null);
+            let needs_token = matches!(stated(operation), Some(Access::Needs(_)));
+            let Some(answers) = operation["responses"].as_object_mut() else { continue };
+            if needs_token {
+                refusals(answers);
+            }
+            headers(answers);
+        }
+    }
+}
+
+/// A parameter that may be left out is no null: `null` would be a text.
+fn without_null(parameter: &mut Value) {
+    let kind = &mut parameter["schema"]["type"];
+    if let Some(kinds) = kind.as_array() {
+        let other = kinds.iter().find(|kind| *kind != "null").cloned();
+        *kind = other.unwrap_or_default();
+    }
+}
+
+/// How a caller is refused, where the operation does not say that otherwise.
+fn refusals(answers: &mut Map<String, Value>) {
     let refused = [
         ("401", "A token or session is needed, or the one shown is not valid"),
         (
@@ -127,20 +147,25 @@ pub(super) fn describe(document: &mut Value) {
         ),
         ("429", "The caller asks for too much; send it again after the time in Retry-After"),
     ];
-    let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for (_, item) in paths {
-        for (_, operation) in item.as_object_mut().into_iter().flatten() {
-            if !matches!(stated(operation), Some(Access::Needs(_))) {
-                continue;
-            }
-            let Some(responses) = operation["responses"].as_object_mut() else { continue };
-            for (status, description) in refused {
-                let reference = json!({ "$ref": "#/components/schemas/Problem" });
-                let content = json!({ "application/problem+json": { "schema": reference } });
-                let answer = json!({ "description": description, "content": content });
-                responses.entry(status).or_insert(answer);
-            }
-        }
+    for (status, description) in refused {
+        let reference = json!({ "$ref": "#/components/schemas/Problem" });
+        let content = json!({ "application/problem+json": { "schema": reference } });
+        let answer = json!({ "description": description, "content": content });
+        answers.entry(status).or_insert(answer);
+    }
+}
+
+/// The headers that answers of a status always have.
+fn headers(answers: &mut Map<String, Value>) {
+    for (status, answer) in answers {
+        let (name, said, kind) = match status.as_str() {
+            "401" => ("WWW-Authenticate", "How to show a token", "string"),
+            "429" | "503" => ("Retry-After", "Seconds until it may go better", "integer"),
+            _ => continue,
+        };
+        let schema = json!({ "type": kind });
+        answer["headers"][name] =
+            json!({ "description": said, "required": true, "schema": schema });
     }
 }
 
@@ -192,13 +217,16 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
         Ok(caller) => caller,
         Err(denied) => {
             guard.telemetry.denied(denied.name());
-            return refuse(&path, request.headers(), &denied);
+            let response = refuse(&path, request.headers(), &denied);
+            guard.telemetry.answered(&path, response.status().as_u16());
+            return response;
         }
     };
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(caller.clone());
     let (body, held) = guard.meter.measure(body, caller);
     let response = next.run(Request::from_parts(parts, body)).await;
+    guard.telemetry.answered(&path, response.status().as_u16());
     // What was read is in memory until the handler has answered.
     drop(held);
     response
@@ -243,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_route_of_the_document_names_what_it_needs() {
-        let document: Value = serde_json::from_str(&crate::openapi()).unwrap();
+        let document: Value = serde_json::from_str(crate::openapi()).unwrap();
         let mut seen = 0;
         for (path, method, operation) in operations(&document) {
             assert!(stated(operation).is_some(), "{method} {path} names no scope");

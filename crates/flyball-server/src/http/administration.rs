@@ -1,13 +1,14 @@
 //! Tokens and the audit log.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::body::read;
+use super::extract::{Path, Query};
 use super::problem::Problem;
 use crate::auth::{
     AuditPage, AuditVerdict, Caller, ControlError, MadeToken, TokenInfo, TokenRequest,
@@ -27,6 +28,7 @@ pub(super) struct TokenList {
 /// Which part of the audit log is asked for.
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
     /// Only records behind this number.
     after: Option<u64>,
@@ -125,6 +127,7 @@ pub(super) async fn list_tokens(
     params(("id" = String, Path, description = "The token's id")),
     responses(
         (status = 204, description = "It is revoked"),
+        (status = 400, description = "The id cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none of this id that is not revoked", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
@@ -158,7 +161,7 @@ pub(super) async fn revoke_token(
     params(AuditQuery),
     responses(
         (status = 200, description = "The records", body = AuditPage),
-        (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = ["admin"]))
@@ -168,7 +171,15 @@ pub(super) async fn audit(
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<AuditPage>, Problem> {
     let after = query.after.unwrap_or(0);
-    let most = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let most = query.limit.unwrap_or(PAGE);
+    if i64::try_from(after).is_err() {
+        let said = format!("no record has a number past {}", i64::MAX);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
+    if !(1..=PAGE_MAX).contains(&most) {
+        let said = format!("`limit` is not from 1 to {PAGE_MAX}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
     Ok(Json(wait(move || app.tokens.audit(after, most)).await?))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use flyball_catalog::NotCounted;
@@ -14,7 +14,9 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::body::{media_type, read};
+use super::extract::Path;
 use super::problem::Problem;
+use super::shapes;
 use crate::auth::Caller;
 use crate::definitions::{Apply, ApplyError, File, Known, Plan, Refused, names, seen};
 use crate::evaluator::InstallError;
@@ -57,7 +59,7 @@ pub(super) struct FileSummary {
     /// The SLOs that it defines.
     slos: Vec<String>,
     /// When it was applied last.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<shapes::Instant>)]
     applied_at: Option<Timestamp>,
     /// Who applied it last.
     applied_by: Option<String>,
@@ -73,7 +75,7 @@ pub(super) struct DefinitionList {
     /// The files, those of the server first.
     files: Vec<FileSummary>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
     /// Why the server's own files, as they are now, are not in force.
     refused: Option<Refused>,
@@ -219,7 +221,7 @@ pub(super) async fn list(
     params(("name" = String, Path, description = "The file's name")),
     responses(
         (status = 200, description = "The file", body = FileText),
-        (status = 400, description = "The name cannot be read", body = String, content_type = "text/plain"),
+        (status = 400, description = "The name cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store cannot be used", body = Problem, content_type = "application/problem+json"),
     ),
@@ -252,7 +254,7 @@ pub(super) async fn get(
     params(("name" = String, Path, description = "The file's name")),
     responses(
         (status = 200, description = "What has changed", body = Plan),
-        (status = 400, description = "The name cannot be read", body = String, content_type = "text/plain"),
+        (status = 400, description = "The name cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "None of this name was applied", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Others refer to it; nothing was changed", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store cannot be used; send it again", body = Problem, content_type = "application/problem+json"),

@@ -11,7 +11,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::ready;
 use http_body_util::{BodyExt, Full};
@@ -19,6 +18,7 @@ use tonic::{Code, Status};
 
 use super::App;
 use super::body::{idempotency_key, read};
+use super::described::{Binary, GrpcAnswers};
 use super::otlp::{Signal, grpc_code, success};
 use super::problem::Problem;
 use crate::auth::Caller;
@@ -29,14 +29,61 @@ use crate::intake::Offer;
 const PREFIX_BYTES: usize = 5;
 const MEDIA: &str = "application/grpc";
 
-/// The route of the service that takes `signal`.
-pub(super) fn route(signal: Signal) -> MethodRouter<App> {
-    post(
-        move |State(app): State<App>,
-              Extension(caller): Extension<Caller>,
-              headers: HeaderMap,
-              body: Body| export(app, signal, caller, headers, body),
-    )
+/// Takes spans in, by OTLP over gRPC. The answer comes when they are on disk.
+#[utoipa::path(
+    post,
+    path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    operation_id = "export_trace",
+    tag = "ingest",
+    request_body(content((Binary = "application/grpc"))),
+    responses(GrpcAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
+pub(super) async fn trace(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(app, Signal::Traces, caller, headers, body).await
+}
+
+/// Takes log records in, by OTLP over gRPC. The answer comes when they are on disk.
+#[utoipa::path(
+    post,
+    path = "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    operation_id = "export_logs",
+    tag = "ingest",
+    request_body(content((Binary = "application/grpc"))),
+    responses(GrpcAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
+pub(super) async fn logs(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(app, Signal::Logs, caller, headers, body).await
+}
+
+/// Takes samples of metrics in, by OTLP over gRPC. The answer comes when they are on disk.
+#[utoipa::path(
+    post,
+    path = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    operation_id = "export_metrics",
+    tag = "ingest",
+    request_body(content((Binary = "application/grpc"))),
+    responses(GrpcAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
+pub(super) async fn metrics(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(app, Signal::Metrics, caller, headers, body).await
 }
 
 /// Whether the request is one of gRPC.

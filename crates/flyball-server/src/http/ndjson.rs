@@ -1,14 +1,16 @@
 //! Events as newline-delimited JSON over HTTP.
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::body::{compression, idempotency_key, media_type, read};
+use super::extract::Query;
 use super::problem::Problem;
+use super::shapes;
 use crate::auth::Caller;
 use crate::entry::Content;
 use crate::intake::{Offer, Receipt};
@@ -19,6 +21,7 @@ const SERVICE_BYTES_MAX: usize = 255;
 /// How events are to be taken.
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct IngestQuery {
     /// The service of events without a `service.name`.
     #[param(max_length = 255)]
@@ -44,7 +47,7 @@ pub(super) struct RejectedRecords {
     /// How many.
     count: u64,
     /// The first few, each with its line from 1.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::Example>)]
     examples: Vec<flyball_events::Example>,
 }
 
@@ -69,7 +72,8 @@ impl From<Receipt> for Ingested {
     tag = "ingest",
     params(
         IngestQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once"),
+        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
     ),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses(

@@ -8,10 +8,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
 
 use super::App;
 use super::body::{compression, idempotency_key, media_type, read};
+use super::described::{Binary, OtlpAnswers};
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::entry::Content;
@@ -51,14 +51,76 @@ impl Signal {
     }
 }
 
-/// The route that takes `signal`.
-pub(super) fn route(signal: Signal) -> MethodRouter<App> {
-    post(
-        move |State(app): State<App>,
-              Extension(caller): Extension<Caller>,
-              headers: HeaderMap,
-              body: Body| async move { export(&app, signal, &caller, &headers, body).await },
-    )
+/// Takes spans in, by OTLP over HTTP. The answer comes when they are on disk.
+///
+/// In JSON the body is OTLP's `ExportTraceServiceRequest` as protobuf writes it in JSON.
+#[utoipa::path(
+    post,
+    path = "/v1/traces",
+    tag = "ingest",
+    params(
+        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
+    ),
+    request_body(content((Binary = "application/x-protobuf"), (Object = "application/json"))),
+    responses(OtlpAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
+pub(super) async fn traces(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(&app, Signal::Traces, &caller, &headers, body).await
+}
+
+/// Takes log records in, by OTLP over HTTP. The answer comes when they are on disk.
+///
+/// In JSON the body is OTLP's `ExportLogsServiceRequest` as protobuf writes it in JSON.
+#[utoipa::path(
+    post,
+    path = "/v1/logs",
+    tag = "ingest",
+    params(
+        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
+    ),
+    request_body(content((Binary = "application/x-protobuf"), (Object = "application/json"))),
+    responses(OtlpAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
+pub(super) async fn logs(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(&app, Signal::Logs, &caller, &headers, body).await
+}
+
+/// Takes samples of metrics in, by OTLP over HTTP. The answer comes when they are on disk.
+///
+/// In JSON the body is OTLP's `ExportMetricsServiceRequest` as protobuf writes it in JSON.
+#[utoipa::path(
+    post,
+    path = "/v1/metrics",
+    tag = "ingest",
+    params(
+        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
+    ),
+    request_body(content((Binary = "application/x-protobuf"), (Object = "application/json"))),
+    responses(OtlpAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
+pub(super) async fn metrics(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    export(&app, Signal::Metrics, &caller, &headers, body).await
 }
 
 /// Whether the route at `path` is one of these.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use flyball_store::StoreError;
 use utoipa::ToSchema;
 
+use super::shapes;
 use crate::decode::BodyError;
 use crate::intake::Refusal;
 
@@ -26,7 +27,7 @@ pub struct Problem {
     pub hint: Option<String>,
     /// Findings in documents, each with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::Finding>)]
     pub diagnostics: Vec<flyball_spec::Diagnostic>,
 }
 

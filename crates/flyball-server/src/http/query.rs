@@ -25,7 +25,7 @@ use crate::limits::Limits;
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
     /// One SELECT statement, or `DESCRIBE events`; stored events are the table `events`.
-    #[schema(max_length = 65536)]
+    #[schema(max_length = 65536, example = "SELECT count(*) FROM events")]
     sql: String,
 }
 

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::body::read;
+use super::described::{Binary, WriteAnswers};
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::entry::{Compression, Content};
@@ -28,6 +29,17 @@ const HISTOGRAMS_WRITTEN: HeaderName =
 const EXEMPLARS_WRITTEN: HeaderName =
     HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 
+/// Takes samples in, by Prometheus remote write 1.0 or 2.0, as the media type says. The answer comes
+/// when they are on disk.
+#[utoipa::path(
+    post,
+    path = "/api/v1/write",
+    tag = "ingest",
+    params(("Content-Encoding" = Option<String>, Header, description = "`snappy`, also when it is left out", pattern = "^snappy$")),
+    request_body(content((Binary = "application/x-protobuf"))),
+    responses(WriteAnswers),
+    security(("token" = ["ingest"]), ("session" = ["admin"]))
+)]
 pub(super) async fn write(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

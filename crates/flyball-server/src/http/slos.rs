@@ -1,6 +1,6 @@
 //! Objectives and their budgets.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
@@ -10,13 +10,16 @@ use flyball_store::StoreError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
+use super::extract::{Path, Query};
 use super::problem::Problem;
+use super::shapes;
 use crate::auth::Caller;
 use crate::evaluator::{Ended, SloStatus};
 
 /// Which SLOs are asked for.
 #[derive(Debug, Clone, Default, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SloQuery {
     /// Only those of this service.
     pub(super) service: Option<String>,
@@ -33,11 +36,10 @@ impl SloQuery {
 /// Every SLO that is asked for.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct SloList {
-    #[schema(value_type = Vec<Object>)]
     slos: Vec<SloStatus>,
     /// SLOs that are valid and cannot be evaluated here, with reasons. One whose service is not
     /// known is there whatever service is asked for.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
 }
 
@@ -61,7 +63,7 @@ impl From<LiveError<StoreError>> for Problem {
     params(SloQuery),
     responses(
         (status = 200, description = "The SLOs", body = SloList),
-        (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -90,9 +92,10 @@ pub(super) async fn list(
     get,
     path = "/api/v1/slos/{name}",
     tag = "slos",
-    params(("name" = String, Path, description = "The SLO's `metadata.name`")),
+    params(("name" = String, Path, description = "The SLO's `metadata.name`", example = "checkout-availability")),
     responses(
-        (status = 200, description = "The SLO", body = Object),
+        (status = 200, description = "The SLO", body = SloStatus),
+        (status = 400, description = "The name cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none of this name, or it is not evaluated", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger cannot be read", body = Problem, content_type = "application/problem+json"),
     ),

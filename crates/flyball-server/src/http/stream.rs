@@ -5,12 +5,15 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::Stream;
+use utoipa::ToSchema;
 
 use super::App;
+use super::extract::Query;
+use super::problem::Problem;
 use super::slos::SloQuery;
 use crate::auth::Caller;
 use crate::evaluator::SloStatus;
@@ -20,6 +23,21 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The least time between two looks at the same budgets.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// An event of the stream.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct News {
+    /// What it is about: `slo`.
+    event: &'static str,
+    /// The SLO as `GET /api/v1/slos/{name}` says it, JSON on one line.
+    data: String,
+}
+
+impl From<News> for Event {
+    fn from(News { event, data }: News) -> Self {
+        Self::default().event(event).data(data)
+    }
+}
+
 /// Budgets whenever they change: an event `slo` for each SLO that is asked for, with the same
 /// document as `GET /api/v1/slos/{name}`. The first ones come at once.
 #[utoipa::path(
@@ -28,8 +46,8 @@ const PAUSE: Duration = Duration::from_secs(1);
     tag = "slos",
     params(SloQuery),
     responses(
-        (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "A parameter is wrong", body = String, content_type = "text/plain"),
+        (status = 200, description = "Server-sent events", body = News, content_type = "text/event-stream"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
@@ -100,8 +118,8 @@ impl Told {
                     continue;
                 }
             }
-            let said = serde_json::to_string(&status).ok()?;
-            self.waiting.push_back(Event::default().event("slo").data(said));
+            let data = serde_json::to_string(&status).ok()?;
+            self.waiting.push_back(News { event: "slo", data }.into());
             self.last.insert(status.slo.clone(), status);
         }
         Some(())

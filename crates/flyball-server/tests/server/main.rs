@@ -4,6 +4,7 @@
 
 mod asked;
 mod auth;
+mod contract;
 mod definitions;
 mod harness;
 mod ingest;

@@ -1,11 +1,15 @@
 //! `flyball serve`: the live server.
 
+mod notify;
 mod people;
+mod settings;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
     Clock, Config, Given, Limits, Prometheus, Rates, Retention, Server, ServerError, Settings,
@@ -13,8 +17,10 @@ use flyball_server::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::commands::print;
 use crate::commands::replay::now;
 use crate::{Exit, talk};
+use notify::notify;
 
 /// Take telemetry in, keep the ledger, and answer budgets as they are now
 ///
@@ -29,6 +35,13 @@ use crate::{Exit, talk};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ServeArgs {
+    /// A YAML file with these options by their names, as `slo: [/etc/flyball/slos]`. What is said on
+    /// the command line or by the environment goes before it
+    #[arg(long, value_name = "FILE", env = "FLYBALL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print every option, with its meaning and value, as such a file, and end
+    #[arg(long)]
+    print_config: bool,
     /// The data directory; made where it is not there
     #[arg(long, value_name = "DIR", default_value = "flyball-data", env = "FLYBALL_DATA")]
     data: PathBuf,
@@ -58,10 +71,10 @@ pub(crate) struct ServeArgs {
     dev: bool,
     /// Encrypt every address by TLS with this certificate and its chain, a PEM file; read again when
     /// it changes, and on SIGHUP
-    #[arg(long, value_name = "FILE", requires = "tls_key", env = "FLYBALL_TLS_CERT")]
+    #[arg(long, value_name = "FILE", env = "FLYBALL_TLS_CERT")]
     tls_cert: Option<PathBuf>,
     /// The certificate's private key, a PEM file
-    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "FLYBALL_TLS_KEY")]
+    #[arg(long, value_name = "FILE", env = "FLYBALL_TLS_KEY")]
     tls_key: Option<PathBuf>,
     /// Requests that each token or session may make in a second
     #[arg(long, value_name = "N", default_value_t = Rates::default().requests)]
@@ -93,8 +106,14 @@ pub(crate) struct ServeArgs {
     people: people::PeopleArgs,
 }
 
-/// Serves until it is told to stop.
-pub(crate) fn run(args: ServeArgs) -> anyhow::Result<Exit> {
+/// Serves until it is told to stop; `arguments` are the whole command line.
+pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<Exit> {
+    let matches = settings::resolve(arguments)?;
+    let args = ServeArgs::from_arg_matches(&matches)?;
+    if args.print_config {
+        print(&settings::file(&matches))?;
+        return Ok(Exit::Met);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(args))
 }
@@ -111,8 +130,11 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
              verified with, so counts are kept for as long at least"
         );
     }
-    let tls = args.tls_cert.zip(args.tls_key);
-    let tls = tls.map(|(certificates, key)| TlsFiles { certificates, key });
+    let tls = match (args.tls_cert, args.tls_key) {
+        (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
+        (None, None) => None,
+        _ => bail!("a certificate needs its key\nhint: --tls-cert and --tls-key belong together"),
+    };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rates = Rates { requests: args.token_requests, bytes: args.token_bytes };
     let config = Config {
@@ -149,6 +171,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     for address in server.addresses() {
         talk::note(&format!("listening on {scheme}://{address}"));
     }
+    notify("READY=1");
     loop {
         tokio::select! {
             _ = hangup.recv() => server.reload_tls().await,
@@ -156,6 +179,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
             _ = interrupt.recv() => break,
         }
     }
+    notify("STOPPING=1");
     talk::note("going down: finishing what was begun");
     server.stop().await;
     Ok(Exit::Met)

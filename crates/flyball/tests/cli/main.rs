@@ -14,6 +14,7 @@ mod query;
 mod replay;
 mod run;
 mod schema;
+mod settings;
 mod site;
 mod slices;
 mod slo;

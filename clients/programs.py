@@ -1,0 +1,53 @@
+"""Programs that run for a while, and waiting for what they do."""
+
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+HERE = pathlib.Path(__file__).parent
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Programs:
+    """Programs that are ended with this one."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.running = {}
+
+    def start(self, name, *command):
+        log = open(self.directory / f"{name}.log", "ab")
+        self.running[name] = subprocess.Popen(
+            [str(part) for part in command], stdout=log, stderr=log, cwd=self.directory)
+
+    def end(self, name, with_signal=signal.SIGTERM):
+        self.running[name].send_signal(with_signal)
+        code = self.running.pop(name).wait()
+        if with_signal == signal.SIGTERM and code not in (0, -signal.SIGTERM):
+            raise SystemExit(f"clients: {name} ended with {code}")
+
+    def end_all(self):
+        for name in list(self.running):
+            self.end(name)
+
+
+def until(what, look, most=60):
+    """Looks again until there is something, and says what was awaited when it does not come."""
+    end = time.monotonic() + most
+    while True:
+        try:
+            found = look()
+        except OSError:
+            found = None
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise SystemExit(f"clients: {what} did not come within {most} s")
+        time.sleep(0.1)

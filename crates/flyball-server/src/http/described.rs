@@ -1,0 +1,145 @@
+//! Descriptions of what protocols of others have in common: bodies that are bytes to us here, and
+//! answers that several routes give.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
+
+use super::problem::Problem;
+
+/// A message in its protocol's own encoding.
+#[derive(Debug)]
+pub(super) enum Binary {}
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .into()
+    }
+}
+
+impl ToSchema for Binary {}
+
+/// What else an answer may be: a description, with the forms that its body has.
+type Answer = (&'static str, &'static str, Vec<(&'static str, RefOr<Schema>)>);
+
+/// The answers of OTLP over HTTP: in the encoding of the request, `google.rpc.Status` for what is
+/// refused.
+#[derive(Debug)]
+pub(super) enum OtlpAnswers {}
+
+impl IntoResponses for OtlpAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let otlp =
+            |json| vec![("application/x-protobuf", Binary::schema()), ("application/json", json)];
+        let refused = || otlp(rpc_status());
+        let mut media = refused();
+        media.push(("application/problem+json", problem()));
+        let success = "What could be read is on disk; `partial_success` says what could not";
+        described(vec![
+            ("200", success, otlp(export_response())),
+            ("400", "It cannot be read and is not to be sent again", refused()),
+            ("401", "A token is needed, or the one shown is not valid", refused()),
+            ("403", "The token is for another scope, or for other services", refused()),
+            ("408", "The body did not come", refused()),
+            ("413", "The body is too large", refused()),
+            ("415", "Not this media type, or not this compression", media),
+            ("429", "Too much at once; send it again after a moment", refused()),
+            ("503", "Nothing can be written; send it again after a moment", refused()),
+        ])
+    }
+}
+
+/// The answers of OTLP over gRPC: how a call went is said by `grpc-status`, with status 200.
+#[derive(Debug)]
+pub(super) enum GrpcAnswers {}
+
+impl IntoResponses for GrpcAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        described(vec![
+            (
+                "200",
+                "The call's answer, with `grpc-status` in the headers or behind the body: 0 when what \
+                 could be read is on disk, 3 for what cannot be read, 7 and 16 for a token that does \
+                 not do, 8 for a body that is too large, 12 for another compression, 14 for what is to \
+                 be sent again",
+                vec![("application/grpc", Binary::schema())],
+            ),
+            ("415", "Not a call of gRPC", vec![("application/problem+json", problem())]),
+        ])
+    }
+}
+
+/// The answers of Prometheus remote write: what was written is counted in their headers.
+#[derive(Debug)]
+pub(super) enum WriteAnswers {}
+
+impl IntoResponses for WriteAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let refused = || vec![("application/problem+json", problem())];
+        let mut answers = described(vec![
+            ("204", "Everything is on disk", Vec::new()),
+            ("400", "Not everything could be written; not to be sent again", refused()),
+            ("408", "The body did not come", refused()),
+            ("413", "The body is too large", refused()),
+            ("415", "Not this media type, message or compression", refused()),
+            ("429", "Too much at once; send it again after a moment", refused()),
+            ("503", "Nothing can be written; send it again after a moment", refused()),
+        ]);
+        for status in ["204", "400"] {
+            let Some(RefOr::T(answer)) = answers.get_mut(status) else { continue };
+            for what in ["Samples", "Histograms", "Exemplars"] {
+                let count = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer));
+                let header = HeaderBuilder::new()
+                    .schema(Some(count.minimum(Some(0))))
+                    .description(Some(format!("{what} of the request that were written")));
+                let name = format!("X-Prometheus-Remote-Write-{what}-Written");
+                answer.headers.insert(name, header.build().into());
+            }
+        }
+        answers
+    }
+}
+
+fn described(answers: Vec<Answer>) -> BTreeMap<String, RefOr<Response>> {
+    let answers = answers.into_iter().map(|(status, description, forms)| {
+        let mut answer = ResponseBuilder::new().description(description);
+        for (media, schema) in forms {
+            answer = answer.content(media, ContentBuilder::new().schema(Some(schema)).build());
+        }
+        (status.to_owned(), RefOr::T(answer.build()))
+    });
+    answers.collect()
+}
+
+fn problem() -> RefOr<Schema> {
+    RefOr::Ref(utoipa::openapi::Ref::from_schema_name(Problem::name()))
+}
+
+/// `google.rpc.Status` in JSON.
+fn rpc_status() -> RefOr<Schema> {
+    let (code, message) = (Type::Integer, Type::String);
+    let of = |kind| ObjectBuilder::new().schema_type(SchemaType::Type(kind));
+    ObjectBuilder::new()
+        .property("code", of(code))
+        .property("message", of(message))
+        .required("code")
+        .required("message")
+        .into()
+}
+
+/// `Export…ServiceResponse` in JSON, for all signals.
+fn export_response() -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+    let mut partial = ObjectBuilder::new().property("errorMessage", text());
+    for rejected in ["rejectedSpans", "rejectedLogRecords", "rejectedDataPoints"] {
+        partial = partial.property(rejected, text());
+    }
+    ObjectBuilder::new().property("partialSuccess", partial).into()
+}

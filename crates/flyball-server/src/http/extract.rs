@@ -1,0 +1,38 @@
+//! Paths and queries of requests, refused as problem documents when they cannot be read.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// What the query says, as [`axum::extract::Query`].
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = axum::extract::Query::from_request_parts(parts, state).await;
+        let found = found.map_err(|error| {
+            let said = format!("{}; hint: see /api/v1/openapi.json", error.body_text());
+            Problem::new(error.status(), &said)
+        });
+        found.map(|axum::extract::Query(value)| Self(value))
+    }
+}
+
+/// What the path says, as [`axum::extract::Path`].
+#[derive(Debug)]
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = axum::extract::Path::from_request_parts(parts, state).await;
+        let found = found.map_err(|error| Problem::new(error.status(), &error.body_text()));
+        found.map(|axum::extract::Path(value)| Self(value))
+    }
+}
