@@ -23,23 +23,6 @@ impl Window {
             Self::Rolling { .. } => None,
         }
     }
-
-    /// How long the window is at most: a calendar's periods differ, and days have up to 25 hours.
-    pub fn longest(&self) -> Duration {
-        match self {
-            Self::Rolling { length } => *length,
-            Self::Calendar(CalendarWindow { unit, count, .. }) => {
-                let days = match unit {
-                    CalendarUnit::Day => 1_u32,
-                    CalendarUnit::Week => 7,
-                    CalendarUnit::Month => 31,
-                    CalendarUnit::Quarter => 92,
-                    CalendarUnit::Year => 366,
-                };
-                Duration::from_hours(count.saturating_mul(days * 24 + 1))
-            }
-        }
-    }
 }
 
 /// Consecutive periods of `count` calendar units, counted from `anchor` in `zone`.

@@ -1,14 +1,15 @@
 //! One Parquet file: written sorted, read by columns.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
-use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, FieldRef, Int64Type, TimestampNanosecondType};
 use flyball_events::{BATCH_ROWS, TIME_COLUMN, TWIN_SUFFIX};
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -35,13 +36,29 @@ pub(crate) struct Written {
 
 /// `batch` in the order of service, time and entry.
 pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
-    let by = ["service.name", TIME_COLUMN, ENTRY_COLUMN];
-    let columns: Vec<SortColumn> = by
-        .iter()
-        .filter_map(|name| batch.column_by_name(name))
-        .map(|values: &ArrayRef| SortColumn { values: values.clone(), options: None })
-        .collect();
-    Ok(take_record_batch(batch, &lexsort_to_indices(&columns, None)?)?)
+    let services = ranks(batch.column_by_name("service.name"), batch.num_rows());
+    let times = batch.column(0).as_primitive::<TimestampNanosecondType>().values();
+    let entries =
+        batch.column_by_name(ENTRY_COLUMN).map(|column| column.as_primitive::<Int64Type>());
+    let entry = |row: usize| entries.map_or(0, |entries| entries.value(row));
+    let key = |row: usize| (services[row], times[row], entry(row));
+    if (1..batch.num_rows()).all(|row| key(row - 1) <= key(row)) {
+        return Ok(batch.clone());
+    }
+    let mut rows: Vec<u32> = (0..).take(batch.num_rows()).collect();
+    rows.sort_by_key(|row| key(*row as usize));
+    Ok(take_record_batch(batch, &UInt32Array::from(rows))?)
+}
+
+/// For each row the place of its text among all texts in order, from 1; 0 where it has none, and where
+/// `column` holds no texts. Few texts are compared then, and many numbers.
+fn ranks(column: Option<&ArrayRef>, rows: usize) -> Vec<u32> {
+    let Some(texts) = column.and_then(|column| column.as_string_opt::<i32>()) else {
+        return vec![0; rows];
+    };
+    let distinct: BTreeSet<&str> = texts.iter().flatten().collect();
+    let place: HashMap<&str, u32> = distinct.into_iter().zip(1..).collect();
+    texts.iter().map(|text| text.map_or(0, |text| place[text])).collect()
 }
 
 /// Writes `batch` to a new file at `path`; on disk when this returns.

@@ -26,6 +26,7 @@ use flyball_store::{
     Commit, Entry, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::decode::{Body, Decoder, Reading};
@@ -51,6 +52,9 @@ const TICK: Wait = Wait::from_millis(250);
 /// How often the states of alert rules are kept where nothing has changed: a restart goes through
 /// the slots since then once more.
 const KEEP_EVERY: Duration = Duration::from_minutes(1);
+/// The least time between two commits while entries come without end: each waits for the disk, and one
+/// of many entries costs little more than one of few.
+const COMMIT_EVERY: Wait = Wait::from_millis(100);
 /// Entries that are committed together at most; what one transaction holds is bounded by it.
 const ENTRIES_MAX: usize = 4096;
 
@@ -218,6 +222,8 @@ pub(crate) struct Evaluator {
     /// What is counted and not committed.
     pending: Commit,
     permits: Vec<OwnedSemaphorePermit>,
+    /// When the last commit was tried.
+    committed: Instant,
     /// When what is counted and not committed arrived; not what was found at the start.
     arrivals: Vec<Timestamp>,
     /// The moment up to which states were advanced.
@@ -282,6 +288,7 @@ pub(crate) fn start(
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
         permits: Vec::new(),
+        committed: Instant::now(),
         arrivals: Vec::new(),
         at,
         ticked,
@@ -348,7 +355,9 @@ impl Evaluator {
 
     fn run(mut self, messages: &Receiver<Message>) {
         loop {
-            let is_last = match messages.recv_timeout(TICK) {
+            // What was counted does not wait for more to come.
+            let wait = if self.permits.is_empty() { TICK } else { COMMIT_EVERY };
+            let is_last = match messages.recv_timeout(wait) {
                 Ok(message) => self.take_all(message, messages),
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => true,
@@ -498,9 +507,12 @@ impl Evaluator {
     fn tick(&mut self) {
         let now = self.clock.now();
         self.counting.wait(now);
-        self.commit();
-        self.fill_again(now);
         let to = self.settings.complete(now);
+        let is_full = self.counting.is_full() || self.permits.len() >= ENTRIES_MAX;
+        if to > self.at || is_full || self.committed.elapsed() >= COMMIT_EVERY {
+            self.commit();
+        }
+        self.fill_again(now);
         if to > self.at {
             self.advance(to);
             if now.since(self.kept) > KEEP_EVERY {
@@ -520,7 +532,7 @@ impl Evaluator {
     /// Deletes tallies that are older than they are kept.
     fn forget_tallies(&mut self, now: Timestamp) {
         let Some(memory) = self.settings.tally_memory else { return };
-        let windows = self.watched.iter().map(|watched| watched.slo.window.longest());
+        let windows = self.watched.iter().map(|watched| nominal_length(&watched.slo.window));
         let Some(longest) = windows.max() else { return };
         let before = now.minus(memory.max(longest)).minus(longest);
         match self.ledger.forget_tallies(before) {
@@ -538,6 +550,7 @@ impl Evaluator {
     }
 
     fn try_commit(&mut self) -> Result<(), StoreError> {
+        self.committed = Instant::now();
         let counting = &mut self.counting;
         counting.drain(&mut self.ledger, &mut self.pending)?;
         for (reason, count) in counting.take_left_out() {

@@ -10,7 +10,7 @@ use flyball_catalog::Counted;
 use flyball_model::{
     BudgetingMethod, Composition, Duration, Interval, Slice, Slo, Tally, Target, Timestamp,
 };
-use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, SliceId, StoreError};
+use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, StoreError};
 
 use super::Evaluator;
 use super::fill::{FillStatus, Filling};
@@ -181,7 +181,7 @@ fn status(
             name: promise.display_name.clone(),
             target: promise.target,
             total: standing(total)?,
-            newest: newest(snapshot, total.slice, complete_up_to).map_err(LiveError::History)?,
+            newest: newest(snapshot, total).map_err(LiveError::History)?,
             slices: slices.collect::<Result<_, LiveError<StoreError>>>()?,
         });
     }
@@ -228,14 +228,11 @@ fn join(
     }
 }
 
-/// The events of slots from `from` on.
-fn newest(
-    snapshot: &LedgerSnapshot<'_>,
-    slice: Option<SliceId>,
-    from: Timestamp,
-) -> Result<Tally, StoreError> {
-    let Some(slice) = slice else { return Ok(Tally::EMPTY) };
+/// The events of slots that the budget of `state` does not hold yet. One that has just begun may be
+/// ahead of the others by a slot.
+fn newest(snapshot: &LedgerSnapshot<'_>, state: &State) -> Result<Tally, StoreError> {
+    let Some(slice) = state.slice else { return Ok(Tally::EMPTY) };
     // What lies further ahead is refused when it comes in.
-    let ahead = Interval::starting(from, Duration::from_hours(1));
+    let ahead = Interval::starting(state.live.at(), Duration::from_hours(1));
     Ok(snapshot.tallies(slice, ahead)?.into_iter().map(|(_, tally)| tally).sum())
 }
