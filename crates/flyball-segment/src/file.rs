@@ -18,11 +18,14 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnPath;
 
 use crate::{ENTRY_COLUMN, SegmentError};
 
+/// The attribute that says whose an event is, by which files are sorted first.
+const SERVICE_COLUMN: &str = "service.name";
 /// Rows of a group, which is what a reader takes at once at least, and may leave out by its bounds.
 const GROUP_ROWS: usize = 1 << 17;
 /// What is read at once to check a file. Bytes.
@@ -36,7 +39,7 @@ pub(crate) struct Written {
 
 /// `batch` in the order of service, time and entry.
 pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
-    let services = ranks(batch.column_by_name("service.name"), batch.num_rows());
+    let services = ranks(batch.column_by_name(SERVICE_COLUMN), batch.num_rows());
     let times = batch.column(0).as_primitive::<TimestampNanosecondType>().values();
     let entries =
         batch.column_by_name(ENTRY_COLUMN).map(|column| column.as_primitive::<Int64Type>());
@@ -64,11 +67,18 @@ fn ranks(column: Option<&ArrayRef>, rows: usize) -> Vec<u32> {
 /// Writes `batch` to a new file at `path`; on disk when this returns.
 pub(crate) fn write(path: &Path, batch: &RecordBatch) -> Result<Written, SegmentError> {
     let cannot = || SegmentError::io("write", path);
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_created_by(concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build();
+        .set_statistics_enabled(EnabledStatistics::None);
+    // Bounds of what files are sorted by tell what to leave out; those of all others would cost as
+    // much as all of the rest.
+    for name in [SERVICE_COLUMN, TIME_COLUMN, ENTRY_COLUMN] {
+        let column = ColumnPath::new(vec![name.to_owned()]);
+        properties = properties.set_column_statistics_enabled(column, EnabledStatistics::Chunk);
+    }
+    let properties = properties.build();
     // Arrow's own schema says no more than Parquet's for what is written here.
     let options =
         ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);

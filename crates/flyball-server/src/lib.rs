@@ -32,7 +32,7 @@ mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use flyball_catalog::SourcesError;
 use flyball_spec::{Diagnostic, Source};
@@ -161,7 +161,7 @@ pub enum ServerError {
     /// Everybody could do everything.
     #[error(
         "{address} can be reached from other machines, and there are no tokens: everybody could do \
-         everything\nhint: make one with `flyball token create --name admin --scope admin`, listen on \
+         everything\nhint: make one with `flyball token create --name admin --scope admin --data DIR`, listen on \
          127.0.0.1, or say --dev"
     )]
     Exposed {
@@ -198,16 +198,22 @@ pub struct Server {
 
 /// Whether the server takes requests.
 #[derive(Debug, Default)]
-pub(crate) struct Ready(Mutex<Option<String>>);
+pub(crate) struct Ready(tokio::sync::watch::Sender<Option<String>>);
 
 impl Ready {
     /// Why it does not; `None` when it does.
     pub(crate) fn reason(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
     }
 
     fn set(&self, reason: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        self.0.send_replace(reason);
+    }
+
+    /// Waits until it no longer does: answers without an end must end.
+    pub(crate) async fn until_not(&self) {
+        // The sender is here.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
     }
 }
 

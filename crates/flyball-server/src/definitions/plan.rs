@@ -198,7 +198,7 @@ fn slo_change(name: &str, before: &Index<'_>, after: &Index<'_>) -> SloChange {
         new_generation = new.generation.is_some() && old.generation != new.generation;
         if new_generation {
             changes.push(
-                "what is counted: begins a new generation, earlier counts do not belong to it"
+                "what is counted: begins a new generation, which stored events are counted for again"
                     .to_owned(),
             );
         }

@@ -93,7 +93,10 @@ fn changes(
                 return Some((Ok(event), told));
             }
             if !std::mem::take(&mut told.is_first) {
-                told.ticks.changed().await.ok()?;
+                tokio::select! {
+                    () = told.app.ready.until_not() => return None,
+                    changed = told.ticks.changed() => changed.ok()?,
+                }
                 tokio::time::sleep(PAUSE).await;
                 told.ticks.mark_unchanged();
             }

@@ -37,3 +37,16 @@ async fn another_target_keeps_the_counts() {
 
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_budgets_does_not_keep_the_server_from_ending() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let mut watching = reqwest::get(running.url("/api/v1/stream")).await.unwrap();
+    assert!(watching.chunk().await.unwrap().is_some());
+    let soon = std::time::Duration::from_secs(10);
+    tokio::time::timeout(soon, running.server.stop()).await.unwrap();
+    // The stream has ended in order, it was not cut off.
+    while watching.chunk().await.unwrap().is_some() {}
+}

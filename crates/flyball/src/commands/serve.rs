@@ -30,8 +30,9 @@ use notify::notify;
 /// Examples:
 ///
 ///   flyball serve --data /var/lib/flyball --slo slos/
-///   curl --data-binary @events.ndjson <http://127.0.0.1:8480/api/v1/events>
-///   curl <http://127.0.0.1:8480/api/v1/slos>
+///   curl --data-binary @events.ndjson -H 'content-type: application/x-ndjson' \
+///     'http://127.0.0.1:8480/api/v1/events'
+///   flyball budget
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ServeArgs {

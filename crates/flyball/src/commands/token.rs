@@ -31,7 +31,7 @@ enum TokenCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlaceArgs {
     /// The data directory of a server that does not run; without it a running server is asked
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "token"])]
+    #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,

@@ -53,6 +53,10 @@ fn left_out(out: &mut String, list: &SloList) -> std::fmt::Result {
         if let Some(reason) = &slo.composite_reason {
             write!(out, "\n\n{} as a whole: not decided: {reason}", slo.slo)?;
         }
+        let undecided = slo.objectives.iter().map(|objective| objective.total.budget.undecided);
+        if let Some(events @ 1..) = undecided.max() {
+            write!(out, "\n\n{}: {}", slo.slo, words::undecided(events))?;
+        }
     }
     for left_out in &list.not_evaluated {
         write!(out, "\n\n{}: not evaluated: {}", left_out.slo, left_out.reason)?;
@@ -135,6 +139,9 @@ fn details(out: &mut String, slo: &SloView) -> std::fmt::Result {
             percent(budget.spent_share),
             percent(budget.remaining_share),
         )?;
+        if budget.undecided > 0 {
+            writeln!(out, "  undecided {}", words::undecided(budget.undecided))?;
+        }
         let burns = total.burns.iter().map(|burn| format!("{} {}", burn.lookback, rate(burn.burn)));
         let burns: Vec<String> = burns.collect();
         if !burns.is_empty() {

@@ -232,11 +232,7 @@ fn assessment(
         words::minutes(budget.minutes.allowed_whole_window),
     )?;
     if budget.undecided > 0 {
-        writeln!(
-            out,
-            "  undecided {} no answer (an attribute is missing or of another type), counted as bad",
-            words::plural(budget.undecided, "valid event has", "valid events have")
-        )?;
+        writeln!(out, "  undecided {}", words::undecided(budget.undecided))?;
     }
     if let Some(calendar) = &budget.calendar {
         write!(

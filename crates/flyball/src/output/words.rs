@@ -339,6 +339,14 @@ pub(crate) fn visible(c: char) -> char {
     }
 }
 
+/// That a condition had no answer for so many events.
+pub(crate) fn undecided(events: u64) -> String {
+    format!(
+        "{} no answer (an attribute is missing or of another type), counted as bad",
+        plural(events, "valid event has", "valid events have")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

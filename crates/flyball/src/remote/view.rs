@@ -91,6 +91,8 @@ pub(crate) struct BudgetView {
     pub(crate) unit: String,
     pub(crate) valid: u64,
     pub(crate) bad: u64,
+    #[serde(default)]
+    pub(crate) undecided: u64,
     pub(crate) sli: Option<f64>,
     pub(crate) allowed: f64,
     pub(crate) spent: f64,
