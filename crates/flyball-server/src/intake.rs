@@ -38,8 +38,8 @@ pub(crate) struct Offer {
     pub(crate) compression: Compression,
     /// The service of events that name none.
     pub(crate) service: Option<String>,
-    /// The client's idempotency key.
-    pub(crate) key: Option<String>,
+    /// The client's idempotency key, and who that is: others may use the same.
+    pub(crate) key: Option<SenderKey>,
     /// The body as it was sent.
     pub(crate) body: Bytes,
     /// The services that its sender may send for; none for all.
@@ -48,6 +48,15 @@ pub(crate) struct Offer {
     pub(crate) format: Option<String>,
     /// How far its source has been read with it.
     pub(crate) mark: Option<Mark>,
+}
+
+/// An idempotency key of one sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SenderKey {
+    /// Who sends, as in the audit log.
+    pub(crate) sender: String,
+    /// What they call the request.
+    pub(crate) key: String,
 }
 
 impl Offer {
@@ -246,7 +255,7 @@ impl Intake {
         if receipt.events == 0 && header.mark.is_none() {
             return Ok(receipt);
         }
-        let key = key_of(content, key.as_deref(), decoded.identity);
+        let key = key_of(content, key.as_ref(), decoded.identity);
         let claimed = match &key {
             None => None,
             Some(key) => loop {
@@ -329,15 +338,20 @@ fn current(reading: &RwLock<Arc<Reading>>) -> Arc<Reading> {
 /// The key that a request is counted once under: the client's own, else what its content says.
 ///
 /// Keys of different kinds of content never meet.
-fn key_of(content: Content, given: Option<&str>, identity: Option<[u8; 16]>) -> Option<Vec<u8>> {
-    let (kind, text): (&str, &[u8]) = match (given, &identity) {
-        (Some(given), _) => ("given", given.as_bytes()),
-        (None, Some(identity)) => ("content", identity),
+fn key_of(
+    content: Content,
+    given: Option<&SenderKey>,
+    identity: Option<[u8; 16]>,
+) -> Option<Vec<u8>> {
+    let (kind, sender, text): (&str, &str, &[u8]) = match (given, &identity) {
+        (Some(SenderKey { sender, key }), _) => ("given", sender, key.as_bytes()),
+        (None, Some(identity)) => ("content", "", identity),
         (None, None) => return None,
     };
     let mut hash = Sha256::new();
     let signal = content.name().rsplit_once('-').map_or(content.name(), |(signal, _)| signal);
-    for part in [kind.as_bytes(), b"\0", signal.as_bytes(), b"\0", text] {
+    // Only the last part may hold a zero.
+    for part in [kind.as_bytes(), b"\0", signal.as_bytes(), b"\0", sender.as_bytes(), b"\0", text] {
         hash.update(part);
     }
     Some(hash.finalize()[..16].to_vec())

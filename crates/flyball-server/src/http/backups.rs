@@ -1,13 +1,14 @@
 //! Backups of a server that runs.
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use flyball_store::{Backup, StoreError};
 use utoipa::ToSchema;
 
 use super::App;
+use super::body::read_json;
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::backup::BackupError;
@@ -76,7 +77,7 @@ impl From<BackupError> for Problem {
     request_body(content = BackupRequest, content_type = "application/json"),
     responses(
         (status = 201, description = "The backup", body = BackupMade),
-        (status = 400, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The body cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is no directory for backups, or something in the one named", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
@@ -90,10 +91,10 @@ impl From<BackupError> for Problem {
 pub(super) async fn make(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    request: Result<Json<BackupRequest>, JsonRejection>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<(StatusCode, Json<BackupMade>), Problem> {
-    let Json(BackupRequest { name }) =
-        request.map_err(|error| Problem::new(error.status(), &error.body_text()))?;
+    let BackupRequest { name } = read_json(&app, "administration", &headers, body).await?;
     let making = name.clone();
     let made = tokio::task::spawn_blocking(move || app.copies.make(&making));
     let made = made

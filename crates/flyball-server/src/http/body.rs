@@ -4,11 +4,14 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
 
 use super::App;
 use super::metered::BodyEnd;
 use super::problem::Problem;
+use crate::auth::Caller;
 use crate::entry::Compression;
+use crate::intake::SenderKey;
 
 /// The longest idempotency key of a client. Bytes; the draft standard's clients send UUIDs.
 const KEY_BYTES_MAX: usize = 255;
@@ -100,15 +103,43 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
-/// The request's idempotency key.
+/// Reads a body of JSON to its end, as [`read`].
+///
+/// # Errors
+///
+/// Those of [`read`]; a problem with status 415 for another media type, 400 for what cannot be read.
+pub(super) async fn read_json<T: DeserializeOwned>(
+    app: &App,
+    content: &'static str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
+    let media = media_type(headers);
+    if media != "application/json" {
+        let said = format!("nothing is read here as `{media}`; hint: send application/json");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said));
+    }
+    let body = read(app, content, headers, body).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");
+        Problem::new(StatusCode::BAD_REQUEST, &said)
+    })
+}
+
+/// The idempotency key that `caller` has given the request.
 ///
 /// # Errors
 ///
 /// A problem with status 400 for one that cannot be used.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(
+    headers: &HeaderMap,
+    caller: &Caller,
+) -> Result<Option<SenderKey>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     match key.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => Ok(Some(key.to_owned())),
+        Ok(key) if !key.is_empty() && key.len() <= KEY_BYTES_MAX => {
+            Ok(Some(SenderKey { sender: caller.actor(), key: key.to_owned() }))
+        }
         _ => {
             let said = format!(
                 "the Idempotency-Key cannot be used; hint: 1 to {KEY_BYTES_MAX} ASCII characters"

@@ -13,7 +13,7 @@ use flyball_store::StoreError;
 use utoipa::ToSchema;
 
 use super::App;
-use super::body::{media_type, read};
+use super::body::read_json;
 use super::extract::Path;
 use super::problem::Problem;
 use super::shapes;
@@ -171,16 +171,7 @@ pub(super) async fn apply(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Plan>, Problem> {
-    let media = media_type(&headers);
-    if media != "application/json" {
-        let said = format!("definitions are not read as `{media}`; hint: send application/json");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said));
-    }
-    let body = read(&app, "definitions", &headers, body).await?;
-    let request: ApplyRequest = serde_json::from_slice(&body).map_err(|error| {
-        let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");
-        Problem::new(StatusCode::BAD_REQUEST, &said)
-    })?;
+    let request: ApplyRequest = read_json(&app, "definitions", &headers, body).await?;
     let ApplyRequest { files, prune, dry_run, revision } = request;
     let apply = Apply { files, removals: Vec::new(), prune, dry_run, revision };
     Ok(Json(app.definitions.apply(apply, caller).await?))

@@ -129,7 +129,7 @@ async fn export(
         return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said).into_response();
     }
     let content = signal.content(false);
-    let key = match idempotency_key(&headers) {
+    let key = match idempotency_key(&headers, &caller) {
         Ok(key) => key,
         Err(problem) => return refusal(&problem),
     };

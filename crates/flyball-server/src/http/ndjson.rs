@@ -105,7 +105,7 @@ pub(super) async fn ingest(
         let said = format!("`service` is longer than {SERVICE_BYTES_MAX} bytes");
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
     }
-    let (compression, key) = (compression(&headers)?, idempotency_key(&headers)?);
+    let (compression, key) = (compression(&headers)?, idempotency_key(&headers, &caller)?);
     let body = read(&app, Content::Ndjson.name(), &headers, body).await?;
     let services = caller.services().to_vec();
     let offer = Offer { service, key, services, ..Offer::new(Content::Ndjson, compression, body) };

@@ -171,7 +171,7 @@ async fn take(
     body: Body,
 ) -> Result<Receipt, Problem> {
     let content = signal.content(is_json);
-    let (compression, key) = (compression(headers)?, idempotency_key(headers)?);
+    let (compression, key) = (compression(headers)?, idempotency_key(headers, caller)?);
     let body = read(app, content.name(), headers, body).await?;
     let services = caller.services().to_vec();
     let offer = Offer { key, services, ..Offer::new(content, compression, body) };

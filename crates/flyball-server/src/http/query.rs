@@ -6,16 +6,17 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::{JsonArray, LineDelimited};
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use flyball_query::QueryError;
 use flyball_query::sql::{Bounds, EventSource, query_within};
 use utoipa::ToSchema;
 
 use super::App;
+use super::body::read_json;
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::limits::Limits;
@@ -77,9 +78,10 @@ impl Form {
     responses(
         (status = 200, description = "The rows", content((Vec<Object> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, description = "The body or the statement is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The statement is too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The body lacks a key, or the query needs more time, memory or rows than it is given", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The query needs more time, memory or rows than it is given", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many queries at once; ask again", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Stored events cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
@@ -89,15 +91,14 @@ pub(super) async fn query(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    query: Result<Json<Query>, JsonRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     if !caller.sees_all() {
         let said = "you may read some services, and a statement reads all; hint: use a token that is \
                     for all services, or have the role viewer granted for `*`";
         return Err(Problem::new(StatusCode::FORBIDDEN, said));
     }
-    let Json(Query { sql }) =
-        query.map_err(|error| Problem::new(error.status(), &error.body_text()))?;
+    let Query { sql } = read_json(&app, "query", &headers, body).await?;
     if sql.len() > SQL_BYTES_MAX {
         let said = format!("the statement is longer than {SQL_BYTES_MAX} bytes");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &said));

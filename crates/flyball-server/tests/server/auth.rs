@@ -343,3 +343,35 @@ async fn other_machines_are_not_listened_to_without_tokens() {
     token(directory.path(), &[Scope::Admin], &[], None);
     start(false).await.unwrap().stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_one_senders_own() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let admin = token(directory.path(), &[Scope::Admin], &[], None);
+    let senders = ["one", "two"].map(|_| token(directory.path(), &[Scope::Ingest], &[], None));
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    for sender in [&senders[0], &senders[1], &senders[1]] {
+        let body = events(clock.now(), 10, 5);
+        let request = running.post("/api/v1/events", body).header("Idempotency-Key", "batch-1");
+        assert_eq!(request.bearer_auth(sender).send().await.unwrap().status(), 200);
+    }
+    clock.advance(Duration::from_seconds(30));
+    let mut ticks = running.server.ticks();
+    let counted = async {
+        loop {
+            let asked = request(&running, "get", "/api/v1/slos/checkout").bearer_auth(&admin);
+            let said: Value = asked.send().await.unwrap().json().await.unwrap();
+            let objective = &said["objectives"][0];
+            let valid = objective["budget"]["valid"].as_u64().unwrap();
+            if valid + objective["newest"]["valid"].as_u64().unwrap() >= 20 {
+                return valid;
+            }
+            let _ = ticks.changed().await;
+        }
+    };
+    let soon = std::time::Duration::from_secs(30);
+    assert_eq!(tokio::time::timeout(soon, counted).await.unwrap(), 20);
+    running.server.stop().await;
+}

@@ -272,3 +272,20 @@ async fn a_query_that_needs_more_than_it_is_given_is_told_what() {
         running.server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_that_make_much_of_little_are_not_there() {
+    let clock = TestClock::at(NOON);
+    let directory = tempfile::tempdir().unwrap();
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    post(&running, events(clock.now(), 1, 2)).await;
+    for made in ["length(repeat('x', 1000))", "lpad('x', 1000)", "range(1, 1000)"] {
+        let body = serde_json::json!({ "sql": format!("SELECT {made}") }).to_string();
+        let request = running.post("/api/v1/query", body);
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{made}");
+        let problem: Value = answer.json().await.unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains("function"), "{problem}");
+    }
+    running.server.stop().await;
+}
