@@ -1,6 +1,6 @@
 //! Measures what a live server needs for what it acknowledges: CPU seconds for a million spans over
 //! gRPC and a million events as JSON lines, 100 SLOs active, every request on disk before it is
-//! answered; then how long acknowledgements take at half that rate.
+//! answered; then how long acknowledgements take at half that rate, and how long a restart takes.
 //!
 //! ```text
 //! cargo bench --workspace --profile quick --bench serve -- [--events N]
@@ -82,7 +82,18 @@ fn main() -> anyhow::Result<()> {
             "  resident at the end",
             server.resident()? as f64 / 1e6
         ))?;
+        // As after a power cut.
         server.stop()?;
+        let begun = now();
+        let again = Server::start(directory.path(), &load::documents(SLOS))?;
+        say(&format!(
+            "{:<34} {:.2} s with {:.0} MB of journal",
+            "  listening again after SIGKILL",
+            now().duration_since(begun).as_secs_f64(),
+            Server::journal(directory.path())? as f64 / 1e6
+        ))?;
+        again.count(&runtime, events * 2)?;
+        again.stop()?;
         if kind == Kind::Spans {
             let naive = load.decode_into_structs()?;
             ensure!(naive.0 == events, "the structs hold {} spans", naive.0);

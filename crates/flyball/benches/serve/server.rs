@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use tokio::runtime::Runtime;
 
 use crate::{SETTLE_MAX, now};
 
@@ -21,6 +22,8 @@ impl Server {
         fs::write(directory.join("slos.yaml"), documents)?;
         let mut child = Command::new(env!("CARGO_BIN_EXE_flyball"))
             .args(["serve", "--data", "data", "--slo", "slos.yaml", "--listen", "127.0.0.1:0"])
+            // All that was sent is still there when it starts again.
+            .args(["--keep-journal-mib", "65536"])
             .current_dir(directory)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -42,11 +45,17 @@ impl Server {
     }
 
     /// Waits until the ledger holds `events`, and they are on their way into segments.
-    pub(crate) fn settle(
-        &self,
-        runtime: &tokio::runtime::Runtime,
-        events: u64,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn settle(&self, runtime: &Runtime, events: u64) -> anyhow::Result<()> {
+        self.count(runtime, events)?;
+        let begun = now();
+        while self.stored(runtime)? < events {
+            ensure!(now().duration_since(begun) < SETTLE_MAX, "not all events are stored");
+        }
+        Ok(())
+    }
+
+    /// Waits until the ledger holds `events`.
+    pub(crate) fn count(&self, runtime: &Runtime, events: u64) -> anyhow::Result<()> {
         let begun = now();
         loop {
             let said: serde_json::Value = runtime.block_on(async {
@@ -60,7 +69,7 @@ impl Server {
                 of("budget") + of("newest")
             });
             let counted: u64 = counted.sum();
-            if counted == events && self.stored(runtime)? >= events {
+            if counted == events {
                 return Ok(());
             }
             if counted > events || now().duration_since(begun) > SETTLE_MAX {
@@ -70,7 +79,7 @@ impl Server {
     }
 
     /// How many events were taken up to be stored.
-    fn stored(&self, runtime: &tokio::runtime::Runtime) -> anyhow::Result<u64> {
+    fn stored(&self, runtime: &Runtime) -> anyhow::Result<u64> {
         let url = format!("http://{}/metrics", self.address);
         let text = runtime.block_on(async { reqwest::get(url).await?.text().await })?;
         let line =
@@ -110,6 +119,12 @@ impl Server {
         let line = status.lines().find(|line| line.starts_with("VmRSS")).context("VmRSS")?;
         let kilobytes = line.split_whitespace().nth(1).context("a number")?;
         Ok(kilobytes.parse::<u64>()? * 1024)
+    }
+
+    /// Bytes of the journal in `directory`.
+    pub(crate) fn journal(directory: &Path) -> anyhow::Result<u64> {
+        let files = fs::read_dir(directory.join("data/journal"))?;
+        files.map(|file| Ok(file?.metadata()?.len())).sum()
     }
 
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
