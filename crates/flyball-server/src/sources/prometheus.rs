@@ -108,8 +108,11 @@ impl Prometheus {
             let asked = known(context, source, asked).await;
             self.catch_up(context, source, asked, usize::MAX).await?;
         }
+        // Those that cannot be had do not keep others waiting.
+        let mut past: Vec<&Source> = past.iter().collect();
+        past.sort_by_key(|source| asked.get(&source.name).map_or(0, |asked| asked.failures));
         let mut chunks = PAST_CHUNKS_MAX;
-        for source in past.iter().take(PASTS_MAX) {
+        for source in past.into_iter().take(PASTS_MAX) {
             let asked = known(context, source, asked).await;
             chunks -= self.catch_up(context, source, asked, chunks).await?;
             if chunks == 0 {
@@ -155,6 +158,7 @@ impl Prometheus {
                 }
                 Err(error) => {
                     tracing::warn!(source = source.name, %error, "the metrics system was asked");
+                    asked.failures = asked.failures.saturating_add(1);
                     return Some(chunks);
                 }
             };
@@ -165,9 +169,10 @@ impl Prometheus {
             };
             if let Err(refusal) = context.offer(&source.name, offer).await? {
                 tracing::warn!(source = source.name, %refusal, "samples cannot be taken in");
+                asked.failures = asked.failures.saturating_add(1);
                 return Some(chunks);
             }
-            asked.reached = to;
+            (asked.reached, asked.failures) = (to, 0);
             if to == now {
                 return Some(chunks);
             }
@@ -241,6 +246,8 @@ struct Source {
 struct Asked {
     reached: Timestamp,
     chunk: Duration,
+    /// How often it could not be had since the last time it was.
+    failures: u32,
 }
 
 /// Why there is no answer.
@@ -267,7 +274,7 @@ async fn known<'a>(
         let mark = mark.and_then(|mark| mark.parse().ok()).map(Timestamp::from_nanos);
         mark.unwrap_or(source.from)
     };
-    let new = Asked { reached, chunk: CHUNK_MAX };
+    let new = Asked { reached, chunk: CHUNK_MAX, failures: 0 };
     asked.entry(source.name.clone()).or_insert(new)
 }
 
