@@ -171,6 +171,64 @@ async fn owners_change_their_own_services_and_nothing_of_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_its_services_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "shop", "owner").await;
+    let deploy = json!({"name": "ci", "scopes": ["deploy"], "services": ["shop"]});
+    let (_, deploy) = site.ask(&boss, "POST", "/api/v1/tokens", deploy).await;
+    let by_token = async |request: &Value| {
+        let request = site.request("POST", "/api/v1/apply").json(request);
+        let answer = request.bearer_auth(deploy["token"].as_str().unwrap()).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    // An hour apart, so that none is made a second time.
+    let probe = |name: &str, service: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: Probe\nmetadata: {{name: {name}}}\nspec: {{service: \
+             {service}, every: 1h, tcp: {{address: '127.0.0.1:1'}}}}\n"
+        )
+    };
+    let change = async |browser: &Browser, request: &Value| {
+        site.ask(browser, "POST", "/api/v1/apply", request.clone()).await
+    };
+    let (mine, theirs) = (probe("mine", "shop"), probe("theirs", "bank"));
+    assert_eq!(change(&boss, &apply(&[("theirs.yaml", &theirs)])).await.0, 200);
+    let beside = format!("{}---\n{theirs}", strict("x", "shop"));
+    let hidden = probe("theirs", "bank");
+    for (why, file, text) in [
+        ("another service", "x.yaml", probe("x", "bank")),
+        ("beside what is hers", "x.yaml", beside),
+        ("a name that is taken, from before it", "a.yaml", probe("theirs", "shop")),
+        ("one that would count later", "z.yaml", hidden),
+        ("a file of others", "theirs.yaml", mine.clone()),
+    ] {
+        let request = apply(&[(file, &text)]);
+        let (status, said) = change(&ann, &request).await;
+        assert_eq!(status, 403, "{why}: {said}");
+        assert!(!said.to_string().contains("theirs"), "{said}");
+        assert_eq!(by_token(&request).await, 403, "{why}");
+    }
+    let delete = async |name: &str| {
+        let path = format!("/api/v1/definitions/{name}");
+        site.ask(&ann, "DELETE", &path, Value::Null).await.0
+    };
+    assert_eq!(delete("theirs.yaml").await, 404, "it is not there for her");
+    let request = apply(&[("mine.yaml", &mine)]);
+    assert_eq!(by_token(&request).await, 200);
+    assert_eq!(change(&ann, &request).await.0, 200);
+    let (_, seen) = site.get(&ann, "/api/v1/definitions").await;
+    let seen = seen["files"].as_array().unwrap().iter().map(|file| &file["name"]);
+    assert_eq!(seen.collect::<Vec<_>>(), ["mine.yaml"]);
+    let moved = apply(&[("mine.yaml", &probe("mine", "bank"))]);
+    assert_eq!(change(&ann, &moved).await.0, 403);
+    assert_eq!(delete("mine.yaml").await, 200);
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_persons_token_may_no_more_than_the_person() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;
