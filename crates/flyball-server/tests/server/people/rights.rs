@@ -296,6 +296,53 @@ async fn a_persons_token_may_no_more_than_the_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tokens_for_machines_go_with_the_admin_who_made_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "*", "admin").await;
+    let body = |scope: &str| json!({"name": scope, "scopes": [scope]});
+    let (status, first) = site.ask(&ann, "POST", "/api/v1/tokens", body("admin")).await;
+    assert_eq!(status, 201, "{first}");
+    let (_, kept) = site.ask(&boss, "POST", "/api/v1/tokens", body("read")).await;
+    let of = |made: &Value| made["token"].as_str().unwrap().to_owned();
+    let by_token = async |method: &str, path: &str, token: &str, body: Value| {
+        let request = site.request(method, path).bearer_auth(token).json(&body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    // What is made with her token is hers as well.
+    let (status, second) = by_token("POST", "/api/v1/tokens", &of(&first), body("read")).await;
+    assert_eq!(status, 201, "{second}");
+    let (_, all) = site.get(&boss, "/api/v1/tokens").await;
+    let makers = all["tokens"].as_array().unwrap().iter().map(|token| {
+        assert_eq!(token["person"], Value::Null, "{all}");
+        (token["id"].clone(), token["made_by"].clone())
+    });
+    let mut makers: Vec<(Value, Value)> = makers.collect();
+    let mut expected = [(&first, "ann"), (&kept, "boss"), (&second, "ann")]
+        .map(|(made, maker)| (made["id"].clone(), json!(maker)));
+    makers.sort_by_key(|(id, _)| id.to_string());
+    expected.sort_by_key(|(id, _)| id.to_string());
+    assert_eq!(makers, expected);
+
+    // They are of machines: those go on when she is an admin no more.
+    let gone = "/api/v1/grants?who=person%3Aann&service=*";
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 204);
+    assert_eq!(by_token("GET", "/api/v1/slos", &of(&second), Value::Null).await.0, 200);
+    assert_eq!(site.get(&ann, "/api/v1/tokens").await.1["tokens"], json!([]), "none is her own");
+
+    let gone = "/api/v1/sessions?subject=ann";
+    let (status, said) = site.ask(&boss, "DELETE", gone, Value::Null).await;
+    assert_eq!((status, &said["ended"]), (200, &json!(3)), "{said}");
+    for (made, status) in [(&first, 401), (&second, 401), (&kept, 200)] {
+        assert_eq!(by_token("GET", "/api/v1/slos", &of(made), Value::Null).await.0, status);
+    }
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_somebody_else_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;
