@@ -22,7 +22,7 @@ pub struct Probe {
 pub enum Check {
     /// A request is answered.
     Http {
-        /// What is asked for, redirects followed.
+        /// What is asked for. A redirect is an answer, and is not followed.
         url: String,
         /// How it is asked for.
         method: String,

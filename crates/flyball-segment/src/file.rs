@@ -82,7 +82,7 @@ pub(crate) fn write(path: &Path, batch: &RecordBatch) -> Result<Written, Segment
     // Arrow's own schema says no more than Parquet's for what is written here.
     let options =
         ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let file = File::create(path).map_err(cannot())?;
+    let file = crate::create_file(path).map_err(cannot())?;
     let parquet = |error: parquet::errors::ParquetError| std::io::Error::other(error.to_string());
     let mut file = Summed { file, bytes: 0, crc32c: 0 };
     let mut writer = ArrowWriter::try_new_with_options(&mut file, batch.schema(), options)

@@ -26,7 +26,15 @@ pub use file::Reader;
 pub use manifest::SegmentFile;
 pub use segments::{Opened, SegmentWriter, Segments, View};
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
 use flyball_model::{Duration, Interval, Timestamp};
+
+/// Events are personal data: nobody but the owner has a right to directories and files that are created.
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// The directory of the segments in a data directory.
 pub const DIRECTORY: &str = "segments";
@@ -62,4 +70,9 @@ impl Hour {
     pub const fn interval(self) -> Interval {
         Interval::starting(self.start(), Self::LENGTH)
     }
+}
+
+/// Begins a file, in the place of what is there, for its owner alone.
+fn create_file(path: &Path) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }

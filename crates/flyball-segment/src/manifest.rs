@@ -100,7 +100,7 @@ impl Manifest {
 /// Makes `text` the manifest in `directory`; on disk when this returns.
 pub(crate) fn write(directory: &Path, text: &[u8]) -> Result<(), SegmentError> {
     let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
-    File::create(&new)
+    crate::create_file(&new)
         .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
         .map_err(SegmentError::io("write", &new))?;
     fs::rename(&new, &path).map_err(SegmentError::io("replace", &path))?;

@@ -1,7 +1,8 @@
 //! The files that count: adding, joining, deleting and reading them.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use arrow::array::RecordBatch;
 use crate::file::{self, Reader};
 use crate::manifest::{self, Manifest};
 use crate::unify::{names, unify};
-use crate::{Buffer, Hour, SegmentError, SegmentFile};
+use crate::{Buffer, DIRECTORY_MODE, Hour, SegmentError, SegmentFile};
 
 /// Attributes of one file. A source with more names than this is not events but keys as data; its
 /// events go to several files.
@@ -169,7 +170,8 @@ impl SegmentWriter {
     ///
     /// What cannot be read; a file that counts and is missing or of another length.
     pub fn open(directory: &Path) -> Result<(Self, Opened), SegmentError> {
-        fs::create_dir_all(directory).map_err(SegmentError::io("create", directory))?;
+        let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
+        made.map_err(SegmentError::io("create", directory))?;
         let Manifest { after, through, next, kept_from, files, .. } = Manifest::read(directory)?;
         let mut leftovers = 0;
         let known: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();

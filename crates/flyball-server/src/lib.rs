@@ -28,6 +28,7 @@ mod sources;
 mod stored;
 mod telemetry;
 mod tls;
+mod urls;
 mod verify;
 
 use std::net::SocketAddr;
@@ -58,6 +59,7 @@ pub use sources::{Prometheus, Tail};
 pub use stored::{Retention, StoredError};
 pub use telemetry::log;
 pub use tls::{TlsError, TlsFiles};
+pub use urls::masked;
 pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
 use auth::{Gate, Sessions};

@@ -22,6 +22,7 @@ use reqwest::Url;
 
 use crate::auth::{People, Who};
 use crate::clock::Clock;
+use crate::urls::masked;
 pub(crate) use pending::PATIENCE;
 use pending::{Pending, Waiting};
 use provider::Provider;
@@ -99,10 +100,10 @@ impl Oidc {
         let external = url(&external)?;
         if external.path() != "/" || external.query().is_some() || external.fragment().is_some() {
             let why = "browsers must reach the server at a host of its own, without a path";
-            return Err(OidcError::Url(external.to_string(), why));
+            return Err(OidcError::Url(masked(external.as_str()), why));
         }
         // Both were read as URLs just now.
-        let no_url = |text: &str| OidcError::Url(text.to_owned(), "it is no URL");
+        let no_url = |text: &str| OidcError::Url(masked(text), "it is no URL");
         let callback = external.join(CALLBACK).map_err(|_| no_url(external.as_str()))?;
         Ok(Self {
             issuer: IssuerUrl::new(issuer.clone()).map_err(|_| no_url(&issuer))?,
@@ -124,7 +125,7 @@ impl Oidc {
 
 /// A URL over which secrets may go: encrypted, or not leaving the machine.
 fn url(text: &str) -> Result<Url, OidcError> {
-    let wrong = |why| OidcError::Url(text.to_owned(), why);
+    let wrong = |why| OidcError::Url(masked(text), why);
     let url = Url::parse(text).map_err(|_| wrong("it is no URL"))?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let is_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());

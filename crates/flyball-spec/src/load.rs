@@ -204,6 +204,7 @@ impl Loader<'_> {
                 }
             }
             Defined::Probe(probe, name) => {
+                self.set.origins.insert_probe(&probe.service, name.at);
                 if self.first("Probe", &name) {
                     self.set.probes.push(*probe);
                 }

@@ -49,6 +49,8 @@ pub struct Origins {
     /// The sources with the starts of their lines.
     sources: Vec<(Source, Vec<usize>)>,
     places: HashMap<String, HashMap<Part, Origin>>,
+    /// The source of every probe, also of those that do not count, and the service that it checks.
+    probes: Vec<(usize, String)>,
 }
 
 /// One part's place, with what is needed to point into it.
@@ -62,7 +64,7 @@ struct Origin {
 impl Origins {
     pub(crate) fn new(sources: &[Source]) -> Self {
         let lines = |source: &Source| (source.clone(), SourceText::new(source).lines());
-        Self { sources: sources.iter().map(lines).collect(), places: HashMap::new() }
+        Self { sources: sources.iter().map(lines).collect(), ..Self::default() }
     }
 
     /// Notes a place; the first one of a part counts.
@@ -76,6 +78,20 @@ impl Origins {
                 scalar: root.and_then(|root| scalar_at(root, place.span)).cloned(),
             }
         });
+    }
+
+    /// Notes a probe of `service` whose name is at `place`.
+    pub(crate) fn insert_probe(&mut self, service: &str, place: Place) {
+        self.probes.push((place.source, service.to_owned()));
+    }
+
+    /// The name of the source and the service of every probe, also of one that does not count since
+    /// another of its name comes before: it would as soon as that one is gone.
+    pub fn probes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.probes.iter().filter_map(|(source, service)| {
+            let (source, _) = self.sources.get(*source)?;
+            Some((source.name.as_str(), service.as_str()))
+        })
     }
 
     /// The name of the source that defines `slo`.

@@ -71,7 +71,7 @@ impl SegmentFiles {
         }
         let (name, text) = &self.manifest;
         let path = to.join(name);
-        File::create_new(&path)
+        directory::create_new(&path)
             .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
             .map_err(StoreError::io("write", &path))?;
         directory::sync(to)
@@ -196,7 +196,7 @@ fn contents(path: &Path) -> Result<Backup, StoreError> {
 fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let mut source = File::open(from).map_err(StoreError::io("read", from))?;
     let cannot = || StoreError::io("write", to);
-    let mut target = File::create_new(to).map_err(cannot())?;
+    let mut target = directory::create_new(to).map_err(cannot())?;
     io::copy(&mut source, &mut target).map_err(cannot())?;
     target.sync_all().map_err(cannot())
 }

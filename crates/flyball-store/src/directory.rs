@@ -1,7 +1,8 @@
 //! The data directory: one process has it at a time, and what is created in it stays.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,11 @@ const LOCK: &str = "lock";
 
 /// There while a directory is being filled with a copy: until all of it is there, nobody opens it.
 const UNFINISHED: &str = "unfinished";
+
+/// What is stored says who asked for what, and holds digests of secrets: nobody but the owner has a
+/// right to directories and files that are created. Those that are there keep theirs.
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// A data directory that this process has for itself, as long as a clone of this value lives.
 #[derive(Debug, Clone)]
@@ -35,8 +41,7 @@ impl DataDirectory {
     fn lock(path: &Path) -> Result<Self, StoreError> {
         let at = path.join(LOCK);
         let cannot = StoreError::io("create", &at);
-        let lock =
-            File::options().create(true).truncate(false).write(true).open(&at).map_err(cannot)?;
+        let lock = writing().create(true).truncate(false).open(&at).map_err(cannot)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: Arc::new(lock) }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
@@ -76,9 +81,7 @@ pub(crate) fn fill<T, E: From<StoreError>>(
         return Err(StoreError::NotEmpty { path: path.to_owned() }.into());
     }
     let mark = path.join(UNFINISHED);
-    File::create_new(&mark)
-        .and_then(|file| file.sync_all())
-        .map_err(StoreError::io("create", &mark))?;
+    create_new(&mark).and_then(|file| file.sync_all()).map_err(StoreError::io("create", &mark))?;
     sync(path)?;
     let filled = work().and_then(|value| {
         sync(path)?;
@@ -115,8 +118,26 @@ pub(crate) fn create(path: &Path) -> Result<(), StoreError> {
     if let Some(parent) = parent {
         create(parent)?;
     }
-    fs::create_dir(path).map_err(StoreError::io("create", path))?;
+    let made = DirBuilder::new().mode(DIRECTORY_MODE).create(path);
+    made.map_err(StoreError::io("create", path))?;
     sync(parent.unwrap_or(Path::new(".")))
+}
+
+/// Begins a file that is not there yet, for its owner alone.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    writing().create_new(true).open(path)
+}
+
+/// Begins a file, in the place of what is there, for its owner alone.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    writing().create(true).truncate(true).open(path)
+}
+
+/// To write a file; one that is created by it is its owner's alone.
+fn writing() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).mode(FILE_MODE);
+    options
 }
 
 /// Makes the disk keep which names are in the directory.

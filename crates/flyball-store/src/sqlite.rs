@@ -2,13 +2,14 @@
 //! tables come to the newest version.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::StoreError;
+use crate::{StoreError, directory};
 
 /// How long to wait for somebody who reads the file with another program.
 const BUSY_WAIT: Wait = Wait::from_secs(5);
@@ -42,6 +43,7 @@ pub(crate) enum Step {
 /// Opens the file at `path` to write it, or begins one, and brings its tables to the newest version.
 pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
     let cannot = || cannot("open", path);
+    begin(path)?;
     let mut connection = Connection::open(path).map_err(cannot())?;
     connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
     // Only a file that is begun takes it.
@@ -68,6 +70,17 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
+/// Begins the file at `path` where it is not there yet, since SQLite would let everybody read it; its
+/// other files get the rights of this one.
+fn begin(path: &Path) -> Result<(), StoreError> {
+    match directory::create_new(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StoreError::io("create", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Opens the file at `path` to read it only.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let cannot = || cannot("open", path);
@@ -85,6 +98,8 @@ pub(crate) fn copy(path: &Path, to: &Path) -> Result<(), StoreError> {
         let (what, value) = ("the path", to.display().to_string());
         return Err(StoreError::Invalid { what, value, why: "must be UTF-8" });
     };
+    // SQLite takes an empty file for a new one.
+    directory::create_new(to).map_err(StoreError::io("create", to))?;
     connection.execute("VACUUM INTO ?1", [target]).map_err(cannot("copy", path))?;
     // It is complete, and so far only in the system's memory.
     File::open(to).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", to))

@@ -111,6 +111,16 @@ impl Caller {
         self.standing().map(|standing| (standing.person, &*standing.identity))
     }
 
+    /// The person who has made what the caller makes: for a token whoever made it, or had it made.
+    /// `None` when there is none.
+    pub(crate) fn maker(&self) -> Option<i64> {
+        match self {
+            Self::Anyone => None,
+            Self::Token(known) => known.token.made_by,
+            Self::Session(open) => Some(open.standing.person),
+        }
+    }
+
     /// The session that the request is part of.
     pub(crate) fn session(&self) -> Option<&Session> {
         match self {

@@ -100,7 +100,7 @@ impl Sessions {
         self.0.lock().end_session(id, actor, at).map_err(blame)
     }
 
-    /// Ends all sessions of somebody, and revokes their tokens.
+    /// Ends all sessions of somebody, and revokes their tokens and those that they made for others.
     ///
     /// # Errors
     ///

@@ -58,16 +58,23 @@ pub struct TokenInfo {
     /// The person whom it belongs to, by the provider's `sub`: it may do no more than they may.
     #[serde(default)]
     pub person: Option<String>,
+    /// The person who made it, by the provider's `sub`, by themselves or with another token that they
+    /// made: it is revoked when an admin ends their sessions.
+    #[serde(default)]
+    pub made_by: Option<String>,
 }
 
 impl TokenInfo {
     fn new(token: Token, people: &[Person]) -> Self {
-        let Token { id, name, scopes, services, created, expires, revoked_at, person, .. } = token;
+        let Token { id, name, scopes, services, created, expires, revoked_at, .. } = token;
         let text = |at: Timestamp| at.to_string();
         let (created, expires, revoked) = (text(created), expires.map(text), revoked_at.map(text));
-        let person = person.and_then(|id| people.iter().find(|person| person.id == id));
-        let person = person.map(|person| person.identity.subject.clone());
-        Self { id, name, scopes, services, created, expires, revoked, person }
+        let subject = |id: Option<i64>| {
+            let person = people.binary_search_by_key(&id?, |person| person.id).ok()?;
+            Some(people[person].identity.subject.clone())
+        };
+        let (person, made_by) = (subject(token.person), subject(token.made_by));
+        Self { id, name, scopes, services, created, expires, revoked, person, made_by }
     }
 }
 
@@ -165,7 +172,7 @@ impl Tokens {
         actor: &str,
         at: Timestamp,
     ) -> Result<MadeToken, ControlError> {
-        let maker = Maker { actor, is_person: false, bound_to: None };
+        let maker = Maker { actor, is_person: false, bound_to: None, person: None };
         self.make(request, &maker, at)
     }
 
@@ -183,7 +190,8 @@ impl Tokens {
     ) -> Result<MadeToken, ControlError> {
         let actor = caller.actor();
         let bound_to = not_admin(caller);
-        let maker = Maker { actor: &actor, is_person: caller.person().is_some(), bound_to };
+        let is_person = caller.person().is_some();
+        let maker = Maker { actor: &actor, is_person, bound_to, person: caller.maker() };
         if bound_to.is_none() {
             return self.make(request, &maker, at);
         }
@@ -262,6 +270,7 @@ impl Tokens {
             services: services.clone(),
             role: None,
             person: maker.bound_to,
+            made_by: maker.person,
             expires,
         };
         control.insert_token(&new, maker.actor, at).map_err(blame)?;
@@ -376,6 +385,8 @@ struct Maker<'a> {
     is_person: bool,
     /// Whose rights bound it.
     bound_to: Option<i64>,
+    /// Who it is in the end: also who made the token that is used for it.
+    person: Option<i64>,
 }
 
 /// The person who asks, unless they are an admin.

@@ -1,18 +1,20 @@
 //! Whether somebody may make a change of definitions, and what of them they may see.
 //!
-//! A file is of the services of its SLOs. Whoever may not change the definitions of all services changes
-//! files of their own services only, and nothing that is evaluated for others: a correction in one file
-//! may take events out of any SLO's budget, so what a change *does* is looked at beside where it is made.
+//! A file is of the services of its SLOs and probes. Whoever may not change the definitions of all
+//! services changes files of their own services only, and nothing that is evaluated for others: a
+//! correction in one file may take events out of any SLO's budget, and the events of a probe are its
+//! service's, so what a change *does* is looked at beside where it is made.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::Catalog;
+use flyball_model::Probe;
 
 use super::ApplyError;
 use super::plan::{Index, Plan, Said, names};
 use crate::auth::{Caller, Role};
 
-/// The services of a file's SLOs; `None` for one whose service is not known.
+/// The services of a file's SLOs and probes; `None` for an SLO whose service is not known.
 type Services<'a> = Vec<Option<&'a str>>;
 
 /// Refuses a change of the applied files from `texts.0` to `texts.1`, with which `sets.1` would be
@@ -35,7 +37,8 @@ pub(super) fn check(
         let found = [&homes.0, &homes.1].into_iter().filter_map(|homes| homes.get(file.as_str()));
         let found: Vec<Option<&str>> = found.flatten().copied().collect();
         if found.is_empty() && !caller.may_everywhere(Role::Owner) {
-            return Err(forbidden(caller, &found, &format!("the file `{file}` defines no SLO")));
+            let what = format!("the file `{file}` defines neither SLO nor probe");
+            return Err(forbidden(caller, &found, &what));
         }
         if !found.iter().all(|service| may(Role::Owner, *service)) {
             return Err(forbidden(caller, &found, &format!("`{file}` is not only yours")));
@@ -61,7 +64,32 @@ pub(super) fn check(
             return Err(forbidden(caller, &found, &what));
         }
     }
+    check_probes(caller, sets)
+}
+
+/// Refuses to make, change or end a probe of a service where `caller` is no owner, also by another one
+/// of its name that comes before it.
+fn check_probes(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
+    let indexes = (probes(sets.0), probes(sets.1));
+    let all: BTreeSet<&str> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
+    for name in all {
+        let (before, after) = (indexes.0.get(name), indexes.1.get(name));
+        if before == after {
+            continue;
+        }
+        let probes = [before, after].into_iter().flatten();
+        let found: Vec<Option<&str>> = probes.map(|probe| Some(probe.service.as_str())).collect();
+        if !found.iter().flatten().all(|service| caller.may(Role::Owner, service)) {
+            let what = format!("the probe `{name}` would change, which needs owner");
+            return Err(forbidden(caller, &found, &what));
+        }
+    }
     Ok(())
+}
+
+/// The probes of a set by name.
+fn probes(catalog: &Catalog) -> HashMap<&str, &Probe> {
+    catalog.set.probes.iter().map(|probe| (probe.name.as_str(), probe)).collect()
 }
 
 /// The refusal: `what` is told only to whoever sees all `services` that it is about.
@@ -73,12 +101,12 @@ fn forbidden(caller: &Caller, services: &[Option<&str>], what: &str) -> ApplyErr
         "it would change what you may not change"
     };
     ApplyError::Forbidden(format!(
-        "{what}; hint: change files that define SLOs of services where you have the role owner, or \
-         sre for corrections; prune removes the files of others as well"
+        "{what}; hint: change files that define SLOs and probes of services where you have the role \
+         owner, or sre for corrections; prune removes the files of others as well"
     ))
 }
 
-/// The services of each file's SLOs.
+/// The services of each file's SLOs and probes.
 fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     let index = Index::of(catalog);
     let mut files: HashMap<&str, Services<'_>> = HashMap::new();
@@ -88,11 +116,14 @@ fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
             files.entry(file).or_default().push(service);
         }
     }
+    for (file, service) in catalog.set.origins.probes() {
+        files.entry(file).or_default().push(Some(service));
+    }
     files
 }
 
-/// The files that `caller` may see: those that define SLOs of services that they see, and no others.
-/// `None` for all.
+/// The files that `caller` may see: those that define SLOs and probes of services that they see, and no
+/// others. `None` for all.
 pub(crate) fn seen<'a>(catalog: &'a Catalog, caller: &Caller) -> Option<BTreeSet<&'a str>> {
     if caller.sees_all() {
         return None;

@@ -87,6 +87,11 @@ pub(super) async fn create_token(
         let said = format!("the request cannot be read: {error}");
         Problem::new(StatusCode::BAD_REQUEST, &said)
     })?;
+    // The body may have taken a while: who has gone meanwhile leaves nothing behind.
+    let Some(caller) = app.gate.again(&caller) else {
+        let said = "you are not let in any more; hint: log in again, or use another token";
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, said));
+    };
     let (actor, at) = (caller.actor(), app.clock.now());
     let made = wait(move || {
         let made = app.tokens.create_for(&caller, &request, at)?;

@@ -150,8 +150,8 @@ pub(super) async fn list_sessions(State(app): State<App>) -> Result<Json<Session
     Ok(Json(SessionList { sessions }))
 }
 
-/// Ends all sessions of a person and revokes the tokens that they made for themselves. Whether they may
-/// log in again is the provider's to say.
+/// Ends all sessions of a person and revokes the tokens that they made, for themselves and for machines.
+/// Whether they may log in again is the provider's to say.
 #[utoipa::path(
     delete,
     path = "/api/v1/sessions",

@@ -157,7 +157,11 @@ fn refused(error: &io::Error) -> Outcome {
 
 async fn http(url: &str, method: &str, statuses: &[u16]) -> Outcome {
     // A connection of its own each time: that it can be made is part of what is checked.
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build();
+    // A redirect is an answer: whoever is checked does not choose whom else this server asks.
+    let client = reqwest::Client::builder()
+        .pool_max_idle_per_host(0)
+        .redirect(reqwest::redirect::Policy::none())
+        .build();
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap_or_default();
     let asked = async {
         let mut answer = client?.request(method, url).send().await?;

@@ -24,6 +24,7 @@ use crate::entry::{Compression, Content, Mark};
 use crate::evaluator::{Metered, PASTS_MAX, Unfinished};
 use crate::hex::hex;
 use crate::intake::Offer;
+use crate::urls::masked;
 
 /// How often samples are asked for.
 const EVERY: Wait = Wait::from_secs(10);
@@ -53,7 +54,7 @@ pub struct Prometheus {
 /// A system that cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum PrometheusError {
-    /// No URL of HTTP.
+    /// No URL of HTTP; without its password.
     #[error("`{0}` is no URL of a metrics system\nhint: write http://HOST:9090")]
     Url(String),
     /// No client can be made.
@@ -72,7 +73,7 @@ impl Prometheus {
         let base = if url.ends_with('/') { url.to_owned() } else { format!("{url}/") };
         let parsed = reqwest::Url::parse(&base).ok().filter(|url| url.scheme().starts_with("http"));
         let url = parsed.and_then(|url| url.join("api/v1/query").ok());
-        let url = url.ok_or(PrometheusError::Url(base))?;
+        let url = url.ok_or_else(|| PrometheusError::Url(masked(&base)))?;
         Ok(Self { url, client: reqwest::Client::builder().timeout(ANSWER_MAX).build()? })
     }
 
@@ -306,6 +307,15 @@ fn wanted(metered: Vec<Metered>, now: Timestamp) -> Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_not_in_the_refusal() {
+        let refused = Prometheus::new("http://u:secret@h:port").unwrap_err().to_string();
+        assert!(
+            refused.contains("http://u:***@h:port") && !refused.contains("secret"),
+            "{refused}"
+        );
+    }
 
     fn metered(selectors: &[&str], past: Option<(&str, i64)>) -> Metered {
         let past = past.map(|(source, until)| Unfinished {

@@ -1,6 +1,8 @@
 //! Stored events: what is counted again from them, and what another definition makes of them.
 
-use std::path::Path;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use flyball_catalog::Catalog;
 use flyball_model::Duration;
@@ -245,6 +247,54 @@ async fn a_backup_holds_stored_events_and_those_on_their_way() {
     running.server.stop().await;
     std::fs::write(copy.join("segments/manifest.json"), "{}").unwrap();
     assert!(restore(&copy, &directory.path().join("third")).is_err());
+}
+
+/// Everything below `path` whose mode is another than that of what only its owner may use.
+fn open_to_others(path: &Path) -> Vec<(PathBuf, u32)> {
+    let found = std::fs::symlink_metadata(path).unwrap();
+    let mode = found.permissions().mode() & 0o777;
+    let mut open = Vec::new();
+    if mode != if found.is_dir() { 0o700 } else { 0o600 } {
+        open.push((path.to_owned(), mode));
+    }
+    if found.is_dir() {
+        let entries = std::fs::read_dir(path).unwrap();
+        open.extend(entries.flat_map(|entry| open_to_others(&entry.unwrap().path())));
+    }
+    open
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_for_its_owner_alone_and_what_was_there_keeps_its_rights() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let (data, copy, again) = (at("above/data"), at("copies/one"), at("again"));
+    let clock = TestClock::at(NOON);
+    let running = Running::start(&data, SHOP, &clock).await;
+    post(&running, events(clock.now(), 60, 6)).await;
+    let other = SHOP.replace("status < 500", "status < 400");
+    running.server.give(sources(&other)).await.unwrap();
+    filled(&running).await;
+    // SQLite's own files are there as long as it runs.
+    let wal = data.join("control.sqlite-wal");
+    assert!(wal.exists(), "{}", wal.display());
+    assert_eq!(open_to_others(&at("above")), []);
+    running.server.stop().await;
+    backup(&data, &copy, &Limits::default()).unwrap();
+    restore(&copy, &again).unwrap();
+    let segments = std::fs::read_dir(again.join("segments")).unwrap();
+    assert!(segments.count() >= 2, "a manifest and events");
+    for place in ["above", "copies", "again"] {
+        assert_eq!(open_to_others(&at(place)), []);
+    }
+
+    std::fs::set_permissions(&again, Permissions::from_mode(0o750)).unwrap();
+    let ledger = again.join("ledger.sqlite");
+    std::fs::set_permissions(&ledger, Permissions::from_mode(0o640)).unwrap();
+    let running = Running::start(&again, SHOP, &clock).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&again), mode(&ledger)), (0o750, 0o640));
+    running.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{JOURNAL, SEGMENTS};
-use crate::{StoreError, control, hex, ledger};
+use crate::{StoreError, control, directory, hex, ledger};
 
 /// The list's file.
 const FILE: &str = "backup.sha256";
@@ -53,7 +53,7 @@ pub(super) fn write(path: &Path) -> Result<(), StoreError> {
         text.extend([digest.as_str(), "  ", name.as_str(), "\n"]);
     }
     let at = path.join(FILE);
-    File::create_new(&at)
+    directory::create_new(&at)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .map_err(StoreError::io("write", &at))
 }

@@ -126,7 +126,7 @@ impl Control {
         })
     }
 
-    /// The people who have a session or a token, by id.
+    /// The people who have a session or a token, or have made one, by id.
     ///
     /// # Errors
     ///
@@ -135,6 +135,7 @@ impl Control {
         let sql = "SELECT id, issuer, subject, email, name, groups FROM people
                    WHERE id IN (SELECT person FROM sessions)
                       OR id IN (SELECT person FROM tokens WHERE person IS NOT NULL)
+                      OR id IN (SELECT made_by FROM tokens WHERE made_by IS NOT NULL)
                    ORDER BY id";
         let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
         let rows = statement.query_map([], person).map_err(self.cannot_read())?;
@@ -203,8 +204,8 @@ impl Control {
         })
     }
 
-    /// Ends all sessions of the person whom providers call `subject`, and revokes their tokens;
-    /// records `session.end` and `token.revoke` for each. Returns how many of both there were.
+    /// Ends all sessions of the person whom providers call `subject`, and revokes their tokens,
+    /// those that they made for others among them; records `session.end` and `token.revoke` for each. Returns how many of both there were.
     ///
     /// # Errors
     ///
@@ -216,11 +217,13 @@ impl Control {
         at: Timestamp,
     ) -> Result<usize, StoreError> {
         self.change(actor, at, |changing| {
-            let theirs = "person IN (SELECT id FROM people WHERE subject = ?1)";
+            let they = "SELECT id FROM people WHERE subject = ?1";
+            let theirs = format!("person IN ({they})");
             let end = format!("DELETE FROM sessions WHERE {theirs} RETURNING id");
             let ended = ids(changing, &end, params![subject])?;
             let revoke = format!(
-                "UPDATE tokens SET revoked_at = ?2 WHERE {theirs} AND revoked_at IS NULL
+                "UPDATE tokens SET revoked_at = ?2
+                 WHERE ({theirs} OR made_by IN ({they})) AND revoked_at IS NULL
                  RETURNING id"
             );
             let revoked = ids(changing, &revoke, params![subject, at.nanos()])?;

@@ -9,7 +9,7 @@ const SCHEMA: &str = "flyball.dev/control/v1";
 pub(super) const TABLES: Schema =
     Schema { format: SCHEMA, read_format: "SELECT format FROM control", steps: STEPS };
 
-const STEPS: &[Step] = &[Step::Sql(FIRST), Step::Sql(PEOPLE)];
+const STEPS: &[Step] = &[Step::Sql(FIRST), Step::Sql(PEOPLE), Step::Sql(MAKERS)];
 
 const FIRST: &str = "
 CREATE TABLE control (
@@ -88,4 +88,15 @@ CREATE INDEX sessions_by_person ON sessions (person);
 
 ALTER TABLE tokens ADD COLUMN person INTEGER REFERENCES people (id);
 CREATE INDEX tokens_by_person ON tokens (person) WHERE person IS NOT NULL;
+";
+
+/// Who made a token. For those that are there the audit log knows; it has subjects only, and where two
+/// providers use the same one, who logged in first is taken: somebody is expelled by it as well.
+const MAKERS: &str = "
+ALTER TABLE tokens ADD COLUMN made_by INTEGER REFERENCES people (id);
+UPDATE tokens SET made_by = coalesce(person, (
+    SELECT min(people.id) FROM audit JOIN people ON audit.actor = 'person:' || people.subject
+    WHERE audit.action = 'token.create' AND audit.target = tokens.id
+));
+CREATE INDEX tokens_by_maker ON tokens (made_by) WHERE made_by IS NOT NULL;
 ";

@@ -31,6 +31,7 @@ fn token(id: &str, hash: u8) -> NewToken {
         services: Vec::new(),
         role: None,
         person: None,
+        made_by: None,
         expires: Some(at(99)),
     }
 }
@@ -167,8 +168,20 @@ fn tokens_are_found_by_digest_and_revoked_once() {
     drop(control);
     let control = open(directory.path());
     let of = |new: NewToken, created, revoked_at| {
-        let NewToken { id, name, hash, scopes, services, role, person, expires } = new;
-        Token { id, name, hash, scopes, services, role, person, created, expires, revoked_at }
+        let NewToken { id, name, hash, scopes, services, role, person, made_by, expires } = new;
+        Token {
+            id,
+            name,
+            hash,
+            scopes,
+            services,
+            role,
+            person,
+            made_by,
+            created,
+            expires,
+            revoked_at,
+        }
     };
     let expected = [of(token("z", 1), at(1), None), of(second, at(2), Some(at(3)))];
     assert_eq!(control.tokens().unwrap(), expected);
@@ -274,20 +287,54 @@ fn who_is_expelled_has_neither_sessions_nor_tokens() {
     control.begin_session(&ann(), &session(1), "person:0001", at(1)).unwrap();
     let bob = Identity { subject: "0002".to_owned(), ..ann() };
     control.begin_session(&bob, &session(2), "person:0002", at(1)).unwrap();
-    for (id, person) in [("a", Some(1)), ("b", Some(2)), ("c", None)] {
+    for (id, person, made_by) in [
+        ("a", Some(1), Some(1)),
+        ("b", Some(2), Some(2)),
+        ("c", None, None),
+        ("d", None, Some(1)),
+        ("e", None, Some(2)),
+    ] {
         let hash = id.as_bytes()[0];
-        let new = NewToken { person, ..token(id, hash) };
+        let new = NewToken { person, made_by, ..token(id, hash) };
         control.insert_token(&new, "person:0001", at(2)).unwrap();
     }
-    assert_eq!(control.expel("0001", "root", at(3)).unwrap(), 2);
+    assert_eq!(control.expel("0001", "root", at(3)).unwrap(), 3);
     assert_eq!(control.expel("0001", "root", at(4)).unwrap(), 0);
     assert_eq!(control.sessions().unwrap()[0].id, "s2");
     let revoked = control.tokens().unwrap().into_iter().filter(|one| one.revoked_at.is_some());
-    assert_eq!(revoked.map(|one| one.id).collect::<Vec<_>>(), ["a"]);
-    let records = control.audit(5, 9).unwrap();
+    assert_eq!(revoked.map(|one| one.id).collect::<Vec<_>>(), ["a", "d"]);
+    let records = control.audit(7, 9).unwrap();
     let said: Vec<_> = records.iter().map(|r| (r.action.as_str(), r.target.as_str())).collect();
-    assert_eq!(said, [("session.end", "s1"), ("token.revoke", "a")]);
+    assert_eq!(said, [("session.end", "s1"), ("token.revoke", "a"), ("token.revoke", "d")]);
     control.verify_audit().unwrap();
+    // Who has only made a token is still known.
+    assert!(control.end_session("s2", "root", at(5)).unwrap());
+    assert_eq!(control.people().unwrap().len(), 2);
+}
+
+#[test]
+fn makers_of_before_they_were_noted_are_those_of_the_audit_log() {
+    let directory = TempDir::new().unwrap();
+    let before = sqlite::Schema { steps: &schema::TABLES.steps[..2], ..schema::TABLES };
+    let old = sqlite::open(&directory.path().join(FILE), &before).unwrap();
+    old.execute_batch(
+        "INSERT INTO people (id, issuer, subject, groups) VALUES
+             (1, 'first', 'ann', '[]'), (2, 'second', 'ann', '[]'), (3, 'first', 'bob', '[]');
+         INSERT INTO tokens (id, name, hash, scopes, services, created, person) VALUES
+             ('a', 'of a machine', randomblob(32), '[]', '[]', 1, NULL),
+             ('b', 'of nobody', randomblob(32), '[]', '[]', 2, NULL),
+             ('c', 'of a person', randomblob(32), '[]', '[]', 3, 3);
+         INSERT INTO audit (number, at, actor, action, target, detail, previous, hash) VALUES
+             (1, 1, 'person:ann', 'token.create', 'a', '{}', zeroblob(32), zeroblob(32)),
+             (2, 2, 'token:x', 'token.create', 'b', '{}', zeroblob(32), zeroblob(32)),
+             (3, 3, 'person:bob', 'token.create', 'c', '{}', zeroblob(32), zeroblob(32)),
+             (4, 4, 'person:bob', 'token.revoke', 'a', '{}', zeroblob(32), zeroblob(32));",
+    )
+    .unwrap();
+    drop(old);
+    let tokens = open(directory.path()).tokens().unwrap();
+    let makers: Vec<Option<i64>> = tokens.iter().map(|token| token.made_by).collect();
+    assert_eq!(makers, [Some(1), None, Some(3)]);
 }
 
 #[test]

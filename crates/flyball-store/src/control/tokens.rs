@@ -25,6 +25,9 @@ pub struct Token {
     /// Whose it is, [`super::Person::id`]: it may do no more than they may. `None` for a token of its
     /// own.
     pub person: Option<i64>,
+    /// Who made it, [`super::Person::id`], by a session or with another token that they made. `None`
+    /// where no person did.
+    pub made_by: Option<i64>,
     /// When it was made.
     pub created: Timestamp,
     /// From when on it is no longer to be taken; `None` for never.
@@ -51,12 +54,15 @@ pub struct NewToken {
     /// Whose it is, [`super::Person::id`]: it may do no more than they may. `None` for a token of its
     /// own.
     pub person: Option<i64>,
+    /// Who made it, [`super::Person::id`], by a session or with another token that they made. `None`
+    /// where no person did.
+    pub made_by: Option<i64>,
     /// From when on it is no longer to be taken; `None` for never.
     pub expires: Option<Timestamp>,
 }
 
 const COLUMNS: &str =
-    "id, name, hash, scopes, services, role, created, expires, revoked_at, person";
+    "id, name, hash, scopes, services, role, created, expires, revoked_at, person, made_by";
 
 impl Control {
     /// Makes a token; records `token.create`.
@@ -72,7 +78,7 @@ impl Control {
         actor: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let NewToken { id, name, hash, scopes, services, role, person, expires } = token;
+        let NewToken { id, name, hash, scopes, services, role, person, made_by, expires } = token;
         check_text("the id of a token", id)?;
         check_text("the name of a token", name)?;
         for (what, list) in [("a scope", scopes), ("a service", services)] {
@@ -86,13 +92,24 @@ impl Control {
         let expires = expires.map(Timestamp::nanos);
         self.change(actor, at, |changing| {
             let sql =
-                "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires, person)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+                "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires,
+                           person, made_by)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
             let (scope_list, service_list) =
                 (json!(scopes).to_string(), json!(services).to_string());
             let created = at.nanos();
-            let values =
-                params![id, name, hash, scope_list, service_list, role, created, expires, person];
+            let values = params![
+                id,
+                name,
+                hash,
+                scope_list,
+                service_list,
+                role,
+                created,
+                expires,
+                person,
+                made_by
+            ];
             if changing.transaction.execute(sql, values).map_err(changing.cannot())? == 0 {
                 return Err(StoreError::Exists { what: "token", name: id.clone() });
             }
@@ -103,6 +120,7 @@ impl Control {
                 "services": services,
                 "role": role,
                 "person": person,
+                "made_by": made_by,
                 "expires": expires,
             });
             changing.record("token.create", id, &detail)
@@ -177,5 +195,6 @@ fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
         expires: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_nanos),
         revoked_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_nanos),
         person: row.get(9)?,
+        made_by: row.get(10)?,
     })
 }

@@ -53,7 +53,7 @@ fn copy(part: &FilePart, to: &Path) -> Result<(), StoreError> {
     let path = to.join(name);
     let source = File::open(&part.path).map_err(StoreError::io("read", &part.path))?;
     let cannot = || StoreError::io("write", &path);
-    let mut target = File::create_new(&path).map_err(cannot())?;
+    let mut target = directory::create_new(&path).map_err(cannot())?;
     let copied = io::copy(&mut source.take(part.bytes), &mut target).map_err(cannot())?;
     if copied < part.bytes {
         let what = "the file is shorter than what was committed";

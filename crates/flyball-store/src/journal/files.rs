@@ -190,7 +190,7 @@ fn begin(directory: &Path, first: Sequence) -> Result<ActiveFile, StoreError> {
     let cannot = || StoreError::io("begin", &part);
     // From the system's source of chance. What it is makes no difference to what is computed.
     let salt = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or_default();
-    let mut file = File::create(&part).map_err(cannot())?;
+    let mut file = directory::create_file(&part).map_err(cannot())?;
     file.write_all(&format::header(first, salt)).map_err(cannot())?;
     file.sync_all()
         .and_then(|()| fs::rename(&part, &path))

@@ -65,7 +65,7 @@ pub(crate) struct ServeArgs {
     tails: Vec<Tail>,
     /// A Prometheus-compatible system to ask for the samples of metric SLIs, from the beginning of
     /// their windows on
-    #[arg(long, value_name = "URL", env = "FLYBALL_PROMETHEUS")]
+    #[arg(long, value_name = "URL", env = "FLYBALL_PROMETHEUS", hide_env_values = true)]
     prometheus: Option<String>,
     /// Listen to other machines also while there are no tokens: everybody may do everything
     #[arg(long)]

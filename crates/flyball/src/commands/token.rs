@@ -124,7 +124,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["id", "name", "scopes", "services", "created", "state"]);
+    table.set_header(["id", "name", "scopes", "services", "created", "made by", "state"]);
     for token in tokens {
         let state = match (&token.revoked, &token.expires) {
             (Some(at), _) => format!("revoked {at}"),
@@ -134,7 +134,13 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         let services =
             if token.services.is_empty() { "all".to_owned() } else { token.services.join(",") };
         let name = crate::output::words::printable(&token.name);
-        table.add_row([token.id, name, token.scopes.join(","), services, token.created, state]);
+        let maker = match (&token.person, &token.made_by) {
+            (Some(person), _) => format!("{person}, for themselves"),
+            (None, maker) => maker.clone().unwrap_or_default(),
+        };
+        let maker = crate::output::words::printable(&maker);
+        let scopes = token.scopes.join(",");
+        table.add_row([token.id, name, scopes, services, token.created, maker, state]);
     }
     writeln!(std::io::stdout().lock(), "{table}")?;
     Ok(Exit::Met)

@@ -114,6 +114,34 @@ fn what_a_file_says_wrongly_has_its_place_and_a_hint() {
 }
 
 #[test]
+fn a_password_is_shown_nowhere() {
+    let home = directory(&[
+        ("good.yaml", b"prometheus: http://ann:s3cret@file:9090\n"),
+        ("bad.yaml", b"promethius: http://ann:s3cret@file:9090\n"),
+    ]);
+    let at = home.path();
+    let url = ("FLYBALL_PROMETHEUS", "http://ann:s3cret@env:9090");
+    for (more, env, shown) in [
+        (&["--prometheus", "http://ann:s3cret@h:9090/x"][..], &[][..], "http://ann:***@h:9090/x"),
+        (&["--config", "good.yaml"][..], &[][..], "http://ann:***@file:9090"),
+        (&[][..], &[url][..], "http://ann:***@env:9090"),
+    ] {
+        let said = printed(at, more, env);
+        assert_eq!(set(&said), [format!("prometheus: \"{shown}\"")]);
+        assert!(said.contains("stands for a password") && !said.contains("s3cret"), "{said}");
+    }
+    let wrong = "http://ann:s3cret@h:port";
+    let ran = flyball(at, &["serve", "--data", "data", "--prometheus", wrong]);
+    assert!(ran.code == 2 && ran.err.contains("http://ann:***@h:port"), "{ran:?}");
+    assert!(!ran.err.contains("s3cret"), "{ran:?}");
+    let ran = flyball(at, &["serve", "--config", "bad.yaml"]);
+    assert!(ran.code == 2 && ran.err.contains("did you mean `prometheus`?"), "{ran:?}");
+    assert!(!ran.err.contains("s3cret"), "{ran:?}");
+    let help = command(at, &["serve", "--help"]).env(url.0, url.1).output().unwrap();
+    assert!(!String::from_utf8_lossy(&help.stdout).contains("s3cret"));
+}
+
+#[test]
 fn systemd_is_told_when_it_serves_and_when_it_ends() {
     let home = directory(&[("flyball.yaml", b"data: data\nlisten: [127.0.0.1:0]\n")]);
     let socket = UnixDatagram::bind(home.path().join("notify")).unwrap();

@@ -171,6 +171,64 @@ async fn owners_change_their_own_services_and_nothing_of_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_its_services_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "shop", "owner").await;
+    let deploy = json!({"name": "ci", "scopes": ["deploy"], "services": ["shop"]});
+    let (_, deploy) = site.ask(&boss, "POST", "/api/v1/tokens", deploy).await;
+    let by_token = async |request: &Value| {
+        let request = site.request("POST", "/api/v1/apply").json(request);
+        let answer = request.bearer_auth(deploy["token"].as_str().unwrap()).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    // An hour apart, so that none is made a second time.
+    let probe = |name: &str, service: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: Probe\nmetadata: {{name: {name}}}\nspec: {{service: \
+             {service}, every: 1h, tcp: {{address: '127.0.0.1:1'}}}}\n"
+        )
+    };
+    let change = async |browser: &Browser, request: &Value| {
+        site.ask(browser, "POST", "/api/v1/apply", request.clone()).await
+    };
+    let (mine, theirs) = (probe("mine", "shop"), probe("theirs", "bank"));
+    assert_eq!(change(&boss, &apply(&[("theirs.yaml", &theirs)])).await.0, 200);
+    let beside = format!("{}---\n{theirs}", strict("x", "shop"));
+    let hidden = probe("theirs", "bank");
+    for (why, file, text) in [
+        ("another service", "x.yaml", probe("x", "bank")),
+        ("beside what is hers", "x.yaml", beside),
+        ("a name that is taken, from before it", "a.yaml", probe("theirs", "shop")),
+        ("one that would count later", "z.yaml", hidden),
+        ("a file of others", "theirs.yaml", mine.clone()),
+    ] {
+        let request = apply(&[(file, &text)]);
+        let (status, said) = change(&ann, &request).await;
+        assert_eq!(status, 403, "{why}: {said}");
+        assert!(!said.to_string().contains("theirs"), "{said}");
+        assert_eq!(by_token(&request).await, 403, "{why}");
+    }
+    let delete = async |name: &str| {
+        let path = format!("/api/v1/definitions/{name}");
+        site.ask(&ann, "DELETE", &path, Value::Null).await.0
+    };
+    assert_eq!(delete("theirs.yaml").await, 404, "it is not there for her");
+    let request = apply(&[("mine.yaml", &mine)]);
+    assert_eq!(by_token(&request).await, 200);
+    assert_eq!(change(&ann, &request).await.0, 200);
+    let (_, seen) = site.get(&ann, "/api/v1/definitions").await;
+    let seen = seen["files"].as_array().unwrap().iter().map(|file| &file["name"]);
+    assert_eq!(seen.collect::<Vec<_>>(), ["mine.yaml"]);
+    let moved = apply(&[("mine.yaml", &probe("mine", "bank"))]);
+    assert_eq!(change(&ann, &moved).await.0, 403);
+    assert_eq!(delete("mine.yaml").await, 200);
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_persons_token_may_no_more_than_the_person() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;
@@ -234,6 +292,53 @@ async fn a_persons_token_may_no_more_than_the_person() {
     assert_eq!((status, &said["ended"]), (200, &json!(2)), "{said}");
     assert_eq!(by_token("GET", "/api/v1/slos").await, 401);
     assert_eq!(site.get(&ann, "/api/v1/me").await.0, 401);
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_for_machines_go_with_the_admin_who_made_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "*", "admin").await;
+    let body = |scope: &str| json!({"name": scope, "scopes": [scope]});
+    let (status, first) = site.ask(&ann, "POST", "/api/v1/tokens", body("admin")).await;
+    assert_eq!(status, 201, "{first}");
+    let (_, kept) = site.ask(&boss, "POST", "/api/v1/tokens", body("read")).await;
+    let of = |made: &Value| made["token"].as_str().unwrap().to_owned();
+    let by_token = async |method: &str, path: &str, token: &str, body: Value| {
+        let request = site.request(method, path).bearer_auth(token).json(&body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    // What is made with her token is hers as well.
+    let (status, second) = by_token("POST", "/api/v1/tokens", &of(&first), body("read")).await;
+    assert_eq!(status, 201, "{second}");
+    let (_, all) = site.get(&boss, "/api/v1/tokens").await;
+    let makers = all["tokens"].as_array().unwrap().iter().map(|token| {
+        assert_eq!(token["person"], Value::Null, "{all}");
+        (token["id"].clone(), token["made_by"].clone())
+    });
+    let mut makers: Vec<(Value, Value)> = makers.collect();
+    let mut expected = [(&first, "ann"), (&kept, "boss"), (&second, "ann")]
+        .map(|(made, maker)| (made["id"].clone(), json!(maker)));
+    makers.sort_by_key(|(id, _)| id.to_string());
+    expected.sort_by_key(|(id, _)| id.to_string());
+    assert_eq!(makers, expected);
+
+    // They are of machines: those go on when she is an admin no more.
+    let gone = "/api/v1/grants?who=person%3Aann&service=*";
+    assert_eq!(site.ask(&boss, "DELETE", gone, Value::Null).await.0, 204);
+    assert_eq!(by_token("GET", "/api/v1/slos", &of(&second), Value::Null).await.0, 200);
+    assert_eq!(site.get(&ann, "/api/v1/tokens").await.1["tokens"], json!([]), "none is her own");
+
+    let gone = "/api/v1/sessions?subject=ann";
+    let (status, said) = site.ask(&boss, "DELETE", gone, Value::Null).await;
+    assert_eq!((status, &said["ended"]), (200, &json!(3)), "{said}");
+    for (made, status) in [(&first, 401), (&second, 401), (&kept, 200)] {
+        assert_eq!(by_token("GET", "/api/v1/slos", &of(made), Value::Null).await.0, status);
+    }
     site.running.server.stop().await;
 }
 

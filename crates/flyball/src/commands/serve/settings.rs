@@ -12,7 +12,8 @@ use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
-use flyball_spec::{Setting, SettingValue, Settings, Source};
+use flyball_server::masked;
+use flyball_spec::{Diagnostic, Setting, SettingValue, Settings, Source};
 
 use super::ServeArgs;
 use crate::talk;
@@ -54,6 +55,8 @@ pub(super) fn file(matches: &ArgMatches) -> String {
         }
         let id = option.get_id().as_str();
         let source = matches.value_source(id);
+        let mut is_hidden = false;
+        let is_url = option.get_value_names().is_some_and(|names| names == ["URL"]);
         let values: Vec<String> = matches.get_raw(id).map_or_else(
             || {
                 option
@@ -63,8 +66,19 @@ pub(super) fn file(matches: &ArgMatches) -> String {
                     .map(ToString::to_string)
                     .collect()
             },
-            |raw| raw.map(|value| scalar(&value.to_string_lossy())).collect(),
+            |raw| {
+                let shown = raw.map(|value| {
+                    let value = value.to_string_lossy();
+                    let shown = if is_url { masked(&value).into() } else { value.clone() };
+                    is_hidden |= shown != value;
+                    scalar(&shown)
+                });
+                shown.collect()
+            },
         );
+        if is_hidden {
+            text.push_str("# `***` stands for a password, which is not shown: write it here.\n");
+        }
         let is_list = matches!(option.get_action(), ArgAction::Append);
         let value = if is_list { format!("[{}]", values.join(", ")) } else { values.concat() };
         let is_usual = matches!(source, None | Some(ValueSource::DefaultValue));
@@ -91,10 +105,36 @@ fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
 fn from_file(path: &Path, given: &ArgMatches) -> anyhow::Result<Vec<OsString>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the settings in {}", path.display()))?;
-    let source = Source::new(path.display().to_string(), text);
+    let name = path.display().to_string();
+    if let Ok(arguments) = arguments_of(&Source::new(&name, &text), given) {
+        return Ok(arguments);
+    }
+    // Findings show lines of the file, and those may hold passwords.
+    if let Err(found) = arguments_of(&Source::new(&name, hidden(&text)), given) {
+        talk::diagnostics(&found);
+    }
+    bail!("the settings in {name} cannot be used")
+}
+
+/// `text` with `*` for every character of the user and password in a URL, so that all else keeps its
+/// place.
+fn hidden(text: &str) -> String {
+    let words = text.split_inclusive(char::is_whitespace);
+    let shown = words.map(|word| match (word.find("://"), word.rfind('@')) {
+        (Some(scheme), Some(end)) if scheme + 3 < end => {
+            let (before, secret) = word[..end].split_at(scheme + 3);
+            format!("{before}{}{}", "*".repeat(secret.chars().count()), &word[end..])
+        }
+        _ => word.to_owned(),
+    });
+    shown.collect()
+}
+
+/// The arguments that `source` adds to what was `given`, or what is wrong with it.
+fn arguments_of(source: &Source, given: &ArgMatches) -> Result<Vec<OsString>, Vec<Diagnostic>> {
     let command = ServeArgs::augment_args(Command::new("serve"));
     let names: Vec<&str> = options(&command).map(|(name, _)| name).collect();
-    let mut settings = Settings::read(&source, &names);
+    let mut settings = Settings::read(source, &names);
     let mut arguments = Vec::new();
     for setting in settings.found().to_vec() {
         let Some((_, option)) = options(&command).find(|(name, _)| *name == setting.name) else {
@@ -111,11 +151,7 @@ fn from_file(path: &Path, given: &ArgMatches) -> anyhow::Result<Vec<OsString>> {
         }
     }
     let found = settings.into_diagnostics();
-    if !found.is_empty() {
-        talk::diagnostics(&found);
-        bail!("the settings in {} cannot be used", path.display());
-    }
-    Ok(arguments)
+    if found.is_empty() { Ok(arguments) } else { Err(found) }
 }
 
 /// Why a value cannot be used: which one, what is wrong, what to do.
