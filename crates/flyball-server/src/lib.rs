@@ -298,7 +298,7 @@ impl Server {
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
-            telemetry,
+            telemetry: Arc::clone(&telemetry),
             ready: Arc::clone(&ready),
             gate,
             tokens: Tokens::of(control.clone()),
@@ -312,7 +312,7 @@ impl Server {
             definitions: Arc::clone(&definitions),
         });
         let (addresses, listeners) =
-            listen::start(&listen, router, connections, idle, tls.clone()).await?;
+            listen::start(&listen, router, connections, idle, tls.clone(), &telemetry).await?;
         let stop = CancellationToken::new();
         let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
