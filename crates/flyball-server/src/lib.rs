@@ -270,6 +270,7 @@ impl Server {
         let connections = limits.connections_max;
         let idle = limits.idle_max;
         let queries = limits.queries_max;
+        let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
         let intake = intake::Intake::new(intake::Parts {
             journal,
             keys,
@@ -310,6 +311,7 @@ impl Server {
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries)),
             definitions: Arc::clone(&definitions),
+            streams,
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections, idle, tls.clone(), &telemetry).await?;
