@@ -145,7 +145,21 @@ impl Decoder {
     ///
     /// [`BodyError`]; the decoder can be used again.
     pub(crate) fn decode(&mut self, header: &Header, body: &[u8]) -> Result<Body, BodyError> {
-        let bytes = expand(header.compression, body, self.limits.decompressed_bytes_max)?;
+        self.decode_within(header, body, self.limits.decompressed_bytes_max)
+    }
+
+    /// As [`Self::decode`], for bodies of at most `max` bytes when they are decompressed.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::TooLarge`] for any larger; nothing of it was decoded then.
+    pub(crate) fn decode_within(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        max: usize,
+    ) -> Result<Body, BodyError> {
+        let bytes = expand(header.compression, body, max)?;
         self.batch.set_service(header.service.clone());
         let mut decoded = Decoded::default();
         let mut batches = Vec::new();
@@ -256,6 +270,20 @@ fn chunks(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         bytes = rest;
         Some(chunk)
     })
+}
+
+/// How many bytes `body` says that it is when it is decompressed; `None` where it says nothing. What
+/// it says may be wrong.
+pub(crate) fn said_bytes(compression: Compression, body: &[u8]) -> Option<usize> {
+    let said = match compression {
+        Compression::None => return Some(body.len()),
+        Compression::Snappy => return snap::raw::decompress_len(body).ok(),
+        // RFC 1952, section 2.3.1: the last four bytes, of the last member.
+        Compression::Gzip => u64::from(u32::from_le_bytes(*body.last_chunk()?)),
+        // Of the first frame.
+        Compression::Zstd => zstd::zstd_safe::get_frame_content_size(body).ok()??,
+    };
+    Some(usize::try_from(said).unwrap_or(usize::MAX))
 }
 
 /// `body` decompressed, at most `max` bytes of it.

@@ -45,6 +45,7 @@ use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
 pub use problem::Problem;
+pub(crate) use stream::Streams;
 
 /// What handlers work with.
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ pub(crate) struct App {
     pub(crate) querying: Arc<Semaphore>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) copies: Copies,
+    pub(crate) streams: Streams,
 }
 
 /// The API's own description.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use flyball_events::{Rejected, Rejects, Sample, SampleValue};
+use flyball_model::Timestamp;
 use flyball_store::{Journal, LedgerReader, StoreError};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
-use crate::decode::{Body, BodyError, Decoder, Reading};
+use crate::decode::{Body, BodyError, Decoder, Reading, said_bytes};
 use crate::entry::{self, Compression, Content, Header, Mark};
 use crate::evaluator::{Handed, Message};
 use crate::hex::hex;
@@ -26,8 +27,11 @@ const WORKING_FACTOR: usize = 4;
 /// From how many bytes on, decompressed, decoding a body is taken to be large work: tens of
 /// milliseconds.
 const LARGE_BYTES: usize = 1 << 20;
-/// The least that a request is taken to need in memory. Bytes.
-const WORKING_BYTES_MIN: usize = 64 << 10;
+/// The least that a body is taken to be when it is decompressed. Bytes.
+const EXPECTED_BYTES_MIN: usize = 16 << 10;
+/// How many times its size a compressed body is taken to become where it does not say more, and by how
+/// much more it is tried again where it has become more: most are a tenth.
+const COMPRESSION_FACTOR: usize = 8;
 
 /// A request, not yet looked into.
 #[derive(Debug, Clone)]
@@ -227,24 +231,10 @@ impl Intake {
     }
 
     async fn take_in(&self, offer: Offer) -> Result<Receipt, Refusal> {
-        let permit = self.permit(&offer)?;
-        let size = if self.expected(&offer) < LARGE_BYTES { Size::Small } else { Size::Large };
         let Offer { content, compression, service, key, body, services, format, mark } = offer;
         let mut header = Header { content, compression, service, key: None, format, mark };
         let arrival = self.clock.now();
-        let reading = current(&self.reading);
-        let limits = self.limits.clone();
-        let (asked, bytes) = (header.clone(), body.clone());
-        let decoded = self.pool.run(size, move |decoder| {
-            decoder.read(&reading);
-            let mut decoded = decoder.decode(&asked, &bytes)?;
-            if let Some(other) = foreign(&decoded, &services) {
-                return Err(Refusal::Service(other));
-            }
-            limits.bound(&mut decoded, asked.content, arrival);
-            Ok(decoded)
-        });
-        let decoded = decoded.await??;
+        let (decoded, permit) = self.decode(&header, &body, services.into(), arrival).await?;
         let receipt = Receipt {
             events: decoded.decoded.events,
             rejects: decoded.decoded.rejects.clone(),
@@ -287,20 +277,51 @@ impl Intake {
         Ok(receipt)
     }
 
-    /// How many bytes a body will be when it is decompressed, as far as that is known before.
-    fn expected(&self, offer: &Offer) -> usize {
-        match offer.compression {
-            Compression::None => offer.body.len(),
-            // Most are a tenth of the bound.
-            _ => (offer.body.len() * 8).min(self.limits.decompressed_bytes_max),
+    /// Decodes a body, in room and in a turn for what it is expected to be. One that turns out to be
+    /// more is begun again in more room, as far as there is any: what bodies say of their size may be
+    /// wrong, and small work must be small.
+    async fn decode(
+        &self,
+        header: &Header,
+        body: &Bytes,
+        services: Arc<[String]>,
+        arrival: Timestamp,
+    ) -> Result<(Body, OwnedSemaphorePermit), Refusal> {
+        let max = self.limits.decompressed_bytes_max;
+        let mut bytes = expected(header.compression, body).min(max);
+        let mut permit = self.permit(self.working_kibibytes(bytes))?;
+        loop {
+            let size = if bytes < LARGE_BYTES { Size::Small } else { Size::Large };
+            let (reading, limits) = (current(&self.reading), self.limits.clone());
+            let (header, body, services) = (header.clone(), body.clone(), Arc::clone(&services));
+            let decoded = self.pool.run(size, move |decoder| {
+                decoder.read(&reading);
+                let mut decoded = decoder.decode_within(&header, &body, bytes)?;
+                if let Some(other) = foreign(&decoded, &services) {
+                    return Err(Refusal::Service(other));
+                }
+                limits.bound(&mut decoded, header.content, arrival);
+                Ok(decoded)
+            });
+            match decoded.await? {
+                Err(Refusal::Body(BodyError::TooLarge { .. })) if bytes < max => {
+                    let before = self.working_kibibytes(bytes);
+                    bytes = bytes.saturating_mul(COMPRESSION_FACTOR).min(max);
+                    permit.merge(self.permit(self.working_kibibytes(bytes) - before)?);
+                }
+                decoded => return Ok((decoded?, permit)),
+            }
         }
     }
 
+    /// What working on a body of so many bytes takes, in KiB: never more than there is.
+    fn working_kibibytes(&self, bytes: usize) -> usize {
+        bytes.saturating_mul(WORKING_FACTOR).min(self.limits.working_bytes_max) >> 10
+    }
+
     /// Room to work on a body.
-    fn permit(&self, offer: &Offer) -> Result<OwnedSemaphorePermit, Refusal> {
-        let bytes = (self.expected(offer) * WORKING_FACTOR)
-            .clamp(WORKING_BYTES_MIN, self.limits.working_bytes_max);
-        let permits = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
+    fn permit(&self, kibibytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let permits = u32::try_from(kibibytes).unwrap_or(u32::MAX);
         Arc::clone(&self.working).try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)
     }
 
@@ -309,6 +330,17 @@ impl Intake {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(known.snapshot()?.key(key)?.is_some())
     }
+}
+
+/// How many bytes a body is taken to be when it is decompressed: what it says, or more where it is so
+/// long that it will be more.
+fn expected(compression: Compression, body: &[u8]) -> usize {
+    let said = said_bytes(compression, body).unwrap_or(0);
+    let likely = match compression {
+        Compression::None | Compression::Snappy => 0,
+        Compression::Gzip | Compression::Zstd => body.len().saturating_mul(COMPRESSION_FACTOR),
+    };
+    said.max(likely).max(EXPECTED_BYTES_MIN)
 }
 
 /// A service of the events in `body` that is not among `services`, in words; none when there is none,
@@ -362,4 +394,44 @@ fn histograms(body: &Body) -> u64 {
     let samples = body.series.iter().flat_map(|series| &series.samples);
     let is_histogram = |sample: &&Sample| matches!(sample.value, SampleValue::Histogram(_));
     samples.filter(is_histogram).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// What the bombs become: far more than what is decoded between small requests. Bytes.
+    const BOMB_BYTES: usize = 60 << 20;
+
+    #[test]
+    fn a_bomb_that_says_its_size_is_expected_to_be_it() {
+        let blanks = vec![b' '; BOMB_BYTES];
+        let zstd = zstd::bulk::compress(&blanks, 1).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&blanks).unwrap();
+        let snappy = snap::raw::Encoder::new().compress_vec(&blanks).unwrap();
+        for (compression, body) in [
+            (Compression::Zstd, zstd),
+            (Compression::Gzip, gzip.finish().unwrap()),
+            (Compression::Snappy, snappy),
+            (Compression::None, blanks),
+        ] {
+            assert_eq!(expected(compression, &body), BOMB_BYTES, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_size_is_expected_to_be_usual() {
+        // A frame that is written as it comes does not know how long it will be.
+        let stream = zstd::encode_all(std::io::repeat(b' ').take(BOMB_BYTES as u64), 1).unwrap();
+        assert!(stream.len() < 8 << 10, "{}", stream.len());
+        assert_eq!(said_bytes(Compression::Zstd, &stream), None);
+        let usual = stream.len() * COMPRESSION_FACTOR;
+        assert_eq!(expected(Compression::Zstd, &stream), usual.max(EXPECTED_BYTES_MIN));
+        for compression in [Compression::Zstd, Compression::Gzip, Compression::Snappy] {
+            assert_eq!(expected(compression, b""), EXPECTED_BYTES_MIN);
+        }
+    }
 }

@@ -272,6 +272,7 @@ impl Server {
         let connections = limits.connections_max;
         let idle = limits.idle_max;
         let queries = limits.queries_max;
+        let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
         let intake = intake::Intake::new(intake::Parts {
             journal,
             keys,
@@ -300,7 +301,7 @@ impl Server {
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
-            telemetry,
+            telemetry: Arc::clone(&telemetry),
             ready: Arc::clone(&ready),
             gate,
             tokens: Tokens::of(control.clone()),
@@ -312,9 +313,10 @@ impl Server {
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries)),
             definitions: Arc::clone(&definitions),
+            streams,
         });
         let (addresses, listeners) =
-            listen::start(&listen, router, connections, idle, tls.clone()).await?;
+            listen::start(&listen, router, connections, idle, tls.clone(), &telemetry).await?;
         let stop = CancellationToken::new();
         let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
         let sources = sources::Running::start(&context, tails, prometheus);

@@ -34,7 +34,11 @@ pub struct Limits {
     pub reading_bytes_max: usize,
     /// Connections open at the same time; 12,000 unless told. Past it new ones wait.
     pub connections_max: usize,
-    /// How long a client may take to send a request's headers, or the next part of its body.
+    /// Streams of budgets open at the same time; 256 unless told. Past it clients are told to come
+    /// again.
+    pub streams_max: usize,
+    /// How long a client may take to send a request's headers, or the next part of its body, and to
+    /// take something of what it is answered.
     pub idle_max: std::time::Duration,
     /// How long a body may take as a whole; a minute unless told, in which the largest needs 280 KiB
     /// a second.
@@ -68,6 +72,7 @@ impl Default for Limits {
             working_bytes_max: 512 << 20,
             reading_bytes_max: 256 << 20,
             connections_max: 12_000,
+            streams_max: 256,
             idle_max: std::time::Duration::from_secs(10),
             body_time_max: std::time::Duration::from_mins(1),
             rates: Rates::default(),

@@ -1,11 +1,11 @@
-//! Accepting connections: bounded in number, and in how long they may say nothing.
+//! Accepting connections: bounded in number, in how long they may say nothing, and in how long they may
+//! leave what they are answered.
 
-use std::io;
+mod activity;
+mod patient;
+
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,16 +13,18 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ServerError;
+use crate::telemetry::Telemetry;
 use crate::tls::{self, Tls};
+use activity::Activity;
+use patient::{Greeted, Taken};
 
 /// How long requests that were begun may take to end when the server goes down.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -41,8 +43,9 @@ const QUIET_MAX: Duration = Duration::from_mins(5);
 const CROWD_PERCENT: usize = 75;
 /// The largest head of a request. Bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-/// The bytes that tell HTTP/1 from HTTP/2.
-const PREFACE_BYTES: usize = 24;
+/// How many times as long as it may say nothing a connection that was told to go may take nothing of its
+/// answers: streams give a sign of life in half of that.
+const STILL_TIMES: u32 = 3;
 
 /// Open listeners.
 #[derive(Debug)]
@@ -69,6 +72,7 @@ pub(crate) async fn start(
     connections_max: usize,
     idle: Duration,
     tls: Option<Arc<Tls>>,
+    telemetry: &Arc<Telemetry>,
 ) -> Result<(Vec<SocketAddr>, Listeners), ServerError> {
     let mut bound = Vec::new();
     for address in addresses {
@@ -89,6 +93,7 @@ pub(crate) async fn start(
             router: router.clone(),
             idle,
             tls: tls.clone(),
+            telemetry: Arc::clone(telemetry),
             stop: listeners.stop.clone(),
             tasks: listeners.tasks.clone(),
         };
@@ -116,6 +121,7 @@ struct Accept {
     router: Router,
     idle: Duration,
     tls: Option<Arc<Tls>>,
+    telemetry: Arc<Telemetry>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -181,12 +187,14 @@ impl Accept {
             .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
         let idle = self.idle;
         let router = TowerToHyperService::new(self.router.clone());
-        let served =
-            Served { builder, router, room: self.room.clone(), idle, stop: self.stop.clone() };
+        let (room, stop) = (self.room.clone(), self.stop.clone());
+        let activity = Arc::new(Activity::new(Arc::clone(&self.telemetry)));
+        let served = Served { builder, router, room, idle, stop, activity };
         let acceptor = self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
         async move {
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
+            let stream = Taken::new(stream, idle, Arc::clone(&served.activity));
             let Some(acceptor) = acceptor else {
                 return served.serve(Greeted::new(stream, idle)).await;
             };
@@ -211,25 +219,34 @@ struct Served {
     room: Room,
     idle: Duration,
     stop: CancellationToken,
+    activity: Arc<Activity>,
 }
 
 impl Served {
     /// Serves a connection until it ends. When the server goes down, or nothing is asked for long, the
-    /// client is told to ask nothing more here, and what it has asked is answered.
+    /// client is told to ask nothing more here, and what it has asked is answered for as long as it
+    /// takes the answers.
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: Greeted<S>) {
-        let asked = Arc::new(AtomicBool::new(false));
-        let (router, ask) = (self.router, Arc::clone(&asked));
+        let (router, activity) = (self.router, Arc::clone(&self.activity));
         let service = service_fn(move |request| {
-            ask.store(true, Ordering::Relaxed);
-            router.call(request)
+            let working = activity.ask();
+            let response = router.call(request);
+            async move { response.await.map(|response| working.answer(response)) }
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            () = until_quiet(&asked, &self.room, self.idle) => {
+            () = until_quiet(&self.activity, &self.room, self.idle) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = self.activity.until_still(self.idle * STILL_TIMES) => {
+                        self.activity.cut_off();
+                        tracing::debug!("a connection was cut off: its answers were not taken");
+                        return;
+                    }
+                }
             }
             () = self.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -243,104 +260,14 @@ impl Served {
 }
 
 /// Waits until a connection has asked nothing for longer than it may, which is `short` where many
-/// others want its place. `asked` is set by each request.
-async fn until_quiet(asked: &AtomicBool, room: &Room, short: Duration) {
+/// others want its place.
+async fn until_quiet(activity: &Activity, room: &Room, short: Duration) {
     let mut quiet = Duration::ZERO;
     while quiet < QUIET_MAX && (quiet < short || !room.is_crowded()) {
         tokio::time::sleep(short).await;
-        quiet = if asked.swap(false, Ordering::Relaxed) { Duration::ZERO } else { quiet + short };
-    }
-}
-
-/// A connection whose first bytes must come in time: before them it is not known which protocol's
-/// own timeouts apply.
-#[derive(Debug)]
-struct Greeted<S> {
-    stream: S,
-    missing: usize,
-    patience: Pin<Box<Sleep>>,
-}
-
-impl<S> Greeted<S> {
-    fn new(stream: S, patience: Duration) -> Self {
-        let patience = Box::pin(tokio::time::sleep(patience));
-        Self { stream, missing: PREFACE_BYTES, patience }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.missing == 0 {
-            return read;
-        }
-        let came = buffer.filled().len() - before;
-        self.missing = self.missing.saturating_sub(came);
-        if read.is_pending() && self.patience.as_mut().poll(context).is_ready() {
-            let said = "the client has said nothing";
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, said)));
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        quiet = if activity.was_asked() { Duration::ZERO } else { quiet + short };
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::routing::get;
-
-    use super::*;
-
-    /// Clients that hold a connection open, as HTTP/2 has it, and ask no more.
-    #[tokio::test]
-    async fn quiet_connections_make_room_for_others() {
-        crate::choose_cryptography();
-        let router = Router::new().route("/", get(async || "here"));
-        let (any, short) = ("127.0.0.1:0".parse().unwrap(), Duration::from_millis(50));
-        let (addresses, listeners) = start(&[any], router, 2, short, None).await.unwrap();
-        let mut clients = Vec::new();
-        for _ in 0..5 {
-            let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
-            let answer = client.get(format!("http://{}/", addresses[0])).send();
-            let answer = tokio::time::timeout(DRAIN, answer).await.unwrap().unwrap();
-            assert_eq!(answer.text().await.unwrap(), "here");
-            // Kept, and with it its connection.
-            clients.push(client);
-        }
-        listeners.stop().await;
-    }
-}
+mod tests;

@@ -100,6 +100,7 @@ pub(crate) struct Telemetry {
     dropped: Family<Dropped, Counter>,
     left_out: Family<Why, Counter>,
     denied: Family<Why, Counter>,
+    cut_off: Counter,
     logins: Family<Outcome, Counter>,
     failures: Family<Doing, Counter>,
     deltas: Counter,
@@ -128,6 +129,7 @@ impl Default for Telemetry {
             dropped: Family::default(),
             left_out: Family::default(),
             denied: Family::default(),
+            cut_off: Counter::default(),
             logins: Family::default(),
             failures: Family::default(),
             deltas: Counter::default(),
@@ -155,6 +157,9 @@ impl Default for Telemetry {
         let left_out = "Samples of metric SLIs that were taken in and count nothing, by reason";
         r.register("samples_left_out", left_out, this.left_out.clone());
         r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
+        let cut_off =
+            "Connections that were cut off because their clients did not take the answers";
+        r.register("connections_cut_off", cut_off, this.cut_off.clone());
         r.register("logins", "Logins of people, by what became of them", this.logins.clone());
         r.register(
             "failures",
@@ -268,6 +273,11 @@ impl Telemetry {
     /// A request whose caller may not do what it asks.
     pub(crate) fn denied(&self, reason: &'static str) {
         self.denied.get_or_create(&Why { reason }).inc();
+    }
+
+    /// A connection was cut off whose client did not take its answers.
+    pub(crate) fn cut_off(&self) {
+        self.cut_off.inc();
     }
 
     /// Somebody has `begun` to log in, is `done`, or was refused for this reason.

@@ -28,8 +28,12 @@ pub(super) struct SloQuery {
 impl SloQuery {
     /// Whether `slo` is asked for, and may be by `caller`.
     pub(super) fn asks_for(&self, slo: &flyball_model::Slo, caller: &Caller) -> bool {
-        self.service.as_ref().is_none_or(|service| slo.service == *service)
-            && caller.sees(&slo.service)
+        self.asks_for_service(&slo.service, caller)
+    }
+
+    /// Whether SLOs of `service` are asked for, and may be by `caller`.
+    pub(super) fn asks_for_service(&self, service: &str, caller: &Caller) -> bool {
+        self.service.as_ref().is_none_or(|asked| service == *asked) && caller.sees(service)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Live budgets as server-sent events.
 
-use std::collections::{HashMap, VecDeque};
+mod look;
+
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::Stream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use utoipa::ToSchema;
 
 use super::App;
@@ -16,12 +20,25 @@ use super::extract::Query;
 use super::problem::Problem;
 use super::slos::SloQuery;
 use crate::auth::Caller;
-use crate::evaluator::SloStatus;
+use crate::evaluator::Handle;
+use look::{Look, Looks, PAUSE, Seen};
 
 /// How long to wait before a connection without news is given a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The least time between two looks at the same budgets.
-const PAUSE: Duration = Duration::from_secs(1);
+
+/// What all streams share.
+#[derive(Debug, Clone)]
+pub(crate) struct Streams {
+    room: Arc<Semaphore>,
+    looks: Arc<Looks>,
+}
+
+impl Streams {
+    /// Streams of what `evaluator` counts, at most `max` at once.
+    pub(crate) fn new(evaluator: Handle, max: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(max)), looks: Arc::new(Looks::new(evaluator)) }
+    }
+}
 
 /// An event of the stream.
 #[derive(Debug, serde::Serialize, ToSchema)]
@@ -48,6 +65,7 @@ impl From<News> for Event {
     responses(
         (status = 200, description = "Server-sent events", body = News, content_type = "text/event-stream"),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many streams at once; ask again", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
@@ -55,9 +73,14 @@ pub(super) async fn budgets(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let stream = changes(app, caller, query);
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let Ok(permit) = Arc::clone(&app.streams.room).try_acquire_owned() else {
+        let said = "too many streams are open; hint: ask GET /api/v1/slos from time to time, or come \
+                    again after a moment";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
+    };
+    let stream = changes(app, caller, query, permit);
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// What one connection has been told.
@@ -65,40 +88,37 @@ struct Told {
     app: App,
     caller: Caller,
     query: SloQuery,
-    ticks: tokio::sync::watch::Receiver<u64>,
-    /// What was last said of each SLO.
-    last: HashMap<String, SloStatus>,
-    waiting: VecDeque<Event>,
-    is_first: bool,
+    ticks: watch::Receiver<u64>,
+    /// The look that is being told; none before the first.
+    look: Option<Arc<Look>>,
+    /// The next of its SLOs.
+    place: usize,
+    /// The number of the look that was told before, and who the caller was then: rights may change.
+    before: Option<(u64, Caller)>,
+    _permit: OwnedSemaphorePermit,
 }
 
 fn changes(
     app: App,
     caller: Caller,
     query: SloQuery,
+    permit: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let ticks = app.evaluator.ticks();
-    let told = Told {
-        app,
-        caller,
-        query,
-        ticks,
-        last: HashMap::new(),
-        waiting: VecDeque::new(),
-        is_first: true,
-    };
+    let (look, before) = (None, None);
+    let told = Told { app, caller, query, ticks, look, place: 0, before, _permit: permit };
     futures::stream::unfold(told, |mut told| async move {
         loop {
-            if let Some(event) = told.waiting.pop_front() {
+            if let Some(event) = told.next() {
                 return Some((Ok(event), told));
             }
-            if !std::mem::take(&mut told.is_first) {
+            if let Some(tick) = told.look.as_ref().map(|look| look.tick) {
+                let ready = Arc::clone(&told.app.ready);
                 tokio::select! {
-                    () = told.app.ready.until_not() => return None,
-                    changed = told.ticks.changed() => changed.ok()?,
+                    () = ready.until_not() => return None,
+                    ticked = told.later_than(tick) => ticked?,
                 }
                 tokio::time::sleep(PAUSE).await;
-                told.ticks.mark_unchanged();
             }
             told.look().await?;
         }
@@ -106,25 +126,37 @@ fn changes(
 }
 
 impl Told {
-    /// Looks at the budgets, and lines up those that have changed. `None` when the server ends, or who
-    /// looks may not any more.
+    /// The next news of the look that is being told.
+    fn next(&mut self) -> Option<Event> {
+        let look = self.look.as_ref()?;
+        let rest = look.slos.get(self.place..)?;
+        let found = rest.iter().position(|seen| self.is_news(seen))?;
+        self.place += found + 1;
+        let data = rest[found].text().to_owned();
+        Some(News { event: "slo", data }.into())
+    }
+
+    /// Whether the caller asks for an SLO, may see it, and does not know of it as it is.
+    fn is_news(&self, seen: &Seen) -> bool {
+        let service = &seen.status.service;
+        let is_known =
+            |(told, caller): &(u64, Caller)| seen.changed <= *told && caller.sees(service);
+        self.query.asks_for_service(service, &self.caller)
+            && !self.before.as_ref().is_some_and(is_known)
+    }
+
+    /// Waits until something may have changed since `tick`. `None` when the server has ended.
+    async fn later_than(&mut self, tick: u64) -> Option<()> {
+        self.ticks.wait_for(|now| *now != tick).await.is_ok().then_some(())
+    }
+
+    /// Looks at the budgets. `None` when the server ends, or who looks may not any more.
     async fn look(&mut self) -> Option<()> {
-        self.caller = self.app.gate.again(&self.caller)?;
-        let (query, caller) = (self.query.clone(), self.caller.clone());
-        let asked = move |slo: &flyball_model::Slo| query.asks_for(slo, &caller);
-        let statuses = self.app.evaluator.ask(move |e| e.statuses(asked)).await.ok()?.ok()?;
-        for status in statuses {
-            if let Some(before) = self.last.get_mut(&status.slo) {
-                // The moment of looking is no news.
-                before.at = status.at;
-                if *before == status {
-                    continue;
-                }
-            }
-            let data = serde_json::to_string(&status).ok()?;
-            self.waiting.push_back(News { event: "slo", data }.into());
-            self.last.insert(status.slo.clone(), status);
-        }
+        let look = self.app.streams.looks.look().await?;
+        let caller = self.app.gate.again(&self.caller)?;
+        let before = std::mem::replace(&mut self.caller, caller);
+        self.before = self.look.replace(look).map(|told| (told.number, before));
+        self.place = 0;
         Some(())
     }
 }

@@ -113,3 +113,34 @@ async fn an_event_with_too_many_attributes_is_refused_alone() {
     assert!(told.contains("more attributes than an event may have"), "{said}");
     running.server.stop().await;
 }
+
+/// Bombs are large work, which has bounded room, whether they say how large they are or not; small
+/// work goes on between them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_honest_request_is_taken_in_between_bombs() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    // Four of them do not fit into the memory that bodies may take at once.
+    let mut blanks = vec![b' '; 60 << 20];
+    blanks.iter_mut().step_by(100).for_each(|byte| *byte = b'\n');
+    let says_its_size = zstd::bulk::compress(&blanks, 1).unwrap();
+    let says_nothing = zstd::encode_all(&blanks[..], 1).unwrap();
+    for (bomb, number) in [(says_its_size, 1), (says_nothing, 2)] {
+        let post = async || {
+            let bomb = running.post("/api/v1/events", bomb.clone());
+            bomb.header("content-encoding", "zstd").send().await.unwrap().status().as_u16()
+        };
+        let honest = async || {
+            let honest = running.post("/api/v1/events", events(clock.now(), 10 * number, 5));
+            honest.send().await.unwrap().status().as_u16()
+        };
+        let (one, two, honest, three, four) =
+            tokio::join!(post(), post(), honest(), post(), post());
+        assert_eq!(honest, 200);
+        let bombs = [one, two, three, four];
+        assert!(bombs.contains(&200) && bombs.contains(&429), "{bombs:?}");
+        assert!(bombs.iter().all(|status| [200, 429].contains(status)), "{bombs:?}");
+    }
+    running.server.stop().await;
+}

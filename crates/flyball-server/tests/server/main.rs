@@ -14,4 +14,5 @@ mod probes;
 mod remote_write;
 mod restart;
 mod stored;
+mod streams;
 mod tls;

@@ -31,6 +31,7 @@ pub(crate) enum Attack {
     IdleConnections,
     SlowHeaders,
     SlowBodies,
+    SlowReaders,
     WrongTokens,
     Bombs,
     GiantAttributes,
@@ -43,11 +44,12 @@ pub(crate) enum Attack {
 }
 
 impl Attack {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::None,
         Self::IdleConnections,
         Self::SlowHeaders,
         Self::SlowBodies,
+        Self::SlowReaders,
         Self::WrongTokens,
         Self::Bombs,
         Self::GiantAttributes,
@@ -65,6 +67,7 @@ impl Attack {
             Self::IdleConnections => "idle connections",
             Self::SlowHeaders => "slow heads",
             Self::SlowBodies => "slow bodies",
+            Self::SlowReaders => "slow readers",
             Self::WrongTokens => "wrong tokens",
             Self::Bombs => "gzip, zstd bombs",
             Self::GiantAttributes => "giant attributes",
@@ -81,7 +84,7 @@ impl Attack {
     pub(crate) async fn run(self, target: Target) {
         let crowd = match self {
             Self::None => 0,
-            Self::IdleConnections | Self::SlowHeaders => target.connections,
+            Self::IdleConnections | Self::SlowHeaders | Self::SlowReaders => target.connections,
             Self::SlowBodies => 64,
             _ => 4,
         };
@@ -102,6 +105,7 @@ impl Attack {
                 );
                 forever(async || slow(target, &head).await).await;
             }
+            Self::SlowReaders => forever(async || unread(target).await).await,
             Self::WrongTokens => wrong_tokens(target).await,
             Self::Bombs => bombs(target).await,
             Self::GiantAttributes => giants(target).await,
@@ -152,6 +156,18 @@ async fn slow(target: &Target, head: &str) -> std::io::Result<()> {
     loop {
         pace.tick().await;
         stream.write_all(b"x").await?;
+    }
+}
+
+/// Requests that are written at once by whoever reads no answer.
+const UNREAD_AT_ONCE: usize = 1_000;
+
+/// Asks for as long as the server takes it, and reads nothing of the answers.
+async fn unread(target: &Target) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(target.address).await?;
+    let requests = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(UNREAD_AT_ONCE);
+    loop {
+        stream.write_all(requests.as_bytes()).await?;
     }
 }
 
