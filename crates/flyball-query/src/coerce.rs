@@ -207,7 +207,7 @@ fn comparison(
             let value = value.clone();
             against(right, op.swap().unwrap_or(op), value, schema, fault)
         }
-        _ => between_values(left, op, right, schema),
+        _ => between_values(&left, op, &right, schema),
     }
 }
 
@@ -315,20 +315,20 @@ fn against_wide(expr: Expr, op: Operator, literal: ScalarValue, schema: &DFSchem
 }
 
 /// Two expressions that are no literals.
-fn between_values(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
+fn between_values(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Result<Expr> {
     let both = |of: fn(Expr, &DFSchema) -> Result<Expr>| {
         let (left, right) = (of(left.clone(), schema)?, of(right.clone(), schema)?);
         let are_known = left.clone().is_not_null().and(right.clone().is_not_null());
         Ok::<_, DataFusionError>((are_known, binary_expr(left, op, right)))
     };
-    let kinds = [kind(&left, schema)?, kind(&right, schema)?];
+    let kinds = [kind(left, schema)?, kind(right, schema)?];
     let plain = || binary_expr(left.clone(), op, right.clone());
     match kinds {
         [Kind::Null | Kind::Other, _] | [_, Kind::Null | Kind::Other] => return Ok(plain()),
         [Kind::Number, Kind::Number] => {
             let int = match (left.get_type(schema)?, right.get_type(schema)?) {
-                (DataType::Int64, DataType::Float64) => &left,
-                (DataType::Float64, DataType::Int64) => &right,
+                (DataType::Int64, DataType::Float64) => left,
+                (DataType::Float64, DataType::Int64) => right,
                 _ => return Ok(plain()),
             };
             // The engine rounds the integer to a double first; the widest would lose digits.
@@ -368,7 +368,7 @@ fn among(list: InList, schema: &DFSchema, fault: &mut Option<PredicateError>) ->
     let are_integers = expr.get_type(schema)? == DataType::Int64 && list.iter().all(is_integer);
     for item in list {
         let Expr::Literal(value, _) = &item else {
-            others.push(between_values(*expr.clone(), Operator::Eq, item, schema)?);
+            others.push(between_values(&expr, Operator::Eq, &item, schema)?);
             continue;
         };
         misfits.extend(misfit(&expr, kind, Operator::Eq, value));

@@ -186,7 +186,9 @@ fn run(
         let context = SessionContext::new_with_config_rt(config, environment);
         if is_bounded {
             // They make much of little before the pool is asked, in one step that nothing interrupts.
-            GROWING.iter().for_each(|name| context.deregister_udf(name));
+            for name in GROWING {
+                context.deregister_udf(name);
+            }
         }
         let explain = |error: DataFusionError| explain(&error, &names);
         context.register_table(TABLE, events).map_err(explain)?;

@@ -41,8 +41,7 @@ pub(crate) struct Written {
 pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
     let services = ranks(batch.column_by_name(SERVICE_COLUMN), batch.num_rows());
     let times = batch.column(0).as_primitive::<TimestampNanosecondType>().values();
-    let entries =
-        batch.column_by_name(ENTRY_COLUMN).map(|column| column.as_primitive::<Int64Type>());
+    let entries = batch.column_by_name(ENTRY_COLUMN).map(AsArray::as_primitive::<Int64Type>);
     let entry = |row: usize| entries.map_or(0, |entries| entries.value(row));
     let key = |row: usize| (services[row], times[row], entry(row));
     if (1..batch.num_rows()).all(|row| key(row - 1) <= key(row)) {

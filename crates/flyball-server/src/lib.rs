@@ -253,8 +253,7 @@ impl Server {
                 telemetry: Arc::clone(&telemetry),
             },
         )?;
-        let nothing = Reading::of(0, Vec::new());
-        let reading = Arc::new(RwLock::new(Arc::new(nothing)));
+        let reading = Arc::new(RwLock::new(Arc::new(Reading::of(0, Vec::new()))));
         let parts = evaluator::Parts {
             journal: Arc::clone(&journal),
             ledger,
@@ -269,9 +268,7 @@ impl Server {
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
-        let connections = limits.connections_max;
-        let idle = limits.idle_max;
-        let queries = limits.queries_max;
+        let Limits { connections_max, idle_max, queries_max, .. } = limits;
         let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
         let intake = intake::Intake::new(intake::Parts {
             journal,
@@ -291,12 +288,7 @@ impl Server {
             clock.clone(),
             Arc::clone(&telemetry),
         ));
-        let watching = match given {
-            Given::Paths(paths) if !paths.is_empty() => {
-                Some(definitions::watch(Arc::clone(&definitions), paths)?)
-            }
-            Given::Paths(_) | Given::Sources(_) => None,
-        };
+        let watching = watch(&definitions, given)?;
         let ready = Arc::new(Ready::default());
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
@@ -311,12 +303,13 @@ impl Server {
             clock: clock.clone(),
             copies: Copies::new(making, stored.segments().clone(), config.backups),
             stored,
-            querying: Arc::new(tokio::sync::Semaphore::new(queries)),
+            querying: Arc::new(tokio::sync::Semaphore::new(queries_max)),
             definitions: Arc::clone(&definitions),
             streams,
         });
         let (addresses, listeners) =
-            listen::start(&listen, router, connections, idle, tls.clone(), &telemetry).await?;
+            listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
+                .await?;
         let stop = CancellationToken::new();
         let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
@@ -397,6 +390,19 @@ fn admission(
     let gate = Gate::new(control.clone(), rates, clock.clone(), people)?;
     let login = oidc.map(|oidc| Login::new(oidc, clock.clone())).transpose()?;
     Ok((Arc::new(gate), login.map(Arc::new)))
+}
+
+/// Reads the files that were `given` again whenever they change, where there are any.
+fn watch(
+    definitions: &Arc<Definitions>,
+    given: Given,
+) -> Result<Option<definitions::Watching>, ServerError> {
+    Ok(match given {
+        Given::Paths(paths) if !paths.is_empty() => {
+            Some(definitions::watch(Arc::clone(definitions), paths)?)
+        }
+        Given::Paths(_) | Given::Sources(_) => None,
+    })
 }
 
 /// Refuses to listen to other machines where everybody could do everything, and warns where what is

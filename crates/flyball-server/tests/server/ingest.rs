@@ -88,7 +88,8 @@ async fn an_event_with_too_many_attributes_is_refused_alone() {
     let running = Running::start(directory.path(), SHOP, &clock).await;
     let most = flyball_server::Limits::default().attributes_max;
     let mut body = events(clock.now(), 2, 5);
-    let keys: String = (0..most).map(|number| format!(",\"k{number}\":1")).collect();
+    let more = |keys: String, number| keys + &format!(",\"k{number}\":1");
+    let keys = (0..most).fold(String::new(), more);
     body += &events(clock.now(), 1, 5).replace("}\n", &format!("{keys}}}\n"));
     let said: serde_json::Value =
         running.post("/api/v1/events", body).send().await.unwrap().json().await.unwrap();

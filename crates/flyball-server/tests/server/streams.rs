@@ -28,7 +28,8 @@ impl Stream {
             while let Some((event, rest)) = self.begun.split_once("\n\n") {
                 let data = event.lines().find_map(|line| line.strip_prefix("data: "));
                 let told = data.map(|data| serde_json::from_str(data).unwrap());
-                self.begun = rest.to_owned();
+                let taken = self.begun.len() - rest.len();
+                self.begun.drain(..taken);
                 // Signs of life tell nothing.
                 if let Some(told) = told {
                     return told;

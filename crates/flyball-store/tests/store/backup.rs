@@ -144,6 +144,7 @@ fn a_backup_made_while_the_store_is_in_use_is_a_store_as_of_one_moment() {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is asked for so")]
 fn without_segments() -> Result<Option<SegmentFiles>, StoreError> {
     Ok(None)
 }

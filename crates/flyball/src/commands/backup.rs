@@ -49,17 +49,13 @@ pub(crate) struct RestoreArgs {
 /// Makes a backup.
 pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<Exit> {
     let BackupArgs { to, place } = args;
-    let made = match &place.data {
-        Some(data) => {
-            anyhow::ensure!(data.is_dir(), "there is no data directory at {}", data.display());
-            flyball_server::backup(data, to, &Limits::default())?.into()
-        }
-        None => {
-            let name = to.display().to_string();
-            let request = BackupRequest { name };
-            Remote::new(&place.server)?
-                .post_and_wait::<BackupMade>(&["api", "v1", "backups"], &request)?
-        }
+    let made = if let Some(data) = &place.data {
+        anyhow::ensure!(data.is_dir(), "there is no data directory at {}", data.display());
+        flyball_server::backup(data, to, &Limits::default())?.into()
+    } else {
+        let request = BackupRequest { name: to.display().to_string() };
+        Remote::new(&place.server)?
+            .post_and_wait::<BackupMade>(&["api", "v1", "backups"], &request)?
     };
     talk::note(&format!(
         "{} files, {} bytes, up to entry {}; the audit log ends with record {} {}",

@@ -30,8 +30,7 @@ use notify::notify;
 /// Examples:
 ///
 ///   flyball serve --data /var/lib/flyball --slo slos/
-///   curl --data-binary @events.ndjson -H 'content-type: application/x-ndjson' \
-///     'http://127.0.0.1:8480/api/v1/events'
+///   flyball serve --config /etc/flyball/flyball.yaml
 ///   flyball budget
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
