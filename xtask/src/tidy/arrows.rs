@@ -38,6 +38,11 @@ const RULES: &[Rule] = &[
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "serde_json", "@yaml"],
     },
     Rule {
+        name: "flyball-govern",
+        may_need: &["flyball-model"],
+        must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
+    },
+    Rule {
         name: "flyball-spec",
         may_need: &["flyball-model"],
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum"],
