@@ -29,9 +29,17 @@ pub(crate) struct SloView {
     pub(crate) status: Status,
     pub(crate) complete_up_to: String,
     pub(crate) since: String,
+    pub(crate) filling: Option<FillView>,
     pub(crate) composite: Option<CompositeView>,
     pub(crate) composite_reason: Option<String>,
     pub(crate) objectives: Vec<ObjectiveView>,
+}
+
+/// How far the past of a new definition is counted.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct FillView {
+    pub(crate) hours_done: u64,
+    pub(crate) hours: u64,
 }
 
 /// The whole of a composite.
