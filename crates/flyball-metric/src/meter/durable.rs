@@ -87,13 +87,13 @@ impl Meter {
                 self.groups.insert(fingerprint()?, read_group(value)?);
                 Ok(())
             }
-            keys::SLI => match self.place_of(rest, places) {
-                Some(place) => read_sli(value, &mut self.slis[place]),
-                None => {
-                    self.changed.gone.push(key.to_vec());
-                    Ok(())
+            keys::SLI => {
+                if let Some(place) = self.place_of(rest, places) {
+                    return read_sli(value, &mut self.slis[place]);
                 }
-            },
+                self.changed.gone.push(key.to_vec());
+                Ok(())
+            }
             _ => Err(no_key()),
         }
     }

@@ -87,18 +87,23 @@ fn all_of(
 ) -> Result<CompositeReport, LiveError<StoreError>> {
     let Watched { slo, objectives, .. } = watched;
     let window = window_at(&slo.window, at)?;
-    let since = watched.since.floor(Ledger::SLOT_WIDTH).max(window.full.start().minus(before(slo)));
-    let since = since.min(at);
-    let span = Interval::starting(since, at.since(since));
+    let oldest = window.full.start().minus(before(slo)).min(at);
+    let whole = Interval::starting(oldest, at.since(oldest));
+    // As in a replay, data was collected from the first event on: some may be older than the SLO.
+    let mut since = watched.since.floor(Ledger::SLOT_WIDTH).max(oldest).min(at);
     let mut indicators = Vec::with_capacity(objectives.len());
     for Objective { total, .. } in objectives {
         let tallies = match total.slice {
-            Some(slice) => snapshot.tallies(slice, span).map_err(LiveError::History)?,
+            Some(slice) => snapshot.tallies(slice, whole).map_err(LiveError::History)?,
             None => Vec::new(),
         };
+        if let Some((first, _)) = tallies.first() {
+            since = since.min(first.interval(Ledger::SLOT_WIDTH).start());
+        }
         let total = Series::new(Ledger::SLOT_WIDTH, tallies)?;
         indicators.push(IndicatorSeries { total, slices: Vec::new() });
     }
+    let span = Interval::starting(since, at.since(since));
     let joined = compose(slo, &Measured { indicators }, corrections, at, span)?;
     let mut joined = joined.ok_or(BudgetError::EmptyComposite)?;
     if let CompositeReport::AllOf(report) = &mut joined {

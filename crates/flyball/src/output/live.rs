@@ -7,7 +7,7 @@ use flyball_model::Severity;
 
 use super::table::{finish, new_table};
 use super::words;
-use crate::remote::{FillView, SloList, SloView, StandingView};
+use crate::remote::{BudgetView, FillView, SloList, SloView, StandingView};
 
 /// The budgets of all objectives and their slices as a table, readable without colour.
 pub(crate) fn budgets(list: &SloList) -> String {
@@ -16,14 +16,17 @@ pub(crate) fn budgets(list: &SloList) -> String {
     ]);
     for slo in &list.slos {
         if let Some(whole) = &slo.composite {
+            let count = |of: &dyn Fn(&BudgetView) -> u64| {
+                whole.budget.as_ref().map_or_else(String::new, |budget| words::count(of(budget)))
+            };
             table.add_row([
                 slo.slo.clone(),
                 whole.target.map_or_else(|| "–".to_owned(), target),
-                sli(whole.sli),
+                sli(whole.sli()),
                 words::status(whole.status).to_owned(),
-                String::new(),
-                String::new(),
-                percent(whole.remaining_share),
+                count(&|budget| budget.valid),
+                count(&|budget| budget.bad),
+                percent(whole.remaining_share()),
             ]);
         }
         let is_only = slo.objectives.len() == 1;
@@ -118,7 +121,7 @@ fn details(out: &mut String, slo: &SloView) -> std::fmt::Result {
         writeln!(out, "  {}", filled(filling))?;
     }
     if let Some(whole) = &slo.composite {
-        let left = percent(whole.remaining_share);
+        let left = percent(whole.remaining_share());
         writeln!(out, "  as a whole: {}, {left} of the budget left", words::status(whole.status))?;
     }
     if let Some(reason) = &slo.composite_reason {
