@@ -207,6 +207,8 @@ pub(crate) struct Definitions {
     evaluator: evaluator::Handle,
     clock: Clock,
     telemetry: Arc<Telemetry>,
+    /// Whether a metrics system is asked.
+    asks: bool,
     /// Held for as long as a change takes: one at a time.
     state: tokio::sync::Mutex<State>,
 }
@@ -224,18 +226,19 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     state: State,
+    asks: bool,
 }
 
 impl Loaded {
-    /// Loads what was applied to `control` with what is `given`.
-    pub(crate) fn read(control: &Control, given: &Given) -> Result<Self, ServerError> {
+    /// Loads what was applied to `control` with what is `given`. With `asks`, a metrics system is asked.
+    pub(crate) fn read(control: &Control, given: &Given, asks: bool) -> Result<Self, ServerError> {
         let given = given.read()?;
         let (revision, applied) = applied(control)?;
         let (catalog, findings) =
-            Catalog::load(&sources(&given, &applied)).map_err(ServerError::Documents)?;
+            evaluable(&sources(&given, &applied), asks).map_err(ServerError::Documents)?;
         tell(&findings);
         let catalog = Arc::new(catalog);
-        Ok(Self { state: State { given, catalog, revision, refused: None } })
+        Ok(Self { state: State { given, catalog, revision, refused: None }, asks })
     }
 
     /// What is to be evaluated.
@@ -252,8 +255,9 @@ impl Definitions {
         clock: Clock,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let state = tokio::sync::Mutex::new(loaded.state);
-        Self { control, evaluator, clock, telemetry, state }
+        let Loaded { state, asks } = loaded;
+        let state = tokio::sync::Mutex::new(state);
+        Self { control, evaluator, clock, telemetry, asks, state }
     }
 
     /// Everything that is known at the moment.
@@ -308,7 +312,7 @@ impl Definitions {
         let mut sources = state.given.clone();
         sources.extend(after.iter().map(|(name, text)| Source::new(name, text)));
         let (catalog, warnings) =
-            load(sources).await.map_err(|error| error.seen_by(caller, &apply))?;
+            self.load(sources).await.map_err(|error| error.seen_by(caller, &apply))?;
         let sets = (&*state.catalog, &*catalog);
         reach::check(caller, (&before, &after), sets)?;
         let check = Arc::clone(&catalog);
@@ -404,7 +408,7 @@ impl Definitions {
 
     async fn take(&self, given: &[Source]) -> Result<(Arc<Catalog>, u64), ApplyError> {
         let (revision, applied) = self.applied().await?;
-        let (catalog, warnings) = load(sources(given, &applied)).await?;
+        let (catalog, warnings) = self.load(sources(given, &applied)).await?;
         tell(&warnings);
         let install = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.install(install)).await??;
@@ -416,6 +420,17 @@ impl Definitions {
         tracing::error!(reason, "the server's own files are refused; what was in force goes on");
         tell(&diagnostics);
         state.refused = Some(Refused { at: self.clock.now(), reason, diagnostics });
+    }
+
+    /// Loads `sources` beside the threads that answer requests: a large set takes a while.
+    async fn load(
+        &self,
+        sources: Vec<Source>,
+    ) -> Result<(Arc<Catalog>, Vec<Diagnostic>), ApplyError> {
+        let asks = self.asks;
+        let loaded = tokio::task::spawn_blocking(move || evaluable(&sources, asks)).await;
+        let (catalog, warnings) = loaded.map_err(|_| Ended)?.map_err(ApplyError::Documents)?;
+        Ok((Arc::new(catalog), warnings))
     }
 
     async fn applied(&self) -> Result<(u64, Vec<Document>), ApplyError> {
@@ -446,11 +461,13 @@ fn sources(given: &[Source], applied: &[Document]) -> Vec<Source> {
     given.iter().cloned().chain(applied).collect()
 }
 
-/// Loads `sources` beside the threads that answer requests: a large set takes a while.
-async fn load(sources: Vec<Source>) -> Result<(Arc<Catalog>, Vec<Diagnostic>), ApplyError> {
-    let loaded = tokio::task::spawn_blocking(move || Catalog::load(&sources)).await;
-    let (catalog, warnings) = loaded.map_err(|_| Ended)?.map_err(ApplyError::Documents)?;
-    Ok((Arc::new(catalog), warnings))
+/// Loads `sources` as one set, as it can be evaluated here.
+fn evaluable(
+    sources: &[Source],
+    asks: bool,
+) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (catalog, findings) = Catalog::load(sources)?;
+    Ok((if asks { catalog } else { catalog.without_asking() }, findings))
 }
 
 /// The files as they are after `apply`.

@@ -236,7 +236,7 @@ impl Server {
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
-        let loaded = Loaded::read(&control, &given)?;
+        let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;

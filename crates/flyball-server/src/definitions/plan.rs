@@ -198,7 +198,8 @@ fn slo_change(name: &str, before: &Index<'_>, after: &Index<'_>) -> SloChange {
         new_generation = new.generation.is_some() && old.generation != new.generation;
         if new_generation {
             changes.push(
-                "what is counted: begins a new generation, which stored events are counted for again"
+                "what is counted: begins a new generation, whose past is counted again: from stored \
+                 events, or from samples that a metrics system is asked for"
                     .to_owned(),
             );
         }
