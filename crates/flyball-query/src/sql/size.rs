@@ -44,11 +44,12 @@ pub(super) fn check_length(sql: &str) -> Result<(), QueryError> {
 pub(super) fn check_parts(statement: &Statement) -> Result<(), QueryError> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     let mut sizes = Sizes { open: vec![0], ..Sizes::default() };
-    // Nothing breaks it off.
-    let _ = statement.visit(&mut sizes);
+    let is_too_deep = statement.visit(&mut sizes).is_break();
+    refuse(is_too_deep, format_args!("{DEPTH_MAX} operators inside one another"))?;
     let parts = sizes.open.first().copied().unwrap_or(0);
-    let many =
-        format_args!("{PARTS_MAX} parts, those of named selects counted where they are used");
+    let many = format_args!(
+        "{PARTS_MAX} parts, tables {TABLE_PARTS} each, named selects wherever they are used"
+    );
     refuse(parts > PARTS_MAX, many)
 }
 
@@ -106,8 +107,8 @@ impl Visitor for Sizes {
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        let name = relation.0.last().map(|part| part.to_string().to_lowercase());
-        let size = name.and_then(|name| self.named.get(&name).copied());
+        let name = relation.0.last().and_then(|part| part.as_ident());
+        let size = name.and_then(|name| self.named.get(&name.value.to_lowercase()).copied());
         self.add(size.unwrap_or(TABLE_PARTS));
         ControlFlow::Continue(())
     }
