@@ -109,11 +109,11 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
-/// Reads a body of JSON to its end, as [`read`].
+/// Reads a body that says that it is JSON, as [`read_any_json`].
 ///
 /// # Errors
 ///
-/// Those of [`read`]; a problem with status 415 for another media type, 400 for what cannot be read.
+/// Those of [`read_any_json`]; a problem with status 415 for another media type.
 pub(super) async fn read_json<T: DeserializeOwned>(
     app: &App,
     content: &'static str,
@@ -125,6 +125,20 @@ pub(super) async fn read_json<T: DeserializeOwned>(
         let said = format!("nothing is read here as `{media}`; hint: send application/json");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said));
     }
+    read_any_json(app, content, headers, body).await
+}
+
+/// Reads a body to its end, as [`read`], and what it says in JSON, whatever type it is called.
+///
+/// # Errors
+///
+/// Those of [`read`]; a problem with status 400 for what cannot be read.
+pub(super) async fn read_any_json<T: DeserializeOwned>(
+    app: &App,
+    content: &'static str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
     let body = read(app, content, headers, body).await?;
     serde_json::from_slice(&body).map_err(|error| {
         let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");

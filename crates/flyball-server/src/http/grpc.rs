@@ -119,8 +119,7 @@ fn status(problem: &Problem, is_temporary: bool) -> Status {
         16 => Code::Unauthenticated,
         _ => Code::Internal,
     };
-    let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
-    Status::new(code, format!("{}{hint}", problem.detail))
+    Status::new(code, problem.text())
 }
 
 async fn export(

@@ -85,6 +85,9 @@ async fn a_change_is_planned_applied_and_there_after_a_restart() {
     let gone = gone.delete(again.url("/api/v1/definitions/shop%2Fa.yaml")).send().await.unwrap();
     assert_eq!(gone.status(), 200);
     assert_eq!(again.slos().await, ["strict"]);
+    let below = json!({"files": [file("c.yaml", SHOP)], "prune": true, "below": ["sh", "shop/b"]});
+    let (_, plan) = again.apply(&below).await;
+    assert_eq!(again.slos().await, ["checkout", "strict"], "{plan}");
     let (_, plan) = again.apply(&json!({"files": [file("c.yaml", SHOP)], "prune": true})).await;
     assert_eq!(plan["slos"][1]["action"], "removed", "{plan}");
     assert_eq!(again.slos().await, ["checkout"]);
