@@ -1,4 +1,4 @@
-//! `CDEvents`: services that were deployed, upgraded, rolled back or removed, environments that were
+//! CDEvents: services that were deployed, upgraded, rolled back or removed, environments that were
 //! modified, and incidents.
 //!
 //! Three generations are on the wire: 0.3 and 0.4 write `context.version` and `subject.type`, 0.5
@@ -203,15 +203,12 @@ fn version(artifact: &str) -> Option<String> {
     while let Some((&first, after)) = rest.split_first() {
         let digits = (first == b'%').then(|| after.get(..2)).flatten();
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).ok().filter(|version| !version.is_empty())

@@ -39,7 +39,7 @@ pub const BODY_BYTES_MAX: usize = 4 << 20;
 pub enum Format {
     /// Flyball's own body.
     Own,
-    /// `CDEvents` of 0.3 to 0.6, over `CloudEvents` in binary or structured mode, or bare.
+    /// CDEvents of 0.3 to 0.6, over CloudEvents in binary or structured mode, or bare.
     CdEvents,
     /// GitHub's webhooks: `deployment`, `deployment_status`, `push`, `workflow_run`.
     GitHub,

@@ -89,7 +89,7 @@ fn service(root: &Node<'_>, key: &str, hook: &Hook) -> Result<String, ConnectErr
 }
 
 /// Adds what a message of another format says in the fields that are ours: GitHub's
-/// `deployment.payload`, `customData` of `CDEvents`. Fields that are not ours are the sender's own.
+/// `deployment.payload`, `customData` of CDEvents. Fields that are not ours are the sender's own.
 pub(crate) fn add(change: &mut Change, said: &Node<'_>) -> Result<(), ConnectError> {
     if let Some(kind) = said.may_kind("kind")? {
         change.kind = kind;

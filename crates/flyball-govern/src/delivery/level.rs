@@ -171,8 +171,8 @@ pub fn place_failure(edition: Edition, bounds: Option<(Share, Share)>) -> Placed
 
 fn place(edition: Edition, metric: Metric, at: impl FnOnce(&Row) -> Answer) -> Placed {
     let row = printed(edition, metric);
-    let confirmed = row.is_none_or(|row| row.confirmed);
-    let answer = row.as_ref().map_or(Answer::NotPublished, at);
+    let answer = if row.bands.is_empty() { Answer::NotPublished } else { at(&row) };
+    let confirmed = row.confirmed;
     Placed { edition, metric, answer, confirmed }
 }
 

@@ -49,8 +49,7 @@ pub fn quantile(sorted: &[Duration], part: u64, whole: u64) -> Option<Duration> 
     let at = sorted.get(rank.saturating_sub(1))?;
     match sorted.get(rank) {
         Some(next) if scaled.is_multiple_of(whole) && rank > 0 => {
-            let half = (i128::from(at.nanos()) + i128::from(next.nanos())) / 2;
-            Duration::from_nanos(i64::try_from(half).ok()?)
+            Duration::from_nanos(at.nanos().midpoint(next.nanos()))
         }
         _ => Some(*at),
     }
