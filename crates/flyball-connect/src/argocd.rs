@@ -54,7 +54,7 @@ pub(crate) fn read(_: &Headers, body: &Body, hook: &Hook) -> Result<Received, Co
         }
     }
     change.actor = root.may_text("actor")?;
-    change.summary = root.may_sentence("message");
+    change.summary = root.may_sentence("message")?;
     change.started = Some(started);
     if outcome.is_final() {
         change.finished = Some(root.may_time("finished")?.unwrap_or(hook.received).max(started));

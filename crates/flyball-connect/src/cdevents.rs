@@ -182,7 +182,7 @@ fn incident(
         (None, Some(service)) => Some(service.object()?.need_text("id")?),
         (None, None) => None,
     };
-    incident.summary = content.may_sentence("description");
+    incident.summary = content.may_sentence("description")?;
     match verb {
         "resolved" => incident.resolved = Some(said.at),
         "reported" => {

@@ -60,7 +60,7 @@ pub(crate) fn read(headers: &Headers, body: &Body, hook: &Hook) -> Result<Receiv
     change.revision = root.may_text("revision")?;
     change.artifact = root.may_text("artifact")?;
     change.actor = root.may_text("actor")?;
-    change.summary = root.may_sentence("summary");
+    change.summary = root.may_sentence("summary")?;
     change.started = root.may_time("started")?;
     change.finished = root.may_time("finished")?;
     change.not_before = root.may_time("not_before")?;

@@ -7,6 +7,7 @@ mod cdevents;
 mod delivery_tools;
 mod github;
 mod own;
+mod robust;
 mod signatures;
 
 use std::path::{Path, PathBuf};

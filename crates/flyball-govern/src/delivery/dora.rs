@@ -1,5 +1,7 @@
 //! DORA's measures of instability: failed changes, recovery from them, rework.
 
+use std::collections::HashMap;
+
 use flyball_model::{Change, ChangeClass, ChangeKind, Timestamp};
 
 use super::facts::{Facts, Fate, cause, undone};
@@ -60,35 +62,60 @@ pub(super) fn change_failure(facts: &Facts<'_>) -> ChangeFailure {
     }
 }
 
-/// When users had recovered from a failed deployment: the latest end of the incidents that are put
-/// down to it, and where there is none, the earliest end of a change that undid or repaired it.
-/// `None` while an incident lasts, and when nothing is known.
-fn recovered(facts: &Facts<'_>, failed: &Change, shipped: Timestamp) -> Option<Timestamp> {
-    let incidents = facts.incidents.iter().filter(|incident| {
-        let blamed = cause(facts.changes, facts.environment, incident, CAUSE_WITHIN);
-        blamed.is_some_and(|change| change.id == failed.id)
-    });
-    let ends: Vec<Option<Timestamp>> = incidents.map(|incident| incident.resolved).collect();
-    if !ends.is_empty() {
-        let ends: Option<Vec<Timestamp>> = ends.into_iter().collect();
-        return ends.and_then(|ends| ends.into_iter().max());
+/// When users had recovered from a change.
+#[derive(Default)]
+struct Evidence {
+    /// The ends of the incidents that are put down to it; `None` of one that lasts.
+    incidents: Vec<Option<Timestamp>>,
+    /// The earliest end of a change that undid or repaired it.
+    restored: Option<Timestamp>,
+}
+
+impl Evidence {
+    /// The latest end of its incidents, and where there is none, the end of what undid it. `None`
+    /// while an incident lasts, and when nothing is known.
+    fn recovered(&self) -> Option<Timestamp> {
+        if self.incidents.is_empty() {
+            return self.restored;
+        }
+        let ends: Option<Vec<Timestamp>> = self.incidents.iter().copied().collect();
+        ends.and_then(|ends| ends.into_iter().max())
     }
-    let restoring = facts.changes.iter().filter(|change| {
-        let named = change.restores.as_ref() == Some(&failed.id);
-        let undoes = change.kind == ChangeKind::Rollback
-            && undone(facts.changes, change).is_some_and(|undone| undone.id == failed.id);
-        named || undoes
-    });
-    restoring.filter_map(Change::shipped).filter(|at| *at >= shipped).min()
+}
+
+/// What is known of recoveries, by id of the change.
+fn evidence<'a>(facts: &Facts<'a>) -> HashMap<&'a str, Evidence> {
+    let mut known: HashMap<&str, Evidence> = HashMap::new();
+    for incident in facts.incidents {
+        if let Some(blamed) = cause(facts.changes, facts.environment, incident, CAUSE_WITHIN) {
+            known.entry(&blamed.id).or_default().incidents.push(incident.resolved);
+        }
+    }
+    for change in facts.changes {
+        let Some(at) = change.shipped() else { continue };
+        let restored = match (&change.restores, change.kind) {
+            (Some(named), _) => Some(named.as_str()),
+            (None, ChangeKind::Rollback) => {
+                undone(facts.changes, change).map(|undone| undone.id.as_str())
+            }
+            (None, _) => None,
+        };
+        if let Some(id) = restored {
+            let before = &mut known.entry(id).or_default().restored;
+            *before = Some(before.map_or(at, |before| before.min(at)));
+        }
+    }
+    known
 }
 
 pub(super) fn recovery(facts: &Facts<'_>) -> Recovery {
+    let known = evidence(facts);
     let (mut lengths, mut open) = (Vec::new(), 0);
     for (shipped, change) in facts.deployments() {
         if change.kind == ChangeKind::Rollback || facts.fate(change) != Fate::Failed {
             continue;
         }
-        match recovered(facts, change, shipped) {
+        match known.get(change.id.as_str()).and_then(Evidence::recovered) {
             Some(at) if at <= facts.now => lengths.push(at.since(shipped)),
             _ => open += 1,
         }
