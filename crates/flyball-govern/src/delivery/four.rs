@@ -1,7 +1,7 @@
 //! The four measures that go together: how often, how fast, how available, how soon available again.
 //!
-//! After Steve Smith's "Measuring Continuous Delivery" (2020): throughput and reliability beside each
-//! other, so that neither is bought with the other.
+//! Throughput and reliability are shown beside each other, so that neither is bought with the other.
+//! The definitions are ours, and are in `docs/delivery.md`.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
