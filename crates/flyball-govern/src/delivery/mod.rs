@@ -6,6 +6,7 @@
 //! and shares two counts, so that nothing is rounded before it is compared. What cannot be computed
 //! is absent, never zero: no deployments have no failure rate.
 
+mod commits;
 mod dora;
 mod facts;
 mod four;
@@ -18,6 +19,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use commits::shipped_commits;
 pub use dora::{ChangeFailure, Recovery, Rework, is_rework};
 pub use facts::{Facts, Fate, Judgement, Outage, cause, previous, undone};
 pub use four::{Availability, Frequency, Held, LeadTime, Restore};

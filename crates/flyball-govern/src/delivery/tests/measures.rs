@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Case, at, commit, deploy, page};
 use crate::delivery::{
     Counts, Direction, Edition, Held, Judgement, Outage, Share, Targets, is_rework, levels,
-    measure, met, over_time, trend, undone,
+    measure, met, over_time, shipped_commits, trend, undone,
 };
 
 fn hours(of: u32) -> Duration {
@@ -309,4 +309,24 @@ proptest! {
             prop_assert!(least.compare(rate).is_le() && rate.compare(most).is_le());
         }
     }
+}
+
+#[test]
+fn commits_since_the_deployment_before() {
+    let branch: Vec<_> = ["aaaaaaa1", "bbbbbbb2", "ccccccc3", "ddddddd4"]
+        .iter()
+        .map(|sha| commit(sha, at("01T00:00:00")))
+        .collect();
+    let shipped = |before: Option<&str>, after: &str| {
+        let commits = shipped_commits(&branch, before, after)?;
+        Some(commits.into_iter().map(|commit| commit.sha).collect::<Vec<_>>())
+    };
+    let two = vec!["bbbbbbb2".to_owned(), "ccccccc3".to_owned()];
+    assert_eq!(shipped(Some("aaaaaaa1"), "ccccccc3"), Some(two.clone()));
+    assert_eq!(shipped(Some("aaaaaaa"), "CCCCCCC3ffff"), Some(two));
+    assert_eq!(shipped(Some("ccccccc3"), "ccccccc3"), Some(Vec::new()));
+    assert_eq!(shipped(Some("ddddddd4"), "aaaaaaa1"), Some(Vec::new()));
+    assert_eq!(shipped(None, "aaaaaaa1"), None);
+    assert_eq!(shipped(Some("eeeeeee5"), "aaaaaaa1"), None);
+    assert_eq!(shipped(Some("aaaaaaa1"), "bbb"), None, "too short to be told apart");
 }
