@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use flyball_model::{Change, ChangeClass, ChangeKind, Timestamp};
 
-use super::facts::{Facts, Fate, cause, undone};
+use super::facts::{Facts, Fate};
 use super::spread::{Share, Spread};
 use super::{CAUSE_WITHIN, Counts};
 
@@ -43,7 +43,7 @@ pub struct Rework {
 
 pub(super) fn change_failure(facts: &Facts<'_>) -> ChangeFailure {
     let mut fates = Counts::default();
-    for (_, change) in facts.deployments() {
+    for &(_, change) in facts.deployments() {
         if change.kind == ChangeKind::Rollback {
             continue;
         }
@@ -87,16 +87,16 @@ impl Evidence {
 fn evidence<'a>(facts: &Facts<'a>) -> HashMap<&'a str, Evidence> {
     let mut known: HashMap<&str, Evidence> = HashMap::new();
     for incident in facts.incidents {
-        if let Some(blamed) = cause(facts.changes, facts.environment, incident, CAUSE_WITHIN) {
+        if let Some(blamed) = facts.history.cause(incident, CAUSE_WITHIN) {
             known.entry(&blamed.id).or_default().incidents.push(incident.resolved);
         }
     }
-    for change in facts.changes {
+    for change in facts.history.changes() {
         let Some(at) = change.shipped() else { continue };
         let restored = match (&change.restores, change.kind) {
             (Some(named), _) => Some(named.as_str()),
             (None, ChangeKind::Rollback) => {
-                undone(facts.changes, change).map(|undone| undone.id.as_str())
+                facts.history.undone(change).map(|undone| undone.id.as_str())
             }
             (None, _) => None,
         };
@@ -111,7 +111,7 @@ fn evidence<'a>(facts: &Facts<'a>) -> HashMap<&'a str, Evidence> {
 pub(super) fn recovery(facts: &Facts<'_>) -> Recovery {
     let known = evidence(facts);
     let (mut lengths, mut open) = (Vec::new(), 0);
-    for (shipped, change) in facts.deployments() {
+    for &(shipped, change) in facts.deployments() {
         if change.kind == ChangeKind::Rollback || facts.fate(change) != Fate::Failed {
             continue;
         }

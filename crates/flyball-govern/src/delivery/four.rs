@@ -130,7 +130,7 @@ impl From<Option<bool>> for Held {
 
 pub(super) fn frequency(facts: &Facts<'_>) -> Frequency {
     const DAY: i64 = 86_400_000_000_000;
-    let shipped = facts.shipped();
+    let shipped = facts.history.shipped();
     let inside = facts.deployments();
     let count = inside.len() as u64;
     let days: HashSet<i64> = inside.iter().map(|(at, _)| at.nanos().div_euclid(DAY)).collect();
@@ -155,7 +155,7 @@ pub(super) fn lead_time(facts: &Facts<'_>) -> LeadTime {
     let mut seen: HashSet<&str> = HashSet::new();
     let (mut commits, mut oldest) = (Vec::new(), Vec::new());
     let (mut without_commits, mut skewed) = (0, 0);
-    for (at, change) in facts.shipped() {
+    for &(at, change) in facts.history.shipped() {
         let new: Vec<_> =
             change.commits.iter().filter(|commit| seen.insert(commit.sha.as_str())).collect();
         if !facts.during.contains(at) {

@@ -10,6 +10,7 @@ mod commits;
 mod dora;
 mod facts;
 mod four;
+mod history;
 mod level;
 mod response;
 mod score;
@@ -21,8 +22,9 @@ mod tests;
 
 pub use commits::shipped_commits;
 pub use dora::{ChangeFailure, Recovery, Rework, is_rework};
-pub use facts::{Facts, Fate, Judgement, Outage, cause, previous, undone};
+pub use facts::{Facts, Fate, Judgement, Outage};
 pub use four::{Availability, Frequency, Held, LeadTime, Restore};
+pub use history::History;
 pub use level::{Answer, Edition, Level, Metric, Placed, place_failure, place_time};
 pub use response::Response;
 pub use score::{

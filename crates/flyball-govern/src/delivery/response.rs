@@ -3,7 +3,7 @@
 use flyball_model::{Duration, Incident, Timestamp};
 
 use super::CAUSE_WITHIN;
-use super::facts::{Facts, cause};
+use super::facts::Facts;
 use super::spread::Spread;
 
 /// How soon incidents were met. Each spread is `None` when no incident has both its moments.
@@ -30,7 +30,7 @@ pub struct Response {
 fn began(facts: &Facts<'_>, incident: &Incident) -> Option<Timestamp> {
     let named = || {
         incident.cause.as_ref()?;
-        cause(facts.changes, facts.environment, incident, CAUSE_WITHIN)?.shipped()
+        facts.history.cause(incident, CAUSE_WITHIN)?.shipped()
     };
     incident.started.or_else(named)
 }

@@ -12,6 +12,7 @@ use flyball_model::{
 };
 
 use super::facts::{Facts, Judgement, Outage};
+use super::history::History;
 
 /// An instant on the first days of 2026.
 fn at(text: &str) -> Timestamp {
@@ -64,17 +65,18 @@ impl Case {
         }
     }
 
-    fn facts(&self) -> Facts<'_> {
-        Facts {
+    /// Asks of these facts.
+    fn ask<T>(&self, question: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let history = History::new(&self.changes, "Production");
+        question(&Facts {
             during: self.during,
             now: self.now,
-            environment: "Production",
-            changes: &self.changes,
+            history: &history,
             judgements: &self.judgements,
             breaks: &self.breaks,
             incidents: &self.incidents,
             outages: &self.outages,
             unobserved: &self.unobserved,
-        }
+        })
     }
 }

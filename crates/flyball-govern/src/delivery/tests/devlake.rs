@@ -8,7 +8,7 @@ use flyball_model::{
 };
 
 use super::Case;
-use crate::delivery::{cause, measure, previous};
+use crate::delivery::{History, measure};
 
 type Row = BTreeMap<&'static str, &'static str>;
 
@@ -64,6 +64,7 @@ fn in_project(table: &str, id: &str) -> bool {
 fn the_deployment_before() {
     let rows = deployments();
     let changes: Vec<Change> = rows.iter().map(change).collect();
+    let history = History::new(&changes, "production");
     let mut linked = 0;
     for (row, change) in rows.iter().zip(&changes) {
         // DevLake links what succeeded; a failed one has none.
@@ -71,7 +72,7 @@ fn the_deployment_before() {
             continue;
         }
         let expected = Some(row["prev_success_deployment_commit_id"]).filter(|id| !id.is_empty());
-        let found = previous(&changes, change).map(|change| change.id.as_str());
+        let found = history.previous(change).map(|change| change.id.as_str());
         assert_eq!(found, expected, "before {}", change.id);
         linked += u32::from(found.is_some());
     }
@@ -86,6 +87,7 @@ fn incidents_go_to_the_deployment_before_them() {
     let pipeline = |id: &str| {
         rows_of.iter().find(|row| row["id"] == id).map(|row| row["cicd_deployment_id"]).unwrap()
     };
+    let history = History::new(&changes, "PRODUCTION");
     let long = Duration::from_days(10_000);
     let mut found = Vec::new();
     for row in rows(include_str!("../../../tests/data/devlake-dora/incidents.csv")) {
@@ -94,7 +96,7 @@ fn incidents_go_to_the_deployment_before_them() {
         }
         let mut incident = Incident::new(row["id"].to_owned());
         incident.detected = Some(time(row["created_date"]));
-        let change = cause(&changes, "PRODUCTION", &incident, long).unwrap();
+        let change = history.cause(&incident, long).unwrap();
         found.push((row["id"], pipeline(&change.id)));
     }
     let expected = rows(include_str!("../../../tests/data/devlake-dora/incidents_expected.csv"));
@@ -127,7 +129,7 @@ fn lead_times() {
             Interval::ending(shipped.plus(Duration::from_days(1)), Duration::from_days(9));
         case.now = case.during.end();
         case.changes = vec![change];
-        let lead = measure(&case.facts()).lead_time;
+        let lead = case.ask(measure).lead_time;
         let minutes = |length: Duration| length.nanos().div_euclid(60_000_000_000) + 1;
         measured.push((pull["id"], minutes(lead.oldest.unwrap().max), lead.skewed));
         if pull["id"] == "pr1" {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{Case, at, commit, deploy, page};
 use crate::delivery::{
-    Counts, Direction, Edition, Held, Judgement, Outage, Share, Targets, is_rework, levels,
-    measure, met, over_time, shipped_commits, trend, undone,
+    Counts, Direction, Edition, Held, History, Judgement, Outage, Share, Targets, is_rework,
+    levels, measure, met, over_time, shipped_commits, trend,
 };
 
 fn hours(of: u32) -> Duration {
@@ -18,7 +18,7 @@ fn hours(of: u32) -> Duration {
 #[test]
 fn nothing_is_not_enough_data() {
     let case = Case::empty();
-    let measured = measure(&case.facts());
+    let measured = case.ask(measure);
     assert_eq!((measured.frequency.deployments, measured.frequency.interval), (0, None));
     assert_eq!((measured.lead_time.commits, measured.restore.outages), (None, None));
     assert_eq!(measured.lead_time_within_interval, Held::NotEnoughData);
@@ -58,7 +58,7 @@ fn frequency_counts_what_reached_users_here() {
     let (one, two) = (deploy("1", at("02T00:00:00")), deploy("2", at("02T06:00:00")));
     let after = deploy("7", case.during.end());
     case.changes = vec![after, back, config, staging, failed, two, one, before];
-    let found = measure(&case.facts()).frequency;
+    let found = case.ask(measure).frequency;
     assert_eq!((found.deployments, found.days), (3, 2));
     assert_eq!(found.interval, Some(hours(80)));
     let gaps = found.gaps.unwrap();
@@ -81,7 +81,7 @@ fn a_commit_counts_with_the_first_deployment_that_carried_it() {
     second.commits = vec![commit("a", at("01T20:00:00")), commit("late", at("04T00:00:01"))];
     let third = deploy("3", at("05T00:00:00"));
     case.changes = vec![third, second, first, before];
-    let measured = measure(&case.facts());
+    let measured = case.ask(measure);
     let lead = &measured.lead_time;
     let commits = lead.commits.unwrap();
     assert_eq!(
@@ -105,7 +105,7 @@ fn partial_outages_lose_their_share() {
         outage("02T05:00:00", "02T06:00:00", Outage::WHOLE),
         Outage { start: at("10T23:00:00"), end: None, share: 100_000 },
     ];
-    let measured = measure(&case.facts());
+    let measured = case.ask(measure);
     // 9 h by half, 1 h whole, 1 h by a tenth.
     assert_eq!(measured.availability.lost, Duration::from_minutes(336));
     assert_eq!(measured.availability.observed, Duration::from_days(10));
@@ -118,12 +118,12 @@ fn partial_outages_lose_their_share() {
     assert_eq!(measured.availability.meets(Rational::parse("0.97667").unwrap()), Some(false));
     // A time that nobody observed is neither available nor not.
     case.unobserved = vec![Interval::new(at("02T00:00:00"), at("02T10:00:00")).unwrap()];
-    let measured = measure(&case.facts());
+    let measured = case.ask(measure);
     assert_eq!(measured.availability.lost, Duration::from_minutes(6));
     assert_eq!(measured.availability.unobserved, hours(10));
     case.unobserved = vec![case.during];
-    assert_eq!(measure(&case.facts()).availability.rate, None);
-    assert_eq!(measure(&case.facts()).availability.meets(Rational::ZERO), None);
+    assert_eq!(case.ask(measure).availability.rate, None);
+    assert_eq!(case.ask(measure).availability.meets(Rational::ZERO), None);
 }
 
 #[test]
@@ -135,13 +135,13 @@ fn four_deployments_of_which_one_failed() {
         case.judgements.insert(id.to_owned(), Judgement::Healthy);
     }
     case.judgements.insert("2".to_owned(), Judgement::Regressed);
-    let found = measure(&case.facts()).change_failure;
+    let found = case.ask(measure).change_failure;
     assert_eq!(found.rate, Share::new(1, 4));
     assert_eq!((found.at_least, found.at_most), (found.rate, found.rate));
     // A page within the warranty outweighs a verdict; what has none is not healthy.
     case.breaks.insert("3".to_owned(), page(at("04T01:00:00")));
     case.judgements.remove("4");
-    let measured = measure(&case.facts());
+    let measured = case.ask(measure);
     let found = &measured.change_failure;
     assert_eq!(found.fates, Counts { healthy: 1, failed: 2, undecided: 1 });
     assert_eq!(found.rate, Share::new(2, 3));
@@ -164,8 +164,8 @@ fn recovery_ends_with_the_incident_or_else_with_the_rollback() {
     for id in ["1", "2"] {
         case.judgements.insert(id.to_owned(), Judgement::Regressed);
     }
-    assert_eq!(undone(&case.changes, &case.changes[1]).unwrap().id, "1");
-    let found = measure(&case.facts());
+    assert_eq!(History::new(&case.changes, "production").undone(&case.changes[1]).unwrap().id, "1");
+    let found = case.ask(measure);
     assert_eq!(found.recovery.deployments.unwrap().max, hours(3));
     assert_eq!(found.recovery.open, 1);
     assert_eq!(found.rework.rate, Share::new(1, 3));
@@ -174,12 +174,12 @@ fn recovery_ends_with_the_incident_or_else_with_the_rollback() {
     incident.detected = Some(at("02T00:30:00"));
     incident.resolved = Some(at("02T02:00:00"));
     case.incidents = vec![incident.clone()];
-    assert_eq!(measure(&case.facts()).recovery.deployments.unwrap().max, hours(2));
+    assert_eq!(case.ask(measure).recovery.deployments.unwrap().max, hours(2));
     // One that lasts keeps it open.
     incident.id = "j".to_owned();
     incident.resolved = None;
     case.incidents.push(incident);
-    let found = measure(&case.facts()).recovery;
+    let found = case.ask(measure).recovery;
     assert_eq!((found.deployments, found.open), (None, 2));
 }
 
@@ -212,7 +212,7 @@ fn incidents_from_their_cause_to_their_end() {
     other.detected = Some(at("03T00:00:00"));
     other.acknowledged = Some(at("02T23:00:00"));
     case.incidents = vec![incident, other];
-    let found = measure(&case.facts()).response;
+    let found = case.ask(measure).response;
     assert_eq!((found.incidents, found.open, found.skewed), (2, 1, 1));
     let one = |spread: Option<crate::delivery::Spread>| {
         let spread = spread.unwrap();
@@ -239,7 +239,7 @@ fn trends_and_charts() {
     case.judgements.insert("1".to_owned(), Judgement::Regressed);
     let half = Duration::from_days(5);
     let first = Interval::starting(case.during.start(), half);
-    let chart = over_time(&case.facts(), &[first, Interval::starting(first.end(), half)]);
+    let chart = case.ask(|facts| over_time(facts, &[first, Interval::starting(first.end(), half)]));
     assert_eq!(chart[0].frequency.deployments + chart[1].frequency.deployments, 4);
     let direction = trend(&chart[0], &chart[1]);
     assert_eq!((direction.interval, direction.lead_time), (Direction::Better, Direction::Worse));
@@ -276,7 +276,7 @@ proptest! {
             });
             lost += u64::from(here.map(|outage| outage.share.min(Outage::WHOLE)).max().unwrap_or(0));
         }
-        let found = measure(&case.facts()).availability;
+        let found = case.ask(measure).availability;
         prop_assert_eq!(found.observed.nanos(), observed.max(0));
         prop_assert_eq!(found.observed.nanos() + found.unobserved.nanos(), 45);
         let lost_whole = i64::try_from(lost / 1_000_000).unwrap();
@@ -301,7 +301,7 @@ proptest! {
                 case.breaks.insert(id, page(shipped));
             }
         }
-        let found = measure(&case.facts());
+        let found = case.ask(measure);
         let Counts { healthy, failed, undecided } = found.change_failure.fates;
         prop_assert_eq!(healthy + failed + undecided, found.frequency.deployments);
         let bounds = found.change_failure.at_least.zip(found.change_failure.at_most);
@@ -329,4 +329,42 @@ fn commits_since_the_deployment_before() {
     assert_eq!(shipped(None, "aaaaaaa1"), None);
     assert_eq!(shipped(Some("eeeeeee5"), "aaaaaaa1"), None);
     assert_eq!(shipped(Some("aaaaaaa1"), "bbb"), None, "too short to be told apart");
+}
+
+proptest! {
+    /// What is found in order is what a look at every change finds.
+    #[test]
+    fn causes_against_every_change(
+        shipped in proptest::collection::vec((0i64..40, 0usize..2, 0u8..4), 0..12),
+        opened in 0i64..40,
+        service in 0usize..3,
+        within in 0i64..40,
+    ) {
+        let at = Timestamp::from_seconds;
+        let changes: Vec<_> = shipped.iter().enumerate().map(|(number, &(seconds, service, what))| {
+            let mut change = deploy(&number.to_string(), at(seconds));
+            ["shop", "search"][service].clone_into(&mut change.service);
+            match what {
+                0 => change.kind = ChangeKind::Rollback,
+                1 => change.outcome = ChangeOutcome::Failed,
+                2 => change.environment = Some("staging".to_owned()),
+                _ => {}
+            }
+            change
+        }).collect();
+        let mut incident = Incident::new("i".to_owned());
+        incident.detected = Some(at(opened));
+        incident.service = ["shop", "search"].get(service).map(|name| (*name).to_owned());
+        let here = changes.iter().filter(|change| {
+            change.kind == ChangeKind::Deploy
+                && change.environment.as_deref() == Some("production")
+                && incident.service.as_ref().is_none_or(|named| *named == change.service)
+        });
+        let near = here.filter_map(|change| change.shipped().map(|shipped| (shipped, &change.id)));
+        let near = near.filter(|(shipped, _)| *shipped < at(opened) && *shipped >= at(opened - within));
+        let expected = near.max().map(|(_, id)| id.clone());
+        let history = History::new(&changes, "production");
+        let found = history.cause(&incident, Duration::from_nanos(within * 1_000_000_000).unwrap());
+        prop_assert_eq!(found.map(|change| change.id.clone()), expected);
+    }
 }
