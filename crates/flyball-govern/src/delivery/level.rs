@@ -151,21 +151,27 @@ pub fn place_time(edition: Edition, metric: Metric, length: Option<Duration>) ->
 }
 
 /// Places a change failure rate of which the least and the most are known: the same when every
-/// deployment is decided. Where the two stand apart the answer names every level from one to the
-/// other.
+/// deployment is decided. Where the two stand apart the answer names every level that a rate between
+/// them is at, or beside.
 pub fn place_failure(edition: Edition, bounds: Option<(Share, Share)>) -> Placed {
     place(edition, Metric::ChangeFailure, |row| {
         let Some((least, most)) = bounds else { return Answer::NotEnoughData };
-        let (least, most) = (at_share(row, least), at_share(row, most));
-        if least == most {
-            return least;
+        let (at_least, at_most) = (at_share(row, least), at_share(row, most));
+        if at_least == at_most {
+            return at_least;
         }
-        let touched = [least.touched(), most.touched()].concat();
-        let (first, last) = (touched.iter().min().copied(), touched.iter().max().copied());
-        let levels = row.bands.iter().map(|(level, _)| *level);
-        Answer::Several {
-            levels: levels.filter(|level| first <= Some(*level) && Some(*level) <= last).collect(),
-        }
+        let touched = [at_least.touched(), at_most.touched()].concat();
+        let reaches = |percent: u64| most.compare_with(percent, 100).is_ge();
+        let begins_by = |percent: u64| least.compare_with(percent, 100).is_le();
+        let allowed = row.bands.iter().filter(|(level, band)| {
+            touched.contains(level)
+                || match *band {
+                    Band::Percent(from, to) => reaches(from) && begins_by(to),
+                    Band::About(percent) => reaches(percent) && begins_by(percent),
+                    Band::Time(..) => false,
+                }
+        });
+        Answer::Several { levels: allowed.map(|(level, _)| *level).collect() }
     })
 }
 

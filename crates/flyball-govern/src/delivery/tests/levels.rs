@@ -114,6 +114,13 @@ fn what_is_not_known_is_not_placed() {
     let placed = place_failure(Edition::Y2023, Some((least, most)));
     assert_eq!(placed.answer, all(&[Elite, High, Medium, Low]), "5 % to 20 %");
     assert!(!placed.confirmed);
+    let bounds = |of, most| Some((Share::new(of, 20).unwrap(), Share::new(most, 20).unwrap()));
+    // In 2024 nobody between 5 % and 10 % is at `high`.
+    assert_eq!(place_failure(Edition::Y2024, bounds(1, 2)).answer, all(&[Elite, Medium]));
+    // 5 % to 15 % is one level in 2021, 5 % to 20 % all of them.
+    assert_eq!(place_failure(Edition::Y2021, bounds(1, 3)).answer, at(Elite));
+    let every = all(&[Elite, High, Medium, Low]);
+    assert_eq!(place_failure(Edition::Y2021, bounds(1, 4)).answer, every);
     assert!(place_time(Edition::Y2021, Metric::Frequency, Some(DAY)).confirmed);
     let json = serde_json::to_value(place_time(Edition::Y2018, Metric::LeadTime, Some(HOUR)));
     assert_eq!(
