@@ -1,4 +1,4 @@
-//! The nouns of Flyball as validated types: time, windows, targets, tallies, SLOs, alert rules.
+//! The nouns of Flyball as validated types: time, windows, targets, tallies, SLOs, alert rules, changes.
 //!
 //! Every value here is correct by construction: a [`Target`] is below one, a [`Tally`] never has
 //! more good than valid, an [`Interval`] never ends before it starts. Shares and factors are exact
@@ -9,7 +9,9 @@
 //! `flyball-spec`; arithmetic on them is in `flyball-budget`.
 
 mod alert;
+mod change;
 mod correction;
+mod incident;
 mod probe;
 mod rational;
 mod slice;
@@ -19,7 +21,13 @@ mod time;
 mod window;
 
 pub use alert::{AlertRule, Comparison, Condition, Evidence, Factor, Severity};
+pub use change::{
+    Break, BreakCause, CHANGE_COMMITS_MAX, CHANGE_LINKS_MAX, CHANGE_TEXT_BYTES_MAX, Change,
+    ChangeClass, ChangeError, ChangeKind, ChangeLink, ChangeOutcome, ChangeSource, Commit, Ending,
+    Life, LifeError, Phase, Warranty,
+};
 pub use correction::{Correction, CorrectionMode, Schedule, recurrence};
+pub use incident::Incident;
 pub use probe::{Check, Probe};
 pub use rational::Rational;
 pub use slice::Slice;

@@ -43,6 +43,11 @@ const RULES: &[Rule] = &[
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
     },
     Rule {
+        name: "flyball-connect",
+        may_need: &["flyball-model"],
+        must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
+    },
+    Rule {
         name: "flyball-spec",
         may_need: &["flyball-model"],
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum"],
