@@ -16,13 +16,19 @@ use super::VerdictError;
 
 /// The most slots of one arm of a comparison: two weeks in slots of a minute.
 pub const SLOTS_MAX: usize = 20_160;
-/// The most slots before a change that one slot after it is matched with. More would narrow the
-/// interval by less than a twentieth.
-pub const MATCHED_MAX: usize = 10;
+/// The most slots before a change that one slot after it is matched with. The interval is then an
+/// eighth wider than with a control without end; what is left of the time before teaches how blocks
+/// vary, which is worth more.
+pub const MATCHED_MAX: usize = 4;
 /// The most slots that are listed of both arms together: what can be matched, and as much history.
-const SLOTS_LISTED_MAX: u64 = 2 * (MATCHED_MAX * SLOTS_MAX) as u64;
-/// Of the time before a change, one part in this many serves only to learn how blocks vary.
+const SLOTS_LISTED_MAX: u64 = (HORIZONS_MAX as usize * SLOTS_MAX) as u64;
+/// How many times the planned observation the time before a change is looked back.
+const HORIZONS_MAX: i64 = 24;
+/// Of the time before a change, one part in this many at least serves only to learn how blocks vary.
 const HISTORY_PARTS: i64 = 4;
+/// How many slots in a row stand for a candidate in the history, so that bursts over several slots
+/// are seen as they would be after a change.
+const HISTORY_RUN: i64 = 16;
 
 /// What two arms saw under the same conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,25 +96,35 @@ pub(super) struct Pending {
 impl Comparison {
     /// Both arms at the same time: control and candidate of each slot, in the order of the slots.
     ///
-    /// `history` are earlier slots in which both arms were alike, such as two replicas before the
-    /// change; from it only the variation is learned, and it may be empty.
+    /// `before` is the service before the change, from which it is learned how much slots vary; it may
+    /// be empty, but then a burst of bad events in one arm is told from a regression less well.
     ///
     /// # Errors
     ///
     /// [`VerdictError::Order`] when slots do not follow each other, [`VerdictError::TooManySlots`].
     pub fn concurrent(
         slots: &[(Slot, Tally, Tally)],
-        history: &[(Slot, Tally, Tally)],
+        before: &[(Slot, Tally)],
     ) -> Result<Self, VerdictError> {
         check(slots.iter().map(|slot| slot.0))?;
-        check(history.iter().map(|slot| slot.0))?;
-        let mut history_joiner = Joiner::default();
-        history.iter().for_each(|slot| history_joiner.add(*slot));
+        check(before.iter().map(|slot| slot.0))?;
+        if slots.len() > SLOTS_MAX {
+            return Err(VerdictError::TooManySlots { count: slots.len() as u64 });
+        }
+        let mut history = Joiner::default();
+        if let (Some(first), Some(last)) = (before.first(), before.last()) {
+            let end = last.0.0.saturating_add(1);
+            let first = first.0.0.max(end.saturating_sub(HORIZONS_MAX * SLOTS_MAX as i64));
+            let tallies = by_slot(before);
+            for pair in Runs::new(first, end, MATCHED_MAX as i64).pairs() {
+                history.add(pair.tallies(&tallies));
+            }
+        }
         let mut joiner = Joiner::default();
         slots.iter().for_each(|slot| joiner.add(*slot));
         Ok(Self {
             design: Design::Concurrent,
-            history: history_joiner.blocks,
+            history: history.blocks,
             blocks: joiner.blocks,
             pending: joiner.pending,
             first: slots.first().map(|slot| slot.0),
@@ -149,11 +165,9 @@ impl Comparison {
         let first = before.first().map_or(change, |slot| slot.0.0);
         let plan = Plan::new(pairing, first, change);
         let (before, after) = (by_slot(before), by_slot(after));
-        let sum = |slots: Vec<i64>| slots.iter().filter_map(|slot| before.get(slot)).copied().sum();
         let mut history = Joiner::default();
-        for slot in plan.history() {
-            let candidate = before.get(&slot).copied().unwrap_or_default();
-            history.add((Slot(slot), sum(plan.control_of_history(slot)), candidate));
+        for pair in plan.history() {
+            history.add(pair.tallies(&before));
         }
         let mut joiner = Joiner::default();
         for slot in change..=last {
@@ -162,7 +176,7 @@ impl Comparison {
             if control.is_empty() {
                 joiner.pending.unmatched += 1;
             }
-            joiner.add((Slot(slot), sum(control), candidate));
+            joiner.add((Slot(slot), sum(&before, &control), candidate));
         }
         Ok(Self {
             design: Design::BeforeAfter,
@@ -200,9 +214,9 @@ impl Plan {
         match pairing {
             Pairing::Nearest { horizon } => {
                 let horizon = i64::from(horizon.max(1));
-                // Bounded, whatever the first slot is: history as long as what is matched.
-                let first =
-                    first.max(change.saturating_sub(2 * most * horizon.min(SLOTS_MAX as i64)));
+                // Bounded, whatever the first slot is.
+                let back = HORIZONS_MAX * horizon.min(SLOTS_MAX as i64);
+                let first = first.max(change.saturating_sub(back));
                 let length = change - first;
                 let usable = length - length / HISTORY_PARTS;
                 let matched = (usable / horizon).clamp(1, most);
@@ -231,30 +245,69 @@ impl Plan {
         }
     }
 
-    /// Slots of the history that stand for a candidate.
-    fn history(self) -> std::iter::StepBy<std::ops::Range<i64>> {
+    /// Slots of the history, paired as those after the change are.
+    fn history(self) -> Vec<Compared> {
         match self {
             Self::Nearest { first, from, matched, .. } => {
-                let step = usize::try_from(matched + 1).unwrap_or(1);
-                (first + matched..from).step_by(step)
+                Runs::new(first, from, matched).pairs().collect()
             }
             Self::Period { first, change, slots, count } => {
                 let end = change - count * slots;
-                ((end - slots).max(first)..end).step_by(1)
-            }
-        }
-    }
-
-    /// What a slot of the history is held against.
-    fn control_of_history(self, slot: i64) -> Vec<i64> {
-        match self {
-            Self::Nearest { matched, .. } => (slot - matched..slot).collect(),
-            Self::Period { first, slots, count, .. } => {
-                (1..=count).map(|back| slot - back * slots).filter(|slot| *slot >= first).collect()
+                let control = |slot| (1..=count).map(move |back| slot - back * slots);
+                ((end - slots).max(first)..end)
+                    .map(|slot| Compared {
+                        candidate: slot,
+                        control: control(slot).filter(|slot| *slot >= first).collect(),
+                    })
+                    .collect()
             }
         }
     }
 }
+
+/// A slot that stands for the candidate, and those it is held against.
+#[derive(Debug)]
+struct Compared {
+    candidate: i64,
+    control: Vec<i64>,
+}
+
+impl Compared {
+    fn tallies(&self, slots: &HashMap<i64, Tally>) -> Pair {
+        let candidate = slots.get(&self.candidate).copied().unwrap_or_default();
+        (Slot(self.candidate), sum(slots, &self.control), candidate)
+    }
+}
+
+/// Stretches of history of which the last slots stand for a candidate, one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Runs {
+    start: i64,
+    count: i64,
+    run: i64,
+    matched: i64,
+}
+
+impl Runs {
+    fn new(first: i64, end: i64, matched: i64) -> Self {
+        let length = end - first;
+        let run = HISTORY_RUN.min(length / (matched + 1));
+        let count = if run > 0 { length / (run * (matched + 1)) } else { 0 };
+        Self { start: end - count * run * (matched + 1), count, run, matched }
+    }
+
+    fn pairs(self) -> impl Iterator<Item = Compared> {
+        let Self { start, count, run, matched } = self;
+        (0..count).flat_map(move |index| {
+            let change = start + index * run * (matched + 1) + run * matched;
+            (0..run).map(move |step| {
+                let end = change - step * matched;
+                Compared { candidate: change + step, control: (end - matched..end).collect() }
+            })
+        })
+    }
+}
+
 /// Slot, control, candidate.
 type Pair = (Slot, Tally, Tally);
 
@@ -277,6 +330,10 @@ fn total(slots: &[(Slot, Tally)]) -> Tally {
 
 fn by_slot(slots: &[(Slot, Tally)]) -> HashMap<i64, Tally> {
     slots.iter().map(|(slot, tally)| (slot.0, *tally)).collect()
+}
+
+fn sum(slots: &HashMap<i64, Tally>, of: &[i64]) -> Tally {
+    of.iter().filter_map(|slot| slots.get(slot)).copied().sum()
 }
 
 /// Joins slots until both arms have an event; what remains is pending.
@@ -318,10 +375,19 @@ mod tests {
                 used.dedup();
                 prop_assert_eq!(used.len(), matched);
                 prop_assert!(used.iter().all(|slot| (1000 - length..1000).contains(slot)));
-                for slot in plan.history() {
-                    prop_assert!(!used.contains(&slot));
-                    prop_assert!(plan.control_of_history(slot).iter().all(|slot| !used.contains(slot)));
+                let mut taught = Vec::new();
+                for pair in plan.history() {
+                    prop_assert!(!used.contains(&pair.candidate));
+                    prop_assert!(pair.control.iter().all(|slot| !used.contains(slot)));
+                    taught.push(pair.candidate);
+                    if matches!(pairing, Pairing::Nearest { .. }) {
+                        taught.extend(pair.control);
+                    }
                 }
+                let length = taught.len();
+                taught.sort_unstable();
+                taught.dedup();
+                prop_assert_eq!(taught.len(), length);
             }
         }
     }
