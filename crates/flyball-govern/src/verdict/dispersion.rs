@@ -28,6 +28,7 @@ struct Scale {
     last: Option<f64>,
     differences: f64,
     sum: f64,
+    squares: f64,
 }
 
 impl Scale {
@@ -41,7 +42,9 @@ impl Scale {
         if self.variance > 0.0 {
             let standardised = self.deviation / self.variance.sqrt();
             if let Some(last) = self.last {
-                self.sum += (standardised - last).powi(2) / 2.0;
+                let difference = (standardised - last).powi(2) / 2.0;
+                self.sum += difference;
+                self.squares += difference * difference;
                 self.differences += 1.0;
             }
             self.last = Some(standardised);
@@ -49,8 +52,17 @@ impl Scale {
         (self.blocks, self.deviation, self.variance) = (0, 0.0, 0.0);
     }
 
+    /// One as long as the mean is within a standard error of what independent events have. Past that
+    /// the mean and one standard error: rare storms are underestimated more often than not.
     fn factor(&self) -> f64 {
-        (PRIOR_WEIGHT + self.sum) / (PRIOR_WEIGHT + self.differences)
+        let count = PRIOR_WEIGHT + self.differences;
+        let mean = (PRIOR_WEIGHT + self.sum) / count;
+        // For independent events the square has the mean three, so the variance is two.
+        if mean <= 1.0 + (2.0 / count).sqrt() {
+            return 1.0;
+        }
+        let variance = (3.0 * PRIOR_WEIGHT + self.squares) / count - mean * mean;
+        mean + (variance.max(0.0) / count).sqrt()
     }
 }
 
@@ -82,5 +94,67 @@ impl Dispersion {
             scale.add(deviation, variance, length);
             length *= 2;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flyball_model::{Slot, Tally};
+    use flyball_testkit::Random;
+
+    use super::*;
+
+    /// The factor after `count` blocks with the same ratio in both arms, in which bad events come in
+    /// clumps of `clump` that last `length` blocks.
+    fn learned(count: u64, clump: u64, length: u64) -> f64 {
+        let mut random = Random::new(1);
+        let mut dispersion = Dispersion::default();
+        let (mut candidate, mut control) = (0, 0);
+        for index in 0..count {
+            let mut clumps =
+                |chances: u64| (0..chances).filter(|_| random.below(10) == 0).count() as u64;
+            if index % length == 0 {
+                (candidate, control) = (clump * clumps(50), clump * clumps(200));
+            }
+            let arm = |valid: u64, bad: u64| Tally::new(valid, valid - bad).unwrap_or_default();
+            let slot = Slot(index.cast_signed());
+            dispersion.add(&Block {
+                slot,
+                candidate: arm(50_000, candidate),
+                control: arm(200_000, control),
+            });
+        }
+        dispersion.factor()
+    }
+
+    #[test]
+    fn independent_events_are_taken_as_they_are() {
+        assert!(learned(400, 1, 1) < 1.6);
+    }
+
+    #[test]
+    fn clumps_divide_the_evidence_by_their_size() {
+        let factor = learned(400, 30, 1);
+        assert!((20.0..60.0).contains(&factor), "{factor}");
+    }
+
+    #[test]
+    fn bursts_over_several_blocks_count_in_full() {
+        let factor = learned(1600, 10, 4);
+        assert!(factor > 25.0, "{factor}");
+    }
+
+    #[test]
+    fn an_effect_that_lasts_is_not_taken_for_variation() {
+        let mut dispersion = Dispersion::default();
+        for index in 0..200 {
+            let arm = |valid: u64, bad: u64| Tally::new(valid, valid - bad).unwrap_or_default();
+            dispersion.add(&Block {
+                slot: Slot(index),
+                candidate: arm(1000, 500),
+                control: arm(4000, 4),
+            });
+        }
+        assert_eq!(dispersion.factor(), 1.0);
     }
 }

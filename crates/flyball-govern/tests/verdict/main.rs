@@ -3,5 +3,9 @@
 #[path = "../../examples/verdict_rates/traffic.rs"]
 mod traffic;
 
+#[path = "../../examples/verdict_rates/peers.rs"]
+mod peers;
+
+mod beside_others;
 mod published;
 mod tallies;
