@@ -147,23 +147,22 @@ fn power(
         writeln!(out, "({}, {name} bad events, {runs} runs each)\n", rate.name)?;
         writeln!(
             out,
-            "| margins | verdict | slot | at a tenth of the margin | slot | rank sum, watched | slot | rank sum, once | threshold | slot |"
+            "| margins | regressed | slot | healthy | at a tenth of the margin | slot | rank sum, watched | slot | rank sum, once | threshold | slot |"
         )?;
-        writeln!(out, "|---|---|---|---|---|---|---|---|---|---|")?;
+        writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|")?;
         for margins in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 50.0] {
             let [mut ours, mut finer, mut watched, mut threshold] = [const { Vec::new() }; 4];
-            let mut once = 0;
+            let (mut healthy, mut once) = (0, 0);
             for seed in 0..runs {
                 let mut traffic = Traffic::new(seed, shape);
                 let usual = 0.5 * margin;
                 let before = traffic.slots(0, rate.before, rate.requests, usual);
                 let worse = usual + margins * margin;
                 let after = traffic.slots(rate.before, rate.after, rate.requests, worse);
-                for (found, settings) in [(&mut ours, settings), (&mut finer, fine)] {
-                    let verdict = before_after(&before, &after, settings)?;
-                    let regressed = verdict.answer == Answer::Regressed;
-                    found.extend(verdict.slots_to_decision.filter(|_| regressed));
-                }
+                let verdict = before_after(&before, &after, settings)?;
+                healthy += u64::from(verdict.answer == Answer::Healthy);
+                ours.extend(regressed_in(&verdict));
+                finer.extend(regressed_in(&before_after(&before, &after, fine)?));
                 let near = &before[before.len() - after.len()..];
                 let (x, y) = (ratios(near), ratios(&after));
                 watched.extend(mann_whitney_watched(&x, &y, 0.05).map(|slot| slot as u64));
@@ -172,8 +171,9 @@ fn power(
             }
             writeln!(
                 out,
-                "| {margins} | {} | {} | {} | {:.1} | {} |",
+                "| {margins} | {} | {:.1} | {} | {} | {:.1} | {} |",
                 rate_and_median(&mut ours, runs),
+                percent(healthy, runs),
                 rate_and_median(&mut finer, runs),
                 rate_and_median(&mut watched, runs),
                 percent(once, runs),
@@ -183,6 +183,11 @@ fn power(
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// After how many slots it was called regressed.
+fn regressed_in(verdict: &Verdict) -> Option<u64> {
+    verdict.slots_to_decision.filter(|_| verdict.answer == Answer::Regressed)
 }
 
 /// Per cent of the runs, and the median of the slots, as two cells.
