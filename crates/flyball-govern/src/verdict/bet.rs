@@ -103,6 +103,11 @@ impl Stakes {
         Self { up: stake, down: against }
     }
 
+    /// By what `bad` further bad events of *down* would change the logarithm of the e-value.
+    pub(super) fn log_loss(self, bad: f64) -> f64 {
+        bad * (-self.down).ln_1p()
+    }
+
     /// The logarithm of the e-value of a block against the null with `boundary`.
     ///
     /// Falls with a higher boundary. Zero, nothing learned, where an arm has no events: the block

@@ -15,15 +15,15 @@ use flyball_model::{Slot, Tally};
 use super::VerdictError;
 
 /// The most slots of one arm of a comparison: two weeks in slots of a minute.
-pub const SLOTS_MAX: usize = 20_160;
+pub const SLOTS_MAX: u32 = 20_160;
 /// The most slots before a change that one slot after it is matched with. The interval is then an
 /// eighth wider than with a control without end; what is left of the time before teaches how blocks
 /// vary, which is worth more.
-pub const MATCHED_MAX: usize = 4;
+pub const MATCHED_MAX: u32 = 4;
 /// The most slots that are listed of both arms together: what can be matched, and as much history.
-const SLOTS_LISTED_MAX: u64 = (HORIZONS_MAX as usize * SLOTS_MAX) as u64;
+const SLOTS_LISTED_MAX: u32 = HORIZONS_MAX * SLOTS_MAX;
 /// How many times the planned observation the time before a change is looked back.
-const HORIZONS_MAX: i64 = 24;
+const HORIZONS_MAX: u32 = 24;
 /// Of the time before a change, one part in this many at least serves only to learn how blocks vary.
 const HISTORY_PARTS: i64 = 4;
 /// How many slots in a row stand for a candidate in the history, so that bursts over several slots
@@ -108,20 +108,23 @@ impl Comparison {
     ) -> Result<Self, VerdictError> {
         check(slots.iter().map(|slot| slot.0))?;
         check(before.iter().map(|slot| slot.0))?;
-        if slots.len() > SLOTS_MAX {
-            return Err(VerdictError::TooManySlots { count: slots.len() as u64 });
+        let count = slots.len() as u64;
+        if count > u64::from(SLOTS_MAX) {
+            return Err(VerdictError::TooManySlots { count });
         }
         let mut history = Joiner::default();
         if let (Some(first), Some(last)) = (before.first(), before.last()) {
             let end = last.0.0.saturating_add(1);
-            let first = first.0.0.max(end.saturating_sub(HORIZONS_MAX * SLOTS_MAX as i64));
+            let first = first.0.0.max(end.saturating_sub(i64::from(SLOTS_LISTED_MAX)));
             let tallies = by_slot(before);
-            for pair in Runs::new(first, end, MATCHED_MAX as i64).pairs() {
+            for pair in Runs::new(first, end, i64::from(MATCHED_MAX)).pairs() {
                 history.add(pair.tallies(&tallies));
             }
         }
         let mut joiner = Joiner::default();
-        slots.iter().for_each(|slot| joiner.add(*slot));
+        for slot in slots {
+            joiner.add(*slot);
+        }
         Ok(Self {
             design: Design::Concurrent,
             history: history.blocks,
@@ -159,7 +162,7 @@ impl Comparison {
         };
         let (change, last) = (change.0.0, last.0.0);
         let length = last.abs_diff(change).saturating_add(1);
-        if length > SLOTS_MAX as u64 {
+        if length > u64::from(SLOTS_MAX) {
             return Err(VerdictError::TooManySlots { count: length });
         }
         let first = before.first().map_or(change, |slot| slot.0.0);
@@ -210,12 +213,12 @@ enum Plan {
 
 impl Plan {
     fn new(pairing: Pairing, first: i64, change: i64) -> Self {
-        let most = MATCHED_MAX as i64;
+        let most = i64::from(MATCHED_MAX);
         match pairing {
             Pairing::Nearest { horizon } => {
                 let horizon = i64::from(horizon.max(1));
                 // Bounded, whatever the first slot is.
-                let back = HORIZONS_MAX * horizon.min(SLOTS_MAX as i64);
+                let back = i64::from(HORIZONS_MAX) * horizon.min(i64::from(SLOTS_MAX));
                 let first = first.max(change.saturating_sub(back));
                 let length = change - first;
                 let usable = length - length / HISTORY_PARTS;
@@ -321,7 +324,11 @@ fn check(slots: impl Iterator<Item = Slot>) -> Result<(), VerdictError> {
         last = Some(slot);
         count += 1;
     }
-    if count > SLOTS_LISTED_MAX { Err(VerdictError::TooManySlots { count }) } else { Ok(()) }
+    if count > u64::from(SLOTS_LISTED_MAX) {
+        Err(VerdictError::TooManySlots { count })
+    } else {
+        Ok(())
+    }
 }
 
 fn total(slots: &[(Slot, Tally)]) -> Tally {

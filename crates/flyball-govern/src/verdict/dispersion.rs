@@ -5,7 +5,7 @@
 //! factor, at least one, that is estimated from earlier blocks only. Under independent events a
 //! division by at least one keeps the guarantee (Jensen's inequality: `E[e^(1/φ)] <= E[e]^(1/φ)`);
 //! under clumps it restores it as far as earlier blocks tell (quasi-likelihood: Wedderburn, Biometrika
-//! 61 (1974); McCullagh, Annals of Statistics 11 (1983)).
+//! 61 (1974)).
 //!
 //! What is estimated is the variance of the standardised difference between the arms, given how
 //! many events and bad events both had together (hypergeometric, so one for independent events).

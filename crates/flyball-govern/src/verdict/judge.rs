@@ -96,7 +96,7 @@ pub fn judge(comparison: &Comparison, settings: &Settings) -> Verdict {
         worse.add(block.worse(Boundary::difference(margin)));
         fewer.add(block.fewer(Boundary::difference(-margin)));
         most_worse = most_worse.max(worse.watchful());
-        most_fewer = most_fewer.max(fewer.steady());
+        most_fewer = most_fewer.max(fewer.steady_with(block.one_more_burst()));
         if regressed.is_none() && most_worse >= -settings.false_alarm.ln() {
             regressed = Some(block.block.slot);
         }
@@ -145,6 +145,8 @@ struct Staked {
     worse: [Stakes; WORSE.len()],
     fewer: [Stakes; FEWER.len()],
     dispersion: f64,
+    /// The most bad events of one arm in one block, up to this one, past what the other explains.
+    burst: f64,
 }
 
 impl Staked {
@@ -165,6 +167,16 @@ impl Staked {
     }
 }
 
+impl Staked {
+    /// What the evidence of health loses if the largest burst so far struck once more: that none did
+    /// may be luck. Nothing where bad events do not come in bursts.
+    fn one_more_burst(&self) -> impl Iterator<Item = f64> {
+        let burst = if self.dispersion > 1.0 { self.burst } else { 0.0 };
+        let dispersion = self.dispersion;
+        self.fewer.iter().map(move |stakes| stakes.log_loss(burst) / dispersion)
+    }
+}
+
 struct Prepared {
     blocks: Vec<Staked>,
     dispersion: f64,
@@ -177,8 +189,10 @@ impl Prepared {
         let (allowed, margin) = (settings.allowed.to_f64(), settings.margin.to_f64());
         let mut dispersion = Dispersion::default();
         let mut seen = Tally::EMPTY;
+        let mut burst = 0.0_f64;
         for block in &comparison.history {
             dispersion.add(block);
+            burst = burst.max(burst_of(block));
             seen = seen.plus(block.candidate).plus(block.control);
         }
         let mut explained = 0_u128;
@@ -191,8 +205,10 @@ impl Prepared {
             let above = Boundary::difference(margin);
             let below = Boundary::difference(-margin);
             let at_margin = (believed + margin).min(BELIEVED.1);
+            burst = burst.max(burst_of(block));
             blocks.push(Staked {
                 block: *block,
+                burst,
                 worse: WORSE.map(|odds| Stakes::on_up(odds, candidate, control, above, believed)),
                 fewer: FEWER
                     .map(|share| Stakes::on_down(share, control, candidate, below, at_margin)),
@@ -268,6 +284,15 @@ impl Prepared {
             effect.difference_range.high.map_or(bad, |high| whole((valid * high).ceil()).min(bad));
         Burned { events, low: low.min(events), high: high.max(events) }
     }
+}
+
+/// The bad events of one arm past those that the ratio of the other explains.
+fn burst_of(block: &Block) -> f64 {
+    let excess = |of: Tally, other: Tally| {
+        of.bad() as f64 - of.valid() as f64 * other.bad() as f64 / other.valid().max(1) as f64
+    };
+    let (candidate, control) = (block.candidate, block.control);
+    excess(candidate, control).max(excess(control, candidate)).max(0.0)
 }
 
 const BILLION: u128 = 1_000_000_000;

@@ -44,18 +44,15 @@ impl Evidence {
         }
     }
 
-    /// The mean of the plain products.
-    pub(super) fn steady(&self) -> f64 {
-        self.mean(|strand| strand.steady)
+    /// The mean of the plain products, each with a further logarithm.
+    pub(super) fn steady_with(&self, further: impl Iterator<Item = f64>) -> f64 {
+        let logs = self.strands.iter().zip(further).map(|(strand, log)| strand.steady + log);
+        log_mean(logs, self.strands.len())
     }
 
     /// Evidence of an effect that may have begun in any block, without the loudest block.
     pub(super) fn watchful(&self) -> f64 {
-        self.mean(|strand| strand.but_one)
-    }
-
-    fn mean(&self, of: impl Fn(&Strand) -> f64) -> f64 {
-        log_mean(self.strands.iter().map(of), self.strands.len())
+        log_mean(self.strands.iter().map(|strand| strand.but_one), self.strands.len())
     }
 }
 
@@ -80,7 +77,7 @@ mod tests {
         for log_e in [-0.1, -0.1, 50.0, -0.1] {
             evidence.add(std::iter::once(log_e));
         }
-        assert!(evidence.steady() > 49.0);
+        assert!(evidence.steady_with(std::iter::once(0.0)) > 49.0);
         assert!(evidence.watchful() < 0.0);
         evidence.add(std::iter::once(9.0));
         assert!(evidence.watchful() > 3.0);
@@ -95,7 +92,7 @@ mod tests {
         for _ in 0..30 {
             evidence.add(std::iter::once(0.7));
         }
-        assert!(evidence.steady() < -400.0);
+        assert!(evidence.steady_with(std::iter::once(0.0)) < -400.0);
         assert!(evidence.watchful() > 3.0);
     }
 }

@@ -164,7 +164,9 @@ pub fn rank(
     verdict.superiority = Some(superiority(&sorted, candidate, worse));
     let at = |power: f64| {
         let mut counts = Counts::new(&sorted, worse, power.exp2());
-        candidate.iter().for_each(|value| counts.add(*value));
+        for value in candidate {
+            counts.add(*value);
+        }
         counts
     };
     // Fewer values are past a higher factor: the first claim is lost on the way up, the second won.
