@@ -81,6 +81,22 @@ fn a_canary_is_judged_by_what_happens_beside_it() {
 }
 
 #[test]
+fn a_bad_canary_is_found_soon_and_a_good_one_cleared() {
+    let before = same(0, 500, 600, 3);
+    let beside = |bad: u64| {
+        let slots: Vec<_> =
+            (500..620).map(|slot| (Slot(slot), tally(540, 3), tally(60, bad))).collect();
+        judge(&Comparison::concurrent(&slots, &before).unwrap(), &settings())
+    };
+    let worse = beside(6);
+    assert_eq!(worse.answer, Answer::Regressed, "{worse:?}");
+    assert!(worse.slots_to_decision.unwrap() <= 6, "{worse:?}");
+    // Six in each slot, of which the control explains a third of one.
+    assert_eq!(worse.burned.events, 120 * 6 - 40);
+    assert_eq!(beside(0).answer, Answer::Healthy);
+}
+
+#[test]
 fn a_rollout_in_steps_does_not_deceive() {
     // The hour is bad for both, and by then the candidate has most of the traffic.
     let steps: Vec<_> = (0..40)
