@@ -1,0 +1,275 @@
+//! Whether a change may ship.
+//!
+//! [`gate`] maps a policy, a question and facts to a [`Decision`] that says which policy decided, at
+//! which level, from which inputs, and what would change it. It is a pure function: the same inputs
+//! give the same decision, to the byte ([`Decision::canonical_json`]).
+//!
+//! What always holds, whatever a policy says:
+//!
+//! - a change that restores is never denied ([`ChangeClass::restores`](crate::policy::ChangeClass::restores));
+//! - a service that has no data yet is told so, and not blocked for it;
+//! - what cannot be told is undecidable, and features wait unless the policy lets them pass;
+//! - an advisory policy denies nothing and says what it would have denied;
+//! - an override that is over, or not by the policy's rules, does nothing.
+
+mod backtest;
+mod decision;
+mod facts;
+mod latch;
+mod levels;
+mod overriding;
+mod prerelease;
+mod rollout;
+
+pub use backtest::{Backtest, Backtested, LISTED_MAX, Outcomes, RecordedChange, backtest};
+pub use decision::{Decision, Input, Lift, Outcome, PolicyUsed, Reason, ReasonKind};
+pub use facts::{
+    Approval, BudgetFacts, Counts, Facts, LEAVING_MAX, Leaving, Outlook, Question, WindowFacts,
+};
+pub use latch::{Latch, LatchError, LatchState};
+pub use overriding::{Ended, Override, OverrideRecord, override_report};
+pub use prerelease::{
+    FAILURES_MIN, FailedChange, HISTORY_MAX, History, Mitigation, MitigationKind, Prerelease,
+    PrereleaseInputs, Risk, TRIALS, prerelease,
+};
+pub use rollout::{Rollout, RolloutError, STEPS_MAX, Step};
+
+use std::collections::BTreeSet;
+
+use crate::policy::{Block, Policy, Signature, Standing, standing};
+use facts::{Data, Later};
+use levels::{Candidate, Scene, candidates, recovery, together};
+
+/// Everything that a decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct GateInputs<'a> {
+    /// The policy of the service.
+    pub policy: &'a Policy,
+    /// What is asked.
+    pub question: &'a Question,
+    /// What is known.
+    pub facts: &'a Facts,
+    /// Who has signed the policy.
+    pub signatures: &'a [Signature],
+    /// The latches of the service; a latched level without one is open.
+    pub latches: &'a [Latch],
+    /// Blocks by hand.
+    pub blocks: &'a [Block],
+    /// Exceptions.
+    pub overrides: &'a [Override],
+}
+
+impl GateInputs<'_> {
+    fn now(&self) -> Later {
+        Later { at: self.question.at, is_now: true }
+    }
+}
+
+/// Decides whether a change may ship.
+///
+/// Never fails: what is missing is an answer of its own.
+pub fn gate(inputs: &GateInputs<'_>) -> Decision {
+    let GateInputs { policy, question, .. } = *inputs;
+    let scene = Scene::new(inputs, inputs.now());
+    let candidates = candidates(inputs, &scene, &[]);
+    let standing = standing(policy, inputs.signatures, question.at);
+    let level = match candidates.as_slice() {
+        [only] => Some(only.level.name.clone()),
+        _ => None,
+    };
+    let conditions = policy.levels().filter_map(|(_, condition)| condition);
+    let notify: BTreeSet<_> =
+        candidates.iter().flat_map(|candidate| &candidate.level.notify).collect();
+    let mut decision = Decision {
+        service: question.service.clone(),
+        class: question.class,
+        change: question.change.clone(),
+        environment: question.environment.clone(),
+        rollout: question.rollout.as_ref().map(ToString::to_string),
+        at: question.at,
+        outcome: Outcome::Allow,
+        otherwise: None,
+        policy: PolicyUsed {
+            name: policy.name().to_owned(),
+            version: policy.spec().version,
+            standing,
+        },
+        level,
+        levels: candidates.iter().map(|candidate| candidate.level.name.clone()).collect(),
+        reasons: Vec::new(),
+        inputs: scene.inputs(conditions),
+        until: None,
+        overridden_by: None,
+        reach: None,
+        notify: notify.into_iter().cloned().collect(),
+    };
+    if question.class.restores() {
+        decision.reasons.push(Reason {
+            outcome: Outcome::Allow,
+            kind: ReasonKind::Restores,
+            text: format!("A {} restores; restoring is never denied.", question.class),
+            lifts: Vec::new(),
+        });
+    } else {
+        let ruling = together(inputs, &scene, &candidates);
+        decision.reach = ruling.reach;
+        decision.reasons = ruling.reasons;
+        decision.reasons.extend(freezes(inputs));
+        advise(&mut decision);
+        decision.reasons.extend(blocks(inputs));
+        settle(&mut decision);
+        if decision.outcome == Outcome::Deny {
+            promise(&mut decision, inputs, &candidates);
+        }
+        except(&mut decision, inputs);
+    }
+    remark(&mut decision, inputs);
+    decision.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.outcome));
+    decision
+}
+
+/// Whether the condition of each latched level of the policy holds now, by the level's name; `None` where
+/// it cannot be told. What [`Latch::after`] is told.
+pub fn latch_conditions(inputs: &GateInputs<'_>) -> Vec<(String, Option<bool>)> {
+    levels::latch_conditions(inputs)
+}
+
+/// The freezes of the policy's calendar that stop the change.
+fn freezes(inputs: &GateInputs<'_>) -> Vec<Reason> {
+    let Question { class, at, .. } = *inputs.question;
+    let freezes = inputs.policy.spec().freezes.iter();
+    freezes
+        .filter(|freeze| freeze.from <= at && at < freeze.until && freeze.classes.contains(&class))
+        .map(|freeze| Reason {
+            outcome: Outcome::Deny,
+            kind: ReasonKind::Freeze,
+            text: format!("Changes wait for `{}` until {}.", freeze.name, freeze.until),
+            lifts: vec![Lift::Time { at: freeze.until }],
+        })
+        .collect()
+}
+
+/// The blocks by hand that stop the change.
+fn blocks(inputs: &GateInputs<'_>) -> Vec<Reason> {
+    let Question { service, class, at, .. } = inputs.question;
+    let blocks = inputs.blocks.iter().filter(|block| block.stops(service, *class, *at));
+    blocks
+        .map(|block| Reason {
+            outcome: Outcome::Deny,
+            kind: ReasonKind::Block,
+            text: format!("{}.", block.sentence().trim_end_matches('.')),
+            lifts: vec![Lift::Time { at: block.expires() }],
+        })
+        .collect()
+}
+
+/// Makes warnings of what an advisory policy would have stopped.
+fn advise(decision: &mut Decision) {
+    let Standing::Advisory { missing } = &decision.policy.standing else { return };
+    let would = decision.reasons.iter().map(|reason| reason.outcome).max();
+    let Some(would) = would.filter(|would| !would.passes()) else { return };
+    let missing: Vec<String> = missing.iter().map(|role| format!("`{role}`")).collect();
+    for reason in &mut decision.reasons {
+        reason.outcome = reason.outcome.min(Outcome::Warn);
+    }
+    decision.otherwise = Some(would);
+    let said = if would == Outcome::Deny { "denied" } else { "held until it can be told" };
+    decision.reasons.push(Reason {
+        outcome: Outcome::Warn,
+        kind: ReasonKind::Advisory,
+        text: format!(
+            "The policy is advisory until {} sign; in force, it would be {said}.",
+            missing.join(", ")
+        ),
+        lifts: Vec::new(),
+    });
+}
+
+/// The outcome is the gravest of the reasons' outcomes.
+fn settle(decision: &mut Decision) {
+    let gravest = decision.reasons.iter().map(|reason| reason.outcome).max();
+    decision.outcome = gravest.unwrap_or(Outcome::Allow);
+    if !decision.outcome.passes() {
+        decision.reach = None;
+    }
+}
+
+/// Says until when a denial lasts, and who could make an exception.
+fn promise(decision: &mut Decision, inputs: &GateInputs<'_>, now: &[Candidate<'_>]) {
+    let is_of_levels =
+        |reason: &Reason| reason.outcome == Outcome::Deny && reason.kind == ReasonKind::Level;
+    if decision.reasons.iter().any(is_of_levels)
+        && let Some(at) = recovery(inputs, now)
+    {
+        for reason in decision.reasons.iter_mut().filter(|reason| is_of_levels(reason)) {
+            reason.lifts.push(Lift::Time { at });
+        }
+    }
+    let time = |lifts: &[Lift]| {
+        lifts.iter().find_map(|lift| match lift {
+            Lift::Time { at } => Some(*at),
+            _ => None,
+        })
+    };
+    let denying = decision.reasons.iter().filter(|reason| !reason.outcome.passes());
+    let ends: Option<Vec<_>> = denying.map(|reason| time(&reason.lifts)).collect();
+    decision.until = ends.and_then(|ends| ends.into_iter().max());
+    let roles: Vec<_> = inputs.policy.spec().overrides.roles.iter().cloned().collect();
+    if !roles.is_empty() {
+        for reason in decision.reasons.iter_mut().filter(|reason| !reason.outcome.passes()) {
+            reason.lifts.push(Lift::Override { roles: roles.clone() });
+        }
+    }
+}
+
+/// Lets the change through by an override, or says why one does not.
+fn except(decision: &mut Decision, inputs: &GateInputs<'_>) {
+    if decision.outcome.passes() {
+        return;
+    }
+    let rule = &inputs.policy.spec().overrides;
+    let mut refused = Vec::new();
+    for one in inputs.overrides.iter().filter(|one| one.concerns(inputs.question)) {
+        let reason =
+            |outcome, text| Reason { outcome, kind: ReasonKind::Override, text, lifts: Vec::new() };
+        let Some(why) = one.refusal(inputs.question, rule) else {
+            decision.otherwise = Some(decision.outcome);
+            decision.outcome = Outcome::Warn;
+            decision.until = None;
+            decision.overridden_by = Some(one.id.clone());
+            let text = format!(
+                "{} ({}) lets it through until {}: {}",
+                one.who, one.role, one.expires, one.why
+            );
+            decision.reasons.push(reason(Outcome::Warn, text));
+            return;
+        };
+        refused.push(reason(
+            Outcome::Allow,
+            format!("The override `{}` does nothing: {why}.", one.id),
+        ));
+    }
+    decision.reasons.extend(refused);
+}
+
+/// Adds what people should know whatever is decided.
+fn remark(decision: &mut Decision, inputs: &GateInputs<'_>) {
+    let GateInputs { policy, question, facts, .. } = *inputs;
+    let mut tell = |kind, text| {
+        decision.reasons.push(Reason { outcome: Outcome::Warn, kind, text, lifts: Vec::new() });
+        decision.outcome = decision.outcome.max(Outcome::Warn);
+    };
+    let never = |budget: &BudgetFacts| budget.data(question.at, policy.spec().fresh) == Data::Never;
+    if facts.budgets.iter().all(never) {
+        let text = "The service has no data yet: nothing is known of its budget, and it is not blocked for that.";
+        tell(ReasonKind::NoDataYet, text.to_owned());
+    }
+    let today = question.at.to_jiff().to_zoned(policy.zone().clone()).date();
+    if today > policy.spec().revisit {
+        let text = format!("The policy was to be looked at again on {}.", policy.spec().revisit);
+        tell(ReasonKind::Revisit, text);
+    }
+}
+
+#[cfg(test)]
+mod tests;
