@@ -2,6 +2,8 @@
 
 use flyball_model::{Duration, Rational, Timestamp};
 
+use super::facts::{Approval, Data};
+use super::latch::Latch;
 use crate::policy::read::share;
 use crate::policy::{ChangeClass, Role, Standing};
 
@@ -67,16 +69,47 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
     /// Everything that a condition looked at.
     pub inputs: Vec<Input>,
+    /// The budgets that it was made from, in the order they were given.
+    pub budgets: Vec<BudgetSeen>,
+    /// The signatures that the change had.
+    pub approvals: Vec<Approval>,
+    /// The latches of the policy, as they were.
+    pub latches: Vec<Latch>,
     /// When everything that denies will have ended by itself, if things go well: nothing more goes bad
     /// and traffic stays as it is. `None` when it passes, and when time alone does not do it.
     pub until: Option<Timestamp>,
     /// The override that let it through.
     pub overridden_by: Option<String>,
     /// The share of users that a change let through by a cap may reach; `None` for everybody.
-    #[serde(serialize_with = "optional_share")]
-    pub reach: Option<Rational>,
+    pub reach: Option<Reach>,
     /// Who is told of the level.
     pub notify: Vec<Role>,
+}
+
+/// How far a change may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Reach(#[serde(serialize_with = "share::serialize")] pub Rational);
+
+/// One budget, as a decision saw it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct BudgetSeen {
+    /// The SLO, and the slice if it is of one.
+    pub budget: String,
+    /// The promised share of good, in per cent.
+    pub target: String,
+    /// The window: a length, or the period of a calendar.
+    pub window: String,
+    /// Up to when its counts are complete.
+    pub complete_up_to: Timestamp,
+    /// Whether there is fresh data.
+    pub data: Data,
+    /// Valid in the window; `None` when nothing was counted.
+    pub valid: Option<u64>,
+    /// Bad among them.
+    pub bad: Option<u64>,
+    /// Bad that do not count, by the policy's exemptions.
+    pub exempted: Option<u64>,
 }
 
 /// The policy behind a decision.
@@ -175,16 +208,6 @@ pub struct Input {
     pub name: &'static str,
     /// Its value as text; `None` when unknown.
     pub value: Option<String>,
-}
-
-fn optional_share<S: serde::Serializer>(
-    value: &Option<Rational>,
-    output: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => share::serialize(value, output),
-        None => output.serialize_none(),
-    }
 }
 
 impl Decision {

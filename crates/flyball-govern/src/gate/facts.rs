@@ -2,26 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
+use flyball_model::{Duration, Interval, Target, Timestamp};
 
+use super::decision::BudgetSeen;
 use super::rollout::Rollout;
-use crate::policy::{ChangeClass, Name, Number, Policy, Role, Value, Values};
+use crate::policy::read::share;
+use crate::policy::{ChangeClass, Policy, Role};
 
 /// The most moments at which bad events leave a window, of one budget: four weeks by the hour and some.
 pub const LEAVING_MAX: usize = 744;
-
-/// The lookbacks whose burn conditions may ask for, with their variables.
-const BURNS: [(Duration, Name); 5] = [
-    (Duration::from_minutes(5), Name::Burn5m),
-    (Duration::from_hours(1), Name::Burn1h),
-    (Duration::from_hours(6), Name::Burn6h),
-    (Duration::from_hours(24), Name::Burn1d),
-    (Duration::from_hours(72), Name::Burn3d),
-];
-
-/// The same lookbacks alone.
-pub(crate) const BURN_LOOKBACKS: [Duration; 5] =
-    [BURNS[0].0, BURNS[1].0, BURNS[2].0, BURNS[3].0, BURNS[4].0];
 
 /// Whether a change may ship: what is asked.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -43,13 +32,14 @@ pub struct Question {
 }
 
 /// Somebody's signature under one change.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Approval {
     /// As what.
     pub role: Role,
     /// Who.
     pub who: String,
     /// When.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub at: Timestamp,
 }
 
@@ -145,8 +135,9 @@ pub struct Leaving {
 }
 
 /// What a budget can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Data {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Data {
     /// Fresh counts.
     Known,
     /// Never any.
@@ -156,24 +147,6 @@ pub(crate) enum Data {
 }
 
 impl BudgetFacts {
-    /// The budget of a service that has no objective: nothing was ever counted.
-    pub(crate) fn none() -> Self {
-        Self {
-            slo: String::new(),
-            slice: None,
-            target: Target::new(Rational::ZERO).expect("nothing promised is below one"),
-            window: WindowFacts::Rolling(Duration::ZERO),
-            complete_up_to: Timestamp::MIN,
-            counts: Counts::Never,
-            coverage_ppm: None,
-            burns: BTreeMap::new(),
-            outlook: Outlook::Unknown,
-            causes: BTreeMap::new(),
-            largest_incident: None,
-            leaving: Vec::new(),
-        }
-    }
-
     /// The SLO and slice, for people.
     pub(crate) fn label(&self) -> String {
         match &self.slice {
@@ -195,143 +168,38 @@ impl BudgetFacts {
         }
     }
 
+    /// The bad events of causes that `policy` exempts.
+    fn exempted(&self, policy: &Policy) -> u64 {
+        let causes = policy.spec().exemptions.iter();
+        let bad = causes.filter_map(|exemption| self.causes.get(&exemption.cause));
+        bad.fold(0_u64, |sum, bad| sum.saturating_add(*bad))
+    }
+
     /// Of `bad` events those that count against the budget: all but those of exempted causes. When
     /// `left` have gone from the window since, the exempted ones are taken to have gone first, so that
     /// no recovery is promised too early.
-    fn counted_bad(&self, bad: u64, left: u64, policy: &Policy) -> u64 {
-        let exempted = policy
-            .spec()
-            .exemptions
-            .iter()
-            .filter_map(|exemption| self.causes.get(&exemption.cause))
-            .fold(0_u64, |sum, bad| sum.saturating_add(*bad));
-        bad.saturating_sub(exempted.saturating_sub(left))
+    pub(crate) fn counted_bad(&self, bad: u64, left: u64, policy: &Policy) -> u64 {
+        bad.saturating_sub(self.exempted(policy).saturating_sub(left))
     }
-}
 
-/// How much time has passed since the facts were gathered, if things go well: nothing more goes bad,
-/// and as many valid events come as leave.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Later {
-    pub(crate) at: Timestamp,
-    /// Whether this is the moment of asking itself.
-    pub(crate) is_now: bool,
-}
-
-/// The values of all variables for `budget` at `later`; without a budget, those of the service alone.
-pub(crate) fn values(
-    policy: &Policy,
-    question: &Question,
-    facts: &Facts,
-    budget: Option<&BudgetFacts>,
-    later: Later,
-) -> Values {
-    let mut values = Values::unknown();
-    let mut text = |name, text: Option<&str>| {
-        values.set(name, text.map(|text| Value::Text(text.to_owned())));
-    };
-    text(Name::CustodyHolder, facts.custody.as_deref());
-    text(Name::ServiceTier, facts.tier.as_deref());
-    text(Name::ChangeClass, Some(question.class.word()));
-    text(Name::ChangeEnvironment, question.environment.as_deref());
-    let count = |count: Option<u64>| count.map(|count| Value::Number(Number::count(count)));
-    values.set(Name::IncidentsOpen, count(facts.incidents_open));
-    values.set(Name::AlertsPaging, count(facts.alerts_paging));
-    let reach =
-        question.rollout.as_ref().map_or(Number::ONE, |rollout| Number::of(rollout.reach()));
-    values.set(Name::ChangeShare, Some(Value::Number(reach)));
-    calendar(&mut values, policy, later.at);
-    if let Some(budget) = budget {
-        of_budget(&mut values, policy, budget, question.at, later);
-    }
-    values
-}
-
-fn calendar(values: &mut Values, policy: &Policy, at: Timestamp) {
-    const WEEKDAYS: [&str; 7] =
-        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-    let local = at.to_jiff().to_zoned(policy.zone().clone());
-    let number = |value: i8| Some(Value::Number(Number::count(u64::from(value.unsigned_abs()))));
-    let day = local.weekday().to_monday_zero_offset().unsigned_abs();
-    let weekday = WEEKDAYS[usize::from(day)];
-    values.set(Name::CalendarWeekday, Some(Value::Text(weekday.to_owned())));
-    values.set(Name::CalendarHour, number(local.hour()));
-    values.set(Name::CalendarMonth, number(local.month()));
-    values.set(Name::CalendarDay, number(local.day()));
-}
-
-fn of_budget(
-    values: &mut Values,
-    policy: &Policy,
-    budget: &BudgetFacts,
-    asked: Timestamp,
-    later: Later,
-) {
-    values.set(Name::BudgetSlo, Some(Value::Text(budget.slo.clone())));
-    values.set(Name::BudgetSlice, budget.slice.clone().map(Value::Text));
-    let number = |number: Option<Number>| number.map(Value::Number);
-    let (valid, bad, left) = match (budget.data(asked, policy.spec().fresh), budget.counts) {
-        (Data::Known, Counts::Counted { valid, bad }) => {
-            let over =
-                matches!(budget.window, WindowFacts::Calendar(period) if later.at >= period.end());
-            let left = budget
-                .leaving
-                .iter()
-                .take(LEAVING_MAX)
-                .take_while(|leaving| leaving.at <= later.at)
-                .fold(0_u64, |sum, leaving| sum.saturating_add(leaving.bad));
-            (valid, if over { 0 } else { bad.saturating_sub(left) }, left)
-        }
-        (Data::Never, _) => {
-            // A service that nobody has used yet has spent nothing.
-            values.set(Name::BudgetExhausted, Some(Value::Bool(false)));
-            values.set(Name::BudgetSpent, number(Some(Number::ZERO)));
-            values.set(Name::BudgetGross, number(Some(Number::ZERO)));
-            values.set(Name::BudgetRemaining, number(Some(Number::ONE)));
-            values.set(Name::BudgetValid, number(Some(Number::ZERO)));
-            values.set(Name::ForecastExhausts, Some(Value::Bool(false)));
-            for (_, name) in BURNS {
-                values.set(name, number(Some(Number::ZERO)));
-            }
-            return;
-        }
-        _ => return,
-    };
-    let spent = Number::spent(budget.counted_bad(bad, left, policy), valid, budget.target);
-    values.set(Name::BudgetExhausted, spent.map(|spent| Value::Bool(spent > Number::ONE)));
-    values.set(Name::BudgetSpent, number(spent));
-    values.set(Name::BudgetRemaining, number(spent.map(Number::complement)));
-    values.set(Name::BudgetGross, number(Number::spent(bad, valid, budget.target)));
-    values.set(Name::BudgetValid, number(Some(Number::count(valid))));
-    let coverage = budget.coverage_ppm.and_then(|ppm| Number::ratio(ppm, 1_000_000));
-    values.set(Name::BudgetCoverage, number(coverage));
-    let largest = budget.largest_incident.and_then(|bad| Number::spent(bad, valid, budget.target));
-    values.set(Name::IncidentsLargest, number(largest));
-    forecast(values, budget, spent, later);
-    for (lookback, name) in BURNS {
-        let burn = if later.is_now {
-            budget
-                .burns
-                .get(&lookback)
-                .and_then(|(valid, bad)| Number::spent(*bad, *valid, budget.target))
-        } else {
-            // Nothing more goes bad, so that after the lookback the burn is none.
-            (later.at.since(asked) >= lookback).then_some(Number::ZERO)
+    /// What a decision keeps of it.
+    pub(crate) fn seen(&self, policy: &Policy, at: Timestamp) -> BudgetSeen {
+        let counts = match self.counts {
+            Counts::Counted { valid, bad } => Some((valid, bad)),
+            Counts::Never | Counts::Gone => None,
         };
-        values.set(name, number(burn));
+        BudgetSeen {
+            budget: self.label(),
+            target: share::percent(self.target.share()),
+            window: match self.window {
+                WindowFacts::Rolling(length) => length.to_string(),
+                WindowFacts::Calendar(period) => period.to_string(),
+            },
+            complete_up_to: self.complete_up_to,
+            data: self.data(at, policy.spec().fresh),
+            valid: counts.map(|(valid, _)| valid),
+            bad: counts.map(|(_, bad)| bad),
+            exempted: counts.map(|(_, bad)| self.exempted(policy).min(bad)),
+        }
     }
-}
-
-fn forecast(values: &mut Values, budget: &BudgetFacts, spent: Option<Number>, later: Later) {
-    let gone = spent.is_some_and(|spent| spent > Number::ONE);
-    let (exhausts, within) = match budget.outlook {
-        _ if gone => (Some(true), Some(Duration::ZERO)),
-        // What the outlook was made from is past: things have gone well since.
-        _ if !later.is_now => (Some(false), None),
-        Outlook::Unknown => (None, None),
-        Outlook::Lasts => (Some(false), None),
-        Outlook::GoneAt(at) => (Some(true), Some(at.since(later.at))),
-    };
-    values.set(Name::ForecastExhausts, exhausts.map(Value::Bool));
-    values.set(Name::ForecastIn, within.map(Value::Length));
 }

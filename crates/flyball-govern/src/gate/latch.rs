@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use flyball_model::Timestamp;
 
-use crate::policy::{LatchRule, Number, Role};
+use crate::policy::{LatchRule, Number, Policy, Role};
 
 use super::facts::{BudgetFacts, Counts};
 
 /// One latch: of one level of one policy for one service.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Latch {
     /// The policy's name.
     pub policy: String,
@@ -24,7 +24,7 @@ pub struct Latch {
 }
 
 /// Where a latch is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LatchState {
     /// The level holds when its condition does.
@@ -32,6 +32,7 @@ pub enum LatchState {
     /// The level holds whatever its condition says.
     Closed {
         /// Since when.
+        #[serde(deserialize_with = "crate::policy::read::instant")]
         since: Timestamp,
     },
     /// The level does not hold although its condition may.
@@ -39,8 +40,9 @@ pub enum LatchState {
         /// Who signed.
         who: String,
         /// When.
+        #[serde(deserialize_with = "crate::policy::read::instant")]
         at: Timestamp,
-        /// The bad events of each budget then, by its label.
+        /// The bad events of each budget then, by its label, exempted causes left out.
         bad: BTreeMap<String, u64>,
     },
 }
@@ -74,19 +76,23 @@ impl Latch {
 
     /// The latch after it was seen at `at` whether the condition `holds`, `None` when that is unknown.
     ///
-    /// Unknown moves nothing: no data neither closes nor opens a latch.
+    /// Unknown moves nothing: no data neither closes nor opens a latch. Nor does a policy whose level is
+    /// no longer latched.
     #[must_use]
     pub fn after(
         mut self,
-        rule: &LatchRule,
+        policy: &Policy,
         holds: Option<bool>,
         budgets: &[BudgetFacts],
         at: Timestamp,
     ) -> Self {
+        let Some(rule) = rule(policy, &self.level) else { return self };
         match (&self.state, holds) {
             (LatchState::Open, Some(true)) => self.state = LatchState::Closed { since: at },
             (LatchState::Released { .. }, Some(false)) => self.state = LatchState::Open,
-            (LatchState::Released { bad, .. }, Some(true)) if spent_since(bad, rule, budgets) => {
+            (LatchState::Released { bad, .. }, Some(true))
+                if spent_since(bad, rule, policy, budgets) =>
+            {
                 self.state = LatchState::Closed { since: at };
             }
             _ => {}
@@ -98,16 +104,19 @@ impl Latch {
     ///
     /// # Errors
     ///
-    /// [`LatchError::NotTheirs`] for another role than the rule's, [`LatchError::NotClosed`] when it is
+    /// [`LatchError::NotTheirs`] for another role than the policy's, [`LatchError::NotClosed`] when it is
     /// not latched.
     pub fn release(
         mut self,
-        rule: &LatchRule,
+        policy: &Policy,
         role: &Role,
         who: &str,
         budgets: &[BudgetFacts],
         at: Timestamp,
     ) -> Result<Self, LatchError> {
+        let Some(rule) = rule(policy, &self.level) else {
+            return Err(LatchError::NotClosed { level: self.level });
+        };
         if *role != rule.role {
             let (role, needed) = (role.clone(), rule.role.clone());
             return Err(LatchError::NotTheirs { level: self.level, role, needed });
@@ -116,39 +125,54 @@ impl Latch {
             return Err(LatchError::NotClosed { level: self.level });
         }
         let bad = budgets.iter().filter_map(|budget| match budget.counts {
-            Counts::Counted { bad, .. } => Some((budget.label(), bad)),
+            Counts::Counted { bad, .. } => {
+                Some((budget.label(), budget.counted_bad(bad, 0, policy)))
+            }
             Counts::Never | Counts::Gone => None,
         });
         self.state = LatchState::Released { who: who.to_owned(), at, bad: bad.collect() };
         Ok(self)
     }
 
-    /// Whether the level holds, given whether its condition does.
+    /// Whether the level holds, given whether its condition does for any budget, and whether that is
+    /// unknown for any.
     pub(crate) fn effective(
         &self,
         rule: &LatchRule,
         holds: Option<bool>,
+        unknown: bool,
+        policy: &Policy,
         budgets: &[BudgetFacts],
     ) -> Option<bool> {
         match &self.state {
             LatchState::Open => holds,
             LatchState::Closed { .. } => Some(true),
-            LatchState::Released { bad, .. } => {
-                if holds == Some(true) && spent_since(bad, rule, budgets) {
-                    holds
-                } else {
-                    Some(false)
-                }
-            }
+            LatchState::Released { bad, .. } => match holds {
+                Some(true) if spent_since(bad, rule, policy, budgets) => Some(true),
+                // A signature covers what was known, not what another budget hides.
+                _ if unknown => None,
+                _ => Some(false),
+            },
         }
     }
 }
 
+/// The rule of the latch of `level`.
+fn rule<'p>(policy: &'p Policy, level: &str) -> Option<&'p LatchRule> {
+    policy.level(level).and_then(|level| level.latch.as_ref())
+}
+
 /// Whether any budget has spent the share that closes the latch again. A budget that was not there at
 /// the signature has spent all of what is bad in it since.
-fn spent_since(then: &BTreeMap<String, u64>, rule: &LatchRule, budgets: &[BudgetFacts]) -> bool {
+fn spent_since(
+    then: &BTreeMap<String, u64>,
+    rule: &LatchRule,
+    policy: &Policy,
+    budgets: &[BudgetFacts],
+) -> bool {
     budgets.iter().any(|budget| {
         let Counts::Counted { valid, bad } = budget.counts else { return false };
+        let bad = budget.counted_bad(bad, 0, policy);
         let since = bad.saturating_sub(then.get(&budget.label()).copied().unwrap_or(0));
         Number::spent(since, valid, budget.target)
             .is_some_and(|spent| spent >= Number::of(rule.rearm))

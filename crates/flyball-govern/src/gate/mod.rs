@@ -20,11 +20,15 @@ mod levels;
 mod overriding;
 mod prerelease;
 mod rollout;
+mod scene;
 
 pub use backtest::{Backtest, Backtested, LISTED_MAX, Outcomes, RecordedChange, backtest};
-pub use decision::{Decision, Input, Lift, Outcome, PolicyUsed, Reason, ReasonKind};
+pub use decision::{
+    BudgetSeen, Decision, Input, Lift, Outcome, PolicyUsed, Reach, Reason, ReasonKind,
+};
 pub use facts::{
-    Approval, BudgetFacts, Counts, Facts, LEAVING_MAX, Leaving, Outlook, Question, WindowFacts,
+    Approval, BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Outlook, Question,
+    WindowFacts,
 };
 pub use latch::{Latch, LatchError, LatchState};
 pub use overriding::{Ended, Override, OverrideRecord, override_report};
@@ -37,8 +41,8 @@ pub use rollout::{Rollout, RolloutError, STEPS_MAX, Step};
 use std::collections::BTreeSet;
 
 use crate::policy::{Block, Policy, Signature, Standing, standing};
-use facts::{Data, Later};
-use levels::{Candidate, Scene, candidates, recovery, together};
+use levels::{Candidate, candidates, recovery, together};
+use scene::Scene;
 
 /// Everything that a decision is made from.
 #[derive(Debug, Clone, Copy)]
@@ -59,25 +63,19 @@ pub struct GateInputs<'a> {
     pub overrides: &'a [Override],
 }
 
-impl GateInputs<'_> {
-    fn now(&self) -> Later {
-        Later { at: self.question.at, is_now: true }
-    }
-}
-
 /// Decides whether a change may ship.
 ///
 /// Never fails: what is missing is an answer of its own.
 pub fn gate(inputs: &GateInputs<'_>) -> Decision {
-    let GateInputs { policy, question, .. } = *inputs;
-    let scene = Scene::new(inputs, inputs.now());
+    let GateInputs { policy, question, facts, .. } = *inputs;
+    let latches = inputs.latches.iter().filter(|latch| latch.policy == policy.name());
+    let scene = Scene::new(inputs);
     let candidates = candidates(inputs, &scene, &[]);
     let standing = standing(policy, inputs.signatures, question.at);
     let level = match candidates.as_slice() {
         [only] => Some(only.level.name.clone()),
         _ => None,
     };
-    let conditions = policy.levels().filter_map(|(_, condition)| condition);
     let notify: BTreeSet<_> =
         candidates.iter().flat_map(|candidate| &candidate.level.notify).collect();
     let mut decision = Decision {
@@ -97,7 +95,10 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         level,
         levels: candidates.iter().map(|candidate| candidate.level.name.clone()).collect(),
         reasons: Vec::new(),
-        inputs: scene.inputs(conditions),
+        inputs: scene.inputs(),
+        budgets: facts.budgets.iter().map(|budget| budget.seen(policy, question.at)).collect(),
+        approvals: question.approvals.clone(),
+        latches: latches.cloned().collect(),
         until: None,
         overridden_by: None,
         reach: None,
@@ -112,7 +113,7 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         });
     } else {
         let ruling = together(inputs, &scene, &candidates);
-        decision.reach = ruling.reach;
+        decision.reach = ruling.reach.map(Reach);
         decision.reasons = ruling.reasons;
         decision.reasons.extend(freezes(inputs));
         advise(&mut decision);

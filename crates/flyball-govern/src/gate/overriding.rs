@@ -8,7 +8,7 @@ use super::facts::{Approval, Question};
 use crate::policy::{ChangeClass, OverrideRule, Role};
 
 /// An exception to what a policy decides.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Override {
     /// What it is known by.
     pub id: String,
@@ -25,12 +25,15 @@ pub struct Override {
     /// Why, in a sentence.
     pub why: String,
     /// The first instant.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub from: Timestamp,
     /// The first instant after: from then on it does nothing.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub expires: Timestamp,
     /// The other person who agrees.
     pub second: Option<Approval>,
     /// When it was taken back.
+    #[serde(default, deserialize_with = "crate::policy::read::optional_instant")]
     pub revoked: Option<Timestamp>,
 }
 

@@ -15,7 +15,7 @@
 //! helps less than is said here.
 //!
 //! The numbers are estimates and are floats; nothing in the ledger comes from them. Draws come from
-//! ChaCha8 (`rand_chacha`), keyed by the seed alone: the same inputs give the same answer.
+//! `ChaCha8` (of `rand_chacha`), keyed by the seed alone: the same inputs give the same answer.
 
 mod draws;
 

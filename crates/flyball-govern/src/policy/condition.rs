@@ -13,6 +13,7 @@ mod compile;
 mod number;
 mod variable;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use flyball_model::Duration;
@@ -83,7 +84,7 @@ impl Condition {
 pub(crate) enum Value {
     Bool(bool),
     Number(Number),
-    Text(String),
+    Text(Cow<'static, str>),
     Length(Duration),
 }
 

@@ -11,11 +11,12 @@ use super::Role;
 const EVIDENCE_MAX: usize = 100;
 
 /// Something that bears on a contest.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Evidence {
     /// Who brought it.
     pub by: String,
     /// When.
+    #[serde(deserialize_with = "super::read::instant")]
     pub at: Timestamp,
     /// What it says, or where it is.
     pub text: String,
@@ -34,7 +35,7 @@ pub enum Outcome {
 }
 
 /// Where a contest is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ContestState {
     /// To be decided.
@@ -46,6 +47,7 @@ pub enum ContestState {
         /// By whom.
         by: String,
         /// When.
+        #[serde(deserialize_with = "super::read::instant")]
         at: Timestamp,
         /// Why.
         why: String,
@@ -55,13 +57,15 @@ pub enum ContestState {
 }
 
 /// One posting, contested.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Contest {
     posting: String,
     by: String,
     why: String,
+    #[serde(deserialize_with = "super::read::instant")]
     opened: Timestamp,
     decider: Role,
+    #[serde(deserialize_with = "super::read::instant")]
     deadline: Timestamp,
     evidence: Vec<Evidence>,
     state: ContestState,

@@ -286,6 +286,11 @@ impl Policy {
         self.spec.levels.iter().zip(self.conditions.iter().map(Option::as_ref))
     }
 
+    /// The conditions of its levels.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.conditions.iter().flatten()
+    }
+
     /// Where its days begin.
     pub(crate) const fn zone(&self) -> &TimeZone {
         &self.zone

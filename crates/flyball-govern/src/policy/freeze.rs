@@ -12,7 +12,7 @@ pub const BLOCK_LONGEST: Duration = Duration::from_days(14);
 /// Changes of a service stopped by hand.
 ///
 /// As accountable as an override is: who, why and until when are never missing.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Block {
     id: String,
     /// The service; `None` blocks all services.
@@ -21,15 +21,18 @@ pub struct Block {
     role: Role,
     who: String,
     why: String,
+    #[serde(deserialize_with = "super::read::instant")]
     from: Timestamp,
+    #[serde(deserialize_with = "super::read::instant")]
     expires: Timestamp,
     lifted: Option<Lifted>,
 }
 
 /// Who ended a block early.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Lifted {
     who: String,
+    #[serde(deserialize_with = "super::read::instant")]
     at: Timestamp,
 }
 

@@ -49,6 +49,14 @@ pub(crate) fn instant<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, 
     Timestamp::parse(&String::deserialize(input)?).map_err(D::Error::custom)
 }
 
+/// An instant that may be missing.
+pub(crate) fn optional_instant<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    text.map(|text| Timestamp::parse(&text).map_err(D::Error::custom)).transpose()
+}
+
 /// A civil date like `2027-06-01`.
 pub(crate) mod date {
     use jiff::civil::Date;
@@ -62,6 +70,7 @@ pub(crate) mod date {
         })
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
     pub(crate) fn serialize<S: serde::Serializer>(
         date: &Date,
         output: S,

@@ -93,7 +93,9 @@ fn a_policy_is_in_force_when_all_have_signed_its_version() {
     signatures.push(sign("engineering_lead", 1, 20));
     assert_eq!(standing(&policy, &signatures, at(100)), Standing::Enforced { since: at(30) });
     assert!(!standing(&policy, &signatures, at(29)).is_enforced());
-    signatures.iter_mut().for_each(|signature| signature.policy = "other".to_owned());
+    for signature in &mut signatures {
+        signature.policy = "other".to_owned();
+    }
     assert!(!standing(&policy, &signatures, at(100)).is_enforced());
 }
 

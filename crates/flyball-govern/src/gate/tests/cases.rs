@@ -135,7 +135,7 @@ fn a_small_rollout_turns_a_denial_round() {
         denied.reasons[0].lifts.contains(&Lift::Cap { share, bake: Duration::from_minutes(30) })
     );
     let capped = ask(Some("canary:5%:30m"));
-    assert_eq!((capped.outcome, capped.reach), (Outcome::Warn, Some(share)));
+    assert_eq!((capped.outcome, capped.reach), (Outcome::Warn, Some(Reach(share))));
     assert_eq!(kinds(&capped), [ReasonKind::Cap]);
     for too_much in ["canary:6%:30m", "canary:5%:29m", "canary:5%:30m,100%:1h"] {
         assert_eq!(ask(Some(too_much)).outcome, Outcome::Deny, "{too_much}");
@@ -263,7 +263,6 @@ fn who_overrode_and_how_it_ended_is_told() {
 #[test]
 fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
     let policy = quarterly();
-    let rule = policy.level("overspent").unwrap().latch.clone().unwrap();
     let question = question(ChangeClass::Feature);
     let signatures = signed(&policy);
     let ask = |latch: &Latch, bad: u64| {
@@ -279,10 +278,10 @@ fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
             overrides: &[],
         };
         let holds = latch_conditions(&inputs)[0].1;
-        (gate(&inputs), latch.clone().after(&rule, holds, &facts.budgets, now()))
+        (gate(&inputs), latch.clone().after(&policy, holds, &facts.budgets, now()))
     };
     let open = Latch::open(policy.name(), "overspent");
-    assert!(open.clone().release(&rule, &role("sre"), "bo", &[], now()).is_err());
+    assert!(open.clone().release(&policy, &role("sre"), "bo", &[], now()).is_err());
     let (decision, closed) = ask(&open, 1_001);
     assert_eq!(decision.outcome, Outcome::Deny);
     assert!(matches!(closed.state, LatchState::Closed { .. }));
@@ -292,12 +291,28 @@ fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
     assert_eq!((decision.outcome, decision.until), (Outcome::Deny, None));
     assert!(decision.reasons[0].lifts.contains(&Lift::SignOff { role: role("sre") }));
 
-    assert!(closed.clone().release(&rule, &role("developer"), "x", &[], now()).is_err());
-    let released = closed.release(&rule, &role("sre"), "bo", &[budget(1_200)], now()).unwrap();
+    assert!(closed.clone().release(&policy, &role("developer"), "x", &[], now()).is_err());
+    let released = closed.release(&policy, &role("sre"), "bo", &[budget(1_200)], now()).unwrap();
     // Still overspent, but signed off: the level does not hold, the one below it does.
     let (decision, released) = ask(&released, 1_299);
     assert_eq!(decision.level.as_deref(), Some("nearly-spent"));
     assert!(matches!(released.state, LatchState::Released { .. }));
+    // What another budget hides, the signature does not cover.
+    let mut hidden = budget(0);
+    hidden.slo = "latency".to_owned();
+    hidden.counts = Counts::Gone;
+    let facts_hidden = facts(vec![budget(1_200), hidden]);
+    let decision = gate(&GateInputs {
+        policy: &policy,
+        question: &question,
+        facts: &facts_hidden,
+        signatures: &signatures,
+        latches: std::slice::from_ref(&released),
+        blocks: &[],
+        overrides: &[],
+    });
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert_eq!(decision.levels, ["overspent", "nearly-spent"]);
     // Another tenth of the budget is spent.
     let (decision, closed) = ask(&released, 1_300);
     assert_eq!(decision.level.as_deref(), Some("overspent"));
@@ -332,22 +347,56 @@ fn a_decision_is_written_canonically() {
         decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![budget(2_000)]));
     let text = decision.canonical_json().unwrap();
     assert!(
-        text.starts_with(r#"{"at":"2026-11-19T12:00:00Z","change":"c1","class":"feature","#),
+        text.starts_with(r#"{"approvals":[],"at":"2026-11-19T12:00:00Z","budgets":["#),
         "{text}"
     );
     assert_eq!(text, decision.clone().canonical_json().unwrap());
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value, serde_json::to_value(&decision).unwrap());
-    // No floats, which two programs may write in two ways.
-    fn floats(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::Number(number) => number.is_f64(),
-            serde_json::Value::Array(list) => list.iter().any(floats),
-            serde_json::Value::Object(object) => object.values().any(floats),
-            _ => false,
-        }
+    assert!(!floats(&value), "{text}");
+}
+
+/// Whether there are floats, which two programs may write in two ways.
+fn floats(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => number.is_f64(),
+        serde_json::Value::Array(list) => list.iter().any(floats),
+        serde_json::Value::Object(object) => object.values().any(floats),
+        _ => false,
     }
-    assert!(!floats(&value));
+}
+
+#[test]
+fn a_decision_keeps_what_it_was_made_from() {
+    let mut spent = budget(2_000);
+    spent.causes = BTreeMap::from([("company-network".to_owned(), 400)]);
+    let decision = decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![spent]));
+    let value = serde_json::to_value(&decision.budgets).unwrap();
+    assert_eq!(
+        value,
+        serde_json::json!([{
+            "budget": "availability", "target": "99.9%", "window": "28d",
+            "complete_up_to": "2026-11-19T12:00:00Z", "data": "known",
+            "valid": 1_000_000, "bad": 2_000, "exempted": 400,
+        }])
+    );
+}
+
+#[test]
+fn what_is_kept_is_read_back() {
+    let one = exception();
+    let text = serde_json::to_value(&one).unwrap();
+    assert_eq!(serde_json::from_value::<Override>(text).unwrap(), one);
+    let latch = Latch {
+        state: LatchState::Released {
+            who: "bo".to_owned(),
+            at: now(),
+            bad: BTreeMap::from([("availability".to_owned(), 7)]),
+        },
+        ..Latch::open("p", "l")
+    };
+    let text = serde_json::to_value(&latch).unwrap();
+    assert_eq!(serde_json::from_value::<Latch>(text).unwrap(), latch);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What holds whatever a policy says, whatever is known.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
@@ -28,7 +29,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         let latch = if latch { "latch: {role: sre, rearm: 10%}, " } else { "" };
         let mut text = String::new();
         for (index, pick) in picks.iter().enumerate() {
-            text += &format!("- {{name: l{index}, when: '{}', {latch}{strict}}}\n", CONDITIONS[*pick]);
+            writeln!(text, "- {{name: l{index}, when: '{}', {latch}{strict}}}", CONDITIONS[*pick]).unwrap();
         }
         text += "- {name: last, deploys: {deny: [feature]}, require: [{role: cto, classes: [fix, p0]}]}";
         let more = "unknown: {block: [feature, maintenance, fix, p0]}\n\
@@ -153,6 +154,16 @@ proptest! {
         let enforced = gate(&GateInputs { signatures: &signed(&policy), ..inputs });
         let said = advised.otherwise.unwrap_or(advised.outcome);
         prop_assert_eq!(said, enforced.outcome);
+    }
+
+    #[test]
+    fn a_service_without_data_is_never_undecidable(
+        policy in any_policy(), mut facts in any_facts(), class in any_class(),
+    ) {
+        for budget in &mut facts.budgets {
+            budget.counts = Counts::Never;
+        }
+        prop_assert_ne!(decide(&policy, &question(class), &facts).outcome, Outcome::Undecidable);
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl Compiler<'_> {
     ) -> Result<Value, ConditionError> {
         match literal {
             LiteralValue::Boolean(value) => Ok(Value::Bool(*value.inner())),
-            LiteralValue::String(text) => Ok(Value::Text(text.inner().to_owned())),
+            LiteralValue::String(text) => Ok(Value::Text(text.inner().to_owned().into())),
             LiteralValue::UInt(value) => Ok(Value::Number(Number::count(*value.inner()))),
             LiteralValue::Int(value) => {
                 let size = Number::count(value.inner().unsigned_abs());
@@ -251,7 +251,7 @@ impl Compiler<'_> {
         let variable = name.variable();
         match value {
             Value::Text(text)
-                if !variable.words.is_empty() && !variable.words.contains(&text.as_str()) =>
+                if !variable.words.is_empty() && !variable.words.contains(&text.as_ref()) =>
             {
                 let words = variable.words.join(", ");
                 let message =

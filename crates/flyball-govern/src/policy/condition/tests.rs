@@ -21,7 +21,7 @@ fn conditions_hold_or_do_not() {
     let known = values(&[
         (Name::BudgetExhausted, Value::Bool(false)),
         (Name::BudgetRemaining, number("0.1")),
-        (Name::CalendarWeekday, Value::Text("friday".to_owned())),
+        (Name::CalendarWeekday, Value::Text("friday".into())),
         (Name::CalendarHour, number("16")),
         (Name::ForecastIn, Value::Length(Duration::from_hours(5))),
         (Name::ForecastExhausts, Value::Bool(true)),

@@ -86,6 +86,8 @@ variables! {
         "the share of the window that holds data, 0 to 1";
     BudgetValid "budget.valid" Number &[],
         "valid events (or slices of time) in the window";
+    BudgetLargestIncident "budget.largest_incident_share" Number &[],
+        "the share of the budget that the largest incident of the window has spent; unknown where nobody keeps incidents";
     BudgetSlo "budget.slo" Text &[],
         "the SLO's name";
     BudgetSlice "budget.slice" Text &[],
@@ -108,8 +110,6 @@ variables! {
         "who carries the pager";
     IncidentsOpen "incidents.open" Number &[],
         "incidents of the service that are not resolved";
-    IncidentsLargest "incidents.largest_share" Number &[],
-        "the share of the budget that the largest incident of the window has spent";
     AlertsPaging "alerts.paging" Number &[],
         "alerts of the service that page now";
     CalendarWeekday "calendar.weekday" Text WEEKDAYS,
