@@ -75,8 +75,8 @@ pub struct Decision {
     pub approvals: Vec<Approval>,
     /// The latches of the policy, as they were.
     pub latches: Vec<Latch>,
-    /// When everything that denies will have ended by itself, if things go well: nothing more goes bad
-    /// and traffic stays as it is. `None` when it passes, and when time alone does not do it.
+    /// When nothing will stop it any more, if things go well: nothing more goes bad and traffic stays as
+    /// it is. `None` when it passes, and when time alone does not do it.
     pub until: Option<Timestamp>,
     /// The override that let it through.
     pub overridden_by: Option<String>,

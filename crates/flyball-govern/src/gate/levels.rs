@@ -232,11 +232,12 @@ fn unknown(
     let missing: BTreeSet<String> =
         open.filter_map(|c| c.condition).flat_map(|condition| scene.missing(condition)).collect();
     let missing: Vec<String> = missing.into_iter().collect();
+    let stale: String = scene.without_data().collect();
     Reason {
         outcome,
         kind: ReasonKind::Unknown,
         text: format!(
-            "It cannot be told which level is in force ({}), for want of {}; {follows}. No data is not health.",
+            "It cannot be told which level is in force ({}), for want of {}; {follows}.{stale}",
             names.join(" or "),
             missing.join(", ")
         ),
@@ -244,17 +245,42 @@ fn unknown(
     }
 }
 
-/// The first moment to come at which the levels would let the change pass, if nothing more goes bad
-/// and traffic stays as it is; `None` when none is found within what is known.
+/// When a denial ends by itself.
+#[derive(Default)]
+pub(super) struct Recovery {
+    /// The first moment at which the levels let the change pass.
+    pub(super) levels: Option<Timestamp>,
+    /// The first at which nothing else stops it either.
+    pub(super) all: Option<Timestamp>,
+}
+
+/// When the change will pass, if nothing more goes bad and traffic stays as it is; `None` where that
+/// is not found within what is known. `ends` are when other things that stop it may end, `is_stopped`
+/// whether they stop it at a moment.
 ///
 /// A latched level that is in force, one of `now`, does not end by time.
-pub(super) fn recovery(inputs: &GateInputs<'_>, now: &[Candidate<'_>]) -> Option<Timestamp> {
+pub(super) fn recovery(
+    inputs: &GateInputs<'_>,
+    now: &[Candidate<'_>],
+    ends: impl Iterator<Item = Timestamp>,
+    is_stopped: impl Fn(Timestamp) -> bool,
+) -> Recovery {
     let latched = now.iter().filter(|candidate| candidate.latched);
     let held: Vec<&str> = latched.map(|candidate| candidate.level.name.as_str()).collect();
     let mut scene = Scene::new(inputs);
-    scene.moments().into_iter().find(|at| {
-        scene.advance(*at);
+    let mut moments = scene.moments();
+    moments.extend(ends.filter(|end| *end > inputs.question.at));
+    let mut recovery = Recovery::default();
+    for at in moments {
+        scene.advance(at);
         let candidates = candidates(inputs, &scene, &held);
-        Answer::of(inputs, &scene, &candidates).outcome().passes()
-    })
+        if Answer::of(inputs, &scene, &candidates).outcome().passes() {
+            recovery.levels = recovery.levels.or(Some(at));
+            if !is_stopped(at) {
+                recovery.all = Some(at);
+                break;
+            }
+        }
+    }
+    recovery
 }

@@ -41,7 +41,7 @@ pub use rollout::{Rollout, RolloutError, STEPS_MAX, Step};
 use std::collections::BTreeSet;
 
 use crate::policy::{Block, Policy, Signature, Standing, standing};
-use levels::{Candidate, candidates, recovery, together};
+use levels::{Candidate, Recovery, candidates, recovery, together};
 use scene::Scene;
 
 /// Everything that a decision is made from.
@@ -119,7 +119,7 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         advise(&mut decision);
         decision.reasons.extend(blocks(inputs));
         settle(&mut decision);
-        if decision.outcome == Outcome::Deny {
+        if !decision.outcome.passes() {
             promise(&mut decision, inputs, &candidates);
         }
         except(&mut decision, inputs);
@@ -140,7 +140,7 @@ fn freezes(inputs: &GateInputs<'_>) -> Vec<Reason> {
     let Question { class, at, .. } = *inputs.question;
     let freezes = inputs.policy.spec().freezes.iter();
     freezes
-        .filter(|freeze| freeze.from <= at && at < freeze.until && freeze.classes.contains(&class))
+        .filter(|freeze| freeze.stops(class, at))
         .map(|freeze| Reason {
             outcome: Outcome::Deny,
             kind: ReasonKind::Freeze,
@@ -195,26 +195,28 @@ fn settle(decision: &mut Decision) {
     }
 }
 
-/// Says until when a denial lasts, and who could make an exception.
+/// Says until when the change waits, and who could make an exception.
 fn promise(decision: &mut Decision, inputs: &GateInputs<'_>, now: &[Candidate<'_>]) {
-    let is_of_levels =
-        |reason: &Reason| reason.outcome == Outcome::Deny && reason.kind == ReasonKind::Level;
-    if decision.reasons.iter().any(is_of_levels)
-        && let Some(at) = recovery(inputs, now)
-    {
-        for reason in decision.reasons.iter_mut().filter(|reason| is_of_levels(reason)) {
-            reason.lifts.push(Lift::Time { at });
+    let Question { service, class, at, .. } = inputs.question;
+    let enforced = decision.policy.standing.is_enforced();
+    let freezes = || inputs.policy.spec().freezes.iter().filter(|_| enforced);
+    let frozen = |at| freezes().any(|freeze| freeze.stops(*class, at));
+    let blocked = |at| inputs.blocks.iter().any(|block| block.stops(service, *class, at));
+    let blocks = inputs.blocks.iter().filter(|block| block.stops(service, *class, *at));
+    let block_ends: Vec<_> = blocks.map(Block::expires).collect();
+    if enforced {
+        let ends = freezes().map(|freeze| freeze.until).chain(block_ends);
+        let Recovery { levels, all } = recovery(inputs, now, ends, |at| frozen(at) || blocked(at));
+        decision.until = all;
+        let of_levels = |reason: &&mut Reason| {
+            reason.outcome == Outcome::Deny && reason.kind == ReasonKind::Level
+        };
+        for reason in decision.reasons.iter_mut().filter(of_levels) {
+            reason.lifts.extend(levels.map(|at| Lift::Time { at }));
         }
+    } else {
+        decision.until = block_ends.into_iter().filter(|end| !blocked(*end)).max();
     }
-    let time = |lifts: &[Lift]| {
-        lifts.iter().find_map(|lift| match lift {
-            Lift::Time { at } => Some(*at),
-            _ => None,
-        })
-    };
-    let denying = decision.reasons.iter().filter(|reason| !reason.outcome.passes());
-    let ends: Option<Vec<_>> = denying.map(|reason| time(&reason.lifts)).collect();
-    decision.until = ends.and_then(|ends| ends.into_iter().max());
     let roles: Vec<_> = inputs.policy.spec().overrides.roles.iter().cloned().collect();
     if !roles.is_empty() {
         for reason in decision.reasons.iter_mut().filter(|reason| !reason.outcome.passes()) {
@@ -262,7 +264,11 @@ fn remark(decision: &mut Decision, inputs: &GateInputs<'_>) {
     };
     let never = |budget: &BudgetFacts| budget.data(question.at, policy.spec().fresh) == Data::Never;
     if facts.budgets.iter().all(never) {
-        let text = "The service has no data yet: nothing is known of its budget, and it is not blocked for that.";
+        let text = if facts.budgets.is_empty() {
+            "The service has no objective yet: nothing is known of how it does, and it is not blocked for that."
+        } else {
+            "The service has no data yet: nothing is known of its budget, and it is not blocked for that."
+        };
         tell(ReasonKind::NoDataYet, text.to_owned());
     }
     let today = question.at.to_jiff().to_zoned(policy.zone().clone()).date();

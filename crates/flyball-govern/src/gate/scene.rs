@@ -174,6 +174,23 @@ impl<'a> Scene<'a> {
         inputs
     }
 
+    /// The budgets that had data and have none that is fresh, in a sentence each that begins with a blank.
+    pub(super) fn without_data(&self) -> impl Iterator<Item = String> {
+        let fresh = self.policy.spec().fresh;
+        let budgets = self.sets.iter().filter_map(|set| set.budget);
+        budgets.filter(move |budget| budget.data(self.asked, fresh) == Data::Missing).map(
+            move |budget| {
+                let (label, up_to) = (budget.label(), budget.complete_up_to);
+                match budget.counts {
+                    Counts::Counted { valid: 1.., .. } => {
+                        format!(" The counts of {label} end at {up_to}, more than {fresh} ago.")
+                    }
+                    _ => format!(" Nothing was counted of {label} in its window up to {up_to}."),
+                }
+            },
+        )
+    }
+
     /// The variables for want of which `condition` cannot be told.
     pub(super) fn missing(&self, condition: &Condition) -> BTreeSet<String> {
         let mut missing = BTreeSet::new();

@@ -250,6 +250,8 @@ mod tests {
         assert!(matches!(decide(&cto, "bo", 3, "again"), Err(ContestError::Over { .. })));
         assert!(matches!(contest.state(at(500)), ContestState::Decided { .. }));
         assert_eq!(contest.evidence().len(), 1);
+        let kept = serde_json::to_value(&contest).unwrap();
+        assert_eq!(serde_json::from_value::<Contest>(kept).unwrap(), contest);
     }
 
     #[test]

@@ -214,6 +214,13 @@ pub struct CalendarFreeze {
     pub classes: BTreeSet<ChangeClass>,
 }
 
+impl CalendarFreeze {
+    /// True when it stops a change of `class` at `at`.
+    pub fn stops(&self, class: ChangeClass, at: Timestamp) -> bool {
+        self.from <= at && at < self.until && self.classes.contains(&class)
+    }
+}
+
 fn utc() -> String {
     "UTC".to_owned()
 }

@@ -224,5 +224,7 @@ mod tests {
         assert!(block.stops("shop", ChangeClass::Feature, at(59)));
         assert!(!block.stops("shop", ChangeClass::Feature, at(60)));
         assert!(block.lift(&Role::product_manager(), "ada", at(61), &rights).is_err());
+        let kept = serde_json::to_value(&block).unwrap();
+        assert_eq!(serde_json::from_value::<Block>(kept).unwrap(), block);
     }
 }

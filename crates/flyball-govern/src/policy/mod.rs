@@ -15,6 +15,7 @@ mod freeze;
 mod postmortem;
 pub(crate) mod read;
 mod ready;
+mod retarget;
 mod rights;
 mod standing;
 mod tier;
@@ -37,6 +38,7 @@ pub use document::{
 pub use freeze::{BLOCK_LONGEST, Block, BlockError, NewBlock};
 pub use postmortem::{IncidentSpent, PostMortem, PostMortemReason, PostMortemRule, post_mortems};
 pub use ready::{FOUR_WEEKS, QUARTERLY};
+pub use retarget::{Retarget, RetargetError};
 pub use rights::{Accountable, Act, Delegate, Rights, Role, RoleError};
 pub use standing::{Signature, Standing, standing};
 pub use tier::{Tier, TierSpec};

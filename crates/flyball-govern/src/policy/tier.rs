@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flyball_model::{Duration, Rational, Target};
 
 use super::document::EscalationStep;
-use super::{Act, Rights, Role};
+use super::{Act, LIST_MAX, PolicyError, Rights, Role};
 
 /// A tier with its name.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -31,7 +31,7 @@ pub struct TierSpec {
     /// Over which rolling window.
     #[serde(deserialize_with = "super::read::duration")]
     pub window: Duration,
-    /// The alert strategy: a preset's or a document's name.
+    /// The alert strategy: the name of a preset or of a document, or `default` for the default rules.
     pub alerting: String,
     /// The policy that decides on its changes.
     pub policy: String,
@@ -52,6 +52,33 @@ impl Default for Tier {
 }
 
 impl Tier {
+    /// Checks a tier as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in the order of the document.
+    pub fn new(name: &str, spec: TierSpec) -> Result<Self, Vec<PolicyError>> {
+        let sorted = spec.escalation.is_sorted_by_key(|step| step.after);
+        let wrong = [
+            ("metadata.name", name.trim().is_empty(), "a tier has a name"),
+            ("spec.window", spec.window.is_zero(), "a window has a length"),
+            ("spec.alerting", spec.alerting.trim().is_empty(), "name a strategy, or `default`"),
+            ("spec.policy", spec.policy.trim().is_empty(), "name a policy"),
+            ("spec.escalation", !sorted, "each step comes after the one before it"),
+            ("spec.escalation", spec.escalation.len() > LIST_MAX, "the path has too many steps"),
+        ];
+        let wrong: Vec<_> = wrong
+            .into_iter()
+            .filter(|(_, wrong, _)| *wrong)
+            .map(|(path, _, message)| PolicyError {
+                path: path.to_owned(),
+                place: None,
+                message: message.to_owned(),
+            })
+            .collect();
+        if wrong.is_empty() { Ok(Self { name: name.to_owned(), spec }) } else { Err(wrong) }
+    }
+
     /// The tiers that need not be written, most critical first: `critical`, `standard`, `low`.
     ///
     /// The targets follow the bands in which a further nine costs about ten times as much (Equal
@@ -144,6 +171,9 @@ mod tests {
         let spec: TierSpec = serde_json::from_value(text.clone()).unwrap();
         assert_eq!(spec.target.share(), Rational::new(999, 1_000).unwrap());
         assert_eq!(spec.rights.holders(Act::Freeze).count(), 0);
+        assert!(Tier::new("mine", spec.clone()).is_ok());
+        let broken = TierSpec { window: Duration::ZERO, policy: String::new(), ..spec };
+        assert_eq!(Tier::new(" ", broken).unwrap_err().len(), 3);
         text["target"] = "100%".into();
         assert!(serde_json::from_value::<TierSpec>(text.clone()).is_err());
         text["target"] = "99%".into();

@@ -91,6 +91,7 @@ fn what_cannot_be_told_waits() {
             panic!("{:?}", decision.reasons)
         };
         assert!(of.contains(&"budget.exhausted of availability".to_owned()), "{of:?}");
+        assert!(decision.reasons[0].text.contains("of availability"), "{:?}", decision.reasons);
     }
     let ask = |class| decide(&policy, &question(class), &facts(vec![stale.clone()]));
     assert_eq!(ask(ChangeClass::Fix).outcome, Outcome::Warn);

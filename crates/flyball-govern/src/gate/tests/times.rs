@@ -104,3 +104,18 @@ fn a_freeze_ends_and_the_latest_end_counts() {
     spent.leaving.clear();
     assert_eq!(ask(&spent), None);
 }
+
+#[test]
+fn what_begins_before_the_rest_has_ended_counts() {
+    // Frozen until Saturday noon, and nothing ships at weekends.
+    let policy = levels(
+        "- {name: weekend, when: \"calendar.weekday in ['saturday', 'sunday']\", deploys: {deny: [feature]}}\n\
+         - {name: week}",
+        "freezes: [{name: sale, from: 2026-11-19T00:00:00Z, until: 2026-11-21T12:00:00Z, classes: [feature]}]",
+    )
+    .unwrap();
+    let decision = decide(&policy, &question(ChangeClass::Feature), &facts(vec![budget(0)]));
+    assert_eq!(kinds(&decision), [ReasonKind::Freeze, ReasonKind::Level]);
+    let monday = Timestamp::parse("2026-11-23T00:00:00Z").unwrap();
+    assert_eq!(decision.until, Some(monday));
+}
