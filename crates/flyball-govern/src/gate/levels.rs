@@ -269,7 +269,10 @@ pub(super) fn recovery(
     let held: Vec<&str> = latched.map(|candidate| candidate.level.name.as_str()).collect();
     let mut scene = Scene::new(inputs);
     let mut moments = scene.moments();
-    moments.extend(ends.filter(|end| *end > inputs.question.at));
+    moments.extend(ends);
+    moments.retain(|moment| *moment > inputs.question.at);
+    moments.sort_unstable();
+    moments.dedup();
     let mut recovery = Recovery::default();
     for at in moments {
         scene.advance(at);

@@ -107,16 +107,15 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// When anything that a condition looks at may change by time alone, in order, all of them after
-    /// the moment of asking.
-    pub(super) fn moments(&self) -> BTreeSet<Timestamp> {
+    /// When anything that a condition looks at may change by time alone, in no order, some of them more
+    /// than once.
+    pub(super) fn moments(&self) -> Vec<Timestamp> {
         let at = self.asked;
-        let mut moments: BTreeSet<_> =
-            BURNS.iter().map(|(lookback, _)| at.plus(*lookback)).collect();
+        let mut moments: Vec<_> = BURNS.iter().map(|(lookback, _)| at.plus(*lookback)).collect();
         for budget in self.sets.iter().filter_map(|set| set.budget) {
             moments.extend(budget.leaving.iter().take(LEAVING_MAX).map(|leaving| leaving.at));
             if let WindowFacts::Calendar(period) = budget.window {
-                moments.insert(period.end());
+                moments.push(period.end());
             }
         }
         if self.uses_calendar {
@@ -126,11 +125,11 @@ impl<'a> Scene<'a> {
             let step = Duration::from_minutes(minutes);
             let mut moment = at.ceil(step);
             for _ in 0..CALENDAR_HOURS * 60 / minutes {
-                moments.insert(moment);
+                moments.push(moment);
                 moment = moment.plus(step);
             }
         }
-        moments.split_off(&at.plus(Duration::from_nanos(1).unwrap_or_default()))
+        moments
     }
 
     /// Whether `condition` holds for any of the budgets.
@@ -212,7 +211,7 @@ fn text(text: &str) -> Value {
 }
 
 fn of_service(policy: &Policy, question: &Question, facts: &Facts) -> Values {
-    let mut values = Values::unknown();
+    let mut values = Values::unknown(policy.conditions().flat_map(Condition::names).copied());
     values.set(Name::CustodyHolder, facts.custody.as_deref().map(text));
     values.set(Name::ServiceTier, facts.tier.as_deref().map(text));
     values.set(Name::ChangeClass, Some(Value::Text(Cow::Borrowed(question.class.word()))));

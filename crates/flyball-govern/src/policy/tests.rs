@@ -2,7 +2,7 @@
 
 use flyball_model::{Duration, Rational, Timestamp};
 
-use super::testing::{four_weeks, levels, quarterly};
+use super::testing::{document, four_weeks, levels, quarterly};
 use super::*;
 
 #[test]
@@ -16,6 +16,14 @@ fn the_policies_that_ship_are_right() {
     for tier in Tier::shipped() {
         assert!([four_weeks.name(), quarterly.name()].contains(&tier.spec.policy.as_str()));
     }
+}
+
+#[test]
+fn the_example_of_the_page_is_right() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(document(example).unwrap().name(), "shop");
 }
 
 #[test]

@@ -79,9 +79,12 @@ impl Number {
     }
 }
 
-/// The order of `a/b` and `c/d`: whole parts first, then the reciprocals of what is left, as in
-/// Euclid's algorithm. No product is formed, so nothing can overflow.
+/// The order of `a/b` and `c/d`: by products where they fit; else whole parts first, then the
+/// reciprocals of what is left, as in Euclid's algorithm, where nothing can overflow.
 fn compare(mut a: u128, mut b: u128, mut c: u128, mut d: u128) -> Ordering {
+    if let (Some(left), Some(right)) = (a.checked_mul(d), c.checked_mul(b)) {
+        return left.cmp(&right);
+    }
     loop {
         let wholes = (a / b).cmp(&(c / d));
         if wholes.is_ne() {
@@ -184,6 +187,18 @@ mod tests {
             let products = (u128::from(a) * u128::from(d)).cmp(&(u128::from(c) * u128::from(b)));
             prop_assert_eq!(left.cmp(&right), products);
             prop_assert_eq!(left.negated().cmp(&right.negated()), products.reverse());
+        }
+
+        /// The same fractions, extended until no product fits.
+        #[test]
+        fn order_does_not_depend_on_size(a in 1u64.., b in 1u64.., c in 1u64.., d in 1u64.., by in 1u64..1 << 40) {
+            let wide = |part: u64, whole: u64| Number {
+                negative: false,
+                numerator: u128::from(part) * u128::from(by),
+                denominator: u128::from(whole) * u128::from(by),
+            };
+            let products = (u128::from(a) * u128::from(d)).cmp(&(u128::from(c) * u128::from(b)));
+            prop_assert_eq!(wide(a, b).cmp(&wide(c, d)), products);
         }
     }
 }

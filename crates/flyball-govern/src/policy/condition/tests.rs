@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn values(pairs: &[(Name, Value)]) -> Values {
-    let mut values = Values::unknown();
+    let mut values = Values::unknown(pairs.iter().map(|(name, _)| *name));
     for (name, value) in pairs {
         values.set(*name, Some(value.clone()));
     }
@@ -130,7 +130,8 @@ proptest! {
     ) {
         let condition = Condition::compile(&text).unwrap();
         let fill = |bits: [Option<bool>; 3]| {
-            let mut values = Values::unknown();
+            let names = [Name::BudgetExhausted, Name::ForecastExhausts, Name::AlertsPaging];
+            let mut values = Values::unknown(names);
             values.set(Name::BudgetExhausted, bits[0].map(Value::Bool));
             values.set(Name::ForecastExhausts, bits[1].map(Value::Bool));
             let paging = bits[2].map(|paging| Value::Number(Number::count(u64::from(paging))));

@@ -153,23 +153,34 @@ impl Name {
     }
 }
 
-/// What is known, by variable.
+/// What is known, by variable, of those that are asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct Values(Vec<Option<Value>>);
+pub(crate) struct Values {
+    /// A bit for each variable that a condition names.
+    asked: u32,
+    known: Vec<Option<Value>>,
+}
+
+// A bit for each.
+const _: () = assert!(VARIABLES.len() <= u32::BITS as usize);
 
 impl Values {
-    /// Nothing is known.
-    pub(crate) fn unknown() -> Self {
-        Self(vec![None; VARIABLES.len()])
+    /// Nothing is known of what `names` ask for, and nothing else will be kept.
+    pub(crate) fn unknown(names: impl IntoIterator<Item = Name>) -> Self {
+        let asked = names.into_iter().fold(0, |asked, name| asked | 1 << name as u32);
+        Self { asked, known: vec![None; VARIABLES.len()] }
     }
 
     /// The value of `name`; `None` when unknown.
     pub(crate) fn get(&self, name: Name) -> Option<&Value> {
-        self.0[name as usize].as_ref()
+        self.known[name as usize].as_ref()
     }
 
-    /// Sets or forgets `name`.
+    /// Sets or forgets `name`, if it is asked for.
+    #[inline]
     pub(crate) fn set(&mut self, name: Name, value: Option<Value>) {
-        self.0[name as usize] = value;
+        if self.asked & 1 << name as u32 != 0 {
+            self.known[name as usize] = value;
+        }
     }
 }
