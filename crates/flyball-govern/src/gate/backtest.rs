@@ -12,7 +12,7 @@ use crate::policy::{ChangeClass, Policy, Signature};
 pub const LISTED_MAX: usize = 1_000;
 
 /// A change of the past, with what was known when it shipped.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RecordedChange {
     /// What would have been asked.
     pub question: Question,

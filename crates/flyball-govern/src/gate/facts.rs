@@ -13,7 +13,7 @@ use crate::policy::{ChangeClass, Policy, Role};
 pub const LEAVING_MAX: usize = 744;
 
 /// Whether a change may ship: what is asked.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Question {
     /// The service that changes.
     pub service: String,
@@ -28,6 +28,7 @@ pub struct Question {
     /// Who has signed this change.
     pub approvals: Vec<Approval>,
     /// The moment of asking.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub at: Timestamp,
 }
 
@@ -44,7 +45,7 @@ pub struct Approval {
 }
 
 /// What is known of the service.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// Its tier's name.
     pub tier: Option<String>,
@@ -59,24 +60,26 @@ pub struct Facts {
 }
 
 /// What is known of one budget.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BudgetFacts {
     /// The SLO.
     pub slo: String,
     /// The slice's label; `None` for all events.
     pub slice: Option<String>,
     /// The promised share of good.
+    #[serde(with = "crate::policy::read::target")]
     pub target: Target,
     /// The window.
     pub window: WindowFacts,
     /// Up to when its counts are complete.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub complete_up_to: Timestamp,
     /// What was counted in the window.
     pub counts: Counts,
     /// The share of the window that holds data, in parts of a million.
     pub coverage_ppm: Option<u64>,
-    /// Valid and bad by lookback.
-    pub burns: BTreeMap<Duration, (u64, u64)>,
+    /// What was counted in the lookbacks that conditions may ask for.
+    pub burns: Vec<Lookback>,
     /// What is to be expected at the recent rate.
     pub outlook: Outlook,
     /// Bad events by the cause they are attributed to.
@@ -88,18 +91,34 @@ pub struct BudgetFacts {
     pub leaving: Vec<Leaving>,
 }
 
+/// What was counted in the last `length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Lookback {
+    /// How far back.
+    #[serde(deserialize_with = "crate::policy::read::duration")]
+    pub length: Duration,
+    /// Valid.
+    pub valid: u64,
+    /// Bad among them.
+    pub bad: u64,
+}
+
 /// The window of a budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WindowFacts {
     /// The last stretch of this length.
+    #[serde(deserialize_with = "crate::policy::read::duration")]
     Rolling(Duration),
     /// The calendar's running period.
+    #[serde(deserialize_with = "crate::policy::read::interval")]
     Calendar(Interval),
 }
 
 /// What was counted in the unit of the objective's method: events, or slices of time. Where what is
 /// spent is a fraction of a slice, both are multiplied by the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Counts {
     /// No valid event ever.
     Never,
@@ -115,20 +134,23 @@ pub enum Counts {
 }
 
 /// When a budget will be gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outlook {
     /// Nothing can be said.
     Unknown,
     /// It lasts.
     Lasts,
     /// It is gone, or will be at that moment.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     GoneAt(Timestamp),
 }
 
 /// Bad events that a rolling window forgets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Leaving {
     /// The first moment at which they do not count.
+    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub at: Timestamp,
     /// How many.
     pub bad: u64,

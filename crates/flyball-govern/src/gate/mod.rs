@@ -27,7 +27,7 @@ pub use decision::{
     BudgetSeen, Decision, Input, Lift, Outcome, PolicyUsed, Reach, Reason, ReasonKind,
 };
 pub use facts::{
-    Approval, BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Outlook, Question,
+    Approval, BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question,
     WindowFacts,
 };
 pub use latch::{Latch, LatchError, LatchState};

@@ -11,17 +11,16 @@ use crate::policy::read::{share, share_text};
 pub const STEPS_MAX: usize = 64;
 
 /// One step: this share of users, for this long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The share of users that the change reaches, above 0.
-    #[serde(serialize_with = "share::serialize")]
     pub share: Rational,
     /// How long until the next step; of the last step, how long it is watched.
     pub bake: Duration,
 }
 
 /// A staged rollout.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
     name: String,
     steps: Vec<Step>,
@@ -113,6 +112,19 @@ impl fmt::Display for Rollout {
             write!(f, "{between}{}:{}", share::percent(step.share), step.bake)?;
         }
         Ok(())
+    }
+}
+
+impl serde::Serialize for Rollout {
+    /// As it is written.
+    fn serialize<S: serde::Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Rollout {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        String::deserialize(input)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

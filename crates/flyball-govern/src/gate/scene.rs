@@ -295,8 +295,8 @@ fn of_budget(values: &mut Values, policy: &Policy, budget: &BudgetFacts, at: Tim
     values.set(Name::ForecastExhausts, exhausts.map(Value::Bool));
     values.set(Name::ForecastIn, within.map(Value::Length));
     for (lookback, name) in BURNS {
-        let counted = budget.burns.get(&lookback);
-        let burn = counted.and_then(|(valid, bad)| Number::spent(*bad, *valid, budget.target));
+        let counted = budget.burns.iter().find(|counted| counted.length == lookback);
+        let burn = counted.and_then(|c| Number::spent(c.bad, c.valid, budget.target));
         values.set(name, number(burn));
     }
 }

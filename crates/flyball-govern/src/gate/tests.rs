@@ -42,7 +42,7 @@ fn budget(bad: u64) -> BudgetFacts {
         complete_up_to: now(),
         counts: Counts::Counted { valid: 1_000_000, bad },
         coverage_ppm: Some(1_000_000),
-        burns: BTreeMap::new(),
+        burns: Vec::new(),
         outlook: Outlook::Lasts,
         causes: BTreeMap::new(),
         largest_incident: None,

@@ -2,7 +2,7 @@
 //!
 //! The model's types say how they are written; these functions let serde read and write them so.
 
-use flyball_model::{Duration, Rational, Timestamp};
+use flyball_model::{Duration, Interval, Rational, Timestamp};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -42,6 +42,38 @@ pub(crate) mod share {
 /// A length of time like `30m`.
 pub(crate) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     Duration::parse(&String::deserialize(input)?).map_err(D::Error::custom)
+}
+
+/// A target, written as a percentage: exact, where the model's own form is the nearest double.
+pub(crate) mod target {
+    use flyball_model::Target;
+
+    use super::{Deserializer, Error, share};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Target, D::Error> {
+        Target::new(share::deserialize(input)?).map_err(D::Error::custom)
+    }
+
+    pub(crate) fn serialize<S: serde::Serializer>(
+        target: &Target,
+        output: S,
+    ) -> Result<S::Ok, S::Error> {
+        share::serialize(&target.share(), output)
+    }
+}
+
+/// A stretch of time with `start` and `end`.
+pub(crate) fn interval<'de, D: Deserializer<'de>>(input: D) -> Result<Interval, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Ends {
+        #[serde(deserialize_with = "instant")]
+        start: Timestamp,
+        #[serde(deserialize_with = "instant")]
+        end: Timestamp,
+    }
+    let Ends { start, end } = Ends::deserialize(input)?;
+    Interval::new(start, end).map_err(D::Error::custom)
 }
 
 /// An instant like `2026-12-24T00:00:00Z`.

@@ -6,23 +6,24 @@ use super::Accountable;
 use super::read::share;
 
 /// A target that was changed.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Retarget {
     /// Of which SLO.
     pub slo: String,
     /// Of which slice, where the slice has a target of its own.
     pub slice: Option<String>,
     /// Before.
-    #[serde(serialize_with = "target")]
+    #[serde(with = "super::read::target")]
     pub from: Target,
     /// After.
-    #[serde(serialize_with = "target")]
+    #[serde(with = "super::read::target")]
     pub to: Target,
     /// Who decided.
     pub who: String,
     /// Why, in a sentence.
     pub why: String,
     /// When.
+    #[serde(deserialize_with = "super::read::instant")]
     pub at: Timestamp,
     /// Whether the budget was overspent then; `None` when nobody knew.
     pub overspent: Option<bool>,
@@ -82,10 +83,6 @@ impl Retarget {
     pub fn is_suspect(&self) -> bool {
         self.is_looser() && self.overspent == Some(true)
     }
-}
-
-fn target<S: serde::Serializer>(target: &Target, output: S) -> Result<S::Ok, S::Error> {
-    share::serialize(&target.share(), output)
 }
 
 #[cfg(test)]

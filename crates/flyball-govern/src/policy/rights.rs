@@ -100,16 +100,17 @@ impl Rights {
 }
 
 /// Somebody who acts for the accountable product manager for a time.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Delegate {
     /// Who.
     pub who: String,
     /// From when until when.
+    #[serde(deserialize_with = "super::read::interval")]
     pub during: Interval,
 }
 
 /// Who is accountable for a service: one person, and whom they have named.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Accountable {
     /// The product manager.
     pub who: String,

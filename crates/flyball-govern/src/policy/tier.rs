@@ -26,7 +26,7 @@ pub struct TierSpec {
     #[serde(default)]
     pub description: String,
     /// The share of good that a service of this tier promises unless its own SLO says otherwise.
-    #[serde(deserialize_with = "target")]
+    #[serde(with = "super::read::target")]
     pub target: Target,
     /// Over which rolling window.
     #[serde(deserialize_with = "super::read::duration")]
@@ -137,11 +137,6 @@ fn default_rights() -> Rights {
 
 fn role(name: &str) -> Role {
     Role::new(name).expect("a shipped role has a plain name")
-}
-
-fn target<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Target, D::Error> {
-    use serde::de::Error;
-    Target::new(super::read::share::deserialize(input)?).map_err(D::Error::custom)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ fn any_budget() -> impl Strategy<Value = BudgetFacts> {
                 leaving: leaves.collect(),
                 complete_up_to: now().minus(Duration::from_minutes(age)),
                 burns: burn
-                    .map(|bad| (Duration::from_hours(1), (1_000, bad)))
+                    .map(|bad| Lookback { length: Duration::from_hours(1), valid: 1_000, bad })
                     .into_iter()
                     .collect(),
                 ..budget(0)
@@ -222,6 +222,14 @@ proptest! {
         let (without, with) = (gate(&inputs), gate(&GateInputs { overrides: &[expired], ..inputs }));
         prop_assert_eq!(without.outcome, with.outcome);
         prop_assert_eq!(with.overridden_by, None);
+    }
+
+    /// What is kept of a change of the past decides the same.
+    #[test]
+    fn a_recorded_change_is_read_back(facts in any_facts(), class in any_class()) {
+        let change = RecordedChange { question: question(class), facts, ended: Some(Ended::Healthy) };
+        let text = serde_json::to_string(&change).unwrap();
+        prop_assert_eq!(serde_json::from_str::<RecordedChange>(&text).unwrap(), change);
     }
 
     #[test]

@@ -66,10 +66,10 @@ fn a_burn_ends_with_its_lookback() {
     )
     .unwrap();
     let mut burning = budget(0);
-    burning.burns = BTreeMap::from([
-        (Duration::from_hours(1), (1_000, 15)),
-        (Duration::from_hours(6), (1_000, 2)),
-    ]);
+    burning.burns = vec![
+        Lookback { length: Duration::from_hours(1), valid: 1_000, bad: 15 },
+        Lookback { length: Duration::from_hours(6), valid: 1_000, bad: 2 },
+    ];
     let decision = decide(&policy, &question(ChangeClass::Feature), &facts(vec![burning]));
     assert_eq!((decision.outcome, decision.until), (Outcome::Deny, Some(hours(6))));
 }
