@@ -5,4 +5,6 @@
 //! arguments, and what is decided is carried out elsewhere (I7).
 
 pub mod delivery;
+pub mod gate;
+pub mod policy;
 pub mod verdict;
