@@ -242,11 +242,14 @@ fn judged(text: &str, comparison: Comparison, threshold: f64) -> Result<PlanKind
     Ok(PlanKind::Gauge { selector, reading: Reading::Value, comparison, threshold })
 }
 
-/// What the answers to a query are called. Metrics that are scraped have no colons.
+/// What the names of answers to queries begin with. Nothing that is sent may be called so.
+pub const POINTS_PREFIX: &str = "flyball:points:";
+
+/// What the answers to a query are called.
 fn points_name(query: &str) -> String {
     let mut hasher = SipHasher13::new();
     hasher.write(query.as_bytes());
-    format!("flyball:points:{:032x}", hasher.finish128().as_u128())
+    format!("{POINTS_PREFIX}{:032x}", hasher.finish128().as_u128())
 }
 
 fn alike(side: &Unit, total: &Unit) -> Result<(), MetricError> {

@@ -145,7 +145,11 @@ pub fn query_within(
 }
 
 /// Functions whose value may be as long as their arguments say.
-const GROWING: [&str; 11] = [
+const GROWING: [&str; 15] = [
+    "replace",
+    "regexp_replace",
+    "translate",
+    "overlay",
     "repeat",
     "lpad",
     "rpad",

@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
 use arrow::error::ArrowError;
 use flyball_model::Timestamp;
 
+use crate::file::memory;
 use crate::{ENTRY_COLUMN, ENTRY_TAKEN, Hour, SegmentError};
 
 /// The rows of a batch that came with one journal entry.
@@ -69,7 +70,7 @@ impl Buffer {
         let parts = hours.into_iter().map(part).collect::<Result<Vec<_>, ArrowError>>()?;
         for (hour, part) in parts {
             self.rows += part.num_rows() as u64;
-            self.bytes += part.get_array_memory_size();
+            self.bytes += memory(&part);
             self.hours.entry(hour).or_default().push(part);
         }
         Ok(())
@@ -90,7 +91,8 @@ impl Buffer {
         self.rows
     }
 
-    /// What it takes in memory.
+    /// What its events take in memory when they are read again. Bytes; that here texts are kept once
+    /// must not make files that are too large to be read.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }

@@ -20,7 +20,7 @@ const COLUMNS_MAX: usize = 4_096;
 /// So many files of an hour that could be joined are.
 const JOIN_FILES_MIN: usize = 8;
 /// What files that are joined may take in memory together. Bytes; twice that is used meanwhile.
-const JOIN_BYTES_MAX: u64 = 128 << 20;
+const JOIN_BYTES_MAX: u64 = 64 << 20;
 
 /// A file that counts, or that somebody still reads.
 #[derive(Debug)]

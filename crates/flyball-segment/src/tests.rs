@@ -237,3 +237,12 @@ fn rows_of_several_entries_in_one_batch_keep_theirs_and_its_bounds() {
     let expected = expected.map(|(at, entry, text)| (at, entry, format!("text {text}")));
     assert_eq!(said, expected);
 }
+
+#[test]
+fn what_is_kept_once_counts_as_often_as_it_will_be_read() {
+    let text = "x".repeat(10_000);
+    let line = format!("{{\"time\":\"2026-03-02T12:00:00Z\",\"v\":\"{text}\"}}\n");
+    let mut buffer = Buffer::new(0);
+    add(&mut buffer, 1, &line.repeat(100), ALWAYS);
+    assert!(buffer.bytes() > 100 * text.len(), "{}", buffer.bytes());
+}

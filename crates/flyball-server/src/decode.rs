@@ -11,10 +11,11 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use flyball_events::{
-    BATCH_ROWS, BatchBuilder, Codec, Decoded, Format, LineCodec, Mapping, NdjsonCodec, OtlpCodec,
-    OtlpEncoding, OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series, TimeRule,
-    otlp_metrics,
+    BATCH_ROWS, BatchBuilder, Codec, Decoded, Format, LineCodec, Mapping, NAME_LABEL, NdjsonCodec,
+    OtlpCodec, OtlpEncoding, OtlpSignal, Projection, RemoteWrite, RemoteWriteVersion, Series,
+    TimeRule, otlp_metrics,
 };
+use flyball_metric::POINTS_PREFIX;
 
 use crate::entry::{Compression, Content, Header};
 use crate::limits::Limits;
@@ -81,6 +82,8 @@ struct Taken {
     series: Vec<Series>,
     decoded: Decoded,
     identity: Option<[u8; 16]>,
+    /// Decompressed.
+    bytes: usize,
 }
 
 /// A body that cannot be used at all.
@@ -172,7 +175,7 @@ impl Decoder {
         if self.batch.rows() > 0 {
             flush(&mut self.batch);
         }
-        let Taken { series, decoded, identity } = taken;
+        let Taken { series, decoded, identity, .. } = taken;
         Ok(Body { batches, series, decoded, identity, version: self.reading.version })
     }
 
@@ -182,13 +185,16 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`Self::decode`]; nothing was added then.
+    ///
+    /// Answers how many bytes the body is when it is decompressed.
     pub(crate) fn gather(
         &mut self,
         header: &Header,
         body: &[u8],
         flush: &mut dyn FnMut(&mut BatchBuilder),
-    ) -> Result<(), BodyError> {
-        self.rows(header, body, self.limits.decompressed_bytes_max, flush).map(drop)
+    ) -> Result<usize, BodyError> {
+        let taken = self.rows(header, body, self.limits.decompressed_bytes_max, flush)?;
+        Ok(taken.bytes)
     }
 
     /// The events that wait since [`Self::gather`].
@@ -247,17 +253,35 @@ impl Decoder {
                 let read = otlp_metrics(encoding(header.content), &bytes);
                 let read = read.map_err(|error| malformed(&error))?;
                 (series, decoded.rejects) = (read.series, read.rejects);
+                leave_out_answers(&mut series, &mut decoded);
             }
             Content::RemoteWriteV1 | Content::RemoteWriteV2 => {
                 let read = RemoteWrite::decode(version(header.content), &bytes);
                 let read = read.map_err(|error| malformed(&error))?;
                 (series, decoded.rejects) = (read.series, read.rejects);
+                leave_out_answers(&mut series, &mut decoded);
             }
         }
         decoded.events += series.iter().map(|series| series.samples.len() as u64).sum::<u64>();
-        Ok(Taken { series, decoded, identity })
+        Ok(Taken { series, decoded, identity, bytes: bytes.len() })
     }
 }
+
+/// Leaves out series with the names of answers that the server has asked for: they would be counted as
+/// such.
+fn leave_out_answers(series: &mut Vec<Series>, decoded: &mut Decoded) {
+    series.retain(|series| {
+        let name = series.labels.iter().find(|(label, _)| label == NAME_LABEL);
+        let Some((_, name)) = name.filter(|(_, name)| name.starts_with(POINTS_PREFIX)) else {
+            return true;
+        };
+        decoded.rejects.add(KEPT_NAME, 1, None, name.as_bytes());
+        false
+    });
+}
+
+/// The reason for series that are left out for their names.
+const KEPT_NAME: &str = "a metric's name that is kept for answers of metrics systems";
 
 /// The codec of lines in the format called `name`.
 pub(crate) fn log_codec(name: &str) -> Result<Box<dyn LineCodec>, BodyError> {

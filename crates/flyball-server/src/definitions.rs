@@ -251,8 +251,17 @@ impl Loaded {
     pub(crate) fn read(control: &Control, given: &Given, asks: bool) -> Result<Self, ServerError> {
         let given = given.read()?;
         let (revision, applied) = applied(control)?;
-        let (catalog, findings) =
-            evaluable(&sources(&given, &applied), asks).map_err(ServerError::Documents)?;
+        let loaded = evaluable(&sources(&given, &applied), asks);
+        let (catalog, findings) = loaded.map_err(|found| {
+            // Files of one name may be at odds: which of them were applied is said with their names.
+            let whose = |file: &Document| {
+                let Document { name, applied_by, applied_at, .. } = file;
+                Source::new(format!("{name} (applied by {applied_by} at {applied_at})"), &file.text)
+            };
+            let told: Vec<Source> =
+                given.iter().cloned().chain(applied.iter().map(whose)).collect();
+            ServerError::Documents(evaluable(&told, asks).err().unwrap_or(found))
+        })?;
         tell(&findings);
         let catalog = Arc::new(catalog);
         Ok(Self { state: State { given, catalog, revision, refused: None }, asks })

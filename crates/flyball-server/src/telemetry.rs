@@ -72,14 +72,28 @@ const COUNTED_BOUNDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600
 type AckTimes = Family<Kind, Histogram, fn() -> Histogram>;
 
 /// Writes what happens to standard error from now on: as text on a terminal, else as JSON. What is
-/// written is chosen by `FLYBALL_LOG`, as in `FLYBALL_LOG=debug`. Calls after the first do nothing.
-pub fn log() {
+/// written is chosen by `directives`, such as `debug` or `info,hyper=debug`; what they leave open is
+/// written from `info` on. Calls after the first do nothing.
+///
+/// # Errors
+///
+/// Directives that cannot be read, with a hint. A word alone has to be a level: the name of a part in its
+/// place would silence all others.
+pub fn log(directives: &str) -> Result<(), String> {
     use std::io::IsTerminal;
+    use std::str::FromStr;
+    use tracing::level_filters::LevelFilter;
     use tracing_subscriber::EnvFilter;
+    let hint = "hint: write error, warn, info, debug, trace or off, or PART=LEVEL of one part";
+    let words = directives.split(',').map(str::trim).filter(|word| !word.is_empty());
+    for word in words.filter(|word| !word.contains(['=', '[', '{'])) {
+        LevelFilter::from_str(word)
+            .map_err(|_| format!("`{word}` is no level of a log; {hint}"))?;
+    }
     let filter = EnvFilter::builder()
-        .with_env_var("FLYBALL_LOG")
         .with_default_directive(tracing::Level::INFO.into())
-        .from_env_lossy();
+        .parse(directives)
+        .map_err(|error| format!("the log cannot be chosen by `{directives}`: {error}; {hint}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Another subscriber that is there already does as well.
     let _ = if std::io::stderr().is_terminal() {
@@ -87,6 +101,7 @@ pub fn log() {
     } else {
         builder.json().flatten_event(true).try_init()
     };
+    Ok(())
 }
 
 /// Counters of everything that happens, with a registry that renders them.

@@ -101,7 +101,8 @@ impl Remote {
         flyball_server::choose_cryptography();
         let client = Client::builder().connect_timeout(CONNECT_MAX).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, client, base: args.server.clone(), token: args.token.clone() })
+        let token = args.token.clone().filter(|token| !token.is_empty());
+        Ok(Self { runtime, client, base: args.server.clone(), token })
     }
 
     /// What is at `path`, of which each part may hold any character.
@@ -257,10 +258,12 @@ impl Remote {
                     write!(said, ": {error}")?;
                     cause = error.source();
                 }
-                bail!(
-                    "{said}\nhint: `flyball serve` starts a server; --server or FLYBALL_SERVER \
-                     names another one"
-                );
+                let hint = if said.contains("corrupt message") && self.base.scheme() == "https" {
+                    "what listens there speaks no TLS: write http://"
+                } else {
+                    "`flyball serve` starts a server; --server or FLYBALL_SERVER names another one"
+                };
+                bail!("{said}\nhint: {hint}");
             }
         };
         let status = response.status();
@@ -280,6 +283,11 @@ impl Remote {
             StatusCode::UNAUTHORIZED => {
                 Some("give a token with --token or in FLYBALL_TOKEN".to_owned())
             }
+            _ if title.is_empty() && detail.is_empty() => Some(format!(
+                "what listens at {} may be no Flyball server; --server or FLYBALL_SERVER names \
+                 another one",
+                self.base
+            )),
             _ => hint,
         };
         if let Some(hint) = hint {

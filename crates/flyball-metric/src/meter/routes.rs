@@ -10,7 +10,7 @@ use flyball_model::Comparison;
 use foldhash::fast::RandomState;
 
 use crate::matcher::{Selector, value};
-use crate::terms::{Plan, PlanKind, Reading, What};
+use crate::terms::{POINTS_PREFIX, Plan, PlanKind, Reading, What};
 
 /// Where a count goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,8 +100,12 @@ impl Router {
 
     /// Entries that a series with `labels` may match, by its name.
     fn candidates(&self, labels: &[(String, String)]) -> impl Iterator<Item = usize> {
-        let named = self.by_name.get(value(labels, NAME_LABEL)).map_or(&[][..], Vec::as_slice);
-        named.iter().chain(&self.nameless).copied()
+        let name = value(labels, NAME_LABEL);
+        let named = self.by_name.get(name).map_or(&[][..], Vec::as_slice);
+        // An answer is for the query that it was given to, whatever its labels are.
+        let is_answer = name.starts_with(POINTS_PREFIX);
+        let nameless = if is_answer { &[][..] } else { self.nameless.as_slice() };
+        named.iter().chain(nameless).copied()
     }
 
     /// False when no SLI can mean a series with `labels`, told by its name alone.

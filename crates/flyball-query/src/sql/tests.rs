@@ -104,12 +104,27 @@ fn a_statement_that_grows_when_it_is_planned_is_refused() {
     );
     let chained = |one: &str, count: usize| format!("SELECT {}1 FROM events", one.repeat(count));
     assert_eq!(within(&chained("1+", 200)).unwrap(), 4);
+    let joined: Vec<String> =
+        (0..20).map(|n| format!("CAST(size AS text) || '{n}' AS a{n}")).collect();
+    assert_eq!(within(&format!("SELECT {} FROM events", joined.join(", "))).unwrap(), 4);
+    assert!(within("SELECT size FROM events GROUP BY CUBE (size, size + 1)").is_ok());
     let wide: Vec<String> = (0..500).map(|n| format!("{n} AS a{n}")).collect();
     assert_eq!(within(&format!("SELECT {} FROM events", wide.join(", "))).unwrap(), 4);
     assert_eq!(within(&doubled(6)).unwrap(), 1);
     let union = vec!["SELECT 1 AS a"; 200].join(" UNION ALL ");
     let quoted = doubled(40).replace("t3 ", "\"T3\" ").replace("t3,", "\"T3\",");
+    let doubling = |times: usize| {
+        let one = "CAST(size AS text) AS a FROM events".to_owned();
+        (0..times).fold(one, |inner, _| format!("a || a AS a FROM (SELECT {inner})"))
+    };
+    let cube: Vec<String> = (0..27).map(|n| format!("size + {n}")).collect();
     for sql in [
+        format!("SELECT 1::INT{}", "[]".repeat(2_000)),
+        format!("SELECT CAST(1 AS {}INT{})", "ARRAY<".repeat(1_500), ">".repeat(1_500)),
+        format!("SELECT CAST(1 AS {}INT{})", "Nullable(".repeat(1_500), ")".repeat(1_500)),
+        format!("SELECT 1 FROM events GROUP BY CUBE ({})", cube.join(", ")),
+        format!("SELECT length(a) FROM (SELECT {})", doubling(20)),
+        format!("SELECT {}'x'{}", "concat('y', ".repeat(20), ")".repeat(20)),
         doubled(40),
         quoted,
         union,

@@ -55,6 +55,9 @@ pub(crate) enum Denied {
     /// of them it is, only its holder could use.
     #[error("the token is not valid; hint: it may be revoked or expired, make a new one")]
     Invalid,
+    /// It shows something in another form.
+    #[error("what `Authorization` says is no token; hint: send it as `Authorization: Bearer …`")]
+    Scheme,
     /// It is part of a session that is over, or never was.
     #[error("the session is over; hint: log in again at /login")]
     Over,
@@ -81,6 +84,7 @@ impl Denied {
         match self {
             Self::Missing => "no token",
             Self::Invalid => "invalid token",
+            Self::Scheme => "no bearer token",
             Self::Over => "session over",
             Self::Scope(_) => "scope",
             Self::Role(_) => "role",
@@ -213,9 +217,9 @@ impl Gate {
         needs: Needs,
     ) -> Result<Caller, Denied> {
         let text = std::str::from_utf8(credentials).map_err(|_| Denied::Invalid)?;
-        let (kind, token) = text.split_once(' ').ok_or(Denied::Invalid)?;
+        let (kind, token) = text.split_once(' ').ok_or(Denied::Scheme)?;
         if !kind.eq_ignore_ascii_case("bearer") {
-            return Err(Denied::Invalid);
+            return Err(Denied::Scheme);
         }
         let secret = Secret::read(token.trim()).ok_or(Denied::Invalid)?;
         // The id is public: only the digest is compared in constant time.

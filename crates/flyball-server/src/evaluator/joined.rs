@@ -48,16 +48,14 @@ impl Joined {
     /// Joins those of `asked` that are composites and were not joined since `complete`, the moment up to
     /// which all is counted; those that were joined longest ago go first.
     ///
-    /// # Errors
-    ///
-    /// A ledger that cannot be read, a window that cannot be computed.
+    /// One that cannot be joined has no report and is tried again; why is in the log.
     pub(super) fn join<'w>(
         &mut self,
         asked: impl Iterator<Item = &'w Watched>,
         corrections: &[Correction],
         snapshot: &LedgerSnapshot<'_>,
         complete: Timestamp,
-    ) -> Result<(), LiveError<StoreError>> {
+    ) {
         let at = complete.floor(EVERY);
         let joined =
             |watched: &Watched| self.reports.get(&watched.generation.id).map(|(at, _)| *at);
@@ -71,10 +69,15 @@ impl Joined {
             if began.get_or_insert_with(Instant::now).elapsed() > JOINING_MAX {
                 break;
             }
-            let report = all_of(watched, corrections, snapshot, at)?;
-            self.reports.insert(watched.generation.id, (at, report));
+            let generation = watched.generation.id;
+            match all_of(watched, corrections, snapshot, at) {
+                Ok(report) => _ = self.reports.insert(generation, (at, report)),
+                Err(error) => {
+                    self.reports.remove(&generation);
+                    tracing::error!(slo = watched.slo.name, %error, "a composite cannot be joined");
+                }
+            }
         }
-        Ok(())
     }
 }
 

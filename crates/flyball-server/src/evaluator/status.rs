@@ -126,7 +126,7 @@ impl Evaluator {
         let Self { watched, ledger, counted, counting, filling, joined, catalog, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
         let asked = || watched.iter().filter(|watched| is_asked(&watched.slo));
-        joined.join(asked(), &catalog.set.corrections, &snapshot, complete)?;
+        joined.join(asked(), &catalog.set.corrections, &snapshot, complete);
         let filled = being_filled(counted);
         let said = asked().map(|watched| {
             let of_slo = filled.iter().find(|(_, filled)| filled.slo == watched.slo.name);

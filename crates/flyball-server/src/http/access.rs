@@ -237,7 +237,9 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 impl From<&Denied> for Problem {
     fn from(denied: &Denied) -> Self {
         let status = match denied {
-            Denied::Missing | Denied::Invalid | Denied::Over => StatusCode::UNAUTHORIZED,
+            Denied::Missing | Denied::Invalid | Denied::Scheme | Denied::Over => {
+                StatusCode::UNAUTHORIZED
+            }
             Denied::Scope(_) | Denied::Role(_) | Denied::Forged => StatusCode::FORBIDDEN,
             Denied::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
         };
@@ -266,7 +268,9 @@ fn refuse(path: &str, headers: &HeaderMap, denied: &Denied) -> Response {
         problem.into_response()
     };
     let challenge = match denied {
-        Denied::Missing | Denied::Over => Some("Bearer realm=\"flyball\"".to_owned()),
+        Denied::Missing | Denied::Scheme | Denied::Over => {
+            Some("Bearer realm=\"flyball\"".to_owned())
+        }
         Denied::Invalid => Some("Bearer realm=\"flyball\", error=\"invalid_token\"".to_owned()),
         Denied::Scope(scope) => Some(format!(
             "Bearer realm=\"flyball\", error=\"insufficient_scope\", scope=\"{scope}\""

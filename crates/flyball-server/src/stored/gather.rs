@@ -11,7 +11,8 @@ use crate::decode::{Decoder, Reading};
 use crate::entry::{self, Content};
 use crate::limits::Limits;
 
-/// Bodies whose events wait to become a batch. Bytes; a batch that has all its rows needs fewer.
+/// Bodies whose events wait to become a batch. Bytes, decompressed; a batch that has all its rows needs
+/// fewer. What is repeated in them takes its room again when it is read without its dictionary.
 const WAITING_BYTES_MAX: usize = 8 << 20;
 
 /// Reads entries into a [`Buffer`].
@@ -29,7 +30,7 @@ struct Waiting {
     runs: Vec<Run>,
     /// How many rows `runs` are together.
     rows: usize,
-    /// The bodies that they were in. Bytes.
+    /// The bodies that they were in. Bytes, decompressed.
     bytes: usize,
     /// The service of those that name none.
     service: Option<String>,
@@ -88,12 +89,13 @@ impl Gatherer {
             (waiting.rows, waiting.bytes) = (0, 0);
             waiting.runs.clear();
         };
-        if let Err(error) = self.decoder.gather(&header, &body, &mut flush) {
+        let bytes = self.decoder.gather(&header, &body, &mut flush).unwrap_or_else(|error| {
             cannot(&error);
-        }
+            0
+        });
         added?;
         self.waiting.reach(self.decoder.batch().rows(), run);
-        self.waiting.bytes += body.len();
+        self.waiting.bytes += bytes;
         if self.waiting.bytes > WAITING_BYTES_MAX {
             self.finish(buffer)?;
         }

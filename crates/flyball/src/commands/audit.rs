@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::anyhow;
 use flyball_server::{AuditPage, AuditVerdict, Tokens};
 
 use super::existing;
@@ -89,7 +90,7 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
         None => Remote::new(&args.place.server)?.get(&["api", "v1", "audit", "verify"], &[])?,
     };
     if let Some(finding) = verdict.finding {
-        talk::warning(&format!("the audit log is not as it was written: {finding}"));
+        talk::error(&anyhow!("the audit log is not as it was written: {finding}"));
         return Ok(Exit::Missed);
     }
     let head = verdict.head.as_deref().unwrap_or("-");

@@ -1,5 +1,6 @@
 //! `flyball budget`: the budgets of a server as they are now.
 
+use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use super::{Form, answer};
@@ -58,8 +59,17 @@ pub(super) fn slos(
 ) -> anyhow::Result<Value> {
     let path = ["api", "v1", "slos"];
     if let Some(name) = name {
-        let slo: Value = remote.get(&[&path[..], &[name]].concat(), &[])?;
-        return Ok(json!({"slos": [slo], "not_evaluated": []}));
+        let error = match remote.get::<Value>(&[&path[..], &[name]].concat(), &[]) {
+            Ok(slo) => return Ok(json!({"slos": [slo], "not_evaluated": []})),
+            Err(error) => error,
+        };
+        // One that is not evaluated is there, and has no budget.
+        let all: Value = remote.get(&path, &[]).map_err(|_| anyhow!("{error:#}"))?;
+        let left_out = all["not_evaluated"].as_array().into_iter().flatten();
+        let Some(slo) = left_out.into_iter().find(|slo| slo["slo"] == name) else {
+            return Err(error);
+        };
+        return Ok(json!({"slos": [], "not_evaluated": [slo]}));
     }
     let service: Vec<(&str, &str)> = service.map(|name| ("service", name)).into_iter().collect();
     remote.get(&path, &service)

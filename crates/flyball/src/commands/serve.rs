@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
@@ -129,7 +129,8 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<Exit> {
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
-    flyball_server::log();
+    let directives = std::env::var("FLYBALL_LOG").unwrap_or_default();
+    flyball_server::log(&directives).map_err(|said| anyhow!("FLYBALL_LOG: {said}"))?;
     // Before anything is promised: a signal from here on ends in order.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;

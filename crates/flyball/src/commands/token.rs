@@ -50,7 +50,7 @@ struct CreateArgs {
     /// What people call it: who will use it
     #[arg(long)]
     name: String,
-    /// What it may be used for, once for each; admin means all
+    /// What it may be used for, once for each: ingest, read, deploy, or admin, which means all
     #[arg(long = "scope", required = true, value_parser = scope)]
     scopes: Vec<Scope>,
     /// A service that it is for, once for each; all without one
@@ -111,7 +111,17 @@ fn create(args: CreateArgs) -> anyhow::Result<Exit> {
     let CreateArgs { name, scopes, services, place, .. } = args;
     let request = TokenRequest { name, scopes, services, expires };
     let made: MadeToken = match &place.data {
-        Some(data) => Tokens::open(data)?.create(&request, OFFLINE, now())?,
+        Some(data) => {
+            let is_new = !data.is_dir();
+            let made = Tokens::open(data)?.create(&request, OFFLINE, now())?;
+            if is_new {
+                talk::warning(&format!(
+                    "there was no data directory at {}: it was made with this token",
+                    data.display()
+                ));
+            }
+            made
+        }
         None => Remote::new(&place.server)?.post(&["api", "v1", "tokens"], &request)?,
     };
     talk::note(&format!("token {} was made; it is shown this once:", made.id));

@@ -123,3 +123,23 @@ fn an_attribute_that_no_stored_event_has_is_told_before_it_is_applied() {
     ok(flyball(at, &["ledger", "verify", "--data", "data", "--slo", "right.yaml"]));
     assert_eq!(flyball(at, &["doctor", "--data", "data"]).code, 0);
 }
+
+#[test]
+fn one_that_is_not_evaluated_is_undecided_and_one_given_twice_says_who_applied_it() {
+    let home = directory(&[("slo.yaml", document("shop", "status < 500").as_bytes())]);
+    let at = home.path();
+    let (server, url) = serve(at, "127.0.0.1:0", &[]);
+    let asked = document("asked", "status < 500").replace("type: flyball", "type: loki");
+    std::fs::write(at.join("asked.yaml"), asked).unwrap();
+    ok(flyball(at, &["apply", "-f", "slo.yaml", "-f", "asked.yaml", "--yes", "--server", &url]));
+    let ran = flyball(at, &["budget", "asked", "--server", &url]);
+    assert!(ran.code == 3 && ran.out.contains("asked: not evaluated"), "{ran:?}");
+    let ran = flyball(at, &["budget", "nobody", "--server", &url]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    drop(server);
+
+    let args = ["serve", "--data", "data", "--listen", "127.0.0.1:0", "--slo", "slo.yaml"];
+    let again = command(at, &args).output();
+    let said = String::from_utf8(again.unwrap().stderr).unwrap();
+    assert!(said.contains("slo.yaml (applied by "), "{said}");
+}

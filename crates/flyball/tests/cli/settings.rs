@@ -178,3 +178,24 @@ fn systemd_is_told_when_it_serves_and_when_it_ends() {
     assert_eq!(told(), "STOPPING=1");
     assert_eq!(flyball(home.path(), &["ready", "--server", &url]).code, 1);
 }
+
+#[test]
+fn a_log_is_chosen_by_a_level_or_not_at_all() {
+    let home = directory(&[]);
+    for (directives, word) in [("warnn", "`warnn`"), ("info,hyper", "`hyper`"), ("a=b=c", "a=b=c")]
+    {
+        let mut serve = command(home.path(), &["serve", "--listen", "127.0.0.1:0"]);
+        let output = serve.env("FLYBALL_LOG", directives).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let is_told = said.contains(word) && said.contains("hint: write error, warn");
+        assert!(output.status.code() == Some(2) && is_told, "{directives}: {said}");
+    }
+    assert!(!home.path().join("flyball-data").exists());
+    let quiet = &mut command(home.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let (_server, url) = listening(quiet.env("FLYBALL_LOG", "info,h2=off"));
+
+    // What answers there is said, where it is not what was asked for.
+    let secure = url.replace("http:", "https:");
+    let ran = flyball(home.path(), &["budget", "--server", &secure]);
+    assert!(ran.code == 2 && ran.err.contains("hint: what listens there speaks no TLS"), "{ran:?}");
+}

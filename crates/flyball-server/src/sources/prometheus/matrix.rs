@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// The answer to a query without any result.
 pub(super) const NOTHING: &[u8] = br#"{"data":{"resultType":"matrix","result":[]}}"#;
 
+/// The label of what a metric was called that is taken for another one.
+const OWN_NAME_LABEL: &str = "flyball:name";
+
 /// One answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -97,8 +100,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Series>, MatrixError> {
             return Err(MatrixError::Type { line, found: answer.data.result_type });
         }
         for mut found in answer.data.result {
-            if let Some(name) = &answer.name {
-                found.metric.insert(NAME_LABEL.to_owned(), name.clone());
+            if let Some(name) = &answer.name
+                && let Some(own) = found.metric.insert(NAME_LABEL.to_owned(), name.clone())
+            {
+                // It may be all that tells two answers apart.
+                found.metric.insert(OWN_NAME_LABEL.to_owned(), own);
             }
             let mut samples = Vec::with_capacity(found.values.len() + found.histograms.len());
             for (at, value) in found.values {
@@ -178,12 +184,14 @@ mod tests {
     #[test]
     fn an_answer_is_taken_for_a_metric_of_another_name() {
         let text = br#" {"data":{"resultType":"matrix","result":[
-            {"metric":{"__name__":"up","job":"a"},"values":[[60,"1"]]}]}}"#;
+            {"metric":{"__name__":"up","job":"a"},"values":[[60,"1"]]},
+            {"metric":{"__name__":"probe_success","job":"a"},"values":[[60,"0"]]}]}}"#;
         let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\n').collect();
         let both = [&named(&text, "a \"b\"")[..], &named(NOTHING, "c")].join(&b'\n');
         let series = read(&both).unwrap();
-        assert_eq!(series.len(), 1);
+        assert_eq!(series.len(), 2, "each is an answer of its own");
         assert_eq!(series[0].labels[0], ("__name__".to_owned(), "a \"b\"".to_owned()));
+        assert_eq!(series[1].labels[1], ("flyball:name".to_owned(), "up".to_owned()));
         assert_eq!(named(b"<html>", "c"), b"<html>");
     }
 
