@@ -3,3 +3,5 @@
 //!
 //! Nothing here reads a clock, a file or a source of randomness: time and seeds come in as
 //! arguments, and what is decided is carried out elsewhere (I7).
+
+pub mod alert;
