@@ -1,11 +1,15 @@
 //! Messages of other systems against what their makers publish of them.
 
+#[path = "connect/alerts.rs"]
+mod alerts;
 #[path = "connect/cdevents.rs"]
 mod cdevents;
 #[path = "connect/delivery_tools.rs"]
 mod delivery_tools;
 #[path = "connect/github.rs"]
 mod github;
+#[path = "connect/notices.rs"]
+mod notices;
 #[path = "connect/own.rs"]
 mod own;
 #[path = "connect/signatures.rs"]

@@ -103,8 +103,10 @@ pub struct Alert {
     pub facts: Facts,
     /// Its newest steps, oldest first.
     pub transitions: Vec<Transition>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending: Vec<Pending>,
     /// The targets that believe that it fires, and the severity that they were told last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) told: BTreeMap<String, Severity>,
 }
 
@@ -156,8 +158,9 @@ impl Alert {
     }
 
     /// The alert as a notice holds it: without what only the desk needs.
-    pub(super) fn shown(&self) -> Self {
-        Self { told: BTreeMap::new(), ..self.clone() }
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self { told: BTreeMap::new(), pending: Vec::new(), ..self.clone() }
     }
 
     /// Whether this firing is known of here already.
