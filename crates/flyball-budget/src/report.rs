@@ -280,6 +280,27 @@ pub fn assess(
     })
 }
 
+/// How the objectives of `slo` join at `at`; `None` when it is no composite. As [`assess`] has it,
+/// without what it says of each objective.
+///
+/// # Errors
+///
+/// As [`assess`]'s.
+pub fn compose(
+    slo: &Slo,
+    measured: &Measured,
+    corrections: &[Correction],
+    at: Timestamp,
+    span: Interval,
+) -> Result<Option<CompositeReport>, BudgetError> {
+    let expanded = expand(corrections, &slo.name, span)?;
+    let taken_out = dropped(&expanded);
+    let frame = Frame { span, dropped: &taken_out, no_data: slo.no_data };
+    let indicators = Corrected::all(slo, measured, &expanded)?;
+    let look = Look { slo, frame, at };
+    slo.composition.map(|how| look.compose(how, &indicators)).transpose()
+}
+
 /// The measured indicators after corrections.
 pub(crate) struct Corrected<'a> {
     indicators: Vec<std::borrow::Cow<'a, IndicatorSeries>>,

@@ -1,7 +1,10 @@
 //! A set of documents in which everything that is counted has a number and a generation.
 
-use flyball_metric::Plan;
-use flyball_model::{EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli, Slo};
+use flyball_metric::{MetricError, Plan};
+use flyball_model::{
+    BudgetingMethod, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli, Objective, Rational,
+    Slo,
+};
 use flyball_spec::{Diagnostic, Source, SpecSet};
 use sha2::{Digest, Sha256};
 
@@ -82,6 +85,29 @@ impl Catalog {
         }
         Ok((Self { set, counted, not_counted }, diagnostics))
     }
+
+    /// The same where no metrics system can be asked: SLOs with queries that only one can answer are
+    /// not counted.
+    #[must_use]
+    pub fn without_asking(mut self) -> Self {
+        let points = |slo: &Counted| {
+            slo.indicators.iter().find_map(|indicator| match indicator {
+                CountedBy::Metric(plan) => plan.points(),
+                CountedBy::Events(_) => None,
+            })
+        };
+        self.counted.retain(|slo| {
+            let Some(points) = points(slo) else { return true };
+            let reason = format!(
+                "only a metrics system can answer `{}`, and this server has none to ask; hint: start \
+                 it with `--prometheus URL`",
+                points.query
+            );
+            self.not_counted.push(NotCounted { slo: slo.slo.name.clone(), reason });
+            false
+        });
+        self
+    }
 }
 
 impl Counted {
@@ -99,7 +125,9 @@ impl Counted {
             let indicator = objective.indicator.as_ref().or(slo.indicator.as_ref());
             let indicator = indicator.ok_or_else(|| "it has no indicator".to_owned())?;
             // What is good is the objective's own choice where a value is held against a threshold.
-            let is_judged = matches!(indicator, Indicator::Metric(MetricSli::Threshold { .. }));
+            let ratio = ratio_without_counts(slo, indicator);
+            let is_judged = ratio.is_some()
+                || matches!(indicator, Indicator::Metric(MetricSli::Threshold { .. }));
             if shared && !is_judged && !indicators.is_empty() {
                 of_objective.push(0);
                 continue;
@@ -115,13 +143,39 @@ impl Counted {
                     if let Some((comparison, value)) = objective.threshold.filter(|_| is_judged) {
                         field(&mut hash, &format!("{comparison:?} {value:?}"));
                     }
-                    let plan = Plan::compile(sli, objective.threshold);
+                    let plan = match ratio {
+                        Some((query, failures)) => {
+                            let share = share_of_good(objective);
+                            field(&mut hash, &format!("points {share}"));
+                            Plan::of_ratio(query, failures, share)
+                        }
+                        None => Plan::compile(sli, objective.threshold),
+                    };
                     CountedBy::Metric(plan.map_err(|error| error.to_string())?)
                 }
             });
         }
         Ok(Self { slo: slo.clone(), indicators, of_objective, generation: hash.finalize().into() })
     }
+}
+
+/// The query of a ready ratio that only a metrics system can work out, where time is judged by it, and
+/// whether it is that of failures.
+fn ratio_without_counts<'s>(
+    slo: &Slo,
+    indicator: &'s Indicator,
+) -> Option<(&'s MetricQuery, bool)> {
+    let Indicator::Metric(sli @ MetricSli::Raw { failures, query }) = indicator else {
+        return None;
+    };
+    let has_no_counts =
+        || matches!(Plan::compile(sli, None), Err(MetricError::Query(error)) if error.needs_pull());
+    (slo.method == BudgetingMethod::Timeslices && has_no_counts()).then_some((query, *failures))
+}
+
+/// The share of good that makes a time slice of `objective` a good one.
+fn share_of_good(objective: &Objective) -> Rational {
+    objective.timeslice_target.unwrap_or(objective.target.share())
 }
 
 /// Adds a text, its length first, so that no two lists of texts are alike.

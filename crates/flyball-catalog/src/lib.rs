@@ -6,11 +6,13 @@
 //!
 //! This crate counts nothing and decides nothing.
 
+mod attributes;
 mod catalog;
 mod condition;
 mod load;
 mod sources;
 
+pub use attributes::{missing_attributes, place_of};
 pub use catalog::{Catalog, Counted, CountedBy, NotCounted};
 pub use condition::{condition, conditions, event_slis};
 pub use load::{DEFAULT_ALERTING, load};

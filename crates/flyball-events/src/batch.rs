@@ -272,6 +272,12 @@ impl BatchBuilder {
         self.names_over_limit
     }
 
+    /// Whether it knows so many attributes that there may soon be no room for others: a new builder
+    /// has room for as many again.
+    pub fn is_crowded(&self) -> bool {
+        self.columns.len() > COLUMNS_MAX / 2
+    }
+
     /// Whether events must have a time.
     pub fn time_rule(&self) -> TimeRule {
         self.time_rule

@@ -116,7 +116,7 @@ impl Dictionary {
     fn code(&mut self, text: &str) -> u32 {
         let likeness = Self::likeness(text.as_bytes());
         let recent = self.recent[likeness];
-        if (recent as usize) < self.ends.len() && self.get(recent) == text {
+        if (recent as usize) < self.ends.len() && is_same(self.get(recent), text) {
             return recent;
         }
         let code = self.intern(text);
@@ -124,23 +124,29 @@ impl Dictionary {
         code
     }
 
-    /// What the few texts of an attribute differ in mostly: length, first and last byte.
+    /// A number below [`RECENT_LEN`] that differs mostly for the few texts of an attribute: made of
+    /// their length and last eight bytes, in which paths, ids and codes differ.
     #[inline]
     fn likeness(text: &[u8]) -> usize {
-        let [first, .., last] = text else { return text.len() };
-        (text.len() ^ usize::from(*first) << 3 ^ usize::from(*last)) % RECENT_LEN
+        let word = match text.last_chunk::<8>() {
+            Some(end) => u64::from_le_bytes(*end),
+            None => text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        let mixed = (word ^ text.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // The highest bits depend on all others.
+        (mixed >> (u64::BITS - RECENT_LEN.ilog2())) as usize
     }
 
     #[inline]
-    fn get(&self, code: u32) -> &str {
+    fn get(&self, code: u32) -> &[u8] {
         let code = code as usize;
         let start = if code == 0 { 0 } else { self.ends[code - 1] };
-        &self.bytes[start..self.ends[code]]
+        &self.bytes.as_bytes()[start..self.ends[code]]
     }
 
     fn intern(&mut self, text: &str) -> u32 {
         let hash = self.hasher.hash_one(text.as_bytes());
-        if let Some(code) = self.table.find(hash, |code| self.get(*code) == text) {
+        if let Some(code) = self.table.find(hash, |code| self.get(*code) == text.as_bytes()) {
             return *code;
         }
         // A batch holds fewer rows than 2³² by far, so codes never run out.
@@ -406,6 +412,21 @@ impl Column {
             out.push((Field::new(name, DataType::Utf8, true), Arc::new(array) as ArrayRef));
         }
         out
+    }
+}
+
+/// Whether `text` is `known`. Most are a word or a few, which are compared here and not by a call.
+#[inline]
+fn is_same(known: &[u8], text: &str) -> bool {
+    let text = text.as_bytes();
+    if known.len() != text.len() {
+        return false;
+    }
+    match (known.last_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(known_end), Some(text_end)) if known.len() <= 16 => {
+            known_end == text_end && known.first_chunk::<8>() == text.first_chunk::<8>()
+        }
+        _ => known == text,
     }
 }
 

@@ -23,6 +23,12 @@ pub enum MetricError {
     /// A threshold SLI without a threshold, or with one that is no number.
     #[error("a threshold metric needs an objective with `op` and a finite `value`")]
     NoThreshold,
+    /// What is said of slices cannot be meant.
+    #[error("{said}; hint: write `by: [handler]` beside `query`, of the total in a ratio")]
+    Slices {
+        /// What is wrong.
+        said: String,
+    },
     /// The sides of a ratio are not counts of the same kind.
     #[error(
         "the two queries of the ratio do not count alike: one is {side}, the other {total}; write \
@@ -68,8 +74,8 @@ impl QueryError {
         self.span.clone()
     }
 
-    /// True when the query is right and only a metrics system can answer it, so that it has to be
-    /// asked for its results (pull).
+    /// True when the query is right and only a metrics system can answer it, so that what it answers
+    /// can be judged, and nothing be counted.
     pub fn needs_pull(&self) -> bool {
         matches!(self.fault, Fault::Pull(_))
     }
@@ -92,8 +98,10 @@ impl fmt::Display for QueryError {
             Fault::Syntax(message) => write!(f, "{message}: `{shown}`, at column {column}"),
             Fault::Pull(message) => write!(
                 f,
-                "{message}: `{shown}`, at column {column}; only the metrics system itself can \
-                 answer this query, so pull its results"
+                "{message}: `{shown}`, at column {column}; only the metrics system can answer this \
+                 query, and what it answers are no counts; hint: write both sides as sums of rates \
+                 or increases, or have each answer judged, by a threshold metric or a ready ratio \
+                 under `budgetingMethod: Timeslices`"
             ),
         }
     }

@@ -16,6 +16,7 @@ mod histogram;
 mod matcher;
 mod meter;
 mod promql;
+mod slicing;
 mod spread;
 mod terms;
 
@@ -25,4 +26,4 @@ pub use meter::{
     PENDING_MAX, Reason, SCHEMA, SERIES_MAX, STRANGERS_MAX, Standing, TARGET_GAP_MAX, Watched,
 };
 pub use spread::{SLOT, SPREAD_MAX};
-pub use terms::Plan;
+pub use terms::{Plan, Points};

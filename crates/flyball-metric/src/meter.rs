@@ -11,13 +11,14 @@ mod keys;
 mod routes;
 mod series;
 mod sli;
+mod slices;
 mod step;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use flyball_events::Series;
-use flyball_model::{Duration, Slot, Tally, Timestamp};
+use flyball_model::{Duration, Slice, Slot, Tally, Timestamp};
 use foldhash::fast::RandomState;
 
 pub use durable::SCHEMA;
@@ -25,6 +26,7 @@ use keys::Key;
 use routes::Router;
 use series::{Group, SeriesState, Target};
 use sli::SliState;
+use slices::Slices;
 
 use crate::error::RestoreError;
 use crate::terms::Plan;
@@ -66,11 +68,13 @@ pub struct Watched {
     pub after: Option<Timestamp>,
 }
 
-/// Events of one SLI in one slot, to be added to what the ledger has there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Events of one SLI, or of one slice of it, in one slot, to be added to what the ledger has there.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
     /// The SLI's place in the list that the meter was made of.
     pub sli: usize,
+    /// The slice; `None` for all events together.
+    pub slice: Option<Slice>,
     /// The slot, of the width [`crate::SLOT`].
     pub slot: Slot,
     /// What to add; never empty.
@@ -83,7 +87,7 @@ pub type Change = (Vec<u8>, Option<Vec<u8>>);
 /// What has happened since the last drain, to be committed in one transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Tallies by SLI and slot, in this order.
+    /// Tallies by SLI and slot, in this order; those of slices come behind.
     pub counts: Vec<Counted>,
     /// What to remember, opaque; a later change of a key replaces an earlier one.
     pub changes: Vec<Change>,
@@ -175,7 +179,9 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct Meter {
     router: Router,
+    /// The SLIs that are watched, and behind them their slices as they were met.
     slis: Vec<SliState>,
+    slices: Slices,
     series: HashMap<Key, SeriesState, RandomState>,
     /// Series that need no state: of no SLI, or buckets away from every threshold.
     stateless: HashMap<Key, series::Stateless, RandomState>,
@@ -208,10 +214,12 @@ impl Meter {
     pub fn new(slis: Vec<Watched>, began: Timestamp) -> Self {
         let plans: Vec<&Plan> = slis.iter().map(|watched| &watched.plan).collect();
         let router = Router::new(&plans);
+        let slices = Slices::new(&plans);
         let slis = slis.into_iter().map(|watched| SliState::new(watched, began)).collect();
         Self {
             router,
             slis,
+            slices,
             series: HashMap::default(),
             stateless: HashMap::default(),
             groups: HashMap::default(),
@@ -237,8 +245,9 @@ impl Meter {
         pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<Self, RestoreError> {
         let mut meter = Self::new(slis, began);
+        let places = meter.places();
         for (key, value) in pairs {
-            meter.read_pair(key, value)?;
+            meter.read_pair(key, value, &places)?;
         }
         Ok(meter)
     }
@@ -261,7 +270,7 @@ impl Meter {
     /// Counts the samples of one request that came at `arrival`.
     ///
     /// Samples of a series have to come in the order of their times; others are left out and
-    /// counted. Without series it only lets time go on: slots that have waited long enough are
+    /// counted. All samples of a request are counted in that order. Without series it only lets time go on: slots that have waited long enough are
     /// settled, which otherwise happens when the next samples come. An `arrival` before an earlier
     /// one is taken as that. Tallies are kept until they are drained, at most 361 slots for each
     /// sample and SLI.
@@ -274,11 +283,23 @@ impl Meter {
         self.sweep();
         // All are met before any is counted, so that a classic histogram's bounds are known.
         let met: Vec<Option<step::Met>> = series.iter().map(|series| self.meet(series)).collect();
+        let mut steps = Vec::new();
         for (series, met) in series.iter().zip(met) {
             let Some(met) = met.filter(|met| self.admit(series, *met)) else { continue };
-            for sample in &series.samples {
-                self.step(met.key, sample, series.temporality);
-            }
+            // One that goes back in time stays behind the one before it.
+            let mut at = Timestamp::MIN;
+            steps.extend(series.samples.iter().map(|sample| {
+                at = at.max(sample.at);
+                (at, met.key, sample, series.temporality)
+            }));
+        }
+        // A request may hold a long stretch: what is new in a target is told by what came before it, of
+        // all its series.
+        if !steps.is_sorted_by_key(|(at, ..)| *at) {
+            steps.sort_by_key(|(at, ..)| *at);
+        }
+        for (_, key, sample, temporality) in steps {
+            self.step(key, sample, temporality);
         }
         self.settle();
     }
@@ -287,8 +308,18 @@ impl Meter {
     /// be restored from what was.
     pub fn drain(&mut self) -> Drained {
         let counts = std::mem::take(&mut self.counts);
-        let counts = counts.into_iter().map(|((sli, slot), tally)| Counted { sli, slot, tally });
+        let counts = counts.into_iter().map(|((sli, slot), tally)| match &self.slis[sli].slice {
+            None => Counted { sli, slice: None, slot, tally },
+            Some((of, slice)) => Counted { sli: *of, slice: Some(slice.clone()), slot, tally },
+        });
         Drained { counts: counts.collect(), changes: self.changes() }
+    }
+
+    /// Makes a slice of an SLI known that was met elsewhere, so that both keep the same ones.
+    pub fn know(&mut self, sli: usize, slice: &Slice) {
+        if sli < self.slices.watched() {
+            self.slices.place(sli, slice.clone(), &mut self.slis, true);
+        }
     }
 
     /// How an SLI stands; `None` where there is none.

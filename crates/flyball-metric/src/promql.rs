@@ -14,7 +14,7 @@ mod parse;
 
 use std::ops::Range;
 
-pub(crate) use parse::parse;
+pub(crate) use parse::{parse, template};
 
 use crate::matcher::Selector;
 

@@ -6,13 +6,16 @@
 //! are counted from raw samples, exactly and without Prometheus' extrapolation. Anything else is
 //! refused where it stands.
 
+use std::hash::Hasher;
 use std::ops::Range;
 
-use flyball_model::{Comparison, MetricQuery, MetricSli};
+use flyball_model::{Comparison, MetricQuery, MetricSli, Rational};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::error::{Fault, MetricError, QueryError};
 use crate::matcher::{Matcher, Selector};
-use crate::promql::{Expression, Node, parse};
+use crate::promql::{Expression, Node, parse, template};
+use crate::slicing::Slicing;
 
 /// The most terms of one query: more than any tool writes.
 const TERMS_MAX: usize = 64;
@@ -27,6 +30,18 @@ const SOURCES: [&str; 6] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub(crate) kind: PlanKind,
+    /// The query whose answers are judged, where only the metrics system can work them out.
+    pub(crate) points: Option<String>,
+    pub(crate) slicing: Slicing,
+}
+
+/// A query that only the metrics system can answer. Each answer, of each series, is an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Points {
+    /// What is asked.
+    pub query: String,
+    /// What the metric is to be called that the answers are given as: the same for equal queries.
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +112,15 @@ struct Sum {
 }
 
 impl Plan {
-    /// The series that are meant, each selector once, as queries that ask for their samples.
+    /// The query that has to be asked, where there are no samples to count; `None` where there are.
+    pub fn points(&self) -> Option<Points> {
+        let query = self.points.clone()?;
+        let name = points_name(&query);
+        Some(Points { query, name })
+    }
+
+    /// The series that are meant, each selector once, as queries that ask for their samples. Where
+    /// there are [points](Self::points), the metric that these are given as.
     pub fn selectors(&self) -> Vec<String> {
         let mut selectors: Vec<String> = match &self.kind {
             PlanKind::Counts { side, total, .. } => {
@@ -119,6 +142,7 @@ impl Plan {
         sli: &MetricSli,
         threshold: Option<(Comparison, f64)>,
     ) -> Result<Self, MetricError> {
+        let mut points = None;
         let kind = match sli {
             MetricSli::Ratio { counter, side, side_is_bad, total } => {
                 let sum = |query: &MetricQuery| {
@@ -146,14 +170,49 @@ impl Plan {
             }
             MetricSli::Threshold { query } => {
                 let text = text_of(query)?;
-                let (selector, reading) = Reader { query: &text }.gauge(parse(&text)?)?;
                 let (comparison, threshold) = threshold
                     .filter(|(_, value)| value.is_finite())
                     .ok_or(MetricError::NoThreshold)?;
-                PlanKind::Gauge { selector, reading, comparison, threshold }
+                match parse(&text).and_then(|node| Reader { query: &text }.gauge(node)) {
+                    Ok((selector, reading)) => {
+                        PlanKind::Gauge { selector, reading, comparison, threshold }
+                    }
+                    Err(error) if error.needs_pull() => {
+                        let judged = judged(&text, comparison, threshold)?;
+                        points = Some(text);
+                        judged
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
-        Ok(Self { kind })
+        let total = match sli {
+            MetricSli::Ratio { total: query, .. }
+            | MetricSli::Raw { query, .. }
+            | MetricSli::Threshold { query } => query,
+        };
+        Ok(Self { kind, points, slicing: Slicing::read(total)? })
+    }
+
+    /// Compiles a ready ratio without counts, of which each answer is good when the share of good
+    /// in it is at least `share`. With `failures` the ratio is that of what is bad.
+    ///
+    /// # Errors
+    ///
+    /// Why the query cannot be asked.
+    pub fn of_ratio(
+        query: &MetricQuery,
+        failures: bool,
+        share: Rational,
+    ) -> Result<Self, MetricError> {
+        let text = text_of(query)?;
+        let (whole, part) = (share.denominator(), share.numerator());
+        let kind = if failures {
+            judged(&text, Comparison::AtMost, whole.saturating_sub(part) as f64 / whole as f64)?
+        } else {
+            judged(&text, Comparison::AtLeast, share.to_f64())?
+        };
+        Ok(Self { kind, points: Some(text), slicing: Slicing::read(query)? })
     }
 
     /// Whether both sides come from the same samples, so that they need not wait for each other.
@@ -171,6 +230,23 @@ impl Plan {
             }
         }
     }
+}
+
+/// Answers to the query `text`, held against a threshold.
+fn judged(text: &str, comparison: Comparison, threshold: f64) -> Result<PlanKind, QueryError> {
+    if let Some(span) = template(text)? {
+        let message = "a template is no window that the metrics system can be asked for: write one";
+        return Err(QueryError::new(text, span, Fault::Syntax(message.to_owned())));
+    }
+    let selector = Selector { name: Some(points_name(text)), matchers: Vec::new() };
+    Ok(PlanKind::Gauge { selector, reading: Reading::Value, comparison, threshold })
+}
+
+/// What the answers to a query are called. Metrics that are scraped have no colons.
+fn points_name(query: &str) -> String {
+    let mut hasher = SipHasher13::new();
+    hasher.write(query.as_bytes());
+    format!("flyball:points:{:032x}", hasher.finish128().as_u128())
 }
 
 fn alike(side: &Unit, total: &Unit) -> Result<(), MetricError> {
@@ -363,6 +439,10 @@ impl Reader<'_> {
                     Expression::Selector(selector) => Ok((selector, Reading::Age)),
                     _ => Err(self.pull(&node.span, "this is no gauge")),
                 }
+            }
+            Expression::Range { .. } | Expression::Text => {
+                let message = "this has no single value at a time".to_owned();
+                Err(QueryError::new(self.query, node.span, Fault::Syntax(message)))
             }
             _ => Err(self.pull(&node.span, "this is neither a gauge nor `time()` minus one")),
         }

@@ -133,7 +133,7 @@ impl PredicateSet {
 
     /// Whether some predicate compares another attribute with `name`, or lists it, as one would a
     /// text in quotes.
-    pub(crate) fn is_compared_with(&self, name: &str) -> bool {
+    pub fn is_compared_with(&self, name: &str) -> bool {
         let is_name = |expr: &SqlExpr| matches!(expr, SqlExpr::Identifier(it) if it.value == name);
         self.leaves.iter().any(|leaf| {
             visit_expressions(leaf.sql(), |expr| {

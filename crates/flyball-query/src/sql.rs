@@ -14,7 +14,7 @@ use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
@@ -26,7 +26,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use flyball_model::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use crate::error::QueryError;
 use crate::leaf::first_line;
@@ -34,6 +34,7 @@ use crate::names::{listed, near_matches, tokens};
 
 mod range;
 mod schema;
+mod size;
 
 use schema::Discovery;
 
@@ -43,6 +44,8 @@ pub const TABLE: &str = "events";
 const BATCHES_WAITING_MAX: usize = 2;
 /// Threads a query runs on.
 const THREADS: usize = 2;
+/// The stack of each: a sum of thousands is visited by recursion. Bytes; what is not used is not taken.
+const STACK_BYTES: usize = 32 << 20;
 
 /// Something that can be scanned for events, more than once.
 pub trait EventSource: Send + Sync {
@@ -95,6 +98,9 @@ pub struct Bounds {
     pub time_max: std::time::Duration,
     /// The query is given up when the other end is dropped.
     pub wanted: watch::Receiver<()>,
+    /// Given back when nothing of the query runs any more: planning goes on for a while after it was given
+    /// up.
+    pub place: Arc<OwnedSemaphorePermit>,
 }
 
 /// What is known of an answer beside its rows.
@@ -159,10 +165,9 @@ fn run(
     bounds: Option<Bounds>,
     sink: &mut dyn FnMut(&RecordBatch) -> bool,
 ) -> Result<Answered, QueryError> {
-    // Faults that need no data are found before any is read.
-    parse(sql, &[])?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .thread_stack_size(STACK_BYTES)
         .enable_time()
         .build()
         .map_err(|error| QueryError::Sql { message: error.to_string() })?;
@@ -175,35 +180,30 @@ fn run(
     let environment =
         environment.build_arc().map_err(|error| QueryError::Sql { message: first_line(&error) })?;
     let is_given_up = Arc::new(AtomicBool::new(false));
-    let is_bounded = bounds.is_some();
+    let (tell, mut told) = mpsc::channel(1);
+    let asked = Asked {
+        sql: sql.to_owned(),
+        source: Arc::clone(source),
+        environment,
+        place: bounds.as_ref().map(|bounds| Arc::clone(&bounds.place)),
+        is_given_up: Arc::clone(&is_given_up),
+    };
+    // On a thread of its own: planning is one step, which no bound on time would interrupt here.
+    let answering = runtime.spawn(asked.answer(tell));
     let answer = async {
-        let discovery = outline(source, &is_given_up).await?;
-        let events = Arc::new(Events { source: Arc::clone(source), schema: discovery.schema() });
-        let names: Vec<String> =
-            events.schema.fields().iter().map(|field| field.name().clone()).collect();
-        let statement = parse(sql, &names)?;
-        let config = SessionConfig::new().with_target_partitions(THREADS);
-        let context = SessionContext::new_with_config_rt(config, environment);
-        if is_bounded {
-            // They make much of little before the pool is asked, in one step that nothing interrupts.
-            for name in GROWING {
-                context.deregister_udf(name);
+        let mut answered = None;
+        while let Some(step) = told.recv().await {
+            match step {
+                Step::Begun(begun) => answered = Some(begun),
+                Step::Rows(batch) if sink(&batch) => {}
+                Step::Rows(_) => return answered.ok_or(QueryError::GivenUp),
             }
         }
-        let explain = |error: DataFusionError| explain(&error, &names);
-        context.register_table(TABLE, events).map_err(explain)?;
-        let state = context.state();
-        let plan = state.statement_to_plan(statement).await.map_err(explain)?;
-        let frame = DataFrame::new(state, plan);
-        let schema = Arc::clone(frame.schema().inner());
-        let mut stream = frame.execute_stream().await.map_err(explain)?;
-        while let Some(batch) = futures::StreamExt::next(&mut stream).await {
-            if !sink(&batch.map_err(explain)?) {
-                break;
-            }
+        match answering.await {
+            Ok(Ok(())) => answered.ok_or(QueryError::GivenUp),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(QueryError::Sql { message: error.to_string() }),
         }
-        let mixed = discovery.mixed().into_iter().filter(|name| sql.contains(name)).collect();
-        Ok(Answered { schema, mixed })
     };
     let outcome = runtime.block_on(async {
         let Some(Bounds { time_max, mut wanted, .. }) = bounds else { return answer.await };
@@ -223,6 +223,66 @@ fn run(
     is_given_up.store(true, Ordering::Relaxed);
     runtime.shutdown_background();
     outcome
+}
+
+/// What an answer consists of.
+enum Step {
+    /// What is known before its rows.
+    Begun(Answered),
+    /// Some rows.
+    Rows(RecordBatch),
+}
+
+/// A statement that is to be answered.
+struct Asked {
+    sql: String,
+    source: Arc<dyn EventSource>,
+    environment: Arc<RuntimeEnv>,
+    /// Given back at the end; where there is one, the query is bounded.
+    place: Option<Arc<OwnedSemaphorePermit>>,
+    is_given_up: Arc<AtomicBool>,
+}
+
+impl Asked {
+    /// Plans and runs the statement, and tells `to` its rows for as long as they are wanted.
+    async fn answer(self, to: mpsc::Sender<Step>) -> Result<(), QueryError> {
+        let Self { sql, source, environment, place, is_given_up } = self;
+        if place.is_some() {
+            size::check_length(&sql)?;
+        }
+        // Faults that need no data are found before any is read.
+        let statement = parse(&sql, &[])?;
+        if place.is_some() {
+            size::check_parts(&statement)?;
+        }
+        let discovery = outline(&source, &is_given_up).await?;
+        let events = Arc::new(Events { source, schema: discovery.schema() });
+        let names: Vec<String> =
+            events.schema.fields().iter().map(|field| field.name().clone()).collect();
+        let statement = parse(&sql, &names)?;
+        let config = SessionConfig::new().with_target_partitions(THREADS);
+        let context = SessionContext::new_with_config_rt(config, environment);
+        if place.is_some() {
+            // They make much of little before the pool is asked, in one step that nothing interrupts.
+            for name in GROWING {
+                context.deregister_udf(name);
+            }
+        }
+        let explain = |error: DataFusionError| explain(&error, &names);
+        context.register_table(TABLE, events).map_err(explain)?;
+        let state = context.state();
+        let plan = state.statement_to_plan(statement).await.map_err(explain)?;
+        let frame = DataFrame::new(state, plan);
+        let schema = Arc::clone(frame.schema().inner());
+        let mut stream = frame.execute_stream().await.map_err(explain)?;
+        let mixed = discovery.mixed().into_iter().filter(|name| sql.contains(name)).collect();
+        // Whoever does not listen any more has seen enough.
+        let mut is_heard = to.send(Step::Begun(Answered { schema, mixed })).await.is_ok();
+        while is_heard && let Some(batch) = futures::StreamExt::next(&mut stream).await {
+            is_heard = to.send(Step::Rows(batch.map_err(explain)?)).await.is_ok();
+        }
+        Ok(())
+    }
 }
 
 /// What columns `source` has, on a thread that may wait; it ends early when that is given up.

@@ -106,6 +106,27 @@ pub fn widest<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Bytes of the longest text that [`short_ascii`] looks at.
+const SHORT_BYTES: usize = 64;
+
+/// `text` as a `str` if it is ASCII and short, as most names and values are: a few instructions
+/// where a check that can tell everything is a call. `None` says nothing about the text.
+#[inline]
+#[must_use]
+pub fn short_ascii(text: &[u8]) -> Option<&str> {
+    let high = match (text.len(), text.last_chunk::<8>()) {
+        (0..8, _) => text.iter().fold(0, |high, byte| high | u64::from(*byte)),
+        (..=SHORT_BYTES, Some(last)) => {
+            let words = text.as_chunks::<8>().0.iter();
+            words.fold(u64::from_ne_bytes(*last), |high, word| high | u64::from_ne_bytes(*word))
+        }
+        _ => return None,
+    };
+    // SAFETY: every byte of `text` is part of `high`, in which no highest bit of a byte is set;
+    // ASCII is UTF-8.
+    (high & 0x8080_8080_8080_8080 == 0).then(|| unsafe { std::str::from_utf8_unchecked(text) })
+}
+
 /// The fastest back end that this processor can run.
 fn backend() -> ScanBlocks {
     #[cfg(target_arch = "x86_64")]

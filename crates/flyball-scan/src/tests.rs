@@ -59,3 +59,19 @@ proptest! {
         check(&text);
     }
 }
+
+#[test]
+fn short_texts_are_told_from_bytes_at_every_length_and_place() {
+    for len in 0..SHORT_BYTES + 8 {
+        let mut text = vec![b'x'; len];
+        assert_eq!(short_ascii(&text).is_some(), len <= SHORT_BYTES, "{len}");
+        for place in 0..len {
+            for byte in [0x00, 0x7F, 0x80, 0xC3, 0xFF] {
+                text[place] = byte;
+                let expected = byte.is_ascii() && len <= SHORT_BYTES;
+                assert_eq!(short_ascii(&text).is_some(), expected, "{byte} at {place} of {len}");
+            }
+            text[place] = b'x';
+        }
+    }
+}

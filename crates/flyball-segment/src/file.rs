@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, FieldRef, Int64Type, TimestampNanosecondType};
+use arrow::datatypes::{DataType, FieldRef, Int64Type, TimestampNanosecondType, UInt32Type};
 use flyball_events::{BATCH_ROWS, TIME_COLUMN, TWIN_SUFFIX};
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -55,12 +55,34 @@ pub(crate) fn sorted(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
 /// For each row the place of its text among all texts in order, from 1; 0 where it has none, and where
 /// `column` holds no texts. Few texts are compared then, and many numbers.
 fn ranks(column: Option<&ArrayRef>, rows: usize) -> Vec<u32> {
-    let Some(texts) = column.and_then(|column| column.as_string_opt::<i32>()) else {
-        return vec![0; rows];
-    };
+    let none = || vec![0; rows];
+    let Some(column) = column else { return none() };
+    if let Some(coded) = column.as_dictionary_opt::<UInt32Type>() {
+        let places = ranks(Some(coded.values()), coded.values().len());
+        let place = |code: Option<u32>| code.map_or(0, |code| places[code as usize]);
+        return coded.keys().iter().map(place).collect();
+    }
+    let Some(texts) = column.as_string_opt::<i32>() else { return none() };
     let distinct: BTreeSet<&str> = texts.iter().flatten().collect();
     let place: HashMap<&str, u32> = distinct.into_iter().zip(1..).collect();
     texts.iter().map(|text| text.map_or(0, |text| place[text])).collect()
+}
+
+/// What the events of `batch` take in memory when they are read again, texts without dictionaries.
+/// Bytes.
+pub(crate) fn memory(batch: &RecordBatch) -> usize {
+    let of = |column: &ArrayRef| {
+        let Some(coded) = column.as_dictionary_opt::<UInt32Type>() else {
+            return column.get_array_memory_size();
+        };
+        let Some(texts) = coded.values().as_string_opt::<i32>() else {
+            return column.get_array_memory_size();
+        };
+        let length = |code: u32| texts.value_length(code as usize).cast_unsigned() as usize;
+        let text: usize = coded.keys().iter().flatten().map(length).sum();
+        text + coded.len() * size_of::<i32>()
+    };
+    batch.columns().iter().map(of).sum()
 }
 
 /// Writes `batch` to a new file at `path`; on disk when this returns.
@@ -76,6 +98,14 @@ pub(crate) fn write(path: &Path, batch: &RecordBatch) -> Result<Written, Segment
     for name in [SERVICE_COLUMN, TIME_COLUMN, ENTRY_COLUMN] {
         let column = ColumnPath::new(vec![name.to_owned()]);
         properties = properties.set_column_statistics_enabled(column, EnabledStatistics::Chunk);
+    }
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        // Where nearly every event has a text of its own, a dictionary saves nothing.
+        let coded = column.as_dictionary_opt::<UInt32Type>();
+        if coded.is_some_and(|coded| coded.values().len() > coded.len() / 4 * 3) {
+            let column = ColumnPath::new(vec![field.name().to_owned()]);
+            properties = properties.set_column_dictionary_enabled(column, false);
+        }
     }
     let properties = properties.build();
     // Arrow's own schema says no more than Parquet's for what is written here.

@@ -20,7 +20,7 @@ mod unify;
 #[cfg(test)]
 mod tests;
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, Run};
 pub use error::SegmentError;
 pub use file::Reader;
 pub use manifest::SegmentFile;

@@ -32,7 +32,7 @@ pub struct SegmentFile {
     pub rows: u64,
     /// Its length. Bytes.
     pub bytes: u64,
-    /// What its events took in memory when it was written. Bytes.
+    /// What its events take in memory when they are read. Bytes.
     pub memory: u64,
     /// The CRC-32C of its bytes.
     pub crc32c: u32,

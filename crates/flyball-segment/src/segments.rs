@@ -328,7 +328,7 @@ impl SegmentWriter {
             through,
             rows: batch.num_rows() as u64,
             bytes: written.bytes,
-            memory: batch.get_array_memory_size() as u64,
+            memory: file::memory(&batch) as u64,
             crc32c: written.crc32c,
         };
         Ok(Arc::new(Held { file, path, is_obsolete: AtomicBool::new(false) }))

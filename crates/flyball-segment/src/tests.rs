@@ -46,9 +46,16 @@ fn rows(view: &View) -> BTreeMap<(i64, i64), Vec<(String, String)>> {
     all
 }
 
+/// As [`Buffer::add`] for the events of one entry, and the last of those that the buffer holds.
+fn add(buffer: &mut Buffer, entry: u64, lines: &str, (from, to): (Timestamp, Timestamp)) {
+    let batch = batch(lines);
+    buffer.add(&batch, &[Run { entry, rows: batch.num_rows(), from, to }]).unwrap();
+    buffer.reach(entry);
+}
+
 fn store(writer: &mut SegmentWriter, entry: u64, lines: &str) {
     let mut buffer = Buffer::new(writer.segments().view().through());
-    buffer.add(entry, &[batch(lines)], ALWAYS).unwrap();
+    add(&mut buffer, entry, lines, ALWAYS);
     writer.append(&buffer).unwrap();
 }
 
@@ -68,7 +75,7 @@ fn types_that_differ_keep_their_values() {
         r#"{"time":"2026-03-02T12:00:03Z","v":9007199254740993}"#,
     ];
     for (entry, line) in (1..).zip(lines) {
-        buffer.add(entry, &[batch(line)], ALWAYS).unwrap();
+        add(&mut buffer, entry, line, ALWAYS);
     }
     writer.append(&buffer).unwrap();
     let view = writer.segments().view();
@@ -98,7 +105,7 @@ fn hours_and_bounds_part_events() {
     );
     let to = Timestamp::parse("2026-03-02T14:00:00Z").unwrap();
     let mut buffer = Buffer::new(0);
-    buffer.add(7, &[batch(lines)], (to.minus(Duration::from_hours(2)), to)).unwrap();
+    add(&mut buffer, 7, lines, (to.minus(Duration::from_hours(2)), to));
     assert_eq!((buffer.rows(), buffer.through()), (3, 7));
     writer.append(&buffer).unwrap();
     let view = writer.segments().view();
@@ -202,4 +209,31 @@ fn old_hours_go_by_age_and_size_and_the_newest_stays() {
         (left.hours().into_iter().collect::<Vec<_>>(), left.through()),
         (hours[5..].to_vec(), 6)
     );
+}
+
+#[test]
+fn rows_of_several_entries_in_one_batch_keep_theirs_and_its_bounds() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    let lines: String = (0..6)
+        .map(|n| format!("{{\"time\":\"2026-03-02T12:00:0{n}Z\",\"v\":\"text {}\"}}\n", n % 2))
+        .collect();
+    let second =
+        |n: u32| Timestamp::parse("2026-03-02T12:00:00Z").unwrap().plus(Duration::from_seconds(n));
+    let mut buffer = Buffer::new(0);
+    let run = |entry, rows, from, to| Run { entry, rows, from: second(from), to: second(to) };
+    buffer.add(&batch(&lines), &[run(1, 2, 0, 9), run(3, 3, 3, 4), run(4, 1, 0, 9)]).unwrap();
+    buffer.add(&batch(&lines), &[run(5, 6, 2, 4)]).unwrap();
+    buffer.reach(6);
+    writer.append(&buffer).unwrap();
+    let view = writer.segments().view();
+    assert_eq!((view.through(), buffer.rows()), (6, 6));
+    let said = rows(&view).into_iter().map(|((at, entry), row)| {
+        let at = Timestamp::from_nanos(at).since(second(0));
+        (at.nanos() / 1_000_000_000, entry, row[0].1.clone())
+    });
+    let said: Vec<_> = said.collect();
+    let expected = [(0, 1, 0), (1, 1, 1), (2, 5, 0), (3, 3, 1), (3, 5, 1), (5, 4, 1)];
+    let expected = expected.map(|(at, entry, text)| (at, entry, format!("text {text}")));
+    assert_eq!(said, expected);
 }

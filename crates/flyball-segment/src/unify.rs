@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+    Array, ArrayRef, AsArray, DictionaryArray, NullBufferBuilder, RecordBatch, RecordBatchOptions,
+    StringArray, UInt32Array, new_null_array,
 };
-use arrow::compute::{cast, concat, concat_batches};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, UInt32Type};
 use arrow::error::ArrowError;
 use flyball_events::{TIME_COLUMN, TWIN_SUFFIX};
 
@@ -30,6 +31,8 @@ struct Kinds {
     int: bool,
     float: bool,
     text: bool,
+    /// Some of the texts are no codes of a dictionary.
+    plain: bool,
     twin: bool,
     other: Option<DataType>,
 }
@@ -40,7 +43,8 @@ impl Kinds {
             DataType::Boolean => self.bool = true,
             DataType::Int64 => self.int = true,
             DataType::Float64 => self.float = true,
-            DataType::Utf8 => self.text = true,
+            DataType::Utf8 => (self.text, self.plain) = (true, true),
+            DataType::Dictionary(..) => self.text = true,
             other => self.other = Some(other.clone()),
         }
     }
@@ -55,13 +59,19 @@ impl Kinds {
             (true, ..) if self.float => Some(DataType::Float64),
             (true, ..) => Some(DataType::Int64),
             (false, true, _) => Some(DataType::Boolean),
-            (false, false, true) => Some(DataType::Utf8),
+            (false, false, true) if self.plain => Some(DataType::Utf8),
+            (false, false, true) => Some(coded()),
             (false, false, false) => None,
         };
         let kinds = [numbers, self.bool, self.text].into_iter().filter(|there| *there).count();
         let mixed = kinds > 1 || (self.int && self.float);
         (main, self.twin || mixed)
     }
+}
+
+/// The type of a column of texts as builders make it: numbers of texts in a dictionary.
+fn coded() -> DataType {
+    DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8))
 }
 
 /// The names of the attributes of `batch`, twins left out.
@@ -77,10 +87,8 @@ pub(crate) fn names(batch: &RecordBatch) -> impl Iterator<Item = &str> {
 ///
 /// Columns that Arrow cannot put together.
 pub(crate) fn unify(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    if let [first, rest @ ..] = batches
-        && rest.iter().all(|other| other.schema_ref() == first.schema_ref())
-    {
-        return concat_batches(first.schema_ref(), batches);
+    if let [only] = batches {
+        return Ok(only.clone());
     }
     let mut columns: BTreeMap<&str, Kinds> = BTreeMap::new();
     for batch in batches {
@@ -109,9 +117,6 @@ pub(crate) fn unify(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> 
                     .unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.num_rows())),
             );
         }
-        let join = |parts: &[ArrayRef]| {
-            concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<&dyn Array>>())
-        };
         if let Some(main) = main {
             fields.push(Field::new(*name, main, true));
             arrays.push(join(&mains)?);
@@ -133,6 +138,36 @@ pub(crate) fn unify(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> 
     )
 }
 
+/// The arrays one behind the other; all are of one type.
+fn join(parts: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
+    match parts {
+        [first, ..] if *first.data_type() == coded() => join_coded(parts),
+        _ => concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<&dyn Array>>()),
+    }
+}
+
+/// As [`join`], for codes. A text that several dictionaries have stands as often in the new one: to
+/// find these would cost more than it saves.
+fn join_coded(parts: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
+    let rows = parts.iter().map(|part| part.len()).sum();
+    let (mut codes, mut present) = (Vec::with_capacity(rows), NullBufferBuilder::new(rows));
+    let (mut texts, mut known) = (Vec::<&dyn Array>::with_capacity(parts.len()), 0);
+    for part in parts {
+        let part = part.as_dictionary::<UInt32Type>();
+        codes.extend(part.keys().values().iter().map(|code| code.wrapping_add(known)));
+        match part.nulls() {
+            Some(nulls) => present.append_buffer(nulls),
+            None => present.append_n_non_nulls(part.len()),
+        }
+        let more = u32::try_from(part.values().len()).ok();
+        let total = more.and_then(|more| known.checked_add(more));
+        known = total.ok_or(ArrowError::DictionaryKeyOverflowError)?;
+        texts.push(part.values().as_ref());
+    }
+    let codes = UInt32Array::new(codes.into(), present.finish());
+    Ok(Arc::new(DictionaryArray::try_new(codes, concat(&texts)?)?))
+}
+
 /// The values of `column` that are of the type `wanted`, and the others as texts.
 fn split(
     column: Option<&ArrayRef>,
@@ -142,6 +177,7 @@ fn split(
     let Some(column) = column else { return Ok((new_null_array(wanted, rows), None)) };
     Ok(match (column.data_type(), wanted) {
         (have, wanted) if have == wanted => (Arc::clone(column), None),
+        (DataType::Dictionary(..), DataType::Utf8) => (cast(column, wanted)?, None),
         (DataType::Int64, DataType::Float64) => {
             let wide: StringArray = column
                 .as_primitive::<Int64Type>()

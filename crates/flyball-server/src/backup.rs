@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flyball_model::Timestamp;
 use flyball_segment::{SegmentError, Segments};
 use flyball_store::{Backup, Backups, SegmentFiles, Sequence, Store, StoreError};
 use tokio::sync::Semaphore;
 
+use crate::control::SharedControl;
 use crate::limits::Limits;
-use crate::stored;
+use crate::stored::{self, Stored};
 
 /// The longest name of a backup. Bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -42,21 +44,33 @@ pub(crate) struct Copies {
     backups: Backups,
     segments: Segments,
     directory: Option<PathBuf>,
+    control: SharedControl,
     turn: Arc<Semaphore>,
 }
 
 impl Copies {
-    /// Those of what `backups` and `segments` are of, in `directory`.
-    pub(crate) fn new(backups: Backups, segments: Segments, directory: Option<PathBuf>) -> Self {
-        Self { backups, segments, directory, turn: Arc::new(Semaphore::new(1)) }
+    /// Those of what `backups` and `stored` are of, in `directory`, recorded in `control`.
+    pub(crate) fn new(
+        backups: Backups,
+        stored: &Stored,
+        directory: Option<PathBuf>,
+        control: SharedControl,
+    ) -> Self {
+        let segments = stored.segments().clone();
+        Self { backups, segments, directory, control, turn: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Makes one in a directory called `name`. Waits for the disk. Requests go on meanwhile.
+    /// Makes one in a directory called `name`, for `actor`. Waits for the disk. Requests go on meanwhile.
     ///
     /// # Errors
     ///
     /// [`BackupError`]; the directory is empty then, or was not when this began.
-    pub(crate) fn make(&self, name: &str) -> Result<Backup, BackupError> {
+    pub(crate) fn make(
+        &self,
+        name: &str,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<Backup, BackupError> {
         let directory = self.directory.as_ref().ok_or(BackupError::NoPlace)?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let is_name = (1..=NAME_BYTES_MAX).contains(&name.len())
@@ -66,6 +80,8 @@ impl Copies {
             return Err(BackupError::Name(name.to_owned()));
         }
         let _turn = self.turn.try_acquire().map_err(|_| BackupError::Busy)?;
+        // Nobody takes a copy of everything without a trace.
+        self.control.lock().record_backup(name, actor, at)?;
         copy(&self.backups, &self.segments, &directory.join(name))
     }
 }

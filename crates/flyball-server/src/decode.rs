@@ -76,6 +76,13 @@ impl Body {
     }
 }
 
+/// What a body holds beside its events.
+struct Taken {
+    series: Vec<Series>,
+    decoded: Decoded,
+    identity: Option<[u8; 16]>,
+}
+
 /// A body that cannot be used at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
@@ -159,17 +166,47 @@ impl Decoder {
         body: &[u8],
         max: usize,
     ) -> Result<Body, BodyError> {
+        let mut batches = Vec::new();
+        let mut flush = |batch: &mut BatchBuilder| batches.push(batch.finish());
+        let taken = self.rows(header, body, max, &mut flush)?;
+        if self.batch.rows() > 0 {
+            flush(&mut self.batch);
+        }
+        let Taken { series, decoded, identity } = taken;
+        Ok(Body { batches, series, decoded, identity, version: self.reading.version })
+    }
+
+    /// Adds the events of `body` to those that wait in [`Self::batch`]; `flush` takes them whenever
+    /// they are [`BATCH_ROWS`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`]; nothing was added then.
+    pub(crate) fn gather(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        flush: &mut dyn FnMut(&mut BatchBuilder),
+    ) -> Result<(), BodyError> {
+        self.rows(header, body, self.limits.decompressed_bytes_max, flush).map(drop)
+    }
+
+    /// The events that wait since [`Self::gather`].
+    pub(crate) fn batch(&mut self) -> &mut BatchBuilder {
+        &mut self.batch
+    }
+
+    fn rows(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        max: usize,
+        flush: &mut dyn FnMut(&mut BatchBuilder),
+    ) -> Result<Taken, BodyError> {
         let bytes = expand(header.compression, body, max)?;
         self.batch.set_service(header.service.clone());
         let mut decoded = Decoded::default();
-        let mut batches = Vec::new();
         let mut identity = None;
-        let mut flush = |batch: &mut BatchBuilder| {
-            if batch.rows() > 0 {
-                batches.push(batch.finish());
-            }
-            true
-        };
         let malformed = |error: &dyn std::fmt::Display| BodyError::Malformed(error.to_string());
         let mut series = Vec::new();
         match header.content {
@@ -198,6 +235,10 @@ impl Decoder {
             | Content::OtlpLogsJson => {
                 let (signal, encoding) = (signal(header.content), encoding(header.content));
                 let batch = &mut self.batch;
+                let mut flush = |batch: &mut BatchBuilder| {
+                    flush(batch);
+                    true
+                };
                 let request = self.otlp.decode(signal, encoding, &bytes, batch, &mut flush);
                 let request = request.map_err(|error| malformed(&error))?;
                 (decoded, identity) = (request.decoded, request.identity);
@@ -214,8 +255,7 @@ impl Decoder {
             }
         }
         decoded.events += series.iter().map(|series| series.samples.len() as u64).sum::<u64>();
-        flush(&mut self.batch);
-        Ok(Body { batches, series, decoded, identity, version: self.reading.version })
+        Ok(Taken { series, decoded, identity })
     }
 }
 

@@ -9,16 +9,17 @@
 //! control state is the truth at a start. A crash before the commit has changed nothing, a crash
 //! after it is completed by the next start.
 
+mod held;
 mod plan;
 mod reach;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flyball_catalog::{Catalog, SourcesError, read_sources};
-use flyball_model::Timestamp;
+use flyball_catalog::{Catalog, SourcesError, missing_attributes, read_sources};
+use flyball_model::{Slo, Timestamp};
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, StoreError};
 
@@ -28,7 +29,9 @@ use crate::clock::Clock;
 use crate::control::SharedControl;
 use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
+use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
 pub(crate) use watch::{Watching, watch};
@@ -83,12 +86,25 @@ pub(crate) struct Apply {
     pub(crate) files: Vec<File>,
     /// Applied files to remove, by name.
     pub(crate) removals: Vec<String>,
-    /// Whether all applied files that are not among `files` are removed.
+    /// Whether applied files that are not among `files` are removed: those below a directory of
+    /// `below`, or all where none is named.
     pub(crate) prune: bool,
+    /// See `prune`.
+    pub(crate) below: Vec<String>,
     /// Whether only to say what would change.
     pub(crate) dry_run: bool,
     /// The revision that is to be changed; another one is refused.
     pub(crate) revision: Option<u64>,
+}
+
+impl Apply {
+    /// Whether an applied file called `name` is one of those that are removed unless they are here.
+    fn is_pruned(&self, name: &str) -> bool {
+        let is_in = |directory: &String| {
+            name.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.below.is_empty() || self.below.iter().any(is_in)
+    }
 }
 
 /// Why definitions were not changed.
@@ -207,6 +223,9 @@ pub(crate) struct Definitions {
     evaluator: evaluator::Handle,
     clock: Clock,
     telemetry: Arc<Telemetry>,
+    /// Whether a metrics system is asked.
+    asks: bool,
+    stored: Stored,
     /// Held for as long as a change takes: one at a time.
     state: tokio::sync::Mutex<State>,
 }
@@ -224,18 +243,19 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     state: State,
+    asks: bool,
 }
 
 impl Loaded {
-    /// Loads what was applied to `control` with what is `given`.
-    pub(crate) fn read(control: &Control, given: &Given) -> Result<Self, ServerError> {
+    /// Loads what was applied to `control` with what is `given`. With `asks`, a metrics system is asked.
+    pub(crate) fn read(control: &Control, given: &Given, asks: bool) -> Result<Self, ServerError> {
         let given = given.read()?;
         let (revision, applied) = applied(control)?;
         let (catalog, findings) =
-            Catalog::load(&sources(&given, &applied)).map_err(ServerError::Documents)?;
+            evaluable(&sources(&given, &applied), asks).map_err(ServerError::Documents)?;
         tell(&findings);
         let catalog = Arc::new(catalog);
-        Ok(Self { state: State { given, catalog, revision, refused: None } })
+        Ok(Self { state: State { given, catalog, revision, refused: None }, asks })
     }
 
     /// What is to be evaluated.
@@ -251,9 +271,11 @@ impl Definitions {
         loaded: Loaded,
         clock: Clock,
         telemetry: Arc<Telemetry>,
+        stored: Stored,
     ) -> Self {
-        let state = tokio::sync::Mutex::new(loaded.state);
-        Self { control, evaluator, clock, telemetry, state }
+        let Loaded { state, asks } = loaded;
+        let state = tokio::sync::Mutex::new(state);
+        Self { control, evaluator, clock, telemetry, asks, stored, state }
     }
 
     /// Everything that is known at the moment.
@@ -296,8 +318,9 @@ impl Definitions {
         if let Some(expected) = apply.revision.filter(|expected| *expected != revision) {
             return Err(ApplyError::Revision { expected, found: revision });
         }
-        let before: BTreeMap<String, String> =
-            before.into_iter().map(|document| (document.name, document.text)).collect();
+        let applied = before;
+        let texts = applied.iter().map(|document| (document.name.clone(), document.text.clone()));
+        let before: BTreeMap<String, String> = texts.collect();
         for file in &apply.files {
             if state.given.iter().any(|given| given.name == file.name) {
                 return Err(ApplyError::GivenFile(file.name.clone()));
@@ -307,13 +330,21 @@ impl Definitions {
         let after = after(&before, &apply)?;
         let mut sources = state.given.clone();
         sources.extend(after.iter().map(|(name, text)| Source::new(name, text)));
-        let (catalog, warnings) =
-            load(sources).await.map_err(|error| error.seen_by(caller, &apply))?;
+        let (catalog, mut warnings) = match self.load(sources).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let beside = Beside { catalog: &state.catalog, applied: &applied, after: &after };
+                let held = held(&apply.files, beside, caller).await?;
+                let error = if held.is_empty() { error } else { ApplyError::Documents(held) };
+                return Err(error.seen_by(caller, &apply));
+            }
+        };
         let sets = (&*state.catalog, &*catalog);
         reach::check(caller, (&before, &after), sets)?;
         let check = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.check(&check)).await??;
 
+        warnings.extend(self.missing_attributes(&state.catalog, &catalog, caller).await?);
         let plan = Plan::new(&before, &after, sets.0, sets.1, warnings);
         let mut plan = plan.seen_by(caller, sets);
         (plan.revision, plan.dry_run) = (revision, apply.dry_run);
@@ -333,6 +364,36 @@ impl Definitions {
         tracing::info!(revision, actor, "other definitions are in force");
         (state.catalog, state.revision) = (catalog, revision);
         Ok(plan)
+    }
+
+    /// What conditions that were not counted `before` read, and no stored event has. Nothing while
+    /// nothing is stored.
+    async fn missing_attributes(
+        &self,
+        before: &Catalog,
+        after: &Arc<Catalog>,
+        caller: &Caller,
+    ) -> Result<Vec<Diagnostic>, ApplyError> {
+        let counted: HashSet<[u8; 32]> = before.counted.iter().map(|slo| slo.generation).collect();
+        let new = after.counted.iter().filter(|slo| !counted.contains(&slo.generation));
+        let new: HashSet<String> = new.map(|slo| slo.slo.name.clone()).collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (source, set, suggests) = (self.stored.source(), Arc::clone(after), caller.sees_all());
+        let found = tokio::task::spawn_blocking(move || {
+            let known = match source.attributes() {
+                Ok(known) if known.is_empty() => return Vec::new(),
+                Ok(known) => known,
+                Err(error) => {
+                    tracing::warn!(error, "what stored events have cannot be read");
+                    return Vec::new();
+                }
+            };
+            let is_new = |slo: &Slo| new.contains(&slo.name);
+            missing_attributes(&set.set, is_new, &known, suggests)
+        });
+        Ok(found.await.map_err(|_| Ended)?)
     }
 
     /// Refuses to remove what `caller` may not know of: for them it is not there.
@@ -404,7 +465,7 @@ impl Definitions {
 
     async fn take(&self, given: &[Source]) -> Result<(Arc<Catalog>, u64), ApplyError> {
         let (revision, applied) = self.applied().await?;
-        let (catalog, warnings) = load(sources(given, &applied)).await?;
+        let (catalog, warnings) = self.load(sources(given, &applied)).await?;
         tell(&warnings);
         let install = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.install(install)).await??;
@@ -416,6 +477,17 @@ impl Definitions {
         tracing::error!(reason, "the server's own files are refused; what was in force goes on");
         tell(&diagnostics);
         state.refused = Some(Refused { at: self.clock.now(), reason, diagnostics });
+    }
+
+    /// Loads `sources` beside the threads that answer requests: a large set takes a while.
+    async fn load(
+        &self,
+        sources: Vec<Source>,
+    ) -> Result<(Arc<Catalog>, Vec<Diagnostic>), ApplyError> {
+        let asks = self.asks;
+        let loaded = tokio::task::spawn_blocking(move || evaluable(&sources, asks)).await;
+        let (catalog, warnings) = loaded.map_err(|_| Ended)?.map_err(ApplyError::Documents)?;
+        Ok((Arc::new(catalog), warnings))
     }
 
     async fn applied(&self) -> Result<(u64, Vec<Document>), ApplyError> {
@@ -433,6 +505,16 @@ impl Definitions {
     }
 }
 
+/// The files that were applied to the server of the data directory `data`, which nobody has open.
+///
+/// # Errors
+///
+/// [`StoreError::Locked`] while a server runs; else what cannot be read.
+pub fn applied_to(data: &Path) -> Result<Vec<Source>, StoreError> {
+    let (_, applied) = applied(&Control::open_alone(data)?)?;
+    Ok(sources(&[], &applied))
+}
+
 /// The files that were applied, by name, and their revision.
 fn applied(control: &Control) -> Result<(u64, Vec<Document>), StoreError> {
     let documents = control.documents()?;
@@ -446,11 +528,13 @@ fn sources(given: &[Source], applied: &[Document]) -> Vec<Source> {
     given.iter().cloned().chain(applied).collect()
 }
 
-/// Loads `sources` beside the threads that answer requests: a large set takes a while.
-async fn load(sources: Vec<Source>) -> Result<(Arc<Catalog>, Vec<Diagnostic>), ApplyError> {
-    let loaded = tokio::task::spawn_blocking(move || Catalog::load(&sources)).await;
-    let (catalog, warnings) = loaded.map_err(|_| Ended)?.map_err(ApplyError::Documents)?;
-    Ok((Arc::new(catalog), warnings))
+/// Loads `sources` as one set, as it can be evaluated here.
+fn evaluable(
+    sources: &[Source],
+    asks: bool,
+) -> Result<(Catalog, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (catalog, findings) = Catalog::load(sources)?;
+    Ok((if asks { catalog } else { catalog.without_asking() }, findings))
 }
 
 /// The files as they are after `apply`.
@@ -458,7 +542,10 @@ fn after(
     before: &BTreeMap<String, String>,
     apply: &Apply,
 ) -> Result<BTreeMap<String, String>, ApplyError> {
-    let mut after = if apply.prune { BTreeMap::new() } else { before.clone() };
+    let mut after = before.clone();
+    if apply.prune {
+        after.retain(|name, _| !apply.is_pruned(name));
+    }
     for name in &apply.removals {
         if !before.contains_key(name) {
             return Err(ApplyError::Missing(name.clone()));
@@ -485,8 +572,7 @@ fn check_names(apply: &Apply) -> Result<(), ApplyError> {
             let said = format!("the name of a file is longer than {NAME_BYTES_MAX} bytes");
             return Err(ApplyError::Request(said));
         }
-        let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
-        if !name.split('/').all(is_part) || name.contains(|c: char| c == '\\' || c.is_control()) {
+        if !is_path(name) {
             let said = format!(
                 "`{}` cannot be the name of a file; hint: use a relative path such as shop/slo.yaml",
                 name.escape_debug()
@@ -496,6 +582,10 @@ fn check_names(apply: &Apply) -> Result<(), ApplyError> {
         if !seen.insert(name) {
             return Err(ApplyError::Request(format!("the file `{name}` is there twice")));
         }
+        if apply.removals.contains(name) {
+            let said = format!("the file `{name}` is to be applied and to be removed");
+            return Err(ApplyError::Request(said));
+        }
         if text.len() > DOCUMENT_BYTES_MAX {
             let said = format!(
                 "the file `{name}` is longer than {DOCUMENT_BYTES_MAX} bytes; hint: split it"
@@ -503,7 +593,22 @@ fn check_names(apply: &Apply) -> Result<(), ApplyError> {
             return Err(ApplyError::Request(said));
         }
     }
-    Ok(())
+    match apply.below.iter().find(|directory| !is_path(directory)) {
+        Some(directory) => {
+            let said = format!(
+                "`{}` cannot be the name of a directory; hint: use a relative path such as shop",
+                directory.escape_debug()
+            );
+            Err(ApplyError::Request(said))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether `name` is a relative path with `/` between its parts.
+fn is_path(name: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != "..";
+    name.split('/').all(is_part) && !name.contains(|c: char| c == '\\' || c.is_control())
 }
 
 /// Writes findings to the log, each with its place.

@@ -14,13 +14,25 @@ const FREE_BYTES_MIN: u64 = 1 << 30;
 /// How far the newest entry may lie ahead of the clock.
 const AHEAD_MAX: Duration = Duration::from_minutes(1);
 
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is as it should be.
+    Well,
+    /// It is not.
+    Wrong,
+    /// It could not be looked at, which says nothing of it.
+    NotLooked,
+}
+
 /// What one check has found.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// What was looked at.
     pub check: &'static str,
-    /// Whether it is as it should be.
-    pub ok: bool,
+    /// How it went.
+    pub outcome: Outcome,
     /// What was found; where it is not as it should be, a line that begins with `hint:` says what to
     /// do.
     pub said: String,
@@ -33,6 +45,17 @@ pub fn doctor(data: &Path, limits: &Limits, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![space(data)];
     let mut store = match Store::open(data, limits.journal()) {
         Ok(store) => store,
+        Err(StoreError::Locked { .. }) => {
+            findings.push(Finding {
+                check: "journal, ledger, audit log, segments, clock",
+                outcome: Outcome::NotLooked,
+                said: "a server has the directory open\nhint: ask that one: `flyball ready`, `flyball \
+                       audit verify`, and what it says of itself at /metrics; or look at everything \
+                       while it does not run"
+                    .to_owned(),
+            });
+            return findings;
+        }
         Err(error) => {
             findings.push(finding("journal and tables", Err(error.to_string())));
             return findings;
@@ -70,8 +93,8 @@ pub fn doctor(data: &Path, limits: &Limits, now: Timestamp) -> Vec<Finding> {
 
 fn finding(check: &'static str, found: Result<String, String>) -> Finding {
     match found {
-        Ok(said) => Finding { check, ok: true, said },
-        Err(said) => Finding { check, ok: false, said },
+        Ok(said) => Finding { check, outcome: Outcome::Well, said },
+        Err(said) => Finding { check, outcome: Outcome::Wrong, said },
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod counting;
 mod fill;
+mod joined;
 mod objective;
 mod past;
 mod status;
@@ -21,6 +22,7 @@ use std::time::Duration as Wait;
 use flyball_budget::alert::Change;
 use flyball_budget::nominal_length;
 use flyball_catalog::{Catalog, Counted, CountedBy};
+use flyball_metric::Points;
 use flyball_model::{Duration, Timestamp};
 use flyball_store::{
     Commit, Entry, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError,
@@ -41,6 +43,7 @@ pub(crate) use counting::{Counting as Recount, Kept};
 pub use fill::FillStatus;
 use fill::Filling;
 pub(crate) use fill::{Progress, coded, within};
+use joined::Joined;
 pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
@@ -98,11 +101,20 @@ pub(crate) struct Handed {
     pub permit: OwnedSemaphorePermit,
 }
 
+/// What a metrics system is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// For the samples of these series.
+    Samples(Vec<String>),
+    /// For what it makes of a query.
+    Points(Points),
+}
+
 /// A metric SLI that is counted.
 #[derive(Debug)]
 pub(crate) struct Metered {
-    /// The series that its queries mean.
-    pub(crate) selectors: Vec<String>,
+    /// What is to be known for it.
+    pub(crate) question: Question,
     /// About how long its SLO's window is.
     pub(crate) window: Duration,
     /// What is still to be counted of its past.
@@ -214,6 +226,7 @@ pub(crate) struct Evaluator {
     filling: Filling,
     counting: Counting,
     watched: Vec<Watched>,
+    joined: Joined,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
     waiting: BTreeMap<Sequence, Handed>,
@@ -284,6 +297,7 @@ pub(crate) fn start(
         filling: Filling::new(stored),
         counting: Counting::default(),
         watched: Vec::new(),
+        joined: Joined::default(),
         waiting: BTreeMap::new(),
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
@@ -343,8 +357,9 @@ impl Evaluator {
         for (definition, generation) in &self.counted {
             for (indicator, by) in definition.indicators.iter().enumerate() {
                 let CountedBy::Metric(plan) = by else { continue };
+                let samples = || Question::Samples(plan.selectors());
                 metered.push(Metered {
-                    selectors: plan.selectors(),
+                    question: plan.points().map_or_else(samples, Question::Points),
                     window: nominal_length(&definition.slo.window),
                     past: self.counting.pasts().unfinished((generation.id, indicator)),
                 });
@@ -512,6 +527,7 @@ impl Evaluator {
         if to > self.at || is_full || self.committed.elapsed() >= COMMIT_EVERY {
             self.commit();
         }
+        self.pasts_end(now);
         self.fill_again(now);
         if to > self.at {
             self.advance(to);

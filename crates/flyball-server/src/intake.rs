@@ -86,6 +86,8 @@ pub(crate) struct Receipt {
     pub(crate) events: u64,
     /// Records that do not, by reason.
     pub(crate) rejects: Rejects,
+    /// Those reasons in their order, with the bounds that they are about.
+    pub(crate) reasons: Vec<String>,
     /// Whether a request with the same key or content was taken in before, and this one is left out.
     pub(crate) repeated: bool,
     /// Of the events, those that are samples of histograms.
@@ -95,11 +97,18 @@ pub(crate) struct Receipt {
 }
 
 impl Receipt {
+    /// The records that were refused, by reason.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (&str, &Rejected)> {
+        let rejected = self.rejects.iter().map(|(_, rejected)| rejected);
+        self.reasons.iter().map(String::as_str).zip(rejected)
+    }
+
     /// How many records were refused, and why, in words; `None` when none was.
     pub(crate) fn refused(&self) -> Option<(u64, String)> {
         let total = self.rejects.total();
-        let reason = |(reason, rejected): (_, &Rejected)| format!("{}: {reason}", rejected.count);
-        let reasons: Vec<String> = self.rejects.iter().map(reason).collect();
+        let reason =
+            |(reason, rejected): (&str, &Rejected)| format!("{}: {reason}", rejected.count);
+        let reasons: Vec<String> = self.refusals().map(reason).collect();
         (total > 0).then(|| (total, reasons.join("; ")))
     }
 }
@@ -235,9 +244,11 @@ impl Intake {
         let mut header = Header { content, compression, service, key: None, format, mark };
         let arrival = self.clock.now();
         let (decoded, permit) = self.decode(&header, &body, services.into(), arrival).await?;
+        let rejects = decoded.decoded.rejects.clone();
         let receipt = Receipt {
             events: decoded.decoded.events,
-            rejects: decoded.decoded.rejects.clone(),
+            reasons: rejects.iter().map(|(reason, _)| self.limits.named(reason)).collect(),
+            rejects,
             repeated: false,
             histograms: histograms(&decoded),
             exemplars: decoded.series.iter().map(|series| series.exemplars).sum(),

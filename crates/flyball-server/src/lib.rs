@@ -45,8 +45,8 @@ pub use auth::{
 };
 pub use backup::{BackupError, backup, restore};
 pub use clock::Clock;
-pub use definitions::Given;
-pub use doctor::{Finding, doctor};
+pub use definitions::{Given, applied_to};
+pub use doctor::{Finding, Outcome, doctor};
 pub use evaluator::{
     FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
 };
@@ -236,13 +236,12 @@ impl Server {
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
-        let loaded = Loaded::read(&control, &given)?;
+        let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
-        let keys = Arc::default();
-        let telemetry = Arc::new(Telemetry::default());
+        let (keys, telemetry) = (Arc::default(), Arc::new(Telemetry::default()));
         let (storing, stored) = stored::start(
             &data,
             stored::Parts {
@@ -253,6 +252,7 @@ impl Server {
                 telemetry: Arc::clone(&telemetry),
             },
         )?;
+        let copies = Copies::new(making, &stored, config.backups, control.clone());
         let reading = Arc::new(RwLock::new(Arc::new(Reading::of(0, Vec::new()))));
         let parts = evaluator::Parts {
             journal: Arc::clone(&journal),
@@ -287,6 +287,7 @@ impl Server {
             loaded,
             clock.clone(),
             Arc::clone(&telemetry),
+            stored.clone(),
         ));
         let watching = watch(&definitions, given)?;
         let ready = Arc::new(Ready::default());
@@ -301,7 +302,7 @@ impl Server {
             sessions: Sessions::of(control),
             login,
             clock: clock.clone(),
-            copies: Copies::new(making, stored.segments().clone(), config.backups),
+            copies,
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries_max)),
             definitions: Arc::clone(&definitions),

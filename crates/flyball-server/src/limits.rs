@@ -34,8 +34,8 @@ pub struct Limits {
     pub reading_bytes_max: usize,
     /// Connections open at the same time; 12,000 unless told. Past it new ones wait.
     pub connections_max: usize,
-    /// Streams of budgets open at the same time; 256 unless told. Past it clients are told to come
-    /// again.
+    /// Streams of budgets open at the same time; 256 unless told, of which each token and each person has
+    /// a fourth at most. Past it clients are told to come again.
     pub streams_max: usize,
     /// How long a client may take to send a request's headers, or the next part of its body, and to
     /// take something of what it is answered.
@@ -100,6 +100,15 @@ impl Limits {
     /// The times that what arrives at `arrival` may be of: from, and up to without.
     pub(crate) fn times(&self, arrival: Timestamp) -> (Timestamp, Timestamp) {
         (arrival.minus(self.late_max), arrival.plus(self.ahead_max))
+    }
+
+    /// `reason`, with the bound where it is about the age of events.
+    pub(crate) fn named(&self, reason: &'static str) -> String {
+        match reason {
+            TOO_LATE => format!("{reason}: {}", self.late_max),
+            IN_FUTURE => format!("{reason} by more than {}", self.ahead_max),
+            _ => reason.to_owned(),
+        }
     }
 
     /// Refuses what in `body` is too late or in the future for its arrival. Samples are taken out;

@@ -4,11 +4,13 @@
 mod activity;
 mod patient;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -102,6 +104,10 @@ pub(crate) async fn start(
     Ok((real, listeners))
 }
 
+/// Where a request comes from: the other end of its connection, which may be a proxy's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Places for connections.
 #[derive(Debug, Clone)]
 struct Room {
@@ -153,8 +159,8 @@ impl Accept {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let connection = self.connection(stream);
+                Ok((stream, peer)) => {
+                    let connection = self.connection(stream, Peer(peer.ip()));
                     self.tasks.spawn(async move {
                         connection.await;
                         drop(room);
@@ -169,7 +175,7 @@ impl Accept {
     }
 
     /// Serves one connection to its end.
-    fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + use<> {
+    fn connection(&self, stream: TcpStream, peer: Peer) -> impl Future<Output = ()> + Send + use<> {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -189,7 +195,7 @@ impl Accept {
         let router = TowerToHyperService::new(self.router.clone());
         let (room, stop) = (self.room.clone(), self.stop.clone());
         let activity = Arc::new(Activity::new(Arc::clone(&self.telemetry)));
-        let served = Served { builder, router, room, idle, stop, activity };
+        let served = Served { builder, router, peer, room, idle, stop, activity };
         let acceptor = self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.current()));
         async move {
             // Small answers are not held back for more to come.
@@ -216,6 +222,7 @@ impl Accept {
 struct Served {
     builder: auto::Builder<TokioExecutor>,
     router: TowerToHyperService<Router>,
+    peer: Peer,
     room: Room,
     idle: Duration,
     stop: CancellationToken,
@@ -227,8 +234,9 @@ impl Served {
     /// client is told to ask nothing more here, and what it has asked is answered for as long as it
     /// takes the answers.
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: Greeted<S>) {
-        let (router, activity) = (self.router, Arc::clone(&self.activity));
-        let service = service_fn(move |request| {
+        let (router, peer, activity) = (self.router, self.peer, Arc::clone(&self.activity));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let working = activity.ask();
             let response = router.call(request);
             async move { response.await.map(|response| working.answer(response)) }

@@ -246,12 +246,12 @@ impl Login {
         self.external.scheme() == "https"
     }
 
-    /// Begins a login that ends at the path `next`.
+    /// Begins a login from `address` that ends at the path `next`.
     ///
     /// # Errors
     ///
     /// [`LoginError`].
-    pub(crate) async fn begin(&self, next: &str) -> Result<Begun, LoginError> {
+    pub(crate) async fn begin(&self, next: &str, address: IpAddr) -> Result<Begun, LoginError> {
         if !self.is_own_path(next) {
             return Err(LoginError::Next);
         }
@@ -259,7 +259,7 @@ impl Login {
         let (waiting, browser) = Waiting::new(request.nonce, request.verifier, next.to_owned())
             .map_err(|_| LoginError::Busy)?;
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.add(request.state, waiting, self.clock.now());
+        pending.add(request.state, waiting, address, self.clock.now());
         Ok(Begun { to: request.to, browser })
     }
 

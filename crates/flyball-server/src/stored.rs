@@ -5,6 +5,7 @@
 //! leaves it out: segments and ledger hold the same events. What both are past is released from the
 //! journal, and what is older than the retention says is deleted.
 
+mod gather;
 mod source;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ use crate::decode::{Decoder, Reading};
 use crate::entry;
 use crate::limits::Limits;
 use crate::telemetry::Telemetry;
+use gather::Gatherer;
 pub(crate) use source::Source;
 
 /// How often it is looked for new entries when there were none.
@@ -160,7 +162,6 @@ pub(crate) fn start(data: &Path, parts: Parts) -> Result<(Running, Stored), Stor
     let Parts { journal, limits, retention, clock, telemetry } = parts;
     let segments = writer.segments();
     let through = segments.view().through();
-    let everything = Arc::new(Reading { version: 0, projection: Projection::All });
     let (messages, waiting) = channel();
     let stored = Stored {
         messages: messages.clone(),
@@ -171,11 +172,11 @@ pub(crate) fn start(data: &Path, parts: Parts) -> Result<(Running, Stored), Stor
     let mut keeper = Keeper {
         reader: journal.read_from(Sequence(through).next())?,
         buffer: Buffer::new(through),
-        decoder: Decoder::new(everything, limits.clone()),
+        gatherer: Gatherer::new(limits),
+        taken_up: through,
         flushed: clock.now(),
         journal,
         writer,
-        limits,
         retention,
         clock,
         telemetry,
@@ -226,8 +227,9 @@ struct Keeper {
     reader: JournalReader,
     writer: SegmentWriter,
     buffer: Buffer,
-    decoder: Decoder,
-    limits: Limits,
+    gatherer: Gatherer,
+    /// The last entry that was read.
+    taken_up: u64,
     retention: Retention,
     clock: Clock,
     telemetry: Arc<Telemetry>,
@@ -262,11 +264,24 @@ impl Keeper {
             self.flush(now)?;
         }
         for _ in 0..ENTRIES_AT_ONCE {
-            if self.is_full() || !self.step()? {
+            if self.is_full() {
+                return Ok(true);
+            }
+            if !self.step()? {
+                // Nothing more comes soon.
+                self.gather()?;
                 return Ok(self.is_full());
             }
         }
         Ok(true)
+    }
+
+    /// Has everything that was read in the buffer.
+    fn gather(&mut self) -> Result<(), StoredError> {
+        let before = self.buffer.rows();
+        let gathered = self.gatherer.finish(&mut self.buffer);
+        self.telemetry.stored_events(self.buffer.rows() - before);
+        Ok(gathered?)
     }
 
     fn is_full(&self) -> bool {
@@ -276,23 +291,19 @@ impl Keeper {
     /// Takes up the next entry; `false` when there is none.
     fn step(&mut self) -> Result<bool, StoredError> {
         let Some(entry) = self.reader.read()? else { return Ok(false) };
-        let sequence = entry.sequence.0;
-        let times = self.limits.times(entry.arrival);
-        let batches = batches(&mut self.decoder, entry).unwrap_or_else(|error| {
-            // The evaluator leaves it out as well.
-            tracing::error!(entry = sequence, error, "a journal entry cannot be stored");
-            Vec::new()
-        });
+        let number = entry.sequence.0;
         let before = self.buffer.rows();
-        self.buffer.add(sequence, &batches, times)?;
+        let added = self.gatherer.add(entry, &mut self.buffer);
+        self.taken_up = number;
         self.telemetry.stored_events(self.buffer.rows() - before);
+        added?;
         Ok(true)
     }
 
     /// Stores everything that the journal holds at this moment.
     fn store_all(&mut self) -> Result<(), StoredError> {
         let to = self.journal.committed();
-        while Sequence(self.buffer.through()) < to {
+        while Sequence(self.taken_up) < to {
             if self.is_full() {
                 self.flush(self.clock.now())?;
             }
@@ -305,7 +316,9 @@ impl Keeper {
 
     fn flush(&mut self, now: Timestamp) -> Result<(), StoredError> {
         self.flushed = now;
-        let through = self.buffer.through();
+        self.gather()?;
+        let through = self.taken_up;
+        self.buffer.reach(through);
         if through > self.writer.segments().view().through() {
             self.writer.append(&self.buffer)?;
             self.buffer = Buffer::new(through);

@@ -28,7 +28,11 @@ pub struct TlsFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("cannot read {path}: {cause}", path = path.display())]
+    #[error(
+        "cannot read {path}: {cause}\nhint: --tls-cert and --tls-key name files that the server's user \
+         can read",
+        path = path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -36,7 +40,11 @@ pub enum TlsError {
         cause: std::io::Error,
     },
     /// A file does not hold what it should.
-    #[error("{path} holds no {what} in PEM: {cause}", path = path.display())]
+    #[error(
+        "{path} holds no {what} in PEM: {cause}\nhint: the file has lines like -----BEGIN CERTIFICATE----- \
+         or -----BEGIN PRIVATE KEY-----; --tls-cert is the certificate, --tls-key its key",
+        path = path.display()
+    )]
     Pem {
         /// The file.
         path: PathBuf,
@@ -46,7 +54,10 @@ pub enum TlsError {
         cause: rustls::pki_types::pem::Error,
     },
     /// They do not fit each other, or are of a kind that is not supported.
-    #[error("certificate and key cannot be used: {0}")]
+    #[error(
+        "certificate and key cannot be used: {0}\nhint: the key must be that of the first certificate in \
+         the file, ECDSA, Ed25519 or RSA"
+    )]
     Pair(#[from] rustls::Error),
 }
 

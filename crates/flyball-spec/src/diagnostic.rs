@@ -34,6 +34,13 @@ impl fmt::Display for Level {
     }
 }
 
+/// What an error says, without the hint that stands behind it after `; hint: ` or in a line of its own,
+/// and that hint.
+pub fn split_hint(said: &str) -> (&str, Option<&str>) {
+    let cut = ["\nhint: ", "; hint: "].iter().find_map(|mark| said.split_once(mark));
+    cut.map_or((said, None), |(message, hint)| (message, Some(hint)))
+}
+
 /// One finding in a source.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Diagnostic {

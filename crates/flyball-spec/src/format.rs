@@ -5,7 +5,7 @@
 
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{Source, SourceText, Span};
-use crate::yaml::{CommentMap, Data, Node, emit_json, emit_yaml, parse};
+use crate::yaml::{CommentMap, Data, Node, Parsed, emit_json, emit_yaml, parse};
 
 /// Formats the documents of a source: keys in alphabetical order, block style, comments kept.
 ///
@@ -20,20 +20,8 @@ use crate::yaml::{CommentMap, Data, Node, emit_json, emit_yaml, parse};
 /// [`load`]: crate::load
 pub fn format(source: &Source) -> Result<String, Vec<Diagnostic>> {
     let text = SourceText::new(source);
-    let fail = |span: Span, message: &str, hint: &str| {
-        let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        Diagnostic::new(Level::Error, &text, span, String::new(), message.to_owned(), hint)
-    };
-    if source.text.len() > crate::source::SOURCE_BYTES_MAX {
-        return Err(vec![fail(Span { start: 0, end: 1 }, "the source is too large", "split it")]);
-    }
-    let parsed = parse(text.text());
-    if !parsed.faults.is_empty() {
-        let faults = parsed.faults.iter();
-        return Err(faults
-            .map(|f| fail(f.span, &f.message, f.hint.as_deref().unwrap_or("")))
-            .collect());
-    }
+    let fail = |span: Span, message: &str, hint: &str| error(&text, span, message, Some(hint));
+    let parsed = readable(source, &text)?;
     if let Some(span) = parsed.anchor {
         let message = "anchors, aliases and merge keys cannot be kept in canonical form";
         return Err(vec![fail(
@@ -59,6 +47,29 @@ pub fn format(source: &Source) -> Result<String, Vec<Diagnostic>> {
     let span = comments.first().map_or(Span { start: 0, end: 1 }, |comment| comment.span);
     let message = "formatting would lose a comment or change a value, so nothing was changed";
     Err(vec![fail(span, message, "move comments to lines of their own before a key")])
+}
+
+/// The documents of `source`, whose prepared form is `text`.
+///
+/// # Errors
+///
+/// Why it is not readable.
+pub(crate) fn readable(source: &Source, text: &SourceText<'_>) -> Result<Parsed, Vec<Diagnostic>> {
+    if source.text.len() > crate::source::SOURCE_BYTES_MAX {
+        let span = Span { start: 0, end: 1 };
+        return Err(vec![error(text, span, "the source is too large", Some("split it"))]);
+    }
+    let parsed = parse(text.text());
+    if parsed.faults.is_empty() {
+        return Ok(parsed);
+    }
+    let faults = parsed.faults.iter();
+    Err(faults.map(|f| error(text, f.span, &f.message, f.hint.as_deref())).collect())
+}
+
+fn error(text: &SourceText<'_>, span: Span, message: &str, hint: Option<&str>) -> Diagnostic {
+    let (message, hint) = (message.to_owned(), hint.map(str::to_owned));
+    Diagnostic::new(Level::Error, text, span, String::new(), message, hint)
 }
 
 #[derive(Debug)]

@@ -27,10 +27,11 @@ mod session;
 mod set;
 mod settings;
 mod source;
+mod split;
 mod write;
 mod yaml;
 
-pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Excerpt, Level, render};
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Excerpt, Level, render, split_hint};
 pub use format::format;
 pub use inline::{Referred, export, inline};
 pub use lint::lint;
@@ -39,4 +40,5 @@ pub use origin::{Origins, Part};
 pub use set::{AlertStrategy, Alerting, Incomplete, Service, SpecSet};
 pub use settings::{Setting, SettingValue, Settings};
 pub use source::{SOURCE_BYTES_MAX, Source, Span};
+pub use split::{Document, split};
 pub use write::{WriteError, write};

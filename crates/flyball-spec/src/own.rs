@@ -15,7 +15,7 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 
 use crate::decode::{Fields, Reader, Text};
-use crate::diagnostic::shown;
+use crate::diagnostic::{shown, split_hint};
 use crate::openslo::Version;
 use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
@@ -417,9 +417,9 @@ fn recurrence(
     if let Some((start, zone)) = start
         && let Err(reason) = flyball_model::recurrence(start, zone, &rule)
     {
-        let (message, hint) = reason.split_once("; hint: ").unwrap_or((&reason, ""));
+        let (message, hint) = split_hint(&reason);
         let message = format!("the rule cannot be expanded: {message}");
-        r.error(text.at.span, message, hint);
+        r.error(text.at.span, message, hint.unwrap_or_default());
         return None;
     }
     Some(rule)

@@ -22,7 +22,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use flyball_model::Timestamp;
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Params, Row, Transaction};
 
 use crate::directory::{self, DataDirectory};
 use crate::{StoreError, sqlite};
@@ -38,8 +38,9 @@ pub use tokens::{NewToken, Token};
 /// The file in the data directory.
 pub(crate) const FILE: &str = "control.sqlite";
 
-/// The longest name, kind, origin, actor, subject, role, scope or service. Bytes.
-pub const CONTROL_TEXT_BYTES_MAX: usize = 1024;
+/// The longest name, kind, origin, actor, subject, role, scope or service. Characters, by which a schema of
+/// JSON bounds texts as well; in UTF-8 that is four times as many bytes at most.
+pub const CONTROL_TEXT_MAX: usize = 1024;
 
 /// The most documents, the most tokens (revoked ones included), the most grants, the most people,
 /// and the most of each that one change may name.
@@ -87,6 +88,24 @@ impl Control {
         audit::verify(&connection, path)
     }
 
+    /// Records `backup.make`, before everything is copied to a backup called `name`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was recorded then. [`StoreError::Invalid`] for an empty text, [`StoreError::TooLong`],
+    /// [`StoreError::Sqlite`] when it cannot be written.
+    pub fn record_backup(
+        &mut self,
+        name: &str,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        check_text("the name of a backup", name)?;
+        self.change(actor, at, |changing| {
+            changing.record("backup.make", name, &serde_json::json!({}))
+        })
+    }
+
     /// Makes a change and its audit records in one transaction.
     fn change<T>(
         &mut self,
@@ -98,6 +117,16 @@ impl Control {
         sqlite::write(&mut self.connection, &self.path, |transaction, path| {
             work(&Changing { transaction, path, actor, at })
         })
+    }
+
+    /// What `sql` finds, each row as `read` takes it.
+    fn rows<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        rows(&self.connection, sql, values, read).map_err(self.cannot_read())
     }
 
     fn cannot_read(&self) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
@@ -138,10 +167,34 @@ impl Changing<'_> {
     }
 }
 
+/// What `sql` finds or returns, each row as `read` takes it.
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare(sql)?.query_map(values, read)?.collect()
+}
+
+/// The list of texts in a column that holds it as JSON.
+fn list(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|cause| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(cause))
+    })
+}
+
 /// Refuses a text that is empty or longer than is kept.
 fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
     if text.is_empty() {
         return Err(StoreError::Invalid { what, value: String::new(), why: "must not be empty" });
     }
-    StoreError::check_length(what, text.len(), CONTROL_TEXT_BYTES_MAX)
+    match text.chars().count() {
+        ..=CONTROL_TEXT_MAX => Ok(()),
+        length => {
+            Err(StoreError::TooLong { what, length, unit: "characters", most: CONTROL_TEXT_MAX })
+        }
+    }
 }

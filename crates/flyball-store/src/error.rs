@@ -212,12 +212,14 @@ pub enum StoreError {
         key: String,
     },
     /// Something is longer than what is kept of its kind.
-    #[error("{what} of {bytes} bytes is more than the {most} that are kept; use a shorter one")]
+    #[error("{what} of {length} {unit} is more than the {most} that are kept; use a shorter one")]
     TooLong {
         /// What it is, with its article.
         what: &'static str,
         /// Its length.
-        bytes: usize,
+        length: usize,
+        /// In what that is counted: bytes, characters.
+        unit: &'static str,
         /// The most it may have.
         most: usize,
     },
@@ -307,7 +309,10 @@ impl StoreError {
 
     /// Refuses what has more bytes than are kept of its kind.
     pub(crate) fn check_length(what: &'static str, bytes: usize, most: usize) -> Result<(), Self> {
-        if bytes > most { Err(Self::TooLong { what, bytes, most }) } else { Ok(()) }
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Self::TooLong { what, length: bytes, unit: "bytes", most })
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> Self {

@@ -26,7 +26,7 @@ mod store;
 
 pub use backup::{Backup, Backups, SegmentFiles};
 pub use control::{
-    AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_BYTES_MAX,
+    AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_MAX,
     Change, Control, DOCUMENT_BYTES_MAX, Document, Documents, Grant, Identity, NewDocument,
     NewSession, NewToken, PERSON_GROUPS_MAX, Person, SESSIONS_MAX, SESSIONS_OF_PERSON_MAX, Session,
     TOKEN_LIST_MAX, Token,

@@ -20,6 +20,7 @@ pub(crate) mod token;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use crate::Exit;
 use crate::cli::{Cli, Command};
@@ -72,6 +73,16 @@ fn answer(
         Form::Json => serde_json::to_string_pretty(answer)? + "\n",
         Form::Yaml => serde_saphyr::to_string(answer)?,
     })
+}
+
+/// A data directory that must be there: looking makes none.
+fn existing(data: &Path) -> anyhow::Result<&Path> {
+    anyhow::ensure!(
+        data.is_dir(),
+        "there is no data directory at {}\nhint: name it by --data; `flyball serve` makes one",
+        data.display()
+    );
+    Ok(data)
 }
 
 /// Writes data to standard output.

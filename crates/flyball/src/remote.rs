@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::output::words;
 use crate::talk;
-pub(crate) use view::{SloList, SloView, StandingView};
+pub(crate) use view::{BudgetView, FillView, SloList, SloView, StandingView};
 
 /// How long to wait for a connection.
 const CONNECT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
@@ -22,6 +22,24 @@ const ANSWER_MAX: std::time::Duration = std::time::Duration::from_mins(1);
 /// The longest event of a stream. Bytes; an SLO with thousands of slices has less.
 const EVENT_BYTES_MAX: usize = 64 << 20;
 
+/// The environment variable that names a server.
+pub(crate) const SERVER_ENV: &str = "FLYBALL_SERVER";
+
+/// The address of a server.
+///
+/// # Errors
+///
+/// Why it is none, with a hint.
+pub(crate) fn server_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| !url.cannot_be_a_base() && matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| {
+        "that is no address of a server; hint: write http://HOST:PORT, or https:// where it has a \
+         certificate"
+            .to_owned()
+    })
+}
+
 /// Which server is meant, and what lets us in.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArgs {
@@ -29,7 +47,8 @@ pub(crate) struct ServerArgs {
     #[arg(
         long,
         value_name = "URL",
-        env = "FLYBALL_SERVER",
+        env = SERVER_ENV,
+        value_parser = server_url,
         default_value = "http://127.0.0.1:8480",
         help_heading = "Server"
     )]
@@ -77,11 +96,8 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// An address that is none of HTTP, or a system that refuses threads or sockets.
+    /// A system that refuses threads or sockets.
     pub(crate) fn new(args: &ServerArgs) -> anyhow::Result<Self> {
-        if args.server.cannot_be_a_base() || !matches!(args.server.scheme(), "http" | "https") {
-            bail!("`{}` is no server\nhint: name one like http://127.0.0.1:8480", args.server);
-        }
         flyball_server::choose_cryptography();
         let client = Client::builder().connect_timeout(CONNECT_MAX).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -20,7 +20,7 @@ use flyball_spec::SpecSet;
 
 use crate::output::words::plural;
 use crate::{specs, talk};
-pub(crate) use plan::{Plan, place_of};
+pub(crate) use plan::Plan;
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
 };

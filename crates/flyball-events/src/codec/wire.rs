@@ -14,7 +14,10 @@ const NOT_UTF8: Fault = "a text that is not UTF-8";
 /// A string field.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Fault> {
-    simdutf8::basic::from_utf8(bytes).map_err(|_| NOT_UTF8)
+    match flyball_scan::short_ascii(bytes) {
+        Some(text) => Ok(text),
+        None => simdutf8::basic::from_utf8(bytes).map_err(|_| NOT_UTF8),
+    }
 }
 
 /// A value as it stands on the wire.

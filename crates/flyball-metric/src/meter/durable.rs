@@ -1,5 +1,7 @@
 //! What a meter keeps, as keys and values of bytes: `docs/format/meter-v1.md`.
 
+use std::collections::HashMap;
+
 use flyball_model::{Slot, Timestamp};
 
 use super::keys::{self, Key};
@@ -55,7 +57,12 @@ impl Meter {
     }
 
     /// Takes in one pair of what was kept.
-    pub(super) fn read_pair(&mut self, key: &[u8], value: &[u8]) -> Result<(), RestoreError> {
+    pub(super) fn read_pair(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        places: &HashMap<String, usize>,
+    ) -> Result<(), RestoreError> {
         let no_key = || RestoreError::Key { bytes: key.len() };
         let (first, rest) = key.split_first().ok_or_else(no_key)?;
         let fingerprint = || rest.try_into().map(Key::from_be_bytes).map_err(|_| no_key());
@@ -81,9 +88,8 @@ impl Meter {
                 Ok(())
             }
             keys::SLI => {
-                let mut slis = self.slis.iter_mut();
-                if let Some(sli) = slis.find(|sli| sli.identity.as_bytes() == rest) {
-                    return read_sli(value, sli);
+                if let Some(place) = self.place_of(rest, places) {
+                    return read_sli(value, &mut self.slis[place]);
                 }
                 self.changed.gone.push(key.to_vec());
                 Ok(())
@@ -150,6 +156,7 @@ fn read_series(value: &[u8]) -> Result<SeriesState, RestoreError> {
         is_changed: false,
         counts,
         bucket: None,
+        slices: Box::default(),
     })
 }
 

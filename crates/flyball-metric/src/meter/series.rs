@@ -45,6 +45,8 @@ pub(super) struct SeriesState {
     pub(super) counts: Box<[Count]>,
     /// For a bucket of a classic histogram.
     pub(super) bucket: Option<Box<Bucket>>,
+    /// The SLIs that keep slices, each with the place of the slice that the series belongs to.
+    pub(super) slices: Box<[(usize, usize)]>,
 }
 
 /// What was counted last.

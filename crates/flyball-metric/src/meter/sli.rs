@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use flyball_model::{Slot, Tally, Timestamp};
+use flyball_model::{Slice, Slot, Tally, Timestamp};
 
 use super::{CARRY_MAX, HOLD, PENDING_MAX, Standing, TARGET_GAP_MAX, Watched};
 use crate::spread::SLOT;
@@ -45,6 +45,8 @@ enum Wait {
 #[derive(Debug)]
 pub(super) struct SliState {
     pub(super) identity: String,
+    /// For a slice: of which SLI it is one, and which.
+    pub(super) slice: Option<(usize, Slice)>,
     side_is_bad: bool,
     wait: Wait,
     pub(super) began: Timestamp,
@@ -65,10 +67,30 @@ impl SliState {
         let side_is_bad = matches!(watched.plan.kind, PlanKind::Counts { side_is_bad: true, .. });
         Self {
             identity: watched.identity,
+            slice: None,
             side_is_bad,
             wait,
             began,
             after: watched.after.unwrap_or(Timestamp::MIN),
+            pending: BTreeMap::new(),
+            carry: Carry::default(),
+            dropped: 0,
+            is_estimated: false,
+            next_due: Timestamp::MAX,
+            is_changed: true,
+        }
+    }
+
+    /// The state of a slice of this SLI, which is the `sli`th, with nothing counted: what counts for it is
+    /// what counts here.
+    pub(super) fn sliced(&self, sli: usize, slice: Slice, identity: String) -> Self {
+        Self {
+            identity,
+            slice: Some((sli, slice)),
+            side_is_bad: self.side_is_bad,
+            wait: self.wait,
+            began: self.began,
+            after: self.after,
             pending: BTreeMap::new(),
             carry: Carry::default(),
             dropped: 0,

@@ -165,9 +165,14 @@ impl Meter {
                 is_changed: false,
                 counts: Box::default(),
                 bucket: None,
+                slices: Box::default(),
             }),
         };
         if state.route.is_none() {
+            let destinations =
+                self.router.route(route).uses.iter().flat_map(|u| u.destinations.iter());
+            let slis = destinations.map(|destination| destination.sli);
+            state.slices = self.slices.of_series(slis, &series.labels, &mut self.slis);
             let kept = std::mem::take(&mut state.counts);
             let uses = &self.router.route(route).uses;
             let count = |what| kept.iter().find(|c| c.what == what).copied();
@@ -228,6 +233,7 @@ impl Meter {
             if u.what == What::Samples {
                 let slis = &self.slis;
                 let counting = u.destinations.iter().filter(|of| slis[of.sli].counts(step.at));
+                let counting = counting.flat_map(|of| with_slice(*of, &state.slices));
                 step.judge(counting, &mut self.counts);
                 continue;
             }
@@ -259,21 +265,24 @@ impl Meter {
             };
             let mut is_counted = false;
             for destination in &u.destinations {
-                let sli = &mut self.slis[destination.sli];
+                let sli = &self.slis[destination.sli];
                 if !sli.counts(step.at) || fresh.contains(&destination.sli) {
                     continue;
                 }
                 let Some(from) = step.from(&increase, sli) else { continue };
                 is_counted = true;
-                if increase.is_estimate {
-                    sli.estimated();
-                }
-                spread(increase.count, from, step.at, |slot, part| {
-                    let counts = &mut self.counts;
-                    sli.add(slot, sides(*destination, part), self.now, |slot, tally| {
-                        add(counts, destination.sli, slot, tally);
+                for destination in with_slice(*destination, &state.slices) {
+                    let sli = &mut self.slis[destination.sli];
+                    if increase.is_estimate {
+                        sli.estimated();
+                    }
+                    spread(increase.count, from, step.at, |slot, part| {
+                        let counts = &mut self.counts;
+                        sli.add(slot, sides(destination, part), self.now, |slot, tally| {
+                            add(counts, destination.sli, slot, tally);
+                        });
                     });
-                });
+                }
             }
             if is_counted {
                 count.rest = u32::try_from(sum % u128::from(ONE)).unwrap_or(0);
@@ -302,6 +311,16 @@ impl Meter {
             }
         }
     }
+}
+
+/// Where a count of a series goes: to all of the SLI, and to the slice that the series belongs to.
+fn with_slice(
+    destination: Destination,
+    slices: &[(usize, usize)],
+) -> impl Iterator<Item = Destination> {
+    let slice = slices.iter().find(|(sli, _)| *sli == destination.sli).map(|(_, slice)| *slice);
+    let slice = slice.map(|sli| Destination { sli, ..destination });
+    std::iter::once(destination).chain(slice)
 }
 
 /// How much of a series' count a use takes.
@@ -420,9 +439,9 @@ impl Step<'_> {
     }
 
     /// Counts a gauge's sample as an event.
-    fn judge<'d>(
+    fn judge(
         &self,
-        destinations: impl Iterator<Item = &'d Destination>,
+        destinations: impl Iterator<Item = Destination>,
         counts: &mut BTreeMap<(usize, Slot), Tally>,
     ) {
         let SampleValue::Number(number) = self.value else { return };

@@ -52,6 +52,15 @@ pub(crate) fn parse(query: &str) -> Result<Node, QueryError> {
     }
 }
 
+/// Where a window stands that a tool has to fill in, such as `[{{.window}}]`; `None` where there is none.
+pub(crate) fn template(query: &str) -> Result<Option<Range<usize>>, QueryError> {
+    let tokens = tokens(query).map_err(|(span, fault)| QueryError::new(query, span, fault))?;
+    let found = tokens
+        .into_iter()
+        .find(|token| matches!(&token.kind, Kind::Window(text) if text.contains(['{', '$'])));
+    Ok(found.map(|token| token.span))
+}
+
 type Error = (Range<usize>, Fault);
 
 fn syntax(span: Range<usize>, message: &str) -> Error {

@@ -159,13 +159,41 @@ fn what_only_a_metrics_system_can_answer_is_refused_where_it_stands() {
     }
     assert_eq!(blamed(raw("a")), ("a".to_owned(), true));
     assert_eq!(blamed(raw("1 - a")), ("a".to_owned(), true));
-    assert_eq!(blamed(threshold("sum(up)")), ("sum(up)".to_owned(), true));
     let error = ratio("sum(rate(a[5m])) + topk(3, b)", "b", true).unwrap_err();
     assert_eq!(
         error.to_string(),
         "this is no sum of increases of counters: `topk(3, b)`, at column 20; only the metrics \
-         system itself can answer this query, so pull its results"
+         system can answer this query, and what it answers are no counts; hint: write both sides as \
+         sums of rates or increases, or have each answer judged, by a threshold metric or a ready \
+         ratio under `budgetingMethod: Timeslices`"
     );
+}
+
+#[test]
+fn what_only_a_metrics_system_can_answer_is_judged_by_its_answers() {
+    let text = "histogram_quantile(0.99, sum by (le) (rate(a_bucket[5m])))";
+    let points = threshold(text).unwrap().points().unwrap();
+    assert_eq!(points.query, text);
+    assert_eq!(threshold("sum(up)").unwrap().points().unwrap().query, "sum(up)");
+    assert_eq!(threshold("up").unwrap().points(), None);
+    let asked = threshold("up offset 1h").unwrap();
+    assert_eq!(asked.selectors(), [format!("{{__name__=\"{}\",}}", asked.points().unwrap().name)]);
+    assert_ne!(points.name, asked.points().unwrap().name);
+    // Nobody can be asked for a template, nor for what has no single answer.
+    for (text, part) in [("avg(rate(a[{{.window}}]))", "[{{.window}}]"), ("a[5m]", "a[5m]")] {
+        assert_eq!(blamed(threshold(text)), (part.to_owned(), false), "{text}");
+    }
+}
+
+#[test]
+fn a_ratio_without_counts_is_held_against_the_share_of_good() {
+    let share = Rational::new(9, 10).unwrap();
+    let judges = |failures| match Plan::of_ratio(&query("max(a)"), failures, share).unwrap().kind {
+        PlanKind::Gauge { comparison, threshold, .. } => (comparison, threshold),
+        PlanKind::Counts { .. } => panic!("nothing is counted"),
+    };
+    assert_eq!(judges(false), (Comparison::AtLeast, 0.9));
+    assert_eq!(judges(true), (Comparison::AtMost, 0.1));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! One rule a test, with numbers that can be checked by hand.
 
+use std::collections::BTreeMap;
+
 use flyball_events::{Buckets, Histogram, Reset, Sample, SampleValue, Series, Temporality};
 use flyball_metric::{Meter, Reason, Watched};
 use flyball_model::{Comparison, Slot, Tally};
 
-use crate::support::{Ledger, at, bad, gauge, good, number, post, series, share, since, totals};
+use crate::support::{
+    Ledger, at, bad, bad_by_host, gauge, good, number, post, series, share, since, totals,
+};
 
 /// A meter of one SLI that counts every `c`, from second 1,000 on.
 fn counter() -> Meter {
@@ -39,6 +43,63 @@ fn increases_lie_between_their_samples() {
 fn a_first_sample_is_a_baseline() {
     assert_eq!(counted(vec![number(2_000, 100.0)]), 0);
     assert_eq!(counted(vec![number(2_000, 100.0), number(2_015, 107.0)]), 7);
+}
+
+/// A past comes in long stretches: a series whose labels sort before those of its target's others counts from
+/// zero all the same, and one that was there from the start does not.
+#[test]
+fn the_order_of_series_in_a_request_does_not_matter() {
+    let steady = |code: &str| {
+        let samples = (0..5).map(|step| number(2_000 + 15 * step, 50.0)).collect();
+        series(&format!("c code={code} instance=a job=x"), samples)
+    };
+    let first_error = series("c code=500 instance=a job=x", vec![number(2_030, 3.0)]);
+    for others in [["200", "300"], ["700", "800"]] {
+        let mut request = vec![first_error.clone(), steady(others[0]), steady(others[1])];
+        request.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let mut meter = counter();
+        meter.apply(&request, at(2_060));
+        assert_eq!(totals(&mut meter, 0), (3, 0), "{others:?}");
+    }
+}
+
+/// Each host has counts of its own, beyond the limit together with others; a restart knows them again.
+#[test]
+fn slices_are_counted_for_themselves() {
+    let watched = || vec![bad_by_host("c{code=\"500\"}", "c", 2)];
+    let request = |seconds, well: f64, failed: f64| {
+        let of = |host: &str, code: &str, value| {
+            let labels = format!("c code={code} host={host} instance=i job=x");
+            series(&labels, vec![number(seconds, value)])
+        };
+        let both = |host| [of(host, "200", well), of(host, "500", failed)];
+        ["a", "b", "c", "d"].into_iter().flat_map(both).collect::<Vec<Series>>()
+    };
+    let mut meter = Meter::new(watched(), at(1_000));
+    meter.apply(&request(2_000, 10.0, 1.0), at(2_000));
+    meter.apply(&request(2_010, 17.0, 2.0), at(2_010));
+    let mut kept = BTreeMap::new();
+    let mut counts: BTreeMap<Option<String>, (u64, u64)> = BTreeMap::new();
+    let mut take = |meter: &mut Meter| {
+        let drained = meter.drain();
+        kept.extend(drained.changes);
+        for counted in drained.counts {
+            let slice = counted.slice.map(|slice| slice.to_string());
+            let sum = counts.entry(slice).or_default();
+            *sum = (sum.0 + counted.tally.valid(), sum.1 + counted.tally.bad());
+        }
+        kept.clone()
+    };
+    let pairs = take(&mut meter);
+    let pairs = pairs.iter().filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
+    let mut meter = Meter::restore(watched(), at(1_000), pairs).unwrap();
+    meter.apply(&request(2_020, 17.0, 4.0), at(2_020));
+    meter.apply(&[], at(3_000));
+    take(&mut meter);
+    let slices = [("a", 10, 3), ("b", 10, 3), ("other", 20, 6)];
+    let slices = slices.map(|(slice, valid, bad)| (Some(slice.to_owned()), (valid, bad)));
+    let all: BTreeMap<_, _> = slices.into_iter().chain([(None, (40, 12))]).collect();
+    assert_eq!(counts, all);
 }
 
 #[test]

@@ -34,6 +34,14 @@ pub(crate) fn bad(side: &str, total: &str) -> Watched {
     watched(&MetricSli::Ratio { counter: true, side, side_is_bad: true, total }, None)
 }
 
+/// The same with slices by the label `host`, of which at most `most` are kept.
+pub(crate) fn bad_by_host(side: &str, total: &str, most: u32) -> Watched {
+    let (side, mut total) = (query(side), query(total));
+    let slices = format!(", \"by\": [\"host\"], \"sliceLimit\": {most}}}");
+    total.spec = total.spec.replace('}', &slices);
+    watched(&MetricSli::Ratio { counter: true, side, side_is_bad: true, total }, None)
+}
+
 pub(crate) fn share(text: &str) -> Watched {
     watched(&MetricSli::Raw { failures: false, query: query(text) }, None)
 }
@@ -78,7 +86,7 @@ pub(crate) fn post(ledger: &mut Ledger, counts: &[Counted]) {
 pub(crate) fn totals(meter: &mut Meter, sli: usize) -> (u64, u64) {
     meter.apply(&[], at(4_000_000_000));
     let counts = meter.drain().counts;
-    let tallies = counts.iter().filter(|counted| counted.sli == sli);
+    let tallies = counts.iter().filter(|counted| counted.sli == sli && counted.slice.is_none());
     let sum: Tally = tallies.map(|counted| counted.tally).sum();
     (sum.valid(), sum.good())
 }

@@ -72,6 +72,57 @@ fn run(sql: &str) -> Result<String, QueryError> {
     Ok(pretty_format_batches(&batches).unwrap().to_string())
 }
 
+#[test]
+fn a_statement_that_grows_when_it_is_planned_is_refused() {
+    let doubled = |times: usize| {
+        let named = (1..times).map(|n| format!("t{n} AS (SELECT * FROM t{0}, t{0} AS b)", n - 1));
+        let named: Vec<String> = named.collect();
+        format!(
+            "WITH t0 AS (SELECT 1 AS a), {} SELECT count(*) FROM t{}",
+            named.join(", "),
+            times - 1
+        )
+    };
+    let within = |sql: &str| {
+        let source: Arc<dyn EventSource> = Arc::new(Batches);
+        let place = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().unwrap();
+        let (_wanting, wanted) = watch::channel(());
+        let time_max = std::time::Duration::from_mins(1);
+        let bounds =
+            Bounds { memory_bytes_max: 64 << 20, time_max, wanted, place: Arc::new(place) };
+        let mut rows = 0;
+        query_within(sql, &source, bounds, &mut |batch| {
+            rows += batch.num_rows();
+            true
+        })
+        .map(|_| rows)
+    };
+    assert_eq!(within("SELECT size FROM events").unwrap(), 4);
+    assert_eq!(
+        within("SELECT count(*) FROM (SELECT 1 AS a) AS x, (SELECT 2 AS b) AS y").unwrap(),
+        1
+    );
+    let chained = |one: &str, count: usize| format!("SELECT {}1 FROM events", one.repeat(count));
+    assert_eq!(within(&chained("1+", 200)).unwrap(), 4);
+    let wide: Vec<String> = (0..500).map(|n| format!("{n} AS a{n}")).collect();
+    assert_eq!(within(&format!("SELECT {} FROM events", wide.join(", "))).unwrap(), 4);
+    assert_eq!(within(&doubled(6)).unwrap(), 1);
+    let union = vec!["SELECT 1 AS a"; 200].join(" UNION ALL ");
+    let quoted = doubled(40).replace("t3 ", "\"T3\" ").replace("t3,", "\"T3\",");
+    for sql in [
+        doubled(40),
+        quoted,
+        union,
+        chained("1+", 300),
+        chained("1+", 4_900),
+        chained("1+", 30_000),
+    ] {
+        let Err(error) = within(&sql) else { panic!("{} bytes are taken", sql.len()) };
+        assert!(matches!(&error, QueryError::Bound { .. }), "{error}");
+        assert!(error.to_string().contains("hint: ask for less"), "{error}");
+    }
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "expect! is written in place")]
 fn check(sql: &str, expected: Expect) {
     expected.assert_eq(&run(sql).unwrap());

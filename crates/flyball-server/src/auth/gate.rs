@@ -182,6 +182,11 @@ impl Gate {
         self.people.is_none() && self.table().tokens.is_empty()
     }
 
+    /// Whether people are admins by the server's configuration.
+    pub(crate) fn has_admins(&self) -> bool {
+        self.people.as_ref().is_some_and(|people| !people.admins.is_empty())
+    }
+
     /// Who sends what is `shown`, if they may do what `needs` something.
     ///
     /// # Errors
@@ -257,6 +262,21 @@ impl Gate {
                 tracing::warn!(%error, "that a session is used cannot be kept");
             }
         });
+    }
+
+    /// The caller as they are now, if they may still do what `needs` something. Whoever reads a body for a
+    /// minute asks before they change anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`].
+    pub(crate) fn still(&self, caller: &Caller, needs: Needs) -> Result<Caller, Denied> {
+        let gone = if caller.session().is_some() { Denied::Over } else { Denied::Invalid };
+        let caller = self.again(caller).ok_or(gone)?;
+        match (needs.role, caller.rights()) {
+            (Some(role), Some(rights)) if !rights.somewhere(role) => Err(Denied::Role(role)),
+            _ => Ok(caller),
+        }
     }
 
     /// The caller as they are now; `None` when they would not be let in any more. For answers that go

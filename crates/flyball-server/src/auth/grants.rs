@@ -22,7 +22,10 @@ const ALL: &str = "*";
 pub struct GrantInfo {
     /// Who: `person:` and the provider's `sub`, `email:` and a verified address, or `group:` and a
     /// name of the claim that holds groups.
-    #[schema(max_length = 1024, pattern = "^(person|email|group):.+$")]
+    #[schema(
+        max_length = 1024,
+        pattern = r"^((person|group):[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?|email:([^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?@([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?)$"
+    )]
     pub who: String,
     /// The service that it is for; `*` for all.
     #[schema(min_length = 1, max_length = 1024)]

@@ -133,6 +133,13 @@ pub enum ControlError {
     /// What was asked for cannot be.
     #[error("{0}")]
     Invalid(String),
+    /// Nobody could make a token any more.
+    #[error(
+        "it is the last token with the scope admin: nobody could make another through the server; hint: \
+         make another one first, or revoke it with `force` (--force); with `flyball token create --data` \
+         one is made while the server does not run"
+    )]
+    LastAdmin,
     /// The store is at fault.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -305,15 +312,17 @@ impl Tokens {
     }
 
     /// Revokes a token for good, as `caller`: an admin any, anybody else their own. `false` when it is
-    /// not there for them, or was revoked before.
+    /// not there for them, or was revoked before. With `keep_admin` the last one that can make others
+    /// is refused.
     ///
     /// # Errors
     ///
-    /// [`ControlError::Store`]; nothing was changed then.
+    /// [`ControlError::LastAdmin`], [`ControlError::Store`]; nothing was changed then.
     pub(crate) fn revoke_for(
         &self,
         caller: &Caller,
         id: &str,
+        keep_admin: bool,
         at: Timestamp,
     ) -> Result<bool, ControlError> {
         let mut control = self.0.lock();
@@ -321,6 +330,19 @@ impl Tokens {
         let is_theirs = |token: &Token| token.id == id && token.person == person;
         if person.is_some() && !control.tokens()?.iter().any(is_theirs) {
             return Ok(false);
+        }
+        let is_admin = |token: &&Token| {
+            let is_valid = token.revoked_at.is_none() && token.expires.is_none_or(|end| at < end);
+            is_valid
+                && token.person.is_none()
+                && token.scopes.iter().any(|s| s == Scope::Admin.name())
+        };
+        if keep_admin {
+            let tokens = control.tokens()?;
+            let mut admins = tokens.iter().filter(is_admin);
+            if admins.next().is_some_and(|one| one.id == id) && admins.next().is_none() {
+                return Err(ControlError::LastAdmin);
+            }
         }
         control.revoke_token(id, &caller.actor(), at).map_err(blame)
     }

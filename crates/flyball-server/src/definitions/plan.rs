@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_budget::nominal_length;
 use flyball_catalog::{Catalog, NotCounted};
-use flyball_model::{Correction, Objective, Slo, Window};
+use flyball_model::{Correction, Objective, Probe, Slo, Window};
 use flyball_spec::Diagnostic;
 
 use crate::http::shapes;
@@ -47,6 +47,17 @@ pub(crate) struct SloChange {
     new_generation: bool,
 }
 
+/// What becomes of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct ProbeChange {
+    /// Its name.
+    probe: String,
+    /// The service that it checks; before the change, when it is removed.
+    service: String,
+    /// What becomes of it.
+    action: Action,
+}
+
 /// What a change does.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Plan {
@@ -58,6 +69,8 @@ pub(crate) struct Plan {
     files: Vec<FileChange>,
     /// The SLOs, before and after, those of the server's own files among them.
     slos: Vec<SloChange>,
+    /// The probes, before and after, those of the server's own files among them.
+    probes: Vec<ProbeChange>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
     #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
@@ -88,18 +101,41 @@ impl Plan {
             dry_run: false,
             files: files.collect(),
             slos: slos.collect(),
+            probes: probe_changes(before, after),
             not_evaluated: after.not_counted.clone(),
             warnings,
         }
     }
 
-    /// Keeps files and SLOs by their names. Warnings are about files.
-    pub(super) fn retain(&mut self, file: &dyn Fn(&str) -> bool, slo: &dyn Fn(&str) -> bool) {
+    /// Keeps files and SLOs by their names, probes by their services. Warnings are about files.
+    pub(super) fn retain(
+        &mut self,
+        file: &dyn Fn(&str) -> bool,
+        slo: &dyn Fn(&str) -> bool,
+        service: &dyn Fn(&str) -> bool,
+    ) {
+        self.probes.retain(|change| service(&change.service));
         self.files.retain(|change| file(&change.name));
         self.slos.retain(|change| slo(&change.slo));
         self.not_evaluated.retain(|left_out| slo(&left_out.slo));
         self.warnings.retain(|found| file(&found.file));
     }
+}
+
+/// The probes of a set by name.
+pub(super) fn probes(catalog: &Catalog) -> BTreeMap<&str, &Probe> {
+    catalog.set.probes.iter().map(|probe| (probe.name.as_str(), probe)).collect()
+}
+
+fn probe_changes(before: &Catalog, after: &Catalog) -> Vec<ProbeChange> {
+    let (before, after) = (probes(before), probes(after));
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let changes = names.into_iter().filter_map(|name| {
+        let (old, new) = (before.get(name), after.get(name));
+        let service = new.or(old)?.service.clone();
+        Some(ProbeChange { probe: name.to_owned(), service, action: action(old, new) })
+    });
+    changes.collect()
 }
 
 /// The names of all SLOs of a set, those that cannot be evaluated included.
@@ -198,7 +234,8 @@ fn slo_change(name: &str, before: &Index<'_>, after: &Index<'_>) -> SloChange {
         new_generation = new.generation.is_some() && old.generation != new.generation;
         if new_generation {
             changes.push(
-                "what is counted: begins a new generation, which stored events are counted for again"
+                "what is counted: begins a new generation, whose past is counted again: from stored \
+                 events, or from samples that a metrics system is asked for"
                     .to_owned(),
             );
         }

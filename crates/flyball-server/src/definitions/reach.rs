@@ -8,10 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::Catalog;
-use flyball_model::Probe;
 
 use super::ApplyError;
-use super::plan::{Index, Plan, Said, names};
+use super::plan::{Index, Plan, Said, names, probes};
 use crate::auth::{Caller, Role};
 
 /// The services of a file's SLOs and probes; `None` for an SLO whose service is not known.
@@ -87,11 +86,6 @@ fn check_probes(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Apply
     Ok(())
 }
 
-/// The probes of a set by name.
-fn probes(catalog: &Catalog) -> HashMap<&str, &Probe> {
-    catalog.set.probes.iter().map(|probe| (probe.name.as_str(), probe)).collect()
-}
-
 /// The refusal: `what` is told only to whoever sees all `services` that it is about.
 fn forbidden(caller: &Caller, services: &[Option<&str>], what: &str) -> ApplyError {
     let is_seen = |service: Option<&str>| service.is_some_and(|service| caller.sees(service));
@@ -102,7 +96,7 @@ fn forbidden(caller: &Caller, services: &[Option<&str>], what: &str) -> ApplyErr
     };
     ApplyError::Forbidden(format!(
         "{what}; hint: change files that define SLOs and probes of services where you have the role \
-         owner, or sre for corrections; prune removes the files of others as well"
+         owner, or sre for corrections; prune removes files of others as well"
     ))
 }
 
@@ -139,13 +133,15 @@ impl Plan {
         let (Some(before), Some(after)) = (seen(sets.0, caller), seen(sets.1, caller)) else {
             return self;
         };
-        self.retain(&|file| before.contains(file) || after.contains(file), &|name| {
+        let is_file = |file: &str| before.contains(file) || after.contains(file);
+        let is_slo = |name: &str| {
             let indexed = [sets.0, sets.1].into_iter();
             let mut services = indexed.filter_map(|set| {
                 set.set.slos.iter().find(|slo| slo.name == name).map(|slo| &slo.service)
             });
             services.any(|service| caller.sees(service))
-        });
+        };
+        self.retain(&is_file, &is_slo, &|service| caller.sees(service));
         self
     }
 }

@@ -43,8 +43,8 @@ pub(crate) struct Counting {
     /// Their conditions.
     events: Vec<EventSli>,
     meter: Meter,
-    /// For each SLI of the meter what it is.
-    metered: Vec<SliPlace>,
+    /// The SLIs of the meter, in its order.
+    metered: IndexSet<SliPlace>,
     /// What is counted of them from before they were given.
     pasts: Pasts,
     /// What the meter had left out when that was told last.
@@ -107,7 +107,7 @@ impl Default for Counting {
             events: Vec::new(),
             stored: None,
             meter: Meter::new(Vec::new(), Timestamp::MIN),
-            metered: Vec::new(),
+            metered: IndexSet::new(),
             pasts: Pasts::default(),
             left_out: HashMap::new(),
             slices: HashMap::new(),
@@ -155,7 +155,7 @@ impl Counting {
             kept_slices.iter().map(|(generation, _, _)| *generation).collect();
         let mut pasts = Pasts::default();
         let (mut slis, mut events) = (IndexSet::new(), Vec::new());
-        let (mut metered, mut watched) = (Vec::new(), Vec::new());
+        let (mut metered, mut watched) = (IndexSet::new(), Vec::new());
         for (definition, generation) in counted {
             for (indicator, by) in definition.indicators.iter().enumerate() {
                 let place = (generation.id, indicator);
@@ -165,14 +165,13 @@ impl Counting {
                         events.push(sli.clone());
                     }
                     CountedBy::Metric(plan) => {
-                        let hash = hex(&generation.hash);
-                        let identity = format!("{}/{hash}/{indicator}", generation.slo);
+                        let identity = identity(generation, indicator);
                         let is_new = has_past && !known.contains(&generation.id);
                         let given = is_new.then_some(began);
                         let all = (place, metered.len());
                         let after = pasts.add(all, (&identity, plan), &mut kept_pasts, given);
                         let after = after.map_err(cannot)?;
-                        metered.push(place);
+                        metered.insert(place);
                         watched.push(Watched { identity, plan: plan.clone(), after });
                     }
                 }
@@ -357,10 +356,10 @@ impl Counting {
         self.pasts.drain(ledger, into, &mut counts)?;
         let Drained { counts: present, changes } = self.meter.drain();
         counts.extend(present);
-        self.gained.extend(counts.into_iter().map(|Counted { sli, slot, tally }| Gained {
+        self.gained.extend(counts.into_iter().map(|Counted { sli, slice, slot, tally }| Gained {
             // Behind those of the tallier.
             sli: self.slis.len() + sli,
-            slice: None,
+            slice,
             slots: vec![(slot, tally)],
         }));
         let key = |key: Vec<u8>| [METER_PREFIX, &key].concat();
@@ -394,6 +393,11 @@ impl Counting {
     /// What is known of pasts.
     pub(super) const fn pasts(&self) -> &Pasts {
         &self.pasts
+    }
+
+    /// Whether pasts have been counted to their ends since the last time.
+    pub(super) fn take_ended(&mut self) -> bool {
+        self.pasts.take_ended()
     }
 
     /// Generations of which earlier slots have become known since the last time.
@@ -430,6 +434,10 @@ impl Counting {
     /// Notes that a slice is `id` in the ledger, and makes it known to all that count.
     fn know(&mut self, (place, slice): SliceKey, id: SliceId) {
         know(&mut self.tallier, &self.slis, &place, slice.as_ref());
+        if let (Some(sli), Some(slice)) = (self.metered.get_index_of(&place), &slice) {
+            self.meter.know(sli, slice);
+            self.pasts.know(place, slice);
+        }
         if let Some(stored) = &mut self.stored {
             know(&mut stored.tallier, &stored.slis, &place, slice.as_ref());
         }
@@ -450,6 +458,11 @@ impl Counting {
         let slices = self.slices.get(&place).into_iter().flatten();
         slices.map(|(slice, id)| (slice.as_ref(), *id))
     }
+}
+
+/// What an indicator is called by all that counts its samples.
+pub(super) fn identity(generation: &Generation, indicator: usize) -> String {
+    format!("{}/{}/{indicator}", generation.slo, hex(&generation.hash))
 }
 
 /// Makes a slice known to `tallier`, where it counts the indicator at `place`.

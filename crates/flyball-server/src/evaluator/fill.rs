@@ -13,6 +13,7 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::compute::kernels::cmp::{gt, lt_eq};
 use arrow::compute::{and, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type};
+use flyball_catalog::CountedBy;
 use flyball_model::{Duration, Timestamp};
 use flyball_segment::{ENTRY_COLUMN, Hour, SegmentError};
 use flyball_store::{
@@ -20,6 +21,7 @@ use flyball_store::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::objective::can_fill;
 use super::{Evaluator, Message};
 use crate::hex::hex;
 use crate::http::shapes;
@@ -56,16 +58,30 @@ fn key(generation: &Generation) -> Vec<u8> {
     format!("fill\0{}\0{}", hex(&generation.hash), generation.slo).into_bytes()
 }
 
-/// What an SLO that is being counted over stored events shows of it.
+/// What an SLO whose past is being counted shows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct FillStatus {
-    /// The first hour of stored events; `None` before it is known.
+    /// The first hour of stored events, or the moment from which on samples are asked for; `None` before
+    /// it is known.
     #[schema(value_type = Option<shapes::Instant>)]
     pub from: Option<Timestamp>,
-    /// Hours of stored events that are counted.
+    /// Hours of stored events, and of samples that a metrics system is asked for, that are counted; of
+    /// each indicator for itself where samples are asked for.
     pub hours_done: usize,
     /// Those that there are; 0 before it is known.
     pub hours: usize,
+}
+
+impl FillStatus {
+    /// Both together.
+    pub(super) fn plus(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        Self {
+            from: self.from.into_iter().chain(other.from).min(),
+            hours_done: self.hours_done + other.hours_done,
+            hours: self.hours + other.hours,
+        }
+    }
 }
 
 /// What is to be read.
@@ -122,6 +138,8 @@ pub(super) struct Filling {
     current: Option<Fill>,
     /// When to try again after a failure.
     retry_at: Option<Timestamp>,
+    /// When to look for definitions whose pasts were asked for to the end.
+    promote_at: Option<Timestamp>,
     /// The thread's, until it is started.
     waiting: Option<(Receiver<Job>, Receiver<bool>)>,
     thread: Option<JoinHandle<()>>,
@@ -137,6 +155,7 @@ impl Filling {
             number: 0,
             current: None,
             retry_at: None,
+            promote_at: None,
             waiting: Some((waiting_jobs, waiting_go)),
             thread: None,
         }
@@ -257,11 +276,15 @@ impl Evaluator {
         self.counting.fill(&[]);
         let snapshot = self.ledger.snapshot()?;
         let mut group: Option<(Progress, Vec<Generation>)> = None;
-        for (_, generation) in &self.counted {
-            if generation.state != GenerationState::Filling {
+        for (definition, generation) in &self.counted {
+            if generation.state != GenerationState::Filling || !can_fill(definition, generation) {
                 continue;
             }
             let progress = Progress::read(&snapshot, generation)?.unwrap_or_default();
+            if progress.is_done && self.counting.pasts().is_open(generation.id) {
+                // Only samples are still to be asked for.
+                continue;
+            }
             match &mut group {
                 None => group = Some((progress, vec![generation.clone()])),
                 Some((same, group)) if *same == progress && group[0].since == generation.since => {
@@ -370,7 +393,6 @@ impl Evaluator {
     fn fill_ends(&mut self) -> Result<(), super::InstallError> {
         let Some(fill) = self.filling.current.take() else { return Ok(()) };
         for generation in &fill.generations {
-            self.ledger.set_state(generation.id, GenerationState::Live)?;
             // Made anew from the ledger, which has more of the past now.
             for watched in &mut self.watched {
                 if watched.generation.id == generation.id {
@@ -379,6 +401,49 @@ impl Evaluator {
             }
             tracing::info!(slo = generation.slo, "the definition is counted over stored events");
         }
+        self.install_again()
+    }
+
+    /// Has definitions whose pasts were asked for to the end take the place of those before them.
+    pub(super) fn pasts_end(&mut self, now: Timestamp) {
+        if self.counting.take_ended() {
+            self.filling.promote_at = Some(now);
+        }
+        if self.filling.promote_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.filling.promote_at = None;
+        if let Err(error) = self.promote() {
+            self.telemetry.install_failed(&error);
+            self.filling.promote_at = Some(now.plus(RETRY_AFTER));
+        }
+    }
+
+    /// Makes the definitions live whose pasts were asked for to the end. Taking all definitions once more is
+    /// dear, and needed only where one takes another's place.
+    fn promote(&mut self) -> Result<(), super::InstallError> {
+        let Self { counted, counting, ledger, watched, .. } = self;
+        let mut is_replacing = false;
+        for (definition, generation) in counted {
+            let is_open = counting.pasts().is_open(generation.id);
+            let is_asked =
+                definition.indicators.iter().any(|by| matches!(by, CountedBy::Metric(_)));
+            if generation.state != GenerationState::Filling || is_open || !is_asked {
+                continue;
+            }
+            let serves = watched.iter().any(|watched| watched.generation.id == generation.id);
+            if can_fill(definition, generation) || !serves {
+                is_replacing = true;
+            } else {
+                ledger.set_state(generation.id, GenerationState::Live)?;
+                generation.state = GenerationState::Live;
+            }
+        }
+        if is_replacing { self.install_again() } else { Ok(()) }
+    }
+
+    /// Takes the definitions in force once more: those that are filled are live from then on.
+    fn install_again(&mut self) -> Result<(), super::InstallError> {
         let catalog = std::sync::Arc::clone(&self.catalog);
         self.install(catalog)?;
         // A state that was kept a while ago catches up with the others at once.

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::Evaluator;
 use super::counting::{Counting, Kept, SliPlace, name};
 use super::fill::Progress;
+use super::past;
 
 /// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
 /// later is counted, and its budget is worked out when somebody asks.
@@ -121,7 +122,7 @@ impl Evaluator {
         let version = self.counting.reading().version + 1;
 
         // What each SLO shows, and what is counted: the same, but for a definition that is new and
-        // is still to be counted over stored events. Until then the one before goes on.
+        // is still to be counted over its past. Until then the one before goes on.
         let mut served = Vec::with_capacity(catalog.counted.len());
         let mut counted = Vec::with_capacity(catalog.counted.len());
         for definition in &catalog.counted {
@@ -183,6 +184,7 @@ impl Evaluator {
         self.watched = anew.into_iter().filter_map(take).collect();
         self.counted = counted;
         self.counting = counting;
+        self.joined.clear();
         self.catalog = catalog;
         self.publish();
         self.begin_fill(now);
@@ -192,8 +194,8 @@ impl Evaluator {
 
     /// The generation that `definition` is counted under: the one that is, else a new one.
     ///
-    /// One that was retired is never taken up again, since its counts have a hole. Where nothing can
-    /// be counted over, a new one is live at once.
+    /// One that was retired is never taken up again, since its counts have a hole. Where there is no
+    /// past to count, neither stored nor to be asked for, a new one is live at once.
     fn generation(
         &mut self,
         definition: &Counted,
@@ -205,21 +207,23 @@ impl Evaluator {
             hash = hash_again(hash);
             generation = self.ledger.generation(&definition.slo.name, hash, now)?;
         }
-        let is_of_events = |by: &CountedBy| matches!(by, CountedBy::Events(_));
-        let can_fill =
-            generation.since > Sequence::NONE && definition.indicators.iter().any(is_of_events);
-        let snapshot = self.ledger.snapshot()?;
-        let progress = Progress::read(&snapshot, &generation)?.unwrap_or_default();
-        drop(snapshot);
-        if generation.state == GenerationState::Filling && (!can_fill || progress.is_done) {
-            self.ledger.set_state(generation.id, GenerationState::Live)?;
-            generation.state = GenerationState::Live;
+        let can_fill = can_fill(definition, &generation);
+        if generation.state == GenerationState::Filling {
+            let snapshot = self.ledger.snapshot()?;
+            let progress = Progress::read(&snapshot, &generation)?.unwrap_or_default();
+            let is_asked = self.asks && past::is_open(&snapshot, definition, &generation)?;
+            drop(snapshot);
+            if !is_asked && (!can_fill || progress.is_done) {
+                self.ledger.set_state(generation.id, GenerationState::Live)?;
+                generation.state = GenerationState::Live;
+            }
         }
         Ok(generation)
     }
 
     /// Makes the states of a generation anew, because the ledger has more of its past now.
     pub(super) fn watch_again(&mut self, generation: GenerationId) {
+        self.joined.forget(generation);
         let Self { watched, counted, counting, ledger, catalog, telemetry, at, .. } = self;
         let Some(old) = watched.iter_mut().find(|old| old.generation.id == generation) else {
             return;
@@ -379,6 +383,12 @@ impl Objective {
         let plan: &Plan = plan;
         std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
     }
+}
+
+/// Whether there may be stored events from before `generation` that `definition` counts.
+pub(super) fn can_fill(definition: &Counted, generation: &Generation) -> bool {
+    let is_of_events = |by: &CountedBy| matches!(by, CountedBy::Events(_));
+    generation.since > Sequence::NONE && definition.indicators.iter().any(is_of_events)
 }
 
 /// The hash of a definition that is given again after it was retired under `hash`.

@@ -9,14 +9,16 @@
 
 use std::collections::HashMap;
 
+use flyball_catalog::{Counted as Definition, CountedBy};
 use flyball_events::Series;
 use flyball_metric::{CARRY_MAX, Counted, Drained, HOLD, Meter, Plan, Reason, SERIES_MAX, Watched};
-use flyball_model::Timestamp;
-use flyball_store::{Commit, GenerationId, Ledger, LedgerSnapshot, StoreError};
+use flyball_model::{Duration, Slice, Timestamp};
+use flyball_store::{Commit, Generation, GenerationId, Ledger, LedgerSnapshot, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::counting::SliPlace;
+use super::counting::{SliPlace, identity};
+use super::fill::FillStatus;
 use crate::entry::Mark;
 
 /// SLIs whose past is asked for at the same time; the others wait. Each takes its share of the
@@ -40,8 +42,42 @@ struct Handover {
     until: i64,
     /// The start of the earliest slot that something was counted in.
     first: Option<i64>,
+    /// Up to when samples were asked for; `None` before the first answer.
+    #[serde(default)]
+    reached: Option<i64>,
     /// Whether all is counted.
     is_done: bool,
+}
+
+impl Handover {
+    /// What the ledger keeps under `key`; `None` where nothing can be read.
+    fn read(value: &[u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok()
+    }
+}
+
+/// Whether samples are still to be asked for of the past of `generation`, which `definition` is
+/// counted under: those of a new one are.
+pub(super) fn is_open(
+    snapshot: &LedgerSnapshot<'_>,
+    definition: &Definition,
+    generation: &Generation,
+) -> Result<bool, StoreError> {
+    for (indicator, by) in definition.indicators.iter().enumerate() {
+        if !matches!(by, CountedBy::Metric(_)) {
+            continue;
+        }
+        let key = hashed(HANDOVER_PREFIX, &identity(generation, indicator));
+        let is_open = match snapshot.value(&key)?.and_then(|value| Handover::read(&value)) {
+            Some(handover) => !handover.is_done,
+            // One that has counted before it could be asked for goes on from there.
+            None => snapshot.slices(generation.id)?.is_empty(),
+        };
+        if is_open {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the ledger keeps of pasts.
@@ -56,7 +92,7 @@ impl Kept {
         let mut kept = Self::default();
         for (key, value) in snapshot.values(HANDOVER_PREFIX)? {
             // What cannot be read was not written here, and is begun anew.
-            if let Ok(handover) = serde_json::from_slice(&value) {
+            if let Some(handover) = Handover::read(&value) {
                 kept.handovers.insert(key, handover);
             }
         }
@@ -83,6 +119,8 @@ pub(super) struct Pasts {
     changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Generations of which earlier slots are known now.
     reaching_back: Vec<GenerationId>,
+    /// Whether some were counted to their ends.
+    has_ended: bool,
     /// Samples that pasts that are done have left out.
     left_out: Vec<(Reason, u64)>,
 }
@@ -128,7 +166,8 @@ impl Pasts {
         let handover = match (kept.handovers.remove(&key), given) {
             (Some(handover), _) => handover,
             (None, Some(given)) => {
-                let new = Handover { until: given.nanos(), first: None, is_done: false };
+                let until = given.nanos();
+                let new = Handover { until, first: None, reached: None, is_done: false };
                 self.changes.push((key.clone(), serde_json::to_vec(&new).ok()));
                 new
             }
@@ -149,6 +188,13 @@ impl Pasts {
             self.meters.insert(place, Past { sli, source, meter, is_touched, key, prefix });
         }
         Ok(Some(Timestamp::from_nanos(handover.until)))
+    }
+
+    /// Makes a slice of the SLI at `place` known to whoever counts its past.
+    pub(super) fn know(&mut self, place: SliPlace, slice: &Slice) {
+        if let Some(past) = self.meters.get_mut(&place) {
+            past.meter.know(0, slice);
+        }
     }
 
     /// Has what was kept of SLIs that are not counted any more forgotten.
@@ -172,12 +218,13 @@ impl Pasts {
         let Some(reached) = reached else { return true };
         past.is_touched = true;
         past.meter.apply(series, reached);
-        if let Some(handover) = self.handovers.get_mut(place)
-            && reached.nanos() >= handover.until
-        {
-            // Nothing comes any more that a slot could wait for.
-            past.meter.apply(&[], reached.plus(HOLD).plus(CARRY_MAX));
-            handover.is_done = true;
+        if let Some(handover) = self.handovers.get_mut(place) {
+            handover.reached = Some(reached.nanos());
+            if reached.nanos() >= handover.until {
+                // Nothing comes any more that a slot could wait for.
+                past.meter.apply(&[], reached.plus(HOLD).plus(CARRY_MAX));
+                handover.is_done = true;
+            }
         }
         true
     }
@@ -206,7 +253,7 @@ impl Pasts {
             forgotten.extend(pending.filter(|key| key.starts_with(prefix)).cloned());
         }
         // Nothing fails from here on.
-        let Self { meters, handovers, changes, reaching_back, sources, left_out } = self;
+        let Self { meters, handovers, changes, reaching_back, has_ended, sources, left_out } = self;
         into.values.append(changes);
         for (place, past) in meters.iter_mut().filter(|(_, past)| past.is_touched) {
             past.is_touched = false;
@@ -227,11 +274,44 @@ impl Pasts {
             counts.extend(counted.into_iter().map(|of| Counted { sli: past.sli, ..of }));
         }
         into.values.extend(forgotten.into_iter().map(|key| (key, None)));
+        *has_ended |= !done.is_empty();
         for past in done.iter().filter_map(|place| meters.remove(place)) {
             sources.remove(&past.source);
             left_out.extend(past.meter.refusals());
         }
         Ok(())
+    }
+
+    /// Whether pasts have been counted to their ends since the last time.
+    pub(super) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.has_ended)
+    }
+
+    /// Whether something of the past of `generation` is still to be counted.
+    pub(super) fn is_open(&self, generation: GenerationId) -> bool {
+        self.meters.keys().any(|place| place.0 == generation)
+    }
+
+    /// How far the pasts of `generation`, which are `window` long, are counted; `None` where all are.
+    pub(super) fn status(&self, generation: GenerationId, window: Duration) -> Option<FillStatus> {
+        const HOUR: i64 = Duration::from_hours(1).nanos();
+        let hours_of = |nanos: i64| usize::try_from(nanos / HOUR).unwrap_or_default();
+        let mut all: Option<FillStatus> = None;
+        for (place, handover) in self.handovers.iter().filter(|(place, _)| place.0 == generation) {
+            let until = Timestamp::from_nanos(handover.until);
+            let from = until.minus(window);
+            let hours = hours_of(window.nanos().saturating_add(HOUR - 1));
+            let reached = handover.reached.map_or(from, Timestamp::from_nanos).max(from);
+            let done = if self.meters.contains_key(place) {
+                hours_of(reached.since(from).nanos()).min(hours)
+            } else {
+                hours
+            };
+            let sum = all.get_or_insert(FillStatus { from: Some(from), hours_done: 0, hours: 0 });
+            (sum.hours, sum.hours_done) = (sum.hours + hours, sum.hours_done + done);
+            sum.from = sum.from.min(Some(from));
+        }
+        all.filter(|_| self.is_open(generation))
     }
 
     /// Generations of which earlier slots have become known since the last time.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flyball_budget::composite::{Part, weighted};
 use flyball_budget::live::{LiveError, Standing};
 use flyball_budget::report::CompositeReport;
-use flyball_budget::{BudgetError, Status};
+use flyball_budget::{BudgetError, Status, nominal_length};
 use flyball_catalog::Counted;
 use flyball_model::{
     BudgetingMethod, Composition, Duration, Interval, Slice, Slo, Tally, Target, Timestamp,
@@ -13,14 +13,13 @@ use flyball_model::{
 use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, StoreError};
 
 use super::Evaluator;
-use super::fill::{FillStatus, Filling};
+use super::fill::FillStatus;
 use super::objective::{Objective, SliceHistory, State, Watched};
 use crate::http::shapes;
 
-/// Why an all-of composite is not joined: its joint slices take a walk over every component's
-/// whole window, which running sums do not hold.
+/// Why an all-of composite is not joined.
 const ALL_OF_REASON: &str =
-    "the slices of an all-of composite are joined by `flyball replay` only, not by the server";
+    "too many all-of composites were due to be joined at the same time; hint: ask again";
 
 /// One SLO at the moment. The keys are those of a replay's report.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, utoipa::ToSchema)]
@@ -50,8 +49,9 @@ pub struct SloStatus {
     /// The length of the slots that events are counted in.
     #[schema(value_type = shapes::Length)]
     pub slot_width: Duration,
-    /// How far a new definition is counted over stored events; until it is done the one before is
-    /// shown, where there is one. `None` when nothing is being filled.
+    /// How far a new definition is counted over its past, stored events and samples that a metrics
+    /// system is asked for; until it is done the one before is shown, where there is one. `None` when
+    /// nothing is being filled.
     pub filling: Option<FillStatus>,
     /// Where the days of a calendar window begin, by IANA's name; `None` for a rolling window and
     /// for a zone without a name.
@@ -110,15 +110,7 @@ impl Evaluator {
         &mut self,
         name: &str,
     ) -> Result<Option<SloStatus>, LiveError<StoreError>> {
-        let Some(place) = self.watched.iter().position(|watched| watched.slo.name == name) else {
-            return Ok(None);
-        };
-        let (now, complete) = (self.clock.now(), self.at);
-        let Self { watched, ledger, counted, filling, .. } = self;
-        let snapshot = ledger.snapshot().map_err(LiveError::History)?;
-        let watched = &watched[place];
-        let filling = fill_of(watched, &being_filled(counted), filling);
-        status(watched, &snapshot, now, complete, filling).map(Some)
+        Ok(self.statuses(|slo| slo.name == name)?.pop())
     }
 
     /// The SLOs for which `is_asked`, in the order of their documents.
@@ -131,36 +123,37 @@ impl Evaluator {
         is_asked: impl Fn(&flyball_model::Slo) -> bool,
     ) -> Result<Vec<SloStatus>, LiveError<StoreError>> {
         let (now, complete) = (self.clock.now(), self.at);
-        let Self { watched, ledger, counted, filling, .. } = self;
+        let Self { watched, ledger, counted, counting, filling, joined, catalog, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
-        let asked = watched.iter().filter(|watched| is_asked(&watched.slo));
+        let asked = || watched.iter().filter(|watched| is_asked(&watched.slo));
+        joined.join(asked(), &catalog.set.corrections, &snapshot, complete)?;
         let filled = being_filled(counted);
-        let said = asked.map(|watched| {
-            let filling = fill_of(watched, &filled, filling);
-            status(watched, &snapshot, now, complete, filling)
+        let said = asked().map(|watched| {
+            let of_slo = filled.iter().find(|(_, filled)| filled.slo == watched.slo.name);
+            let filling = of_slo.map(|(definition, generation)| {
+                let window = nominal_length(&definition.slo.window);
+                let asked = counting.pasts().status(generation.id, window);
+                filling.status(generation.id).plus(asked)
+            });
+            let all_of = joined.report(watched.generation.id);
+            status(watched, &snapshot, (now, complete), filling, all_of)
         });
         said.collect()
     }
 }
 
 /// The generations that are being filled: few, and mostly none.
-fn being_filled(counted: &[(Counted, Generation)]) -> Vec<&Generation> {
-    let generations = counted.iter().map(|(_, generation)| generation);
-    generations.filter(|generation| generation.state == GenerationState::Filling).collect()
-}
-
-/// How far the definition that is to take the place of `watched`, or `watched` itself, is filled.
-fn fill_of(watched: &Watched, filled: &[&Generation], filling: &Filling) -> Option<FillStatus> {
-    let generation = filled.iter().find(|generation| generation.slo == watched.slo.name)?;
-    Some(filling.status(generation.id))
+fn being_filled(counted: &[(Counted, Generation)]) -> Vec<&(Counted, Generation)> {
+    let is_filling = |of: &&(Counted, Generation)| of.1.state == GenerationState::Filling;
+    counted.iter().filter(is_filling).collect()
 }
 
 fn status(
     watched: &Watched,
     snapshot: &LedgerSnapshot<'_>,
-    at: Timestamp,
-    complete_up_to: Timestamp,
+    (at, complete_up_to): (Timestamp, Timestamp),
     filling: Option<FillStatus>,
+    all_of: Option<&CompositeReport>,
 ) -> Result<SloStatus, LiveError<StoreError>> {
     let slo = &watched.slo;
     let mut objectives = Vec::with_capacity(slo.objectives.len());
@@ -185,7 +178,7 @@ fn status(
             slices: slices.collect::<Result<_, LiveError<StoreError>>>()?,
         });
     }
-    let (composite, composite_reason) = join(slo, &objectives)?;
+    let (composite, composite_reason) = join(slo, &objectives, all_of)?;
     let mut statuses: Vec<Status> =
         objectives.iter().map(|objective| objective.total.status).collect();
     if slo.composition.is_some() {
@@ -214,10 +207,14 @@ fn status(
 fn join(
     slo: &Slo,
     objectives: &[ObjectiveStatus],
+    all_of: Option<&CompositeReport>,
 ) -> Result<(Option<CompositeReport>, Option<&'static str>), BudgetError> {
     match slo.composition {
         None => Ok((None, None)),
-        Some(Composition::AllOf) => Ok((None, Some(ALL_OF_REASON))),
+        Some(Composition::AllOf) => match all_of {
+            Some(report) => Ok((Some(report.clone()), None)),
+            None => Ok((None, Some(ALL_OF_REASON))),
+        },
         Some(Composition::Weighted) => {
             let parts = objectives.iter().zip(&slo.objectives);
             let parts: Vec<Part> = parts

@@ -192,10 +192,8 @@ impl Guard {
     }
 
     /// Who sends such a request, if they may.
-    fn pass(&self, path: &str, method: &Method, headers: &HeaderMap) -> Result<Caller, Denied> {
-        let Access::Needs(needs) = self.table.needs(path, method) else {
-            return Ok(Caller::Anyone);
-        };
+    fn pass(&self, access: Access, method: &Method, headers: &HeaderMap) -> Result<Caller, Denied> {
+        let Access::Needs(needs) = access else { return Ok(Caller::Anyone) };
         let credentials = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let browsers = self.browsers.as_ref();
         let cookie = browsers.and_then(|browsers| browsers.session(headers));
@@ -213,7 +211,8 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     // What is not there is told to everybody: it says nothing of what is.
     let Some(path) = matched else { return next.run(request).await };
-    let caller = match guard.pass(&path, request.method(), request.headers()) {
+    let access = guard.table.needs(&path, request.method());
+    let caller = match guard.pass(access, request.method(), request.headers()) {
         Ok(caller) => caller,
         Err(denied) => {
             guard.telemetry.denied(denied.name());
@@ -224,6 +223,9 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     };
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(caller.clone());
+    if let Access::Needs(needs) = access {
+        parts.extensions.insert(needs);
+    }
     let (body, held) = guard.meter.measure(body, caller);
     let response = next.run(Request::from_parts(parts, body)).await;
     guard.telemetry.answered(&path, response.status().as_u16());
@@ -232,14 +234,30 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     response
 }
 
+impl From<&Denied> for Problem {
+    fn from(denied: &Denied) -> Self {
+        let status = match denied {
+            Denied::Missing | Denied::Invalid | Denied::Over => StatusCode::UNAUTHORIZED,
+            Denied::Scope(_) | Denied::Role(_) | Denied::Forged => StatusCode::FORBIDDEN,
+            Denied::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
+        };
+        Self::new(status, &denied.to_string())
+    }
+}
+
+/// The caller as they are after their body has come, which may have taken a minute: whoever has lost their
+/// token, session or role meanwhile changes nothing.
+///
+/// # Errors
+///
+/// The problem that a new request would be refused with.
+pub(super) fn still(gate: &Gate, caller: &Caller, needs: Needs) -> Result<Caller, Problem> {
+    gate.still(caller, needs).map_err(|denied| Problem::from(&denied))
+}
+
 /// The refusal in the words of the protocol that was asked in.
 fn refuse(path: &str, headers: &HeaderMap, denied: &Denied) -> Response {
-    let status = match denied {
-        Denied::Missing | Denied::Invalid | Denied::Over => StatusCode::UNAUTHORIZED,
-        Denied::Scope(_) | Denied::Role(_) | Denied::Forged => StatusCode::FORBIDDEN,
-        Denied::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
-    };
-    let problem = Problem::new(status, &denied.to_string());
+    let problem = Problem::from(denied);
     let mut response = if grpc::is_grpc(headers) {
         grpc::refusal(&problem)
     } else if otlp::is_path(path) {

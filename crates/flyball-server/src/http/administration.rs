@@ -7,11 +7,12 @@ use axum::{Extension, Json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::body::read;
+use super::access::still;
+use super::body::read_any_json;
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use crate::auth::{
-    AuditPage, AuditVerdict, Caller, ControlError, MadeToken, TokenInfo, TokenRequest,
+    AuditPage, AuditVerdict, Caller, ControlError, MadeToken, Needs, TokenInfo, TokenRequest,
 };
 
 /// Records of the audit log in one answer, unless told.
@@ -37,10 +38,21 @@ pub(super) struct AuditQuery {
     limit: Option<usize>,
 }
 
+/// How a token is revoked.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RevokeQuery {
+    /// Whether it is revoked also when nobody could make a token any more.
+    #[serde(default)]
+    force: bool,
+}
+
 impl From<ControlError> for Problem {
     fn from(error: ControlError) -> Self {
         let status = match error {
             ControlError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ControlError::LastAdmin => StatusCode::CONFLICT,
             ControlError::Store(_) | ControlError::GivenUp(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &error.to_string())
@@ -79,19 +91,12 @@ pub(super) async fn wait<T: Send + 'static>(
 pub(super) async fn create_token(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
-    let body = read(&app, "administration", &headers, body).await?;
-    let request: TokenRequest = serde_json::from_slice(&body).map_err(|error| {
-        let said = format!("the request cannot be read: {error}");
-        Problem::new(StatusCode::BAD_REQUEST, &said)
-    })?;
-    // The body may have taken a while: who has gone meanwhile leaves nothing behind.
-    let Some(caller) = app.gate.again(&caller) else {
-        let said = "you are not let in any more; hint: log in again, or use another token";
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, said));
-    };
+    let request: TokenRequest = read_any_json(&app, "administration", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
     let (actor, at) = (caller.actor(), app.clock.now());
     let made = wait(move || {
         let made = app.tokens.create_for(&caller, &request, at)?;
@@ -124,16 +129,18 @@ pub(super) async fn list_tokens(
 }
 
 /// Revokes a token for good. What it was let in with before goes on to its end; streams end. A person who is
-/// no admin revokes those that they made for themselves.
+/// no admin revokes those that they made for themselves. The last admin token is revoked only with `force`,
+/// unless people are admins.
 #[utoipa::path(
     delete,
     path = "/api/v1/tokens/{id}",
     tag = "administration",
-    params(("id" = String, Path, description = "The token's id")),
+    params(("id" = String, Path, description = "The token's id"), RevokeQuery),
     responses(
         (status = 204, description = "It is revoked"),
-        (status = 400, description = "The id cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The id or a parameter cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none of this id that is not revoked", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nobody could make a token any more", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = []))
@@ -142,11 +149,13 @@ pub(super) async fn revoke_token(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    Query(RevokeQuery { force }): Query<RevokeQuery>,
 ) -> Result<StatusCode, Problem> {
     let (actor, at) = (caller.actor(), app.clock.now());
     let asked = id.clone();
     let is_revoked = wait(move || {
-        let is_revoked = app.tokens.revoke_for(&caller, &asked, at)?;
+        let keep_admin = !force && !app.gate.has_admins();
+        let is_revoked = app.tokens.revoke_for(&caller, &asked, keep_admin, at)?;
         app.gate.refresh()?;
         Ok(is_revoked)
     });

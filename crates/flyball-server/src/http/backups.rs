@@ -8,9 +8,10 @@ use flyball_store::{Backup, StoreError};
 use utoipa::ToSchema;
 
 use super::App;
+use super::access::still;
 use super::body::read_json;
 use super::problem::Problem;
-use crate::auth::Caller;
+use crate::auth::{Caller, Needs};
 use crate::backup::BackupError;
 use crate::hex::hex;
 
@@ -68,8 +69,8 @@ impl From<BackupError> for Problem {
 }
 
 /// Copies the data directory into a new directory beside the server's other backups. Answers when
-/// the copy has been read back and checked, which may take minutes; requests are served meanwhile. It
-/// is made to its end also when nobody waits for the answer.
+/// the copy has been read back and checked, which may take minutes; requests are served meanwhile. The
+/// audit log says who asked for it, before it is begun. It is made to its end also when nobody waits for the answer.
 #[utoipa::path(
     post,
     path = "/api/v1/backups",
@@ -91,12 +92,14 @@ impl From<BackupError> for Problem {
 pub(super) async fn make(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<BackupMade>), Problem> {
     let BackupRequest { name } = read_json(&app, "administration", &headers, body).await?;
-    let making = name.clone();
-    let made = tokio::task::spawn_blocking(move || app.copies.make(&making));
+    let caller = still(&app.gate, &caller, needs)?;
+    let (making, actor, at) = (name.clone(), caller.actor(), app.clock.now());
+    let made = tokio::task::spawn_blocking(move || app.copies.make(&making, &actor, at));
     let made = made
         .await
         .map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))??;

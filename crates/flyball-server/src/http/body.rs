@@ -6,15 +6,17 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
-use super::App;
 use super::metered::BodyEnd;
 use super::problem::Problem;
+use super::{App, grpc};
 use crate::auth::Caller;
 use crate::entry::Compression;
 use crate::intake::SenderKey;
 
 /// The longest idempotency key of a client. Bytes; the draft standard's clients send UUIDs.
 const KEY_BYTES_MAX: usize = 255;
+/// Memory that a body is given at once when it says that it is as long. Bytes; more comes as it does.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
 
 /// Reads `body` to its end. A refusal is counted as one of `content`.
 ///
@@ -38,7 +40,8 @@ pub(super) async fn read(
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &said)
     };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|l| l > max as u64) {
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max as u64) {
         return Err(too_large());
     }
     let (mut whole, mut first) = (BytesMut::new(), Bytes::new());
@@ -57,6 +60,9 @@ pub(super) async fn read(
             first = data;
         } else {
             if whole.is_empty() {
+                let length = length.or_else(|| grpc::said_bytes(headers, &first)).unwrap_or(0);
+                whole
+                    .reserve(usize::try_from(length).unwrap_or(usize::MAX).min(RESERVED_BYTES_MAX));
                 whole.extend_from_slice(&std::mem::take(&mut first));
             }
             whole.extend_from_slice(&data);
@@ -103,11 +109,11 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
-/// Reads a body of JSON to its end, as [`read`].
+/// Reads a body that says that it is JSON, as [`read_any_json`].
 ///
 /// # Errors
 ///
-/// Those of [`read`]; a problem with status 415 for another media type, 400 for what cannot be read.
+/// Those of [`read_any_json`]; a problem with status 415 for another media type.
 pub(super) async fn read_json<T: DeserializeOwned>(
     app: &App,
     content: &'static str,
@@ -119,6 +125,20 @@ pub(super) async fn read_json<T: DeserializeOwned>(
         let said = format!("nothing is read here as `{media}`; hint: send application/json");
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &said));
     }
+    read_any_json(app, content, headers, body).await
+}
+
+/// Reads a body to its end, as [`read`], and what it says in JSON, whatever type it is called.
+///
+/// # Errors
+///
+/// Those of [`read`]; a problem with status 400 for what cannot be read.
+pub(super) async fn read_any_json<T: DeserializeOwned>(
+    app: &App,
+    content: &'static str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
     let body = read(app, content, headers, body).await?;
     serde_json::from_slice(&body).map_err(|error| {
         let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");

@@ -13,11 +13,12 @@ use flyball_store::StoreError;
 use utoipa::ToSchema;
 
 use super::App;
+use super::access::still;
 use super::body::read_json;
 use super::extract::Path;
 use super::problem::Problem;
 use super::shapes;
-use crate::auth::Caller;
+use crate::auth::{Caller, Needs};
 use crate::definitions::{Apply, ApplyError, File, Known, Plan, Refused, names, seen};
 use crate::evaluator::InstallError;
 
@@ -27,9 +28,15 @@ use crate::evaluator::InstallError;
 pub(super) struct ApplyRequest {
     /// Files that are new or take the place of those of the same name.
     files: Vec<File>,
-    /// Whether applied files that are not named here are removed.
+    /// Applied files to remove, by name.
+    #[serde(default)]
+    remove: Vec<String>,
+    /// Whether applied files that are not named here are removed, whoever applied them.
     #[serde(default)]
     prune: bool,
+    /// With `prune`, the directories below which files are removed; all files, where none is named.
+    #[serde(default)]
+    below: Vec<String>,
     /// Whether only to say what would change.
     #[serde(default)]
     dry_run: bool,
@@ -156,6 +163,7 @@ impl Known {
     responses(
         (status = 200, description = "What has changed, or would", body = Plan),
         (status = 400, description = "The request cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "A file to remove was not applied", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "At another revision, or a file that the server was started with", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
@@ -168,12 +176,14 @@ impl Known {
 pub(super) async fn apply(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Plan>, Problem> {
     let request: ApplyRequest = read_json(&app, "definitions", &headers, body).await?;
-    let ApplyRequest { files, prune, dry_run, revision } = request;
-    let apply = Apply { files, removals: Vec::new(), prune, dry_run, revision };
+    let caller = still(&app.gate, &caller, needs)?;
+    let ApplyRequest { files, remove, prune, below, dry_run, revision } = request;
+    let apply = Apply { files, removals: remove, prune, below, dry_run, revision };
     Ok(Json(app.definitions.apply(apply, caller).await?))
 }
 

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{
+    AllOfBuilder, AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 use super::problem::Problem;
+use crate::auth::{GrantInfo, Role};
 
 /// A message in its protocol's own encoding.
 #[derive(Debug)]
@@ -25,6 +29,48 @@ impl PartialSchema for Binary {
 }
 
 impl ToSchema for Binary {}
+
+/// A grant that can be made: for one service any role but that of an admin, who is one for all.
+#[derive(Debug)]
+pub(super) enum NewGrant {}
+
+impl PartialSchema for NewGrant {
+    fn schema() -> RefOr<Schema> {
+        let only = |name: &str, values: Vec<&'static str>| {
+            let value = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+            ObjectBuilder::new().property(name, value.enum_values(Some(values)))
+        };
+        let others = Role::ALL.into_iter().filter(|role| *role != Role::Admin);
+        let for_one = only("role", others.map(Role::name).collect());
+        let possible = AnyOfBuilder::new().item(only("service", vec!["*"])).item(for_one);
+        let grant = Ref::from_schema_name(GrantInfo::name());
+        AllOfBuilder::new().item(grant).item(possible).into()
+    }
+}
+
+impl ToSchema for NewGrant {}
+
+/// What headers say of a body of telemetry.
+#[derive(Debug)]
+pub(super) enum BodyHeaders {}
+
+impl IntoParams for BodyHeaders {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+        let encoding = text().pattern(Some("^(gzip|zstd|identity|)$"));
+        let key = text().min_length(Some(1)).max_length(Some(255));
+        let described = [
+            ("Content-Encoding", "`gzip`, `zstd`, or none", encoding),
+            ("Idempotency-Key", "Counts the request once", key),
+        ];
+        let parameters = described.map(|(name, said, schema)| {
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
+            let parameter = parameter.description(Some(said)).required(Required::False);
+            parameter.schema(Some(schema)).build()
+        });
+        parameters.into()
+    }
+}
 
 /// What else an answer may be: a description, with the forms that its body has.
 type Answer = (&'static str, &'static str, Vec<(&'static str, RefOr<Schema>)>);

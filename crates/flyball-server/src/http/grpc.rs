@@ -92,6 +92,12 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     media.is_some_and(|media| media.starts_with(MEDIA))
 }
 
+/// How many bytes a call's body is by what it begins with; `None` for other requests. It may be wrong.
+pub(super) fn said_bytes(headers: &HeaderMap, begin: &[u8]) -> Option<u64> {
+    let [_, length @ ..] = begin.first_chunk::<PREFIX_BYTES>().filter(|_| is_grpc(headers))?;
+    Some(PREFIX_BYTES as u64 + u64::from(u32::from_be_bytes(*length)))
+}
+
 /// The answer to a method that there is not.
 pub(super) fn unimplemented() -> Response {
     Status::unimplemented("there is no such service here").into_http::<Body>()
@@ -113,8 +119,7 @@ fn status(problem: &Problem, is_temporary: bool) -> Status {
         16 => Code::Unauthenticated,
         _ => Code::Internal,
     };
-    let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
-    Status::new(code, format!("{}{hint}", problem.detail))
+    Status::new(code, problem.text())
 }
 
 async fn export(

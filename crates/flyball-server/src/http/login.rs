@@ -1,7 +1,6 @@
 //! Logging in and out, and who somebody is.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -11,8 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::administration::wait;
 use super::cookies::Browsers;
+use super::extract::Query;
 use super::problem::Problem;
 use crate::auth::{Caller, Role, Scope};
+use crate::listen::Peer;
 use crate::login::{Login, LoginError, Returned};
 
 /// Where people go on who did not say: there they see who they are.
@@ -20,6 +21,7 @@ const NEXT: &str = "/api/v1/me";
 
 /// Where to go on after the login.
 #[derive(Debug, serde::Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LoginQuery {
     /// A path of this server; `/api/v1/me` unless told.
     #[param(max_length = 2048)]
@@ -28,6 +30,7 @@ pub(super) struct LoginQuery {
 
 /// What the provider sends back; more than that is not looked at.
 #[derive(Debug, serde::Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CallbackQuery {
     /// Which login it was.
     #[serde(default)]
@@ -114,10 +117,6 @@ fn counted(app: &App, error: LoginError) -> Problem {
     error.into()
 }
 
-fn unreadable(error: &QueryRejection) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, &error.body_text())
-}
-
 /// A redirect that a browser follows by GET, with cookies to keep.
 fn see_other(
     to: &str,
@@ -148,11 +147,11 @@ fn see_other(
 )]
 pub(super) async fn login(
     State(app): State<App>,
-    query: Result<Query<LoginQuery>, QueryRejection>,
+    Extension(Peer(address)): Extension<Peer>,
+    Query(LoginQuery { next }): Query<LoginQuery>,
 ) -> Result<Response, Problem> {
     let login = known(&app)?;
-    let Query(LoginQuery { next }) = query.map_err(|error| unreadable(&error))?;
-    let begun = login.begin(next.as_deref().unwrap_or(NEXT)).await;
+    let begun = login.begin(next.as_deref().unwrap_or(NEXT), address).await;
     let begun = begun.map_err(|error| counted(&app, error))?;
     app.telemetry.login("begun");
     see_other(&begun.to, [Browsers::of(login).keep_login(Some(&begun.browser))])
@@ -178,12 +177,10 @@ pub(super) async fn login(
 pub(super) async fn callback(
     State(app): State<App>,
     headers: HeaderMap,
-    query: Result<Query<CallbackQuery>, QueryRejection>,
+    Query(CallbackQuery { state, code, error, iss }): Query<CallbackQuery>,
 ) -> Result<Response, Problem> {
     let login = known(&app)?;
     let browsers = Browsers::of(login);
-    let Query(CallbackQuery { state, code, error, iss }) =
-        query.map_err(|error| unreadable(&error))?;
     let returned = Returned {
         state: &state,
         code: code.as_deref(),

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::body::{compression, idempotency_key, media_type, read};
+use super::described::BodyHeaders;
 use super::extract::Query;
 use super::problem::Problem;
 use super::shapes;
@@ -53,7 +54,7 @@ pub(super) struct RejectedRecords {
 
 impl From<Receipt> for Ingested {
     fn from(receipt: Receipt) -> Self {
-        let rejected = receipt.rejects.iter().map(|(reason, rejected)| RejectedRecords {
+        let rejected = receipt.refusals().map(|(reason, rejected)| RejectedRecords {
             reason: reason.to_owned(),
             count: rejected.count,
             examples: rejected.examples.clone(),
@@ -70,11 +71,7 @@ impl From<Receipt> for Ingested {
     post,
     path = "/api/v1/events",
     tag = "ingest",
-    params(
-        IngestQuery,
-        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
-    ),
+    params(IngestQuery, BodyHeaders),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses(
         (status = 200, description = "The events that could be read are on disk", body = Ingested),
@@ -111,11 +108,12 @@ pub(super) async fn ingest(
     let offer = Offer { service, key, services, ..Offer::new(Content::Ndjson, compression, body) };
     let receipt = app.intake.accept(offer).await?;
     if receipt.events == 0
-        && let Some((reason, example)) = receipt.rejects.first()
+        && let Some((reason, rejected)) = receipt.refusals().next()
+        && let Some(example) = rejected.examples.first()
     {
-        let rejected = receipt.rejects.total();
+        let total = receipt.rejects.total();
         let said = format!(
-            "none of {rejected} records could be counted; line {}: {reason}: {}",
+            "none of {total} records could be counted; line {}: {reason}: {}",
             example.line, example.excerpt
         );
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));

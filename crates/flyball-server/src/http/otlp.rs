@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::body::{compression, idempotency_key, media_type, read};
-use super::described::{Binary, OtlpAnswers};
+use super::described::{Binary, BodyHeaders, OtlpAnswers};
 use super::problem::Problem;
 use crate::auth::Caller;
 use crate::entry::Content;
@@ -58,10 +58,7 @@ impl Signal {
     post,
     path = "/v1/traces",
     tag = "ingest",
-    params(
-        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
-    ),
+    params(BodyHeaders),
     request_body(content((Binary = "application/x-protobuf"), (Object = "application/json"))),
     responses(OtlpAnswers),
     security(("token" = ["ingest"]), ("session" = ["admin"]))
@@ -82,10 +79,7 @@ pub(super) async fn traces(
     post,
     path = "/v1/logs",
     tag = "ingest",
-    params(
-        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
-    ),
+    params(BodyHeaders),
     request_body(content((Binary = "application/x-protobuf"), (Object = "application/json"))),
     responses(OtlpAnswers),
     security(("token" = ["ingest"]), ("session" = ["admin"]))
@@ -106,10 +100,7 @@ pub(super) async fn logs(
     post,
     path = "/v1/metrics",
     tag = "ingest",
-    params(
-        ("Content-Encoding" = Option<String>, Header, description = "`gzip`, `zstd`, or none", pattern = "^(gzip|zstd|identity|)$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Counts the request once", min_length = 1, max_length = 255),
-    ),
+    params(BodyHeaders),
     request_body(content((Binary = "application/x-protobuf"), (Object = "application/json"))),
     responses(OtlpAnswers),
     security(("token" = ["ingest"]), ("session" = ["admin"]))
@@ -206,8 +197,7 @@ pub(super) fn success(signal: Signal, is_json: bool, receipt: &Receipt) -> Vec<u
 /// `google.rpc.Status`: code 1, message 2.
 fn failure(is_json: bool, problem: &Problem) -> Vec<u8> {
     let code = grpc_code(problem.status);
-    let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
-    let message = format!("{}{hint}", problem.detail);
+    let message = problem.text();
     if is_json {
         return serde_json::json!({ "code": code, "message": message }).to_string().into_bytes();
     }

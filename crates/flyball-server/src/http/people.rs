@@ -1,17 +1,19 @@
 //! What admins do about people: grants, and sessions.
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
+use super::access::still;
 use super::administration::wait;
-use super::body::read;
+use super::body::read_any_json;
+use super::described::NewGrant;
+use super::extract::Query;
 use super::problem::Problem;
-use crate::auth::{Caller, Expelled, GrantInfo, SessionInfo};
+use crate::auth::{Caller, Expelled, GrantInfo, Needs, SessionInfo};
 
 /// Every grant.
 #[derive(Debug, serde::Serialize, ToSchema)]
@@ -28,9 +30,13 @@ pub(super) struct SessionList {
 /// Which grant is meant.
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct GrantQuery {
     /// Whom it is for.
-    #[param(pattern = "^(person|email|group):.+$", max_length = 1024)]
+    #[param(
+        pattern = r"^((person|group):[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?|email:([^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?@([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?)$",
+        max_length = 1024
+    )]
     who: String,
     /// The service; `*` for the grant for all.
     #[param(min_length = 1, max_length = 1024)]
@@ -40,6 +46,7 @@ pub(super) struct GrantQuery {
 /// Who is meant.
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PersonQuery {
     /// What the provider calls them by: its `sub`.
     #[param(min_length = 1, max_length = 1024)]
@@ -68,7 +75,7 @@ pub(super) async fn list_grants(State(app): State<App>) -> Result<Json<GrantList
     post,
     path = "/api/v1/grants",
     tag = "people",
-    request_body = GrantInfo,
+    request_body = NewGrant,
     responses(
         (status = 200, description = "It is in force", body = GrantInfo),
         (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
@@ -82,14 +89,12 @@ pub(super) async fn list_grants(State(app): State<App>) -> Result<Json<GrantList
 pub(super) async fn add_grant(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<GrantInfo>, Problem> {
-    let body = read(&app, "administration", &headers, body).await?;
-    let grant: GrantInfo = serde_json::from_slice(&body).map_err(|error| {
-        let said = format!("the request cannot be read: {error}");
-        Problem::new(StatusCode::BAD_REQUEST, &said)
-    })?;
+    let grant: GrantInfo = read_any_json(&app, "administration", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
     let (actor, at) = (caller.actor(), app.clock.now());
     let added = wait(move || {
         app.grants.add(&grant, &actor, at)?;
@@ -117,9 +122,8 @@ pub(super) async fn add_grant(
 pub(super) async fn remove_grant(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    query: Result<Query<GrantQuery>, QueryRejection>,
+    Query(GrantQuery { who, service }): Query<GrantQuery>,
 ) -> Result<StatusCode, Problem> {
-    let Query(GrantQuery { who, service }) = query.map_err(|error| unreadable(&error))?;
     let (actor, at) = (caller.actor(), app.clock.now());
     let removed = wait(move || {
         let is_removed = app.grants.remove(&who, &service, &actor, at)?;
@@ -160,6 +164,7 @@ pub(super) async fn list_sessions(State(app): State<App>) -> Result<Json<Session
     responses(
         (status = 200, description = "How many there were", body = Expelled),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Nobody can be called that", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = ["admin"]))
@@ -167,9 +172,8 @@ pub(super) async fn list_sessions(State(app): State<App>) -> Result<Json<Session
 pub(super) async fn end_sessions(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    query: Result<Query<PersonQuery>, QueryRejection>,
+    Query(PersonQuery { subject }): Query<PersonQuery>,
 ) -> Result<Json<Expelled>, Problem> {
-    let Query(PersonQuery { subject }) = query.map_err(|error| unreadable(&error))?;
     let (actor, at) = (caller.actor(), app.clock.now());
     let ended = wait(move || {
         let ended = app.sessions.expel(&subject, &actor, at)?;
@@ -177,8 +181,4 @@ pub(super) async fn end_sessions(
         Ok(ended)
     });
     Ok(Json(ended.await?))
-}
-
-fn unreadable(error: &QueryRejection) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, &error.body_text())
 }

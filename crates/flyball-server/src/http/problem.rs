@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flyball_spec::split_hint;
 use flyball_store::StoreError;
 use utoipa::ToSchema;
 
@@ -39,9 +40,17 @@ impl Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail,
-            hint,
+            detail: detail.to_owned(),
+            hint: hint.map(str::to_owned),
             diagnostics: Vec::new(),
+        }
+    }
+
+    /// What is wrong and what to do in one text, for protocols that have room for one only.
+    pub(super) fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; hint: {hint}", self.detail),
+            None => self.detail.clone(),
         }
     }
 
@@ -56,15 +65,6 @@ impl Problem {
                 &format!("{said} in the documents; nothing was changed"),
             )
         }
-    }
-}
-
-/// A message and the hint at its end.
-fn split_hint(said: &str) -> (String, Option<String>) {
-    let cut = ["\nhint: ", "; hint: "].iter().find_map(|mark| said.split_once(mark));
-    match cut {
-        Some((detail, hint)) => (detail.to_owned(), Some(hint.to_owned())),
-        None => (said.to_owned(), None),
     }
 }
 

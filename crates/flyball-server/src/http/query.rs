@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flyball_query::QueryError;
 use flyball_query::sql::{Bounds, EventSource, query_within};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::ToSchema;
 
 use super::App;
@@ -110,13 +111,11 @@ pub(super) async fn query(
     let limits = app.intake.limits().clone();
     let stored = app.stored.clone();
     // Dropped with this request, whoever drops it.
-    let (wanting, wanted) = tokio::sync::watch::channel(());
+    let (wanting, wanted) = watch::channel(());
     let form = Form::of(&headers);
     let answer = tokio::task::spawn_blocking(move || {
         let source: Arc<dyn EventSource> = Arc::new(stored.source());
-        let answer = run(&sql, &source, &limits, &wanted, form);
-        drop(permit);
-        answer
+        run(&sql, &source, &limits, (&wanted, permit), form)
     });
     let answer = answer
         .await
@@ -129,13 +128,14 @@ fn run(
     sql: &str,
     source: &Arc<dyn EventSource>,
     limits: &Limits,
-    wanted: &tokio::sync::watch::Receiver<()>,
+    (wanted, permit): (&watch::Receiver<()>, OwnedSemaphorePermit),
     form: Form,
 ) -> Result<Vec<u8>, Problem> {
     let bounds = Bounds {
         memory_bytes_max: limits.query_memory_max,
         time_max: limits.query_time_max,
         wanted: wanted.clone(),
+        place: Arc::new(permit),
     };
     let (mut rows, mut bytes) = (0, 0);
     let mut batches = Vec::new();

@@ -11,15 +11,19 @@ use utoipa::{PartialSchema, ToSchema};
 const REPLAY: &str = include_str!("../../../../docs/format/replay-v1.schema.json");
 
 /// The definitions that are taken over as they are.
-const SHARED: [&str; 17] = [
+const SHARED: [&str; 21] = [
+    "all_of",
     "budget",
     "burn",
     "calendar",
+    "composite",
     "count",
+    "coverage",
     "duration",
     "example",
     "firing",
     "forecast",
+    "hour",
     "instant",
     "interval",
     "minutes",
@@ -68,7 +72,7 @@ shapes! {
     /// What is promised.
     Promise = "target";
     /// How the objectives of a composite are joined.
-    Joined = "weighted";
+    Joined = "composite";
     /// What is said of an objective or a slice.
     Standing = "standing";
     /// Events of a stretch of time.

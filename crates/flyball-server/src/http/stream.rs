@@ -2,8 +2,9 @@
 
 mod look;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
@@ -26,17 +27,83 @@ use look::{Look, Looks, PAUSE, Seen};
 /// How long to wait before a connection without news is given a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Which part of all streams one token or one person may have open: a fourth, so that no broken client
+/// leaves the others without any.
+const SHARE: usize = 4;
+
 /// What all streams share.
 #[derive(Debug, Clone)]
 pub(crate) struct Streams {
     room: Arc<Semaphore>,
+    most_each: usize,
+    /// How many are open, by who has them.
+    open: Arc<Mutex<HashMap<String, usize>>>,
     looks: Arc<Looks>,
+}
+
+/// Room for one stream, given back when this is dropped.
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Whose it is; nobody's where nobody is asked who they are.
+    owner: Option<String>,
+    open: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Streams {
     /// Streams of what `evaluator` counts, at most `max` at once.
     pub(crate) fn new(evaluator: Handle, max: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(max)), looks: Arc::new(Looks::new(evaluator)) }
+        Self {
+            room: Arc::new(Semaphore::new(max)),
+            most_each: max.div_ceil(SHARE),
+            open: Arc::default(),
+            looks: Arc::new(Looks::new(evaluator)),
+        }
+    }
+
+    /// Room for a stream of `caller`.
+    ///
+    /// # Errors
+    ///
+    /// What is full, and what to do.
+    fn place(&self, caller: &Caller) -> Result<Place, String> {
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            let said = "too many streams are open; hint: ask GET /api/v1/slos from time to time, or \
+                        come again after a moment";
+            return Err(said.to_owned());
+        };
+        // However many tokens and sessions a person has, they are one.
+        let owner = match (caller, caller.person()) {
+            (Caller::Anyone, _) => None,
+            (_, Some((person, _))) => Some(format!("person {person}")),
+            (_, None) => Some(caller.actor()),
+        };
+        if let Some(owner) = &owner {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = open.entry(owner.clone()).or_default();
+            if *count >= self.most_each {
+                let most = self.most_each;
+                return Err(format!(
+                    "you have {most} streams open, and may have no more; hint: close those that are not \
+                     read, or ask GET /api/v1/slos from time to time"
+                ));
+            }
+            *count += 1;
+        }
+        Ok(Place { _permit: permit, owner, open: Arc::clone(&self.open) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(owner) = &self.owner else { return };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(owner) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(owner);
+            }
+        }
     }
 }
 
@@ -74,12 +141,9 @@ pub(super) async fn budgets(
     Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let Ok(permit) = Arc::clone(&app.streams.room).try_acquire_owned() else {
-        let said = "too many streams are open; hint: ask GET /api/v1/slos from time to time, or come \
-                    again after a moment";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
-    };
-    let stream = changes(app, caller, query, permit);
+    let place = app.streams.place(&caller);
+    let place = place.map_err(|said| Problem::new(StatusCode::TOO_MANY_REQUESTS, &said))?;
+    let stream = changes(app, caller, query, place);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
@@ -95,18 +159,18 @@ struct Told {
     place: usize,
     /// The number of the look that was told before, and who the caller was then: rights may change.
     before: Option<(u64, Caller)>,
-    _permit: OwnedSemaphorePermit,
+    _room: Place,
 }
 
 fn changes(
     app: App,
     caller: Caller,
     query: SloQuery,
-    permit: OwnedSemaphorePermit,
+    room: Place,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let ticks = app.evaluator.ticks();
     let (look, before) = (None, None);
-    let told = Told { app, caller, query, ticks, look, place: 0, before, _permit: permit };
+    let told = Told { app, caller, query, ticks, look, place: 0, before, _room: room };
     futures::stream::unfold(told, |mut told| async move {
         loop {
             if let Some(event) = told.next() {

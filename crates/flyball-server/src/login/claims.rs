@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use flyball_store::{CONTROL_TEXT_BYTES_MAX, Identity, PERSON_GROUPS_MAX};
+use flyball_store::{CONTROL_TEXT_MAX, Identity, PERSON_GROUPS_MAX};
 use openidconnect::AdditionalClaims;
 use serde_json::Value;
 
 /// The longest subject. Bytes; the specification has 255.
 const SUBJECT_BYTES_MAX: usize = 512;
 /// The longest address, name or group: it must fit a grant with its kind before it. Bytes.
-const TEXT_BYTES_MAX: usize = CONTROL_TEXT_BYTES_MAX - 16;
+const TEXT_BYTES_MAX: usize = CONTROL_TEXT_MAX - 16;
 
 /// All claims that the specification does not name.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -92,7 +92,7 @@ mod tests {
             name: Some(String::new()),
             groups: Some(groups),
         };
-        let groups = ["a".to_owned(), String::new(), "x".repeat(CONTROL_TEXT_BYTES_MAX)];
+        let groups = ["a".to_owned(), String::new(), "x".repeat(CONTROL_TEXT_MAX)];
         let kept = claimed("0001", groups.to_vec()).identity().unwrap();
         assert_eq!((kept.email, kept.name, kept.groups), (None, None, vec!["a".to_owned()]));
         let many = claimed("0001", vec!["a".to_owned(); PERSON_GROUPS_MAX + 1]);

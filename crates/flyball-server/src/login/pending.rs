@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 
 use flyball_model::{Duration, Timestamp};
 use openidconnect::{Nonce, PkceCodeVerifier};
@@ -12,7 +13,8 @@ use crate::hex::hex;
 
 /// How long somebody may take at the provider, second factor and all.
 pub(crate) const PATIENCE: Duration = Duration::from_minutes(10);
-/// The most logins that wait at the same time; past it the oldest is forgotten. Some 5 MiB.
+/// The most logins that wait at the same time. Past it the oldest of the network that has the most is
+/// forgotten, so that whoever begins many pushes out their own. Some 5 MiB.
 const WAITING_MAX: usize = 10_000;
 
 /// What a login needs when it comes back.
@@ -53,22 +55,48 @@ impl Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     waiting: HashMap<String, (Waiting, Timestamp)>,
-    /// The states in the order in which they came, those that were taken among them.
-    order: VecDeque<(String, Timestamp)>,
+    /// The states by the networks that they came from, each in their order, those that were taken among
+    /// them.
+    order: HashMap<IpAddr, VecDeque<(String, Timestamp)>>,
+    /// How many that are.
+    held: usize,
+}
+
+/// The network of an address: one customer has it to themselves, and may have every address in it.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 impl Pending {
-    /// Keeps a login that begins `now`.
-    pub(super) fn add(&mut self, state: String, waiting: Waiting, now: Timestamp) {
-        while let Some((oldest, begun)) = self.order.front() {
-            if self.order.len() < WAITING_MAX && now < begun.plus(PATIENCE) {
-                break;
-            }
-            self.waiting.remove(oldest);
-            self.order.pop_front();
+    /// Keeps a login that begins `now` at `address`.
+    pub(super) fn add(&mut self, state: String, waiting: Waiting, address: IpAddr, now: Timestamp) {
+        if self.held >= WAITING_MAX {
+            self.forget_late(now);
         }
-        self.order.push_back((state.clone(), now));
+        if self.held >= WAITING_MAX {
+            let most = self.order.values_mut().max_by_key(|states| states.len());
+            if let Some((oldest, _)) = most.and_then(VecDeque::pop_front) {
+                self.waiting.remove(&oldest);
+                self.held -= 1;
+            }
+        }
+        self.order.entry(network(address)).or_default().push_back((state.clone(), now));
         self.waiting.insert(state, (waiting, now));
+        self.held += 1;
+    }
+
+    /// Forgets those that took too long.
+    fn forget_late(&mut self, now: Timestamp) {
+        for states in self.order.values_mut() {
+            while let Some((state, _)) = states.pop_front_if(|(_, at)| now >= at.plus(PATIENCE)) {
+                self.waiting.remove(&state);
+                self.held -= 1;
+            }
+        }
+        self.order.retain(|_, states| !states.is_empty());
     }
 
     /// The login called `state`, if it was begun not long ago by the browser that keeps `browser`. It is
@@ -92,6 +120,8 @@ impl Pending {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
     fn waiting() -> (Waiting, String) {
         let verifier = PkceCodeVerifier::new("v".repeat(43));
         Waiting::new(Nonce::new("n".to_owned()), verifier, "/".to_owned()).unwrap()
@@ -102,7 +132,7 @@ mod tests {
         let now = Timestamp::from_seconds(0);
         let mut pending = Pending::default();
         let (one, browser) = waiting();
-        pending.add("a".to_owned(), one, now);
+        pending.add("a".to_owned(), one, HERE, now);
         assert!(pending.take("b", Some(&browser), now).is_none());
         assert!(pending.take("a", None, now).is_none());
         assert!(pending.take("a", Some("another"), now).is_none());
@@ -112,17 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_can_be_kept() {
+    fn there_are_never_more_than_can_be_kept_and_many_push_out_their_own() {
         let now = Timestamp::from_seconds(0);
         let mut pending = Pending::default();
         let (first, browser) = waiting();
-        pending.add("first".to_owned(), first, now);
+        pending.add("first".to_owned(), first, HERE, now);
+        let (other, others) = waiting();
+        pending.add("other".to_owned(), other, "2001:db8::1".parse().unwrap(), now);
+        let flood = |host: usize| format!("2001:db8:0:1::{host:x}").parse().unwrap();
         for number in 0..WAITING_MAX {
-            pending.add(number.to_string(), waiting().0, now);
+            pending.add(number.to_string(), waiting().0, flood(number), now);
         }
-        assert_eq!((pending.waiting.len(), pending.order.len()), (WAITING_MAX, WAITING_MAX));
-        assert!(pending.take("first", Some(&browser), now).is_none(), "the oldest is forgotten");
-        pending.add("later".to_owned(), waiting().0, now.plus(PATIENCE));
-        assert_eq!((pending.waiting.len(), pending.order.len()), (1, 1));
+        assert_eq!((pending.waiting.len(), pending.held), (WAITING_MAX, WAITING_MAX));
+        assert!(!pending.waiting.contains_key("1"), "the oldest of the many");
+        assert!(pending.take("first", Some(&browser), now).is_some());
+        assert!(pending.take("other", Some(&others), now).is_some());
+        pending.add("later".to_owned(), waiting().0, HERE, now.plus(PATIENCE));
+        assert_eq!((pending.waiting.len(), pending.held, pending.order.len()), (1, 1, 1));
     }
 }

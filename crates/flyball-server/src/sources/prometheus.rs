@@ -6,8 +6,11 @@
 //! time, up to the moment at which it was given: that past is a source of its own, of which some is
 //! read in each round while the present goes on.
 //!
+//! Queries that only the system itself can work out are asked for their answers at each full minute,
+//! once that is a minute ago, in the past as in the present. Each answer is taken for a sample.
+//!
 //! Source: the HTTP API of Prometheus, "Instant queries" with a range selector, which answers the
-//! samples as they are stored.
+//! samples as they are stored; "Range queries" for answers of queries.
 
 pub(crate) mod matrix;
 
@@ -15,13 +18,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration as Wait;
 
 use bytes::{Bytes, BytesMut};
-use flyball_metric::TARGET_GAP_MAX;
+use flyball_metric::{Points, TARGET_GAP_MAX};
 use flyball_model::{Duration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::Context;
 use crate::entry::{Compression, Content, Mark};
-use crate::evaluator::{Metered, PASTS_MAX, Unfinished};
+use crate::evaluator::{Metered, PASTS_MAX, Question, Unfinished};
 use crate::hex::hex;
 use crate::intake::Offer;
 use crate::urls::masked;
@@ -41,6 +44,11 @@ const OVERLAP: Duration = Duration::from_minutes(1);
 const LEAD: Duration = TARGET_GAP_MAX;
 /// How much of a past is asked for last, when all of its samples can be found.
 const HELD_BACK: Duration = Duration::from_seconds(1);
+/// How far apart the moments are at which queries are asked for their answers: as far as those at which
+/// Prometheus evaluates its rules by itself.
+const POINTS_EVERY: Duration = Duration::from_minutes(1);
+/// How old such a moment is when it is asked for: what its answer is made of has been scraped then.
+const POINTS_AGE: Duration = Duration::from_minutes(1);
 /// Stretches of the past that are asked for in one round at most.
 const PAST_CHUNKS_MAX: usize = 64;
 
@@ -48,6 +56,7 @@ const PAST_CHUNKS_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Prometheus {
     url: reqwest::Url,
+    range_url: reqwest::Url,
     client: reqwest::Client,
 }
 
@@ -72,9 +81,11 @@ impl Prometheus {
         crate::choose_cryptography();
         let base = if url.ends_with('/') { url.to_owned() } else { format!("{url}/") };
         let parsed = reqwest::Url::parse(&base).ok().filter(|url| url.scheme().starts_with("http"));
-        let url = parsed.and_then(|url| url.join("api/v1/query").ok());
-        let url = url.ok_or_else(|| PrometheusError::Url(masked(&base)))?;
-        Ok(Self { url, client: reqwest::Client::builder().timeout(ANSWER_MAX).build()? })
+        let join = |path| parsed.as_ref().and_then(|url| url.join(path).ok());
+        let urls = join("api/v1/query").zip(join("api/v1/query_range"));
+        let (url, range_url) = urls.ok_or_else(|| PrometheusError::Url(masked(&base)))?;
+        let client = reqwest::Client::builder().timeout(ANSWER_MAX).build()?;
+        Ok(Self { url, range_url, client })
     }
 
     /// Asks until the server goes down.
@@ -138,7 +149,11 @@ impl Prometheus {
                 return None;
             }
             let now = context.clock.now();
-            let mut to = asked.reached.plus(asked.chunk).min(now);
+            let latest = match &source.question {
+                Question::Samples(_) => now,
+                Question::Points(_) => now.minus(POINTS_AGE).floor(POINTS_EVERY),
+            };
+            let mut to = asked.reached.plus(asked.chunk).min(latest);
             if let Some(until) = source.until {
                 // The last samples can be found a while after their time.
                 let is_settled = now >= until.plus(OVERLAP);
@@ -148,9 +163,8 @@ impl Prometheus {
                 return Some(chunks);
             }
             chunks += 1;
-            let from = asked.reached.minus(OVERLAP);
             let most = context.intake.limits().request_bytes_max;
-            let body = match self.samples(&source.selectors, from, to, most).await {
+            let body = match self.answers(&source.question, asked.reached, to, most).await {
                 Ok(body) => body,
                 Err(Unanswered::TooLarge) if asked.chunk > CHUNK_MIN => {
                     let half = Duration::from_nanos(asked.chunk.nanos() / 2);
@@ -174,11 +188,52 @@ impl Prometheus {
                 return Some(chunks);
             }
             (asked.reached, asked.failures) = (to, 0);
-            if to == now {
+            if to == latest {
                 return Some(chunks);
             }
         }
         Some(chunks)
+    }
+
+    /// What is answered to `question` for the time behind `reached` up to `to`, an answer a line.
+    async fn answers(
+        &self,
+        question: &Question,
+        reached: Timestamp,
+        to: Timestamp,
+        most: usize,
+    ) -> Result<Bytes, Unanswered> {
+        match question {
+            Question::Samples(selectors) => {
+                self.samples(selectors, reached.minus(OVERLAP), to, most).await
+            }
+            Question::Points(points) => self.points(points, reached, to, most).await,
+        }
+    }
+
+    /// The answers to a query at the full minutes in `(reached, to]`.
+    async fn points(
+        &self,
+        points: &Points,
+        reached: Timestamp,
+        to: Timestamp,
+        most: usize,
+    ) -> Result<Bytes, Unanswered> {
+        let (start, end) = (reached.floor(POINTS_EVERY).plus(POINTS_EVERY), to.floor(POINTS_EVERY));
+        let mut whole = BytesMut::new();
+        if start <= end {
+            let mut url = self.range_url.clone();
+            let every = POINTS_EVERY.nanos() / 1_000_000_000;
+            url.query_pairs_mut()
+                .append_pair("query", &points.query)
+                .append_pair("start", &seconds(start))
+                .append_pair("end", &seconds(end))
+                .append_pair("step", &every.to_string());
+            self.ask(url, most, &mut whole).await?;
+        } else {
+            whole.extend_from_slice(matrix::NOTHING);
+        }
+        Ok(Bytes::from(matrix::named(&whole, &points.name)))
     }
 
     /// The samples of all `selectors` in `[from, to]`, an answer a line.
@@ -190,32 +245,48 @@ impl Prometheus {
         most: usize,
     ) -> Result<Bytes, Unanswered> {
         let millis = to.since(from).nanos() / 1_000_000;
-        let time = format!("{:.3}", to.nanos() as f64 / 1e9);
+        let time = seconds(to);
         let mut whole = BytesMut::new();
         for selector in selectors {
             let query = format!("{selector}[{millis}ms]");
             let mut url = self.url.clone();
             url.query_pairs_mut().append_pair("query", &query).append_pair("time", &time);
-            let mut answer = self.client.get(url).send().await?;
-            let status = answer.status();
-            let start = whole.len();
-            while let Some(part) = answer.chunk().await? {
-                if whole.len() + part.len() > most {
-                    return Err(Unanswered::TooLarge);
-                }
-                whole.extend_from_slice(&part);
-            }
-            if !status.is_success() {
-                let said = String::from_utf8_lossy(&whole[start..]);
-                let said = said.chars().take(SAID_CHARS_MAX).collect();
-                return Err(Unanswered::Refused { status: status.as_u16(), said });
-            }
-            // Between values, JSON takes a line end and a blank alike.
-            whole[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
-            whole.extend_from_slice(b"\n");
+            self.ask(url, most, &mut whole).await?;
         }
         Ok(whole.freeze())
     }
+
+    /// Adds what is answered to `whole` as a line; together that is `most` bytes at most.
+    async fn ask(
+        &self,
+        url: reqwest::Url,
+        most: usize,
+        whole: &mut BytesMut,
+    ) -> Result<(), Unanswered> {
+        let mut answer = self.client.get(url).send().await?;
+        let status = answer.status();
+        let start = whole.len();
+        while let Some(part) = answer.chunk().await? {
+            if whole.len() + part.len() > most {
+                return Err(Unanswered::TooLarge);
+            }
+            whole.extend_from_slice(&part);
+        }
+        if !status.is_success() {
+            let said = String::from_utf8_lossy(&whole[start..]);
+            let said = said.chars().take(SAID_CHARS_MAX).collect();
+            return Err(Unanswered::Refused { status: status.as_u16(), said });
+        }
+        // Between values, JSON takes a line end and a blank alike.
+        whole[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+        whole.extend_from_slice(b"\n");
+        Ok(())
+    }
+}
+
+/// A time as the API has it.
+fn seconds(at: Timestamp) -> String {
+    format!("{:.3}", at.nanos() as f64 / 1e9)
 }
 
 /// Characters of a refusal that are shown.
@@ -235,7 +306,7 @@ struct Wanted {
 struct Source {
     /// What it is called where it is kept how far it was read.
     name: String,
-    selectors: Vec<String>,
+    question: Question,
     /// From when on, where it was never read.
     from: Timestamp,
     /// The last moment; `None` where it goes on.
@@ -283,19 +354,25 @@ async fn known<'a>(
 fn wanted(metered: Vec<Metered>, now: Timestamp) -> Wanted {
     let mut present: BTreeMap<String, Source> = BTreeMap::new();
     let mut past = Vec::new();
-    for Metered { mut selectors, window, past: unfinished } in metered {
-        selectors.sort_unstable();
-        selectors.dedup();
+    for Metered { mut question, window, past: unfinished } in metered {
         let given = unfinished.as_ref().map_or(now, |unfinished| unfinished.until);
         let from = given.minus(LEAD);
         // Queries may be long, and names are kept in every entry.
-        let name = format!("prometheus {}", hex(&Sha256::digest(selectors.join("\n"))[..16]));
-        let new = Source { name, selectors: selectors.clone(), from, until: None };
+        let hashed = |text: &str| hex(&Sha256::digest(text)[..16]);
+        let name = match &mut question {
+            Question::Samples(selectors) => {
+                selectors.sort_unstable();
+                selectors.dedup();
+                format!("prometheus {}", hashed(&selectors.join("\n")))
+            }
+            Question::Points(points) => format!("prometheus-points {}", hashed(&points.query)),
+        };
+        let new = Source { name, question: question.clone(), from, until: None };
         let known = present.entry(new.name.clone()).or_insert(new);
         known.from = known.from.min(from);
         past.extend(unfinished.map(|Unfinished { source: name, until }| Source {
             name,
-            selectors,
+            question,
             from: until.minus(window),
             until: Some(until),
         }));
@@ -323,7 +400,7 @@ mod tests {
             until: Timestamp::from_seconds(until),
         });
         let selectors = selectors.iter().map(|&selector| selector.to_owned()).collect();
-        Metered { selectors, window: Duration::from_hours(1), past }
+        Metered { question: Question::Samples(selectors), window: Duration::from_hours(1), past }
     }
 
     #[test]
@@ -336,7 +413,11 @@ mod tests {
         ];
         let Wanted { present, past } = wanted(all, now);
         let froms = |sources: &[Source]| -> Vec<(usize, i64)> {
-            let from = |of: &Source| (of.selectors.len(), of.from.nanos() / 1_000_000_000);
+            let length = |question: &Question| match question {
+                Question::Samples(selectors) => selectors.len(),
+                Question::Points(_) => 0,
+            };
+            let from = |of: &Source| (length(&of.question), of.from.nanos() / 1_000_000_000);
             sources.iter().map(from).collect()
         };
         let mut asked = froms(&present);

@@ -1,5 +1,6 @@
 //! All events of one moment, for queries: segments, and the journal behind them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use arrow::compute::kernels::cmp::{gt_eq, lt};
 use arrow::compute::{and, filter_record_batch};
 use arrow::datatypes::TimestampNanosecondType;
 use arrow::error::ArrowError;
-use flyball_events::Projection;
+use flyball_events::{Projection, TWIN_SUFFIX};
 use flyball_model::Timestamp;
 use flyball_query::sql::EventSource;
 use flyball_segment::{ENTRY_COLUMN, Hour, View};
@@ -46,6 +47,24 @@ impl Source {
             })
         })?;
         failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+impl Source {
+    /// The attributes that any event has, and its time; empty when there are no events.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read.
+    pub(crate) fn attributes(&self) -> Result<BTreeSet<String>, String> {
+        let mut names = BTreeSet::new();
+        let read = self.outline(&mut |batch| {
+            let schema = batch.schema();
+            let fields = schema.fields().iter().map(|field| field.name());
+            names.extend(fields.map(|name| name.trim_end_matches(TWIN_SUFFIX).to_owned()));
+            true
+        });
+        read.map(|()| names).map_err(|error| error.to_string())
     }
 }
 

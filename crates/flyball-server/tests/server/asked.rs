@@ -139,6 +139,146 @@ async fn an_slo_on_known_series_has_its_whole_past() {
     running.server.stop().await;
 }
 
+/// A definition that is another than before takes over when its past is counted: until then the one before
+/// serves, and how far that past is counted is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_slo_is_served_as_before_until_its_past_is_counted() {
+    let (data, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let program = prometheus(own.path());
+    let clock = TestClock::at(NOON);
+    let before = slo("shop");
+    let running = Running::of(Config {
+        prometheus: Some(Prometheus::new(&program.url).unwrap()),
+        ..config(data.path(), &before, &clock)
+    })
+    .await;
+    let known = |said: &serde_json::Value| said["budget"]["valid"].as_u64() > Some(1_880);
+    let fails = running.budget("shop", known).await["budget"]["bad"].clone();
+    assert!(fails.as_u64() > Some(200), "{fails}");
+    // A new one is itself until its past is counted.
+    let (_, said) = running.get("/api/v1/slos/shop").await;
+    assert_eq!(said["filling"]["hours"], 1, "{said}");
+    clock.advance(Duration::from_minutes(2));
+    filled(&running, "shop").await;
+
+    // Only one kind of failures counts from now on, and each code has a budget. The last second of the past
+    // is held back until the clock is a minute on.
+    let sliced = "query: 'rate(requests_total[5m])', by: [code]";
+    let after = before.replace("query: 'rate(requests_total[5m])'", sliced).replace("5..", "503");
+    assert!(after.contains(sliced), "{after}");
+    running.server.give(sources(&after)).await.unwrap();
+    let (_, said) = running.get("/api/v1/slos/shop").await;
+    assert_eq!(said["filling"]["hours"], 1, "{said}");
+    let objective = &said["objectives"][0];
+    assert!(objective["budget"]["bad"].as_u64() > Some(200), "{said}");
+    clock.advance(Duration::from_minutes(2));
+    filled(&running, "shop").await;
+    let said = running.budget("shop", |said| said["budget"]["bad"] == 5).await;
+    let whole = said["budget"]["valid"].as_u64().unwrap();
+    assert!(whole > 1_800, "{said}");
+    let slices = said["slices"].as_array().unwrap();
+    let valid = |slice: &serde_json::Value| slice["budget"]["valid"].as_u64().unwrap();
+    assert_eq!(slices.iter().map(valid).sum::<u64>(), whole, "{said}");
+    let failed = slices.iter().find(|slice| slice["slice"] == "503").unwrap();
+    assert_eq!((valid(failed), &failed["budget"]["bad"]), (5, &5.into()), "{said}");
+    running.server.stop().await;
+}
+
+/// Waits until all of the past of `slo` is counted.
+async fn filled(running: &Running, slo: &str) {
+    let mut ticks = running.server.ticks();
+    let look = async {
+        loop {
+            let (_, said) = running.get(&format!("/api/v1/slos/{slo}")).await;
+            if said["filling"].is_null() {
+                return;
+            }
+            let _ = ticks.changed().await;
+        }
+    };
+    let most = std::time::Duration::from_mins(1);
+    tokio::time::timeout(most, look).await.expect("its past is counted");
+}
+
+/// SLOs of queries that only the metrics system can work out: a threshold, and a ready ratio by time.
+fn judged() -> String {
+    let document = |name: &str, metric: &str, method: &str, objective: &str| {
+        format!(
+            "---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: {name}}}
+spec:
+  service: shop
+  indicator:
+    metadata: {{name: {name}}}
+    spec: {{{metric}}}
+  timeWindow: [{{duration: 1h, isRolling: true}}]
+  budgetingMethod: {method}
+  objectives: [{{target: 0.5, {objective}}}]
+"
+        )
+    };
+    let source =
+        |query: &str| format!("{{metricSource: {{type: prometheus, spec: {{query: '{query}'}}}}}}");
+    let failing = "max(rate(requests_total{code=\"500\"}[1m]))";
+    let threshold = format!("thresholdMetric: {}", source(failing));
+    let share = format!("{failing} / sum(rate(requests_total[1m]))");
+    let ratio =
+        format!("ratioMetric: {{counter: false, rawType: failure, raw: {}}}", source(&share));
+    let slices = |target: &str| format!("timeSliceTarget: {target}, timeSliceWindow: 1m");
+    [
+        document("threshold", &threshold, "Occurrences", "op: lte, value: 0.06"),
+        document("eighth", &ratio, "Timeslices", &slices("0.85")),
+        document("tenth", &ratio, "Timeslices", &slices("0.9")),
+        document("uncounted", &ratio, "Occurrences", "displayName: a"),
+    ]
+    .concat()
+}
+
+/// What a query answers at each full minute is an event, in the past and in the present.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_queries_are_judged_minute_by_minute() {
+    let (data, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let program = prometheus(own.path());
+    let clock = TestClock::at(NOON);
+    let running = Running::of(Config {
+        prometheus: Some(Prometheus::new(&program.url).unwrap()),
+        ..config(data.path(), &judged(), &clock)
+    })
+    .await;
+    // Given at noon, looked at eight minutes later: the window is from 11:07:50 to 12:07:50, the traffic
+    // ends at 12:03.
+    clock.advance(Duration::from_minutes(8));
+    let said = running.budget("threshold", |said| said["budget"]["valid"] == 60).await;
+    assert_eq!(said["budget"]["bad"], 56, "{said}");
+    // By time the window ends with a whole minute. One in eight fails; without requests there is no share.
+    for (name, bad) in [("eighth", 0), ("tenth", 57)] {
+        let said = running.budget(name, |said| said["budget"]["valid"] == 57).await;
+        assert_eq!(said["budget"]["bad"], bad, "{name}: {said}");
+    }
+    let (_, said) = running.get("/api/v1/slos").await;
+    assert_eq!(said["not_evaluated"][0]["slo"], "uncounted", "{said}");
+    let reason = said["not_evaluated"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("no counts; hint: "), "{reason}");
+    running.server.stop().await;
+}
+
+/// Where nobody is asked, such SLOs say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_without_a_metrics_system_are_not_evaluated() {
+    let data = tempfile::tempdir().unwrap();
+    let running = Running::start(data.path(), &judged(), &TestClock::at(NOON)).await;
+    let (_, said) = running.get("/api/v1/slos").await;
+    assert_eq!(said["slos"], serde_json::json!([]), "{said}");
+    let left_out = said["not_evaluated"].as_array().unwrap();
+    assert_eq!(left_out.len(), 4, "{said}");
+    let told =
+        left_out.iter().filter(|one| one["reason"].as_str().unwrap().contains("--prometheus"));
+    assert_eq!(told.count(), 3, "{said}");
+    running.server.stop().await;
+}
+
 /// Lets time go on until the window of `name` holds all that there was in it: 8 requests each 15 s, and
 /// the 5 that failed first.
 async fn settles(running: &Running, clock: &TestClock, name: &str) {

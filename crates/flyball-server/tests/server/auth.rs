@@ -7,6 +7,8 @@ use flyball_server::{Clock, Config, Limits, Rates, Scope, Server, ServerError};
 use flyball_server::{TokenRequest, Tokens, openapi};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::{NOON, Running, SHOP, TestClock, events};
 
@@ -373,5 +375,57 @@ async fn a_key_is_one_senders_own() {
     };
     let soon = std::time::Duration::from_secs(30);
     assert_eq!(tokio::time::timeout(soon, counted).await.unwrap(), 20);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_while_their_body_comes_changes_nothing() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let [admin, leaver] = [(); 2].map(|()| token(directory.path(), &[Scope::Admin], &[], None));
+    let running = Running::start(directory.path(), "", &clock).await;
+    let grant = json!({"who": "person:leaver", "service": "*", "role": "admin"});
+    let made = json!({"name": "later", "scopes": ["admin"]});
+    let applied = json!({"files": [{"name": "a.yaml", "text": SHOP}]});
+    let mut begun = Vec::new();
+    for (path, body) in [("grants", grant), ("tokens", made), ("apply", applied)] {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(running.server.addresses()[0]).await.unwrap();
+        let head = format!(
+            "POST /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {leaver}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\
+             Expect: 100-continue\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The body is asked for: who sends it was let in.
+        let mut asked = [0; 25];
+        stream.read_exact(&mut asked).await.unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+        begun.push((stream, body));
+    }
+    let id = leaver.split('_').nth(1).unwrap();
+    let revoke = request(&running, "delete", &format!("/api/v1/tokens/{id}"));
+    assert_eq!(revoke.bearer_auth(&admin).send().await.unwrap().status(), 204);
+    for (mut stream, body) in begun {
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401"), "{body}: {answer}");
+    }
+    let last = admin.split('_').nth(1).unwrap();
+    let revoke = async |force: &str| {
+        let path = format!("/api/v1/tokens/{last}{force}");
+        request(&running, "delete", &path).bearer_auth(&admin).send().await.unwrap().status()
+    };
+    assert_eq!(revoke("").await, 409, "nobody could make another");
+    for (path, list) in [("grants", "grants"), ("tokens", "tokens"), ("definitions", "files")] {
+        let listed = request(&running, "get", &format!("/api/v1/{path}")).bearer_auth(&admin);
+        let listed: Value = listed.send().await.unwrap().json().await.unwrap();
+        let count = if path == "tokens" { 2 } else { 0 };
+        assert_eq!(listed[list].as_array().unwrap().len(), count, "{listed}");
+    }
+    assert_eq!(revoke("?force=true").await, 204);
     running.server.stop().await;
 }

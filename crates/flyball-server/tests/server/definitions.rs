@@ -85,6 +85,9 @@ async fn a_change_is_planned_applied_and_there_after_a_restart() {
     let gone = gone.delete(again.url("/api/v1/definitions/shop%2Fa.yaml")).send().await.unwrap();
     assert_eq!(gone.status(), 200);
     assert_eq!(again.slos().await, ["strict"]);
+    let below = json!({"files": [file("c.yaml", SHOP)], "prune": true, "below": ["sh", "shop/b"]});
+    let (_, plan) = again.apply(&below).await;
+    assert_eq!(again.slos().await, ["checkout", "strict"], "{plan}");
     let (_, plan) = again.apply(&json!({"files": [file("c.yaml", SHOP)], "prune": true})).await;
     assert_eq!(plan["slos"][1]["action"], "removed", "{plan}");
     assert_eq!(again.slos().await, ["checkout"]);
@@ -271,18 +274,45 @@ async fn a_weighted_composite_is_joined_from_its_components() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_all_of_composite_is_not_decided_and_says_why() {
+async fn an_all_of_composite_is_joined_slice_by_slice() {
     let directory = tempfile::tempdir().unwrap();
     let all_of = COMPOSITE.replace(
         "metadata: {name: whole}",
         "metadata: {name: whole, annotations: {flyball.dev/composite: all-of}}",
     );
-    let running = Running::start(directory.path(), &all_of, &TestClock::at(NOON)).await;
-    let (status, said) = running.get("/api/v1/slos/whole").await;
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), &all_of, &clock).await;
+    let (_, said) = running.get("/api/v1/slos/whole").await;
+    assert_eq!((&said["status"], &said["composite_reason"]), (&json!("no_data"), &Value::Null));
+
+    // Some of it came before the SLO was given: two minutes in which all goes well but for one request in 120,
+    // and one in which every fourth fails.
+    clock.advance(Duration::from_minutes(1));
+    let well = events(clock.now().minus(Duration::from_minutes(1)), 120, 1_000);
+    let sent = running.post("/api/v1/events", well + &events(clock.now(), 60, 4)).send().await;
+    assert_eq!(sent.unwrap().status(), 200);
+    let joined = async |valid: u64| {
+        clock.advance(Duration::from_minutes(1));
+        running.budget("whole", |said| said["budget"]["valid"] == valid).await;
+        let (_, said) = running.get("/api/v1/slos/whole").await;
+        assert_eq!(said["status"], said["composite"]["status"], "{said}");
+        said["composite"].clone()
+    };
+    // Nine in ten and one in two: four slices in ten are promised.
+    let whole = joined(180).await;
+    assert_eq!((&whole["composition"], &whole["target"]), (&json!("all-of"), &json!(0.4)));
+    let count = |of: &Value| (of["budget"]["valid"].clone(), of["budget"]["bad"].clone());
+    assert_eq!((count(&whole), &whole["status"]), ((json!(3), json!(1)), &json!("met")), "{whole}");
+
+    // What comes late turns a good slice into a bad one.
+    let late = events(clock.now().minus(Duration::from_minutes(3)), 30, 1);
+    let sent = running.post("/api/v1/events", late).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    let whole = joined(210).await;
     assert_eq!(
-        (status, &said["composite"], &said["status"]),
-        (200, &Value::Null, &json!("no_data"))
+        (count(&whole), &whole["status"]),
+        ((json!(3), json!(2)), &json!("missed")),
+        "{whole}"
     );
-    assert!(said["composite_reason"].as_str().unwrap().contains("all-of"), "{said}");
     running.server.stop().await;
 }

@@ -426,7 +426,12 @@ async fn a_sample_that_is_sent_twice_is_written_and_another_value_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn samples_of_the_far_past_and_future_are_refused() {
     let sent = Sent { samples: vec![(-48 * HOUR, 1.0), (0, 2.0), (HOUR, 3.0)], ..sample(UP, 1.0) };
-    refuses(&[(&[sent], (1, 0, 0), "1: in the future; 1: older than late events may be")]).await;
+    refuses(&[(
+        &[sent],
+        (1, 0, 0),
+        "1: in the future by more than 10m; 1: older than late events may be: 1d",
+    )])
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

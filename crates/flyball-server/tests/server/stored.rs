@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flyball_catalog::Catalog;
 use flyball_model::Duration;
-use flyball_server::{Limits, Verified, backup, doctor, restore, verify};
+use flyball_server::{Limits, Outcome, Verified, backup, doctor, restore, verify};
 use serde_json::Value;
 
 use crate::harness::{NOON, Running, SHOP, TestClock, events, sources};
@@ -120,10 +120,11 @@ async fn a_ledger_that_was_changed_differs_from_what_was_stored() {
     assert_eq!(verified(directory.path(), SHOP).differing, 0);
     let limits = Limits::default();
     let findings = doctor(directory.path(), &limits, clock.now());
-    assert!(findings.iter().all(|finding| finding.ok), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.outcome == Outcome::Well), "{findings:?}");
     let early = clock.now().minus(Duration::from_hours(1));
     let findings = doctor(directory.path(), &limits, early);
-    let wrong: Vec<_> = findings.iter().filter(|f| !f.ok).map(|f| f.check).collect();
+    let wrong: Vec<_> =
+        findings.iter().filter(|f| f.outcome == Outcome::Wrong).map(|f| f.check).collect();
     assert_eq!(wrong, ["clock"]);
 
     let options = flyball_store::JournalOptions::default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flyball_model::Duration;
-use flyball_server::Limits;
+use flyball_server::{Limits, Scope, TokenRequest, Tokens};
 use serde_json::Value;
 
 use crate::harness::{NOON, Running, SHOP, TestClock, events};
@@ -57,6 +57,41 @@ async fn streams_are_bounded_and_a_closed_one_makes_room() {
     assert!(problem["hint"].as_str().unwrap().contains("/api/v1/slos"), "{problem}");
     drop(first);
     let again = async { while ask().await.status() != 200 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), again).await.unwrap();
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_takes_all_streams() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let tokens = Tokens::open(directory.path()).unwrap();
+    let make = || {
+        let request = TokenRequest {
+            name: "test".to_owned(),
+            scopes: vec![Scope::Admin],
+            services: Vec::new(),
+            expires: None,
+        };
+        tokens.create(&request, "test", clock.now()).unwrap().token
+    };
+    let (one, other) = (make(), make());
+    drop(tokens);
+    let limits = Limits { streams_max: 8, ..Limits::default() };
+    let running = Running::with(directory.path(), SHOP, &clock, limits).await;
+    let client = reqwest::Client::new();
+    let url = running.url("/api/v1/stream");
+    let ask = async |token: &str| client.get(&url).bearer_auth(token).send().await.unwrap();
+    let held = [ask(&one).await, ask(&one).await];
+    assert!(held.iter().all(|answer| answer.status() == 200));
+    let refused = ask(&one).await;
+    assert_eq!(refused.status(), 429);
+    let problem: Value = refused.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("2 streams"), "{problem}");
+    assert_eq!(ask(&other).await.status(), 200, "there is room for others");
+    drop(held);
+    let again = async { while ask(&one).await.status() != 200 {} };
     tokio::time::timeout(std::time::Duration::from_secs(20), again).await.unwrap();
     running.server.stop().await;
 }

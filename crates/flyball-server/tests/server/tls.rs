@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client};
 use crate::harness::{NOON, TestClock};
 
 /// A certificate for localhost that signs itself, as `name.pem` and `name.key`.
-fn make(directory: &Path, name: &str) -> Vec<u8> {
+pub(crate) fn make(directory: &Path, name: &str) -> Vec<u8> {
     let (certificate, key) = (format!("{name}.pem"), format!("{name}.key"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
@@ -29,7 +29,7 @@ fn client(certificate: &[u8]) -> Client {
     Client::builder().tls_certs_only([certificate]).build().unwrap()
 }
 
-async fn start(directory: &Path) -> Result<Server, ServerError> {
+pub(crate) async fn start(directory: &Path) -> Result<Server, ServerError> {
     let clock = TestClock::at(NOON);
     let config = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap()],

@@ -1,6 +1,6 @@
 //! What Sloth and Pyrra take from Prometheus: durations and series selectors.
 
-use flyball_model::{Duration, MetricQuery};
+use flyball_model::{Duration, MetricQuery, MetricSli};
 
 /// Reads a Prometheus duration such as `4w` or `1h30m`: units from `y` down to `ms`, each once.
 ///
@@ -35,6 +35,20 @@ pub(super) fn query(text: &str) -> MetricQuery {
         source_type: Some("prometheus".to_owned()),
         source_ref: None,
         spec: serde_json::json!({ "query": text }).to_string(),
+    }
+}
+
+/// Has an SLI keep slices by the labels `by`, a budget for each; none where there are none.
+pub(super) fn slice(sli: &mut MetricSli, by: Vec<String>) {
+    let query = match sli {
+        MetricSli::Ratio { total: query, .. }
+        | MetricSli::Raw { query, .. }
+        | MetricSli::Threshold { query } => query,
+    };
+    let spec = serde_json::from_str(&query.spec).ok();
+    if let Some(serde_json::Value::Object(mut spec)) = spec.filter(|_| !by.is_empty()) {
+        spec.insert("by".to_owned(), by.into());
+        query.spec = serde_json::Value::Object(spec).to_string();
     }
 }
 

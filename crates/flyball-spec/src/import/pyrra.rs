@@ -165,14 +165,17 @@ fn read_indicator(node: &Node, r: &mut Reader<'_, '_>) -> Option<Read> {
             (MetricSli::Threshold { query }, Some((Comparison::AtLeast, 1.0)))
         }),
     };
-    if let Some(grouping) = fields.get("grouping")
-        && !r.list(Some(grouping)).is_empty()
-    {
-        let message = "`grouping` makes an SLO for each group; here it is one SLO over all of them";
-        r.warn(grouping.head(r.source), message, "slices are for event SLIs: see `by`");
-    }
+    let grouping = fields.get("grouping");
+    let by = labels(grouping, r);
     fields.finish(r);
-    read
+    let (mut sli, threshold) = read?;
+    prometheus::slice(&mut sli, by?);
+    Some((sli, threshold))
+}
+
+/// The labels that Pyrra keeps an SLO for each of; `None` when faults were noted.
+fn labels(grouping: Option<&Node>, r: &mut Reader<'_, '_>) -> Option<Vec<String>> {
+    r.list(grouping).iter().map(|label| Some(r.text(label)?.value)).collect()
 }
 
 /// A ratio of `side_key` to `total`; a latency's good side is a histogram bucket.

@@ -11,5 +11,5 @@ mod scalar;
 
 pub(crate) use emit::{CommentMap, json as emit_json, yaml as emit_yaml};
 pub(crate) use node::{Data, Entry, Node, Scalar, ScalarForm};
-pub(crate) use parse::parse;
+pub(crate) use parse::{Parsed, parse};
 pub(crate) use scalar::{Meaning, Trap, meaning, number, trap, trap_of_text};

@@ -94,9 +94,7 @@ impl Control {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let sql = "SELECT number, at, actor, action, target, detail, previous, hash FROM audit
                    WHERE number > ?1 ORDER BY number LIMIT ?2";
-        let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
-        let rows = statement.query_map([after, limit], record).map_err(self.cannot_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.cannot_read())
+        self.rows(sql, [after, limit], record)
     }
 
     /// Reads the whole log and compares every hash.

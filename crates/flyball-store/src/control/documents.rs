@@ -71,20 +71,16 @@ impl Control {
     pub fn documents(&self) -> Result<Documents, StoreError> {
         let sql = "SELECT kind, name, text, origin, applied_at, applied_by FROM documents
                    ORDER BY kind, name";
-        let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok(Document {
-                    kind: row.get(0)?,
-                    name: row.get(1)?,
-                    text: row.get(2)?,
-                    origin: row.get(3)?,
-                    applied_at: Timestamp::from_nanos(row.get(4)?),
-                    applied_by: row.get(5)?,
-                })
+        let documents = self.rows(sql, [], |row| {
+            Ok(Document {
+                kind: row.get(0)?,
+                name: row.get(1)?,
+                text: row.get(2)?,
+                origin: row.get(3)?,
+                applied_at: Timestamp::from_nanos(row.get(4)?),
+                applied_by: row.get(5)?,
             })
-            .map_err(self.cannot_read())?;
-        let documents = rows.collect::<Result<_, _>>().map_err(self.cannot_read())?;
+        })?;
         Ok(Documents { revision: self.revision()?, documents })
     }
 

@@ -30,15 +30,11 @@ impl Control {
     /// [`StoreError::Sqlite`] when they cannot be read.
     pub fn grants(&self) -> Result<Vec<Grant>, StoreError> {
         let sql = "SELECT subject, service, role FROM grants ORDER BY subject, service";
-        let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
-        let rows = statement
-            .query_map([], |row| {
-                let service: String = row.get(1)?;
-                let service = (service != ALL).then_some(service);
-                Ok(Grant { subject: row.get(0)?, service, role: row.get(2)? })
-            })
-            .map_err(self.cannot_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.cannot_read())
+        self.rows(sql, [], |row| {
+            let service: String = row.get(1)?;
+            let service = (service != ALL).then_some(service);
+            Ok(Grant { subject: row.get(0)?, service, role: row.get(2)? })
+        })
     }
 
     /// Gives somebody a role, in the place of the one that they had for the same service; records

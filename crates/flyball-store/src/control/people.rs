@@ -8,7 +8,7 @@ use flyball_model::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 
-use super::{Changing, Control, check_text};
+use super::{Changing, Control, check_text, list, rows};
 use crate::StoreError;
 
 /// The most sessions at the same time.
@@ -137,9 +137,7 @@ impl Control {
                       OR id IN (SELECT person FROM tokens WHERE person IS NOT NULL)
                       OR id IN (SELECT made_by FROM tokens WHERE made_by IS NOT NULL)
                    ORDER BY id";
-        let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
-        let rows = statement.query_map([], person).map_err(self.cannot_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.cannot_read())
+        self.rows(sql, [], person)
     }
 
     /// All sessions, those that are over and not deleted yet too, the oldest first.
@@ -150,20 +148,16 @@ impl Control {
     pub fn sessions(&self) -> Result<Vec<Session>, StoreError> {
         let sql = "SELECT id, hash, person, created, expires, seen FROM sessions
                    ORDER BY created, id";
-        let mut statement = self.connection.prepare(sql).map_err(self.cannot_read())?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok(Session {
-                    id: row.get(0)?,
-                    hash: row.get(1)?,
-                    person: row.get(2)?,
-                    created: Timestamp::from_nanos(row.get(3)?),
-                    expires: Timestamp::from_nanos(row.get(4)?),
-                    seen: Timestamp::from_nanos(row.get(5)?),
-                })
+        self.rows(sql, [], |row| {
+            Ok(Session {
+                id: row.get(0)?,
+                hash: row.get(1)?,
+                person: row.get(2)?,
+                created: Timestamp::from_nanos(row.get(3)?),
+                expires: Timestamp::from_nanos(row.get(4)?),
+                seen: Timestamp::from_nanos(row.get(5)?),
             })
-            .map_err(self.cannot_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.cannot_read())
+        })
     }
 
     /// Notes that a session was used at `at`; of one that is not there, nothing. Records nothing.
@@ -205,17 +199,19 @@ impl Control {
     }
 
     /// Ends all sessions of the person whom providers call `subject`, and revokes their tokens,
-    /// those that they made for others among them; records `session.end` and `token.revoke` for each. Returns how many of both there were.
+    /// those that they made for others among them; records `session.end` and `token.revoke` for each.
+    /// Returns how many of both there were.
     ///
     /// # Errors
     ///
-    /// As [`Self::end_session`].
+    /// As [`Self::end_session`]; for a subject that nobody can have, too.
     pub fn expel(
         &mut self,
         subject: &str,
         actor: &str,
         at: Timestamp,
     ) -> Result<usize, StoreError> {
+        check_text("the subject of a person", subject)?;
         self.change(actor, at, |changing| {
             let they = "SELECT id FROM people WHERE subject = ?1";
             let theirs = format!("person IN ({they})");
@@ -241,9 +237,7 @@ fn ids(
     sql: &str,
     values: impl rusqlite::Params,
 ) -> Result<Vec<String>, StoreError> {
-    let mut statement = changing.transaction.prepare(sql).map_err(changing.cannot())?;
-    let rows = statement.query_map(values, |row| row.get(0)).map_err(changing.cannot())?;
-    rows.collect::<Result<_, _>>().map_err(changing.cannot())
+    rows(changing.transaction, sql, values, |row| row.get(0)).map_err(changing.cannot())
 }
 
 /// Deletes sessions that are over, and the oldest of `person` where they have too many.
@@ -269,17 +263,12 @@ fn make_room(changing: &Changing<'_>, person: i64, session: &NewSession) -> Resu
 
 /// A person from a row of their columns in order.
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
-    let groups: String = row.get(5)?;
-    let groups = serde_json::from_str(&groups).map_err(|cause| {
-        let kind = rusqlite::types::Type::Text;
-        rusqlite::Error::FromSqlConversionFailure(5, kind, Box::new(cause))
-    })?;
     let identity = Identity {
         issuer: row.get(1)?,
         subject: row.get(2)?,
         email: row.get(3)?,
         name: row.get(4)?,
-        groups,
+        groups: list(row, 5)?,
     };
     Ok(Person { id: row.get(0)?, identity })
 }

@@ -120,11 +120,15 @@ fn a_change_that_cannot_be_meant_changes_nothing() {
     let other = document("b", "x");
     let both =
         Change { upserts: vec![other.clone()], removals: vec![("SLO".to_owned(), "b".to_owned())] };
-    let long = "x".repeat(CONTROL_TEXT_BYTES_MAX + 1);
+    let long = "ü".repeat(CONTROL_TEXT_MAX + 1);
     for (change, actor, why) in [
         (both, "ann", "the document `SLO/b` is named twice in one change"),
         (upserts(vec![other.clone(), document("", "x")]), "ann", "must not be empty"),
-        (upserts(vec![other.clone(), document(&long, "x")]), "ann", "of 1025 bytes is more than"),
+        (
+            upserts(vec![other.clone(), document(&long, "x")]),
+            "ann",
+            "of 1025 characters is more than",
+        ),
         (upserts(vec![document("b", &"x".repeat(DOCUMENT_BYTES_MAX + 1))]), "ann", "a document of"),
         (upserts(vec![other.clone()]), "", "an actor"),
     ] {

@@ -4,7 +4,7 @@ use flyball_model::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 
-use super::{Control, TOKEN_LIST_MAX, check_text};
+use super::{Control, TOKEN_LIST_MAX, check_text, list};
 use crate::StoreError;
 
 /// A token, revoked and expired ones too.
@@ -134,9 +134,7 @@ impl Control {
     /// [`StoreError::Sqlite`] when they cannot be read.
     pub fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM tokens ORDER BY created, id");
-        let mut statement = self.connection.prepare(&sql).map_err(self.cannot_read())?;
-        let rows = statement.query_map([], token).map_err(self.cannot_read())?;
-        rows.collect::<Result<_, _>>().map_err(self.cannot_read())
+        self.rows(&sql, [], token)
     }
 
     /// The token whose secret has this SHA-256, revoked or expired or neither: whether it lets
@@ -177,19 +175,12 @@ impl Control {
 
 /// A token from a row of [`COLUMNS`].
 fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
-    let list = |column| {
-        let text: String = row.get(column)?;
-        serde_json::from_str(&text).map_err(|cause| {
-            let kind = rusqlite::types::Type::Text;
-            rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(cause))
-        })
-    };
     Ok(Token {
         id: row.get(0)?,
         name: row.get(1)?,
         hash: row.get(2)?,
-        scopes: list(3)?,
-        services: list(4)?,
+        scopes: list(row, 3)?,
+        services: list(row, 4)?,
         role: row.get(5)?,
         created: Timestamp::from_nanos(row.get(6)?),
         expires: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_nanos),

@@ -5,20 +5,21 @@ use std::io::{BufRead, IsTerminal, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail};
-use flyball_spec::{Diagnostic, Source};
-use serde_json::json;
+use flyball_spec::{Diagnostic, Source, split};
+use serde_json::{Value, json};
 
 use super::print;
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, specs, talk};
 
-/// How standard input is called among a server's files.
-const STDIN_NAME: &str = "stdin.yaml";
+/// The directory of documents that came through a pipe, among a server's files.
+const PIPED: &str = "piped";
 
 /// Give a server SLO documents: show what would change, ask, then change it as a whole
 ///
-/// A file is known by its path below the working directory; one of the same path takes its place.
+/// A file is known by its path below the working directory; one of the same path takes its place. A
+/// document from standard input is known by its kind and name, whichever pipe it came through.
 /// Nothing is changed when any document has an error, or when the definitions have changed since
 /// they were shown.
 ///
@@ -26,15 +27,22 @@ const STDIN_NAME: &str = "stdin.yaml";
 ///   flyball apply -f slos/
 ///   flyball apply -f slos/ --prune --dry-run
 ///   flyball apply -f checkout.yaml -f cart.yaml --yes --server http://flyball.example:8480
+///   flyball apply -f new/cart.yaml --remove old/cart.yaml
+///   flyball apply -f - --yes
 #[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ApplyArgs {
     /// Documents, or directories with documents; `-` is standard input
-    #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]
+    #[arg(short = 'f', long = "file", value_name = "PATH", required_unless_present = "remove")]
     files: Vec<PathBuf>,
 
-    /// Remove all files that were applied before and are not among these
+    /// Remove an applied file, by its name as in `flyball get definitions`
+    #[arg(long, value_name = "NAME")]
+    remove: Vec<String>,
+
+    /// Remove applied files below the directories among these that are no longer there, whoever applied
+    /// them; `-f .` means all applied files
     #[arg(long)]
     prune: bool,
 
@@ -56,6 +64,7 @@ struct Plan {
     revision: u64,
     files: Vec<FileChange>,
     slos: Vec<SloChange>,
+    probes: Vec<ProbeChange>,
     not_evaluated: Vec<NotEvaluated>,
     warnings: Vec<Diagnostic>,
 }
@@ -75,6 +84,13 @@ struct SloChange {
 }
 
 #[derive(Debug, serde::Deserialize)]
+struct ProbeChange {
+    probe: String,
+    service: String,
+    action: Action,
+}
+
+#[derive(Debug, serde::Deserialize)]
 struct NotEvaluated {
     slo: String,
     reason: String,
@@ -91,15 +107,28 @@ enum Action {
 
 pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<Exit> {
     let here = std::env::current_dir().context("cannot tell the working directory")?;
-    let sources = specs::read_given(&args.files)?;
-    let files = sources
-        .into_iter()
-        .map(|Source { name, text }| Ok(json!({"name": remote_name(&name, &here)?, "text": text})));
-    let files = files.collect::<anyhow::Result<Vec<_>>>()?;
+    let below = if args.prune { Some(pruned(&args.files, &here)?) } else { None };
+    let mut files = Vec::new();
+    for source in specs::read_given(&args.files)? {
+        if source.name == specs::STDIN {
+            files.extend(piped(&source)?);
+        } else {
+            let name = remote_name(Path::new(&source.name), &here)?;
+            files.push(json!({"name": name, "text": source.text}));
+        }
+    }
     let remote = Remote::new(&args.server)?;
     let path = ["api", "v1", "apply"];
-    let plan: Plan =
-        remote.post(&path, &json!({"files": files, "prune": args.prune, "dry_run": true}))?;
+    let asked = |more: (&str, Value)| {
+        let mut asked = json!({"files": files, "remove": args.remove});
+        if let Some(below) = &below {
+            asked["prune"] = true.into();
+            asked["below"] = json!(below);
+        }
+        asked[more.0] = more.1;
+        asked
+    };
+    let plan: Plan = remote.post(&path, &asked(("dry_run", true.into())))?;
     talk::diagnostics(&plan.warnings);
     print(&plan.text())?;
     if args.dry_run {
@@ -110,8 +139,7 @@ pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     // Also when nothing differs: what was kept and could not be begun is begun by it.
-    let asked = json!({"files": files, "prune": args.prune, "revision": plan.revision});
-    let done: Plan = remote.post(&path, &asked)?;
+    let done: Plan = remote.post(&path, &asked(("revision", plan.revision.into())))?;
     talk::note(&format!("in force as revision {}", done.revision));
     Ok(Exit::Met)
 }
@@ -140,6 +168,11 @@ impl Plan {
             writeln!(out, "{} SLO {}{file}", slo.action.sign(), slo.slo)?;
             for change in &slo.changes {
                 writeln!(out, "      {}", change.replace('\n', " "))?;
+            }
+        }
+        for ProbeChange { probe, service, action } in &self.probes {
+            if is_change(*action) {
+                writeln!(out, "{} probe {probe} of {service}", action.sign())?;
             }
         }
         for NotEvaluated { slo, reason } in &self.not_evaluated {
@@ -184,18 +217,48 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-/// The name of the file at `path` among a server's: its path below `here`, or below the root where
-/// it lies elsewhere.
-fn remote_name(path: &str, here: &Path) -> anyhow::Result<String> {
-    if path == specs::STDIN {
-        return Ok(STDIN_NAME.to_owned());
+/// The documents of standard input as files of their own.
+fn piped(source: &Source) -> anyhow::Result<Vec<Value>> {
+    let documents = split(source).unwrap_or_else(|found| {
+        talk::diagnostics(&found);
+        Vec::new()
+    });
+    if documents.is_empty() {
+        bail!("standard input holds no document that can be applied");
     }
+    let files = documents.iter().map(|document| {
+        let part =
+            |text: &str| text.replace(|c: char| matches!(c, '/' | '\\') || c.is_control(), "_");
+        let name = format!("{PIPED}/{}/{}.yaml", part(&document.kind), part(&document.name));
+        json!({"name": name, "text": document.text})
+    });
+    Ok(files.collect())
+}
+
+/// The directories of a server's files that are pruned; none for all of them.
+fn pruned(paths: &[PathBuf], here: &Path) -> anyhow::Result<Vec<String>> {
+    let directories = paths.iter().filter(|path| path.is_dir());
+    let names = directories.map(|path| remote_name(path, here));
+    let names = names.collect::<anyhow::Result<Vec<_>>>()?;
+    if names.is_empty() {
+        bail!(
+            "--prune removes files that are no longer in a directory, and none is named\nhint: name one \
+             with -f, `.` for all applied files; --remove NAME removes a single one"
+        );
+    }
+    Ok(if names.iter().any(String::is_empty) { Vec::new() } else { names })
+}
+
+/// The name of the file at `path` among a server's: its path below `here`, or below the root where
+/// it lies elsewhere. Empty for `here` itself.
+fn remote_name(path: &Path, here: &Path) -> anyhow::Result<String> {
     let mut parts: Vec<String> = Vec::new();
     let whole = here.join(path);
     let below = whole.strip_prefix(here).unwrap_or(&whole);
     let resolved;
     let below = if below.components().any(|part| part == Component::ParentDir) {
-        resolved = whole.canonicalize().with_context(|| format!("cannot read {path}"))?;
+        resolved =
+            whole.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
         resolved.strip_prefix(here).unwrap_or(&resolved)
     } else {
         below
@@ -220,9 +283,9 @@ mod tests {
             ("./slos/./a.yaml", "slos/a.yaml"),
             ("/srv/shop/slos/a.yaml", "slos/a.yaml"),
             ("/etc/flyball/a.yaml", "etc/flyball/a.yaml"),
-            (specs::STDIN, STDIN_NAME),
+            (".", ""),
         ] {
-            assert_eq!(remote_name(path, here).unwrap(), name);
+            assert_eq!(remote_name(Path::new(path), here).unwrap(), name);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flyball_server::{AuditPage, AuditVerdict, Tokens};
 
+use super::existing;
 use crate::commands::token::PlaceArgs;
 use crate::remote::Remote;
 use crate::{Exit, talk};
@@ -60,7 +61,7 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Exit> {
 fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     let mut page: Box<dyn FnMut(u64) -> anyhow::Result<AuditPage>> =
         if let Some(data) = &args.place.data {
-            let tokens = existing(data)?;
+            let tokens = Tokens::open(existing(data)?)?;
             Box::new(move |after| Ok(tokens.audit(after, PAGE)?))
         } else {
             let remote = Remote::new(&args.place.server)?;
@@ -84,7 +85,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
 
 fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
     let verdict: AuditVerdict = match &args.place.data {
-        Some(data) => existing(data)?.verify_audit()?,
+        Some(data) => Tokens::open(existing(data)?)?.verify_audit()?,
         None => Remote::new(&args.place.server)?.get(&["api", "v1", "audit", "verify"], &[])?,
     };
     if let Some(finding) = verdict.finding {
@@ -94,10 +95,4 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
     let head = verdict.head.as_deref().unwrap_or("-");
     writeln!(std::io::stdout().lock(), "{} {head}", verdict.records)?;
     Ok(Exit::Met)
-}
-
-/// The tokens of a data directory that is there: looking must not make one.
-fn existing(data: &std::path::Path) -> anyhow::Result<Tokens> {
-    anyhow::ensure!(data.is_dir(), "there is no data directory {}", data.display());
-    Ok(Tokens::open(data)?)
 }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Form, answer};
-use crate::Exit;
 use crate::cli::EXIT_CODES;
 use crate::output::live;
 use crate::remote::{Remote, ServerArgs, SloList};
+use crate::{Exit, talk};
 
 /// Show the remaining budgets of a server, with their slices, burn and forecast
 ///
@@ -38,6 +38,14 @@ pub(crate) fn run(args: &BudgetArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
     let said = slos(&remote, args.name.as_deref(), args.service.as_deref())?;
     let list: SloList = serde_json::from_value(said.clone())?;
+    if list.slos.is_empty() && list.not_evaluated.is_empty() && args.output == Form::Table {
+        let of = args.service.as_ref().map(|service| format!(" of the service `{service}`"));
+        talk::note(&format!(
+            "the server has no SLOs{} that you may see\nhint: `flyball apply -f PATH` gives it some",
+            of.unwrap_or_default()
+        ));
+        return Ok(live::overall(&list).into());
+    }
     answer(args.output, &said, || Ok(live::budgets(&list)))?;
     Ok(live::overall(&list).into())
 }

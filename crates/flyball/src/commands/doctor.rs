@@ -3,16 +3,18 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use flyball_server::{Limits, doctor};
+use flyball_server::{Limits, Outcome, doctor};
 
+use super::existing;
 use crate::Exit;
 use crate::commands::replay::now;
 use crate::output::words::printable;
 
 /// Check everything in a data directory and say what to do
 ///
-/// The server must not run. Reads the journal, the ledger, the audit log and the segments whole and
-/// compares their checksums; looks at the disk and the clock. Exit code 1 when something is wrong.
+/// Reads the journal, the ledger, the audit log and the segments whole and compares their checksums;
+/// looks at the disk and the clock. While a server has the directory open, only the disk can be looked
+/// at. Exit code 1 when something is wrong, 3 when not everything could be looked at.
 ///
 /// Examples:
 ///
@@ -27,13 +29,23 @@ pub(crate) struct DoctorArgs {
 
 /// Prints one line a check.
 pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
-    anyhow::ensure!(args.data.is_dir(), "there is no data directory at {}", args.data.display());
+    existing(&args.data)?;
     let findings = doctor(&args.data, &Limits::default(), now());
     let mut out = std::io::stdout().lock();
     for finding in &findings {
-        let mark = if finding.ok { "ok   " } else { "WRONG" };
+        let mark = match finding.outcome {
+            Outcome::Well => "ok   ",
+            Outcome::Wrong => "WRONG",
+            Outcome::NotLooked => "?    ",
+        };
         writeln!(out, "{mark} {}: {}", finding.check, printable(&finding.said))?;
     }
-    let is_well = findings.iter().all(|finding| finding.ok);
-    Ok(if is_well { Exit::Met } else { Exit::Missed })
+    let is = |outcome| findings.iter().any(|finding| finding.outcome == outcome);
+    Ok(if is(Outcome::Wrong) {
+        Exit::Missed
+    } else if is(Outcome::NotLooked) {
+        Exit::Undecided
+    } else {
+        Exit::Met
+    })
 }

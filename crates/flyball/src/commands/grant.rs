@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flyball_server::{GrantInfo, Grants, Role, Who};
 
+use super::existing;
 use crate::commands::replay::now;
 use crate::commands::token::{OFFLINE, PlaceArgs};
 use crate::output::words::printable;
@@ -110,7 +111,7 @@ fn add(args: AddArgs) -> anyhow::Result<Exit> {
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let grants = match &args.place.data {
-        Some(data) => Grants::open(data)?.list()?,
+        Some(data) => Grants::open(existing(data)?)?.list()?,
         None => Remote::new(&args.place.server)?.get::<Listed>(&PATH, &[])?.grants,
     };
     let mut table = comfy_table::Table::new();
@@ -127,7 +128,7 @@ fn remove(args: &RemoveArgs) -> anyhow::Result<Exit> {
     let RemoveArgs { who, service, place } = args;
     let who = who.to_string();
     if let Some(data) = &place.data {
-        if !Grants::open(data)?.remove(&who, service, OFFLINE, now())? {
+        if !Grants::open(existing(data)?)?.remove(&who, service, OFFLINE, now())? {
             anyhow::bail!("there is no such grant\nhint: flyball grant list");
         }
     } else {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use flyball_catalog::Catalog;
-use flyball_server::{Limits, Verified, verify};
+use flyball_server::{Limits, Verified, applied_to, verify};
+use flyball_spec::Source;
 
+use super::existing;
 use crate::{Exit, specs, talk};
 
 /// Hold the ledger of a server against stored events
@@ -23,12 +25,13 @@ enum LedgerCommand {
 
 /// Count all stored events again and tell where the ledger differs
 ///
-/// The server must not run. Events are counted by the documents that are given; what they do not
-/// define is named and left out, and so is what is counted from metrics. Exit code 1 when anything
-/// differs, 3 when nothing does and something could not be compared.
+/// The server must not run. Events are counted by the documents that were applied to it and those that
+/// are given; what they do not define is named and left out, and so is what is counted from metrics.
+/// Exit code 1 when anything differs, 3 when nothing does and something could not be compared.
 ///
 /// Examples:
 ///
+///   flyball ledger verify --data /var/lib/flyball
 ///   flyball ledger verify --data /var/lib/flyball --slo slos/
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -36,8 +39,8 @@ pub(crate) struct VerifyArgs {
     /// The data directory
     #[arg(long, value_name = "DIR", default_value = "flyball-data", env = "FLYBALL_DATA")]
     data: PathBuf,
-    /// The SLO documents that the server evaluates
-    #[arg(long = "slo", value_name = "PATH", required = true)]
+    /// The SLO documents that the server is started with; those that were applied are in its data
+    #[arg(long = "slo", value_name = "PATH")]
     slos: Vec<PathBuf>,
     /// What to print
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
@@ -62,8 +65,20 @@ pub(crate) fn run(args: LedgerArgs) -> anyhow::Result<Exit> {
 }
 
 fn verify_ledger(args: &VerifyArgs) -> anyhow::Result<Exit> {
-    anyhow::ensure!(args.data.is_dir(), "there is no data directory at {}", args.data.display());
-    let loaded = Catalog::load(&specs::read_given(&args.slos)?);
+    existing(&args.data)?;
+    let mut sources = specs::read_given(&args.slos)?;
+    // Who gives what was applied means the same documents.
+    let applied = applied_to(&args.data)?.into_iter();
+    let others: Vec<Source> =
+        applied.filter(|one| sources.iter().all(|given| given.text != one.text)).collect();
+    sources.extend(others);
+    if sources.is_empty() {
+        anyhow::bail!(
+            "no documents were applied to {}\nhint: name those that the server is started with by --slo",
+            args.data.display()
+        );
+    }
+    let loaded = Catalog::load(&sources);
     let (Ok((_, diagnostics)) | Err(diagnostics)) = &loaded;
     talk::diagnostics(diagnostics);
     let Ok((catalog, _)) = loaded else { anyhow::bail!("the SLO documents cannot be used") };

@@ -6,16 +6,17 @@ use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
 use arrow::util::display::FormatOptions;
 use arrow::util::pretty::pretty_format_batches_with_options;
 use flyball_events::{Input, Projection, ReadOptions, TWIN_SUFFIX, TimeRule, read};
 use flyball_query::sql::{self, Answered, EventSource};
+use reqwest::Url;
 
 use crate::input::{Bar, InputArgs};
 use crate::output::words;
-use crate::remote::ServerArgs;
+use crate::remote::{SERVER_ENV, ServerArgs, server_url};
 use crate::replay::tell_unread;
 use crate::{Exit, talk};
 
@@ -38,16 +39,17 @@ const TABLE_ROWS_MAX: usize = 1_000;
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
-    mut_arg("inputs", |arg| arg.required(false).required_unless_present("server"))
+    mut_arg("inputs", |arg| arg.required(false))
 )]
 pub(crate) struct QueryArgs {
     /// One SELECT statement, or DESCRIBE events
     #[arg(value_name = "SQL")]
     sql: String,
 
-    /// Ask a server for the events that it has stored, instead of reading files
-    #[arg(long, value_name = "URL", conflicts_with = "inputs")]
-    server: Option<reqwest::Url>,
+    /// Ask a server for the events that it has stored, instead of reading files. Also `FLYBALL_SERVER`,
+    /// where no inputs are named
+    #[arg(long, value_name = "URL", value_parser = server_url, conflicts_with = "inputs")]
+    server: Option<Url>,
 
     /// A token of the server
     #[arg(long, value_name = "TOKEN", env = "FLYBALL_TOKEN", hide_env_values = true)]
@@ -105,8 +107,8 @@ impl EventSource for Files {
 }
 
 pub(crate) fn run(args: &QueryArgs) -> anyhow::Result<Exit> {
-    if let Some(server) = &args.server {
-        let server = ServerArgs::new(server.clone(), args.token.clone());
+    if let Some(server) = server(args)? {
+        let server = ServerArgs::new(server, args.token.clone());
         return remote::run(&server, &args.sql, args.output);
     }
     let mut inputs = args.input.expand()?;
@@ -138,6 +140,23 @@ pub(crate) fn run(args: &QueryArgs) -> anyhow::Result<Exit> {
     }
     drop(spool);
     Ok(Exit::Met)
+}
+
+/// The server that is meant; `None` where inputs are named. Those go before the environment, which is set
+/// for other commands, too.
+fn server(args: &QueryArgs) -> anyhow::Result<Option<Url>> {
+    if args.server.is_some() || !args.input.inputs.is_empty() {
+        return Ok(args.server.clone());
+    }
+    match std::env::var(SERVER_ENV) {
+        Ok(text) => match server_url(&text) {
+            Ok(url) => Ok(Some(url)),
+            Err(said) => bail!("{SERVER_ENV}: {said}"),
+        },
+        Err(_) => bail!(
+            "nothing is named to be queried\nhint: name files, or a server by --server or {SERVER_ENV}"
+        ),
+    }
 }
 
 /// Passes every batch on; the first error stops the query and is returned.

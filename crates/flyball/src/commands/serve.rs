@@ -53,6 +53,7 @@ pub(crate) struct ServeArgs {
     #[arg(
         long,
         value_name = "ADDRESS",
+        value_parser = address,
         default_values = ["127.0.0.1:8480", "127.0.0.1:4317", "127.0.0.1:4318"]
     )]
     listen: Vec<SocketAddr>,
@@ -104,6 +105,15 @@ pub(crate) struct ServeArgs {
     // Last, since its heading would be that of what follows.
     #[command(flatten)]
     people: people::PeopleArgs,
+}
+
+/// An address to listen on. Names are not looked up: they may mean several addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "that is no IP address with a port; hint: write 127.0.0.1:8480, [::1]:8480, or 0.0.0.0:8480 \
+         for all of this machine"
+            .to_owned()
+    })
 }
 
 /// Serves until it is told to stop; `arguments` are the whole command line.

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use flyball_model::Duration;
+use flyball_model::{Duration, Timestamp};
 use flyball_server::{MadeToken, Scope, TokenInfo, TokenRequest, Tokens};
 
+use crate::commands::existing;
 use crate::commands::replay::now;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
@@ -74,6 +75,9 @@ struct ListArgs {
 struct RevokeArgs {
     /// The token's id, as in the list
     id: String,
+    /// Also when nobody could make another one through the server any more
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -117,7 +121,7 @@ fn create(args: CreateArgs) -> anyhow::Result<Exit> {
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let tokens = match &args.place.data {
-        Some(data) => Tokens::open(data)?.list()?,
+        Some(data) => Tokens::open(existing(data)?)?.list()?,
         None => {
             Remote::new(&args.place.server)?.get::<Listed>(&["api", "v1", "tokens"], &[])?.tokens
         }
@@ -125,9 +129,13 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["id", "name", "scopes", "services", "created", "made by", "state"]);
+    let now = now();
     for token in tokens {
         let state = match (&token.revoked, &token.expires) {
             (Some(at), _) => format!("revoked {at}"),
+            (None, Some(at)) if Timestamp::parse(at).is_ok_and(|at| at <= now) => {
+                format!("expired {at}")
+            }
             (None, Some(at)) => format!("until {at}"),
             (None, None) => "for ever".to_owned(),
         };
@@ -147,13 +155,14 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
 }
 
 fn revoke(args: &RevokeArgs) -> anyhow::Result<Exit> {
-    match &args.place.data {
-        Some(data) => {
-            if !Tokens::open(data)?.revoke(&args.id, OFFLINE, now())? {
-                anyhow::bail!("there is no such token, or it is revoked\nhint: flyball token list");
-            }
+    if let Some(data) = &args.place.data {
+        if !Tokens::open(existing(data)?)?.revoke(&args.id, OFFLINE, now())? {
+            anyhow::bail!("there is no such token, or it is revoked\nhint: flyball token list");
         }
-        None => Remote::new(&args.place.server)?.delete(&["api", "v1", "tokens", &args.id], &[])?,
+    } else {
+        let query: &[(&str, &str)] = if args.force { &[("force", "true")] } else { &[] };
+        let path = ["api", "v1", "tokens", &args.id];
+        Remote::new(&args.place.server)?.delete(&path, query)?;
     }
     talk::note(&format!("token {} is revoked", args.id));
     Ok(Exit::Met)

@@ -7,7 +7,7 @@ use flyball_model::Severity;
 
 use super::table::{finish, new_table};
 use super::words;
-use crate::remote::{SloList, SloView, StandingView};
+use crate::remote::{BudgetView, FillView, SloList, SloView, StandingView};
 
 /// The budgets of all objectives and their slices as a table, readable without colour.
 pub(crate) fn budgets(list: &SloList) -> String {
@@ -16,14 +16,17 @@ pub(crate) fn budgets(list: &SloList) -> String {
     ]);
     for slo in &list.slos {
         if let Some(whole) = &slo.composite {
+            let count = |of: &dyn Fn(&BudgetView) -> u64| {
+                whole.budget.as_ref().map_or_else(String::new, |budget| words::count(of(budget)))
+            };
             table.add_row([
                 slo.slo.clone(),
                 whole.target.map_or_else(|| "–".to_owned(), target),
-                sli(whole.sli),
+                sli(whole.sli()),
                 words::status(whole.status).to_owned(),
-                String::new(),
-                String::new(),
-                percent(whole.remaining_share),
+                count(&|budget| budget.valid),
+                count(&|budget| budget.bad),
+                percent(whole.remaining_share()),
             ]);
         }
         let is_only = slo.objectives.len() == 1;
@@ -52,6 +55,9 @@ fn left_out(out: &mut String, list: &SloList) -> std::fmt::Result {
     for slo in &list.slos {
         if let Some(reason) = &slo.composite_reason {
             write!(out, "\n\n{} as a whole: not decided: {reason}", slo.slo)?;
+        }
+        if let Some(filling) = &slo.filling {
+            write!(out, "\n\n{}: {}", slo.slo, filled(filling))?;
         }
         let undecided = slo.objectives.iter().map(|objective| objective.total.budget.undecided);
         if let Some(events @ 1..) = undecided.max() {
@@ -111,8 +117,11 @@ fn details(out: &mut String, slo: &SloView) -> std::fmt::Result {
     let title = slo.display_name.as_deref().unwrap_or(&slo.slo);
     writeln!(out, "{title}: {}, complete up to {}", words::status(slo.status), slo.complete_up_to)?;
     writeln!(out, "  counted since {}", slo.since)?;
+    if let Some(filling) = &slo.filling {
+        writeln!(out, "  {}", filled(filling))?;
+    }
     if let Some(whole) = &slo.composite {
-        let left = percent(whole.remaining_share);
+        let left = percent(whole.remaining_share());
         writeln!(out, "  as a whole: {}, {left} of the budget left", words::status(whole.status))?;
     }
     if let Some(reason) = &slo.composite_reason {
@@ -194,6 +203,15 @@ pub(crate) fn overall(list: &SloList) -> Status {
         Status::NoData
     } else {
         Status::Met
+    }
+}
+
+/// How far the past of a new definition is counted. Where there was one before it, that one is shown.
+fn filled(filling: &FillView) -> String {
+    let (done, hours) = (words::count(filling.hours_done), words::count(filling.hours));
+    match filling.hours {
+        0 => "its definition is new, and its past is still to be counted".to_owned(),
+        _ => format!("its definition is new: {done} of {hours} hours of its past are counted"),
     }
 }
 

@@ -116,8 +116,13 @@ pub(crate) fn count(number: u64) -> String {
     out
 }
 
-/// An amount that may be a fraction: up to two decimals, thousands separated.
+/// An amount that may be a fraction: up to two decimals, thousands separated. What would be rounded to
+/// nothing is not nothing: it has its first digit, up to the ninth decimal.
 pub(crate) fn amount(number: f64) -> String {
+    if (1e-9..0.005).contains(&number.abs()) {
+        let places = (1..=9).find(|places| number.abs() * 10f64.powi(*places) >= 1.0);
+        return format!("{number:.*}", usize::try_from(places.unwrap_or(9)).unwrap_or(9));
+    }
     let rounded = (number * 100.0).round() / 100.0;
     let sign = if rounded < 0.0 { "-" } else { "" };
     let text = format!("{:.2}", rounded.abs());
@@ -378,7 +383,9 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");
         assert_eq!(amount(-1234.5), "-1,234.5");
-        assert_eq!(amount(0.004), "0");
+        assert_eq!(amount(0.004), "0.004");
+        assert_eq!(amount(0.000_012), "0.00001");
+        assert_eq!((amount(0.0), amount(0.005)), ("0".to_owned(), "0.01".to_owned()));
         assert_eq!(percent_down(0.999_999_6, 4), "99.9999%");
         assert_eq!(percent_down(0.999, 4), "99.9000%");
         assert_eq!(length(0.4), "0 s");

@@ -29,18 +29,40 @@ pub(crate) struct SloView {
     pub(crate) status: Status,
     pub(crate) complete_up_to: String,
     pub(crate) since: String,
+    pub(crate) filling: Option<FillView>,
     pub(crate) composite: Option<CompositeView>,
     pub(crate) composite_reason: Option<String>,
     pub(crate) objectives: Vec<ObjectiveView>,
+}
+
+/// How far the past of a new definition is counted.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct FillView {
+    pub(crate) hours_done: u64,
+    pub(crate) hours: u64,
 }
 
 /// The whole of a composite.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct CompositeView {
     pub(crate) status: Status,
-    pub(crate) sli: Option<f64>,
     pub(crate) target: Option<f64>,
-    pub(crate) remaining_share: Option<f64>,
+    sli: Option<f64>,
+    remaining_share: Option<f64>,
+    /// The joint slices, where components are joined all of them.
+    pub(crate) budget: Option<BudgetView>,
+}
+
+impl CompositeView {
+    /// The share of good, where there is one.
+    pub(crate) fn sli(&self) -> Option<f64> {
+        self.sli.or_else(|| self.budget.as_ref()?.sli)
+    }
+
+    /// What is left of the budget.
+    pub(crate) fn remaining_share(&self) -> Option<f64> {
+        self.remaining_share.or_else(|| self.budget.as_ref()?.remaining_share)
+    }
 }
 
 /// One objective.
@@ -126,4 +148,20 @@ pub(crate) struct FiringView {
     pub(crate) rule: String,
     pub(crate) severity: Severity,
     pub(crate) start: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_composites_say_what_is_left() {
+        let weighted = r#"{"status":"met","target":null,"sli":null,"remaining_share":0.5}"#;
+        let weighted: CompositeView = serde_json::from_str(weighted).unwrap();
+        assert_eq!((weighted.sli(), weighted.remaining_share()), (None, Some(0.5)));
+        let all_of = r#"{"status":"met","target":0.5,"budget":{"unit":"slices","valid":4,"bad":1,
+            "sli":0.75,"allowed":2.0,"spent":1.0,"spent_share":0.5,"remaining_share":0.5}}"#;
+        let all_of: CompositeView = serde_json::from_str(all_of).unwrap();
+        assert_eq!((all_of.sli(), all_of.remaining_share()), (Some(0.75), Some(0.5)));
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use flyball_budget::report::slot_width;
+use flyball_catalog::place_of;
 use flyball_events::ReadSummary;
 use flyball_model::{Duration, Slo};
 use flyball_query::{
@@ -218,27 +219,6 @@ fn refuse_conditions(
         .collect();
     talk::diagnostics(&diagnostics);
     refuse(errors.len())
-}
-
-/// The part of an SLO whose condition or slices name `attribute`, and where in its text.
-pub(crate) fn place_of(
-    slo: &Slo,
-    objective: Option<usize>,
-    attribute: &str,
-) -> Option<(Part, Option<std::ops::Range<usize>>)> {
-    let indicator = match objective {
-        Some(objective) => slo.objectives.get(objective)?.indicator.as_ref()?,
-        None => slo.indicator.as_ref()?,
-    };
-    let flyball_model::Indicator::Events(sli) = indicator else { return None };
-    let side = match &sli.side {
-        flyball_model::GoodOrBad::Good(text) | flyball_model::GoodOrBad::Bad(text) => text,
-    };
-    let within = |text: &str| text.find(attribute).map(|at| at..at + attribute.len());
-    within(&sli.total)
-        .map(|range| (Part::Total { objective }, Some(range)))
-        .or_else(|| within(side).map(|range| (Part::Side { objective }, Some(range))))
-        .or(Some((Part::By { objective }, None)))
 }
 
 /// A condition's error, shown in the document.

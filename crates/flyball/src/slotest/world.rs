@@ -12,17 +12,18 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use flyball_budget::Series;
 use flyball_budget::report::{IndicatorSeries, Measured};
+use flyball_catalog::place_of;
 use flyball_events::{
     BatchBuilder, Codec, Decoded, Format, Mapping, Projection, ReadOptions, TimeRule, expand, read,
 };
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Timestamp};
 use flyball_query::UnknownAttribute;
-use flyball_spec::{Diagnostic, Level, Source, SpecSet, render};
+use flyball_spec::{Diagnostic, Level, Source, SpecSet, render, split_hint};
 
 use super::lex::Token;
 use super::parse::{EventsStep, SeriesStep, Step, What};
 use super::problem::{Fault, Place, Problem, meant};
-use crate::replay::{Plan, Times, place_of};
+use crate::replay::{Plan, Times};
 
 /// The bytes of a text that a format is told by.
 const HEAD_BYTES: usize = 64 << 10;
@@ -387,8 +388,8 @@ fn inline(
 
 fn at(place: Place, error: &dyn std::fmt::Display) -> Fault {
     let text = error.to_string();
-    match text.split_once("\nhint: ") {
-        Some((message, hint)) => Problem::script(place, message).hint(hint),
-        None => Problem::script(place, text),
+    match split_hint(&text) {
+        (message, Some(hint)) => Problem::script(place, message).hint(hint),
+        (message, None) => Problem::script(place, message),
     }
 }

@@ -9,7 +9,7 @@ use crate::run::{Ran, directory, flyball, slo_with};
 
 /// Sends `count` events of a minute ago, of which `bad` failed.
 #[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
-fn send(url: &str, count: u32, bad: u32) {
+pub(crate) fn send(url: &str, count: u32, bad: u32) {
     let at = jiff::Timestamp::now().checked_sub(SignedDuration::from_secs(60)).unwrap();
     let line = |number| {
         let status = if number < bad { 500 } else { 200 };
@@ -51,7 +51,9 @@ fn definitions_are_applied_and_budgets_follow() {
     let unasked = run(&["apply", "-f", "slos"]);
     assert_eq!(unasked.code, 2);
     assert!(unasked.err.contains("--yes"), "{}", unasked.err);
-    assert_eq!(run(&["budget"]).code, 3, "no SLO is no health");
+    let none = run(&["budget"]);
+    assert_eq!((none.code, none.out.as_str()), (3, ""), "no SLO is no health");
+    assert!(none.err.contains("no SLOs"), "{}", none.err);
     ok(run(&["apply", "-f", "slos", "--yes"]));
     assert_eq!(run(&["budget", "checkout"]).code, 3, "no data is no health");
 
@@ -89,15 +91,16 @@ fn definitions_are_applied_and_budgets_follow() {
     assert_eq!(run(&["budget"]).code, 1);
 
     // What is not there any more is removed only when it is asked for.
-    std::fs::write(at.join("cart.yaml"), document("cart", "0.9")).unwrap();
-    let plan = ok(run(&["apply", "-f", "cart.yaml", "--yes"]));
+    std::fs::write(at.join("slos/cart.yaml"), document("cart", "0.9")).unwrap();
+    let plan = ok(run(&["apply", "-f", "slos/cart.yaml", "--yes"]));
     assert!(!plan.contains("- SLO"), "{plan}");
-    let plan = ok(run(&["apply", "-f", "cart.yaml", "--yes", "--prune"]));
+    std::fs::remove_file(at.join("slos/shop.yaml")).unwrap();
+    let plan = ok(run(&["apply", "-f", "slos", "--yes", "--prune"]));
     assert!(plan.contains("- SLO checkout") && plan.contains("- file slos/shop.yaml"), "{plan}");
     let listed = ok(run(&["get", "slos"]));
     assert!(listed.contains("cart") && !listed.contains("checkout"), "{listed}");
-    assert!(ok(run(&["get", "definitions"])).contains("cart.yaml"));
-    assert_eq!(ok(run(&["get", "definitions", "cart.yaml"])), document("cart", "0.9"));
+    assert!(ok(run(&["get", "definitions"])).contains("slos/cart.yaml"));
+    assert_eq!(ok(run(&["get", "definitions", "slos/cart.yaml"])), document("cart", "0.9"));
     let missing = run(&["slo", "status", "crat"]);
     assert_eq!(missing.code, 2);
     assert!(missing.err.contains("did you mean `cart`?"), "{}", missing.err);

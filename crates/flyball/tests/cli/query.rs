@@ -1,5 +1,6 @@
 //! `flyball query`: SQL over events.
 
+use super::process::{command, serve};
 use super::run::{directory, flyball};
 
 #[test]
@@ -16,6 +17,26 @@ fn what_could_not_be_read_is_told_with_reasons_and_examples() {
     assert!(ran.err.contains("events.ndjson:2:"), "{}", ran.err);
     // Once, though the inputs are read twice.
     assert_eq!(ran.err.matches("left out").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn a_server_of_the_environment_is_asked_where_no_inputs_are_named() {
+    let line = "{\"time\":1772323200,\"a\":1}\n";
+    let directory = directory(&[("events.ndjson", line.as_bytes())]);
+    let (at, sql) = (directory.path(), "SELECT count(*) AS n FROM events");
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let query = |server: &str, more: &[&str]| {
+        let args = [&["query", "-o", "csv", sql], more].concat();
+        let output = command(at, &args).env("FLYBALL_SERVER", server).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    assert_eq!(query(&url, &[]).1, "n\n0\n");
+    assert_eq!(query(&url, &["events.ndjson"]).1, "n\n1\n", "what is named goes first");
+    let wrong = query("flyball.example:8480", &[]);
+    assert!(wrong.0 == Some(2) && wrong.2.contains("http://HOST:PORT"), "{wrong:?}");
+    let nothing = flyball(at, &["query", sql]);
+    assert!(nothing.code == 2 && nothing.err.contains("FLYBALL_SERVER"), "{}", nothing.err);
 }
 
 #[test]

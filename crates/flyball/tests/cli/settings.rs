@@ -45,6 +45,25 @@ fn what_is_kept_in_the_repository_is_what_the_program_says() {
 }
 
 #[test]
+fn what_cannot_be_listened_on_or_served_with_is_told_with_what_to_do() {
+    let home = directory(&[("empty.pem", b"".as_slice())]);
+    let said = |args: &[&str], expected: &str| {
+        let ran = flyball(home.path(), args);
+        let is_told = ran.err.contains("hint: ") && ran.err.contains(expected);
+        assert!(ran.code == 2 && is_told, "{args:?}: {}", ran.err);
+    };
+    said(&["serve", "--listen", "localhost"], "127.0.0.1:8480");
+    said(&["budget", "--server", "127.0.0.1:8480"], "http://HOST:PORT");
+    for (certificate, expected) in
+        [("missing.pem", "cannot read missing.pem"), ("empty.pem", "PEM")]
+    {
+        let args = ["serve", "--tls-cert", certificate, "--tls-key", "empty.pem"];
+        said(&[&args[..], &["--data", "data", "--listen", "127.0.0.1:0"]].concat(), expected);
+    }
+    said(&["serve", "--tls-cert", "empty.pem"], "--tls-key");
+}
+
+#[test]
 fn the_documented_defaults_are_the_defaults() {
     let home = directory(&[]);
     let usual = printed(home.path(), &[], &[]);

@@ -1,5 +1,7 @@
 //! Tokens and the audit log by the command line, and what the server's log says of them: nothing.
 
+use flyball_model::Timestamp;
+use flyball_server::{Scope, TokenRequest, Tokens};
 use tempfile::TempDir;
 
 use crate::process::{command, listening, serve};
@@ -11,6 +13,10 @@ fn tokens_beside_a_server_that_does_not_run() {
     let at = directory.path();
     let missing = flyball(at, &["audit", "verify", "--data", "data"]);
     assert_eq!(missing.code, 2);
+    for looking in [["token", "list"], ["grant", "list"]] {
+        let missing = flyball(at, &[&looking[..], &["--data", "data"]].concat());
+        assert!(missing.code == 2 && missing.err.contains("hint:"), "{}", missing.err);
+    }
     assert!(!at.join("data").exists(), "looking makes nothing");
 
     let create = ["token", "create", "--data", "data", "--name", "a", "--scope"];
@@ -23,16 +29,43 @@ fn tokens_beside_a_server_that_does_not_run() {
     assert!(token.starts_with("flyball_") && !made.err.contains(token));
     let id = token.split('_').nth(1).unwrap();
 
+    let (then, end) = ("2000-01-01T00:00:00Z", "2000-01-02T00:00:00Z");
+    let brief = TokenRequest {
+        name: "b".to_owned(),
+        scopes: vec![Scope::Read],
+        services: Vec::new(),
+        expires: Some(end.to_owned()),
+    };
+    let tokens = Tokens::open(&at.join("data")).unwrap();
+    tokens.create(&brief, "offline", Timestamp::parse(then).unwrap()).unwrap();
+    drop(tokens);
     let listed = flyball(at, &["token", "list", "--data", "data"]);
+    assert!(listed.out.contains("expired 2000-01-02"), "{}", listed.out);
     assert!(listed.out.contains(id) && !listed.out.contains(token), "{}", listed.out);
     assert_eq!(flyball(at, &["token", "revoke", id, "--data", "data"]).code, 0);
     assert_eq!(flyball(at, &["token", "revoke", id, "--data", "data"]).code, 2);
     let log = flyball(at, &["audit", "show", "--data", "data"]).out;
     let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
-    assert_eq!((log.lines().count(), &last["action"]), (2, &"token.revoke".into()));
+    assert_eq!((log.lines().count(), &last["action"]), (3, &"token.revoke".into()));
     let verified = flyball(at, &["audit", "verify", "--data", "data"]);
     let hash = last["hash"].as_str().unwrap();
-    assert_eq!((verified.code, verified.out), (0, format!("2 {hash}\n")));
+    assert_eq!((verified.code, verified.out), (0, format!("3 {hash}\n")));
+}
+
+#[test]
+fn whoever_copies_everything_is_in_the_audit_log_and_in_the_copy() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &["--backups", "backups"]);
+    let there = ["--server", &url];
+    assert_eq!(flyball(at, &[&["backup", "noon"][..], &there].concat()).code, 0);
+    assert_eq!(flyball(at, &[&["backup", "../noon"][..], &there].concat()).code, 2);
+    let here = flyball(at, &[&["audit", "show"][..], &there].concat()).out;
+    assert_eq!(flyball(at, &["restore", "--data", "again", "backups/noon"]).code, 0);
+    assert_eq!(flyball(at, &["audit", "show", "--data", "again"]).out, here);
+    let record: serde_json::Value = serde_json::from_str(&here).unwrap();
+    let said = ["actor", "action", "target"].map(|key| record[key].as_str().unwrap());
+    assert_eq!(said, ["anyone", "backup.make", "noon"]);
 }
 
 #[test]
@@ -115,6 +148,9 @@ fn no_token_is_in_the_log_whatever_is_logged() {
     assert!(listed.code == 2 && listed.err.contains(refused), "{}", listed.err);
     let nobody = flyball(at, &["audit", "verify", "--server", &url]);
     assert!(nobody.err.contains("FLYBALL_TOKEN"), "{}", nobody.err);
+    let id = admin.split('_').nth(1).unwrap();
+    let last = flyball(at, &[&["token", "revoke", id][..], &asked].concat());
+    assert!(last.code == 2 && last.err.contains("--force"), "{}", last.err);
     assert_eq!(flyball(at, &[&["audit", "verify"][..], &asked].concat()).code, 0);
     assert_eq!(flyball(at, &[&["audit", "show"][..], &asked].concat()).out.lines().count(), 2);
 

@@ -3,15 +3,28 @@
 use std::collections::BTreeMap;
 
 use flyball_events::{
-    Buckets, Histogram, MetricKind, Reset, Sample, SampleValue, Series, Temporality,
+    Buckets, Histogram, MetricKind, NAME_LABEL, Reset, Sample, SampleValue, Series, Temporality,
 };
 use flyball_model::Timestamp;
 use serde::Deserialize;
 
+/// The answer to a query without any result.
+pub(super) const NOTHING: &[u8] = br#"{"data":{"resultType":"matrix","result":[]}}"#;
+
 /// One answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
+    /// What the metric is called that it is to be taken for, as [`named`] has it.
+    name: Option<String>,
     data: Data,
+}
+
+/// `answer`, with its results to be taken for the metric `name`. What is no answer stays as it is.
+pub(super) fn named(answer: &[u8], name: &str) -> Vec<u8> {
+    let answer = answer.trim_ascii_start();
+    let Some(rest) = answer.strip_prefix(b"{") else { return answer.to_vec() };
+    let name = serde_json::Value::from(name).to_string();
+    [b"{\"name\":", name.as_bytes(), b",", rest].concat()
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +96,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Series>, MatrixError> {
         if answer.data.result_type != "matrix" {
             return Err(MatrixError::Type { line, found: answer.data.result_type });
         }
-        for found in answer.data.result {
+        for mut found in answer.data.result {
+            if let Some(name) = &answer.name {
+                found.metric.insert(NAME_LABEL.to_owned(), name.clone());
+            }
             let mut samples = Vec::with_capacity(found.values.len() + found.histograms.len());
             for (at, value) in found.values {
                 let value = SampleValue::Number(number(&value, line)?);
@@ -157,6 +173,18 @@ mod tests {
         assert_eq!(series[0].labels[0], ("__name__".to_owned(), "up".to_owned()));
         assert_eq!(series[0].samples[0].at.nanos(), 1_435_781_430_781_000_000);
         assert_eq!(series[0].samples[1].value, SampleValue::Number(f64::INFINITY));
+    }
+
+    #[test]
+    fn an_answer_is_taken_for_a_metric_of_another_name() {
+        let text = br#" {"data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"up","job":"a"},"values":[[60,"1"]]}]}}"#;
+        let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\n').collect();
+        let both = [&named(&text, "a \"b\"")[..], &named(NOTHING, "c")].join(&b'\n');
+        let series = read(&both).unwrap();
+        assert_eq!(series.len(), 1);
+        assert_eq!(series[0].labels[0], ("__name__".to_owned(), "a \"b\"".to_owned()));
+        assert_eq!(named(b"<html>", "c"), b"<html>");
     }
 
     #[test]

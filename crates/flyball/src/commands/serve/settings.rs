@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 use flyball_server::masked;
-use flyball_spec::{Diagnostic, Setting, SettingValue, Settings, Source};
+use flyball_spec::{Diagnostic, Setting, SettingValue, Settings, Source, split_hint};
 
 use super::ServeArgs;
 use crate::talk;
@@ -198,11 +198,8 @@ fn check(argument: &str) -> Result<(), (String, Option<String>)> {
         (ErrorKind::ValueValidation, Some(cause)) => cause.to_string(),
         (kind, _) => kind.as_str().unwrap_or("it cannot be used").to_owned(),
     };
-    let cut = ["\nhint: ", "; hint: "].iter().find_map(|mark| said.split_once(mark));
-    Err(match cut {
-        Some((said, hint)) => (said.to_owned(), Some(hint.to_owned())),
-        None => (said, None),
-    })
+    let (said, hint) = split_hint(&said);
+    Err((said.to_owned(), hint.map(str::to_owned)))
 }
 
 /// `text` as YAML that is read as it is: in quotes unless it is plain in every reader's eyes.

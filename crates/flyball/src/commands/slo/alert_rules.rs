@@ -2,7 +2,7 @@
 
 use flyball_budget::{alert, nominal_length};
 use flyball_model::{AlertRule, Condition, Factor, Slo, Window};
-use flyball_spec::{Alerting, Diagnostic, Level, Part, SpecSet};
+use flyball_spec::{Alerting, Diagnostic, Level, Part, SpecSet, split_hint};
 
 use crate::output::words::decimals;
 use crate::specs;
@@ -27,7 +27,8 @@ pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
                     continue;
                 };
                 let text = error.to_string();
-                let (message, hint) = text.split_once("; hint: ").unwrap_or((&text, ""));
+                let (message, hint) = split_hint(&text);
+                let hint = hint.unwrap_or_default();
                 let hint =
                     if level == Level::Warning { hint.to_owned() + choose } else { hint.into() };
                 let parts = [Part::Rule(number), Part::Objective(index), Part::Slo];

@@ -1,0 +1,125 @@
+//! Definitions given to a server: by which names it knows them, what is replaced, removed, refused.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::process::{Process, command, serve};
+use crate::run::{Ran, directory, flyball, flyball_with_input, slo_with};
+
+fn document(name: &str, good: &str) -> String {
+    slo_with(name, "status IS NOT NULL", good, "0.9", "duration: 1h, isRolling: true")
+}
+
+fn ok(ran: Ran) -> String {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.out
+}
+
+/// The names of the applied files, as the server lists them.
+fn files(at: &Path, url: &str) -> Vec<String> {
+    let listed = flyball(at, &["get", "definitions", "-o", "json", "--server", url]).json();
+    let files = listed["files"].as_array().unwrap().iter();
+    files.map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_piped_document_is_known_by_what_it_defines() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let pipe = |text: &str| {
+        let args = ["apply", "-f", "-", "--yes", "--server", &url];
+        flyball_with_input(at, &args, text.as_bytes())
+    };
+    let (shop, cart) = (document("shop", "status < 500"), document("cart", "status < 500"));
+    ok(pipe(&format!("# both\n{shop}---\n{cart}")));
+    assert_eq!(files(at, &url), ["piped/SLO/cart.yaml", "piped/SLO/shop.yaml"]);
+
+    // Another pipe takes the place of what it defines, and of nothing else.
+    let plan = ok(pipe(&cart.replace("target: 0.9", "target: 0.99")));
+    assert!(plan.contains("~ SLO cart") && !plan.contains("shop.yaml"), "{plan}");
+    let probe = "apiVersion: flyball.dev/v1\nkind: Probe\nmetadata: {name: front}\n\
+                 spec: {service: shop, every: 1h, timeout: 1s, tcp: {address: '127.0.0.1:1'}}\n";
+    let plan = ok(pipe(probe));
+    assert!(plan.contains("+ probe front of shop"), "{plan}");
+    assert_eq!(files(at, &url).len(), 3);
+
+    // What has no name could not be found again; a mistake is shown where it stands.
+    let nameless = pipe("kind: SLO\n");
+    assert_eq!(nameless.code, 2);
+    assert!(nameless.err.contains("<stdin>:1"), "{}", nameless.err);
+    assert_eq!(pipe("# nothing\n").code, 2);
+}
+
+#[test]
+fn a_file_is_known_by_its_path_and_removed_by_it() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (mine, yours) = (at.join("mine"), at.join("yours"));
+    for team in [&mine, &yours] {
+        std::fs::create_dir_all(team.join("slos")).unwrap();
+    }
+    let shop = document("shop", "status < 500");
+    std::fs::write(mine.join("slos/shop.yaml"), &shop).unwrap();
+    std::fs::write(mine.join("slos/old.yaml"), document("old", "status < 500")).unwrap();
+    std::fs::write(yours.join("slos/cart.yaml"), document("cart", "status < 500")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let apply = |here: &Path, more: &[&str]| {
+        flyball(here, &[&["apply", "--yes", "--server", &url][..], more].concat())
+    };
+    ok(apply(&mine, &["-f", "slos"]));
+    ok(apply(at, &["-f", "yours/slos"]));
+
+    // The same definition under another name: told whose it is, and what to do.
+    let twice = apply(at, &["-f", "mine/slos/shop.yaml"]);
+    assert_eq!(twice.code, 2);
+    for said in ["slos/shop.yaml", "anyone", "--remove slos/shop.yaml", "--> mine/slos/shop.yaml:"]
+    {
+        assert!(twice.err.contains(said), "{said}: {}", twice.err);
+    }
+    ok(apply(at, &["-f", "mine/slos/shop.yaml", "--remove", "slos/shop.yaml"]));
+    ok(apply(at, &["--remove", "mine/slos/shop.yaml"]));
+    assert_eq!(apply(at, &["--remove", "mine/slos/shop.yaml"]).code, 2, "it is gone");
+    ok(apply(&mine, &["-f", "slos"]));
+
+    // Only what is no longer in the directory that is named goes.
+    std::fs::remove_file(mine.join("slos/old.yaml")).unwrap();
+    let nowhere = apply(&mine, &["-f", "slos/shop.yaml", "--prune"]);
+    assert!(nowhere.code == 2 && nowhere.err.contains("--remove"), "{}", nowhere.err);
+    ok(apply(&mine, &["-f", "slos", "--prune"]));
+    assert_eq!(files(at, &url), ["slos/shop.yaml", "yours/slos/cart.yaml"]);
+    ok(apply(&mine, &["-f", ".", "--prune"]));
+    assert_eq!(files(at, &url), ["slos/shop.yaml"]);
+}
+
+#[test]
+fn an_attribute_that_no_stored_event_has_is_told_before_it_is_applied() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (server, url) = serve(at, "127.0.0.1:0", &[]);
+    std::fs::write(at.join("wrong.yaml"), document("shop", "statsu < 500")).unwrap();
+    let plan = || flyball(at, &["apply", "-f", "wrong.yaml", "--dry-run", "--server", &url]);
+    assert!(!plan().err.contains("statsu"), "nothing is stored, so nothing is known");
+    crate::live::send(&url, 10, 1);
+    let told = plan();
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.err.contains("no stored event has the attribute `statsu`"), "{}", told.err);
+    assert!(told.err.contains("did you mean `status`?"), "{}", told.err);
+
+    std::fs::write(at.join("right.yaml"), document("shop", "status < 500")).unwrap();
+    let right = flyball(at, &["apply", "-f", "right.yaml", "--yes", "--server", &url]);
+    assert!(!right.err.contains("no stored event"), "{}", right.err);
+    let mut tail = command(at, &["tail", "--server", &url]);
+    let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let said = tail.stdout.take().unwrap();
+    Process::new(tail, said).wait_for("1 bad of 10");
+
+    // What was applied is in the data: nobody has to name it again.
+    let looked = flyball(at, &["doctor", "--data", "data"]);
+    assert!(looked.code == 3 && looked.out.contains("has the directory open"), "{looked:?}");
+    server.stop();
+    let verified = flyball(at, &["ledger", "verify", "--data", "data"]);
+    assert!(verified.code == 0 && verified.out.starts_with("1 SLOs"), "{verified:?}");
+    ok(flyball(at, &["ledger", "verify", "--data", "data", "--slo", "right.yaml"]));
+    assert_eq!(flyball(at, &["doctor", "--data", "data"]).code, 0);
+}
