@@ -43,9 +43,10 @@ pub(crate) fn read(_: &Headers, body: &Body, hook: &Hook) -> Result<Received, Co
         change.revision = Some(commit_of(revision).unwrap_or(revision).to_owned());
         change.version = version_of(revision).map(str::to_owned);
     }
-    // Images say what runs; with several of them none is the service's for certain.
+    // Images say what runs at the moment, which is the new version once it has succeeded; with several
+    // of them none is the service's for certain.
     let images = root.list("images")?;
-    if let [image] = images.as_slice() {
+    if let ([image], ChangeOutcome::Succeeded) = (images.as_slice(), outcome) {
         let image = image.text()?;
         let (name, tag) = image.rsplit_once(':').unwrap_or((&image, ""));
         if !tag.is_empty() && !tag.contains('/') {
@@ -54,7 +55,7 @@ pub(crate) fn read(_: &Headers, body: &Body, hook: &Hook) -> Result<Received, Co
         }
     }
     change.actor = root.may_text("actor")?;
-    change.summary = root.may_sentence("message");
+    change.summary = root.may_sentence("message")?;
     change.started = Some(started);
     if outcome.is_final() {
         change.finished = Some(root.may_time("finished")?.unwrap_or(hook.received).max(started));

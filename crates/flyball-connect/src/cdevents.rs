@@ -1,4 +1,4 @@
-//! `CDEvents`: services that were deployed, upgraded, rolled back or removed, environments that were
+//! CDEvents: services that were deployed, upgraded, rolled back or removed, environments that were
 //! modified, and incidents.
 //!
 //! Three generations are on the wire: 0.3 and 0.4 write `context.version` and `subject.type`, 0.5
@@ -182,7 +182,7 @@ fn incident(
         (None, Some(service)) => Some(service.object()?.need_text("id")?),
         (None, None) => None,
     };
-    incident.summary = content.may_sentence("description");
+    incident.summary = content.may_sentence("description")?;
     match verb {
         "resolved" => incident.resolved = Some(said.at),
         "reported" => {
@@ -203,15 +203,12 @@ fn version(artifact: &str) -> Option<String> {
     while let Some((&first, after)) = rest.split_first() {
         let digits = (first == b'%').then(|| after.get(..2)).flatten();
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).ok().filter(|version| !version.is_empty())

@@ -1,4 +1,4 @@
-//! `CloudEvents` 1.0 over HTTP: attributes in headers beside the data, or both in one object.
+//! CloudEvents 1.0 over HTTP: attributes in headers beside the data, or both in one object.
 
 use serde_json::Value;
 

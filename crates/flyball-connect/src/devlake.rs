@@ -30,7 +30,7 @@ pub(crate) fn deployment(body: &Body, hook: &Hook) -> Result<Received, ConnectEr
     let outcome = root.may_word("result", outcome, &outcomes)?;
     let outcome = outcome.unwrap_or(ChangeOutcome::Succeeded);
     let (began, ended) = (root.need_time("startedDate")?, root.need_time("finishedDate")?);
-    let summary = root.may_sentence("displayTitle").or_else(|| root.may_sentence("name"));
+    let summary = root.may_sentence("displayTitle")?.or(root.may_sentence("name")?);
     let delivery = body.digest();
     let entries = root.list("deploymentCommits")?;
     let make = |service: String, revisions: &[&Node<'_>]| {
@@ -73,14 +73,12 @@ pub(crate) fn deployment(body: &Body, hook: &Hook) -> Result<Received, ConnectEr
 pub(crate) fn issue(body: &Body, hook: &Hook) -> Result<Received, ConnectError> {
     let root = body.root();
     let mut incident = Incident::new(format!("{SYSTEM}:{}", root.need_text("issueKey")?));
-    incident.summary = Some(match root.may_sentence("title") {
-        Some(title) => title,
-        None => root.need_text("title")?,
-    });
+    let title = root.may_sentence("title")?;
+    incident.summary = Some(title.ok_or_else(|| missing(&root, "title"))?);
     let words = ["TODO", "DONE", "IN_PROGRESS"];
     let known = |word: &str| words.iter().find(|known| **known == word).copied();
     let status = root.may_word("status", known, &words)?;
-    let Some(status) = status else { return Err(missing(&root, "status")) };
+    let status = status.ok_or_else(|| missing(&root, "status"))?;
     incident.detected = Some(root.need_time("createdDate")?);
     if status == "DONE" {
         let ended = root.may_time("resolutionDate")?.or(root.may_time("updatedDate")?);

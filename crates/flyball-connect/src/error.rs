@@ -2,7 +2,7 @@
 
 use flyball_model::ChangeError;
 
-use crate::BODY_BYTES_MAX;
+use crate::{BODY_BYTES_MAX, DELIVERY_BYTES_MAX};
 
 /// Why a message cannot be read, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,14 @@ pub enum ConnectError {
         /// What to do.
         hint: String,
     },
+    /// A name of the delivery that is too long to be kept.
+    #[error(
+        "the delivery is named with {bytes} bytes, of which at most {DELIVERY_BYTES_MAX} are kept"
+    )]
+    Delivery {
+        /// The length of the name.
+        bytes: usize,
+    },
     /// What was read is no change that can be kept.
     #[error("{0}")]
     Change(#[from] ChangeError),
@@ -54,7 +62,10 @@ impl ConnectError {
         match self {
             Self::Field { field, .. } => Some(field),
             Self::Change(error) => Some(error.field()),
-            Self::Large { .. } | Self::Json { .. } | Self::Header { .. } => None,
+            Self::Large { .. }
+            | Self::Json { .. }
+            | Self::Header { .. }
+            | Self::Delivery { .. } => None,
         }
     }
 
@@ -62,6 +73,7 @@ impl ConnectError {
     pub fn hint(&self) -> &str {
         match self {
             Self::Large { .. } => "send fewer commits at once",
+            Self::Delivery { .. } => "name deliveries shortly, as with a UUID",
             Self::Json { .. } => "send one JSON object, in UTF-8",
             Self::Field { hint, .. } | Self::Header { hint, .. } => hint,
             Self::Change(_) => "correct the field and send the message again",

@@ -141,12 +141,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A sentence: the first line of a text, cut where it is longer than is kept.
-    pub(crate) fn may_sentence(&self, key: &str) -> Option<String> {
-        let node = self.get(key)?;
-        let line = node.value.as_str()?.trim().lines().next()?.trim();
+    /// A sentence: the first line of a text, cut where it is longer than is kept; `None` when it is
+    /// absent, null or empty.
+    pub(crate) fn may_sentence(&self, key: &str) -> Result<Option<String>, ConnectError> {
+        let Some(node) = self.get(key) else { return Ok(None) };
+        let text = node.value.as_str().ok_or_else(|| node.wrong("a text"))?;
+        let line = text.trim().lines().next().unwrap_or_default().trim_end();
         let end = line.floor_char_boundary(CHANGE_TEXT_BYTES_MAX);
-        (end > 0).then(|| line[..end].to_owned())
+        Ok((end > 0).then(|| line[..end].to_owned()))
     }
 
     /// An instant.

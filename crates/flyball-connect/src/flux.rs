@@ -56,7 +56,7 @@ pub(crate) fn read(headers: &Headers, body: &Body, hook: &Hook) -> Result<Receiv
     let reference = revision.split('@').next().unwrap_or(&revision);
     change.version = version_of(reference).map(str::to_owned);
     change.finished = Some(at);
-    change.summary = root.may_sentence("message");
+    change.summary = root.may_sentence("message")?;
     change.actor = headers.get("gotk-component").map(str::to_owned);
     change.check()?;
     let reports = vec![Report::Change(Box::new(change))];

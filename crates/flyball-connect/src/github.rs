@@ -81,7 +81,7 @@ fn deployment(
         Some(creator) => creator.may_text("login")?,
         None => None,
     };
-    change.summary = said.may_sentence("description");
+    change.summary = said.may_sentence("description")?;
     if let Some(payload) = &payload {
         own::add(&mut change, payload)?;
     }
@@ -173,7 +173,7 @@ fn workflow(root: &Node<'_>, delivery: &str, hook: &Hook) -> Result<Report, Conn
     change.revision = Some(run.need_text("head_sha")?);
     let branch = run.may_text("head_branch")?;
     change.version = branch.as_deref().and_then(version_of).map(str::to_owned);
-    change.summary = run.may_sentence("display_title");
+    change.summary = run.may_sentence("display_title")?;
     change.started = run.may_time("run_started_at")?;
     if outcome.is_final() {
         let ended = run.need_time("updated_at")?;

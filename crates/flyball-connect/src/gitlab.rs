@@ -49,7 +49,7 @@ fn deployment(root: &Node<'_>, delivery: &str, hook: &Hook) -> Result<Report, Co
     change.revision = full.map(str::to_owned).or(root.may_text("short_sha")?);
     let reference = root.may_text("ref")?;
     change.version = reference.as_deref().and_then(version_of).map(str::to_owned);
-    change.summary = root.may_sentence("commit_title");
+    change.summary = root.may_sentence("commit_title")?;
     change.actor = match root.get("user") {
         Some(user) => user.may_text("username")?,
         None => None,

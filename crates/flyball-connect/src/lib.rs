@@ -29,7 +29,7 @@ pub use error::ConnectError;
 pub use headers::Headers;
 pub use signature::{SECRET_BYTES_MIN, Scheme, SignatureError, verify};
 
-use flyball_model::{Change, Commit, Incident, Timestamp};
+use flyball_model::{CHANGE_TEXT_BYTES_MAX, Change, Commit, Incident, Timestamp};
 
 use crate::fields::Body;
 
@@ -37,12 +37,15 @@ use crate::fields::Body;
 /// only pushes of thousands of commits have more than this.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
 
+/// The longest name of a delivery, which is kept with every change: room for a source and an id.
+pub const DELIVERY_BYTES_MAX: usize = CHANGE_TEXT_BYTES_MAX;
+
 /// The wire formats that are understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// Flyball's own body.
     Own,
-    /// `CDEvents` of 0.3 to 0.6, over `CloudEvents` in binary or structured mode, or bare.
+    /// CDEvents of 0.3 to 0.6, over CloudEvents in binary or structured mode, or bare.
     CdEvents,
     /// GitHub's webhooks: `deployment`, `deployment_status`, `push`, `workflow_run`.
     GitHub,
@@ -150,7 +153,7 @@ pub fn read(
         return devlake::close(key, hook);
     }
     let body = Body::parse(body)?;
-    match format {
+    let received = match format {
         Format::Own => own::read(headers, &body, hook),
         Format::CdEvents => cdevents::read(headers, &body, hook),
         Format::GitHub => github::read(headers, &body, hook),
@@ -159,5 +162,9 @@ pub fn read(
         Format::Flux => flux::read(headers, &body, hook),
         Format::DevLakeDeployment => devlake::deployment(&body, hook),
         Format::DevLakeIssue | Format::DevLakeClose { .. } => devlake::issue(&body, hook),
+    }?;
+    if received.delivery.len() > DELIVERY_BYTES_MAX {
+        return Err(ConnectError::Delivery { bytes: received.delivery.len() });
     }
+    Ok(received)
 }

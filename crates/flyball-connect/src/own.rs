@@ -60,7 +60,7 @@ pub(crate) fn read(headers: &Headers, body: &Body, hook: &Hook) -> Result<Receiv
     change.revision = root.may_text("revision")?;
     change.artifact = root.may_text("artifact")?;
     change.actor = root.may_text("actor")?;
-    change.summary = root.may_sentence("summary");
+    change.summary = root.may_sentence("summary")?;
     change.started = root.may_time("started")?;
     change.finished = root.may_time("finished")?;
     change.not_before = root.may_time("not_before")?;
@@ -89,7 +89,7 @@ fn service(root: &Node<'_>, key: &str, hook: &Hook) -> Result<String, ConnectErr
 }
 
 /// Adds what a message of another format says in the fields that are ours: GitHub's
-/// `deployment.payload`, `customData` of `CDEvents`. Fields that are not ours are the sender's own.
+/// `deployment.payload`, `customData` of CDEvents. Fields that are not ours are the sender's own.
 pub(crate) fn add(change: &mut Change, said: &Node<'_>) -> Result<(), ConnectError> {
     if let Some(kind) = said.may_kind("kind")? {
         change.kind = kind;

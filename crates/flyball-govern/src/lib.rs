@@ -5,3 +5,4 @@
 //! arguments, and what is decided is carried out elsewhere (I7).
 
 pub mod alert;
+pub mod delivery;

@@ -429,8 +429,9 @@ impl Change {
     /// Messages come in any order and more than once. The outcome that is further along stands, and
     /// a final one is not taken back; the later of two different final ones (by its end) stands,
     /// since a deployment that failed may be tried again. What one message says and the other does
-    /// not is kept; of two different texts that of the outcome that stands. Joining the same message
-    /// twice changes nothing.
+    /// not is kept; of two different texts that of the outcome that stands, so that only messages
+    /// that contradict each other depend on their order. Joining the same message twice changes
+    /// nothing.
     ///
     /// # Errors
     ///

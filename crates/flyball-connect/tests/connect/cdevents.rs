@@ -1,4 +1,4 @@
-//! `CDEvents` against the specification's own events and schemas.
+//! CDEvents against the specification's own events and schemas.
 
 use std::path::Path;
 

@@ -83,6 +83,19 @@ fn argocd_as_the_template_renders() {
     assert!(ignored(told(&Format::ArgoCd, &body("Odd")).unwrap()).contains("`Odd`"));
 }
 
+/// What Go's templates with sprig make of the template for an application that synchronises by itself
+/// for the first time.
+#[test]
+fn argocd_while_it_runs() {
+    let body = r#"{"application": "shop", "namespace": "argocd", "destination": "", "phase": "Running",
+        "message": null, "revision": "", "started": "2026-03-01T11:58:00Z", "finished": null,
+        "images": ["acme/shop:1.3.9"], "actor": "",
+        "url": "https://argo.example/applications/shop"}"#;
+    let known = change(told(&Format::ArgoCd, body).unwrap());
+    assert_eq!((known.outcome, known.version), (ChangeOutcome::Underway, None));
+    assert_eq!(known.environment.as_deref(), Some("production"));
+}
+
 /// The fields that the shipped template writes are those that are read.
 #[test]
 fn argocd_template_and_reader_agree() {

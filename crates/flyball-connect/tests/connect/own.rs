@@ -44,7 +44,7 @@ fn every_field_is_kept_and_comes_back() {
 #[test]
 fn mistakes_are_named_with_their_place() {
     for (body, field, part) in [
-        (r#"{}"#, "service", "is missing"),
+        ("{}", "service", "is missing"),
         (r#"{"service":""}"#, "service", "is empty"),
         (r#"{"service":["shop"]}"#, "service", "is a list"),
         (r#"{"service":"shop","sevrice":"x"}"#, "sevrice", "is not known"),

@@ -169,13 +169,11 @@ impl Life {
     ///
     /// [`LifeError::EndedBefore`] when it shipped at another time: that is another change.
     pub fn ship(&mut self, at: Timestamp) -> Result<(), LifeError> {
-        match self.shipped {
-            Some(before) if before != at => Err(LifeError::EndedBefore { before, at }),
-            _ => {
-                self.shipped = Some(at);
-                Ok(())
-            }
+        if let Some(before) = self.shipped.filter(|before| *before != at) {
+            return Err(LifeError::EndedBefore { before, at });
         }
+        self.shipped = Some(at);
+        Ok(())
     }
 
     /// It failed or was cancelled at `at`; the latest time stands.
@@ -184,13 +182,11 @@ impl Life {
     ///
     /// [`LifeError::EndedBefore`] when it has shipped by then: what is live cannot be called off.
     pub fn call_off(&mut self, at: Timestamp) -> Result<(), LifeError> {
-        match self.shipped {
-            Some(before) => Err(LifeError::EndedBefore { before, at }),
-            None => {
-                self.called_off = self.called_off.max(Some(at));
-                Ok(())
-            }
+        if let Some(before) = self.shipped {
+            return Err(LifeError::EndedBefore { before, at });
         }
+        self.called_off = self.called_off.max(Some(at));
+        Ok(())
     }
 
     /// Its verdict was decided at `at`, and is that nothing regressed: observation ends there
