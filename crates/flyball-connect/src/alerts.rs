@@ -81,7 +81,7 @@ fn read(entry: &Node<'_>, now: Timestamp, timeout: Duration) -> Result<ForeignAl
         return Err(ConnectError::field_of(entry.path_of("endsAt"), "is before the start", hint));
     }
     let annotations = texts(&entry, "annotations")?;
-    let generator = entry.may_sentence("generatorURL");
+    let generator = entry.may_sentence("generatorURL")?;
     Ok(ForeignAlert { labels, annotations, starts, ends, generator })
 }
 

@@ -34,12 +34,11 @@ pub fn judge(status: u16, retry_after: Option<&str>, body: &[u8], now: Timestamp
 /// How long `Retry-After` asks to wait: seconds, or a date.
 fn wait(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    let asked = match text.parse::<u32>() {
-        Ok(seconds) => Duration::from_seconds(seconds),
-        Err(_) => {
-            let date = jiff::fmt::rfc2822::parse(text).ok()?;
-            Timestamp::from_jiff(date.timestamp())?.since(now)
-        }
+    let asked = if let Ok(seconds) = text.parse::<u32>() {
+        Duration::from_seconds(seconds)
+    } else {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?;
+        Timestamp::from_jiff(date.timestamp())?.since(now)
     };
     Some(asked.min(RETRY_AFTER_MAX))
 }

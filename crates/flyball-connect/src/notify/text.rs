@@ -50,7 +50,8 @@ pub(super) fn lines(notice: &Notice, sender: &Sender<'_>) -> Vec<Line> {
 
 /// Lines as plain text.
 pub(super) fn plain(lines: &[Line]) -> String {
-    lines.iter().map(|line| format!("{}: {}\n", line.name, line.text)).collect()
+    let parts = lines.iter().flat_map(|line| [line.name, ": ", line.text.as_str(), "\n"]);
+    parts.collect()
 }
 
 /// The severity in one word.

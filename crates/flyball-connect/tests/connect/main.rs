@@ -9,6 +9,7 @@ mod delivery_tools;
 mod github;
 mod notices;
 mod own;
+mod peers;
 mod robust;
 mod signatures;
 

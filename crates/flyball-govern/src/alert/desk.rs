@@ -1,11 +1,12 @@
 //! Where alerts, silences and notices come together: the one place that decides who is told what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Severity, Timestamp};
 
 use super::episode::{Acknowledgement, Alert, State, Transition, TransitionKind};
 use super::facts::Facts;
+use super::kept::Part;
 use super::observed::{Observed, Pair, Subject};
 use super::outbox::{About, Act, Notice, Outbox, Outcome, SilenceOver};
 use super::plan::Retry;
@@ -77,16 +78,17 @@ pub enum DeskError {
 }
 
 /// Alerts, silences and notices; see the module's documentation.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Desk {
-    alerts: BTreeMap<u64, Alert>,
-    alert_last: u64,
-    silences: BTreeMap<u64, Silence>,
-    silence_last: u64,
-    routes: Vec<Route>,
-    outbox: Outbox,
-    counts: Counts,
+    pub(super) alerts: BTreeMap<u64, Alert>,
+    pub(super) alert_last: u64,
+    pub(super) silences: BTreeMap<u64, Silence>,
+    pub(super) silence_last: u64,
+    pub(super) routes: Vec<Route>,
+    pub(super) outbox: Outbox,
+    pub(super) counts: Counts,
+    /// What has changed since [`Desk::take_changed`], but for notices.
+    pub(super) changed: BTreeSet<Part>,
 }
 
 impl Desk {
@@ -153,8 +155,10 @@ impl Desk {
         self.outbox.only(is_target, at);
         for alert in self.alerts.values_mut() {
             alert.told.retain(|target, _| is_target(target));
+            self.changed.insert(Part::Alert(alert.id));
         }
         self.routes = routes;
+        self.changed.insert(Part::Head);
         Ok(())
     }
 
@@ -199,7 +203,7 @@ impl Desk {
                 id = self.note(subject, more, moment).or(id);
             }
             let Some(id) = id else { continue };
-            if let Some(alert) = self.alerts.get_mut(&id) {
+            if let Some(alert) = self.alert_mut(id) {
                 alert.facts = facts.clone().bounded();
             }
             self.advance(id, moment, at);
@@ -215,7 +219,10 @@ impl Desk {
             of_subject.flat_map(|(_, pairs)| pairs).any(|pair| pair.rule == known.rule)
         };
         let mut over = Vec::new();
-        self.alerts.retain(|_, alert| alert.state != State::Pending);
+        let pending = self.alerts.values().filter(|alert| alert.state == State::Pending);
+        for id in pending.map(|alert| alert.id).collect::<Vec<_>>() {
+            self.remove_alert(id);
+        }
         for alert in self.alerts.values().filter(|alert| alert.state == State::Firing) {
             let ended = alert.rules_firing().filter(|pair| !fires(&alert.subject, pair));
             let ended = ended.map(|pair| {
@@ -253,7 +260,7 @@ impl Desk {
         if who.trim().is_empty() || is_long(who) || note.is_some_and(is_long) {
             return Err(DeskError::Unsigned);
         }
-        let alert = self.alerts.get_mut(&id).ok_or(DeskError::Unknown(id))?;
+        let alert = self.alert_mut(id).ok_or(DeskError::Unknown(id))?;
         if alert.state != State::Firing {
             return Err(DeskError::NotFiring(id));
         }
@@ -279,9 +286,11 @@ impl Desk {
             let over = self.silences.values().find(|silence| silence.is_announced);
             let over = over.map(|silence| silence.id).ok_or(SilenceError::Full)?;
             self.silences.remove(&over);
+            self.changed.insert(Part::Silence(over));
         }
         self.silence_last += 1;
         let id = self.silence_last;
+        self.changed.extend([Part::Head, Part::Silence(id)]);
         self.silences.insert(id, Silence { id, ended_by: None, is_announced: false, ..silence });
         Ok(id)
     }
@@ -297,6 +306,7 @@ impl Desk {
         if silence.is_announced {
             return Err(SilenceError::Ended(id));
         }
+        self.changed.insert(Part::Silence(id));
         silence.until = at;
         silence.ended_by = Some(who.to_owned());
         self.tick(at);
@@ -312,6 +322,7 @@ impl Desk {
         over.sort_unstable();
         for (until, id) in over {
             let Some(silence) = self.silences.get_mut(&id) else { continue };
+            self.changed.insert(Part::Silence(id));
             silence.is_announced = true;
             // One that was called off before it began has kept nothing from anybody.
             if silence.from < until {
@@ -342,7 +353,7 @@ impl Desk {
                 .alerts
                 .get(id)
                 .is_some_and(|alert| self.silenced_by(alert, at).next().is_some());
-            let Some(alert) = self.alerts.get_mut(id).filter(|_| !is_covered) else { continue };
+            let Some(alert) = self.alert_mut(*id).filter(|_| !is_covered) else { continue };
             let transition = alert.take(TransitionKind::Unsilenced, silence.until);
             self.tell(*id, transition, at);
         }
@@ -382,21 +393,23 @@ impl Desk {
                 let open = self.alerts.values().filter(|alert| alert.state != State::Resolved);
                 if open.count() >= ALERTS_OPEN_MAX {
                     self.counts.alerts_refused += 1;
+                    self.changed.insert(Part::Head);
                     return None;
                 }
                 self.alert_last += 1;
                 let id = self.alert_last;
+                self.changed.extend([Part::Head, Part::Alert(id)]);
                 self.alerts.insert(id, Alert::new(id, subject.clone(), moment));
                 id
             }
         };
-        self.alerts.get_mut(&id)?.note(seen);
+        self.alert_mut(id)?.note(seen);
         Some(id)
     }
 
     /// Makes the steps that follow, and tells of them.
     fn advance(&mut self, id: u64, moment: Timestamp, at: Timestamp) {
-        while let Some(alert) = self.alerts.get_mut(&id) {
+        while let Some(alert) = self.alert_mut(id) {
             let Some(kind) = alert.step() else { break };
             let transition = alert.take(kind, moment);
             self.tell(id, transition, at);
@@ -404,7 +417,7 @@ impl Desk {
         // What was about to fire and did not leaves nothing.
         let is_nothing = |alert: &Alert| alert.state == State::Pending && !alert.is_pending();
         if self.alerts.get(&id).is_some_and(is_nothing) {
-            self.alerts.remove(&id);
+            self.remove_alert(id);
         }
     }
 
@@ -421,6 +434,7 @@ impl Desk {
                 (false, true) => Act::Close,
                 (true, _) if is_silenced => {
                     self.counts.silenced += 1;
+                    self.changed.insert(Part::Head);
                     continue;
                 }
                 (true, false) => Act::Open,
@@ -437,7 +451,7 @@ impl Desk {
         for (target, act) in acts {
             let alert = shown.clone();
             self.outbox.put(&target, About::Alert { act, number, alert }, at);
-            if let Some(alert) = self.alerts.get_mut(&id) {
+            if let Some(alert) = self.alert_mut(id) {
                 match act {
                     Act::Close => _ = alert.told.remove(&target),
                     Act::Open | Act::Update | Act::Acknowledge => {
@@ -453,7 +467,19 @@ impl Desk {
         let over = self.alerts.values().filter(|alert| alert.state == State::Resolved);
         let over: Vec<u64> = over.map(|alert| alert.id).collect();
         for id in over.iter().take(over.len().saturating_sub(RESOLVED_KEPT)) {
-            self.alerts.remove(id);
+            self.remove_alert(*id);
         }
+    }
+
+    /// An alert to change.
+    fn alert_mut(&mut self, id: u64) -> Option<&mut Alert> {
+        let alert = self.alerts.get_mut(&id)?;
+        self.changed.insert(Part::Alert(id));
+        Some(alert)
+    }
+
+    fn remove_alert(&mut self, id: u64) {
+        self.alerts.remove(&id);
+        self.changed.insert(Part::Alert(id));
     }
 }

@@ -5,9 +5,9 @@
 //! lower pairs are listed in it and tell nobody. Each step of an alert is a [`Transition`] with a
 //! number, and leads to at most one [`Notice`] for each target.
 //!
-//! [`Desk`] holds all of it: alerts, silences and the notices that wait. It is plain data that is kept
-//! in the transaction that keeps the states of rules, so that a crash neither forgets a transition nor
-//! tells it a second time. Sending is done elsewhere; what was answered is told to
+//! [`Desk`] holds all of it: alerts, silences and the notices that wait. It is plain data; what has
+//! changed of it is kept row by row ([`Desk::take_changed`]) in the transaction that keeps the states of
+//! rules, so that a crash neither forgets a transition nor tells it a second time. Sending is done elsewhere; what was answered is told to
 //! [`Desk::settle`]. Nothing here reads a clock, sends, or draws a random number: the jitter of retries
 //! is made from a seed.
 
@@ -15,6 +15,7 @@ mod desk;
 mod episode;
 mod facts;
 mod foreign;
+mod kept;
 mod observed;
 mod outbox;
 mod plan;
@@ -28,6 +29,7 @@ pub use facts::{
     CHANGES_MAX, DIFFERENCES_MAX, Difference, Facts, LINK_BYTES_MAX, Links, RecentChange,
 };
 pub use foreign::{FOREIGN_MAX, Foreign, ForeignAlert};
+pub use kept::{Head, Part, Row};
 pub use observed::{Observed, Pair, Subject};
 pub use outbox::{
     About, Act, DEAD_KEPT, Dead, DeadReason, NOTICES_MAX, Notice, Outbox, Outcome, SilenceOver,

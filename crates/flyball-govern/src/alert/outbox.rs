@@ -145,14 +145,23 @@ pub struct Dead {
     pub problem: Option<String>,
 }
 
-/// The notices that wait, and those that were given up.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Outbox {
-    notices: BTreeMap<u64, Notice>,
-    next_id: u64,
+/// What an outbox remembers beside the notices that wait.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Past {
+    last_id: u64,
     dead: Vec<Dead>,
     dead_count: BTreeMap<DeadReason, u64>,
     delivered: u64,
+}
+
+/// The notices that wait, and those that were given up.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outbox {
+    notices: BTreeMap<u64, Notice>,
+    past: Past,
+    /// The notices that have changed since [`Self::take_changed`].
+    changed: BTreeSet<u64>,
 }
 
 impl Outbox {
@@ -163,22 +172,22 @@ impl Outbox {
 
     /// The newest notices that were given up, oldest first.
     pub fn dead(&self) -> &[Dead] {
-        &self.dead
+        &self.past.dead
     }
 
     /// How many notices were given up, by reason.
     pub const fn dead_count(&self) -> &BTreeMap<DeadReason, u64> {
-        &self.dead_count
+        &self.past.dead_count
     }
 
     /// How many notices were accepted.
     pub const fn delivered(&self) -> u64 {
-        self.delivered
+        self.past.delivered
     }
 
     pub(super) fn put(&mut self, target: &str, about: About, at: Timestamp) {
-        let id = self.next_id + 1;
-        self.next_id = id;
+        let id = self.past.last_id + 1;
+        self.past.last_id = id;
         let notice = Notice {
             id,
             target: target.to_owned(),
@@ -193,16 +202,31 @@ impl Outbox {
         if self.notices.len() >= NOTICES_MAX {
             return self.bury(notice, DeadReason::NoRoom, at);
         }
+        self.changed.insert(id);
         self.notices.insert(id, notice);
+    }
+
+    pub(super) fn of(past: Past, notices: BTreeMap<u64, Notice>) -> Self {
+        Self { notices, past, changed: BTreeSet::new() }
+    }
+
+    pub(super) const fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// The notices that have changed since the last time; `None` for those that are no more.
+    pub(super) fn take_changed(&mut self) -> Vec<(u64, Option<Notice>)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed.map(|id| (id, self.notices.get(&id).cloned())).collect()
     }
 
     /// The first notice of each alert for each target that is on nobody's way.
     fn heads(&self) -> impl Iterator<Item = &Notice> {
         let mut seen = BTreeSet::new();
-        self.notices.values().filter_map(move |notice| {
-            let is_first = seen.insert((notice.target.as_str(), notice.about.thread()));
-            (is_first && notice.begun.is_none()).then_some(notice)
-        })
+        self.notices
+            .values()
+            .filter(move |notice| seen.insert((notice.target.as_str(), notice.about.thread())))
+            .filter(|notice| notice.begun.is_none())
     }
 
     /// The notices to send at `at`, oldest first, at most `limit`; they are taken to be on their way
@@ -214,6 +238,7 @@ impl Outbox {
         for id in due {
             if let Some(notice) = self.notices.get_mut(&id) {
                 notice.begun = Some(at);
+                self.changed.insert(id);
                 begun.push(notice.clone());
             }
         }
@@ -228,9 +253,10 @@ impl Outbox {
     /// Keeps what came of an attempt. Of a notice that is not known nothing is kept.
     pub fn settle(&mut self, id: u64, outcome: Outcome, at: Timestamp, retry: &Retry) {
         let Some(mut notice) = self.notices.remove(&id) else { return };
+        self.changed.insert(id);
         let (problem, after) = match outcome {
             Outcome::Delivered => {
-                self.delivered += 1;
+                self.past.delivered += 1;
                 return;
             }
             Outcome::Refused { problem } => {
@@ -252,6 +278,7 @@ impl Outbox {
     /// After a restart: what was on its way is sent again, and says that it may be a repetition.
     pub(super) fn resume(&mut self, at: Timestamp) {
         for notice in self.notices.values_mut().filter(|notice| notice.begun.is_some()) {
+            self.changed.insert(notice.id);
             notice.begun = None;
             notice.may_repeat = true;
             notice.next = at;
@@ -264,21 +291,22 @@ impl Outbox {
         let gone: Vec<u64> = gone.map(|notice| notice.id).collect();
         for id in gone {
             if let Some(notice) = self.notices.remove(&id) {
+                self.changed.insert(id);
                 self.bury(notice, DeadReason::NoTarget, at);
             }
         }
     }
 
     fn bury(&mut self, notice: Notice, reason: DeadReason, at: Timestamp) {
-        *self.dead_count.entry(reason).or_default() += 1;
+        *self.past.dead_count.entry(reason).or_default() += 1;
         let (alert, number) = match &notice.about {
             About::Alert { alert, number, .. } => (Some(alert.id), Some(*number)),
             About::SilenceOver(_) => (None, None),
         };
         let Notice { id, target, problem, .. } = notice;
-        self.dead.push(Dead { id, target, alert, number, at, reason, problem });
-        if self.dead.len() > DEAD_KEPT {
-            self.dead.remove(0);
+        self.past.dead.push(Dead { id, target, alert, number, at, reason, problem });
+        if self.past.dead.len() > DEAD_KEPT {
+            self.past.dead.remove(0);
         }
     }
 }

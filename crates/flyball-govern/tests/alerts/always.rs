@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_govern::alert::{
-    About, Act, Desk, Facts, Field, Matcher, Observed, Outcome, Retry, Silence, State,
+    About, Act, Desk, Facts, Field, Matcher, Observed, Outcome, Part, Retry, Silence, State,
 };
 use flyball_model::{Duration, Severity, Timestamp};
 use proptest::prelude::*;
@@ -84,6 +84,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// The world around a desk.
 struct World {
     desk: Desk,
+    /// The rows of the desk.
+    kept: BTreeMap<Part, String>,
     now: i64,
     retry: Retry,
     /// The rules that fire, by subject and rule.
@@ -102,6 +104,7 @@ impl World {
         let retry = Retry { age_max: Duration::from_days(3_650), seed: 3, ..Retry::default() };
         Self {
             desk: desk(),
+            kept: BTreeMap::new(),
             now: 1,
             retry,
             firing: BTreeMap::new(),
@@ -114,13 +117,11 @@ impl World {
 
     fn flip(&mut self, of: usize, rule: usize) -> Observed {
         let now = at(self.now);
-        match self.firing.remove(&(of, rule)) {
-            Some(start) => resolved(rule, start, now),
-            None => {
-                self.firing.insert((of, rule), now);
-                fired(rule, now)
-            }
+        if let Some(start) = self.firing.remove(&(of, rule)) {
+            return resolved(rule, start, now);
         }
+        self.firing.insert((of, rule), now);
+        fired(rule, now)
     }
 
     fn observe(&mut self, of: usize, seen: Vec<Observed>) {
@@ -128,11 +129,22 @@ impl World {
     }
 
     fn restart(&mut self) {
-        let kept = serde_json::to_string(&self.desk).unwrap();
-        let read: Desk = serde_json::from_str(&kept).unwrap();
+        self.keep();
+        let rows = self.kept.values().map(|row| serde_json::from_str(row).unwrap());
+        let read = Desk::of_rows(rows);
         assert_eq!(read, self.desk);
         self.desk = read;
         self.desk.resume(at(self.now));
+    }
+
+    /// Writes what has changed, as a transaction does after every step.
+    fn keep(&mut self) {
+        for (part, row) in self.desk.take_changed() {
+            match row {
+                Some(row) => _ = self.kept.insert(part, serde_json::to_string(&row).unwrap()),
+                None => _ = self.kept.remove(&part),
+            }
+        }
     }
 
     fn step(&mut self, step: &Step) {
@@ -306,6 +318,7 @@ proptest! {
         let mut world = World::new();
         for step in &steps {
             world.step(step);
+            world.keep();
             world.check();
         }
         world.finish();

@@ -55,8 +55,15 @@ fn a_page_over_a_ticket_is_one_alert() {
     assert_eq!(told(&mut desk, 40), [row("chat", Act::Close, 4)]);
     let alert = desk.alerts().next().unwrap();
     let kinds: Vec<_> = alert.transitions.iter().map(|transition| transition.kind).collect();
-    use TransitionKind::{Eased, Escalated, Fired, Resolved};
-    assert_eq!(kinds, [Fired, Escalated, Eased, Resolved]);
+    assert_eq!(
+        kinds,
+        [
+            TransitionKind::Fired,
+            TransitionKind::Escalated,
+            TransitionKind::Eased,
+            TransitionKind::Resolved
+        ]
+    );
     assert_eq!((alert.state, alert.severity_max), (State::Resolved, Severity::Page));
     // The next time is another alert.
     see(&mut desk, vec![fired(0, at(50))], 50);
@@ -201,12 +208,16 @@ fn what_cannot_be_delivered_is_counted() {
     see(&mut desk, vec![resolved(0, at(1), at(2))], 2);
     desk.route(vec![], at(3)).unwrap();
     let dead: Vec<_> = desk.outbox().dead().iter().map(|dead| (dead.reason, dead.number)).collect();
-    use DeadReason::{Expired, NoTarget, Refused};
     assert_eq!(
         dead,
-        [(Refused, Some(1)), (Expired, Some(1)), (NoTarget, Some(2)), (NoTarget, Some(2))]
+        [
+            (DeadReason::Refused, Some(1)),
+            (DeadReason::Expired, Some(1)),
+            (DeadReason::NoTarget, Some(2)),
+            (DeadReason::NoTarget, Some(2))
+        ]
     );
-    assert_eq!(desk.outbox().dead_count()[&NoTarget], 2);
+    assert_eq!(desk.outbox().dead_count()[&DeadReason::NoTarget], 2);
     assert_eq!(desk.next(), None);
 }
 
@@ -221,7 +232,7 @@ fn what_is_watched_no_more_is_over_and_what_was_missed_is_opened() {
         told(&mut desk, 5),
         [row("chat", Act::Update, 2), row("pager", Act::Close, 2), row("chat", Act::Open, 1)]
     );
-    desk.reconcile(&[other.clone()], at(6));
+    desk.reconcile(std::slice::from_ref(&other), at(6));
     assert_eq!(told(&mut desk, 6), [row("chat", Act::Close, 3)]);
     let before = desk.clone();
     desk.reconcile(&[other], at(7));
