@@ -210,6 +210,7 @@ impl World {
 
     fn send(&mut self, limit: usize, fates: &[Fate]) -> bool {
         let begun = self.desk.begin(at(self.now), limit);
+        self.keep();
         let is_empty = begun.is_empty();
         let mut has_ended = false;
         for (number, notice) in begun.into_iter().enumerate() {
@@ -227,6 +228,7 @@ impl World {
                 }
             };
             self.desk.settle(notice.id, outcome, at(self.now), &self.retry);
+            self.keep();
         }
         if has_ended {
             self.restart();
