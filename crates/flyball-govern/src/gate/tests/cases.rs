@@ -1,0 +1,420 @@
+//! The policies that ship, on cases whose answers are known.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::policy::testing::{four_weeks, levels, quarterly};
+use crate::policy::{Block, NewBlock, Tier};
+
+#[test]
+fn the_workbook_policy_halts_what_the_workbook_halts() {
+    // SRE Workbook, appendix B: over the budget of the preceding four weeks all changes wait but those
+    // for P0 issues and security.
+    let policy = four_weeks();
+    for (bad, class, outcome, level) in [
+        (1_000, ChangeClass::Feature, Outcome::Warn, "nearly-spent"),
+        (1_001, ChangeClass::Feature, Outcome::Deny, "overspent"),
+        (1_001, ChangeClass::Maintenance, Outcome::Deny, "overspent"),
+        (1_001, ChangeClass::Fix, Outcome::Deny, "overspent"),
+        (1_001, ChangeClass::P0, Outcome::Warn, "overspent"),
+        (1_001, ChangeClass::Security, Outcome::Allow, "overspent"),
+        (9_999, ChangeClass::Rollback, Outcome::Allow, "overspent"),
+        (751, ChangeClass::Feature, Outcome::Warn, "nearly-spent"),
+        (750, ChangeClass::Feature, Outcome::Allow, "within"),
+        (0, ChangeClass::Feature, Outcome::Allow, "within"),
+    ] {
+        let decision = decide(&policy, &question(class), &facts(vec![budget(bad)]));
+        assert_eq!(decision.outcome, outcome, "{class} at {bad}");
+        assert_eq!(decision.level.as_deref(), Some(level), "{class} at {bad}");
+        assert!(!decision.reasons.is_empty());
+    }
+}
+
+#[test]
+fn errors_that_are_not_the_teams_do_not_count() {
+    let policy = four_weeks();
+    let mut spent = budget(1_400);
+    spent.causes = BTreeMap::from([("company-network".to_owned(), 399)]);
+    let decide = |spent: &BudgetFacts| {
+        decide(&policy, &question(ChangeClass::Feature), &facts(vec![spent.clone()])).outcome
+    };
+    assert_eq!(decide(&spent), Outcome::Deny);
+    spent.causes.insert("out-of-scope".to_owned(), 1);
+    assert_eq!(decide(&spent), Outcome::Warn);
+    spent.causes.insert("bad-luck".to_owned(), 1_000);
+    assert_eq!(decide(&spent), Outcome::Warn);
+    spent.causes.insert("miscategorised".to_owned(), 250);
+    assert_eq!(decide(&spent), Outcome::Allow);
+}
+
+#[test]
+fn any_budget_that_is_overspent_halts() {
+    let policy = four_weeks();
+    let mut slice = budget(2_000);
+    slice.slice = Some("eu".to_owned());
+    let decision = decide(&policy, &question(ChangeClass::Feature), &facts(vec![budget(0), slice]));
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert!(decision.reasons[0].text.contains("availability [eu]"), "{:?}", decision.reasons);
+    let input = decision.inputs.iter().find(|input| input.name == "budget.exhausted").unwrap();
+    assert_eq!(
+        (input.budget.as_deref(), input.value.as_deref()),
+        (Some("availability"), Some("false"))
+    );
+}
+
+#[test]
+fn a_new_service_is_told_so_and_not_blocked() {
+    let mut new = budget(0);
+    new.counts = Counts::Never;
+    for policy in [four_weeks(), quarterly()] {
+        for budgets in [vec![], vec![new.clone()]] {
+            let decision = decide(&policy, &question(ChangeClass::Feature), &facts(budgets));
+            assert_eq!(decision.outcome, Outcome::Warn);
+            assert!(kinds(&decision).contains(&ReasonKind::NoDataYet));
+            assert_eq!(decision.level.as_deref(), Some("within"));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_told_waits() {
+    let policy = four_weeks();
+    let mut gone = budget(0);
+    gone.counts = Counts::Gone;
+    let mut stale = budget(0);
+    stale.complete_up_to = now().minus(Duration::from_minutes(16));
+    for unknown in [gone, stale.clone()] {
+        let decision = decide(&policy, &question(ChangeClass::Feature), &facts(vec![unknown]));
+        assert_eq!((decision.outcome, decision.level), (Outcome::Undecidable, None));
+        assert_eq!(decision.levels, ["overspent", "nearly-spent", "within"]);
+        let Lift::Data { of } = &decision.reasons[0].lifts[0] else {
+            panic!("{:?}", decision.reasons)
+        };
+        assert!(of.contains(&"budget.exhausted of availability".to_owned()), "{of:?}");
+        assert!(decision.reasons[0].text.contains("of availability"), "{:?}", decision.reasons);
+    }
+    let ask = |class| decide(&policy, &question(class), &facts(vec![stale.clone()]));
+    assert_eq!(ask(ChangeClass::Fix).outcome, Outcome::Warn);
+    assert_eq!(ask(ChangeClass::Rollback).outcome, Outcome::Allow);
+    let open = levels(
+        "- {name: spent, when: budget.exhausted, deploys: {deny: [feature]}}\n- {name: within}",
+        "unknown: {block: []}",
+    )
+    .unwrap();
+    let decision = decide(&open, &question(ChangeClass::Feature), &facts(vec![stale]));
+    assert_eq!(decision.outcome, Outcome::Warn);
+}
+
+#[test]
+fn not_knowing_the_level_is_no_reason_to_wait_when_all_agree() {
+    let policy = levels(
+        "- {name: hot, when: 'alerts.paging > 0', deploys: {deny: [feature]}}\n\
+         - {name: spent, when: budget.exhausted, deploys: {deny: [feature]}}\n- {name: within}",
+        "",
+    )
+    .unwrap();
+    // Nobody knows whether it pages, but the budget is spent in any case.
+    let decision = decide(&policy, &question(ChangeClass::Feature), &facts(vec![budget(2_000)]));
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert_eq!((decision.level, decision.levels.len()), (None, 2));
+    let decision = decide(&policy, &question(ChangeClass::Fix), &facts(vec![budget(0)]));
+    assert_eq!(decision.outcome, Outcome::Warn);
+}
+
+#[test]
+fn a_small_rollout_turns_a_denial_round() {
+    let policy = quarterly();
+    let ask = |rollout: Option<&str>| {
+        let mut question = question(ChangeClass::Feature);
+        question.rollout = rollout.map(|rollout| rollout.parse().unwrap());
+        decide(&policy, &question, &facts(vec![budget(950)]))
+    };
+    let denied = ask(None);
+    assert_eq!(denied.outcome, Outcome::Deny);
+    let share = Rational::new(1, 20).unwrap();
+    assert!(
+        denied.reasons[0].lifts.contains(&Lift::Cap { share, bake: Duration::from_minutes(30) })
+    );
+    let capped = ask(Some("canary:5%:30m"));
+    assert_eq!((capped.outcome, capped.reach), (Outcome::Warn, Some(Reach(share))));
+    assert_eq!(kinds(&capped), [ReasonKind::Cap]);
+    for too_much in ["canary:6%:30m", "canary:5%:29m", "canary:5%:30m,100%:1h"] {
+        assert_eq!(ask(Some(too_much)).outcome, Outcome::Deny, "{too_much}");
+    }
+}
+
+#[test]
+fn a_signature_of_the_change_may_be_needed() {
+    let policy = levels("- {name: all, require: [{role: sre, classes: [feature]}]}", "").unwrap();
+    let mut question = question(ChangeClass::Feature);
+    let decision = decide(&policy, &question, &facts(vec![budget(0)]));
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert!(decision.reasons[0].lifts.contains(&Lift::SignOff { role: role("sre") }));
+    assert_eq!(decision.until, None);
+    question.approvals.push(Approval { role: role("sre"), who: "bo".to_owned(), at: now() });
+    assert_eq!(decide(&policy, &question, &facts(vec![budget(0)])).outcome, Outcome::Allow);
+}
+
+#[test]
+fn an_advisory_policy_says_what_it_would_have_said() {
+    let policy = four_weeks();
+    let (question, facts) = (question(ChangeClass::Feature), facts(vec![budget(2_000)]));
+    let inputs = GateInputs {
+        policy: &policy,
+        question: &question,
+        facts: &facts,
+        signatures: &[],
+        latches: &[],
+        blocks: &[],
+        overrides: &[],
+    };
+    let decision = gate(&inputs);
+    assert_eq!((decision.outcome, decision.otherwise), (Outcome::Warn, Some(Outcome::Deny)));
+    assert!(kinds(&decision).contains(&ReasonKind::Advisory));
+    // A block is somebody's own decision, and stands whatever the policy's standing.
+    let block = Block::new(
+        NewBlock {
+            id: "b1".to_owned(),
+            service: None,
+            classes: BTreeSet::from([ChangeClass::Feature]),
+            role: role("sre"),
+            who: "ada".to_owned(),
+            why: "a migration runs".to_owned(),
+            from: now(),
+            expires: now().plus(Duration::from_hours(2)),
+        },
+        &Tier::default().spec.rights,
+    )
+    .unwrap();
+    let blocked = gate(&GateInputs { blocks: &[block], ..inputs });
+    assert_eq!(blocked.outcome, Outcome::Deny);
+    assert_eq!(blocked.until, Some(now().plus(Duration::from_hours(2))));
+    assert!(blocked.reasons[0].text.contains("a migration runs"));
+}
+
+fn exception() -> Override {
+    Override {
+        id: "o1".to_owned(),
+        service: "shop".to_owned(),
+        change: None,
+        class: ChangeClass::Feature,
+        role: role("product_manager"),
+        who: "ada".to_owned(),
+        why: "the law asks for it today".to_owned(),
+        from: now().minus(Duration::from_hours(1)),
+        expires: now().plus(Duration::from_hours(1)),
+        second: Some(Approval { role: role("sre"), who: "bo".to_owned(), at: now() }),
+        revoked: None,
+    }
+}
+
+#[test]
+fn an_override_lets_through_by_the_policys_rules_only() {
+    let policy = quarterly();
+    let (question, facts) = (question(ChangeClass::Feature), facts(vec![budget(2_000)]));
+    let signatures = signed(&policy);
+    let ask = |one: Override| {
+        gate(&GateInputs {
+            policy: &policy,
+            question: &question,
+            facts: &facts,
+            signatures: &signatures,
+            latches: &[],
+            blocks: &[],
+            overrides: &[one],
+        })
+    };
+    let decision = ask(exception());
+    assert_eq!((decision.outcome, decision.otherwise), (Outcome::Warn, Some(Outcome::Deny)));
+    assert_eq!(decision.overridden_by.as_deref(), Some("o1"));
+    assert!(decision.reasons.iter().any(|reason| reason.outcome == Outcome::Deny));
+    let own = Approval { role: role("sre"), who: "ada".to_owned(), at: now() };
+    for idle in [
+        Override { expires: now(), ..exception() },
+        Override { from: now().plus(Duration::from_seconds(1)), ..exception() },
+        Override { revoked: Some(now()), ..exception() },
+        Override { why: " ".to_owned(), ..exception() },
+        Override { role: role("developer"), ..exception() },
+        Override { second: None, ..exception() },
+        Override { second: Some(own), ..exception() },
+        Override { from: now().minus(Duration::from_days(30)), ..exception() },
+        Override { change: Some("c2".to_owned()), ..exception() },
+        Override { class: ChangeClass::Fix, ..exception() },
+        Override { service: "search".to_owned(), ..exception() },
+    ] {
+        let decision = ask(idle.clone());
+        assert_eq!(decision.outcome, Outcome::Deny, "{idle:?}");
+        assert_eq!(decision.overridden_by, None);
+    }
+}
+
+#[test]
+fn who_overrode_and_how_it_ended_is_told() {
+    let other = Override { id: "o2".to_owned(), ..exception() };
+    let used = [
+        ("o1".to_owned(), Ended::Regressed),
+        ("o1".to_owned(), Ended::Healthy),
+        ("o9".to_owned(), Ended::Healthy),
+    ];
+    let report = override_report(&[exception(), other], &used);
+    let record = &report["ada"];
+    assert_eq!((record.made, record.unused, record.ended[&Ended::Regressed]), (2, 1, 1));
+}
+
+#[test]
+fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
+    let policy = quarterly();
+    let question = question(ChangeClass::Feature);
+    let signatures = signed(&policy);
+    let ask = |latch: &Latch, bad: u64| {
+        let facts = facts(vec![budget(bad)]);
+        let latches = [latch.clone()];
+        let inputs = GateInputs {
+            policy: &policy,
+            question: &question,
+            facts: &facts,
+            signatures: &signatures,
+            latches: &latches,
+            blocks: &[],
+            overrides: &[],
+        };
+        let holds = latch_conditions(&inputs)[0].1;
+        (gate(&inputs), latch.clone().after(&policy, holds, &facts.budgets, now()))
+    };
+    let open = Latch::open(policy.name(), "overspent");
+    assert!(open.clone().release(&policy, &role("sre"), "bo", &[], now()).is_err());
+    let (decision, closed) = ask(&open, 1_001);
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert!(matches!(closed.state, LatchState::Closed { .. }));
+
+    // The window forgets, the latch does not; and no time will open it.
+    let (decision, closed) = ask(&closed, 100);
+    assert_eq!((decision.outcome, decision.until), (Outcome::Deny, None));
+    assert!(decision.reasons[0].lifts.contains(&Lift::SignOff { role: role("sre") }));
+
+    assert!(closed.clone().release(&policy, &role("developer"), "x", &[], now()).is_err());
+    let released = closed.release(&policy, &role("sre"), "bo", &[budget(1_200)], now()).unwrap();
+    // Still overspent, but signed off: the level does not hold, the one below it does.
+    let (decision, released) = ask(&released, 1_299);
+    assert_eq!(decision.level.as_deref(), Some("nearly-spent"));
+    assert!(matches!(released.state, LatchState::Released { .. }));
+    // What another budget hides, the signature does not cover.
+    let mut hidden = budget(0);
+    hidden.slo = "latency".to_owned();
+    hidden.counts = Counts::Gone;
+    let facts_hidden = facts(vec![budget(1_200), hidden]);
+    let decision = gate(&GateInputs {
+        policy: &policy,
+        question: &question,
+        facts: &facts_hidden,
+        signatures: &signatures,
+        latches: std::slice::from_ref(&released),
+        blocks: &[],
+        overrides: &[],
+    });
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert_eq!(decision.levels, ["overspent", "nearly-spent"]);
+    // Another tenth of the budget is spent.
+    let (decision, closed) = ask(&released, 1_300);
+    assert_eq!(decision.level.as_deref(), Some("overspent"));
+    assert!(matches!(closed.state, LatchState::Closed { .. }));
+    // Met again: the signature has done its work.
+    let (decision, open) = ask(&released, 500);
+    assert_eq!((decision.outcome, open.state), (Outcome::Allow, LatchState::Open));
+}
+
+#[test]
+fn a_backtest_counts_what_would_have_been_stopped() {
+    let policy = four_weeks();
+    let change = |index: u64| RecordedChange {
+        question: Question { change: Some(format!("c{index}")), ..question(ChangeClass::Feature) },
+        facts: facts(vec![budget(if index < 7 { 2_000 } else { 0 })]),
+        ended: Some(if index < 5 || index == 100 { Ended::Regressed } else { Ended::Healthy }),
+    };
+    let changes: Vec<_> = (0..112).map(change).collect();
+    let result = backtest(&policy, &changes);
+    assert_eq!(
+        result.to_string(),
+        "would have denied 7 of 112, of which 5 regressed; 1 that regressed would have passed"
+    );
+    assert_eq!(result.stopped.len(), 7);
+    assert_eq!(result.stopped[0].level.as_deref(), Some("overspent"));
+    assert_eq!(result.of(Outcome::Allow).changes, 105);
+}
+
+#[test]
+fn a_decision_is_written_canonically() {
+    let decision =
+        decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![budget(2_000)]));
+    let text = decision.canonical_json().unwrap();
+    assert!(
+        text.starts_with(r#"{"approvals":[],"at":"2026-11-19T12:00:00Z","budgets":["#),
+        "{text}"
+    );
+    assert_eq!(text, decision.clone().canonical_json().unwrap());
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value, serde_json::to_value(&decision).unwrap());
+    assert!(!floats(&value), "{text}");
+}
+
+/// Whether there are floats, which two programs may write in two ways.
+fn floats(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => number.is_f64(),
+        serde_json::Value::Array(list) => list.iter().any(floats),
+        serde_json::Value::Object(object) => object.values().any(floats),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_decision_keeps_what_it_was_made_from() {
+    let mut spent = budget(2_000);
+    spent.causes = BTreeMap::from([("company-network".to_owned(), 400)]);
+    let decision = decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![spent]));
+    let value = serde_json::to_value(&decision.budgets).unwrap();
+    assert_eq!(
+        value,
+        serde_json::json!([{
+            "budget": "availability", "target": "99.9%", "window": "28d",
+            "complete_up_to": "2026-11-19T12:00:00Z", "data": "known",
+            "valid": 1_000_000, "bad": 2_000, "exempted": 400,
+        }])
+    );
+}
+
+#[test]
+fn what_is_kept_is_read_back() {
+    let one = exception();
+    let text = serde_json::to_value(&one).unwrap();
+    assert_eq!(serde_json::from_value::<Override>(text).unwrap(), one);
+    let latch = Latch {
+        state: LatchState::Released {
+            who: "bo".to_owned(),
+            at: now(),
+            bad: BTreeMap::from([("availability".to_owned(), 7)]),
+        },
+        ..Latch::open("p", "l")
+    };
+    let text = serde_json::to_value(&latch).unwrap();
+    assert_eq!(serde_json::from_value::<Latch>(text).unwrap(), latch);
+}
+
+#[test]
+fn exit_codes() {
+    let codes = [Outcome::Allow, Outcome::Warn, Outcome::Deny, Outcome::Undecidable]
+        .map(Outcome::exit_code);
+    assert_eq!(codes, [0, 0, 1, 3]);
+}
+
+#[test]
+fn a_policy_that_is_late_says_so() {
+    let policy = four_weeks();
+    let mut question = question(ChangeClass::Feature);
+    question.at = Timestamp::parse("2027-11-02T00:00:00Z").unwrap();
+    let mut budget = budget(0);
+    budget.complete_up_to = question.at;
+    let decision = decide(&policy, &question, &facts(vec![budget]));
+    assert_eq!(kinds(&decision), [ReasonKind::Revisit, ReasonKind::Level]);
+    assert_eq!(decision.outcome, Outcome::Warn);
+}
