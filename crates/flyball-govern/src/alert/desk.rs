@@ -1,5 +1,6 @@
 //! Where alerts, silences and notices come together: the one place that decides who is told what.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Severity, Timestamp};
@@ -89,6 +90,10 @@ pub struct Desk {
     pub(super) counts: Counts,
     /// What has changed since [`Desk::take_changed`], but for notices.
     pub(super) changed: BTreeSet<Part>,
+    /// The alerts of each subject: many begin at once when much is down.
+    pub(super) of_subject: BTreeMap<Subject, BTreeSet<u64>>,
+    /// Those that are over.
+    pub(super) over: BTreeSet<u64>,
 }
 
 impl Desk {
@@ -365,15 +370,18 @@ impl Desk {
         }
     }
 
+    fn alerts_of(&self, subject: &Subject) -> impl DoubleEndedIterator<Item = &Alert> {
+        let ids = self.of_subject.get(subject).into_iter().flatten();
+        ids.filter_map(|id| self.alerts.get(id))
+    }
+
     fn open_of(&self, subject: &Subject) -> Option<&Alert> {
-        // The open ones are the newest.
-        let mut alerts = self.alerts.values().rev();
-        alerts.find(|alert| alert.state != State::Resolved && alert.subject == *subject)
+        // At most one is open, and that is the newest.
+        self.alerts_of(subject).next_back().filter(|alert| alert.state != State::Resolved)
     }
 
     fn knows(&self, subject: &Subject, rule: &str, start: Timestamp) -> bool {
-        let mut of_subject = self.alerts.values().filter(|alert| alert.subject == *subject);
-        of_subject.any(|alert| alert.knows(rule, start))
+        self.alerts_of(subject).any(|alert| alert.knows(rule, start))
     }
 
     /// Notes one thing in the alert it belongs to; `None` where there is nothing to note.
@@ -390,8 +398,7 @@ impl Desk {
             (Some(id), _) => id,
             (None, Observed::Calm { .. } | Observed::Resolved(_)) => return None,
             (None, Observed::Pending { .. } | Observed::Fired(_)) => {
-                let open = self.alerts.values().filter(|alert| alert.state != State::Resolved);
-                if open.count() >= ALERTS_OPEN_MAX {
+                if self.alerts.len() - self.over.len() >= ALERTS_OPEN_MAX {
                     self.counts.alerts_refused += 1;
                     self.changed.insert(Part::Head);
                     return None;
@@ -399,6 +406,7 @@ impl Desk {
                 self.alert_last += 1;
                 let id = self.alert_last;
                 self.changed.extend([Part::Head, Part::Alert(id)]);
+                self.of_subject.entry(subject.clone()).or_default().insert(id);
                 self.alerts.insert(id, Alert::new(id, subject.clone(), moment));
                 id
             }
@@ -412,6 +420,9 @@ impl Desk {
         while let Some(alert) = self.alert_mut(id) {
             let Some(kind) = alert.step() else { break };
             let transition = alert.take(kind, moment);
+            if kind == TransitionKind::Resolved {
+                self.over.insert(id);
+            }
             self.tell(id, transition, at);
         }
         // What was about to fire and did not leaves nothing.
@@ -464,10 +475,10 @@ impl Desk {
 
     /// Forgets the oldest alerts that are over.
     fn forget(&mut self) {
-        let over = self.alerts.values().filter(|alert| alert.state == State::Resolved);
-        let over: Vec<u64> = over.map(|alert| alert.id).collect();
-        for id in over.iter().take(over.len().saturating_sub(RESOLVED_KEPT)) {
-            self.remove_alert(*id);
+        while self.over.len() > RESOLVED_KEPT
+            && let Some(oldest) = self.over.first().copied()
+        {
+            self.remove_alert(oldest);
         }
     }
 
@@ -479,7 +490,14 @@ impl Desk {
     }
 
     fn remove_alert(&mut self, id: u64) {
-        self.alerts.remove(&id);
+        let Some(alert) = self.alerts.remove(&id) else { return };
+        self.over.remove(&id);
         self.changed.insert(Part::Alert(id));
+        if let Entry::Occupied(mut ids) = self.of_subject.entry(alert.subject) {
+            ids.get_mut().remove(&id);
+            if ids.get().is_empty() {
+                ids.remove();
+            }
+        }
     }
 }

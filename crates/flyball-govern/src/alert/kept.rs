@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::desk::{Counts, Desk, Route};
-use super::episode::Alert;
+use super::episode::{Alert, State};
 use super::outbox::{Notice, Outbox, Past};
 use super::silence::Silence;
 
@@ -91,8 +91,23 @@ impl Desk {
         }
         let Head { alert_last, silence_last, routes, counts, past } = head;
         let outbox = Outbox::of(past, notices);
-        let changed = std::collections::BTreeSet::new();
-        Self { alerts, alert_last, silences, silence_last, routes, outbox, counts, changed }
+        let mut desk = Self {
+            alerts,
+            alert_last,
+            silences,
+            silence_last,
+            routes,
+            outbox,
+            counts,
+            ..Self::default()
+        };
+        for (id, alert) in &desk.alerts {
+            desk.of_subject.entry(alert.subject.clone()).or_default().insert(*id);
+            if alert.state == State::Resolved {
+                desk.over.insert(*id);
+            }
+        }
+        desk
     }
 
     fn head(&self) -> Head {

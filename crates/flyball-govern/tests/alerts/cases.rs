@@ -1,8 +1,8 @@
 //! One thing at a time.
 
 use flyball_govern::alert::{
-    About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed, Outcome, Retry,
-    Silence, SilenceError, State, TransitionKind,
+    ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed,
+    Outcome, RESOLVED_KEPT, Retry, Silence, SilenceError, State, Subject, TransitionKind,
 };
 use flyball_model::{Duration, Severity};
 
@@ -237,4 +237,27 @@ fn what_is_watched_no_more_is_over_and_what_was_missed_is_opened() {
     let before = desk.clone();
     desk.reconcile(&[other], at(7));
     assert_eq!(desk, before);
+}
+
+#[test]
+fn everything_at_once_is_bounded() {
+    let mut desk = desk();
+    let all = ALERTS_OPEN_MAX + 3;
+    let slice = |number: usize| Subject { slice: Some(number.to_string()), ..subject(0) };
+    for number in 0..all {
+        desk.observe(&slice(number), vec![fired(2, at(1))], &Facts::default(), at(1));
+    }
+    assert_eq!(desk.counts().alerts_refused, 3);
+    assert_eq!(desk.alerts().count(), ALERTS_OPEN_MAX);
+    assert_eq!(desk.outbox().waiting().count(), ALERTS_OPEN_MAX);
+    for number in 0..all {
+        let over = vec![resolved(2, at(1), at(2))];
+        desk.observe(&slice(number), over, &Facts::default(), at(2));
+    }
+    // Those that had no room are told of when they are over, by then there is some.
+    assert_eq!(desk.alerts().count(), RESOLVED_KEPT);
+    let rows = desk.take_changed();
+    assert!(rows.iter().all(|(_, row)| serde_json::to_vec(row).unwrap().len() < 4_096));
+    let kept = rows.into_iter().filter_map(|(_, row)| row);
+    assert_eq!(Desk::of_rows(kept), desk);
 }
