@@ -31,7 +31,8 @@ pub fn mail(from: &str, to: &[String], notice: &Notice, sender: &Sender<'_>) -> 
     let title = text::title(notice);
     let lines = text::lines(notice, sender);
     let delivery = sender.delivery(notice);
-    let boundary = format!("flyball-{delivery}");
+    // 64 characters, of the 70 that RFC 2046 allows for.
+    let boundary = delivery.clone();
     let parts = vec![
         MimePart::new("text/plain", format!("{title}\n\n{}", text::plain(&lines))),
         MimePart::new("text/html", html(&title, &lines)),

@@ -286,6 +286,8 @@ fn mail_is_one_thread_in_two_forms() {
         assert_eq!(made[0].matches(&format!("Content-Type: {part}")).count(), 1);
     }
     assert!(made[0].contains("&lt;more&gt;"), "{}", made[0]);
+    let boundary = made[0].split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(boundary.len() <= 70 && made[0].contains(&format!("\r\n--{boundary}--")));
     let again = mail("flyball@acme.example", &to, &notices()[0], &SENDER);
     assert_eq!(again.message, made[0].as_bytes());
     assert!(made.iter().all(|message| message.lines().all(|line| line.len() < 998)));

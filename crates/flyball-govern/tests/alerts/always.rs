@@ -8,7 +8,7 @@ use flyball_govern::alert::{
 use flyball_model::{Duration, Severity, Timestamp};
 use proptest::prelude::*;
 
-use crate::{RULES, at, desk, fired, resolved, subject};
+use super::{RULES, at, desk, fired, resolved, subject};
 
 const SUBJECTS: usize = 3;
 

@@ -6,7 +6,7 @@ use flyball_govern::alert::{
 };
 use flyball_model::{Duration, Severity};
 
-use crate::{at, desk, fired, pair, resolved, subject};
+use super::{at, desk, fired, pair, resolved, subject};
 
 /// What each target is told at `seconds`, delivered: target, what to do, number.
 fn told(desk: &mut Desk, seconds: i64) -> Vec<(String, Act, u32)> {

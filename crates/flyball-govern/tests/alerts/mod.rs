@@ -1,7 +1,5 @@
 //! Alerts: what people are told, whatever happens in between.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod always;
 mod cases;
 
