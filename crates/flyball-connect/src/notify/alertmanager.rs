@@ -3,7 +3,7 @@
 //! Alertmanager knows an alert by its labels, and takes it to be over at its `endsAt` unless it hears of
 //! it again. A severity is a label, so an alert that escalates ends as a ticket and begins as a page.
 
-use flyball_govern::alert::{Act, Alert, Notice};
+use flyball_govern::alert::{Act, Alert, Notice, TransitionKind};
 use flyball_model::{Duration, Severity, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,8 @@ pub const REFRESH_EVERY: Duration = Duration::from_minutes(1);
 /// How long Alertmanager takes an alert to fire when it hears no more of it: long enough for this
 /// server to be upgraded, since what is not heard of is not over.
 pub const ALERTS_LAST: Duration = Duration::from_hours(1);
+/// The most alerts of one request: about a megabyte.
+pub const REFRESH_ALERTS_MAX: usize = 500;
 
 pub(super) fn request(
     url: &str,
@@ -31,34 +33,35 @@ pub(super) fn request(
         Severity::Ticket => Severity::Page,
     };
     let now = sender.now;
-    let mut bodies = Vec::with_capacity(2);
-    if act == Act::Close {
-        // Whichever severity it was told last.
-        let ended = alert.resolved.unwrap_or(now);
-        bodies.push(body(alert, alert.severity, ended, sender));
-        bodies.push(body(alert, other, ended, sender));
-    } else {
-        bodies.push(body(alert, alert.severity, now.plus(ALERTS_LAST), sender));
-        if act == Act::Update {
-            bodies.push(body(alert, other, now, sender));
-        }
+    let (ends, other_ends) = match act {
+        Act::Close => (alert.resolved.unwrap_or(now), alert.resolved.unwrap_or(now)),
+        Act::Open | Act::Update | Act::Acknowledge => (now.plus(ALERTS_LAST), now),
+    };
+    let mut bodies = vec![body(alert, alert.severity, ends, sender)];
+    // What never fired is not said to be over.
+    let had_other = alert
+        .transitions
+        .iter()
+        .any(|step| step.severity == other && step.kind != TransitionKind::Pending);
+    if had_other {
+        bodies.push(body(alert, other, other_ends, sender));
     }
     Some(post(url, bearer, bodies))
 }
 
-/// The request that tells an Alertmanager again of what it believes to fire, with the severity that it
-/// was told last; `None` when that is nothing.
+/// The requests that tell an Alertmanager again of what it believes to fire, with the severity that it
+/// was told last: at most [`REFRESH_ALERTS_MAX`] alerts in each, none when nothing fires.
 pub fn refresh<'a>(
     url: &str,
     bearer: Option<&Secret>,
     believed: impl IntoIterator<Item = (&'a Alert, Severity)>,
     sender: &Sender<'_>,
-) -> Option<Request> {
+) -> Vec<Request> {
     let ends = sender.now.plus(ALERTS_LAST);
     let believed = believed.into_iter();
     let bodies: Vec<Value> =
         believed.map(|(alert, severity)| body(alert, severity, ends, sender)).collect();
-    (!bodies.is_empty()).then(|| post(url, bearer, bodies))
+    bodies.chunks(REFRESH_ALERTS_MAX).map(|some| post(url, bearer, some.to_vec())).collect()
 }
 
 fn post(url: &str, bearer: Option<&Secret>, bodies: Vec<Value>) -> Request {

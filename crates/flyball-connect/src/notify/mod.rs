@@ -13,7 +13,7 @@ mod slack;
 mod text;
 mod webhook;
 
-pub use alertmanager::{ALERTS_LAST, REFRESH_EVERY, refresh};
+pub use alertmanager::{ALERTS_LAST, REFRESH_ALERTS_MAX, REFRESH_EVERY, refresh};
 pub use answer::{RETRY_AFTER_MAX, judge};
 pub use mail::{Mail, mail};
 pub use webhook::{DELIVERY_HEADER, EVENT_HEADER, SCHEMA, SIGNATURE_HEADER, signature};

@@ -1,12 +1,12 @@
 //! What receivers are told, and what their answers mean.
 
 use flyball_connect::notify::{
-    DELIVERY_HEADER, RETRY_AFTER_MAX, Receiver, Request, SIGNATURE_HEADER, Secret, Sender, judge,
-    mail, refresh, request, signature,
+    DELIVERY_HEADER, REFRESH_ALERTS_MAX, RETRY_AFTER_MAX, Receiver, Request, SIGNATURE_HEADER,
+    Secret, Sender, judge, mail, refresh, request, signature,
 };
 use flyball_govern::alert::{
-    Desk, Difference, Facts, Field, Links, Matcher, Notice, Observed, Outcome, Pair, Retry, Route,
-    Silence, Subject,
+    About, Desk, Difference, Facts, Field, Links, Matcher, Notice, Observed, Outcome, Pair, Retry,
+    Route, Silence, Subject,
 };
 use flyball_model::{Duration, Severity, Timestamp};
 use serde_json::{Value, json};
@@ -150,7 +150,29 @@ fn alertmanager_keeps_severities_apart() {
     assert_eq!(alert["startsAt"], "2026-03-01T12:00:00Z");
     assert_eq!(alert["annotations"]["runbook_url"], "https://wiki/run|book");
     assert_eq!(alert["generatorURL"], "https://flyball.acme.example:8443/api/v1/alerts/1");
-    assert_eq!(refresh("http://am:9093", None, [], &SENDER), None);
+    // What was a page only is no ticket that is over.
+    let mut notice = notices().remove(3);
+    let About::Alert { alert, .. } = &mut notice.about else { panic!("{notice:?}") };
+    alert.transitions.retain(|step| step.severity == Severity::Page);
+    let page = body(&request(&receiver, &notice, &SENDER).unwrap());
+    assert_eq!(rows(&page), [row("page", "2026-03-01T12:00:20Z")]);
+}
+
+#[test]
+fn alertmanager_is_told_again_in_pieces() {
+    let url = "http://am:9093";
+    assert_eq!(refresh(url, None, [], &SENDER), []);
+    let first = notices().remove(0);
+    let About::Alert { alert, .. } = &first.about else { panic!("{first:?}") };
+    let many = std::iter::repeat_n((alert.as_ref(), Severity::Page), REFRESH_ALERTS_MAX + 1);
+    let requests = refresh(url, None, many, &SENDER);
+    let told: Vec<Value> = requests.iter().map(body).collect();
+    let counts: Vec<usize> = told.iter().map(|body| body.as_array().unwrap().len()).collect();
+    assert_eq!(counts, [REFRESH_ALERTS_MAX, 1]);
+    assert!(requests[0].body.len() < 1 << 20);
+    // With the severity that it was told, whatever it has become since.
+    assert_eq!(told[1][0]["labels"]["severity"], "page");
+    assert_eq!(told[1][0]["endsAt"], "2026-03-01T13:00:00Z");
 }
 
 #[test]
@@ -297,7 +319,7 @@ fn mail_is_one_thread_in_two_forms() {
 #[test]
 fn names_cannot_add_headers() {
     let mut notice = notices().remove(0);
-    if let flyball_govern::alert::About::Alert { alert, .. } = &mut notice.about {
+    if let About::Alert { alert, .. } = &mut notice.about {
         alert.subject.slo = "x\r\nBcc: everybody@acme.example".to_owned();
     }
     let made = mail("a@b.example", &["c@d.example".to_owned()], &notice, &SENDER);
