@@ -10,8 +10,6 @@ pub const CHANGES_MAX: usize = 5;
 pub const DIFFERENCES_MAX: usize = 5;
 /// The longest link, in bytes; what browsers and chats agree on.
 pub const LINK_BYTES_MAX: usize = 2_000;
-/// What the keys of Flyball's own annotations begin with.
-const PREFIX: &str = "flyball.dev/";
 
 /// Where somebody who was called looks first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -23,13 +21,12 @@ pub struct Links {
 }
 
 impl Links {
-    /// The links in an SLO's annotations: `runbook_url`, `runbook`, `dashboard_url`, `dashboard`, as
-    /// they stand or under `flyball.dev/`; the first that is an `http` or `https` address is taken.
+    /// The links in an SLO's annotations: `runbook_url`, else `runbook`, and `dashboard_url`, else
+    /// `dashboard`; only `http` and `https` addresses are.
     pub fn of(annotations: &BTreeMap<String, String>) -> Self {
         let find = |name: &str| {
-            let keys = [format!("{name}_url"), name.to_owned()];
-            let keys = keys.iter().flat_map(|key| [format!("{PREFIX}{key}"), key.clone()]);
-            let mut texts = keys.filter_map(|key| annotations.get(&key));
+            let keys = [&format!("{name}_url"), name];
+            let mut texts = keys.into_iter().filter_map(|key| annotations.get(key));
             texts.find(|text| is_link(text)).cloned()
         };
         Self { runbook: find("runbook"), dashboard: find("dashboard") }
@@ -141,7 +138,7 @@ mod tests {
         };
         let links = of(&[
             ("runbook_url", "see the wiki"),
-            ("flyball.dev/runbook", "https://wiki/checkout"),
+            ("runbook", "https://wiki/checkout"),
             ("dashboard", "javascript:alert(1)"),
         ]);
         assert_eq!(links.runbook.as_deref(), Some("https://wiki/checkout"));
