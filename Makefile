@@ -107,3 +107,6 @@ tools:
 		$(SUDO) apt-get install -y -q --no-install-recommends build-essential; }
 	@command -v openssl >/dev/null || { $(SUDO) apt-get update -q && \
 		$(SUDO) apt-get install -y -q --no-install-recommends openssl; }
+	@for peer in prometheus prometheus-alertmanager; do \
+		command -v $$peer >/dev/null || { $(SUDO) apt-get update -q && \
+		$(SUDO) apt-get install -y -q --no-install-recommends $$peer; }; done

@@ -2,7 +2,7 @@
 //! when it comes again.
 #![no_main]
 
-use flyball_connect::{Format, Headers, Hook, Report, read};
+use flyball_connect::{Format, Headers, Hook, Report, forwarded_alerts, posted_alerts, read};
 use flyball_model::Timestamp;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
@@ -14,6 +14,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     .into_iter()
     .collect();
     let hook = Hook::new(Timestamp::from_seconds(1_700_000_000));
+    for read in [posted_alerts, forwarded_alerts] {
+        let alerts = read(data, hook.received);
+        assert!(alerts.iter().flatten().all(|alert| alert.starts <= alert.ends));
+    }
     let formats = [
         Format::Own,
         Format::CdEvents,

@@ -9,6 +9,7 @@
 //! and speaks of nothing that is kept is answered with [`Report::Ignored`] and why; only what cannot
 //! be understood is an error, with the field and what to do.
 
+mod alerts;
 mod argocd;
 mod cdevents;
 mod cloudevents;
@@ -19,9 +20,11 @@ mod flux;
 mod github;
 mod gitlab;
 mod headers;
+pub mod notify;
 mod own;
 mod signature;
 
+pub use alerts::{FORWARDED_TIMEOUT, RESOLVE_TIMEOUT, forwarded_alerts, posted_alerts};
 pub use error::ConnectError;
 pub use headers::Headers;
 pub use signature::{SECRET_BYTES_MIN, Scheme, SignatureError, verify};

@@ -39,12 +39,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "flyball-govern",
-        may_need: &["flyball-model"],
+        may_need: &["flyball-model", "flyball-budget"],
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
     },
     Rule {
         name: "flyball-connect",
-        may_need: &["flyball-model"],
+        may_need: &["flyball-model", "flyball-govern"],
         must_not_reach: &["tokio", "arrow", "parquet", "datafusion", "axum", "@yaml"],
     },
     Rule {

@@ -3,10 +3,13 @@
 #![expect(clippy::print_stdout, reason = "tests say what they could not check")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod cdevents;
 mod delivery_tools;
 mod github;
+mod notices;
 mod own;
+mod peers;
 mod robust;
 mod signatures;
 

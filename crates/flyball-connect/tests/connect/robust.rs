@@ -1,10 +1,13 @@
 //! Messages that somebody damaged: never a panic, and what is read can be kept.
 
-use flyball_connect::{DELIVERY_BYTES_MAX, Format, Headers, Report, read};
+use flyball_connect::{
+    DELIVERY_BYTES_MAX, Format, Headers, Report, forwarded_alerts, posted_alerts, read,
+};
+use flyball_govern::alert::ForeignAlert;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{data, headers, hook, json_files};
+use crate::{data, headers, hook, json_files, now};
 
 fn formats() -> [Format; 8] {
     [
@@ -20,6 +23,16 @@ fn formats() -> [Format; 8] {
 }
 
 fn holds(headers: &Headers, body: &[u8]) {
+    for read in [posted_alerts, forwarded_alerts] {
+        match read(body, now()) {
+            Ok(alerts) => {
+                let is_alert =
+                    |alert: &ForeignAlert| !alert.labels.is_empty() && alert.starts <= alert.ends;
+                assert!(alerts.iter().all(is_alert));
+            }
+            Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
+        }
+    }
     for format in formats() {
         let received = read(&format, headers, body, &hook());
         assert_eq!(received, read(&format, headers, body, &hook()), "read twice");
@@ -67,7 +80,20 @@ fn messages() -> Vec<Value> {
         .iter()
         .flat_map(|directory| json_files(&data().join(directory)))
         .map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
+        .chain(alerts())
         .collect()
+}
+
+/// What Prometheus posts, and what Alertmanager forwards.
+fn alerts() -> [Value; 2] {
+    let alert = json!({
+        "labels": { "alertname": "Down", "job": "api" },
+        "annotations": { "summary": "it is down" },
+        "startsAt": "2026-03-01T11:58:28.123Z",
+        "endsAt": "2026-03-01T12:03:58.123Z",
+        "generatorURL": "http://prometheus:9090/graph",
+    });
+    [json!([alert]), json!({ "version": "4", "status": "firing", "alerts": [alert] })]
 }
 
 proptest! {

@@ -1,4 +1,5 @@
-//! Verdicts against published cases, a second implementation and seeded traffic whose truth is known.
+//! Verdicts against published cases, a second implementation and seeded traffic whose truth is known;
+//! alerts over whatever can happen.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,6 +8,9 @@ mod traffic;
 
 #[path = "../../examples/verdict_rates/peers.rs"]
 mod peers;
+
+#[path = "../alerts/mod.rs"]
+mod alerts;
 
 mod beside_others;
 mod published;

@@ -1,0 +1,189 @@
+//! What people read of a notice, before any receiver's markup.
+
+use flyball_govern::alert::{About, Act, Alert, Notice, Pair, SilenceOver, State, Subject};
+use flyball_model::Severity;
+
+use super::Sender;
+
+/// A line of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) name: &'static str,
+    pub(super) text: String,
+    /// Where the text leads.
+    pub(super) link: Option<String>,
+}
+
+impl Line {
+    fn new(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, text: text.into(), link: None }
+    }
+
+    fn link(name: &'static str, link: impl Into<String>) -> Self {
+        let link = link.into();
+        Self { name, text: link.clone(), link: Some(link) }
+    }
+}
+
+/// What a notice says in one line.
+pub(super) fn title(notice: &Notice) -> String {
+    match &notice.about {
+        About::Alert { act, alert, .. } => alert_title(*act, alert),
+        About::SilenceOver(over) => silence_title(over),
+    }
+}
+
+/// Everything that a notice says beside its title.
+pub(super) fn lines(notice: &Notice, sender: &Sender<'_>) -> Vec<Line> {
+    let mut lines = match &notice.about {
+        About::Alert { alert, .. } => alert_lines(alert, sender),
+        About::SilenceOver(over) => silence_lines(over),
+    };
+    if notice.may_repeat {
+        lines.push(Line::new(
+            "Note",
+            "this may be a repetition: the first attempt was not answered",
+        ));
+    }
+    lines
+}
+
+/// Lines as plain text.
+pub(super) fn plain(lines: &[Line]) -> String {
+    let parts = lines.iter().flat_map(|line| [line.name, ": ", line.text.as_str(), "\n"]);
+    parts.collect()
+}
+
+/// The severity in one word.
+pub(super) const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Page => "page",
+        Severity::Ticket => "ticket",
+    }
+}
+
+/// What an alert is about.
+pub(super) fn about(subject: &Subject) -> String {
+    let slice = subject.slice.as_ref().map_or(String::new(), |slice| format!(" [{slice}]"));
+    let objective = match subject.objective {
+        0 => String::new(),
+        number => format!(" (objective {})", number + 1),
+    };
+    format!("{}: {}{slice}{objective}", subject.service, subject.slo)
+}
+
+fn alert_title(act: Act, alert: &Alert) -> String {
+    let about = about(&alert.subject);
+    let severity = severity(alert.severity);
+    match (act, &alert.acknowledged) {
+        (Act::Close, _) if alert.state == State::Resolved => format!("[resolved] {about} is over"),
+        (Act::Close, _) => format!("[{severity}] {about} has eased to a {severity}"),
+        (Act::Acknowledge, Some(taken)) => {
+            format!("[{severity}] {about} was taken on by {}", taken.who)
+        }
+        (Act::Open | Act::Update | Act::Acknowledge, _) => {
+            let still = if act == Act::Update { "still " } else { "" };
+            let spends = alert.leading().map_or(String::new(), |pair| {
+                format!(" {still}burns its budget at {}", times(pair.burn_peak))
+            });
+            format!("[{severity}] {about}{spends}")
+        }
+    }
+}
+
+pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let facts = &alert.facts;
+    lines.extend(facts.promise.as_ref().map(|promise| Line::new("Promise", promise)));
+    if let Some(pair) = alert.leading() {
+        lines.push(Line::new("Rule", rule(pair)));
+        lines.push(Line::new("Began", pair.onset.to_string()));
+        lines.push(Line::new(
+            "Spent",
+            format!("{} of the budget within the rule's lookback", percent(pair.spent_in_lookback)),
+        ));
+    }
+    lines.extend(
+        facts.remaining.map(|left| Line::new("Left", format!("{} of the budget", percent(left)))),
+    );
+    lines.extend(facts.exhausted.map(|gone| Line::new("Gone by", gone.to_string())));
+    let inhibited: Vec<&str> = alert.inhibited().map(|pair| pair.rule.as_str()).collect();
+    if !inhibited.is_empty() {
+        lines.push(Line::new("Fires too", inhibited.join(", ")));
+    }
+    lines.extend(facts.changes.iter().map(|change| {
+        let version = change.version.as_ref().map_or(String::new(), |it| format!(" of {it}"));
+        let summary = change.summary.as_ref().map_or(String::new(), |it| format!(": {it}"));
+        let text = format!("{}{version} at {}{summary}", change.kind.name(), change.at);
+        Line { link: change.link.clone(), ..Line::new("Change", text) }
+    }));
+    lines.extend(facts.differing.iter().map(|it| {
+        let (bad, good) = (share(it.bad, it.bad_of), share(it.good, it.good_of));
+        Line::new(
+            "Differs",
+            format!("{} = {}: {bad} of bad, {good} of good", it.attribute, it.value),
+        )
+    }));
+    lines.extend(alert.acknowledged.as_ref().map(|taken| {
+        let note = taken.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
+        Line::new("Taken on", format!("by {} at {}{note}", taken.who, taken.at))
+    }));
+    lines.extend(alert.resolved.map(|at| Line::new("Over", at.to_string())));
+    lines.extend(facts.links.runbook.as_ref().map(|link| Line::link("Runbook", link)));
+    lines.extend(facts.links.dashboard.as_ref().map(|link| Line::link("Dashboard", link)));
+    lines.push(Line::link("Alert", sender.link(alert)));
+    lines
+}
+
+fn rule(pair: &Pair) -> String {
+    let Pair { rule, valid, bad, burn, .. } = pair;
+    let factor =
+        pair.factor.map_or(String::new(), |factor| format!(" (asks for {})", times(factor)));
+    format!("{rule}: {bad} of {valid} bad, burn {}{factor}", times(*burn))
+}
+
+fn silence_title(over: &SilenceOver) -> String {
+    let many = over.firing.len() as u64 + over.firing_more;
+    let still = match many {
+        0 => "nothing that it covered fires".to_owned(),
+        1 => "1 alert still fires".to_owned(),
+        many => format!("{many} alerts still fire"),
+    };
+    format!("[silence over] silence {} has ended; {still}", over.silence.id)
+}
+
+fn silence_lines(over: &SilenceOver) -> Vec<Line> {
+    let silence = &over.silence;
+    let mut lines = vec![
+        Line::new("Silence", format!("by {}: {}", silence.who, silence.why)),
+        Line::new("From", silence.from.to_string()),
+        Line::new("Until", silence.until.to_string()),
+    ];
+    lines.extend(silence.ended_by.as_ref().map(|who| Line::new("Ended by", who)));
+    lines.extend(
+        over.firing.iter().map(|(id, subject)| {
+            Line::new("Still fires", format!("{} (alert {id})", about(subject)))
+        }),
+    );
+    if over.firing_more > 0 {
+        lines.push(Line::new("Still fires", format!("and {} more", over.firing_more)));
+    }
+    lines
+}
+
+/// A burn for people, to a tenth.
+fn times(burn: f64) -> String {
+    let text = format!("{burn:.1}");
+    format!("{}×", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A share for people: to a hundredth of a percent, without zeros at the end.
+fn percent(share: f64) -> String {
+    let text = format!("{:.2}", share * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A share of counts; of nothing there is none.
+fn share(part: u64, of: u64) -> String {
+    if of == 0 { "none".to_owned() } else { percent(part as f64 / of as f64) }
+}

@@ -1,0 +1,148 @@
+//! What an alert says beside that it fires: what is left, since which change, where to look.
+
+use std::collections::BTreeMap;
+
+use flyball_model::{Change, ChangeKind, Timestamp};
+
+/// The most changes that an alert lists: the newest are the ones to suspect.
+pub const CHANGES_MAX: usize = 5;
+/// The most attributes that an alert lists.
+pub const DIFFERENCES_MAX: usize = 5;
+/// The longest link, in bytes; what browsers and chats agree on.
+pub const LINK_BYTES_MAX: usize = 2_000;
+
+/// Where somebody who was called looks first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Links {
+    /// What to do.
+    pub runbook: Option<String>,
+    /// What to look at.
+    pub dashboard: Option<String>,
+}
+
+impl Links {
+    /// The links in an SLO's annotations: `runbook_url`, else `runbook`, and `dashboard_url`, else
+    /// `dashboard`; only `http` and `https` addresses are.
+    pub fn of(annotations: &BTreeMap<String, String>) -> Self {
+        let find = |name: &str| {
+            let keys = [&format!("{name}_url"), name];
+            let mut texts = keys.into_iter().filter_map(|key| annotations.get(key));
+            texts.find(|text| is_link(text)).cloned()
+        };
+        Self { runbook: find("runbook"), dashboard: find("dashboard") }
+    }
+}
+
+/// Whether a text can be shown as a link.
+fn is_link(text: &str) -> bool {
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    let is_plain = !text.contains(|sign: char| sign.is_whitespace() || sign.is_control());
+    is_web && is_plain && text.len() <= LINK_BYTES_MAX
+}
+
+/// A change that came before the alert.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RecentChange {
+    /// What it is known by.
+    pub id: String,
+    /// What altered production.
+    pub kind: ChangeKind,
+    /// When it was carried out, begun or heard of, whichever is known.
+    pub at: Timestamp,
+    /// The version that runs afterwards.
+    pub version: Option<String>,
+    /// What it is about.
+    pub summary: Option<String>,
+    /// Where more is said of it.
+    pub link: Option<String>,
+}
+
+/// An attribute value that is more frequent among bad events than among good ones.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Difference {
+    /// The attribute.
+    pub attribute: String,
+    /// The value.
+    pub value: String,
+    /// Bad events that have it.
+    pub bad: u64,
+    /// All bad events that were looked at.
+    pub bad_of: u64,
+    /// Good events that have it.
+    pub good: u64,
+    /// All good events that were looked at.
+    pub good_of: u64,
+}
+
+/// What is known of an alert's subject at the moment of a transition; all of it may be unknown.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Facts {
+    /// What was promised, in words: `99.9% over 30d`.
+    pub promise: Option<String>,
+    /// The share of the window's budget that is left; negative when it is overspent.
+    pub remaining: Option<f64>,
+    /// When the budget will be gone at the present burn; `None` when it will not, or nobody knows.
+    pub exhausted: Option<Timestamp>,
+    /// What changed before, newest first; at most [`CHANGES_MAX`].
+    pub changes: Vec<RecentChange>,
+    /// What tells bad events from good ones, the most telling first; at most [`DIFFERENCES_MAX`].
+    pub differing: Vec<Difference>,
+    /// Where to look.
+    pub links: Links,
+}
+
+impl Facts {
+    /// Lists those of `changes` that were made between `since` and `until`, the newest of them first.
+    #[must_use]
+    pub fn with_changes<'a>(
+        mut self,
+        changes: impl IntoIterator<Item = &'a Change>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Self {
+        let made = |change: &Change| change.finished.or(change.started).unwrap_or(change.recorded);
+        let recent = changes.into_iter().filter(|change| (since..=until).contains(&made(change)));
+        self.changes = recent
+            .map(|change| RecentChange {
+                id: change.id.clone(),
+                kind: change.kind,
+                at: made(change),
+                version: change.version.clone(),
+                summary: change.summary.clone(),
+                link: change.links.first().map(|link| link.url.clone()),
+            })
+            .collect();
+        self.changes.sort_by(|one, two| (two.at, &one.id).cmp(&(one.at, &two.id)));
+        self.bounded()
+    }
+
+    /// Without what is more than an alert carries.
+    #[must_use]
+    pub(super) fn bounded(mut self) -> Self {
+        self.changes.truncate(CHANGES_MAX);
+        self.differing.truncate(DIFFERENCES_MAX);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_addresses() {
+        let of = |pairs: &[(&str, &str)]| {
+            Links::of(
+                &pairs.iter().map(|(key, text)| (key.to_string(), text.to_string())).collect(),
+            )
+        };
+        let links = of(&[
+            ("runbook_url", "see the wiki"),
+            ("runbook", "https://wiki/checkout"),
+            ("dashboard", "javascript:alert(1)"),
+        ]);
+        assert_eq!(links.runbook.as_deref(), Some("https://wiki/checkout"));
+        assert_eq!(links.dashboard, None);
+        assert_eq!(of(&[]), Links::default());
+    }
+}

@@ -1,0 +1,157 @@
+//! Silences: somebody knows already, until then.
+
+use flyball_model::{Duration, Severity, Timestamp};
+
+use super::observed::Subject;
+
+/// The longest silence: longer ones outlive the reason for them.
+pub const SILENCE_LENGTH_MAX: Duration = Duration::from_days(30);
+/// The most silences that are kept, those that are over included.
+pub const SILENCES_MAX: usize = 1_000;
+/// The most matchers of one silence.
+pub const MATCHERS_MAX: usize = 8;
+/// The longest text of a silence or an acknowledgement, in bytes.
+pub(super) const TEXT_BYTES_MAX: usize = 1_024;
+
+/// What of an alert a matcher looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// The service.
+    Service,
+    /// The SLO.
+    Slo,
+    /// The slice by its label; the empty text for alerts about a whole.
+    Slice,
+    /// `page` or `ticket`.
+    Severity,
+}
+
+/// A condition on alerts.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Matcher {
+    /// What is looked at.
+    pub field: Field,
+    /// What it is compared with, as a whole.
+    pub value: String,
+    /// Whether it must be something else.
+    #[serde(default)]
+    pub is_not: bool,
+}
+
+impl Matcher {
+    /// Whether an alert of `severity` about `subject` meets the condition.
+    pub fn matches(&self, subject: &Subject, severity: Severity) -> bool {
+        let text = match self.field {
+            Field::Service => &subject.service,
+            Field::Slo => &subject.slo,
+            Field::Slice => subject.slice.as_deref().unwrap_or(""),
+            Field::Severity => severity_name(severity),
+        };
+        (text == self.value) != self.is_not
+    }
+}
+
+/// The severity in one word, as it is written everywhere.
+pub(super) const fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Page => "page",
+        Severity::Ticket => "ticket",
+    }
+}
+
+/// A time in which nobody is told of alerts that match.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Silence {
+    /// What it is known by; 0 before it is kept.
+    #[serde(default)]
+    pub id: u64,
+    /// All of them must match; at least one.
+    pub matchers: Vec<Matcher>,
+    /// When it begins.
+    pub from: Timestamp,
+    /// When it is over: what happens then is told.
+    pub until: Timestamp,
+    /// Who asked for it.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// Who ended it before its time.
+    #[serde(default)]
+    pub ended_by: Option<String>,
+    /// Whether its end was announced.
+    #[serde(default)]
+    pub is_announced: bool,
+}
+
+impl Silence {
+    /// Whether it is in force at `at`: from its beginning, up to its end.
+    pub fn is_active(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.until
+    }
+
+    /// Whether it speaks of an alert of `severity` about `subject`.
+    pub fn matches(&self, subject: &Subject, severity: Severity) -> bool {
+        self.matchers.iter().all(|matcher| matcher.matches(subject, severity))
+    }
+
+    /// Whether it can be kept.
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), SilenceError> {
+        if self.matchers.is_empty() {
+            return Err(SilenceError::Everything);
+        }
+        if self.matchers.len() > MATCHERS_MAX {
+            return Err(SilenceError::Matchers(self.matchers.len()));
+        }
+        if self.until <= self.from || self.until <= now {
+            return Err(SilenceError::Over);
+        }
+        if self.until.since(self.from) > SILENCE_LENGTH_MAX {
+            return Err(SilenceError::Long);
+        }
+        let texts = self.matchers.iter().map(|matcher| &matcher.value);
+        if texts.chain([&self.who, &self.why]).any(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(SilenceError::Text);
+        }
+        if self.who.trim().is_empty() || self.why.trim().is_empty() {
+            return Err(SilenceError::Unsigned);
+        }
+        Ok(())
+    }
+}
+
+/// Why a silence cannot be kept, and what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SilenceError {
+    /// It would silence everything.
+    #[error(
+        "a silence needs at least one matcher; name the service, the SLO, the slice or the severity"
+    )]
+    Everything,
+    /// It has more matchers than are kept.
+    #[error("the silence has {0} matchers; at most {MATCHERS_MAX} are kept, write two silences")]
+    Matchers(usize),
+    /// It has no length, or has passed.
+    #[error("the silence is over before it begins; let it end later than it begins and than now")]
+    Over,
+    /// It is longer than silences are.
+    #[error(
+        "the silence is longer than {SILENCE_LENGTH_MAX}; end it earlier and renew it, or change the alert rule"
+    )]
+    Long,
+    /// A text is longer than is kept.
+    #[error("a text of the silence is longer than {TEXT_BYTES_MAX} bytes; shorten it")]
+    Text,
+    /// Nobody would know whom to ask.
+    #[error("a silence needs who asked for it and why; say both")]
+    Unsigned,
+    /// There is no room.
+    #[error("{SILENCES_MAX} silences are kept already; end some of them")]
+    Full,
+    /// There is none of this id.
+    #[error("there is no silence {0}; list them")]
+    Unknown(u64),
+    /// It is over.
+    #[error("the silence {0} is over already")]
+    Ended(u64),
+}

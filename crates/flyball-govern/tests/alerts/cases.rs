@@ -1,0 +1,263 @@
+//! One thing at a time.
+
+use flyball_govern::alert::{
+    ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed,
+    Outcome, RESOLVED_KEPT, Retry, Silence, SilenceError, State, Subject, TransitionKind,
+};
+use flyball_model::{Duration, Severity};
+
+use super::{at, desk, fired, pair, resolved, subject};
+
+/// What each target is told at `seconds`, delivered: target, what to do, number.
+fn told(desk: &mut Desk, seconds: i64) -> Vec<(String, Act, u32)> {
+    let mut told = Vec::new();
+    loop {
+        let begun = desk.begin(at(seconds), usize::MAX);
+        if begun.is_empty() {
+            return told;
+        }
+        for notice in begun {
+            desk.settle(notice.id, Outcome::Delivered, at(seconds), &Retry::default());
+            if let About::Alert { act, number, .. } = notice.about {
+                told.push((notice.target, act, number));
+            }
+        }
+    }
+}
+
+fn row(target: &str, act: Act, number: u32) -> (String, Act, u32) {
+    (target.to_owned(), act, number)
+}
+
+fn see(desk: &mut Desk, seen: Vec<Observed>, seconds: i64) {
+    desk.observe(&subject(0), seen, &Facts::default(), at(seconds));
+}
+
+#[test]
+fn a_page_over_a_ticket_is_one_alert() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(2, at(10))], 10);
+    assert_eq!(told(&mut desk, 10), [row("chat", Act::Open, 1)]);
+    see(&mut desk, vec![fired(0, at(20)), fired(1, at(20))], 20);
+    assert_eq!(told(&mut desk, 20), [row("chat", Act::Update, 2), row("pager", Act::Open, 2)]);
+    let alert = desk.alerts().next().unwrap();
+    assert_eq!(desk.alerts().count(), 1);
+    assert_eq!(alert.severity, Severity::Page);
+    let leading = alert.leading().unwrap().rule.clone();
+    let inhibited: Vec<&str> = alert.inhibited().map(|pair| pair.rule.as_str()).collect();
+    assert_eq!((leading.as_str(), inhibited), ("medium", vec!["slow", "fast"]));
+    // A pair more or less of the same severity is no news.
+    see(&mut desk, vec![resolved(1, at(20), at(25))], 25);
+    assert_eq!(told(&mut desk, 25), []);
+    see(&mut desk, vec![resolved(0, at(20), at(30))], 30);
+    assert_eq!(told(&mut desk, 30), [row("chat", Act::Update, 3), row("pager", Act::Close, 3)]);
+    see(&mut desk, vec![resolved(2, at(10), at(40))], 40);
+    assert_eq!(told(&mut desk, 40), [row("chat", Act::Close, 4)]);
+    let alert = desk.alerts().next().unwrap();
+    let kinds: Vec<_> = alert.transitions.iter().map(|transition| transition.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            TransitionKind::Fired,
+            TransitionKind::Escalated,
+            TransitionKind::Eased,
+            TransitionKind::Resolved
+        ]
+    );
+    assert_eq!((alert.state, alert.severity_max), (State::Resolved, Severity::Page));
+    // The next time is another alert.
+    see(&mut desk, vec![fired(0, at(50))], 50);
+    assert_eq!(desk.alerts().last().unwrap().id, 2);
+}
+
+#[test]
+fn what_is_pending_is_seen_and_told_to_nobody() {
+    let mut desk = desk();
+    let pending =
+        Observed::Pending { rule: "fast".to_owned(), severity: Severity::Page, since: at(5) };
+    see(&mut desk, vec![pending.clone()], 5);
+    assert_eq!(desk.alerts().next().unwrap().state, State::Pending);
+    see(&mut desk, vec![Observed::Calm { rule: "fast".to_owned(), at: at(6) }], 6);
+    assert_eq!(desk.alerts().count(), 0);
+    see(&mut desk, vec![pending], 7);
+    assert_eq!(told(&mut desk, 7), []);
+    see(&mut desk, vec![fired(0, at(9))], 9);
+    assert_eq!(told(&mut desk, 9), [row("chat", Act::Open, 2), row("pager", Act::Open, 2)]);
+    assert_eq!(desk.alerts().next().unwrap().opened, at(5));
+}
+
+#[test]
+fn an_acknowledgement_of_a_ticket_is_none_of_the_page() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(2, at(1))], 1);
+    told(&mut desk, 1);
+    assert_eq!(desk.acknowledge(9, "ana", None, at(2)), Err(DeskError::Unknown(9)));
+    assert_eq!(desk.acknowledge(1, " ", None, at(2)), Err(DeskError::Unsigned));
+    desk.acknowledge(1, "ana", Some("looking"), at(2)).unwrap();
+    let taken = DeskError::Taken { id: 1, who: "ana".to_owned() };
+    assert_eq!(desk.acknowledge(1, "ben", None, at(3)), Err(taken));
+    assert_eq!(told(&mut desk, 3), [row("chat", Act::Acknowledge, 2)]);
+    see(&mut desk, vec![fired(0, at(4))], 4);
+    assert_eq!(desk.alert(1).unwrap().acknowledged, None);
+    see(&mut desk, vec![resolved(0, at(4), at(5)), resolved(2, at(1), at(5))], 5);
+    assert_eq!(desk.acknowledge(1, "ben", None, at(6)), Err(DeskError::NotFiring(1)));
+}
+
+fn silence(field: Field, value: &str, from: i64, until: i64) -> Silence {
+    Silence {
+        id: 0,
+        matchers: vec![Matcher { field, value: value.to_owned(), is_not: false }],
+        from: at(from),
+        until: at(until),
+        who: "ana".to_owned(),
+        why: "moving the database".to_owned(),
+        ended_by: None,
+        is_announced: false,
+    }
+}
+
+#[test]
+fn the_end_of_a_silence_is_announced_and_what_fires_then_is_told() {
+    let mut desk = desk();
+    let id = desk.silence(silence(Field::Service, "shop-0", 0, 100), at(0)).unwrap();
+    see(&mut desk, vec![fired(0, at(10))], 10);
+    assert_eq!(told(&mut desk, 10), []);
+    assert_eq!(desk.silenced_by(desk.alert(1).unwrap(), at(10)).collect::<Vec<_>>(), [id]);
+    assert_eq!(desk.next(), Some(at(100)));
+    let begun = desk.begin(at(100), usize::MAX);
+    let over = begun.iter().find_map(|notice| match &notice.about {
+        About::SilenceOver(over) => Some((notice.target.as_str(), over)),
+        About::Alert { .. } => None,
+    });
+    let (target, over) = over.unwrap();
+    assert_eq!((target, over.firing.as_slice()), ("chat", &[(1, subject(0))][..]));
+    assert_eq!(begun.len(), 3);
+    assert!(matches!(&begun[1].about, About::Alert { act: Act::Open, number: 2, .. }));
+}
+
+#[test]
+fn whoever_was_told_of_an_alert_hears_its_end_in_a_silence_too() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(2, at(1))], 1);
+    told(&mut desk, 1);
+    desk.silence(silence(Field::Slo, "availability", 1, 100), at(1)).unwrap();
+    see(&mut desk, vec![fired(0, at(2))], 2);
+    assert_eq!(told(&mut desk, 2), []);
+    see(&mut desk, vec![resolved(0, at(2), at(3)), resolved(2, at(1), at(3))], 3);
+    assert_eq!(told(&mut desk, 3), [row("chat", Act::Close, 3)]);
+    assert_eq!(desk.counts().silenced, 2);
+}
+
+#[test]
+fn a_silence_of_tickets_lets_pages_through() {
+    let mut desk = desk();
+    desk.silence(silence(Field::Severity, "ticket", 0, 100), at(0)).unwrap();
+    see(&mut desk, vec![fired(2, at(1))], 1);
+    assert_eq!(told(&mut desk, 1), []);
+    see(&mut desk, vec![fired(0, at(2))], 2);
+    assert_eq!(told(&mut desk, 2), [row("chat", Act::Open, 2), row("pager", Act::Open, 2)]);
+}
+
+#[test]
+fn silences_are_bounded_and_signed() {
+    let mut desk = desk();
+    let refused = |silence: Silence| desk.clone().silence(silence, at(50)).unwrap_err();
+    let good = silence(Field::Slice, "", 60, 100);
+    assert_eq!(refused(Silence { matchers: vec![], ..good.clone() }), SilenceError::Everything);
+    assert_eq!(refused(Silence { why: String::new(), ..good.clone() }), SilenceError::Unsigned);
+    assert_eq!(refused(Silence { until: at(50), ..good.clone() }), SilenceError::Over);
+    assert_eq!(refused(Silence { until: at(86_400 * 31), ..good.clone() }), SilenceError::Long);
+    let id = desk.silence(good, at(50)).unwrap();
+    // Called off before it began: nothing to announce.
+    desk.end_silence(id, "ben", at(55)).unwrap();
+    assert_eq!(desk.end_silence(id, "ben", at(56)), Err(SilenceError::Ended(id)));
+    assert_eq!(desk.end_silence(7, "ben", at(56)), Err(SilenceError::Unknown(7)));
+    assert!(desk.begin(at(60), 1).is_empty());
+}
+
+#[test]
+fn one_alert_is_told_in_order_and_others_go_on() {
+    let mut desk = desk();
+    let retry = Retry { base: Duration::from_seconds(8), ..Retry::default() };
+    see(&mut desk, vec![fired(2, at(1)), resolved(2, at(1), at(2))], 2);
+    desk.observe(&subject(1), vec![fired(2, at(2))], &Facts::default(), at(2));
+    let begun = desk.begin(at(2), usize::MAX);
+    assert_eq!(begun.len(), 2, "the end waits for the beginning");
+    let later = Outcome::Later { problem: "503".to_owned(), after: None };
+    desk.settle(begun[0].id, later, at(2), &retry);
+    desk.settle(begun[1].id, Outcome::Delivered, at(2), &retry);
+    assert!(desk.begin(at(5), usize::MAX).is_empty());
+    let again = desk.begin(at(10), usize::MAX);
+    assert_eq!((again[0].id, again[0].attempts), (begun[0].id, 1));
+    desk.settle(again[0].id, Outcome::Delivered, at(10), &retry);
+    assert_eq!(told(&mut desk, 10), [row("chat", Act::Close, 2)]);
+    assert_eq!(desk.outbox().delivered(), 3);
+}
+
+#[test]
+fn what_cannot_be_delivered_is_counted() {
+    let mut desk = desk();
+    let retry = Retry { age_max: Duration::from_seconds(30), ..Retry::default() };
+    see(&mut desk, vec![fired(0, at(1))], 1);
+    let begun = desk.begin(at(1), usize::MAX);
+    let refused = Outcome::Refused { problem: "404".to_owned() };
+    desk.settle(begun[0].id, refused, at(1), &retry);
+    let after = Some(Duration::from_minutes(1));
+    let later = Outcome::Later { problem: "away".to_owned(), after };
+    desk.settle(begun[1].id, later, at(1), &retry);
+    see(&mut desk, vec![resolved(0, at(1), at(2))], 2);
+    desk.route(vec![], at(3)).unwrap();
+    let dead: Vec<_> = desk.outbox().dead().iter().map(|dead| (dead.reason, dead.number)).collect();
+    assert_eq!(
+        dead,
+        [
+            (DeadReason::Refused, Some(1)),
+            (DeadReason::Expired, Some(1)),
+            (DeadReason::NoTarget, Some(2)),
+            (DeadReason::NoTarget, Some(2))
+        ]
+    );
+    assert_eq!(desk.outbox().dead_count()[&DeadReason::NoTarget], 2);
+    assert_eq!(desk.next(), None);
+}
+
+#[test]
+fn what_is_watched_no_more_is_over_and_what_was_missed_is_opened() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(0, at(1)), fired(2, at(1))], 1);
+    told(&mut desk, 1);
+    let other = (subject(1), vec![pair(2, at(3), None)]);
+    desk.reconcile(&[other.clone(), (subject(0), vec![pair(2, at(1), None)])], at(5));
+    assert_eq!(
+        told(&mut desk, 5),
+        [row("chat", Act::Update, 2), row("pager", Act::Close, 2), row("chat", Act::Open, 1)]
+    );
+    desk.reconcile(std::slice::from_ref(&other), at(6));
+    assert_eq!(told(&mut desk, 6), [row("chat", Act::Close, 3)]);
+    let before = desk.clone();
+    desk.reconcile(&[other], at(7));
+    assert_eq!(desk, before);
+}
+
+#[test]
+fn everything_at_once_is_bounded() {
+    let mut desk = desk();
+    let all = ALERTS_OPEN_MAX + 3;
+    let slice = |number: usize| Subject { slice: Some(number.to_string()), ..subject(0) };
+    for number in 0..all {
+        desk.observe(&slice(number), vec![fired(2, at(1))], &Facts::default(), at(1));
+    }
+    assert_eq!(desk.counts().alerts_refused, 3);
+    assert_eq!(desk.alerts().count(), ALERTS_OPEN_MAX);
+    assert_eq!(desk.outbox().waiting().count(), ALERTS_OPEN_MAX);
+    for number in 0..all {
+        let over = vec![resolved(2, at(1), at(2))];
+        desk.observe(&slice(number), over, &Facts::default(), at(2));
+    }
+    // Those that had no room are told of when they are over, by then there is some.
+    assert_eq!(desk.alerts().count(), RESOLVED_KEPT);
+    let rows = desk.take_changed();
+    assert!(rows.iter().all(|(_, row)| serde_json::to_vec(row).unwrap().len() < 4_096));
+    let kept = rows.into_iter().filter_map(|(_, row)| row);
+    assert_eq!(Desk::of_rows(kept), desk);
+}

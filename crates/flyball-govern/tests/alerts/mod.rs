@@ -1,0 +1,66 @@
+//! Alerts: what people are told, whatever happens in between.
+
+mod always;
+mod cases;
+
+use flyball_govern::alert::{Desk, Observed, Pair, Route, Subject};
+use flyball_model::{Severity, Timestamp};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_800_000_000 + seconds)
+}
+
+fn subject(number: usize) -> Subject {
+    Subject {
+        service: format!("shop-{}", number % 2),
+        slo: "availability".to_owned(),
+        objective: 0,
+        slice: (number > 1).then(|| format!("eu-{number}")),
+    }
+}
+
+/// The rules of every subject: of each severity two.
+const RULES: [(&str, Severity); 4] = [
+    ("fast", Severity::Page),
+    ("medium", Severity::Page),
+    ("slow", Severity::Ticket),
+    ("drip", Severity::Ticket),
+];
+
+fn pair(rule: usize, start: Timestamp, end: Option<Timestamp>) -> Pair {
+    Pair {
+        rule: RULES[rule].0.to_owned(),
+        severity: RULES[rule].1,
+        start,
+        end,
+        onset: start,
+        valid: 100,
+        good: 40,
+        bad: 60,
+        factor: Some(14.4),
+        burn: 600.0,
+        burn_peak: 600.0,
+        spent_in_lookback: 0.8,
+        spent_in_window: None,
+    }
+}
+
+fn fired(rule: usize, start: Timestamp) -> Observed {
+    Observed::Fired(pair(rule, start, None))
+}
+
+fn resolved(rule: usize, start: Timestamp, end: Timestamp) -> Observed {
+    Observed::Resolved(pair(rule, start, Some(end)))
+}
+
+fn route(target: &str, severity_min: Severity) -> Route {
+    Route { target: target.to_owned(), severity_min, matchers: Vec::new(), announces: false }
+}
+
+/// A desk with one target for everything and one for pages.
+fn desk() -> Desk {
+    let mut desk = Desk::default();
+    let chat = Route { announces: true, ..route("chat", Severity::Ticket) };
+    desk.route(vec![chat, route("pager", Severity::Page)], at(0)).unwrap();
+    desk
+}
