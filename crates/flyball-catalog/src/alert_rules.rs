@@ -4,50 +4,46 @@ use flyball_budget::{alert, nominal_length};
 use flyball_model::{AlertRule, Condition, Factor, Slo, Window};
 use flyball_spec::{Alerting, Diagnostic, Level, Part, SpecSet, split_hint};
 
-use crate::output::words::decimals;
-use crate::specs;
+use crate::load::DEFAULT_ALERTING;
 
-/// What there is to say about the alert rules of every SLO.
+/// What there is to say about the alert rules of `slo`, which is one of `set`; nothing without any.
 ///
 /// A rule that the document itself asks for and that can never work is an error; one that comes
 /// with the program's defaults, or those of an imported document's tool, is a warning, because the
 /// document did not choose it. Rules that work and are likely not meant are warnings.
-pub(super) fn alert_rules(set: &SpecSet) -> Vec<Diagnostic> {
+pub fn alert_rules(slo: &Slo, set: &SpecSet) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for slo in &set.slos {
-        let level = match set.alerting.get(&slo.name) {
-            Some(Alerting::Default | Alerting::Imported) => Level::Warning,
-            _ => Level::Error,
-        };
-        let choose = "; or choose the rules: flyball.dev/alerting";
-        for (number, rule) in slo.alert_rules.iter().enumerate() {
-            let before = found.len();
-            for (index, objective) in slo.objectives.iter().enumerate() {
-                let Err(error) = alert::check(rule, objective.target, &slo.window) else {
-                    continue;
-                };
-                let text = error.to_string();
-                let (message, hint) = split_hint(&text);
-                let hint = hint.unwrap_or_default();
-                let hint =
-                    if level == Level::Warning { hint.to_owned() + choose } else { hint.into() };
-                let parts = [Part::Rule(number), Part::Objective(index), Part::Slo];
-                found.extend(at_first(set, slo, &parts, level, message, &hint));
-            }
-            if found.len() == before
-                && let Some((message, hint)) = doubt(rule, &slo.window)
-            {
-                let parts = [Part::Rule(number), Part::Alerting, Part::Slo];
-                let message = format!("alert rule `{}`: {message}", rule.name);
-                found.extend(at_first(set, slo, &parts, Level::Warning, &message, &hint));
-            }
+    let level = match set.alerting.get(&slo.name) {
+        Some(Alerting::Default | Alerting::Imported) => Level::Warning,
+        _ => Level::Error,
+    };
+    let choose = "; or choose the rules: flyball.dev/alerting";
+    for (number, rule) in slo.alert_rules.iter().enumerate() {
+        let before = found.len();
+        for (index, objective) in slo.objectives.iter().enumerate() {
+            let Err(error) = alert::check(rule, objective.target, &slo.window) else {
+                continue;
+            };
+            let text = error.to_string();
+            let (message, hint) = split_hint(&text);
+            let hint = hint.unwrap_or_default();
+            let hint = if level == Level::Warning { hint.to_owned() + choose } else { hint.into() };
+            let parts = [Part::Rule(number), Part::Objective(index), Part::Slo];
+            found.extend(at_first(set, slo, &parts, level, message, &hint));
         }
-        if let Some(left_out) = specs::left_out(slo, set) {
-            let message = format!("default rules {left_out}");
-            let hint = "choose rules for this window: flyball.dev/alerting";
-            let parts = [Part::Window, Part::Slo];
-            found.extend(at_first(set, slo, &parts, Level::Warning, &message, hint));
+        if found.len() == before
+            && let Some((message, hint)) = doubt(rule, &slo.window)
+        {
+            let parts = [Part::Rule(number), Part::Alerting, Part::Slo];
+            let message = format!("alert rule `{}`: {message}", rule.name);
+            found.extend(at_first(set, slo, &parts, Level::Warning, &message, &hint));
         }
+    }
+    if let Some(left_out) = left_out(slo, set) {
+        let message = format!("default rules {left_out}");
+        let hint = "choose rules for this window: flyball.dev/alerting";
+        let parts = [Part::Window, Part::Slo];
+        found.extend(at_first(set, slo, &parts, Level::Warning, &message, hint));
     }
     found
 }
@@ -92,4 +88,33 @@ fn at_first(
         };
         set.origins.diagnostic(&slo.name, *part, None, level, message, Some(hint.to_owned()))
     })
+}
+
+/// Which of the default rules `slo` goes without because of its window, in words; `None` when it
+/// has them all, or others.
+pub fn left_out(slo: &Slo, set: &SpecSet) -> Option<String> {
+    match set.alerting.get(&slo.name)? {
+        Alerting::Default => {}
+        Alerting::Preset(name) if name == DEFAULT_ALERTING => {}
+        _ => return None,
+    }
+    let left_out = alert::default_rules(&slo.window).left_out;
+    if left_out.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = left_out
+        .iter()
+        .map(|(rule, factor)| format!("{} (factor {})", rule.name, decimals(*factor)))
+        .collect();
+    Some(format!(
+        "left out over {}: {}, which would call about burns that keep the objective",
+        nominal_length(&slo.window),
+        named.join(", ")
+    ))
+}
+
+/// A number as it is meant to be exact: at most four decimals, no trailing zeros.
+pub fn decimals(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -67,6 +67,7 @@ async fn a_change_is_planned_applied_and_there_after_a_restart() {
     let other = laxer.replace("status < 500", "status < 400");
     let (_, plan) = running.apply(&json!({"files": [file("shop/a.yaml", &other)]})).await;
     assert_eq!(plan["slos"][0]["new_generation"], true, "{plan}");
+    assert_eq!(plan["slos"][0]["changes"][0], "good: status < 500 → status < 400", "{plan}");
 
     // Somebody who has not seen that.
     let (status, said) = running.apply(&json!({"files": both, "revision": 1})).await;
