@@ -30,16 +30,15 @@ impl Outline {
     pub fn add(&mut self, batch: &RecordBatch) {
         let mut shape = Shape::new();
         for field in batch.schema_ref().fields() {
-            match field.name().strip_suffix(TWIN_SUFFIX) {
-                Some(name) => shape.entry(name.to_owned()).or_default().has_others = true,
-                None => {
-                    let own = match field.data_type() {
-                        DataType::Dictionary(_, values) => values.as_ref(),
-                        own => own,
-                    };
-                    shape.entry(field.name().clone()).or_default().own = Some(own.clone());
-                }
+            if let Some(name) = field.name().strip_suffix(TWIN_SUFFIX) {
+                shape.entry(name.to_owned()).or_default().has_others = true;
+                continue;
             }
+            let own = match field.data_type() {
+                DataType::Dictionary(_, values) => values.as_ref(),
+                own => own,
+            };
+            shape.entry(field.name().clone()).or_default().own = Some(own.clone());
         }
         self.shapes.insert(shape);
     }
