@@ -175,3 +175,32 @@ fn what_lint_says_is_told_of_what_changes() {
     }
     assert!(!apply().contains("can never"), "it is what it was");
 }
+
+#[test]
+fn a_query_that_cannot_be_counted_is_told_once_and_where() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let plan = |good: &str| {
+        let total = "{type: prometheus, spec: {query: 'sum(rate(asked_total[5m]))'}}";
+        let text = document("shop", "GOOD")
+            .replace("{type: flyball, spec: {where: \"status IS NOT NULL\"}}", total)
+            .replace("{type: flyball, spec: {where: \"GOOD\"}}", good);
+        std::fs::write(at.join("slo.yaml"), text).unwrap();
+        ok(flyball(at, &["apply", "-f", "slo.yaml", "--dry-run", "--server", &url]))
+    };
+    for (good, said) in [
+        (
+            "{type: promethues, spec: {query: 'sum(rate(asked_total[5m]))'}}",
+            ["slo.yaml:12:", "`good`: `promethues` is not", "did you mean `prometheus`?"],
+        ),
+        (
+            "{type: prometheus, spec: {query: 'sum(rate(asked_total[5m]) oops)'}}",
+            ["slo.yaml:12:", "`good`: ", "`oops`"],
+        ),
+    ] {
+        let told = plan(good);
+        assert!(said.iter().all(|said| told.contains(said)), "{good}: {told}");
+        assert_eq!(told.matches("is not evaluated").count(), 1, "{told}");
+    }
+}
