@@ -1,11 +1,12 @@
 //! A set of documents in which everything that is counted has a number and a generation.
 
-use flyball_metric::{MetricError, Plan};
+use flyball_metric::{MetricError, Plan, SOURCES};
 use flyball_model::{
     BudgetingMethod, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli, Objective, Rational,
     Slo,
 };
-use flyball_spec::{Diagnostic, Source, SpecSet};
+use flyball_query::near_matches;
+use flyball_spec::{Diagnostic, Level, Origins, Part, Source, SpecSet};
 use sha2::{Digest, Sha256};
 
 use crate::condition::conditions;
@@ -74,7 +75,7 @@ impl Catalog {
         }
         let (mut counted, mut not_counted) = (Vec::new(), Vec::new());
         for slo in &set.slos {
-            match Counted::of(slo) {
+            match Counted::of(slo, &set.origins) {
                 Ok(slo) => counted.push(slo),
                 Err(reason) => not_counted.push(NotCounted { slo: slo.name.clone(), reason }),
             }
@@ -111,16 +112,16 @@ impl Catalog {
 }
 
 impl Counted {
-    /// What is counted of `slo`.
+    /// What is counted of `slo`, whose parts are where `origins` say.
     ///
     /// # Errors
     ///
     /// Why it cannot be counted.
-    fn of(slo: &Slo) -> Result<Self, String> {
+    fn of(slo: &Slo, origins: &Origins) -> Result<Self, String> {
         let mut hash = Sha256::new();
         hash.update(HASH_PREFIX);
         let (mut indicators, mut of_objective) = (Vec::new(), Vec::new());
-        for objective in &slo.objectives {
+        for (at, objective) in slo.objectives.iter().enumerate() {
             let shared = objective.indicator.is_none();
             let indicator = objective.indicator.as_ref().or(slo.indicator.as_ref());
             let indicator = indicator.ok_or_else(|| "it has no indicator".to_owned())?;
@@ -151,11 +152,54 @@ impl Counted {
                         }
                         None => Plan::compile(sli, objective.threshold),
                     };
-                    CountedBy::Metric(plan.map_err(|error| error.to_string())?)
+                    let at = (!shared).then_some(at);
+                    CountedBy::Metric(plan.map_err(|error| placed(slo, at, sli, &error, origins))?)
                 }
             });
         }
         Ok(Self { slo: slo.clone(), indicators, of_objective, generation: hash.finalize().into() })
+    }
+}
+
+/// What is wrong with a metric SLI, which is that of an objective or of the whole SLO, with the place and
+/// the name of the query to blame, where it is one's alone.
+fn placed(
+    slo: &Slo,
+    objective: Option<usize>,
+    sli: &MetricSli,
+    error: &MetricError,
+    origins: &Origins,
+) -> String {
+    let said = match error {
+        MetricError::Source { source_type } => match near_matches(source_type, SOURCES).first() {
+            Some(near) => format!("{error}; hint: did you mean `{near}`?"),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    };
+    let (side, total) = (Part::Side { objective }, Part::Total { objective });
+    let queries = match sli {
+        MetricSli::Ratio { side: query, side_is_bad, total: all, .. } => {
+            let name = if *side_is_bad { "bad" } else { "good" };
+            vec![(side, name, query), (total, "total", all)]
+        }
+        MetricSli::Raw { query, .. } | MetricSli::Threshold { query } => {
+            vec![(total, "query", query)]
+        }
+    };
+    let Some((part, name, _)) = queries.into_iter().find(|(_, _, query)| error.is_about(query))
+    else {
+        return said;
+    };
+    let within = match error {
+        MetricError::Query(error) => Some(error.span()),
+        _ => None,
+    };
+    match origins.diagnostic(&slo.name, part, within, Level::Warning, "", None) {
+        Some(Diagnostic { file, line, column, .. }) => {
+            format!("{file}:{line}:{column}, `{name}`: {said}")
+        }
+        None => format!("`{name}`: {said}"),
     }
 }
 

@@ -6,14 +6,16 @@
 //!
 //! This crate counts nothing and decides nothing.
 
+mod alert_rules;
 mod attributes;
 mod catalog;
 mod condition;
 mod load;
 mod sources;
 
+pub use alert_rules::{alert_rules, decimals, left_out};
 pub use attributes::{missing_attributes, place_of};
 pub use catalog::{Catalog, Counted, CountedBy, NotCounted};
-pub use condition::{condition, conditions, event_slis};
+pub use condition::{condition, conditions, event_slis, unfit_conditions};
 pub use load::{DEFAULT_ALERTING, load};
 pub use sources::{SourcesError, read_sources, source};

@@ -127,7 +127,7 @@ impl Dictionary {
     /// A number below [`RECENT_LEN`] that differs mostly for the few texts of an attribute: made of
     /// their length and last eight bytes, in which paths, ids and codes differ.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "it is below RECENT_LEN")]
+    #[expect(clippy::cast_possible_truncation, reason = "what is left is below RECENT_LEN")]
     fn likeness(text: &[u8]) -> usize {
         let word = match text.last_chunk::<8>() {
             Some(end) => u64::from_le_bytes(*end),

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
+use flyball_model::MetricQuery;
+
+use crate::terms::text_of;
+
 /// Why a metric SLI cannot be counted from samples.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetricError {
@@ -40,6 +44,17 @@ pub enum MetricError {
         /// What the total is.
         total: String,
     },
+}
+
+impl MetricError {
+    /// Whether `query` is to blame.
+    pub fn is_about(&self, query: &MetricQuery) -> bool {
+        match (self, text_of(query)) {
+            (Self::Query(error), Ok(text)) => error.query == text,
+            (own, Err(other)) => *own == other,
+            (_, Ok(_)) => false,
+        }
+    }
 }
 
 /// A query that cannot be counted from samples, and which part of it is to blame.

@@ -26,4 +26,4 @@ pub use meter::{
     PENDING_MAX, Reason, SCHEMA, SERIES_MAX, STRANGERS_MAX, Standing, TARGET_GAP_MAX, Watched,
 };
 pub use spread::{SLOT, SPREAD_MAX};
-pub use terms::{POINTS_PREFIX, Plan, Points};
+pub use terms::{POINTS_PREFIX, Plan, Points, SOURCES};

@@ -23,7 +23,7 @@ const TERMS_MAX: usize = 64;
 const BOUND_LABEL: &str = "le";
 const BUCKET_SUFFIX: &str = "_bucket";
 /// Types of sources that are queried in `PromQL`, in lower case.
-const SOURCES: [&str; 6] =
+pub const SOURCES: [&str; 6] =
     ["prometheus", "thanos", "mimir", "cortex", "victoriametrics", "flyball"];
 
 /// A metric SLI, compiled: what it counts, or the value that it judges.
@@ -260,7 +260,7 @@ fn alike(side: &Unit, total: &Unit) -> Result<(), MetricError> {
 }
 
 /// The query's text, out of the settings of its source.
-fn text_of(query: &MetricQuery) -> Result<String, MetricError> {
+pub(crate) fn text_of(query: &MetricQuery) -> Result<String, MetricError> {
     if let Some(source_type) = &query.source_type
         && !SOURCES.contains(&source_type.to_lowercase().as_str())
     {

@@ -19,6 +19,7 @@ use flyball_events::TWIN_SUFFIX;
 use crate::coerce::coerce;
 use crate::compare::Comparison;
 use crate::error::{PredicateError, QueryError};
+use crate::outline::{Held, Shape};
 use crate::predicate::refuse_unfit;
 use crate::truth::Truth;
 use crate::value::{Kind, either, number_of, text_of, texts, truth_of, with_plain_doubles};
@@ -93,6 +94,25 @@ impl Reading {
 impl Leaf {
     pub(crate) fn new(text: String, sql: SqlExpr, attributes: Vec<String>) -> Self {
         Self { text, sql, attributes, compiled: HashMap::new(), fault: None, fits: false }
+    }
+
+    /// Takes note of whether the term means something over attributes as in `shape`.
+    pub(crate) fn meet(&mut self, state: &SessionState, shape: &Shape) {
+        // Once is enough.
+        if self.fits {
+            return;
+        }
+        let held = |name: &String| shape.get(name).cloned().unwrap_or_default();
+        let held: Vec<_> = self.attributes.iter().map(held).collect();
+        let own: Vec<_> = held.iter().map(|held| held.own.clone()).collect();
+        self.judge(state, &own);
+        if held.iter().any(|held| held.has_others) {
+            // As events are judged whose own value is of another type than the column's.
+            let as_texts =
+                |held: Held| if held.has_others { Some(DataType::Utf8) } else { held.own };
+            let as_texts: Vec<_> = held.into_iter().map(as_texts).collect();
+            self.judge(state, &as_texts);
+        }
     }
 
     /// What is wrong with the term after all batches: it had a meaning over none.
@@ -196,12 +216,7 @@ impl Leaf {
     ) -> Result<Truth, QueryError> {
         let types: Vec<Option<DataType>> =
             columns.iter().map(|c| c.as_ref().map(|c| c.data_type().clone())).collect();
-        let compiled = self.compile(state, &types);
-        if self.fault.is_none() {
-            self.fault.clone_from(&compiled.fault);
-        }
-        let is_complete = || columns.iter().all(Option::is_some);
-        self.fits |= compiled.fault.is_none() && is_complete();
+        let compiled = self.judge(state, &types);
         if let Some(comparison) = compiled.comparison
             && let Some(Some(column)) = columns.first()
             && let Some(answers) = comparison.evaluate(column)
@@ -236,6 +251,16 @@ impl Leaf {
     fn truth(&self, value: &ColumnarValue, rows: usize) -> Result<Truth, QueryError> {
         let array = value.to_array(rows).map_err(|e| self.failed(&e))?;
         Ok(array.as_boolean_opt().map_or_else(|| Truth::unknown(rows), Truth::from_array))
+    }
+
+    /// The term over attributes of `types`, after taking note of whether it means something over them.
+    fn judge(&mut self, state: &SessionState, types: &[Option<DataType>]) -> Arc<Compiled> {
+        let compiled = self.compile(state, types);
+        if self.fault.is_none() {
+            self.fault.clone_from(&compiled.fault);
+        }
+        self.fits |= compiled.fault.is_none() && types.iter().all(Option::is_some);
+        compiled
     }
 
     /// The term over attributes of `types`. One that has no meaning over them is unknown of every

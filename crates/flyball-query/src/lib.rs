@@ -12,6 +12,7 @@ mod compare;
 mod error;
 mod leaf;
 mod names;
+mod outline;
 mod predicate;
 pub mod sql;
 mod tally;
@@ -20,6 +21,7 @@ mod value;
 
 pub use error::{PredicateError, QueryError};
 pub use names::{listed, near_matches};
+pub use outline::Outline;
 pub use predicate::{PredicateId, PredicateSet};
 pub use tally::{
     Gained, Measurement, SliPart, SlotLadder, Tallier, TallyOptions, UnknownAttribute,

@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use crate::error::{PredicateError, QueryError};
 use crate::leaf::Leaf;
 use crate::names::tokens;
+use crate::outline::Outline;
 use crate::truth::Truth;
 
 /// How deep a predicate may nest; past it an expression is a program, and parsing it a risk.
@@ -122,8 +123,17 @@ impl PredicateSet {
         }
     }
 
-    /// What is wrong with a predicate after all batches, though each could be evaluated.
-    pub(crate) fn fault(&self, id: PredicateId) -> Option<PredicateError> {
+    /// Takes note of what the terms mean over the types of events that are not here, for
+    /// [`Self::fault`].
+    pub fn meet(&mut self, outline: &Outline) {
+        for leaf in &mut self.leaves {
+            outline.shapes().for_each(|shape| leaf.meet(&self.state, shape));
+        }
+    }
+
+    /// What is wrong with a predicate after everything that it met, though it could be evaluated: a
+    /// text compared with an attribute that never held texts. `None` before it met anything.
+    pub fn fault(&self, id: PredicateId) -> Option<PredicateError> {
         match &self.nodes[id.0] {
             Node::Leaf(leaf) => self.leaves[*leaf].fault(),
             Node::And(parts) | Node::Or(parts) => parts.iter().find_map(|part| self.fault(*part)),

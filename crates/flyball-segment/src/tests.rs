@@ -215,9 +215,8 @@ fn old_hours_go_by_age_and_size_and_the_newest_stays() {
 fn rows_of_several_entries_in_one_batch_keep_theirs_and_its_bounds() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = open(directory.path());
-    let lines: String = (0..6)
-        .map(|n| format!("{{\"time\":\"2026-03-02T12:00:0{n}Z\",\"v\":\"text {}\"}}\n", n % 2))
-        .collect();
+    let line = |n| format!("{{\"time\":\"2026-03-02T12:00:0{n}Z\",\"v\":\"text {}\"}}\n", n % 2);
+    let lines = (0..6).map(line).collect::<Vec<String>>().concat();
     let second =
         |n: u32| Timestamp::parse("2026-03-02T12:00:00Z").unwrap().plus(Duration::from_seconds(n));
     let mut buffer = Buffer::new(0);

@@ -149,7 +149,7 @@ fn join(parts: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
 /// As [`join`], for codes. A text that several dictionaries have stands as often in the new one: to
 /// find these would cost more than it saves.
 fn join_coded(parts: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
-    let rows = parts.iter().map(|part| part.len()).sum();
+    let rows = parts.iter().map(Array::len).sum();
     let (mut codes, mut present) = (Vec::with_capacity(rows), NullBufferBuilder::new(rows));
     let (mut texts, mut known) = (Vec::<&dyn Array>::with_capacity(parts.len()), 0);
     for part in parts {

@@ -9,17 +9,19 @@
 //! control state is the truth at a start. A crash before the commit has changed nothing, a crash
 //! after it is completed by the next start.
 
+mod compare;
+mod doubts;
 mod held;
 mod plan;
 mod reach;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flyball_catalog::{Catalog, SourcesError, missing_attributes, read_sources};
-use flyball_model::{Slo, Timestamp};
+use flyball_catalog::{Catalog, SourcesError, read_sources};
+use flyball_model::Timestamp;
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, StoreError};
 
@@ -31,6 +33,7 @@ use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+use doubts::{linted, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -353,7 +356,7 @@ impl Definitions {
         let check = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.check(&check)).await??;
 
-        warnings.extend(self.missing_attributes(&state.catalog, &catalog, caller).await?);
+        warnings.extend(self.doubts(&state.catalog, &catalog, caller).await?);
         let plan = Plan::new(&before, &after, sets.0, sets.1, warnings);
         let mut plan = plan.seen_by(caller, sets);
         (plan.revision, plan.dry_run) = (revision, apply.dry_run);
@@ -375,32 +378,20 @@ impl Definitions {
         Ok(plan)
     }
 
-    /// What conditions that were not counted `before` read, and no stored event has. Nothing while
-    /// nothing is stored.
-    async fn missing_attributes(
+    /// What is likely not meant in the SLOs that are others than `before`: what there is to say
+    /// without data, and where other events are counted, what does not go with the stored ones.
+    async fn doubts(
         &self,
-        before: &Catalog,
+        before: &Arc<Catalog>,
         after: &Arc<Catalog>,
         caller: &Caller,
     ) -> Result<Vec<Diagnostic>, ApplyError> {
-        let counted: HashSet<[u8; 32]> = before.counted.iter().map(|slo| slo.generation).collect();
-        let new = after.counted.iter().filter(|slo| !counted.contains(&slo.generation));
-        let new: HashSet<String> = new.map(|slo| slo.slo.name.clone()).collect();
-        if new.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (source, set, suggests) = (self.stored.source(), Arc::clone(after), caller.sees_all());
+        let (before, after) = (Arc::clone(before), Arc::clone(after));
+        let (source, suggests) = (self.stored.source(), caller.sees_all());
         let found = tokio::task::spawn_blocking(move || {
-            let known = match source.attributes() {
-                Ok(known) if known.is_empty() => return Vec::new(),
-                Ok(known) => known,
-                Err(error) => {
-                    tracing::warn!(error, "what stored events have cannot be read");
-                    return Vec::new();
-                }
-            };
-            let is_new = |slo: &Slo| new.contains(&slo.name);
-            missing_attributes(&set.set, is_new, &known, suggests)
+            let mut found = linted(&before, &after);
+            found.extend(unlike_stored(&before, &after, &source, suggests));
+            found
         });
         Ok(found.await.map_err(|_| Ended)?)
     }

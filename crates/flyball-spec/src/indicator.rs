@@ -38,22 +38,25 @@ pub(crate) fn lower(
     session: &mut Session<'_>,
 ) -> Result<Lowered, Refused> {
     let kind = |query: &Query| source_type(query, sources);
-    let opaque = |indicator| Lowered {
+    let opaque = |indicator, total: &Query, side: Option<&Query>| Lowered {
         indicator: Indicator::Metric(indicator),
-        total: None,
-        side: None,
+        total: Some(asked(total)),
+        side: side.map(asked),
         by: None,
     };
     Ok(match metric {
         Metric::Ratio { counter, side, side_is_bad, total } => {
             match (is_events(kind(side).as_deref()), is_events(kind(total).as_deref())) {
                 (true, true) => return events(side, *side_is_bad, total, session),
-                (false, false) => opaque(MetricSli::Ratio {
-                    counter: *counter,
-                    side: query(side, sources),
-                    side_is_bad: *side_is_bad,
-                    total: query(total, sources),
-                }),
+                (false, false) => {
+                    let ratio = MetricSli::Ratio {
+                        counter: *counter,
+                        side: query(side, sources),
+                        side_is_bad: *side_is_bad,
+                        total: query(total, sources),
+                    };
+                    opaque(ratio, total, Some(side))
+                }
                 (side_is_events, _) => {
                     let odd = if side_is_events { total } else { side };
                     let message = "one part selects events and the other asks a metrics system";
@@ -78,10 +81,18 @@ pub(crate) fn lower(
             return Err(Refused);
         }
         Metric::Raw { failures, query: raw } => {
-            opaque(MetricSli::Raw { failures: *failures, query: query(raw, sources) })
+            opaque(MetricSli::Raw { failures: *failures, query: query(raw, sources) }, raw, None)
         }
-        Metric::Threshold(gauge) => opaque(MetricSli::Threshold { query: query(gauge, sources) }),
+        Metric::Threshold(gauge) => {
+            opaque(MetricSli::Threshold { query: query(gauge, sources) }, gauge, None)
+        }
     })
+}
+
+/// Where a query for a metrics system stands: its text, or its source where that has none.
+fn asked(query: &Query) -> Place {
+    let text = query.spec.get("query");
+    text.map_or(query.place, |text| Place { span: text.span, ..query.place })
 }
 
 fn is_events(kind: Option<&str>) -> bool {

@@ -34,7 +34,7 @@ mod yaml;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Excerpt, Level, render, split_hint};
 pub use format::format;
 pub use inline::{Referred, export, inline};
-pub use lint::lint;
+pub use lint::{lint, lint_slo};
 pub use load::load;
 pub use origin::{Origins, Part};
 pub use set::{AlertStrategy, Alerting, Incomplete, Service, SpecSet};

@@ -16,10 +16,11 @@ const ASPIRATIONAL: &str = "aspirational";
 
 /// Looks at every SLO of a set; at most [`DIAGNOSTICS_MAX`] findings.
 pub fn lint(set: &SpecSet) -> Vec<Diagnostic> {
-    set.slos.iter().flat_map(|slo| one(slo, set)).take(DIAGNOSTICS_MAX).collect()
+    set.slos.iter().flat_map(|slo| lint_slo(slo, set)).take(DIAGNOSTICS_MAX).collect()
 }
 
-fn one(slo: &Slo, set: &SpecSet) -> Vec<Diagnostic> {
+/// Looks at `slo`, which is one of `set`.
+pub fn lint_slo(slo: &Slo, set: &SpecSet) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut warn = |part: Part, message: String, hint: &str| {
         let hint = Some(hint.to_owned());

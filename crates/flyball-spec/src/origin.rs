@@ -22,12 +22,12 @@ pub enum Part {
     Window,
     /// One of its objectives.
     Objective(usize),
-    /// The condition that selects the valid events.
+    /// The condition that selects the valid events; the query for them, or the only one there is.
     Total {
         /// Whose indicator.
         objective: Option<usize>,
     },
-    /// The condition that selects good or bad events.
+    /// The condition that selects good or bad events, or the query for them.
     Side {
         /// Whose indicator.
         objective: Option<usize>,

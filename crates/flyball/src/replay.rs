@@ -19,7 +19,7 @@ use flyball_query::{Measurement, QueryError, listed};
 use flyball_spec::SpecSet;
 
 use crate::output::words::plural;
-use crate::{specs, talk};
+use crate::talk;
 pub(crate) use plan::Plan;
 pub use report::{
     InputReport, NotEvaluated, RejectedReport, ReplayReport, Replayed, SCHEMA, Verdict,
@@ -196,7 +196,7 @@ fn extent(measured: &[Vec<Measurement>], width: Duration) -> Option<Interval> {
 
 /// That nobody would be called about an SLO, because no default rule suits its window.
 fn unwatched(slo: &Slo, set: &SpecSet) -> Option<String> {
-    let left_out = specs::left_out(slo, set).filter(|_| slo.alert_rules.is_empty())?;
+    let left_out = flyball_catalog::left_out(slo, set).filter(|_| slo.alert_rules.is_empty())?;
     Some(format!("{} has no alert rules: the default ones are {left_out}", slo.name))
 }
 

@@ -4,12 +4,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use flyball_budget::{alert, nominal_length};
-use flyball_catalog::{DEFAULT_ALERTING, read_sources};
-use flyball_model::Slo;
-use flyball_spec::{Alerting, Source, SpecSet};
-
-use crate::output::words;
+use flyball_catalog::read_sources;
+use flyball_spec::{Source, SpecSet};
 
 /// How standard input is called in messages.
 pub(crate) const STDIN: &str = "<stdin>";
@@ -48,27 +44,4 @@ pub(crate) fn require_slos(set: &SpecSet) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Which of the default rules `slo` goes without because of its window, in words; `None` when it
-/// has them all, or others.
-pub(crate) fn left_out(slo: &Slo, set: &SpecSet) -> Option<String> {
-    match set.alerting.get(&slo.name)? {
-        Alerting::Default => {}
-        Alerting::Preset(name) if name == DEFAULT_ALERTING => {}
-        _ => return None,
-    }
-    let left_out = alert::default_rules(&slo.window).left_out;
-    if left_out.is_empty() {
-        return None;
-    }
-    let named: Vec<String> = left_out
-        .iter()
-        .map(|(rule, factor)| format!("{} (factor {})", rule.name, words::decimals(*factor)))
-        .collect();
-    Some(format!(
-        "left out over {}: {}, which would call about burns that keep the objective",
-        nominal_length(&slo.window),
-        named.join(", ")
-    ))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use flyball_budget::nominal_length;
 use flyball_catalog::{Catalog, NotCounted};
-use flyball_model::{Correction, Objective, Probe, Slo, Window};
+use flyball_model::{Correction, Probe, Slo};
 use flyball_spec::Diagnostic;
 
+use super::compare::{compare, corrections};
 use crate::http::shapes;
 
 /// What becomes of a file or an SLO.
@@ -221,13 +221,7 @@ fn slo_change(name: &str, before: &Index<'_>, after: &Index<'_>) -> SloChange {
         if let (Some(old), Some(new)) = (old.slo, new.slo) {
             compare(old, new, &mut changes);
         }
-        let names = |said: &Said<'_>| {
-            let names = said.corrections.iter().map(|one| one.name.clone());
-            list(&names.collect::<Vec<_>>())
-        };
-        differ("corrections", &old.corrections, &new.corrections, &mut changes, || {
-            (names(old), names(new))
-        });
+        corrections(&old.corrections, &new.corrections, &mut changes);
         if let Some(reason) = new.not_counted.filter(|_| old.not_counted != new.not_counted) {
             changes.push(format!("is not evaluated: {reason}"));
         }
@@ -250,90 +244,4 @@ fn slo_change(name: &str, before: &Index<'_>, after: &Index<'_>) -> SloChange {
         changes,
         new_generation,
     }
-}
-
-/// Says that `what` differs, and from what to what where that can be told.
-fn differ<T: PartialEq>(
-    what: &str,
-    old: &T,
-    new: &T,
-    changes: &mut Vec<String>,
-    words: impl FnOnce() -> (String, String),
-) {
-    if old == new {
-        return;
-    }
-    let (old, new) = words();
-    changes.push(if old == new {
-        format!("{what}: others than before")
-    } else {
-        format!("{what}: {old} → {new}")
-    });
-}
-
-fn compare(old: &Slo, new: &Slo, changes: &mut Vec<String>) {
-    let mut text = |what: &str, old: &Option<String>, new: &Option<String>| {
-        let words = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-        differ(what, old, new, changes, || (words(old), words(new)));
-    };
-    text("display name", &old.display_name, &new.display_name);
-    text("description", &old.description, &new.description);
-    text("service", &Some(old.service.clone()), &Some(new.service.clone()));
-    differ("window", &old.window, &new.window, changes, || (window(old), window(new)));
-    let method = |slo: &Slo| format!("{:?}", slo.method);
-    differ("method", &old.method, &new.method, changes, || (method(old), method(new)));
-    let counts = (old.objectives.len(), new.objectives.len());
-    differ("objectives", &counts.0, &counts.1, changes, || {
-        (counts.0.to_string(), counts.1.to_string())
-    });
-    for (at, (old, new)) in old.objectives.iter().zip(&new.objectives).enumerate() {
-        objective(at, counts.1 == 1, old, new, changes);
-    }
-    let rules = |slo: &Slo| {
-        let names = slo.alert_rules.iter().map(|rule| rule.name.clone());
-        list(&names.collect::<Vec<_>>())
-    };
-    differ("alert rules", &old.alert_rules, &new.alert_rules, changes, || (rules(old), rules(new)));
-    let others = |slo: &Slo| {
-        let Slo { labels, annotations, composition, lookbacks, no_data, coverage_floor, .. } =
-            slo.clone();
-        (labels, annotations, composition, lookbacks, no_data, coverage_floor)
-    };
-    differ("settings", &others(old), &others(new), changes, Default::default);
-}
-
-fn objective(
-    at: usize,
-    is_only: bool,
-    old: &Objective,
-    new: &Objective,
-    changes: &mut Vec<String>,
-) {
-    let name = |what: &str| {
-        if is_only { what.to_owned() } else { format!("{what} of objective {}", at + 1) }
-    };
-    let target = |objective: &Objective| objective.target.to_string();
-    differ(&name("target"), &old.target, &new.target, changes, || (target(old), target(new)));
-    let others = |objective: &Objective| {
-        let Objective {
-            display_name, weight, timeslice_target, timeslice_window, threshold, ..
-        } = objective.clone();
-        (display_name, weight, timeslice_target, timeslice_window, threshold)
-    };
-    differ(&name("settings"), &others(old), &others(new), changes, Default::default);
-}
-
-fn window(slo: &Slo) -> String {
-    match &slo.window {
-        Window::Rolling { length } => format!("rolling {length}"),
-        Window::Calendar(calendar) => {
-            let unit = format!("{:?}", calendar.unit).to_lowercase();
-            let about = nominal_length(&slo.window);
-            format!("calendar {} × {unit} (about {about})", calendar.count)
-        }
-    }
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

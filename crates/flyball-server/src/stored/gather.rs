@@ -187,7 +187,7 @@ mod tests {
             let line = |n: i64| format!("{{\"time\":\"2026-03-02T12:29:00Z\",\"n\":{n}}}\n");
             (0..count).map(line).collect()
         };
-        let many = BATCH_ROWS as i64 + 5;
+        let many = i64::try_from(BATCH_ROWS).unwrap() + 5;
         let counts = [(1, "a", 3), (2, "a", many), (3, "b", 2), (7, "b", many * 2), (8, "a", 1)];
         let ndjson = |&(number, service, count): &(i64, &str, i64)| {
             entry(number.cast_unsigned(), Content::Ndjson, Some(service), &lines(count))

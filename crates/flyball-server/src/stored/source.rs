@@ -1,6 +1,5 @@
 //! All events of one moment, for queries: segments, and the journal behind them.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -9,8 +8,9 @@ use arrow::compute::kernels::cmp::{gt_eq, lt};
 use arrow::compute::{and, filter_record_batch};
 use arrow::datatypes::TimestampNanosecondType;
 use arrow::error::ArrowError;
-use flyball_events::{Projection, TWIN_SUFFIX};
+use flyball_events::Projection;
 use flyball_model::Timestamp;
+use flyball_query::Outline;
 use flyball_query::sql::EventSource;
 use flyball_segment::{ENTRY_COLUMN, Hour, View};
 use flyball_store::{Journal, Sequence};
@@ -51,20 +51,18 @@ impl Source {
 }
 
 impl Source {
-    /// The attributes that any event has, and its time; empty when there are no events.
+    /// The attributes that the events have, and their types; none when there are no events.
     ///
     /// # Errors
     ///
     /// What cannot be read.
-    pub(crate) fn attributes(&self) -> Result<BTreeSet<String>, String> {
-        let mut names = BTreeSet::new();
+    pub(crate) fn attributes(&self) -> Result<Outline, String> {
+        let mut met = Outline::default();
         let read = self.outline(&mut |batch| {
-            let schema = batch.schema();
-            let fields = schema.fields().iter().map(|field| field.name());
-            names.extend(fields.map(|name| name.trim_end_matches(TWIN_SUFFIX).to_owned()));
+            met.add(&batch);
             true
         });
-        read.map(|()| names).map_err(|error| error.to_string())
+        read.map(|()| met).map_err(|error| error.to_string())
     }
 }
 

@@ -67,6 +67,7 @@ async fn a_change_is_planned_applied_and_there_after_a_restart() {
     let other = laxer.replace("status < 500", "status < 400");
     let (_, plan) = running.apply(&json!({"files": [file("shop/a.yaml", &other)]})).await;
     assert_eq!(plan["slos"][0]["new_generation"], true, "{plan}");
+    assert_eq!(plan["slos"][0]["changes"][0], "good: status < 500 → status < 400", "{plan}");
 
     // Somebody who has not seen that.
     let (status, said) = running.apply(&json!({"files": both, "revision": 1})).await;
@@ -92,6 +93,40 @@ async fn a_change_is_planned_applied_and_there_after_a_restart() {
     assert_eq!(plan["slos"][1]["action"], "removed", "{plan}");
     assert_eq!(again.slos().await, ["checkout"]);
     again.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_what_differs_from_what_to_what() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path()).await;
+    running.apply(&json!({"files": [file("a.yaml", SHOP)]})).await;
+    let other = [
+        (
+            "{name: checkout}",
+            "{name: checkout, labels: {team: a}, annotations: {flyball.dev/no-data: good}}",
+        ),
+        ("service.name = 'shop'}", "service.name = 'shop', by: [region], sliceLimit: 5}"),
+        ("Occurrences", "Timeslices"),
+        ("target: 0.9", "target: 0.9, timeSliceTarget: 0.8, timeSliceWindow: 1m"),
+    ];
+    let other = other.iter().fold(SHOP.to_owned(), |text, (old, new)| text.replace(old, new));
+    let (status, plan) =
+        running.apply(&json!({"files": [file("a.yaml", &other)], "dry_run": true})).await;
+    assert_eq!(status, 200, "{plan}");
+    let changes = plan["slos"][0]["changes"].as_array().unwrap();
+    for change in [
+        "method: Occurrences → Timeslices",
+        "by: none → region",
+        "sliceLimit: 100 → 5",
+        "timeSliceTarget: none → 0.8",
+        "timeSliceWindow: none → 1m",
+        "no data: gap → good",
+        "label team: none → a",
+    ] {
+        assert!(changes.contains(&json!(change)), "{change}: {plan}");
+    }
+    assert!(!changes.iter().any(|change| change.as_str().unwrap().contains("another")), "{plan}");
+    running.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,8 +87,8 @@ impl Running {
     pub(crate) async fn of(config: Config) -> Self {
         // A connection is not used again at the moment at which the server closes it.
         let kept = config.limits.idle_max / 4;
-        let client = reqwest::Client::builder().pool_idle_timeout(kept).build().unwrap();
         let server = Server::start(config).await.unwrap();
+        let client = reqwest::Client::builder().pool_idle_timeout(kept).build().unwrap();
         Self { server, client }
     }
 

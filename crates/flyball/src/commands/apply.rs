@@ -1,5 +1,6 @@
 //! `flyball apply`: gives a server its definitions.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Write as _};
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +16,9 @@ use crate::{Exit, specs, talk};
 
 /// The directory of documents that came through a pipe, among a server's files.
 const PIPED: &str = "piped";
+
+/// How a change begins that says why an SLO is not evaluated.
+const LEFT_OUT: &str = "is not evaluated: ";
 
 /// Give a server SLO documents: show what would change, ask, then change it as a whole
 ///
@@ -175,7 +179,13 @@ impl Plan {
                 writeln!(out, "{} probe {probe} of {service}", action.sign())?;
             }
         }
-        for NotEvaluated { slo, reason } in &self.not_evaluated {
+        // What has just been told of a change is not told again.
+        let is_told =
+            |slo: &SloChange| slo.changes.iter().any(|change| change.starts_with(LEFT_OUT));
+        let told: HashSet<&str> =
+            self.slos.iter().filter(|slo| is_told(slo)).map(|slo| slo.slo.as_str()).collect();
+        let others = self.not_evaluated.iter().filter(|one| !told.contains(one.slo.as_str()));
+        for NotEvaluated { slo, reason } in others {
             writeln!(out, "! SLO {slo} is not evaluated: {reason}")?;
         }
         let number = |action| {

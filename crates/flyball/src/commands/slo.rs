@@ -1,6 +1,5 @@
 //! `flyball slo`: work on SLO documents.
 
-mod alert_rules;
 mod fmt;
 mod lint;
 mod show;

@@ -7,6 +7,7 @@ use flyball_budget::budget::Unit;
 use flyball_budget::forecast::{Forecast, Outlook};
 use flyball_budget::report::{Assessment, SliceReport, SloReport};
 use flyball_budget::{Reason, Status};
+pub(crate) use flyball_catalog::decimals;
 use flyball_events::Example;
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 
@@ -133,12 +134,6 @@ pub(crate) fn amount(number: f64) -> String {
         Some(fraction) => format!("{sign}{whole}.{fraction}"),
         None => format!("{sign}{whole}"),
     }
-}
-
-/// A number as it is meant to be exact: at most four decimals, no trailing zeros.
-pub(crate) fn decimals(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A share as a percentage with `places` decimals that never rounds up to a promise: 99.9996 %

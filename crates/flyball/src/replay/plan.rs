@@ -243,5 +243,5 @@ fn condition_error(
             (Part::Side { objective }, text)
         }
     };
-    flyball_catalog::condition(set, slo, part, text, error)
+    flyball_catalog::condition(set, slo, part, text, error, Level::Error)
 }

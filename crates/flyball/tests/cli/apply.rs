@@ -143,3 +143,84 @@ fn one_that_is_not_evaluated_is_undecided_and_one_given_twice_says_who_applied_i
     let said = String::from_utf8(again.unwrap().stderr).unwrap();
     assert!(said.contains("slo.yaml (applied by "), "{said}");
 }
+
+#[test]
+fn a_condition_that_stored_events_cannot_go_with_is_told_before_it_is_applied() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let plan = |good: &str| {
+        std::fs::write(at.join("slo.yaml"), document("shop", good)).unwrap();
+        let planned = flyball(at, &["apply", "-f", "slo.yaml", "--dry-run", "--server", &url]);
+        assert_eq!(planned.code, 0, "{planned:?}");
+        planned.err
+    };
+    assert!(
+        !plan("status < '500ms'").contains("mistake"),
+        "nothing is stored, so nothing is known"
+    );
+    crate::live::send(&url, 10, 1);
+    for (good, said) in [
+        ("status < '500ms'", "`status` is a number in every event, and '500ms' is not"),
+        ("status < '500ms'", "hint: write a number without quotes"),
+        ("status < '500'", "hint: without quotes it is a number: 500"),
+        ("status = TRUE OR statsu = 1", "`status` is a number in every event, and TRUE is not"),
+        ("status = TRUE OR statsu = 1", "did you mean `status`?"),
+    ] {
+        let told = plan(good);
+        assert!(told.contains("slo.yaml:12:") && told.contains(said), "{good}: {told}");
+    }
+    assert!(!plan("status = '200' OR status < 500").contains("mistake"));
+}
+
+#[test]
+fn what_lint_says_is_told_of_what_changes() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    // At most 2 times the budget can burn, so nothing that waits for more can fire.
+    let window = "duration: 28d, isRolling: true";
+    std::fs::write(at.join("slo.yaml"), slo_with("shop", "TRUE", "status < 500", "0.5", window))
+        .unwrap();
+    let lint = ok(flyball(at, &["slo", "lint", "slo.yaml"]));
+    assert!(lint.contains("can never"), "{lint}");
+    let apply = || {
+        let ran = flyball(at, &["apply", "-f", "slo.yaml", "--yes", "--server", &url]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.err
+    };
+    let told = apply();
+    for line in lint.lines().filter(|line| line.starts_with("warning: ")) {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(!apply().contains("can never"), "it is what it was");
+}
+
+#[test]
+fn a_query_that_cannot_be_counted_is_told_once_and_where() {
+    let home = directory(&[]);
+    let at = home.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let plan = |good: &str| {
+        let total = "{type: prometheus, spec: {query: 'sum(rate(asked_total[5m]))'}}";
+        let text = document("shop", "GOOD")
+            .replace("{type: flyball, spec: {where: \"status IS NOT NULL\"}}", total)
+            .replace("{type: flyball, spec: {where: \"GOOD\"}}", good);
+        std::fs::write(at.join("slo.yaml"), text).unwrap();
+        ok(flyball(at, &["apply", "-f", "slo.yaml", "--dry-run", "--server", &url]))
+    };
+    for (good, said) in [
+        (
+            "{type: promethues, spec: {query: 'sum(rate(asked_total[5m]))'}}",
+            ["slo.yaml:12:", "`good`: `promethues` is not", "did you mean `prometheus`?"],
+        ),
+        (
+            "{type: prometheus, spec: {query: 'sum(rate(asked_total[5m]) oops)'}}",
+            ["slo.yaml:12:", "`good`: ", "`oops`"],
+        ),
+    ] {
+        let told = plan(good);
+        assert!(said.iter().all(|said| told.contains(said)), "{good}: {told}");
+        assert_eq!(told.matches("is not evaluated").count(), 1, "{told}");
+    }
+}

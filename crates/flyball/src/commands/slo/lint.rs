@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use flyball_spec::{Diagnostic, render};
 
-use super::alert_rules::alert_rules;
 use super::{count, print};
 use crate::{Exit, specs, talk};
 
@@ -43,7 +42,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     let (set, mut findings) = flyball_catalog::load(&sources);
     findings.extend(flyball_spec::lint(&set));
     findings.extend(flyball_catalog::conditions(&set));
-    findings.extend(alert_rules(&set));
+    findings.extend(set.slos.iter().flat_map(|slo| flyball_catalog::alert_rules(slo, &set)));
     let order = |finding: &Diagnostic| {
         let source = sources.iter().position(|source| source.name == finding.file);
         (source, finding.line, finding.column)

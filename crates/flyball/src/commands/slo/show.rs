@@ -187,7 +187,7 @@ impl SloShown {
             Some(Alerting::Own) | None if slo.alert_rules.is_empty() => "none".to_owned(),
             Some(Alerting::Own) | None => "the document's own rules".to_owned(),
         };
-        let alerting = match specs::left_out(slo, set) {
+        let alerting = match flyball_catalog::left_out(slo, set) {
             Some(left_out) => format!("{alerting}; {left_out}"),
             None => alerting,
         };
