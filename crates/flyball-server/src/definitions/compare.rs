@@ -166,12 +166,15 @@ fn parts(indicator: &Indicator) -> BTreeMap<&'static str, String> {
                 GoodOrBad::Good(text) => (side(false), text),
                 GoodOrBad::Bad(text) => (side(true), text),
             };
-            BTreeMap::from([
+            let mut parts = BTreeMap::from([
                 ("total", total.clone()),
                 (side, text.clone()),
-                ("by", list(by.iter().cloned())),
                 ("sliceLimit", slice_limit.to_string()),
-            ])
+            ]);
+            if !by.is_empty() {
+                parts.insert("by", by.join(", "));
+            }
+            parts
         }
         Indicator::Metric(MetricSli::Ratio { side: query, side_is_bad, total, .. }) => {
             BTreeMap::from([("total", asked(total)), (side(*side_is_bad), asked(query))])
