@@ -268,10 +268,10 @@ fn refuse(path: &str, headers: &HeaderMap, denied: &Denied) -> Response {
         problem.into_response()
     };
     let challenge = match denied {
-        Denied::Missing | Denied::Scheme | Denied::Over => {
-            Some("Bearer realm=\"flyball\"".to_owned())
+        Denied::Missing | Denied::Over => Some("Bearer realm=\"flyball\"".to_owned()),
+        Denied::Invalid | Denied::Scheme => {
+            Some("Bearer realm=\"flyball\", error=\"invalid_token\"".to_owned())
         }
-        Denied::Invalid => Some("Bearer realm=\"flyball\", error=\"invalid_token\"".to_owned()),
         Denied::Scope(scope) => Some(format!(
             "Bearer realm=\"flyball\", error=\"insufficient_scope\", scope=\"{scope}\""
         )),
