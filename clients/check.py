@@ -2,17 +2,15 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from programs import HERE, Programs, free_port, until
+from programs import HERE, free_port, run, until
 
 COUNT = 1000
 FAILED = COUNT // 10
@@ -78,23 +76,6 @@ def grown(api, way):
             values = series["values"]
             total += int(values[-1][1]) - (int(values[0][1]) if values[0][0] == first else 0)
     return total
-
-
-def main():
-    flyball = sys.argv[1]
-    with tempfile.TemporaryDirectory() as directory:
-        directory = pathlib.Path(directory)
-        programs = Programs(directory)
-        try:
-            wrong = check(flyball, directory, programs)
-        except BaseException:
-            for log in sorted(directory.glob("*.log")):
-                print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
-            raise
-        finally:
-            programs.end_all()
-    if wrong:
-        raise SystemExit(f"clients: {wrong} of them were counted wrongly")
 
 
 def check(flyball, directory, programs):
@@ -236,4 +217,4 @@ def watch_itself(base):
     return wrong
 
 
-main()
+run(check, "of them")

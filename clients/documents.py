@@ -8,16 +8,13 @@ first, and each sample of the probe that Prometheus has.
 
 import http.server
 import json
-import pathlib
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import urllib.parse
 import urllib.request
 
-from programs import HERE, Programs, free_port, until
+from programs import HERE, free_port, run, until
 
 DATA = HERE.parent / "crates" / "flyball-spec" / "tests" / "data"
 SLOTH, PYRRA = DATA / "sloth" / "examples", DATA / "pyrra"
@@ -66,23 +63,6 @@ def get(url):
 
 def query(api, text):
     return get(f"{api}/query?query={urllib.parse.quote(text)}")["data"]["result"]
-
-
-def main():
-    flyball = sys.argv[1]
-    with tempfile.TemporaryDirectory() as directory:
-        directory = pathlib.Path(directory)
-        programs = Programs(directory)
-        try:
-            wrong = check(flyball, directory, programs)
-        except BaseException:
-            for log in sorted(directory.glob("*.log")):
-                print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
-            raise
-        finally:
-            programs.end_all()
-    if wrong:
-        raise SystemExit(f"clients: {wrong} of the documents were counted wrongly")
 
 
 def check(flyball, directory, programs):
@@ -200,4 +180,4 @@ def check(flyball, directory, programs):
     return wrong
 
 
-main()
+run(check, "of the documents")

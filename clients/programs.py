@@ -4,6 +4,8 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
@@ -36,6 +38,24 @@ class Programs:
     def end_all(self):
         for name in list(self.running):
             self.end(name)
+
+
+def run(check, what):
+    """Has `check` try the program that the first argument names, in a directory of its own. It answers how many
+    `what` were counted wrongly; what its programs have said is shown when it breaks off."""
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        programs = Programs(directory)
+        try:
+            wrong = check(sys.argv[1], directory, programs)
+        except BaseException:
+            for log in sorted(directory.glob("*.log")):
+                print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
+            raise
+        finally:
+            programs.end_all()
+    if wrong:
+        raise SystemExit(f"clients: {wrong} {what} were counted wrongly")
 
 
 def until(what, look, most=60):

@@ -65,6 +65,7 @@ impl Content {
                 | Self::OtlpMetricsJson
                 | Self::RemoteWriteV1
                 | Self::RemoteWriteV2
+                | Self::PrometheusMatrix
         )
     }
 

@@ -28,7 +28,6 @@ pub struct Question {
     /// Who has signed this change.
     pub approvals: Vec<Approval>,
     /// The moment of asking.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub at: Timestamp,
 }
 
@@ -40,7 +39,6 @@ pub struct Approval {
     /// Who.
     pub who: String,
     /// When.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub at: Timestamp,
 }
 
@@ -72,7 +70,6 @@ pub struct BudgetFacts {
     /// The window.
     pub window: WindowFacts,
     /// Up to when its counts are complete.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub complete_up_to: Timestamp,
     /// What was counted in the window.
     pub counts: Counts,
@@ -142,7 +139,6 @@ pub enum Outlook {
     /// It lasts.
     Lasts,
     /// It is gone, or will be at that moment.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     GoneAt(Timestamp),
 }
 
@@ -150,7 +146,6 @@ pub enum Outlook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Leaving {
     /// The first moment at which they do not count.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub at: Timestamp,
     /// How many.
     pub bad: u64,

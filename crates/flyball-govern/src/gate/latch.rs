@@ -32,7 +32,6 @@ pub enum LatchState {
     /// The level holds whatever its condition says.
     Closed {
         /// Since when.
-        #[serde(deserialize_with = "crate::policy::read::instant")]
         since: Timestamp,
     },
     /// The level does not hold although its condition may.
@@ -40,7 +39,6 @@ pub enum LatchState {
         /// Who signed.
         who: String,
         /// When.
-        #[serde(deserialize_with = "crate::policy::read::instant")]
         at: Timestamp,
         /// The bad events of each budget then, by its label, exempted causes left out.
         bad: BTreeMap<String, u64>,

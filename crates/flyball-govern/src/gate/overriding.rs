@@ -25,15 +25,13 @@ pub struct Override {
     /// Why, in a sentence.
     pub why: String,
     /// The first instant.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub from: Timestamp,
     /// The first instant after: from then on it does nothing.
-    #[serde(deserialize_with = "crate::policy::read::instant")]
     pub expires: Timestamp,
     /// The other person who agrees.
     pub second: Option<Approval>,
     /// When it was taken back.
-    #[serde(default, deserialize_with = "crate::policy::read::optional_instant")]
+    #[serde(default)]
     pub revoked: Option<Timestamp>,
 }
 

@@ -16,7 +16,6 @@ pub struct Evidence {
     /// Who brought it.
     pub by: String,
     /// When.
-    #[serde(deserialize_with = "super::read::instant")]
     pub at: Timestamp,
     /// What it says, or where it is.
     pub text: String,
@@ -47,7 +46,6 @@ pub enum ContestState {
         /// By whom.
         by: String,
         /// When.
-        #[serde(deserialize_with = "super::read::instant")]
         at: Timestamp,
         /// Why.
         why: String,
@@ -62,10 +60,8 @@ pub struct Contest {
     posting: String,
     by: String,
     why: String,
-    #[serde(deserialize_with = "super::read::instant")]
     opened: Timestamp,
     decider: Role,
-    #[serde(deserialize_with = "super::read::instant")]
     deadline: Timestamp,
     evidence: Vec<Evidence>,
     state: ContestState,

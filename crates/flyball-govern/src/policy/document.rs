@@ -205,10 +205,8 @@ pub struct CalendarFreeze {
     /// Its name, such as `year-end`.
     pub name: String,
     /// The first instant.
-    #[serde(deserialize_with = "super::read::instant")]
     pub from: Timestamp,
     /// The first instant after.
-    #[serde(deserialize_with = "super::read::instant")]
     pub until: Timestamp,
     /// What waits.
     pub classes: BTreeSet<ChangeClass>,

@@ -21,9 +21,7 @@ pub struct Block {
     role: Role,
     who: String,
     why: String,
-    #[serde(deserialize_with = "super::read::instant")]
     from: Timestamp,
-    #[serde(deserialize_with = "super::read::instant")]
     expires: Timestamp,
     lifted: Option<Lifted>,
 }
@@ -32,7 +30,6 @@ pub struct Block {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Lifted {
     who: String,
-    #[serde(deserialize_with = "super::read::instant")]
     at: Timestamp,
 }
 

@@ -67,26 +67,11 @@ pub(crate) fn interval<'de, D: Deserializer<'de>>(input: D) -> Result<Interval, 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Ends {
-        #[serde(deserialize_with = "instant")]
         start: Timestamp,
-        #[serde(deserialize_with = "instant")]
         end: Timestamp,
     }
     let Ends { start, end } = Ends::deserialize(input)?;
     Interval::new(start, end).map_err(D::Error::custom)
-}
-
-/// An instant like `2026-12-24T00:00:00Z`.
-pub(crate) fn instant<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, D::Error> {
-    Timestamp::parse(&String::deserialize(input)?).map_err(D::Error::custom)
-}
-
-/// An instant that may be missing.
-pub(crate) fn optional_instant<'de, D: Deserializer<'de>>(
-    input: D,
-) -> Result<Option<Timestamp>, D::Error> {
-    let text = Option::<String>::deserialize(input)?;
-    text.map(|text| Timestamp::parse(&text).map_err(D::Error::custom)).transpose()
 }
 
 /// A civil date like `2027-06-01`.

@@ -23,7 +23,6 @@ pub struct Retarget {
     /// Why, in a sentence.
     pub why: String,
     /// When.
-    #[serde(deserialize_with = "super::read::instant")]
     pub at: Timestamp,
     /// Whether the budget was overspent then; `None` when nobody knew.
     pub overspent: Option<bool>,

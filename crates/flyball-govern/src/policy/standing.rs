@@ -19,7 +19,6 @@ pub struct Signature {
     /// Who signed.
     pub who: String,
     /// When.
-    #[serde(deserialize_with = "super::read::instant")]
     pub at: Timestamp,
 }
 

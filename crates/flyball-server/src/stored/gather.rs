@@ -8,7 +8,7 @@ use flyball_segment::{Buffer, Run, SegmentError};
 use flyball_store::Entry;
 
 use crate::decode::{Decoder, Reading};
-use crate::entry::{self, Content};
+use crate::entry;
 use crate::limits::Limits;
 
 /// Bodies whose events wait to become a batch. Bytes, decompressed; a batch that has all its rows needs
@@ -44,6 +44,21 @@ impl Waiting {
             self.rows = rows;
         }
     }
+
+    /// Has the rows of `batch` in `buffer`; nothing waits then.
+    fn hand_over(
+        &mut self,
+        batch: &mut BatchBuilder,
+        buffer: &mut Buffer,
+    ) -> Result<(), SegmentError> {
+        let added = match batch.rows() {
+            0 => Ok(()),
+            _ => buffer.add(&batch.finish(), &self.runs),
+        };
+        (self.rows, self.bytes) = (0, 0);
+        self.runs.clear();
+        added
+    }
 }
 
 impl Gatherer {
@@ -71,7 +86,7 @@ impl Gatherer {
                 return Ok(());
             }
         };
-        if header.content.is_metrics() || header.content == Content::PrometheusMatrix {
+        if header.content.is_metrics() {
             return Ok(());
         }
         if header.service != self.waiting.service {
@@ -82,12 +97,10 @@ impl Gatherer {
         let (waiting, mut added) = (&mut self.waiting, Ok(()));
         let mut flush = |batch: &mut BatchBuilder| {
             waiting.reach(batch.rows(), run);
-            let result = buffer.add(&batch.finish(), &waiting.runs);
+            let result = waiting.hand_over(batch, buffer);
             if added.is_ok() {
                 added = result;
             }
-            (waiting.rows, waiting.bytes) = (0, 0);
-            waiting.runs.clear();
         };
         let bytes = self.decoder.gather(&header, &body, &mut flush).unwrap_or_else(|error| {
             cannot(&error);
@@ -108,12 +121,7 @@ impl Gatherer {
     ///
     /// As [`Self::add`].
     pub(super) fn finish(&mut self, buffer: &mut Buffer) -> Result<(), SegmentError> {
-        let batch = self.decoder.batch();
-        let added = match batch.rows() {
-            0 => Ok(()),
-            _ => buffer.add(&batch.finish(), &self.waiting.runs),
-        };
-        self.waiting = Waiting { service: self.waiting.service.take(), ..Waiting::default() };
+        let added = self.waiting.hand_over(self.decoder.batch(), buffer);
         if self.decoder.batch().is_crowded() {
             self.decoder = decoder(&self.limits);
         }
@@ -137,7 +145,7 @@ mod tests {
     use flyball_store::Sequence;
 
     use super::*;
-    use crate::entry::{Compression, Header};
+    use crate::entry::{Compression, Content, Header};
 
     fn entry(number: u64, content: Content, service: Option<&str>, body: &str) -> Entry {
         let header = Header {

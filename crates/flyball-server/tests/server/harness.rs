@@ -113,19 +113,22 @@ impl Running {
     /// answered after what was acknowledged before it was taken up, so few are needed.
     pub(crate) async fn budget(&self, slo: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
         let mut ticks = self.server.ticks();
+        let mut last = Value::Null;
         let look = async {
             loop {
                 let (status, said) = self.get(&format!("/api/v1/slos/{slo}")).await;
                 assert_eq!(status, 200, "{said}");
-                let objective = said["objectives"][0].clone();
-                if is_awaited(&objective) {
-                    return objective;
+                last = said["objectives"][0].clone();
+                if is_awaited(&last) {
+                    return;
                 }
                 let _ = ticks.changed().await;
             }
         };
-        let most = std::time::Duration::from_secs(30);
-        tokio::time::timeout(most, look).await.expect("what is awaited comes")
+        let most = std::time::Duration::from_secs(60);
+        let waited = tokio::time::timeout(most, look).await;
+        assert!(waited.is_ok(), "what is awaited of {slo} does not come: {last}");
+        last
     }
 }
 
