@@ -594,8 +594,9 @@ impl Evaluator {
             for generation in self.counting.take_reaching_back() {
                 self.watch_again(generation);
             }
-            self.ticked.send_modify(|tick| *tick += 1);
         }
+        // How far a past is counted goes on without a count, too.
+        self.ticked.send_modify(|tick| *tick += 1);
         Ok(())
     }
 

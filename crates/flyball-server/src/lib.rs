@@ -312,7 +312,8 @@ impl Server {
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         let stop = CancellationToken::new();
-        let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
+        let handle = evaluating.clone();
+        let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
         Ok(Self {
             addresses,

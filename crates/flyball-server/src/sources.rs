@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::evaluator;
 use crate::intake::{Intake, Offer, Receipt, Refusal};
+use crate::telemetry::Telemetry;
 pub use prometheus::Prometheus;
 pub use tail::Tail;
 
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) intake: Arc<Intake>,
     pub(crate) evaluator: evaluator::Handle,
     pub(crate) clock: Clock,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) stop: CancellationToken,
 }
 

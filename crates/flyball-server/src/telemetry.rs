@@ -127,6 +127,7 @@ pub(crate) struct Telemetry {
     stored_bytes: Gauge<u64, AtomicU64>,
     deleted: Family<Class, Counter>,
     filling: Gauge<u64, AtomicU64>,
+    behind: Gauge<f64, AtomicU64>,
     definitions: Family<Outcome, Counter>,
     answers: Family<Answer, Counter>,
     acknowledged: AckTimes,
@@ -156,6 +157,7 @@ impl Default for Telemetry {
             stored_bytes: Gauge::default(),
             deleted: Family::default(),
             filling: Gauge::default(),
+            behind: Gauge::default(),
             definitions: Family::default(),
             answers: Family::default(),
             acknowledged: Family::new_with_constructor(|| Histogram::new(ACK_BOUNDS)),
@@ -203,6 +205,8 @@ impl Default for Telemetry {
         r.register("retention_deleted_files", deleted, this.deleted.clone());
         let filling = "Hours of stored events that new definitions are still to be counted over";
         r.register("backfill_hours_left", filling, this.filling.clone());
+        let behind = "How far what is asked of the metrics system is behind, where it is furthest";
+        r.register_with_unit("prometheus_behind", behind, Unit::Seconds, this.behind.clone());
         let definitions = "Changes of definitions, by what became of them";
         r.register("definition_changes", definitions, this.definitions.clone());
         r.register("http_answers", "Answers by route and class of status", this.answers.clone());
@@ -369,6 +373,17 @@ impl Telemetry {
     pub(crate) fn fill_failed(&self, error: &str) {
         self.failures.get_or_create(&Doing { doing: "back-fill" }).inc();
         tracing::error!(error, "stored events cannot be counted; it is tried again");
+    }
+
+    /// What is asked of the metrics system is this far behind.
+    pub(crate) fn behind(&self, by: Duration) {
+        self.behind.set(by.nanos() as f64 / 1e9);
+    }
+
+    /// What is asked of the metrics system did not come, or cannot be used.
+    pub(crate) fn ask_failed(&self, source: &str, why: &dyn std::fmt::Display) {
+        self.failures.get_or_create(&Doing { doing: "ask" }).inc();
+        tracing::warn!(source, %why, "the metrics system was asked in vain; it is asked again");
     }
 
     /// Definitions were `planned` or `applied` by a client, `read` from the server's own files, or

@@ -9,6 +9,9 @@
 //! Queries that only the system itself can work out are asked for their answers at each full minute,
 //! once that is a minute ago, in the past as in the present. Each answer is taken for a sample.
 //!
+//! Sources are asked a few at a time. One whose answers do not come, or cannot be used, pauses longer
+//! each time; how far the present is behind is a metric.
+//!
 //! Source: the HTTP API of Prometheus, "Instant queries" with a range selector, which answers the
 //! samples as they are stored; "Range queries" for answers of queries.
 
@@ -20,7 +23,9 @@ use std::time::Duration as Wait;
 use bytes::{Bytes, BytesMut};
 use flyball_metric::{Points, TARGET_GAP_MAX};
 use flyball_model::{Duration, Timestamp};
+use futures::StreamExt as _;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::Context;
 use crate::entry::{Compression, Content, Mark};
@@ -31,6 +36,10 @@ use crate::urls::masked;
 
 /// How often samples are asked for.
 const EVERY: Wait = Wait::from_secs(10);
+/// How long a source pauses at most whose answers do not come.
+const PAUSE_MAX: Wait = Wait::from_mins(2);
+/// Sources of the present that are asked at the same time.
+const ASKED_AT_ONCE: usize = 4;
 /// How long one answer may take.
 const ANSWER_MAX: Wait = Wait::from_secs(30);
 /// The longest stretch that is asked for at once, and the shortest.
@@ -116,22 +125,45 @@ impl Prometheus {
         past: &[Source],
         asked: &mut HashMap<String, Asked>,
     ) -> Option<bool> {
+        let mut turns = Vec::new();
         for source in present {
             let asked = known(context, source, asked).await;
-            self.catch_up(context, source, asked, usize::MAX).await?;
+            turns.push(self.turn(context, source, asked));
+        }
+        let turns: Vec<_> =
+            futures::stream::iter(turns).buffer_unordered(ASKED_AT_ONCE).collect().await;
+        let now = context.clock.now();
+        let behind = turns.iter().map(|(_, asked, _)| now.since(asked.reached)).max();
+        context.telemetry.behind(behind.unwrap_or_default());
+        for (source, of, went_on) in turns {
+            asked.insert(source.name.clone(), of);
+            went_on?;
         }
         // Those that cannot be had do not keep others waiting.
         let mut past: Vec<&Source> = past.iter().collect();
         past.sort_by_key(|source| asked.get(&source.name).map_or(0, |asked| asked.failures));
         let mut chunks = PAST_CHUNKS_MAX;
         for source in past.into_iter().take(PASTS_MAX) {
-            let asked = known(context, source, asked).await;
-            chunks -= self.catch_up(context, source, asked, chunks).await?;
+            let mut of = known(context, source, asked).await;
+            let asked_for = self.catch_up(context, source, &mut of, chunks).await;
+            asked.insert(source.name.clone(), of);
+            chunks -= asked_for?;
             if chunks == 0 {
                 return Some(false);
             }
         }
         Some(true)
+    }
+
+    /// Asks for all there is since the last time.
+    async fn turn<'a>(
+        &self,
+        context: &Context,
+        source: &'a Source,
+        mut asked: Asked,
+    ) -> (&'a Source, Asked, Option<usize>) {
+        let went_on = self.catch_up(context, source, &mut asked, usize::MAX).await;
+        (source, asked, went_on)
     }
 
     /// Asks for what there is since the last time, at most `chunks_max` times, and returns how often;
@@ -144,6 +176,9 @@ impl Prometheus {
         chunks_max: usize,
     ) -> Option<usize> {
         let mut chunks = 0;
+        if asked.pauses_until.is_some_and(|until| Instant::now() < until) {
+            return Some(0);
+        }
         while chunks < chunks_max {
             if context.stop.is_cancelled() {
                 return None;
@@ -172,8 +207,8 @@ impl Prometheus {
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(source = source.name, %error, "the metrics system was asked");
-                    asked.failures = asked.failures.saturating_add(1);
+                    context.telemetry.ask_failed(&source.name, &error);
+                    asked.fail();
                     return Some(chunks);
                 }
             };
@@ -183,11 +218,11 @@ impl Prometheus {
                 ..Offer::new(Content::PrometheusMatrix, Compression::None, body)
             };
             if let Err(refusal) = context.offer(&source.name, offer).await? {
-                tracing::warn!(source = source.name, %refusal, "samples cannot be taken in");
-                asked.failures = asked.failures.saturating_add(1);
+                context.telemetry.ask_failed(&source.name, &refusal);
+                asked.fail();
                 return Some(chunks);
             }
-            (asked.reached, asked.failures) = (to, 0);
+            (asked.reached, asked.failures, asked.pauses_until) = (to, 0, None);
             if to == latest {
                 return Some(chunks);
             }
@@ -320,6 +355,17 @@ struct Asked {
     chunk: Duration,
     /// How often it could not be had since the last time it was.
     failures: u32,
+    /// When it is asked again, after failures.
+    pauses_until: Option<Instant>,
+}
+
+impl Asked {
+    /// Pauses twice as long as after the failure before.
+    fn fail(&mut self) {
+        let pause = EVERY.saturating_mul(1 << self.failures.min(8)).min(PAUSE_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.pauses_until = Some(Instant::now() + pause);
+    }
 }
 
 /// Why there is no answer.
@@ -333,21 +379,15 @@ enum Unanswered {
     Http(#[from] reqwest::Error),
 }
 
-/// How far `source` was asked.
-async fn known<'a>(
-    context: &Context,
-    source: &Source,
-    asked: &'a mut HashMap<String, Asked>,
-) -> &'a mut Asked {
-    let reached = if let Some(asked) = asked.get(&source.name) {
-        asked.reached
-    } else {
-        let mark = context.mark(&source.name).await;
-        let mark = mark.and_then(|mark| mark.parse().ok()).map(Timestamp::from_nanos);
-        mark.unwrap_or(source.from)
-    };
-    let new = Asked { reached, chunk: CHUNK_MAX, failures: 0 };
-    asked.entry(source.name.clone()).or_insert(new)
+/// How far `source` was asked, taken out of `asked` where it is known there.
+async fn known(context: &Context, source: &Source, asked: &mut HashMap<String, Asked>) -> Asked {
+    if let Some(asked) = asked.remove(&source.name) {
+        return asked;
+    }
+    let mark = context.mark(&source.name).await;
+    let mark = mark.and_then(|mark| mark.parse().ok()).map(Timestamp::from_nanos);
+    let reached = mark.unwrap_or(source.from);
+    Asked { reached, chunk: CHUNK_MAX, failures: 0, pauses_until: None }
 }
 
 /// What has to be asked for at `now`, so that all of `metered` is counted.

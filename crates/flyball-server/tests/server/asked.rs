@@ -137,7 +137,11 @@ async fn an_slo_on_known_series_has_its_whole_past() {
 
     // The window is from 11:05:30 on, the traffic ends at 12:03: 230 steps of 8 requests, of which one
     // failed, and the 5 that failed first.
-    clock.advance(Duration::from_seconds(220));
+    // What has come waits for its other side until the clock goes on.
+    let position = running.position().await;
+    clock.advance(Duration::from_seconds(190));
+    running.counts_behind(position).await;
+    clock.advance(Duration::from_seconds(30));
     let is_whole = |said: &serde_json::Value| {
         let budget = &said["budget"];
         (&budget["valid"], &budget["bad"]) == (&1_845.into(), &235.into())
@@ -259,6 +263,30 @@ async fn answers_of_queries_are_judged_minute_by_minute() {
     assert_eq!(said["not_evaluated"][0]["slo"], "uncounted", "{said}");
     let reason = said["not_evaluated"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("no counts; hint: "), "{reason}");
+    running.server.stop().await;
+}
+
+/// A query that the metrics system refuses keeps no other waiting, and is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_refused_keeps_no_other_waiting() {
+    let (data, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let program = prometheus(own.path());
+    let clock = TestClock::at(NOON);
+    // Each of the three series on one side meets all of the other.
+    let refused = format!("thresholdMetric: {}", source("requests_total * on() requests_total"));
+    let refused = document("refused", &refused, "Occurrences", "target: 0.5, op: lte, value: 1");
+    let running = Running::of(Config {
+        prometheus: Some(Prometheus::new(&program.url).unwrap()),
+        ..config(data.path(), &(refused + &judged()), &clock)
+    })
+    .await;
+    clock.advance(Duration::from_minutes(8));
+    let said = running.budget("threshold", |said| said["budget"]["valid"] == 60).await;
+    assert_eq!(said["budget"]["bad"], 56, "{said}");
+    let failures = running.metric("flyball_failures_total{doing=\"ask\"}").await;
+    assert!(failures >= 2.0, "its present and its past: {failures}");
+    let behind = running.metric("flyball_prometheus_behind_seconds").await;
+    assert!(behind >= 300.0, "{behind}");
     running.server.stop().await;
 }
 

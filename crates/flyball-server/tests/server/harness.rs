@@ -31,6 +31,9 @@ spec:
   objectives: [{target: 0.9}]
 ";
 
+/// How long something is waited for that has to come.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// A running server and the test's clock.
 pub(crate) struct Running {
     pub(crate) server: Server,
@@ -109,6 +112,30 @@ impl Running {
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
+    /// What the server says of itself as `name`, with its labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let said = self.client.get(self.url("/metrics")).send().await.unwrap();
+        let said = said.text().await.unwrap();
+        let value = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in {said}")).parse().unwrap()
+    }
+
+    /// The last journal entry that the ledger counts.
+    pub(crate) async fn position(&self) -> f64 {
+        self.metric("flyball_ledger_position").await
+    }
+
+    /// Waits until the ledger counts more entries than up to `position`.
+    pub(crate) async fn counts_behind(&self, position: f64) {
+        let mut ticks = self.server.ticks();
+        let look = async {
+            while self.position().await <= position {
+                let _ = ticks.changed().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("more is counted");
+    }
+
     /// The whole of the first objective of `slo`, as soon as `is_awaited`. Every question is
     /// answered after what was acknowledged before it was taken up, so few are needed.
     pub(crate) async fn budget(&self, slo: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
@@ -125,8 +152,7 @@ impl Running {
                 let _ = ticks.changed().await;
             }
         };
-        let most = std::time::Duration::from_secs(60);
-        let waited = tokio::time::timeout(most, look).await;
+        let waited = tokio::time::timeout(PATIENCE, look).await;
         assert!(waited.is_ok(), "what is awaited of {slo} does not come: {last}");
         last
     }
