@@ -68,11 +68,32 @@ enum Values {
 }
 
 /// Dictionary-coded strings.
+///
+/// Texts wait in the order in which they came until there are enough to be looked up together: the
+/// dictionaries of all columns do not fit in the memory that is nearest to the processor, and one that is
+/// asked for a text a row has to be fetched for each.
 #[derive(Debug, Default)]
 struct Interned {
+    /// Those of texts that wait are still 0.
     codes: Vec<u32>,
     dictionary: Dictionary,
+    waiting: Waiting,
+    /// Texts of the [`TRIAL`] that were looked up, and how many of them were new.
+    tried: (usize, usize),
 }
+
+/// Texts that wait for their codes.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: String,
+    /// The row of each, and where it ends in `bytes`.
+    ends: Vec<(u32, u32)>,
+}
+
+/// Texts that wait at most. Their places fill a kilobyte.
+const WAITING_MAX: usize = 128;
+/// The longest text that waits. Bytes.
+const WAITING_TEXT_MAX: usize = 64;
 
 #[derive(Debug)]
 struct Dictionary {
@@ -82,7 +103,13 @@ struct Dictionary {
     hasher: foldhash::fast::FixedState,
     /// The code last given to a text of the same [`Dictionary::likeness`].
     recent: Box<[u32; RECENT_LEN]>,
+    /// Whether the texts are ids, so that nobody looks for repeats. One that is repeated all the same has
+    /// several codes.
+    is_of_ids: bool,
 }
+
+/// Texts by which it is told whether they are ids: if fifteen of sixteen are new.
+const TRIAL: usize = 2 * WAITING_MAX;
 
 /// Texts that a [`Dictionary`] finds without hashing them, if they are unlike enough.
 const RECENT_LEN: usize = 256;
@@ -95,6 +122,7 @@ impl Default for Dictionary {
             ends: Vec::new(),
             hasher: foldhash::fast::FixedState::default(),
             recent: Box::new([0; RECENT_LEN]),
+            is_of_ids: false,
         }
     }
 }
@@ -114,6 +142,9 @@ impl Dictionary {
     /// The code of `text`, which is new or known.
     #[inline]
     fn code(&mut self, text: &str) -> u32 {
+        if self.is_of_ids {
+            return self.push(text);
+        }
         let likeness = Self::likeness(text.as_bytes());
         let recent = self.recent[likeness];
         if (recent as usize) < self.ends.len() && is_same(self.get(recent), text) {
@@ -150,16 +181,22 @@ impl Dictionary {
         if let Some(code) = self.table.find(hash, |code| self.get(*code) == text.as_bytes()) {
             return *code;
         }
-        // A batch holds fewer rows than 2³² by far, so codes never run out.
-        let code = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        self.bytes.push_str(text);
-        self.ends.push(self.bytes.len());
+        let code = self.push(text);
         let Self { table, bytes, ends, hasher, .. } = self;
         table.insert_unique(hash, code, |code| {
             let code = *code as usize;
             let start = if code == 0 { 0 } else { ends[code - 1] };
             hasher.hash_one(&bytes.as_bytes()[start..ends[code]])
         });
+        code
+    }
+
+    /// The code of `text` as a new one.
+    fn push(&mut self, text: &str) -> u32 {
+        // A batch holds fewer rows than 2³² by far, so codes never run out.
+        let code = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
         code
     }
 
@@ -176,7 +213,40 @@ impl Dictionary {
 impl Interned {
     #[inline]
     fn push(&mut self, text: &str) {
-        self.codes.push(self.dictionary.code(text));
+        if text.len() > WAITING_TEXT_MAX {
+            self.codes.push(self.dictionary.code(text));
+            return;
+        }
+        if self.waiting.ends.len() == WAITING_MAX {
+            self.settle();
+        }
+        let Waiting { bytes, ends } = &mut self.waiting;
+        bytes.push_str(text);
+        // A batch holds fewer rows than 2³² by far, and texts that wait are short.
+        #[expect(clippy::cast_possible_truncation, reason = "both are small")]
+        ends.push((self.codes.len() as u32, bytes.len() as u32));
+        self.codes.push(0);
+    }
+
+    /// Gives all texts that wait their codes.
+    fn settle(&mut self) {
+        let Waiting { bytes, ends } = &mut self.waiting;
+        let mut start = 0;
+        let (settled, known) = (ends.len(), self.dictionary.ends.len());
+        for (row, end) in ends.drain(..) {
+            // Rows that were given up have none.
+            if let Some(code) = self.codes.get_mut(row as usize) {
+                *code = self.dictionary.code(&bytes[start..end as usize]);
+            }
+            start = end as usize;
+        }
+        bytes.clear();
+        let (tried, new) = &mut self.tried;
+        if *tried < TRIAL {
+            *tried += settled;
+            *new += self.dictionary.ends.len() - known;
+            self.dictionary.is_of_ids = *tried >= TRIAL && *new * 16 >= *tried * 15;
+        }
     }
 }
 
@@ -226,7 +296,13 @@ impl Column {
             Values::Bool(values) => values.resize(rows, false),
             Values::Int(values) => values.resize(rows, 0),
             Values::Float(values) => values.resize(rows, 0.0),
-            Values::Text(text) => text.codes.resize(rows, 0),
+            Values::Text(text) => {
+                if rows < known {
+                    // The rows may be set again.
+                    text.settle();
+                }
+                text.codes.resize(rows, 0);
+            }
         }
     }
 
@@ -328,7 +404,8 @@ impl Column {
             Values::Text(text) => text.push(value),
             Values::Unknown => {
                 let codes = self.before.values(row, 0);
-                let mut text = Interned { codes, dictionary: Dictionary::with_room(self.before) };
+                let dictionary = Dictionary::with_room(self.before);
+                let mut text = Interned { codes, dictionary, ..Interned::default() };
                 text.push(value);
                 self.values = Values::Text(text);
             }
@@ -360,6 +437,7 @@ impl Column {
             return;
         }
         let Values::Text(interned) = &mut self.values else { return };
+        interned.settle();
         let code = interned.dictionary.intern(text);
         for (row, value) in interned.codes.iter_mut().enumerate() {
             if !self.present.is_valid(row) {
@@ -375,6 +453,9 @@ impl Column {
     pub(crate) fn finish(&mut self, name: &str, rows: usize) -> Vec<(Field, ArrayRef)> {
         self.align(rows);
         let mut column = std::mem::take(self);
+        if let Values::Text(text) = &mut column.values {
+            text.settle();
+        }
         self.before = Before { rows, ..Before::default() };
         if let Values::Text(Interned { dictionary, .. }) = &column.values {
             self.before.texts = dictionary.ends.len();

@@ -119,3 +119,60 @@ fn a_current_name_counts_before_the_one_it_replaced_whatever_the_order() {
     let status = batch["http.response.status_code"].as_primitive::<Int64Type>();
     assert_eq!(status.values(), &[1, 2, 2, 2]);
 }
+
+/// The texts of a column, row by row.
+fn texts(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
+    let Some(column) = batch.column_by_name(name) else { return vec![None; batch.num_rows()] };
+    let column = column.as_dictionary::<UInt32Type>();
+    let column = column.downcast_dict::<arrow::array::StringArray>().unwrap();
+    column.into_iter().map(|text| text.map(str::to_owned)).collect()
+}
+
+proptest::proptest! {
+    /// Whatever is kept back, told apart or written once: each row has the text that it was given.
+    #[test]
+    fn every_row_has_its_own_text(
+        rows in proptest::collection::vec((0_u32..9, 0_u32..1_000, proptest::bool::weighted(0.9)), 0..2_000),
+        repeats in proptest::bool::ANY,
+    ) {
+        let mut builder = builder(TimeRule::Optional);
+        let column = column(&mut builder, "name");
+        let mut expected = Vec::new();
+        for (kind, number, is_kept) in &rows {
+            let text = match kind {
+                0 => None,
+                1 => Some("long ".repeat(*number as usize / 20)),
+                _ if repeats => Some(format!("{}", number % 20)),
+                _ => Some(format!("{number} {}", expected.len())),
+            };
+            if let Some(text) = &text {
+                builder.set_text(column, text);
+            }
+            if *is_kept {
+                assert!(builder.end_row());
+                expected.push(text);
+            } else {
+                builder.abandon_row();
+            }
+        }
+        proptest::prop_assert_eq!(texts(&builder.finish(), "name"), expected);
+    }
+}
+
+#[test]
+fn nobody_looks_for_repeats_among_ids() {
+    let mut builder = builder(TimeRule::Optional);
+    let ids = ["id", "kind"].map(|name| column(&mut builder, name));
+    for row in 0..1_000 {
+        builder.set_text(ids[0], &format!("{row:032x}"));
+        builder.set_text(ids[1], if row % 2 == 0 { "read" } else { "write" });
+        assert!(builder.end_row());
+    }
+    // One of long ago comes again.
+    builder.set_text(ids[0], &format!("{:032x}", 1));
+    assert!(builder.end_row());
+    let batch = builder.finish();
+    let values = |name: &str| batch[name].as_dictionary::<UInt32Type>().values().len();
+    assert_eq!((values("id"), values("kind")), (1_001, 2));
+    assert_eq!(texts(&batch, "id")[1_000], texts(&batch, "id")[1]);
+}
