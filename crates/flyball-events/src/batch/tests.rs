@@ -119,3 +119,20 @@ fn a_current_name_counts_before_the_one_it_replaced_whatever_the_order() {
     let status = batch["http.response.status_code"].as_primitive::<Int64Type>();
     assert_eq!(status.values(), &[1, 2, 2, 2]);
 }
+
+#[test]
+fn texts_that_are_too_long_are_cut_between_characters_and_counted() {
+    let mut batch =
+        BatchBuilder::new(Projection::All, Arc::new(Mapping::default()), TimeRule::Optional, None);
+    batch.set_text_bytes_max(4);
+    let column = batch.column("a").unwrap();
+    for text in ["abcd", "abcde", "abc\u{20ac}"] {
+        batch.set_text(column, text);
+        assert!(batch.end_row());
+    }
+    assert_eq!((batch.take_texts_cut(), batch.take_texts_cut()), (2, 0));
+    let rows = batch.finish();
+    let texts = arrow::compute::cast(rows.column(1), &DataType::Utf8).unwrap();
+    let texts: Vec<&str> = texts.as_string::<i32>().iter().flatten().collect();
+    assert_eq!(texts, ["abcd", "abcd", "abc"]);
+}
