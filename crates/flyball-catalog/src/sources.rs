@@ -9,6 +9,9 @@ use flyball_spec::Source;
 /// Endings of files that are taken from a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
+/// What every data directory of a server holds, by the names in it.
+const DATA: [&str; 2] = ["journal", "ledger.sqlite"];
+
 /// Why documents cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourcesError {
@@ -37,7 +40,8 @@ pub enum SourcesError {
 }
 
 /// Reads the documents under `paths`: files as they are named, directories with all their YAML and
-/// JSON files below, in the order of their paths, each once.
+/// JSON files below, in the order of their paths, each once. What a server keeps in a data directory below
+/// is no document.
 ///
 /// # Errors
 ///
@@ -83,12 +87,19 @@ fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Source
         let path = entry.map_err(cannot_read(directory))?.path();
         // Links to directories are not followed, so a loop of them cannot trap us.
         if path.is_dir() && !path.is_symlink() {
-            collect(&path, files)?;
+            if !is_data(&path) {
+                collect(&path, files)?;
+            }
         } else if path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e == *known)) {
             files.insert(path);
         }
     }
     Ok(())
+}
+
+/// Whether a server keeps its data in `directory`.
+fn is_data(directory: &Path) -> bool {
+    DATA.iter().all(|name| directory.join(name).exists())
 }
 
 fn cannot_read(path: &Path) -> impl FnOnce(io::Error) -> SourcesError + use<> {

@@ -75,6 +75,8 @@ pub struct BatchBuilder {
     /// Given to events without a `service.name`.
     service: Option<String>,
     attributes_max: usize,
+    text_bytes_max: usize,
+    texts_cut: u64,
     ids: HashMap<String, ColumnId>,
     columns: Vec<Slot>,
     times: Vec<i64>,
@@ -155,6 +157,8 @@ impl BatchBuilder {
             time_rule,
             service,
             attributes_max: usize::MAX,
+            text_bytes_max: usize::MAX,
+            texts_cut: 0,
             ids: HashMap::new(),
             columns: Vec::new(),
             times: Vec::new(),
@@ -176,6 +180,28 @@ impl BatchBuilder {
     /// scope do not count. There is no bound unless told.
     pub fn set_attributes_max(&mut self, max: usize) {
         self.attributes_max = max;
+    }
+
+    /// Cuts texts that are longer than `max` bytes from now on, between characters; they are counted. A
+    /// text that came once and is told of thousands of events takes its room for each of them wherever
+    /// they are read again. There is no bound unless told.
+    pub fn set_text_bytes_max(&mut self, max: usize) {
+        self.text_bytes_max = max;
+    }
+
+    /// How many texts were cut since the last time.
+    pub fn take_texts_cut(&mut self) -> u64 {
+        std::mem::take(&mut self.texts_cut)
+    }
+
+    /// `text`, cut where it is too long.
+    #[inline]
+    fn bounded<'t>(&mut self, text: &'t str) -> &'t str {
+        if text.len() <= self.text_bytes_max {
+            return text;
+        }
+        self.texts_cut += 1;
+        &text[..text.floor_char_boundary(self.text_bytes_max)]
     }
 
     /// How many attributes an event may name.
@@ -332,7 +358,7 @@ impl BatchBuilder {
     /// becomes its shortest decimal form.
     #[inline]
     pub fn set_float(&mut self, column: ColumnId, value: f64, text: &str) {
-        let row = self.rows;
+        let (row, text) = (self.rows, self.bounded(text));
         if let Some(column) = self.cell(column) {
             column.set_float(row, value, text);
         }
@@ -340,7 +366,7 @@ impl BatchBuilder {
 
     /// Sets a number of a source without types: among texts it stays as it was written.
     pub(crate) fn set_written(&mut self, column: ColumnId, value: f64, text: &str) {
-        let row = self.rows;
+        let (row, text) = (self.rows, self.bounded(text));
         if let Some(column) = self.cell(column) {
             column.set_written(row, value, text);
         }
@@ -358,7 +384,7 @@ impl BatchBuilder {
     /// Sets a text in the current row.
     #[inline]
     pub fn set_text(&mut self, column: ColumnId, value: &str) {
-        let row = self.rows;
+        let (row, value) = (self.rows, self.bounded(value));
         if let Some(column) = self.cell(column) {
             column.set_text(row, value);
         }

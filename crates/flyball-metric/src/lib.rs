@@ -23,7 +23,8 @@ mod terms;
 pub use error::{MetricError, QueryError, RestoreError};
 pub use meter::{
     BOUNDS_MAX, CARRY_MAX, Change, Counted, Drained, FUTURE_MAX, HOLD, IDLE_MAX, Meter,
-    PENDING_MAX, Reason, SCHEMA, SERIES_MAX, STRANGERS_MAX, Standing, TARGET_GAP_MAX, Watched,
+    PENDING_MAX, Reason, SCHEMA, SERIES_MAX, STRANGERS_MAX, Standing, TARGET_GAP_MAX, Unmet,
+    Watched,
 };
 pub use spread::{SLOT, SPREAD_MAX};
-pub use terms::{POINTS_PREFIX, Plan, Points, SOURCES};
+pub use terms::{Named, POINTS_PREFIX, Plan, Points, SOURCES};

@@ -95,15 +95,33 @@ impl fmt::Display for Selector {
             write!(f, "{NAME_LABEL}={},", quoted(name))?;
         }
         for matcher in &self.matchers {
-            let operator = match (matcher.wanted, matcher.pattern.is_some()) {
-                (true, false) => "=",
-                (false, false) => "!=",
-                (true, true) => "=~",
-                (false, true) => "!~",
-            };
-            write!(f, "{}{operator}{},", matcher.label, quoted(&matcher.value))?;
+            write!(f, "{matcher},")?;
         }
         f.write_str("}")
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operator = match (self.wanted, self.pattern.is_some()) {
+            (true, false) => "=",
+            (false, false) => "!=",
+            (true, true) => "=~",
+            (false, true) => "!~",
+        };
+        write!(f, "{}{operator}{}", self.label, quoted(&self.value))
+    }
+}
+
+impl Selector {
+    /// The selector as people write it.
+    pub(crate) fn told(&self) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        let matchers: Vec<String> = self.matchers.iter().map(ToString::to_string).collect();
+        match matchers.as_slice() {
+            [] => name.to_owned(),
+            matchers => format!("{name}{{{}}}", matchers.join(",")),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! of the calls. So a meter that was restored from its last drain and is given the samples since
 //! then again ends with the same tallies, whenever it was drained.
 
+mod due;
 mod durable;
 mod keys;
 mod routes;
@@ -13,6 +14,7 @@ mod series;
 mod sli;
 mod slices;
 mod step;
+mod unmet;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -21,12 +23,14 @@ use flyball_events::Series;
 use flyball_model::{Duration, Slice, Slot, Tally, Timestamp};
 use foldhash::fast::RandomState;
 
+use due::Due;
 pub use durable::SCHEMA;
 use keys::Key;
 use routes::Router;
 use series::{Group, SeriesState, Target};
 use sli::SliState;
 use slices::Slices;
+pub use unmet::Unmet;
 
 use crate::error::RestoreError;
 use crate::terms::Plan;
@@ -182,6 +186,8 @@ pub struct Meter {
     /// The SLIs that are watched, and behind them their slices as they were met.
     slis: Vec<SliState>,
     slices: Slices,
+    /// Those of `slis` of which slots wait.
+    due: Due,
     series: HashMap<Key, SeriesState, RandomState>,
     /// Series that need no state: of no SLI, or buckets away from every threshold.
     stateless: HashMap<Key, series::Stateless, RandomState>,
@@ -220,6 +226,7 @@ impl Meter {
             router,
             slis,
             slices,
+            due: Due::default(),
             series: HashMap::default(),
             stateless: HashMap::default(),
             groups: HashMap::default(),
@@ -248,6 +255,9 @@ impl Meter {
         let places = meter.places();
         for (key, value) in pairs {
             meter.read_pair(key, value, &places)?;
+        }
+        for (place, sli) in meter.slis.iter().enumerate() {
+            meter.due.moved(place, Timestamp::MAX, sli.next_due);
         }
         Ok(meter)
     }
@@ -322,6 +332,13 @@ impl Meter {
         }
     }
 
+    /// The slices that were met since the last time, each with the place of its SLI, in their order: for
+    /// another meter of the same SLIs to [know](Self::know), so that both together keep no more than
+    /// one would. What is beyond the most slices is none of them.
+    pub fn take_met(&mut self) -> Vec<(usize, Slice)> {
+        self.slices.take_met()
+    }
+
     /// How an SLI stands; `None` where there is none.
     pub fn standing(&self, sli: usize) -> Option<Standing> {
         self.slis.get(sli).map(SliState::standing)
@@ -343,8 +360,11 @@ impl Meter {
     }
 
     fn settle(&mut self) {
-        for (index, sli) in self.slis.iter_mut().enumerate() {
-            sli.settle(self.now, |slot, tally| add(&mut self.counts, index, slot, tally));
+        while let Some(place) = self.due.first(self.now) {
+            let sli = &mut self.slis[place];
+            let before = sli.next_due;
+            sli.settle(self.now, |slot, tally| add(&mut self.counts, place, slot, tally));
+            self.due.moved(place, before, sli.next_due);
         }
     }
 

@@ -44,6 +44,17 @@ pub struct Points {
     pub name: String,
 }
 
+/// A metric that a plan counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'p> {
+    /// What it is called.
+    pub name: &'p str,
+    /// Whether it is counted for what is good or bad, and not for the total.
+    pub is_side: bool,
+    /// Whether it is counted for what is bad: a healthy service may have no such series.
+    pub is_of_bad: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PlanKind {
     /// Counts of a side and of a total.
@@ -131,6 +142,25 @@ impl Plan {
         selectors.sort_unstable();
         selectors.dedup();
         selectors
+    }
+
+    /// The metrics that are meant by their whole names. None where there are [points](Self::points).
+    pub fn names(&self) -> Vec<Named<'_>> {
+        if self.points.is_some() {
+            return Vec::new();
+        }
+        let mut selectors: Vec<(&Selector, bool, bool)> = Vec::new();
+        match &self.kind {
+            PlanKind::Counts { side, side_is_bad, total } => {
+                selectors.extend(total.iter().map(|term| (&term.selector, false, false)));
+                selectors.extend(side.iter().map(|term| (&term.selector, true, *side_is_bad)));
+            }
+            PlanKind::Gauge { selector, .. } => selectors.push((selector, false, false)),
+        }
+        let named = selectors.into_iter().filter_map(|(selector, is_side, is_of_bad)| {
+            Some(Named { name: selector.name.as_deref()?, is_side, is_of_bad })
+        });
+        named.collect()
     }
 
     /// Compiles an SLI. `threshold` is the objective's, which only a threshold SLI needs.

@@ -272,7 +272,11 @@ impl Asked {
                 context.deregister_udf(name);
             }
         }
-        let explain = |error: DataFusionError| explain(&error, &names);
+        let is_bounded = place.is_some();
+        let explain = |error: DataFusionError| {
+            let removed = is_bounded.then(|| removed(&error)).flatten();
+            removed.unwrap_or_else(|| explain(&error, &names))
+        };
         context.register_table(TABLE, events).map_err(explain)?;
         let state = context.state();
         let plan = state.statement_to_plan(statement).await.map_err(explain)?;
@@ -287,6 +291,19 @@ impl Asked {
         }
         Ok(())
     }
+}
+
+/// What to say where a function is not there on purpose: others that are called alike would be no help.
+fn removed(error: &DataFusionError) -> Option<QueryError> {
+    let said = error.to_string();
+    let (_, name) = said.split_once("Invalid function '")?;
+    let (name, _) = name.split_once('\'')?;
+    let name = GROWING.into_iter().find(|removed| removed.eq_ignore_ascii_case(name))?;
+    let message = format!(
+        "the function `{name}` is not there on a server: it can make long values of short ones\n\
+         hint: do it with the answer, or run `flyball query` over files"
+    );
+    Some(QueryError::Sql { message })
 }
 
 /// What columns `source` has, on a thread that may wait; it ends early when that is given up.

@@ -265,6 +265,16 @@ impl Tallier {
             .collect()
     }
 
+    /// Attributes that the conditions of an SLI read and no event had; empty while no event was seen.
+    pub fn unseen(&self, sli: usize) -> Vec<String> {
+        let Some(sli) = self.slis.get(sli).filter(|_| !self.seen.is_empty()) else {
+            return Vec::new();
+        };
+        let mut names = self.predicates.attributes(sli.total);
+        names.extend(self.predicates.attributes(sli.side));
+        names.into_iter().filter(|name| !self.seen.contains(*name)).map(str::to_owned).collect()
+    }
+
     /// Attributes that predicates or slices read and no event had; `known` are all names that the
     /// inputs offered, for near matches. Empty while no event was seen: nothing is known yet.
     pub fn unknown_attributes(&self, known: &[&str]) -> Vec<UnknownAttribute> {
@@ -307,6 +317,12 @@ impl Tallier {
             .flat_map(parts)
             .filter_map(|(at, part, id)| Some((at, part, self.predicates.fault(id)?)))
             .collect()
+    }
+
+    /// The service that all events of an SLI must be of; `None` where it does not say so, or where there
+    /// is no such SLI.
+    pub fn required_service(&self, sli: usize) -> Option<String> {
+        self.predicates.required_value(self.slis.get(sli)?.total, ROUTE)
     }
 
     /// Services that events were of, the first few met, where an SLI demands one by name.

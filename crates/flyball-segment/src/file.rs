@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{FileMetaData, KeyValue, RowGroupMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
@@ -28,6 +28,15 @@ use crate::{ENTRY_COLUMN, SegmentError};
 const SERVICE_COLUMN: &str = "service.name";
 /// Rows of a group, which is what a reader takes at once at least, and may leave out by its bounds.
 const GROUP_ROWS: usize = 1 << 17;
+/// What the events of one batch that is read take, about. Bytes: conditions, SQL and checks hold a few
+/// batches at a time.
+const READ_BYTES_MAX: usize = 32 << 20;
+/// The key in a file's metadata under which is said how long the longest text of each column is, in the
+/// order of columns: bytes, with commas between. Texts that are repeated take no room in a file, and
+/// theirs for each event when it is read.
+const TEXTS_KEY: &str = "flyball.text_bytes_max";
+/// What a value takes beside its text. Bytes.
+const VALUE_BYTES: usize = 8;
 /// What is read at once to check a file. Bytes.
 const BLOCK_BYTES: usize = 1 << 18;
 
@@ -107,7 +116,10 @@ pub(crate) fn write(path: &Path, batch: &RecordBatch) -> Result<Written, Segment
             properties = properties.set_column_dictionary_enabled(column, false);
         }
     }
-    let properties = properties.build();
+    let longest: Vec<String> =
+        batch.columns().iter().map(|column| longest_text(column).to_string()).collect();
+    let texts = KeyValue::new(TEXTS_KEY.to_owned(), longest.join(","));
+    let properties = properties.set_key_value_metadata(Some(vec![texts])).build();
     // Arrow's own schema says no more than Parquet's for what is written here.
     let options =
         ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
@@ -159,6 +171,26 @@ pub(crate) fn sum(path: &Path) -> Result<(u64, u32), SegmentError> {
     }
 }
 
+/// The length of the longest text of `column`; 0 where it holds none. Bytes.
+fn longest_text(column: &ArrayRef) -> usize {
+    let texts = column.as_dictionary_opt::<UInt32Type>().map_or(column, |coded| coded.values());
+    let Some(texts) = texts.as_string_opt::<i32>() else { return 0 };
+    texts.offsets().lengths().max().unwrap_or(0)
+}
+
+/// How many events are read at once, of the columns `wanted` of a file: as many as stay within
+/// [`READ_BYTES_MAX`] however long their texts are, and one at least. Files that do not say how long
+/// these are come from before it was said.
+fn rows_at_once(file: &FileMetaData, wanted: &[usize]) -> usize {
+    let mut said = file.key_value_metadata().into_iter().flatten();
+    let said = said.find(|pair| pair.key == TEXTS_KEY).and_then(|pair| pair.value.as_ref());
+    let Some(said) = said else { return BATCH_ROWS };
+    let longest: Vec<usize> = said.split(',').map(|bytes| bytes.parse().unwrap_or(0)).collect();
+    let of = |column: &usize| VALUE_BYTES + longest.get(*column).copied().unwrap_or(0);
+    let row = wanted.iter().map(of).fold(VALUE_BYTES, usize::saturating_add);
+    (READ_BYTES_MAX / row).clamp(1, BATCH_ROWS)
+}
+
 /// The events of one file, batch by batch. After an error there is no more.
 pub struct Reader {
     path: PathBuf,
@@ -187,8 +219,9 @@ impl Reader {
             };
             let wanted: Vec<usize> =
                 fields.filter(|(_, field)| is_wanted(field.name())).map(|(at, _)| at).collect();
+            let rows = rows_at_once(builder.metadata().file_metadata(), &wanted);
             let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-            builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()
+            builder.with_projection(mask).with_batch_size(rows).build()
         };
         let reader = guarded(open).map_err(|what| SegmentError::damaged(path, what))?;
         Ok(Self { path: path.to_owned(), reader: Some(reader) })

@@ -117,12 +117,13 @@ impl View {
         self.files.iter().map(|held| file::outline(&held.path))
     }
 
-    /// Compares every file with what the manifest says of it. Returns how many bytes that were.
+    /// Compares every file with what the manifest says of it, and reads all of its events; `told` is called
+    /// with what of all bytes has been looked at. Returns how many bytes that were.
     ///
     /// # Errors
     ///
-    /// The first file that is missing, or does not hold what was written.
-    pub fn check(&self) -> Result<u64, SegmentError> {
+    /// The first file that is missing, does not hold what was written, or cannot be read.
+    pub fn check(&self, told: &mut dyn FnMut(u64)) -> Result<u64, SegmentError> {
         let mut total = 0;
         for held in &self.files {
             let (bytes, crc32c) = file::sum(&held.path)?;
@@ -130,7 +131,16 @@ impl View {
                 let what = format!("its bytes are not the {} that were written", held.file.bytes);
                 return Err(SegmentError::damaged(&held.path, what));
             }
+            let mut rows = 0;
+            for batch in Reader::open(&held.path, None)? {
+                rows += batch?.num_rows() as u64;
+            }
+            if rows != held.file.rows {
+                let what = format!("it has {rows} events and {} were written", held.file.rows);
+                return Err(SegmentError::damaged(&held.path, what));
+            }
             total += bytes;
+            told(total);
         }
         Ok(total)
     }

@@ -115,7 +115,7 @@ fn hours_and_bounds_part_events() {
     let only = only.last().unwrap().unwrap();
     let names: Vec<_> = only.schema_ref().fields().iter().map(|f| f.name().clone()).collect();
     assert_eq!(names, [TIME_COLUMN, ENTRY_COLUMN]);
-    assert_eq!(view.check().unwrap(), view.files().map(|file| file.bytes).sum::<u64>());
+    assert_eq!(view.check(&mut |_| {}).unwrap(), view.files().map(|file| file.bytes).sum::<u64>());
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn damage_is_found() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    assert!(view.check().unwrap_err().to_string().contains("damaged"));
+    assert!(view.check(&mut |_| {}).unwrap_err().to_string().contains("damaged"));
     fs::write(&path, &bytes[1..]).unwrap();
     let opened = SegmentWriter::open(directory.path());
     assert!(matches!(opened, Err(SegmentError::Damaged { .. })));
@@ -244,4 +244,45 @@ fn what_is_kept_once_counts_as_often_as_it_will_be_read() {
     let mut buffer = Buffer::new(0);
     add(&mut buffer, 1, &line.repeat(100), ALWAYS);
     assert!(buffer.bytes() > 100 * text.len(), "{}", buffer.bytes());
+}
+
+#[test]
+fn what_is_read_at_once_is_bounded_however_often_a_long_text_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    let long = "x".repeat(64 << 10);
+    let line = |second: usize| {
+        format!("{{\"time\":\"2026-03-02T12:00:{:02}Z\",\"v\":\"{long}\"}}\n", second % 60)
+    };
+    store(&mut writer, 1, &(0..1_100).map(line).collect::<String>());
+    let view = writer.segments().view();
+    let hour = *view.hours().first().unwrap();
+    let rows = |columns: Option<&[String]>| -> Vec<usize> {
+        view.read(hour, columns).map(|batch| batch.unwrap().num_rows()).collect()
+    };
+    let all = rows(None);
+    assert_eq!(all.iter().sum::<usize>(), 1_100);
+    assert!(all.iter().all(|rows| *rows <= 512), "{all:?}");
+    assert_eq!(rows(Some(&[])), [1_100], "what is not read takes no room");
+}
+
+#[test]
+fn events_that_cannot_be_read_are_found_under_a_checksum_that_fits() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = open(directory.path());
+    let line = |n: u64| format!("{{\"time\":\"2026-03-02T12:00:00Z\",\"v\":\"{n:x}{n:b}\"}}\n");
+    store(&mut writer, 1, &(0..500).map(line).collect::<String>());
+    let file = writer.segments().view().files().next().unwrap().clone();
+    let path = directory.path().join(&file.name);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[64..middle].fill(0xff);
+    fs::write(&path, &bytes).unwrap();
+    let (_, sum) = crate::file::sum(&path).unwrap();
+    let manifest = directory.path().join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace(&file.crc32c.to_string(), &sum.to_string())).unwrap();
+    drop(writer);
+    let view = open(directory.path()).segments().view();
+    assert!(view.check(&mut |_| {}).unwrap_err().to_string().contains("damaged"));
 }

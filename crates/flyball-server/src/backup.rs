@@ -103,7 +103,7 @@ fn copy(backups: &Backups, segments: &Segments, to: &Path) -> Result<Backup, Bac
     let mut viewed = None;
     backups.write(to, || {
         let view = viewed.insert(segments.view());
-        view.check()?;
+        view.check(&mut |_| {})?;
         let (name, text) = view.manifest();
         Ok(Some(SegmentFiles {
             files: view.paths().map(Path::to_owned).collect(),

@@ -50,6 +50,8 @@ pub(crate) struct Body {
     pub(crate) series: Vec<Series>,
     /// How many events, or samples, they are, and what could not be read.
     pub(crate) decoded: Decoded,
+    /// How many texts of attributes that are read were too long, and were cut.
+    pub(crate) texts_cut: u64,
     /// What tells the request from others by its content, where its protocol allows that.
     pub(crate) identity: Option<[u8; 16]>,
     /// The version of the [`Reading`] it was read with.
@@ -132,6 +134,7 @@ impl Decoder {
             None,
         );
         batch.set_attributes_max(limits.attributes_max);
+        batch.set_text_bytes_max(limits.attribute_bytes_max);
         Self {
             reading,
             limits,
@@ -176,7 +179,8 @@ impl Decoder {
             flush(&mut self.batch);
         }
         let Taken { series, decoded, identity, .. } = taken;
-        Ok(Body { batches, series, decoded, identity, version: self.reading.version })
+        let texts_cut = self.batch.take_texts_cut();
+        Ok(Body { batches, series, decoded, texts_cut, identity, version: self.reading.version })
     }
 
     /// Adds the events of `body` to those that wait in [`Self::batch`]; `flush` takes them whenever
@@ -293,7 +297,7 @@ pub(crate) fn log_codec(name: &str) -> Result<Box<dyn LineCodec>, BodyError> {
 }
 
 /// The attribute that says whose an event is.
-const SERVICE: &str = "service.name";
+pub(crate) const SERVICE: &str = "service.name";
 
 const fn signal(content: Content) -> OtlpSignal {
     match content {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flyball_catalog::{Catalog, SourcesError, read_sources};
-use flyball_model::Timestamp;
+use flyball_model::{Duration, Timestamp};
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, StoreError};
 
@@ -33,7 +33,7 @@ use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
-use doubts::{linted, unlike_stored};
+use doubts::{linted, unlike_met, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -259,7 +259,8 @@ impl Loaded {
             // Files of one name may be at odds: which of them were applied is said with their names.
             let whose = |file: &Document| {
                 let Document { name, applied_by, applied_at, .. } = file;
-                Source::new(format!("{name} (applied by {applied_by} at {applied_at})"), &file.text)
+                let at = applied_at.floor(Duration::from_seconds(1));
+                Source::new(format!("{name} (applied by {applied_by} at {at})"), &file.text)
             };
             let told: Vec<Source> =
                 given.iter().cloned().chain(applied.iter().map(whose)).collect();
@@ -388,9 +389,11 @@ impl Definitions {
     ) -> Result<Vec<Diagnostic>, ApplyError> {
         let (before, after) = (Arc::clone(before), Arc::clone(after));
         let (source, suggests) = (self.stored.source(), caller.sees_all());
+        let met = self.evaluator.ask(|evaluator| evaluator.met().clone()).await?;
         let found = tokio::task::spawn_blocking(move || {
             let mut found = linted(&before, &after);
             found.extend(unlike_stored(&before, &after, &source, suggests));
+            found.extend(unlike_met(&before, &after, &met, suggests));
             found
         });
         Ok(found.await.map_err(|_| Ended)?)

@@ -39,9 +39,15 @@ pub struct Finding {
 }
 
 /// Checks the data directory `data`, at `now`. Everything is read: the journal with its checksums, the
-/// ledger's chunks and values, the audit log's chain, the segments against their manifest. The torn
+/// ledger's chunks and values, the audit log's chain, the segments against their manifest and event by
+/// event. `told` is called with how many bytes of segments have been read, of how many. The torn
 /// end that a crash may leave of the journal is cut off, as by the next start.
-pub fn doctor(data: &Path, limits: &Limits, now: Timestamp) -> Vec<Finding> {
+pub fn doctor(
+    data: &Path,
+    limits: &Limits,
+    now: Timestamp,
+    told: &mut dyn FnMut(u64, u64),
+) -> Vec<Finding> {
     let mut findings = vec![space(data)];
     let mut store = match Store::open(data, limits.journal()) {
         Ok(store) => store,
@@ -91,7 +97,7 @@ pub fn doctor(data: &Path, limits: &Limits, now: Timestamp) -> Vec<Finding> {
     let audit = store.control.verify_audit();
     let audit = audit.map(|checked| format!("{} records, unbroken", checked.records));
     findings.push(finding("audit log", audit.map_err(|error| error.to_string())));
-    findings.push(finding("segments", segments(data, &store.journal)));
+    findings.push(finding("segments", segments(data, &store.journal, told)));
     findings.push(finding("clock", clock(&store.journal, last, now)));
     findings
 }
@@ -103,10 +109,15 @@ fn finding(check: &'static str, found: Result<String, String>) -> Finding {
     }
 }
 
-fn segments(data: &Path, journal: &Journal) -> Result<String, String> {
-    let check = || -> Result<String, SegmentError> {
+fn segments(
+    data: &Path,
+    journal: &Journal,
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<String, String> {
+    let mut check = || -> Result<String, SegmentError> {
         let view = stored::open(data, journal)?.segments().view();
-        let bytes = view.check()?;
+        let all = view.files().map(|file| file.bytes).sum();
+        let bytes = view.check(&mut |read| told(read, all))?;
         let rows: u64 = view.files().map(|file| file.rows).sum();
         let (files, through) = (view.files().count(), view.through());
         Ok(format!("{rows} events in {files} files, {bytes} bytes, through entry {through}"))

@@ -6,9 +6,11 @@
 //! again. Tallies, keys and position are committed together, and live states are told after that:
 //! a crash between any two steps counts nothing twice and forgets nothing.
 
+mod corrected;
 mod counting;
 mod fill;
 mod joined;
+mod met;
 mod objective;
 mod past;
 mod status;
@@ -38,12 +40,15 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+pub use corrected::CorrectionStatus;
 use counting::Counting;
 pub(crate) use counting::{Counting as Recount, Kept};
 pub use fill::FillStatus;
 use fill::Filling;
 pub(crate) use fill::{Progress, coded, within};
-use joined::Joined;
+use joined::{Joined, Joining};
+pub use met::Doubt;
+pub(crate) use met::Met;
 pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
@@ -131,6 +136,7 @@ pub struct Ended;
 pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
+    joining: Joining,
 }
 
 impl Handle {
@@ -227,6 +233,7 @@ pub(crate) struct Evaluator {
     counting: Counting,
     watched: Vec<Watched>,
     joined: Joined,
+    met: Met,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
     waiting: BTreeMap<Sequence, Handed>,
@@ -277,6 +284,7 @@ pub(crate) fn start(
     let Parts { asks, clock, telemetry, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
+    let joining = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
@@ -298,6 +306,7 @@ pub(crate) fn start(
         counting: Counting::default(),
         watched: Vec::new(),
         joined: Joined::default(),
+        met: Met::default(),
         waiting: BTreeMap::new(),
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
@@ -317,7 +326,7 @@ pub(crate) fn start(
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
         .map_err(StartError::Thread)?;
-    Ok((Running { handle: Handle { messages, ticks }, thread }, reader))
+    Ok((Running { handle: Handle { messages, ticks, joining }, thread }, reader))
 }
 
 /// Why an evaluator does not start.
@@ -338,6 +347,11 @@ impl Evaluator {
     /// What is evaluated.
     pub(crate) fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// The names of what has come in.
+    pub(crate) const fn met(&self) -> &Met {
+        &self.met
     }
 
     /// How far `source` has been read, as its last counted entry says.
@@ -447,6 +461,7 @@ impl Evaluator {
 
     /// Counts an entry that was decoded.
     fn add(&mut self, arrival: Timestamp, mark: Option<&Mark>, body: &Body) {
+        self.met.add(body, mark, arrival);
         let (from, to) = self.limits.times(arrival);
         if let Err(error) = self.counting.add(body, arrival, mark, (from, to)) {
             // A condition that fails on the types that came; the others are counted.

@@ -88,6 +88,8 @@ pub(crate) struct Receipt {
     pub(crate) rejects: Rejects,
     /// Those reasons in their order, with the bounds that they are about.
     pub(crate) reasons: Vec<String>,
+    /// How many texts of attributes that are read were cut, and what is said of that.
+    pub(crate) texts_cut: (u64, Option<String>),
     /// Whether a request with the same key or content was taken in before, and this one is left out.
     pub(crate) repeated: bool,
     /// Of the events, those that are samples of histograms.
@@ -249,6 +251,7 @@ impl Intake {
             events: decoded.decoded.events,
             reasons: rejects.iter().map(|(reason, _)| self.limits.named(reason)).collect(),
             rejects,
+            texts_cut: (decoded.texts_cut, self.limits.cut(decoded.texts_cut)),
             repeated: false,
             histograms: histograms(&decoded),
             exemplars: decoded.series.iter().map(|series| series.exemplars).sum(),

@@ -48,7 +48,8 @@ pub use clock::Clock;
 pub use definitions::{Given, applied_to};
 pub use doctor::{Finding, Outcome, doctor};
 pub use evaluator::{
-    FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus, SloStatus, StartError,
+    CorrectionStatus, Doubt, FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus,
+    SloStatus, StartError,
 };
 pub use http::{BackupMade, BackupRequest, Problem, openapi};
 pub use limits::Limits;

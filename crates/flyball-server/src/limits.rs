@@ -26,6 +26,11 @@ pub struct Limits {
     /// Attributes that one event may name itself, with those nested in others; one with more is
     /// refused. 1,024 unless told: SDKs keep 128 of a span.
     pub attributes_max: usize,
+    /// The longest text of one attribute; a longer one is cut between characters, counted, and told to
+    /// who sent it where a condition reads it. Bytes; 16 KiB unless told: stack traces and statements are
+    /// shorter. One that a body says once of all its events takes its room with each of them when they
+    /// are read again.
+    pub attribute_bytes_max: usize,
     /// Bodies that are being worked on at the same time, decompressed. Bytes; 512 MiB unless told.
     /// Past it requests are told to come again.
     pub working_bytes_max: usize,
@@ -69,6 +74,7 @@ impl Default for Limits {
             request_bytes_max: 16 << 20,
             decompressed_bytes_max: 64 << 20,
             attributes_max: 1_024,
+            attribute_bytes_max: 16 << 10,
             working_bytes_max: 512 << 20,
             reading_bytes_max: 256 << 20,
             connections_max: 12_000,
@@ -109,6 +115,16 @@ impl Limits {
             IN_FUTURE => format!("{reason} by more than {}", self.ahead_max),
             _ => reason.to_owned(),
         }
+    }
+
+    /// What is said of texts that were cut; `None` where none was.
+    pub(crate) fn cut(&self, texts: u64) -> Option<String> {
+        let most = self.attribute_bytes_max;
+        let texts = (texts > 0).then_some(texts)?;
+        Some(format!(
+            "{texts} texts of attributes were longer than {most} bytes and were cut; hint: shorten them \
+             where they are made"
+        ))
     }
 
     /// Refuses what in `body` is too late or in the future for its arrival. Samples are taken out;

@@ -280,6 +280,7 @@ impl Keeper {
     fn gather(&mut self) -> Result<(), StoredError> {
         let before = self.buffer.rows();
         let gathered = self.gatherer.finish(&mut self.buffer);
+        self.telemetry.texts_cut("store", self.gatherer.take_texts_cut());
         self.telemetry.stored_events(self.buffer.rows() - before);
         Ok(gathered?)
     }

@@ -114,6 +114,7 @@ pub(crate) struct Telemetry {
     refused: Family<Dropped, Counter>,
     dropped: Family<Dropped, Counter>,
     left_out: Family<Why, Counter>,
+    texts_cut: Family<Doing, Counter>,
     denied: Family<Why, Counter>,
     cut_off: Counter,
     logins: Family<Outcome, Counter>,
@@ -144,6 +145,7 @@ impl Default for Telemetry {
             refused: Family::default(),
             dropped: Family::default(),
             left_out: Family::default(),
+            texts_cut: Family::default(),
             denied: Family::default(),
             cut_off: Counter::default(),
             logins: Family::default(),
@@ -173,6 +175,8 @@ impl Default for Telemetry {
         r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
         let left_out = "Samples of metric SLIs that were taken in and count nothing, by reason";
         r.register("samples_left_out", left_out, this.left_out.clone());
+        let cut = "Texts of attributes that were too long and were cut, when events were taken in and stored";
+        r.register("texts_cut", cut, this.texts_cut.clone());
         r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
         let cut_off =
             "Connections that were cut off because their clients did not take the answers";
@@ -247,6 +251,7 @@ impl Telemetry {
                     self.requests.get_or_create(&kind).inc();
                     self.events.get_or_create(&kind).inc_by(receipt.events);
                 }
+                self.texts_cut("take in", receipt.texts_cut.0);
                 for (reason, rejected) in receipt.rejects.iter() {
                     self.dropped.get_or_create(&Dropped { content, reason }).inc_by(rejected.count);
                 }
@@ -258,6 +263,14 @@ impl Telemetry {
                     self.store_failed("append", error);
                 }
             }
+        }
+    }
+
+    /// Texts of attributes were cut by whoever was `doing` that: to take in what conditions read, or to store
+    /// all there is.
+    pub(crate) fn texts_cut(&self, doing: &'static str, texts: u64) {
+        if texts > 0 {
+            self.texts_cut.get_or_create(&Doing { doing }).inc_by(texts);
         }
     }
 

@@ -12,7 +12,9 @@ use tokio::runtime::Runtime;
 
 use crate::output::words;
 use crate::talk;
-pub(crate) use view::{BudgetView, FillView, SloList, SloView, StandingView};
+pub(crate) use view::{
+    BudgetView, CorrectionView, DoubtView, FillView, SloList, SloView, StandingView,
+};
 
 /// How long to wait for a connection.
 const CONNECT_MAX: std::time::Duration = std::time::Duration::from_secs(10);

@@ -76,6 +76,29 @@ pub(super) fn units<H: History>(
     Ok(units)
 }
 
+/// The units with data among `wanted`, which ascend, and some that lie between them, in order. Those
+/// that are close to each other are read together: a day of late events would be thousands of reads.
+pub(super) fn scattered<H: History>(
+    plan: &Plan,
+    history: &H,
+    wanted: impl Iterator<Item = i64>,
+) -> Result<Vec<(i64, Tally)>, H::Error> {
+    let mut found = Vec::new();
+    let mut run: Option<(i64, i64)> = None;
+    for unit in wanted {
+        let joined =
+            run.filter(|(first, last)| unit - last <= chunk(plan) && unit - first < stride(plan));
+        if let (None, Some((first, last))) = (joined, run) {
+            found.extend(units(plan, history, first, last + 1)?);
+        }
+        run = Some((joined.map_or(unit, |(first, _)| first), unit));
+    }
+    if let Some((first, last)) = run {
+        found.extend(units(plan, history, first, last + 1)?);
+    }
+    Ok(found)
+}
+
 /// The time that the units from `from` up to `to` cover.
 pub(super) fn between(plan: &Plan, from: i64, to: i64) -> Interval {
     let start = starts(plan, from);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use flyball_model::{Interval, Slot, Tally, Timestamp, Window};
 
-use super::read::{Cursor, chunk, first_unit, minus, slots, starts, sums, units};
+use super::read::{Cursor, chunk, first_unit, minus, scattered, slots, starts, sums, units};
 use super::{History, LiveError, Plan};
 use crate::alert::Watch;
 use crate::series::slot_from;
@@ -284,19 +284,22 @@ impl Sums {
         let earliest = self.stretches.iter().map(|stretch| stretch.start).min();
         let earliest = earliest.map_or(i64::MIN, |start| Slot::of(start, plan.unit).0);
         let mut changes = Vec::new();
+        let is_read = |unit: i64| earliest <= unit && unit < self.recent.from;
+        let touched = late.iter().map(|(unit, ..)| *unit).filter(|unit| is_read(*unit));
+        // The ledger holds what was gained already.
+        let read = scattered(plan, history, touched)?;
         for slots in late.chunk_by(|a, b| a.0 == b.0) {
             let (unit, gained) = (slots[0].0, slots.iter().map(|(_, _, tally)| *tally).sum());
             if unit < earliest {
                 continue;
             }
-            let (before, after) = if unit >= self.recent.from {
+            let (before, after) = if is_read(unit) {
+                let place = read.binary_search_by_key(&unit, |(known, _)| *known);
+                let after = place.map_or(Tally::EMPTY, |place| read[place].1);
+                (minus(after, gained), after)
+            } else {
                 let before = self.recent.get(unit);
                 (before, before.plus(gained))
-            } else {
-                // The ledger holds what was gained already.
-                let read = units(plan, history, unit, unit + 1)?;
-                let after = read.first().map_or(Tally::EMPTY, |(_, tally)| *tally);
-                (minus(after, gained), after)
             };
             let sum = |events| Sum::of(plan.kind, plan.judged(unit, events));
             changes.push((slots, sum(before), sum(after)));

@@ -488,6 +488,23 @@ fn a_late_event_counts_once_wherever_its_slot_is_held() {
 }
 
 #[test]
+fn late_events_of_many_slots_take_few_reads() {
+    let slo = slo(BudgetingMethod::Occurrences, rolling("6d"), vec![objective("0.9")]);
+    let mut world = World::new(slo, Vec::new(), &[]);
+    for _ in 0..860 {
+        world.events(&[(0, 1, 0, 0)]);
+        world.tick(600).unwrap();
+    }
+    // Each in a slot of its own, none of which is held any more; the last ones are far from the rest.
+    let late: Vec<_> = (400..600).chain([800, 801]).map(|ago| (ago, 0, 1, 0)).collect();
+    world.ledger.reads.set(0);
+    world.events(&late);
+    let reads = world.ledger.reads.get();
+    assert!(reads <= 4, "{reads} reads for {} late events", late.len());
+    world.check().unwrap();
+}
+
+#[test]
 fn a_late_event_is_fresh_evidence() {
     let rule = AlertRule {
         name: "burn".to_owned(),

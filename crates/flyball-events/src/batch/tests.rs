@@ -175,4 +175,20 @@ fn nobody_looks_for_repeats_among_ids() {
     let values = |name: &str| batch[name].as_dictionary::<UInt32Type>().values().len();
     assert_eq!((values("id"), values("kind")), (1_001, 2));
     assert_eq!(texts(&batch, "id")[1_000], texts(&batch, "id")[1]);
+
+#[test]
+fn texts_that_are_too_long_are_cut_between_characters_and_counted() {
+    let mut batch =
+        BatchBuilder::new(Projection::All, Arc::new(Mapping::default()), TimeRule::Optional, None);
+    batch.set_text_bytes_max(4);
+    let column = batch.column("a").unwrap();
+    for text in ["abcd", "abcde", "abc\u{20ac}"] {
+        batch.set_text(column, text);
+        assert!(batch.end_row());
+    }
+    assert_eq!((batch.take_texts_cut(), batch.take_texts_cut()), (2, 0));
+    let rows = batch.finish();
+    let texts = arrow::compute::cast(rows.column(1), &DataType::Utf8).unwrap();
+    let texts: Vec<&str> = texts.as_string::<i32>().iter().flatten().collect();
+    assert_eq!(texts, ["abcd", "abcd", "abc"]);
 }

@@ -50,6 +50,8 @@ struct Entry {
     selector: Selector,
     what: What,
     destination: Destination,
+    /// Whether a series has matched it.
+    is_met: bool,
 }
 
 /// All terms of all SLIs, and the routes met so far.
@@ -70,7 +72,8 @@ impl Router {
         for (sli, plan) in plans.iter().enumerate() {
             let mut add = |selector: &Selector, what, goal| {
                 let destination = Destination { sli, goal };
-                entries.push(Entry { selector: selector.clone(), what, destination });
+                let selector = selector.clone();
+                entries.push(Entry { selector, what, destination, is_met: false });
             };
             match &plan.kind {
                 PlanKind::Counts { side, total, .. } => {
@@ -122,6 +125,9 @@ impl Router {
         if matching.is_empty() {
             return None;
         }
+        for index in &matching {
+            self.entries[*index].is_met = true;
+        }
         if let Some(route) = self.known.get(&matching) {
             return Some(*route);
         }
@@ -140,6 +146,15 @@ impl Router {
         self.routes.push(Route { uses, has_buckets });
         self.known.insert(matching, route);
         Some(route)
+    }
+
+    /// What counts for an SLI that no series has matched.
+    pub(super) fn unmet(&self, sli: usize) -> impl Iterator<Item = (&Selector, Goal)> {
+        // The entries of one SLI follow each other.
+        let first = self.entries.partition_point(|entry| entry.destination.sli < sli);
+        let own =
+            self.entries[first..].iter().take_while(move |entry| entry.destination.sli == sli);
+        own.filter(|entry| !entry.is_met).map(|entry| (&entry.selector, entry.destination.goal))
     }
 
     pub(super) fn route(&self, route: u32) -> &Route {

@@ -47,7 +47,7 @@ pub(super) struct SliState {
     pub(super) identity: String,
     /// For a slice: of which SLI it is one, and which.
     pub(super) slice: Option<(usize, Slice)>,
-    side_is_bad: bool,
+    pub(super) side_is_bad: bool,
     wait: Wait,
     pub(super) began: Timestamp,
     /// Samples up to it are counted elsewhere; [`Timestamp::MIN`] where all count here.

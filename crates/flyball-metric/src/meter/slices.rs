@@ -18,13 +18,20 @@ const OVERFLOW: &str = "other";
 #[derive(Debug)]
 pub(super) struct Slices {
     of: Vec<(Slicing, HashMap<Slice, usize>)>,
+    /// Those that were met here and not told yet, with the places of their SLIs.
+    met: Vec<(usize, Slice)>,
 }
 
 impl Slices {
     /// No slices yet, of the SLIs of `plans`.
     pub(super) fn new(plans: &[&Plan]) -> Self {
         let of = plans.iter().map(|plan| (plan.slicing.clone(), HashMap::new()));
-        Self { of: of.collect() }
+        Self { of: of.collect(), met: Vec::new() }
+    }
+
+    /// Those that were met since the last time.
+    pub(super) fn take_met(&mut self) -> Vec<(usize, Slice)> {
+        std::mem::take(&mut self.met)
     }
 
     /// How many SLIs are watched.
@@ -72,6 +79,9 @@ impl Slices {
         let identity = format!("{}{SEPARATOR}{}", states[sli].identity, name(&slice));
         let place = states.len();
         states.push(states[sli].sliced(sli, slice.clone(), identity));
+        if !is_kept && slice != Slice::Overflow {
+            self.met.push((sli, slice.clone()));
+        }
         known.insert(slice, place);
         place
     }

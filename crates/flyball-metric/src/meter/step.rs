@@ -276,12 +276,14 @@ impl Meter {
                     if increase.is_estimate {
                         sli.estimated();
                     }
+                    let due = sli.next_due;
                     spread(increase.count, from, step.at, |slot, part| {
                         let counts = &mut self.counts;
                         sli.add(slot, sides(destination, part), self.now, |slot, tally| {
                             add(counts, destination.sli, slot, tally);
                         });
                     });
+                    self.due.moved(destination.sli, due, sli.next_due);
                 }
             }
             if is_counted {

@@ -433,3 +433,55 @@ fn stored_samples_do_not_wait_for_others_longer_than_they_have() {
     // All but the last half minute.
     assert_eq!((valid(meter()), valid(meter().of_stored())), (0, 2 * 116));
 }
+
+#[test]
+fn selectors_that_no_series_meets_are_told() {
+    let mut meter = Meter::new(vec![bad("c{code=\"500\"}", "c{job=\"x\"}")], at(1_000));
+    let unmet = |meter: &Meter| -> Vec<(String, bool)> {
+        let unmet = meter.unmet(0).into_iter();
+        unmet.map(|unmet| (unmet.selector, unmet.is_of_bad)).collect()
+    };
+    let (side, total) = ("c{code=\"500\"}".to_owned(), "c{job=\"x\"}".to_owned());
+    meter.apply(&[series("d job=x", vec![number(1_005, 1.0)])], at(1_005));
+    meter.apply(&[series("c job=y", vec![number(1_005, 1.0)])], at(1_005));
+    assert_eq!(unmet(&meter), [(side.clone(), true), (total, false)]);
+    meter.apply(&[series("c job=x", vec![number(1_010, 1.0)])], at(1_010));
+    assert_eq!(unmet(&meter), [(side, true)]);
+    assert_eq!(meter.unmet(1), []);
+    // What was met is met again after a restart, with the first samples.
+    let pairs = meter.drain().changes;
+    let pairs = pairs.iter().filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
+    let again = vec![bad("c{code=\"500\"}", "c{job=\"x\"}")];
+    let mut meter = Meter::restore(again, at(1_000), pairs).unwrap();
+    assert_eq!(meter.unmet(0).len(), 2);
+    meter.apply(&[series("c job=x", vec![number(1_020, 1.0)])], at(1_020));
+    assert_eq!(meter.unmet(0).len(), 1);
+}
+
+#[test]
+fn meters_that_tell_each_other_keep_no_more_slices_than_one() {
+    let watched = || vec![bad_by_host("c{code=\"500\"}", "c", 2)];
+    let request = |host: &str, seconds: i64, value: f64| {
+        vec![series(&format!("c host={host} instance=i job=x"), vec![number(seconds, value)])]
+    };
+    let mut meters = [Meter::new(watched(), at(1_000)), Meter::new(watched(), at(1_000))];
+    for (turn, host) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        for seconds in [2_000, 2_010] {
+            let (one, other) = meters.split_at_mut(1);
+            let (one, other) = if turn % 2 == 0 { (one, other) } else { (other, one) };
+            one[0].apply(&request(host, seconds, seconds as f64), at(seconds));
+            for (sli, slice) in one[0].take_met() {
+                other[0].know(sli, &slice);
+            }
+        }
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for meter in &mut meters {
+        meter.apply(&[], at(3_000));
+        kept.extend(meter.drain().counts.into_iter().filter_map(|c| Some(c.slice?.to_string())));
+        assert_eq!(meter.take_met(), [], "what another has met is not told back");
+    }
+    kept.sort();
+    kept.dedup();
+    assert_eq!(kept, ["a", "b", "other"]);
+}

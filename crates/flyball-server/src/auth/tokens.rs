@@ -18,6 +18,10 @@ use crate::hex::hex;
 /// How long a token of a person is taken at most.
 const PERSONAL_LIFE_MAX: Duration = Duration::from_days(90);
 
+/// How long an admin token must still be taken to count as another one when one is revoked: time enough to
+/// notice that the one that is left ends, and to make one that stays.
+const ADMIN_LIFE_MIN: Duration = Duration::from_days(1);
+
 /// A token to make.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +89,9 @@ pub struct MadeToken {
     pub id: String,
     /// The token itself. It is shown this once.
     pub token: String,
+    /// Whether it is the first one ever: from now on every request needs a token or a session.
+    #[serde(default)]
+    pub first: bool,
 }
 
 /// A change as it was recorded.
@@ -135,8 +142,8 @@ pub enum ControlError {
     Invalid(String),
     /// Nobody could make a token any more.
     #[error(
-        "it is the last token with the scope admin: nobody could make another through the server; hint: \
-         make another one first, or revoke it with `force` (--force); with `flyball token create --data` \
+        "it is the last token with the scope admin that is taken for a day or longer: nobody could make another \
+         through the server; hint: make another one first, or revoke it with `force` (--force); with `flyball token create --data` \
          one is made while the server does not run"
     )]
     LastAdmin,
@@ -218,7 +225,7 @@ impl Tokens {
         if let Some(hidden) = request.services.iter().find(|service| !caller.sees(service)) {
             return invalid(&format!("you have no role for a service `{hidden}`"));
         }
-        let last = at.plus(PERSONAL_LIFE_MAX);
+        let last = at.plus(PERSONAL_LIFE_MAX).floor(Duration::from_seconds(1));
         let expires = request.expires.as_deref().map(Timestamp::parse);
         if !matches!(expires, Some(Ok(expires)) if expires <= last) {
             return invalid(&format!(
@@ -261,7 +268,8 @@ impl Tokens {
             Some(Err(error)) => return invalid(&format!("`expires` cannot be read: {error}")),
         };
         let mut control = self.0.lock();
-        if !is_admin && !maker.is_person && control.tokens()?.is_empty() {
+        let first = control.tokens()?.is_empty();
+        if !is_admin && !maker.is_person && first {
             return invalid(
                 "the first token must have the scope admin, since from then on nobody without a \
                  token may make another; hint: make an admin token first",
@@ -281,7 +289,7 @@ impl Tokens {
             expires,
         };
         control.insert_token(&new, maker.actor, at).map_err(blame)?;
-        Ok(MadeToken { id: new.id, token })
+        Ok(MadeToken { id: new.id, token, first })
     }
 
     /// All tokens, revoked and expired ones too, the oldest first.
@@ -331,7 +339,7 @@ impl Tokens {
         if person.is_some() && !control.tokens()?.iter().any(is_theirs) {
             return Ok(false);
         }
-        let is_admin = |token: &&Token| {
+        let is_admin = |token: &Token, at: Timestamp| {
             let is_valid = token.revoked_at.is_none() && token.expires.is_none_or(|end| at < end);
             is_valid
                 && token.person.is_none()
@@ -339,8 +347,10 @@ impl Tokens {
         };
         if keep_admin {
             let tokens = control.tokens()?;
-            let mut admins = tokens.iter().filter(is_admin);
-            if admins.next().is_some_and(|one| one.id == id) && admins.next().is_none() {
+            let lasting = at.plus(ADMIN_LIFE_MIN);
+            let mut others = tokens.iter().filter(|token| token.id != id);
+            let goes = tokens.iter().any(|token| token.id == id && is_admin(token, at));
+            if goes && !others.any(|token| is_admin(token, lasting)) {
                 return Err(ControlError::LastAdmin);
             }
         }

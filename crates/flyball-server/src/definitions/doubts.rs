@@ -2,10 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use flyball_catalog::{Catalog, alert_rules, missing_attributes, unfit_conditions};
+use flyball_catalog::{
+    Catalog, Counted, CountedBy, alert_rules, missing_attributes, unfit_conditions,
+};
+use flyball_metric::Named;
 use flyball_model::Slo;
-use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, Level, lint_slo};
+use flyball_query::PredicateSet;
+use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, Level, Part, lint_slo};
 
+use crate::decode::SERVICE;
+use crate::evaluator::Met;
 use crate::stored::Source;
 
 /// What `flyball slo lint` says of the SLOs that are others than `before`. Rules that can never fire are
@@ -53,5 +59,61 @@ pub(super) fn unlike_stored(
     let is_new = |slo: &Slo| new.contains(slo.name.as_str());
     let mut found = missing_attributes(&after.set, is_new, &known, suggests);
     found.extend(unfit_conditions(&after.set, is_new, &met));
+    found
+}
+
+/// Metrics and services that what was not counted `before` names and that have not come, where others
+/// have: with what is near, where `suggests` says that it may be told.
+pub(super) fn unlike_met(
+    before: &Catalog,
+    after: &Catalog,
+    met: &Met,
+    suggests: bool,
+) -> Vec<Diagnostic> {
+    let counted: HashSet<[u8; 32]> = before.counted.iter().map(|slo| slo.generation).collect();
+    let mut predicates = PredicateSet::new();
+    let mut found = Vec::new();
+    for counted in after.counted.iter().filter(|slo| !counted.contains(&slo.generation)) {
+        let Counted { slo, indicators, of_objective, .. } = counted;
+        let mut told = HashSet::new();
+        for (index, by) in indicators.iter().enumerate() {
+            let objective = of_objective.iter().position(|of| *of == index);
+            let objective = objective.filter(|at| slo.objectives[*at].indicator.is_some());
+            let (total, side) = (Part::Total { objective }, Part::Side { objective });
+            let mut tell = |part, within, said: String, hint: String| {
+                if !told.insert(said.clone()) {
+                    return;
+                }
+                let (origins, level) = (&after.set.origins, Level::Warning);
+                let at = |part, within| {
+                    let (said, hint) = (said.clone(), Some(hint.clone()));
+                    origins.diagnostic(&slo.name, part, within, level, said, hint)
+                };
+                // A ready ratio has one query for both.
+                found.extend(at(part, within).or_else(|| at(total, None)));
+            };
+            match by {
+                CountedBy::Metric(plan) => {
+                    for Named { name, is_side, is_of_bad } in plan.names() {
+                        let Some(unlike) = met.unlike_metrics(name, suggests) else { continue };
+                        if unlike.is_near || !is_of_bad {
+                            let said = format!("no samples of `{name}` have come");
+                            tell(if is_side { side } else { total }, None, said, unlike.hint);
+                        }
+                    }
+                }
+                CountedBy::Events(sli) => {
+                    let total_of = predicates.add(&sli.total).ok();
+                    let name = total_of.and_then(|id| predicates.required_value(id, SERVICE));
+                    let Some(name) = name else { continue };
+                    let Some(unlike) = met.unlike_services(&name, suggests) else { continue };
+                    let within = sli.total.find(&name).map(|at| at..at + name.len());
+                    let said = format!("no event of the service `{name}` has come");
+                    tell(total, within, said, unlike.hint);
+                }
+            }
+        }
+    }
+    found.truncate(DIAGNOSTICS_MAX);
     found
 }

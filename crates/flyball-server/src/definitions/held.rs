@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use flyball_catalog::Catalog;
+use flyball_model::Duration;
 use flyball_spec::{Diagnostic, Level, Part, Source, load};
 use flyball_store::Document;
 
@@ -51,7 +52,10 @@ pub(super) async fn held(
         let (whose, hint) = match beside.applied.iter().find(|file| file.name == home) {
             Some(_) if !beside.after.contains_key(home) => return None,
             Some(Document { applied_at, applied_by, .. }) => (
-                format!("which {applied_by} applied at {applied_at}"),
+                format!(
+                    "which {applied_by} applied at {}",
+                    applied_at.floor(Duration::from_seconds(1))
+                ),
                 format!(
                     "a file is known by its path below the directory where it is applied: apply it as \
                      `{home}` again, or replace that one by this one with --remove {home}"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use flyball_catalog::{Catalog, Counted as Definition, CountedBy};
-use flyball_metric::{Counted, Drained, Meter, Reason, RestoreError, Watched};
+use flyball_metric::{Counted, Drained, Meter, Reason, RestoreError, Unmet, Watched};
 use flyball_model::{EventSli, Slice, Slot, Tally, Timestamp};
 use flyball_query::{Gained, QueryError, SlotLadder, Tallier, TallyOptions};
 use flyball_store::{
@@ -36,6 +36,7 @@ pub(crate) type Added = (SliPlace, Option<Slice>, Vec<(Slot, Tally)>);
 /// Counts the events and samples of all SLIs.
 #[derive(Debug)]
 pub(crate) struct Counting {
+    began: Timestamp,
     reading: Arc<Reading>,
     tallier: Tallier,
     /// The SLIs of the tallier, in its order.
@@ -101,6 +102,7 @@ impl Default for Counting {
         let reading = Arc::new(Reading::of(0, Vec::new()));
         let tallier = tallier(&[]).unwrap_or_else(|_| unreachable!("nothing can be wrong of none"));
         Self {
+            began: Timestamp::MIN,
             reading,
             tallier,
             slis: IndexSet::new(),
@@ -183,6 +185,7 @@ impl Counting {
         let tallier = tallier(&events.iter().collect::<Vec<_>>())?;
         let reading = Arc::new(Reading::of(version, tallier.attributes()));
         let mut this = Self {
+            began,
             reading,
             tallier,
             slis,
@@ -313,8 +316,16 @@ impl Counting {
         mark: Option<&Mark>,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<(), QueryError> {
-        if !self.pasts.count(&body.series, mark) && !body.series.is_empty() {
+        // What one has met the other keeps as well: both together have the room for slices that one has.
+        if self.pasts.count(&body.series, mark) {
+            for (sli, slice) in self.pasts.take_met() {
+                self.meter.know(sli, &slice);
+            }
+        } else if !body.series.is_empty() {
             self.meter.apply(&body.series, arrival);
+            for (sli, slice) in self.meter.take_met() {
+                self.pasts.know(self.metered[sli], &slice);
+            }
         }
         self.tallier.set_range(from, to);
         // Each row may be a slot of its own for each SLI.
@@ -388,6 +399,28 @@ impl Counting {
         left_out.extend(new.filter(|(_, count)| *count > 0));
         self.left_out = all;
         left_out
+    }
+
+    /// The selectors of the indicator at `place` that no series has met; none where it is of no metrics, or
+    /// where only a metrics system knows what it means.
+    pub(super) fn unmet(&self, place: SliPlace) -> Vec<Unmet> {
+        self.metered.get_index_of(&place).map_or_else(Vec::new, |sli| self.meter.unmet(sli))
+    }
+
+    /// The service that all events of the indicator at `place` must be of; `None` where it does not say so.
+    pub(super) fn required_service(&self, place: SliPlace) -> Option<String> {
+        self.tallier.required_service(self.slis.get_index_of(&place)?)
+    }
+
+    /// The attributes that the conditions of the indicator at `place` read and no event has had that came since
+    /// it was counted; none while none came.
+    pub(super) fn unseen(&self, place: SliPlace) -> Vec<String> {
+        self.slis.get_index_of(&place).map_or_else(Vec::new, |sli| self.tallier.unseen(sli))
+    }
+
+    /// From when on everything is counted as it is now.
+    pub(super) const fn began(&self) -> Timestamp {
+        self.began
     }
 
     /// What is known of pasts.

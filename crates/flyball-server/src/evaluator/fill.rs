@@ -6,6 +6,7 @@
 //! what came before (by the number of its journal entry) here: no event is counted by both. The
 //! tallies of an hour and the note that it is done are one commit, so that a crash repeats nothing.
 
+use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
@@ -138,6 +139,8 @@ pub(super) struct Filling {
     current: Option<Fill>,
     /// When to try again after a failure.
     retry_at: Option<Timestamp>,
+    /// What has failed since it was tried again: its turn comes after that of all others.
+    failed: HashSet<GenerationId>,
     /// When to look for definitions whose pasts were asked for to the end.
     promote_at: Option<Timestamp>,
     /// The thread's, until it is started.
@@ -155,6 +158,7 @@ impl Filling {
             number: 0,
             current: None,
             retry_at: None,
+            failed: HashSet::new(),
             promote_at: None,
             waiting: Some((waiting_jobs, waiting_go)),
             thread: None,
@@ -272,12 +276,15 @@ impl Evaluator {
     fn fill(&mut self) -> Result<(), StoreError> {
         self.filling.number += 1;
         self.filling.current = None;
-        self.filling.retry_at = None;
         self.counting.fill(&[]);
         let snapshot = self.ledger.snapshot()?;
         let mut group: Option<(Progress, Vec<Generation>)> = None;
         for (definition, generation) in &self.counted {
             if generation.state != GenerationState::Filling || !can_fill(definition, generation) {
+                continue;
+            }
+            if self.filling.failed.contains(&generation.id) {
+                // Its turn comes when it is tried again.
                 continue;
             }
             let progress = Progress::read(&snapshot, generation)?.unwrap_or_default();
@@ -313,9 +320,12 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Tries again what has failed, when it is time.
+    /// Tries again what has failed, when it is time and nothing else is being counted.
     pub(super) fn fill_again(&mut self, now: Timestamp) {
-        if self.filling.retry_at.is_some_and(|at| at <= now) {
+        let is_free = self.filling.current.is_none();
+        if is_free && self.filling.retry_at.is_some_and(|at| at <= now) {
+            self.filling.retry_at = None;
+            self.filling.failed.clear();
             self.begin_fill(now);
         }
     }
@@ -331,17 +341,23 @@ impl Evaluator {
     /// Takes a step of the reading thread, and tells it whether to go on.
     pub(super) fn filled(&mut self, step: Step) {
         let is_current = step.number == self.filling.number && self.filling.current.is_some();
-        let go = is_current
-            && self.take_step(step.what).unwrap_or_else(|error| {
-                self.fill_failed(&error);
-                false
-            });
-        let _ = self.filling.go.send(go);
+        let taken = if is_current { self.take_step(step.what) } else { Ok(false) };
+        let _ = self.filling.go.send(matches!(taken, Ok(true)));
+        if let Err(error) = taken {
+            self.fill_failed(&error);
+        }
     }
 
+    /// Goes on with what else is to be counted: stored events that cannot be read may not be among what
+    /// others want.
     fn fill_failed(&mut self, error: &str) {
         self.telemetry.fill_failed(error);
-        self.filling.retry_at = Some(self.clock.now().plus(RETRY_AFTER));
+        let now = self.clock.now();
+        let failed = self.filling.current.take();
+        let failed = failed.into_iter().flat_map(|fill| fill.generations);
+        self.filling.failed.extend(failed.map(|generation| generation.id));
+        self.filling.retry_at = Some(now.plus(RETRY_AFTER));
+        self.begin_fill(now);
     }
 
     /// `false` when there is no more to come.

@@ -121,6 +121,8 @@ pub(super) struct Pasts {
     reaching_back: Vec<GenerationId>,
     /// Whether some were counted to their ends.
     has_ended: bool,
+    /// Slices that were met and not told yet, with the places of their SLIs.
+    met: Vec<(usize, Slice)>,
     /// Samples that pasts that are done have left out.
     left_out: Vec<(Reason, u64)>,
 }
@@ -194,7 +196,15 @@ impl Pasts {
     pub(super) fn know(&mut self, place: SliPlace, slice: &Slice) {
         if let Some(past) = self.meters.get_mut(&place) {
             past.meter.know(0, slice);
+            // It is kept, so that it is known after a restart too.
+            past.is_touched = true;
         }
+    }
+
+    /// The slices that pasts have met since the last time, each with the place of its SLI in the list of all
+    /// that are metered.
+    pub(super) fn take_met(&mut self) -> Vec<(usize, Slice)> {
+        std::mem::take(&mut self.met)
     }
 
     /// Has what was kept of SLIs that are not counted any more forgotten.
@@ -218,6 +228,8 @@ impl Pasts {
         let Some(reached) = reached else { return true };
         past.is_touched = true;
         past.meter.apply(series, reached);
+        let met = past.meter.take_met().into_iter();
+        self.met.extend(met.map(|(_, slice)| (past.sli, slice)));
         if let Some(handover) = self.handovers.get_mut(place) {
             handover.reached = Some(reached.nanos());
             if reached.nanos() >= handover.until {
@@ -253,7 +265,9 @@ impl Pasts {
             forgotten.extend(pending.filter(|key| key.starts_with(prefix)).cloned());
         }
         // Nothing fails from here on.
-        let Self { meters, handovers, changes, reaching_back, has_ended, sources, left_out } = self;
+        let Self {
+            meters, handovers, changes, reaching_back, has_ended, sources, left_out, ..
+        } = self;
         into.values.append(changes);
         for (place, past) in meters.iter_mut().filter(|(_, past)| past.is_touched) {
             past.is_touched = false;

@@ -13,7 +13,10 @@ use flyball_model::{
 use flyball_store::{Generation, GenerationState, Ledger, LedgerSnapshot, StoreError};
 
 use super::Evaluator;
+use super::corrected::{CorrectionStatus, is_corrected};
+use super::counting::Counting;
 use super::fill::FillStatus;
+use super::met::{Doubt, Met};
 use super::objective::{Objective, SliceHistory, State, Watched};
 use crate::http::shapes;
 
@@ -61,6 +64,11 @@ pub struct SloStatus {
     pub composite: Option<CompositeReport>,
     /// Why the objectives of a composite are not joined; its status is `no_data` then.
     pub composite_reason: Option<&'static str>,
+    /// What corrections change in the window, those that have no part of it left out; `None` where it is
+    /// not worked out yet: ask again.
+    pub corrections: Option<Vec<CorrectionStatus>>,
+    /// What is likely not meant: metrics and services that are named and do not come, while others do.
+    pub doubts: Vec<Doubt>,
     /// The promises.
     pub objectives: Vec<ObjectiveStatus>,
 }
@@ -113,7 +121,8 @@ impl Evaluator {
         Ok(self.statuses(|slo| slo.name == name)?.pop())
     }
 
-    /// The SLOs for which `is_asked`, in the order of their documents.
+    /// The SLOs for which `is_asked`, in the order of their documents; all-of composites as they were
+    /// [joined](super::Handle::join) last.
     ///
     /// # Errors
     ///
@@ -123,10 +132,9 @@ impl Evaluator {
         is_asked: impl Fn(&flyball_model::Slo) -> bool,
     ) -> Result<Vec<SloStatus>, LiveError<StoreError>> {
         let (now, complete) = (self.clock.now(), self.at);
-        let Self { watched, ledger, counted, counting, filling, joined, catalog, .. } = self;
+        let Self { watched, ledger, counted, counting, filling, joined, catalog, met, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
         let asked = || watched.iter().filter(|watched| is_asked(&watched.slo));
-        joined.join(asked(), &catalog.set.corrections, &snapshot, complete);
         let filled = being_filled(counted);
         let said = asked().map(|watched| {
             let of_slo = filled.iter().find(|(_, filled)| filled.slo == watched.slo.name);
@@ -135,11 +143,45 @@ impl Evaluator {
                 let asked = counting.pasts().status(generation.id, window);
                 filling.status(generation.id).plus(asked)
             });
-            let all_of = joined.report(watched.generation.id);
-            status(watched, &snapshot, (now, complete), filling, all_of)
+            let report = joined.report(watched.generation.id);
+            let all_of = report.and_then(|report| report.whole.as_ref());
+            let said = status(watched, &snapshot, (now, complete), filling, all_of)?;
+            let doubts = doubts(watched, &said.objectives, counting, met, now);
+            let is_corrected = is_corrected(&watched.slo, &catalog.set.corrections);
+            let corrections = match report {
+                Some(report) => Some(report.corrections.clone()),
+                None => (!is_corrected).then(Vec::new),
+            };
+            Ok(SloStatus { doubts, corrections, ..said })
         });
         said.collect()
     }
+}
+
+/// What is likely not meant in an SLO, each thing once.
+fn doubts(
+    watched: &Watched,
+    said: &[ObjectiveStatus],
+    counting: &Counting,
+    met: &Met,
+    now: Timestamp,
+) -> Vec<Doubt> {
+    let mut found: Vec<Doubt> = Vec::new();
+    for (objective, said) in watched.objectives.iter().zip(said) {
+        let place = (watched.generation.id, objective.indicator);
+        let unmet = counting.unmet(place);
+        let mut doubts = met.doubts(&unmet, counting.began(), now);
+        if objective.total.slice.is_none() {
+            let service = counting.required_service(place);
+            doubts.extend(service.and_then(|service| met.doubt_of_service(&service)));
+        }
+        if said.total.budget.undecided > 0 {
+            let unseen = counting.unseen(place).into_iter();
+            doubts.extend(unseen.map(|name| Met::doubt_of_attribute(&name, counting.began())));
+        }
+        found.extend(doubts.into_iter().filter(|doubt| !found.contains(doubt)).collect::<Vec<_>>());
+    }
+    found
 }
 
 /// The generations that are being filled: few, and mostly none.
@@ -199,6 +241,8 @@ fn status(
         time_zone: slo.window.time_zone().map(str::to_owned),
         composite,
         composite_reason,
+        corrections: None,
+        doubts: Vec::new(),
         objectives,
     })
 }

@@ -38,6 +38,13 @@ pub(super) struct Ingested {
     repeated: bool,
     /// Records that do not count, by reason.
     rejected: Vec<RejectedRecords>,
+    /// Texts that conditions read and that were longer than an attribute may be; their events count, with
+    /// what is left of them. Not there where there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    texts_cut: Option<u64>,
+    /// What there is to say of events that count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 /// Records that do not count.
@@ -59,7 +66,10 @@ impl From<Receipt> for Ingested {
             count: rejected.count,
             examples: rejected.examples.clone(),
         });
-        Self { events: receipt.events, repeated: receipt.repeated, rejected: rejected.collect() }
+        let rejected = rejected.collect();
+        let Receipt { events, repeated, texts_cut: (texts_cut, warning), .. } = receipt;
+        let texts_cut = (texts_cut > 0).then_some(texts_cut);
+        Self { events, repeated, rejected, texts_cut, warning }
     }
 }
 

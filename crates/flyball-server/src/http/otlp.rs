@@ -174,9 +174,15 @@ fn answer(status: StatusCode, is_json: bool, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, media)], body).into_response()
 }
 
-/// `Export…ServiceResponse`: field 1 is `partial_success`, left out when everything was taken.
+/// `Export…ServiceResponse`: field 1 is `partial_success`, left out when everything was taken as it is. With
+/// nothing refused its message is a warning.
 pub(super) fn success(signal: Signal, is_json: bool, receipt: &Receipt) -> Vec<u8> {
-    let Some((count, message)) = receipt.refused() else {
+    let warning = receipt.texts_cut.1.as_ref();
+    let refused = match (receipt.refused(), warning) {
+        (Some((count, refused)), Some(warning)) => Some((count, format!("{refused}; {warning}"))),
+        (refused, warning) => refused.or_else(|| Some((0, warning?.clone()))),
+    };
+    let Some((count, message)) = refused else {
         return if is_json { b"{}".to_vec() } else { Vec::new() };
     };
     if is_json {

@@ -77,6 +77,10 @@ shapes! {
     Standing = "standing";
     /// Events of a stretch of time.
     Counts = "tally";
+    /// Events of a stretch of time, before or after a correction.
+    Changed = "changed";
+    /// A stretch of time.
+    Stretch = "interval";
 }
 
 /// Adds the definitions that these types stand for.
@@ -120,8 +124,19 @@ pub(super) fn describe(document: &mut Value) {
     }
     schemas["standing"] = standing;
     schemas["tally"] = counts();
+    schemas["changed"] = changed();
     schemas["finding"] = finding();
     refer(document);
+}
+
+fn changed() -> Value {
+    let mut shape = counts();
+    shape["description"] = "Events of a stretch of time, before or after a correction.".into();
+    if let Some(properties) = shape["properties"].as_object_mut() {
+        properties.remove("undecided");
+    }
+    shape["required"] = json!(["valid", "good", "bad"]);
+    shape
 }
 
 fn counts() -> Value {

@@ -59,6 +59,13 @@ impl From<LiveError<StoreError>> for Problem {
     }
 }
 
+/// Takes out of `slo` what only those may know who see every service.
+fn bound_hints(slo: &mut SloStatus, caller: &Caller) {
+    if !caller.sees_all() {
+        slo.doubts.iter_mut().for_each(|doubt| doubt.hint = None);
+    }
+}
+
 /// All SLOs with their budgets, in the order of their documents.
 #[utoipa::path(
     get,
@@ -77,8 +84,11 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(query): Query<SloQuery>,
 ) -> Result<Json<SloList>, Problem> {
+    let (asked, seer) = (query.clone(), caller.clone());
+    app.evaluator.join(move |slo| asked.asks_for(slo, &seer)).await?;
     let answer = app.evaluator.ask(move |evaluator| {
-        let slos = evaluator.statuses(|slo| query.asks_for(slo, &caller))?;
+        let mut slos = evaluator.statuses(|slo| query.asks_for(slo, &caller))?;
+        slos.iter_mut().for_each(|slo| bound_hints(slo, &caller));
         let Catalog { set, not_counted, .. } = &**evaluator.catalog();
         // What is too incomplete to name its service is shown to those who may see everything.
         let is_asked = |left_out: &&NotCounted| {
@@ -111,9 +121,12 @@ pub(super) async fn get(
     Path(name): Path<String>,
 ) -> Result<Json<SloStatus>, Problem> {
     let asked = name.clone();
+    app.evaluator.join(move |slo| slo.name == asked).await?;
+    let asked = name.clone();
     let found = app.evaluator.ask(move |evaluator| evaluator.status(&asked)).await??;
     // What a caller may not know of is not there for them.
-    if let Some(status) = found.filter(|status| caller.sees(&status.service)) {
+    if let Some(mut status) = found.filter(|status| caller.sees(&status.service)) {
+        bound_hints(&mut status, &caller);
         return Ok(Json(status));
     }
     let (left_out, seer) = (name.clone(), caller.clone());

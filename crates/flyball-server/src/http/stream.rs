@@ -4,6 +4,7 @@ mod look;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,13 +23,14 @@ use super::problem::Problem;
 use super::slos::SloQuery;
 use crate::auth::Caller;
 use crate::evaluator::Handle;
+use crate::listen::{Peer, network};
 use look::{Look, Looks, PAUSE, Seen};
 
 /// How long to wait before a connection without news is given a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Which part of all streams one token or one person may have open: a fourth, so that no broken client
-/// leaves the others without any.
+/// Which part of all streams one token, one person, or one network where nobody is asked who they are, may
+/// have open: a fourth, so that no broken client leaves the others without any.
 const SHARE: usize = 4;
 
 /// What all streams share.
@@ -45,8 +47,7 @@ pub(crate) struct Streams {
 #[derive(Debug)]
 struct Place {
     _permit: OwnedSemaphorePermit,
-    /// Whose it is; nobody's where nobody is asked who they are.
-    owner: Option<String>,
+    owner: String,
     open: Arc<Mutex<HashMap<String, usize>>>,
 }
 
@@ -61,12 +62,12 @@ impl Streams {
         }
     }
 
-    /// Room for a stream of `caller`.
+    /// Room for a stream of `caller`, who asks from `address`.
     ///
     /// # Errors
     ///
     /// What is full, and what to do.
-    fn place(&self, caller: &Caller) -> Result<Place, String> {
+    fn place(&self, caller: &Caller, address: IpAddr) -> Result<Place, String> {
         let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
             let said = "too many streams are open; hint: ask GET /api/v1/slos from time to time, or \
                         come again after a moment";
@@ -74,34 +75,32 @@ impl Streams {
         };
         // However many tokens and sessions a person has, they are one.
         let owner = match (caller, caller.person()) {
-            (Caller::Anyone, _) => None,
-            (_, Some((person, _))) => Some(format!("person {person}")),
-            (_, None) => Some(caller.actor()),
+            (Caller::Anyone, _) => format!("network {}", network(address)),
+            (_, Some((person, _))) => format!("person {person}"),
+            (_, None) => caller.actor(),
         };
-        if let Some(owner) = &owner {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = open.entry(owner.clone()).or_default();
-            if *count >= self.most_each {
-                let most = self.most_each;
-                return Err(format!(
-                    "you have {most} streams open, and may have no more; hint: close those that are not \
-                     read, or ask GET /api/v1/slos from time to time"
-                ));
-            }
-            *count += 1;
+        let mut held = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(owner.clone()).or_default();
+        if *count >= self.most_each {
+            let most = self.most_each;
+            return Err(format!(
+                "you have {most} streams open, and may have no more; hint: close those that are not \
+                 read, or ask GET /api/v1/slos from time to time"
+            ));
         }
+        *count += 1;
+        drop(held);
         Ok(Place { _permit: permit, owner, open: Arc::clone(&self.open) })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(owner) = &self.owner else { return };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(owner) {
+        if let Some(count) = open.get_mut(&self.owner) {
             *count -= 1;
             if *count == 0 {
-                open.remove(owner);
+                open.remove(&self.owner);
             }
         }
     }
@@ -139,9 +138,10 @@ impl From<News> for Event {
 pub(super) async fn budgets(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Extension(Peer(address)): Extension<Peer>,
     Query(query): Query<SloQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let place = app.streams.place(&caller);
+    let place = app.streams.place(&caller, address);
     let place = place.map_err(|said| Problem::new(StatusCode::TOO_MANY_REQUESTS, &said))?;
     let stream = changes(app, caller, query, place);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))

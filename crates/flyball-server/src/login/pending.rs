@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use flyball_model::{Duration, Timestamp};
 use openidconnect::{Nonce, PkceCodeVerifier};
@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::hex::hex;
+use crate::listen::network;
 
 /// How long somebody may take at the provider, second factor and all.
 pub(crate) const PATIENCE: Duration = Duration::from_minutes(10);
@@ -62,14 +63,6 @@ pub(super) struct Pending {
     held: usize,
 }
 
-/// The network of an address: one customer has it to themselves, and may have every address in it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
 impl Pending {
     /// Keeps a login that begins `now` at `address`.
     pub(super) fn add(&mut self, state: String, waiting: Waiting, address: IpAddr, now: Timestamp) {
@@ -118,6 +111,8 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const HERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);

@@ -21,6 +21,7 @@ pub(super) struct Gatherer {
     decoder: Decoder,
     limits: Limits,
     waiting: Waiting,
+    texts_cut: u64,
 }
 
 /// What has been read and is in no buffer yet; the rows themselves are in the decoder.
@@ -63,7 +64,7 @@ impl Waiting {
 
 impl Gatherer {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { decoder: decoder(&limits), limits, waiting: Waiting::default() }
+        Self { decoder: decoder(&limits), limits, waiting: Waiting::default(), texts_cut: 0 }
     }
 
     /// Reads `entry`, which follows the one before. Its events are in `buffer` after the next
@@ -115,6 +116,11 @@ impl Gatherer {
         Ok(())
     }
 
+    /// How many texts of attributes were too long, and were cut, since the last time.
+    pub(super) fn take_texts_cut(&mut self) -> u64 {
+        std::mem::take(&mut self.texts_cut)
+    }
+
     /// Has everything that was read in `buffer`.
     ///
     /// # Errors
@@ -122,6 +128,7 @@ impl Gatherer {
     /// As [`Self::add`].
     pub(super) fn finish(&mut self, buffer: &mut Buffer) -> Result<(), SegmentError> {
         let added = self.waiting.hand_over(self.decoder.batch(), buffer);
+        self.texts_cut += self.decoder.batch().take_texts_cut();
         if self.decoder.batch().is_crowded() {
             self.decoder = decoder(&self.limits);
         }

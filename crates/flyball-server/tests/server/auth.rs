@@ -429,3 +429,21 @@ async fn who_goes_while_their_body_comes_changes_nothing() {
     assert_eq!(revoke("?force=true").await, 204);
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_soon_is_not_another_admin() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let make = |expires| token(directory.path(), &[Scope::Admin], &[], expires);
+    let (admin, soon) = (make(None), make(Some("2026-03-03T11:00:00Z")));
+    let lasting = make(Some("2026-03-03T13:00:00Z"));
+    let running = Running::start(directory.path(), "", &TestClock::at(NOON)).await;
+    let revoke = async |gone: &str| {
+        let path = format!("/api/v1/tokens/{}", gone.split('_').nth(1).unwrap());
+        let asked = request(&running, "delete", &path).bearer_auth(&soon);
+        asked.send().await.unwrap().status()
+    };
+    assert_eq!(revoke(&lasting).await, 204, "another stays");
+    assert_eq!(revoke(&admin).await, 409, "the one that is left ends in an hour less than a day");
+    running.server.stop().await;
+}

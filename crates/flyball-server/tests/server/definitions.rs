@@ -351,3 +351,21 @@ async fn an_all_of_composite_is_joined_slice_by_slice() {
     );
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_service_is_told_with_the_one_that_sends() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = start(directory.path()).await;
+    let clock = TestClock::at(NOON);
+    let sent = running.post("/api/v1/events", events(clock.now(), 10, 3)).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    let misspelt = SHOP.replace("service.name = 'shop'", "service.name = 'shpo'");
+    let (status, plan) = running.apply(&json!({"files": [file("a.yaml", &misspelt)]})).await;
+    let warnings = plan["warnings"].as_array().unwrap();
+    let about = warnings.iter().find(|w| w["hint"] == "did you mean `shop`?");
+    assert_eq!((status, about.map(|w| &w["line"])), (200, Some(&json!(13))), "{plan}");
+    let (_, said) = running.get("/api/v1/slos/checkout").await;
+    assert_eq!(said["doubts"][0]["said"], "no event of the service `shpo` has come", "{said}");
+    assert_eq!(said["doubts"][0]["hint"], "did you mean `shop`?");
+    running.server.stop().await;
+}

@@ -1,6 +1,7 @@
 //! What is taken in, and what is refused.
 
 use flyball_model::Duration;
+use flyball_server::Limits;
 use serde_json::json;
 
 use crate::harness::{NOON, Running, SHOP, TestClock, events};
@@ -145,5 +146,31 @@ async fn an_honest_request_is_taken_in_between_bombs() {
         assert!(bombs.contains(&200) && bombs.contains(&429), "{bombs:?}");
         assert!(bombs.iter().all(|status| [200, 429].contains(status)), "{bombs:?}");
     }
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_too_long_is_cut_and_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let by_region = SHOP.replace("'shop'}", "'shop', by: [region]}");
+    let limits = Limits { attribute_bytes_max: 8, ..Limits::default() };
+    let running = Running::with(directory.path(), &by_region, &clock, limits).await;
+    let line = |region: &str| {
+        events(clock.now(), 1, 9)
+            .replace("\"status\"", &format!("\"region\":\"{region}\",\"status\""))
+    };
+    let body = format!("{}{}", line("eu-west"), line("eu-west-1a-rack-7"));
+    let sent = running.post("/api/v1/events", body).send().await.unwrap();
+    let said: serde_json::Value = sent.json().await.unwrap();
+    assert_eq!((&said["events"], &said["texts_cut"]), (&2.into(), &1.into()), "{said}");
+    assert!(said["warning"].as_str().unwrap().contains("longer than 8 bytes"), "{said}");
+    clock.advance(Duration::from_minutes(1));
+    let found = running.budget("checkout", |said| said["budget"]["valid"] == 2).await;
+    let slices: Vec<&str> =
+        found["slices"].as_array().unwrap().iter().map(|s| s["slice"].as_str().unwrap()).collect();
+    assert_eq!(slices, ["eu-west", "eu-west-"]);
+    let metrics = reqwest::get(running.url("/metrics")).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("flyball_texts_cut_total{doing=\"take in\"} 1"), "{metrics}");
     running.server.stop().await;
 }

@@ -624,3 +624,48 @@ async fn what_is_written_is_in_the_budget() {
     assert_eq!(left_out["a sample of the same time is counted already"], "2", "{metrics}");
     receiver.running.server.stop().await;
 }
+
+/// A metric that nobody sends is told with what it may be meant to be: in the plan, and by the SLO.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_metric_is_told_with_the_one_that_is_near() {
+    let receiver = Receiver::start("").await;
+    let sent = Sent {
+        samples: vec![(0, 1.0)],
+        ..sample(&[("__name__", "requests_total"), ("job", "x")], 0.0)
+    };
+    assert_eq!(receiver.send(&[sent.clone()]).await.status, 204);
+    let apply = async |text: &str, is_plan: bool| {
+        let file = serde_json::json!({"name": "a.yaml", "text": text});
+        let asked = serde_json::json!({"files": [file], "dry_run": is_plan});
+        let post = receiver.running.post("/api/v1/apply", asked.to_string());
+        let answer = post.header("content-type", "application/json").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<serde_json::Value>().await.unwrap()
+    };
+    let misspelt = REQUESTS.replace("requests_total", "request_total");
+    let plan = apply(&misspelt, true).await;
+    let hints: Vec<&str> =
+        plan["warnings"].as_array().unwrap().iter().filter_map(|w| w["hint"].as_str()).collect();
+    assert!(hints.contains(&"did you mean `requests_total`?"), "{plan}");
+    apply(&misspelt, false).await;
+    let (_, said) = receiver.running.get("/api/v1/slos/requests").await;
+    assert_eq!(said["doubts"][0]["hint"], "did you mean `requests_total`?", "{said}");
+
+    // What is written as it is sent is doubted only when labels have had their time to come.
+    let plan = apply(REQUESTS, true).await;
+    assert!(!plan["warnings"].to_string().contains("no samples"), "{plan}");
+    let labels = REQUESTS.replace("query: requests_total", "query: 'requests_total{job=\"y\"}'");
+    apply(&labels, false).await;
+    let doubts = async || receiver.running.get("/api/v1/slos/requests").await.1["doubts"].clone();
+    assert_eq!(doubts().await, serde_json::json!([]));
+    receiver.clock.advance(Duration::from_minutes(6));
+    let later = Sent { samples: vec![(6 * MINUTE, 2.0)], ..sent };
+    assert_eq!(receiver.send(&[later]).await.status, 204);
+    let said = doubts().await;
+    assert!(
+        said[0]["said"].as_str().unwrap().contains("samples of `requests_total` come"),
+        "{said}"
+    );
+    assert_eq!(said.as_array().unwrap().len(), 1, "a service without errors is no doubt: {said}");
+    receiver.running.server.stop().await;
+}

@@ -128,3 +128,25 @@ async fn all_streams_are_told_what_changes() {
     }
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_takes_all_streams_where_there_are_no_tokens() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits { streams_max: 8, ..Limits::default() };
+    let running = Running::with(directory.path(), SHOP, &TestClock::at(NOON), limits).await;
+    let url = running.url("/api/v1/stream");
+    let ask = async |address: [u8; 4]| {
+        let client = reqwest::Client::builder().local_address(std::net::IpAddr::from(address));
+        client.build().unwrap().get(&url).send().await.unwrap()
+    };
+    let (one, other) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    let held = [ask(one).await, ask(one).await];
+    assert!(held.iter().all(|answer| answer.status() == 200));
+    assert_eq!(ask(one).await.status(), 429);
+    assert_eq!(ask(other).await.status(), 200, "there is room for others");
+    drop(held);
+    let again = async { while ask(one).await.status() != 200 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), again).await.unwrap();
+    running.server.stop().await;
+}

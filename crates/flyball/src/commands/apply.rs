@@ -27,18 +27,29 @@ const LEFT_OUT: &str = "is not evaluated: ";
 /// Nothing is changed when any document has an error, or when the definitions have changed since
 /// they were shown.
 ///
+/// The exit code is 0 when it was done, or with --dry-run could be, also where SLOs are not evaluated,
+/// which the last line says; 2 when it was not, and nothing has changed. `flyball budget` answers 3 for
+/// SLOs that are not evaluated.
+///
 /// Examples:
 ///   flyball apply -f slos/
 ///   flyball apply -f slos/ --prune --dry-run
-///   flyball apply -f checkout.yaml -f cart.yaml --yes --server http://flyball.example:8480
+///   flyball apply -f checkout.yaml cart.yaml --yes --server http://flyball.example:8480
 ///   flyball apply -f new/cart.yaml --remove old/cart.yaml
 ///   flyball apply -f - --yes
 #[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ApplyArgs {
-    /// Documents, or directories with documents; `-` is standard input
-    #[arg(short = 'f', long = "file", value_name = "PATH", required_unless_present = "remove")]
+    /// Documents, or directories with documents, as many as there are; `-` is standard input. What a server
+    /// keeps in a data directory below is no document
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "PATH",
+        num_args = 1..,
+        required_unless_present = "remove"
+    )]
     files: Vec<PathBuf>,
 
     /// Remove an applied file, by its name as in `flyball get definitions`
@@ -192,14 +203,19 @@ impl Plan {
             let slos = self.slos.iter().filter(|slo| slo.action == action);
             words::count(slos.count() as u64)
         };
-        writeln!(
+        write!(
             out,
             "SLOs: {} to create, {} to change, {} to remove, {} unchanged",
             number(Action::Created),
             number(Action::Changed),
             number(Action::Removed),
             number(Action::Unchanged),
-        )
+        )?;
+        if !self.not_evaluated.is_empty() {
+            let count = self.not_evaluated.len() as u64;
+            write!(out, "; {} of them not evaluated", words::count(count))?;
+        }
+        writeln!(out)
     }
 }
 

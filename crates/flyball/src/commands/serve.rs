@@ -83,6 +83,11 @@ pub(crate) struct ServeArgs {
     /// Bytes that each token or session may send in a second
     #[arg(long, value_name = "N", default_value_t = Rates::default().bytes)]
     token_bytes: u64,
+    /// The longest text of one attribute, in bytes; a longer one is cut, and told to who sends it where a
+    /// condition reads it
+    #[arg(long, value_name = "N", default_value_t = Limits::default().attribute_bytes_max,
+        value_parser = attribute_bytes)]
+    attribute_bytes: usize,
     /// How long stored events are kept, after the hour they are of: what a new definition can be
     /// counted over
     #[arg(long, value_name = "TIME", default_value = "35d", value_parser = Duration::parse)]
@@ -107,6 +112,9 @@ pub(crate) struct ServeArgs {
     people: people::PeopleArgs,
 }
 
+/// The least that a text of an attribute may be bounded to. Bytes; conditions compare names and paths.
+const ATTRIBUTE_BYTES_MIN: usize = 256;
+
 /// An address to listen on. Names are not looked up: they may mean several addresses.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
@@ -114,6 +122,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
          for all of this machine"
             .to_owned()
     })
+}
+
+/// How long a text may be: long enough for names and paths, and no longer than a body may be at all.
+fn attribute_bytes(text: &str) -> Result<usize, String> {
+    let limits = Limits::default();
+    let bounds = ATTRIBUTE_BYTES_MIN..=limits.request_bytes_max;
+    let bytes = text.parse().ok().filter(|bytes| bounds.contains(bytes));
+    bytes.ok_or_else(|| format!("that is no number from {} to {}", bounds.start(), bounds.end()))
 }
 
 /// Serves until it is told to stop; `arguments` are the whole command line.
@@ -154,7 +170,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         tls,
         given: Given::Paths(args.slos),
         oidc: args.people.read()?,
-        limits: Limits { rates, ..Limits::default() },
+        limits: Limits { rates, attribute_bytes_max: args.attribute_bytes, ..Limits::default() },
         settings: Settings {
             key_memory: args.keep_keys,
             tally_memory: args.keep_ledger,

@@ -8,6 +8,7 @@ use flyball_server::{MadeToken, Scope, TokenInfo, TokenRequest, Tokens};
 
 use crate::commands::existing;
 use crate::commands::replay::now;
+use crate::output::words::whole_seconds;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
@@ -64,6 +65,9 @@ struct CreateArgs {
 }
 
 /// List the tokens, revoked and expired ones too; never what they are
+///
+/// `admin` among the scopes means all of them, `all` that a token is for every service. `made by` is the
+/// person who has logged in and made it, by themselves or by another token.
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     #[command(flatten)]
@@ -81,6 +85,9 @@ struct RevokeArgs {
     #[command(flatten)]
     place: PlaceArgs,
 }
+
+/// What times of tokens are told in.
+const SECOND: Duration = Duration::from_seconds(1);
 
 /// Who acts, where the data directory is changed without a server.
 pub(crate) const OFFLINE: &str = "offline";
@@ -107,7 +114,7 @@ pub(crate) fn run(args: TokenArgs) -> anyhow::Result<Exit> {
 }
 
 fn create(args: CreateArgs) -> anyhow::Result<Exit> {
-    let expires = args.expires.map(|after| now().plus(after).to_string());
+    let expires = args.expires.map(|after| now().plus(after).floor(SECOND).to_string());
     let CreateArgs { name, scopes, services, place, .. } = args;
     let request = TokenRequest { name, scopes, services, expires };
     let made: MadeToken = match &place.data {
@@ -124,6 +131,13 @@ fn create(args: CreateArgs) -> anyhow::Result<Exit> {
         }
         None => Remote::new(&place.server)?.post(&["api", "v1", "tokens"], &request)?,
     };
+    if made.first {
+        talk::warning(
+            "it is the first token: from now on every request needs one, and senders that show none are \
+             refused; hint: make each a token with the scope ingest, before the server is started again \
+             where it does not run",
+        );
+    }
     talk::note(&format!("token {} was made; it is shown this once:", made.id));
     writeln!(std::io::stdout().lock(), "{}", made.token)?;
     Ok(Exit::Met)
@@ -138,27 +152,30 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["id", "name", "scopes", "services", "created", "made by", "state"]);
+    table.set_header(["id", "name", "scopes", "services", "created", "made by", "valid"]);
     let now = now();
     for token in tokens {
         let state = match (&token.revoked, &token.expires) {
-            (Some(at), _) => format!("revoked {at}"),
+            (Some(at), _) => format!("no, revoked {}", whole_seconds(at)),
             (None, Some(at)) if Timestamp::parse(at).is_ok_and(|at| at <= now) => {
-                format!("expired {at}")
+                format!("no, expired {}", whole_seconds(at))
             }
-            (None, Some(at)) => format!("until {at}"),
-            (None, None) => "for ever".to_owned(),
+            (None, Some(at)) => format!("until {}", whole_seconds(at)),
+            (None, None) => "until it is revoked".to_owned(),
         };
         let services =
             if token.services.is_empty() { "all".to_owned() } else { token.services.join(",") };
         let name = crate::output::words::printable(&token.name);
         let maker = match (&token.person, &token.made_by) {
             (Some(person), _) => format!("{person}, for themselves"),
-            (None, maker) => maker.clone().unwrap_or_default(),
+            (None, Some(maker)) => maker.clone(),
+            // Beside a server that did not run, or by another token that nobody who logs in has made.
+            (None, None) => "no person".to_owned(),
         };
         let maker = crate::output::words::printable(&maker);
         let scopes = token.scopes.join(",");
-        table.add_row([token.id, name, scopes, services, token.created, maker, state]);
+        let created = whole_seconds(&token.created);
+        table.add_row([token.id, name, scopes, services, created, maker, state]);
     }
     writeln!(std::io::stdout().lock(), "{table}")?;
     Ok(Exit::Met)

@@ -7,7 +7,9 @@ use flyball_model::Severity;
 
 use super::table::{finish, new_table};
 use super::words;
-use crate::remote::{BudgetView, FillView, SloList, SloView, StandingView};
+use crate::remote::{
+    BudgetView, CorrectionView, DoubtView, FillView, SloList, SloView, StandingView,
+};
 
 /// The budgets of all objectives and their slices as a table, readable without colour.
 pub(crate) fn budgets(list: &SloList) -> String {
@@ -16,16 +18,14 @@ pub(crate) fn budgets(list: &SloList) -> String {
     ]);
     for slo in &list.slos {
         if let Some(whole) = &slo.composite {
-            let count = |of: &dyn Fn(&BudgetView) -> u64| {
-                whole.budget.as_ref().map_or_else(String::new, |budget| words::count(of(budget)))
-            };
+            let [valid, bad] = whole.budget.as_ref().map_or_else(Default::default, units);
             table.add_row([
                 slo.slo.clone(),
                 whole.target.map_or_else(|| "–".to_owned(), target),
                 sli(whole.sli()),
                 words::status(whole.status).to_owned(),
-                count(&|budget| budget.valid),
-                count(&|budget| budget.bad),
+                valid,
+                bad,
                 percent(whole.remaining_share()),
             ]);
         }
@@ -63,6 +63,12 @@ fn left_out(out: &mut String, list: &SloList) -> std::fmt::Result {
         if let Some(events @ 1..) = undecided.max() {
             write!(out, "\n\n{}: {}", slo.slo, words::undecided(events))?;
         }
+        for doubt in &slo.doubts {
+            write!(out, "\n\n{}: {}", slo.slo, doubted(doubt))?;
+        }
+        for correction in slo.corrections.iter().flatten() {
+            write!(out, "\n\n{}: {}", slo.slo, corrected(correction))?;
+        }
     }
     for left_out in &list.not_evaluated {
         write!(out, "\n\n{}: not evaluated: {}", left_out.slo, left_out.reason)?;
@@ -70,15 +76,53 @@ fn left_out(out: &mut String, list: &SloList) -> std::fmt::Result {
     Ok(())
 }
 
+/// What counts and what of it is bad: events, or the slices of time that are counted in their place.
+fn units(budget: &BudgetView) -> [String; 2] {
+    match budget.slices {
+        None => [words::count(budget.valid), words::count(budget.bad)],
+        Some(slices) => {
+            let bad = format!("{} slices", words::amount(budget.spent));
+            [words::plural(slices, "slice", "slices"), bad]
+        }
+    }
+}
+
+/// What a correction changes, why, and who answers for it.
+fn corrected(correction: &CorrectionView) -> String {
+    let CorrectionView { name, category, author, before, after, .. } = correction;
+    let changed = if correction.mode == "drop" {
+        let events = before.valid.saturating_sub(after.valid);
+        let bad = words::count(before.bad.saturating_sub(after.bad));
+        format!("{} taken out, {bad} of them bad", words::plural(events, "event", "events"))
+    } else {
+        let bad = before.bad.saturating_sub(after.bad);
+        format!("{} counted as good", words::plural(bad, "bad event", "bad events"))
+    };
+    let times = match correction.occurrences {
+        1 => String::new(),
+        times => format!(" in {}", words::plural(times, "occurrence", "occurrences")),
+    };
+    let reason = correction.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    format!("corrected by {name} ({category}, {author}): {changed}{times}{reason}")
+}
+
+fn doubted(doubt: &DoubtView) -> String {
+    match &doubt.hint {
+        Some(hint) => format!("{}; hint: {hint}", doubt.said),
+        None => doubt.said.clone(),
+    }
+}
+
 fn row(name: String, target: String, standing: &StandingView) -> [String; 9] {
     let burn = standing.burns.first();
+    let [valid, bad] = units(&standing.budget);
     [
         name,
         target,
         sli(standing.budget.sli),
         words::status(standing.status).to_owned(),
-        words::count(standing.budget.valid),
-        words::count(standing.budget.bad),
+        valid,
+        bad,
         percent(standing.budget.remaining_share),
         burn.map_or_else(String::new, |burn| format!("{} ({})", rate(burn.burn), burn.lookback)),
         forecast(standing),
@@ -95,7 +139,7 @@ pub(crate) fn slos(list: &SloList) -> String {
             words::status(slo.status).to_owned(),
             slo.objectives.len().to_string(),
             slo.method.clone(),
-            slo.since.clone(),
+            words::whole_seconds(&slo.since),
         ]);
     }
     for slo in &list.not_evaluated {
@@ -116,9 +160,18 @@ pub(crate) fn status(slo: &SloView) -> String {
 fn details(out: &mut String, slo: &SloView) -> std::fmt::Result {
     let title = slo.display_name.as_deref().unwrap_or(&slo.slo);
     writeln!(out, "{title}: {}, complete up to {}", words::status(slo.status), slo.complete_up_to)?;
-    writeln!(out, "  counted since {}", slo.since)?;
+    writeln!(out, "  counted since {}", words::whole_seconds(&slo.since))?;
     if let Some(filling) = &slo.filling {
         writeln!(out, "  {}", filled(filling))?;
+    }
+    for doubt in &slo.doubts {
+        writeln!(out, "  {}", doubted(doubt))?;
+    }
+    for correction in slo.corrections.iter().flatten() {
+        writeln!(out, "  {}", corrected(correction))?;
+    }
+    if slo.corrections.is_none() {
+        writeln!(out, "  what corrections change is not worked out yet; hint: ask again")?;
     }
     if let Some(whole) = &slo.composite {
         let left = percent(whole.remaining_share());
@@ -183,7 +236,7 @@ pub(crate) fn line(slo: &SloView) -> String {
         let name = objective.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
         let budget = &objective.total.budget;
         let left = percent(budget.remaining_share);
-        let (bad, valid) = (words::count(budget.bad), words::count(budget.valid));
+        let [valid, bad] = units(budget);
         let pages = objective.total.firings.iter().filter(|f| f.severity == Severity::Page).count();
         let pages = if pages > 0 { ", PAGE" } else { "" };
         format!("{name}{left} left, {bad} bad of {valid}{pages}")
@@ -262,7 +315,7 @@ pub(crate) fn files(files: &[FileView]) -> String {
             file.origin.clone(),
             words::count(file.bytes),
             file.slos.join(", "),
-            file.applied_at.clone().unwrap_or_else(|| "–".to_owned()),
+            file.applied_at.as_deref().map_or_else(|| "–".to_owned(), words::whole_seconds),
             file.applied_by.clone().unwrap_or_else(|| "–".to_owned()),
         ]);
     }

@@ -124,10 +124,17 @@ fn cells(row: &Row<'_>) -> [String; 10] {
     let [valid, bad, allowed, left, burn] = row.total.map_or_else(Default::default, |total| {
         let budget = &total.budget;
         let unit = if matches!(budget.unit, Unit::Slices) { " slices" } else { "" };
+        let [valid, bad] = match budget.slices {
+            None => [words::count(budget.valid), words::count(budget.bad)],
+            // Slices of time are what is counted, whatever many events each has.
+            Some(slices) => {
+                [words::count(slices) + unit, words::amount(budget.spent.to_f64()) + unit]
+            }
+        };
         let first = total.burns.first();
         [
-            words::count(budget.valid),
-            words::count(budget.bad),
+            valid,
+            bad,
             words::amount(budget.allowed.to_f64()) + unit,
             words::amount(budget.remaining.to_f64()) + unit,
             first

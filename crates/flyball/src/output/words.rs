@@ -156,6 +156,12 @@ pub(crate) fn moment(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
+/// A time as a server says it, without parts of a second; as it is where it cannot be read.
+pub(crate) fn whole_seconds(text: &str) -> String {
+    let at = Timestamp::parse(text).map(|at| at.floor(Duration::from_seconds(1)));
+    at.map_or_else(|_| text.to_owned(), |at| at.to_string())
+}
+
 /// A stretch of time in UTC.
 pub(crate) fn stretch(interval: Interval) -> String {
     format!("{} – {}", moment(interval.start()), moment(interval.end()))

@@ -32,7 +32,38 @@ pub(crate) struct SloView {
     pub(crate) filling: Option<FillView>,
     pub(crate) composite: Option<CompositeView>,
     pub(crate) composite_reason: Option<String>,
+    #[serde(default)]
+    pub(crate) corrections: Option<Vec<CorrectionView>>,
+    #[serde(default)]
+    pub(crate) doubts: Vec<DoubtView>,
     pub(crate) objectives: Vec<ObjectiveView>,
+}
+
+/// What a correction changes in the window.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct CorrectionView {
+    pub(crate) name: String,
+    pub(crate) mode: String,
+    pub(crate) category: String,
+    pub(crate) author: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) occurrences: u64,
+    pub(crate) before: CountsView,
+    pub(crate) after: CountsView,
+}
+
+/// Events of a stretch of time.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct CountsView {
+    pub(crate) valid: u64,
+    pub(crate) bad: u64,
+}
+
+/// What is likely not meant.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct DoubtView {
+    pub(crate) said: String,
+    pub(crate) hint: Option<String>,
 }
 
 /// How far the past of a new definition is counted.
@@ -115,6 +146,9 @@ pub(crate) struct BudgetView {
     pub(crate) bad: u64,
     #[serde(default)]
     pub(crate) undecided: u64,
+    /// Time slices with an answer, where they are what is counted.
+    #[serde(default)]
+    pub(crate) slices: Option<u64>,
     pub(crate) sli: Option<f64>,
     pub(crate) allowed: f64,
     pub(crate) spent: f64,

@@ -224,3 +224,28 @@ fn a_query_that_cannot_be_counted_is_told_once_and_where() {
         assert_eq!(told.matches("is not evaluated").count(), 1, "{told}");
     }
 }
+
+#[test]
+fn several_paths_follow_one_option_and_data_directories_are_left_out() {
+    let home = directory(&[]);
+    let at = home.path();
+    let asked = document("asked", "status < 500")
+        .replace("type: flyball, spec: {where:", "type: datadog, spec: {query:");
+    std::fs::write(at.join("a.yaml"), document("a", "status < 500")).unwrap();
+    std::fs::write(at.join("b.yaml"), asked).unwrap();
+    let data = at.join("store");
+    std::fs::create_dir_all(data.join("journal")).unwrap();
+    std::fs::write(data.join("ledger.sqlite"), "").unwrap();
+    std::fs::write(data.join("manifest.json"), "{}").unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    for paths in [&["a.yaml", "b.yaml"][..], &["."]] {
+        let args = [&["apply", "--dry-run", "--server", &url, "-f"][..], paths].concat();
+        let plan = ok(flyball(at, &args));
+        assert_eq!(plan.matches("+ SLO ").count(), 2, "{plan}");
+        let last = plan.lines().last().unwrap();
+        assert_eq!(
+            last,
+            "SLOs: 2 to create, 0 to change, 0 to remove, 0 unchanged; 1 of them not evaluated"
+        );
+    }
+}

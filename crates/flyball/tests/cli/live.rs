@@ -140,3 +140,40 @@ fn a_server_that_is_not_there_is_told_with_what_to_do() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("cannot reach") && ran.err.contains("hint:"), "{}", ran.err);
 }
+
+#[test]
+fn what_corrections_have_taken_out_is_told() {
+    let home = directory(&[]);
+    let at = home.path();
+    std::fs::write(at.join("slo.yaml"), document("checkout", "0.9")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| flyball(at, &[args, &["--server", &url]].concat());
+    ok(run(&["apply", "-f", "slo.yaml", "--yes"]));
+    let mut child = command(at, &["tail", "--server", &url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = child.stdout.take().unwrap();
+    let mut tail = Process::new(child, said);
+    tail.wait_for("no data");
+    send(&url, 100, 5);
+    tail.wait_for("5 bad of 100");
+    let correction = "apiVersion: flyball.dev/v1\nkind: Correction\nmetadata: {name: move}\n\
+                      spec: {mode: drop, category: maintenance, author: ann, reason: the database was moved,\n  \
+                      schedule: {start: 2020-01-01T00:00:00Z, end: 2099-01-01T00:00:00Z}}\n";
+    std::fs::write(at.join("move.yaml"), correction).unwrap();
+    ok(run(&["apply", "-f", "move.yaml", "--yes"]));
+    let told = "corrected by move (maintenance, ann): 100 events taken out, 5 of them bad: the database was moved";
+    for asked in [&["slo", "status", "checkout"][..], &["budget"]] {
+        let said = run(asked);
+        assert!(said.out.contains(told), "{said:?}");
+    }
+    let json = run(&["budget", "-o", "json"]).json();
+    let changed = &json["slos"][0]["corrections"][0];
+    assert_eq!(
+        (&changed["before"]["bad"], &changed["after"]["valid"]),
+        (&5.into(), &0.into()),
+        "{json}"
+    );
+}

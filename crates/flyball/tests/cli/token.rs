@@ -25,6 +25,7 @@ fn tokens_beside_a_server_that_does_not_run() {
     assert!(refused.err.contains("scope admin"), "{}", refused.err);
     let made = flyball(at, &[&create[..], &["admin", "--expires", "90d"]].concat());
     assert_eq!(made.code, 0, "{}", made.err);
+    assert!(made.err.contains("from now on every request needs one"), "{}", made.err);
     let token = made.out.trim();
     assert!(token.starts_with("flyball_") && !made.err.contains(token));
     let id = token.split('_').nth(1).unwrap();
