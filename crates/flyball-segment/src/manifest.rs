@@ -97,12 +97,18 @@ impl Manifest {
     }
 }
 
-/// Makes `text` the manifest in `directory`; on disk when this returns.
-pub(crate) fn write(directory: &Path, text: &[u8]) -> Result<(), SegmentError> {
-    let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
+/// Writes `text` beside the manifest in `directory`, to take its place by [`replace`]; on disk when this
+/// returns.
+pub(crate) fn prepare(directory: &Path, text: &[u8]) -> Result<(), SegmentError> {
+    let new = directory.join(FILE_NEW);
     crate::create_file(&new)
         .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
-        .map_err(SegmentError::io("write", &new))?;
+        .map_err(SegmentError::io("write", &new))
+}
+
+/// Makes what was prepared the manifest in `directory`; on disk when this returns.
+pub(crate) fn replace(directory: &Path) -> Result<(), SegmentError> {
+    let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
     fs::rename(&new, &path).map_err(SegmentError::io("replace", &path))?;
     sync(directory)
 }

@@ -225,7 +225,7 @@ impl SegmentWriter {
     pub fn begin_after(&mut self, after: u64) -> Result<(), SegmentError> {
         let mut view = self.segments.view();
         (view.after, view.through) = (after, after);
-        self.publish(view)
+        self.publish(view, &[])
     }
 
     /// Stores the events of `buffer`, which follows what is stored already. All of them count when
@@ -236,16 +236,14 @@ impl SegmentWriter {
     /// What cannot be written.
     pub fn append(&mut self, buffer: &Buffer) -> Result<(), SegmentError> {
         let mut view = self.segments.view();
-        for (hour, batches) in &buffer.hours {
-            for group in groups(batches) {
-                let file = self.write(*hour, (buffer.after + 1, buffer.through), group)?;
-                view.files.push(file);
-            }
-        }
-        manifest::sync(&self.directory)?;
+        let hours = buffer.hours.iter();
+        let parts = hours
+            .flat_map(|(hour, batches)| groups(batches).into_iter().map(|group| (*hour, group)));
+        let new = self.write_all(parts, (buffer.after + 1, buffer.through))?;
+        view.files.extend_from_slice(&new);
         view.files.sort_by_key(|held| held.file.hour);
         view.through = buffer.through;
-        self.publish(view)
+        self.publish(view, &new)
     }
 
     /// Joins small files of one hour, where there are many. `true` when it has, and there may be
@@ -270,13 +268,12 @@ impl SegmentWriter {
         let through = files.iter().map(|held| held.file.through).max().unwrap_or_default();
         let mut view = view;
         view.files.retain(|held| files.iter().all(|old| !Arc::ptr_eq(old, held)));
-        for group in groups(&batches) {
-            let file = self.write(files[0].file.hour, (from, through), group)?;
-            view.files.push(file);
-        }
-        manifest::sync(&self.directory)?;
+        let hour = files[0].file.hour;
+        let parts = groups(&batches).into_iter().map(|group| (hour, group));
+        let new = self.write_all(parts, (from, through))?;
+        view.files.extend_from_slice(&new);
         view.files.sort_by_key(|held| held.file.hour);
-        self.publish(view)?;
+        self.publish(view, &new)?;
         discard(&files);
         Ok(true)
     }
@@ -313,9 +310,35 @@ impl SegmentWriter {
         }
         view.files.retain(|held| held.file.hour >= from);
         view.kept_from = view.kept_from.max(Some(from));
-        self.publish(view)?;
+        self.publish(view, &[])?;
         discard(&gone);
         Ok(gone.iter().map(|held| held.file.clone()).collect())
+    }
+
+    /// Writes a file for each of `parts`, none of which counts yet; none stays when one cannot be written.
+    fn write_all<'a>(
+        &mut self,
+        parts: impl Iterator<Item = (Hour, &'a [RecordBatch])>,
+        entries: (u64, u64),
+    ) -> Result<Vec<Arc<Held>>, SegmentError> {
+        let mut new = Vec::new();
+        let mut written = Ok(());
+        for (hour, group) in parts {
+            match self.write(hour, entries, group) {
+                Ok(file) => new.push(file),
+                Err(error) => {
+                    written = Err(error);
+                    break;
+                }
+            }
+        }
+        match written.and_then(|()| manifest::sync(&self.directory)) {
+            Ok(()) => Ok(new),
+            Err(error) => {
+                discard(&new);
+                Err(error)
+            }
+        }
     }
 
     /// Writes one file, which does not count yet.
@@ -330,7 +353,10 @@ impl SegmentWriter {
         let name = format!("{start}-{:08}.parquet", self.next);
         self.next += 1;
         let path = self.directory.join(&name);
-        let written = file::write(&path, &batch)?;
+        let written = file::write(&path, &batch).inspect_err(|_| {
+            // What there is of it takes room that may be what is missing.
+            let _ = fs::remove_file(&path);
+        })?;
         let file = SegmentFile {
             name,
             hour,
@@ -344,11 +370,12 @@ impl SegmentWriter {
         Ok(Arc::new(Held { file, path, is_obsolete: AtomicBool::new(false) }))
     }
 
-    /// Makes `view` what counts.
-    fn publish(&self, mut view: View) -> Result<(), SegmentError> {
+    /// Makes `view` what counts. Those of its files that are `new` do not stay where it surely does not.
+    fn publish(&self, mut view: View, new: &[Arc<Held>]) -> Result<(), SegmentError> {
         view.next = self.next;
         let (_, text) = view.manifest();
-        manifest::write(&self.directory, &text)?;
+        manifest::prepare(&self.directory, &text).inspect_err(|_| discard(new))?;
+        manifest::replace(&self.directory)?;
         *self.segments.0.lock().unwrap_or_else(PoisonError::into_inner) = view;
         Ok(())
     }

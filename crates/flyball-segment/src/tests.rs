@@ -286,3 +286,23 @@ fn events_that_cannot_be_read_are_found_under_a_checksum_that_fits() {
     let view = open(directory.path()).segments().view();
     assert!(view.check(&mut |_| {}).unwrap_err().to_string().contains("damaged"));
 }
+
+/// Where one of several files cannot be written, none of them stays: what there is of them may take the room
+/// that is missing.
+#[test]
+fn files_of_an_append_that_fails_do_not_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut writer, _) = SegmentWriter::open(directory.path()).unwrap();
+    let mut buffer = Buffer::new(0);
+    let lines = "{\"time\":\"2026-03-02T11:59:59Z\"}\n{\"time\":\"2026-03-02T12:00:00Z\"}\n";
+    add(&mut buffer, 1, lines, ALWAYS);
+    let taken = directory.path().join("2026-03-02T12-00000002.parquet");
+    fs::create_dir(&taken).unwrap();
+    let before = fs::read_dir(directory.path()).unwrap().count();
+    writer.append(&buffer).unwrap_err();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), before);
+    assert_eq!(writer.segments().view().files().count(), 0);
+    fs::remove_dir(&taken).unwrap();
+    writer.append(&buffer).unwrap();
+    assert_eq!(rows(&writer.segments().view()).len(), 2);
+}

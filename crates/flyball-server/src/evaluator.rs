@@ -27,7 +27,8 @@ use flyball_catalog::{Catalog, Counted, CountedBy};
 use flyball_metric::Points;
 use flyball_model::{Duration, Timestamp};
 use flyball_store::{
-    Commit, Entry, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError,
+    Commit, Entry, Generation, GenerationId, Journal, Key, Ledger, LedgerReader, Sequence,
+    StoreError,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
@@ -158,6 +159,11 @@ impl Handle {
         answer.await.map_err(|_| Ended)
     }
 
+    /// Whether nobody evaluates any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ticks.has_changed().is_err()
+    }
+
     /// Tells when something has changed that a reader of budgets could see.
     pub(crate) fn ticks(&self) -> watch::Receiver<u64> {
         self.ticks.clone()
@@ -232,6 +238,8 @@ pub(crate) struct Evaluator {
     filling: Filling,
     counting: Counting,
     watched: Vec<Watched>,
+    /// Generations that an installation has begun which has not come to its end.
+    begun: Vec<GenerationId>,
     joined: Joined,
     met: Met,
     decoder: Decoder,
@@ -305,6 +313,7 @@ pub(crate) fn start(
         filling: Filling::new(stored),
         counting: Counting::default(),
         watched: Vec::new(),
+        begun: Vec::new(),
         joined: Joined::default(),
         met: Met::default(),
         waiting: BTreeMap::new(),
@@ -441,17 +450,19 @@ impl Evaluator {
 
     /// Counts the entries that have come, as far as they are without gaps.
     fn count(&mut self) {
-        while let Some(first) = self.waiting.first_entry() {
-            if *first.key() != self.next {
+        while let Some((&sequence, handed)) = self.waiting.first_key_value() {
+            if sequence != self.next {
                 return;
             }
-            let handed = first.remove();
+            let is_current = handed.body.version == self.counting.reading().version;
+            if !is_current && !self.read_again(sequence) {
+                // It stays, and all behind it, until it can be read.
+                return;
+            }
+            let Some(handed) = self.waiting.remove(&sequence) else { return };
             let Handed { sequence, arrival, key, mark, body, permit } = handed;
-            let current = self.counting.reading().version;
-            if body.version == current {
+            if is_current {
                 self.add(arrival, mark.as_ref(), &body);
-            } else {
-                self.read_again(sequence);
             }
             self.entry_done(sequence, arrival, key, mark);
             self.permits.push(permit);
@@ -483,13 +494,18 @@ impl Evaluator {
         self.pending.keys.extend(key.map(|key| Key { key, sequence, arrival }));
     }
 
-    /// Counts an entry from the journal.
-    fn read_again(&mut self, sequence: Sequence) {
+    /// Counts an entry from the journal; `false` when the system does not let it be read at the moment.
+    fn read_again(&mut self, sequence: Sequence) -> bool {
         match self.journal.read_from(sequence).and_then(|mut reader| reader.read()) {
             Ok(Some(entry)) => _ = self.add_entry(entry),
             Ok(None) => self.telemetry.unreadable(sequence, "it is not in the journal"),
+            Err(error @ StoreError::Io { .. }) => {
+                self.telemetry.store_failed("read", &error);
+                return false;
+            }
             Err(error) => self.telemetry.unreadable(sequence, &error.to_string()),
         }
+        true
     }
 
     /// Decodes an entry and counts it. Returns what is known of it beside its body; `None` where even
@@ -582,6 +598,7 @@ impl Evaluator {
 
     fn try_commit(&mut self) -> Result<(), StoreError> {
         self.committed = Instant::now();
+        self.retire_begun()?;
         let counting = &mut self.counting;
         counting.drain(&mut self.ledger, &mut self.pending)?;
         for (reason, count) in counting.take_left_out() {

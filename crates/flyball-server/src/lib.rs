@@ -37,7 +37,7 @@ use std::sync::{Arc, RwLock};
 
 use flyball_catalog::SourcesError;
 use flyball_spec::{Diagnostic, Source};
-use flyball_store::{Recovery, Store, StoreError};
+use flyball_store::{Journal, Recovery, Store, StoreError};
 
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
@@ -213,12 +213,42 @@ impl Ready {
         self.0.send_replace(reason);
     }
 
-    /// Waits until it no longer does: answers without an end must end.
-    pub(crate) async fn until_not(&self) {
+    /// Waits until it no longer does, and answers why: answers without an end must end.
+    pub(crate) async fn until_not(&self) -> String {
+        let mut reasons = self.0.subscribe();
         // The sender is here.
-        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+        let reason = reasons.wait_for(Option::is_some).await.map(|reason| reason.clone());
+        reason.ok().flatten().unwrap_or_default()
+    }
+
+    /// Looks again and again whether there is something that only a new start can mend, until `stop`.
+    async fn watch(
+        self: Arc<Self>,
+        journal: Arc<Journal>,
+        evaluating: evaluator::Handle,
+        stop: CancellationToken,
+    ) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => {}
+            }
+            let ended =
+                || "nothing is counted any more: the thread that counts has failed".to_owned();
+            let broken = journal.ended().map(|why| why.to_string());
+            let broken = broken.or_else(|| evaluating.has_ended().then(ended));
+            if let Some(reason) = broken {
+                tracing::error!(reason, "the server has to be started again");
+                self.set(Some(reason));
+                return;
+            }
+        }
     }
 }
+
+/// How often it is looked whether the server can still do its work.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Server {
     /// Opens the data directory, counts what a crash has left, and listens.
@@ -272,7 +302,7 @@ impl Server {
         let Limits { connections_max, idle_max, queries_max, .. } = limits;
         let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
         let intake = intake::Intake::new(intake::Parts {
-            journal,
+            journal: Arc::clone(&journal),
             keys,
             known,
             reading,
@@ -313,6 +343,7 @@ impl Server {
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let handle = evaluating.clone();
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
@@ -363,6 +394,12 @@ impl Server {
     /// Why they cannot be used; what was evaluated before goes on.
     pub async fn give(&self, sources: Vec<Source>) -> Result<(), Problem> {
         Ok(self.definitions.give(Ok(sources)).await?)
+    }
+
+    /// Waits until the server can take no more requests before it is started again, and answers why: the disk
+    /// has failed to confirm a write, or a thread has failed. What was acknowledged is kept.
+    pub async fn broken(&self) -> String {
+        self.ready.until_not().await
     }
 
     /// Takes no more requests, finishes those that were begun, counts everything, and ends.

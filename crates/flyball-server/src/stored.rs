@@ -317,6 +317,16 @@ impl Keeper {
 
     fn flush(&mut self, now: Timestamp) -> Result<(), StoredError> {
         self.flushed = now;
+        let stored = self.store();
+        // A full disk is no reason to keep what is old: that makes room.
+        let kept = self.retain(now).and_then(|()| self.release());
+        let view = self.writer.segments().view();
+        self.telemetry.stored(view.through(), view.files().map(|file| file.bytes).sum());
+        stored.and(kept)
+    }
+
+    /// Writes what has waited, and joins some of what was written.
+    fn store(&mut self) -> Result<(), StoredError> {
         self.gather()?;
         let through = self.taken_up;
         self.buffer.reach(through);
@@ -326,10 +336,6 @@ impl Keeper {
         }
         // One file more at a time, so that an hour of many does not keep events waiting.
         self.writer.compact()?;
-        self.retain(now)?;
-        self.release()?;
-        let view = self.writer.segments().view();
-        self.telemetry.stored(view.through(), view.files().map(|file| file.bytes).sum());
         Ok(())
     }
 

@@ -177,6 +177,12 @@ impl Journal {
         self.queue.push(arrival, payload)
     }
 
+    /// Why nothing more can be appended: the disk failed to confirm a write, and only a new start tells
+    /// what it holds. `None` while more can be.
+    pub fn ended(&self) -> Option<StoreError> {
+        self.queue.ended()
+    }
+
     /// The last entry that is known to be on disk; [`Sequence::NONE`] before the first.
     pub fn committed(&self) -> Sequence {
         self.files.committed()

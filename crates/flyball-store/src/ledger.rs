@@ -225,18 +225,24 @@ impl Ledger {
         generation: GenerationId,
         state: GenerationState,
     ) -> Result<(), StoreError> {
+        self.set_states(&[(generation, state)])
+    }
+
+    /// As [`Self::set_state`] for many, in this order; all of it or nothing. Without any, nothing is
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::set_state`].
+    pub fn set_states(
+        &mut self,
+        states: &[(GenerationId, GenerationState)],
+    ) -> Result<(), StoreError> {
+        if states.is_empty() {
+            return Ok(());
+        }
         self.write(|transaction, path| {
-            let cannot = || sqlite::cannot("write a generation to", path);
-            if state == GenerationState::Live {
-                let others = "UPDATE generations SET state = 'retired'
-                              WHERE state = 'live' AND id <> ?1
-                              AND slo = (SELECT slo FROM generations WHERE id = ?1)";
-                transaction.execute(others, [generation.0]).map_err(cannot())?;
-            }
-            let this = "UPDATE generations SET state = ?2 WHERE id = ?1";
-            let changed =
-                transaction.execute(this, params![generation.0, state.text()]).map_err(cannot())?;
-            if changed == 1 { Ok(()) } else { Err(unknown("generation", generation.0)) }
+            states.iter().try_for_each(|state| set_state(transaction, path, *state))
         })
     }
 
@@ -401,4 +407,23 @@ fn damaged_chunk(path: &Path, key: ChunkKey) -> impl FnOnce(&'static str) -> Sto
 
 fn unknown(what: &'static str, id: i64) -> StoreError {
     StoreError::Unknown { what, id }
+}
+
+/// Says in `transaction` what a generation is used for.
+fn set_state(
+    transaction: &Transaction<'_>,
+    path: &Path,
+    (generation, state): (GenerationId, GenerationState),
+) -> Result<(), StoreError> {
+    let cannot = || sqlite::cannot("write a generation to", path);
+    if state == GenerationState::Live {
+        let others = "UPDATE generations SET state = 'retired'
+                      WHERE state = 'live' AND id <> ?1
+                      AND slo = (SELECT slo FROM generations WHERE id = ?1)";
+        transaction.execute(others, [generation.0]).map_err(cannot())?;
+    }
+    let this = "UPDATE generations SET state = ?2 WHERE id = ?1";
+    let changed =
+        transaction.execute(this, params![generation.0, state.text()]).map_err(cannot())?;
+    if changed == 1 { Ok(()) } else { Err(unknown("generation", generation.0)) }
 }

@@ -175,6 +175,7 @@ fn nobody_looks_for_repeats_among_ids() {
     let values = |name: &str| batch[name].as_dictionary::<UInt32Type>().values().len();
     assert_eq!((values("id"), values("kind")), (1_001, 2));
     assert_eq!(texts(&batch, "id")[1_000], texts(&batch, "id")[1]);
+}
 
 #[test]
 fn texts_that_are_too_long_are_cut_between_characters_and_counted() {

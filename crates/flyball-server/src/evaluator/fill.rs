@@ -277,6 +277,9 @@ impl Evaluator {
         self.filling.number += 1;
         self.filling.current = None;
         self.counting.fill(&[]);
+        // What was counted and could not be written yet comes first: the progress that is read next must
+        // be that of all of it.
+        self.try_commit()?;
         let snapshot = self.ledger.snapshot()?;
         let mut group: Option<(Progress, Vec<Generation>)> = None;
         for (definition, generation) in &self.counted {

@@ -125,8 +125,14 @@ impl Evaluator {
         // is still to be counted over its past. Until then the one before goes on.
         let mut served = Vec::with_capacity(catalog.counted.len());
         let mut counted = Vec::with_capacity(catalog.counted.len());
+        let known: HashSet<GenerationId> =
+            self.ledger.snapshot()?.generations()?.into_iter().map(|known| known.id).collect();
+        let mut states = Vec::new();
         for definition in &catalog.counted {
-            let generation = self.generation(definition, now)?;
+            let generation = self.generation(definition, now, &known)?;
+            if generation.state == GenerationState::Live {
+                states.push((generation.id, GenerationState::Live));
+            }
             counted.push((definition.clone(), generation.clone()));
             let is_filling = generation.state == GenerationState::Filling;
             let before = self
@@ -142,13 +148,15 @@ impl Evaluator {
             }
         }
         let snapshot = self.ledger.snapshot()?;
-        let gone: Vec<GenerationId> = snapshot
-            .generations()?
-            .into_iter()
+        let old = snapshot.generations()?;
+        states.retain(|(id, _)| {
+            old.iter().any(|old| old.id == *id && old.state != GenerationState::Live)
+        });
+        let gone = old
+            .iter()
             .filter(|old| old.state != GenerationState::Retired)
-            .filter(|old| counted.iter().all(|(_, kept)| kept.id != old.id))
-            .map(|old| old.id)
-            .collect();
+            .filter(|old| counted.iter().all(|(_, kept)| kept.id != old.id));
+        states.extend(gone.map(|old| (old.id, GenerationState::Retired)));
         let kept = Kept::read(&snapshot, &counted)?;
         let counting = Counting::new(&counted, version, kept, (now, self.asks))
             .map_err(InstallError::Condition)?;
@@ -169,9 +177,8 @@ impl Evaluator {
             anew.push((generation.clone(), new));
         }
         drop(snapshot);
-        for old in gone {
-            self.ledger.set_state(old, GenerationState::Retired)?;
-        }
+        self.ledger.set_states(&states)?;
+        self.begun.clear();
         // Nothing fails from here on: what was evaluated before has stayed as it was until now.
         let mut kept: HashMap<GenerationId, Watched> = std::mem::take(&mut self.watched)
             .into_iter()
@@ -192,20 +199,37 @@ impl Evaluator {
         Ok(())
     }
 
-    /// The generation that `definition` is counted under: the one that is, else a new one.
+    /// Retires what an installation has begun that did not come to its end: nothing is counted for it, and
+    /// what is counted next would be missing from it for ever.
+    pub(super) fn retire_begun(&mut self) -> Result<(), StoreError> {
+        if !self.begun.is_empty() {
+            let retired = self.begun.iter().map(|begun| (*begun, GenerationState::Retired));
+            self.ledger.set_states(&retired.collect::<Vec<_>>())?;
+            self.begun.clear();
+        }
+        Ok(())
+    }
+
+    /// The generation that `definition` is counted under: the one that is, else a new one, which is not among
+    /// those `known`.
     ///
     /// One that was retired is never taken up again, since its counts have a hole. Where there is no
-    /// past to count, neither stored nor to be asked for, a new one is live at once.
+    /// past to count, neither stored nor to be asked for, a new one is live at once, which is still to be
+    /// written.
     fn generation(
         &mut self,
         definition: &Counted,
         now: Timestamp,
+        known: &HashSet<GenerationId>,
     ) -> Result<Generation, StoreError> {
         let mut hash = definition.generation;
         let mut generation = self.ledger.generation(&definition.slo.name, hash, now)?;
         while generation.state == GenerationState::Retired {
             hash = hash_again(hash);
             generation = self.ledger.generation(&definition.slo.name, hash, now)?;
+        }
+        if !known.contains(&generation.id) {
+            self.begun.push(generation.id);
         }
         let can_fill = can_fill(definition, &generation);
         if generation.state == GenerationState::Filling {
@@ -214,7 +238,6 @@ impl Evaluator {
             let is_asked = self.asks && past::is_open(&snapshot, definition, &generation)?;
             drop(snapshot);
             if !is_asked && (!can_fill || progress.is_done) {
-                self.ledger.set_state(generation.id, GenerationState::Live)?;
                 generation.state = GenerationState::Live;
             }
         }

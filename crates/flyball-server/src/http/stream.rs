@@ -179,7 +179,7 @@ fn changes(
             if let Some(tick) = told.look.as_ref().map(|look| look.tick) {
                 let ready = Arc::clone(&told.app.ready);
                 tokio::select! {
-                    () = ready.until_not() => return None,
+                    _ = ready.until_not() => return None,
                     ticked = told.later_than(tick) => ticked?,
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -6,6 +6,7 @@ mod asked;
 mod auth;
 mod contract;
 mod definitions;
+mod failing;
 mod harness;
 mod ingest;
 mod payloads;

@@ -102,6 +102,11 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Why it takes nothing more; `None` while it does.
+    pub(super) fn ended(&self) -> Option<StoreError> {
+        self.state().ended.clone()
+    }
+
     /// Takes nothing more, and answers what waits with `why`.
     pub(super) fn poison(&self, why: &StoreError) {
         let mut state = self.state();

@@ -52,28 +52,6 @@ fn a_limit_in_the_middle_of_an_entry_leaves_no_trace() {
     ended(&command.env(TASK, task).output().unwrap(), "limited");
 }
 
-/// Fails every sync while a file is there.
-const FAILING_SYNC: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-static int sync_by(const char *name, int fd) {
-    const char *path = getenv("FAIL_SYNC_WHILE");
-    if (path && access(path, F_OK) == 0) {
-        errno = EIO;
-        return -1;
-    }
-    int (*real)(int) = (int (*)(int)) dlsym(RTLD_NEXT, name);
-    return real(fd);
-}
-
-int fsync(int fd) { return sync_by("fsync", fd); }
-int fdatasync(int fd) { return sync_by("fdatasync", fd); }
-"#;
-
 #[test]
 fn a_sync_that_fails_ends_the_journal_until_it_is_opened_again() {
     if !cfg!(target_os = "linux") {
@@ -81,12 +59,7 @@ fn a_sync_that_fails_ends_the_journal_until_it_is_opened_again() {
         return;
     }
     let directory = TempDir::new().unwrap();
-    let (source, library) = (directory.path().join("sync.c"), directory.path().join("sync.so"));
-    fs::write(&source, FAILING_SYNC).unwrap();
-    // SQLite was compiled by it, so it is there.
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
-    assert!(compiler.status().unwrap().success());
+    let library = flyball_testkit::failing_sync(directory.path());
     for role in ["sync", "sync-begin"] {
         let place = directory.path().join(role);
         fs::create_dir(&place).unwrap();

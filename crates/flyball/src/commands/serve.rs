@@ -144,6 +144,25 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<Exit> {
     runtime.block_on(serve(args))
 }
 
+/// Files that a server may have open beside its connections: of the store, of the answers to queries.
+const FILES_BESIDE: u64 = 1_024;
+
+/// How many connections the system has room for, at most `wanted`; it is asked for as much room as it gives.
+fn connections_max(wanted: usize) -> usize {
+    let needed = wanted as u64 + FILES_BESIDE;
+    // Where nothing is told of a limit there is none.
+    let files = rlimit::increase_nofile_limit(needed).unwrap_or(needed);
+    let room = files - FILES_BESIDE.min(files / 2);
+    let connections = usize::try_from(room).unwrap_or(wanted).min(wanted);
+    if connections < wanted {
+        talk::note(&format!(
+            "{files} files may be open, so {connections} clients may be connected; hint: `ulimit -n {needed}`, or \
+             LimitNOFILE={needed} of a systemd unit"
+        ));
+    }
+    connections
+}
+
 async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     let directives = std::env::var("FLYBALL_LOG").unwrap_or_default();
     flyball_server::log(&directives).map_err(|said| anyhow!("FLYBALL_LOG: {said}"))?;
@@ -170,7 +189,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         tls,
         given: Given::Paths(args.slos),
         oidc: args.people.read()?,
-        limits: Limits { rates, attribute_bytes_max: args.attribute_bytes, ..Limits::default() },
+        limits: Limits {
+            rates,
+            attribute_bytes_max: args.attribute_bytes,
+            connections_max: connections_max(Limits::default().connections_max),
+            ..Limits::default()
+        },
         settings: Settings {
             key_memory: args.keep_keys,
             tally_memory: args.keep_ledger,
@@ -199,15 +223,22 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         talk::note(&format!("listening on {scheme}://{address}"));
     }
     notify("READY=1");
-    loop {
+    let broken = loop {
         tokio::select! {
             _ = hangup.recv() => server.reload_tls().await,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            reason = server.broken() => break Some(reason),
         }
-    }
+    };
     notify("STOPPING=1");
     talk::note("going down: finishing what was begun");
     server.stop().await;
-    Ok(Exit::Met)
+    match broken {
+        None => Ok(Exit::Met),
+        // Whoever looks after it starts it again.
+        Some(reason) => {
+            bail!("{reason}\nhint: start the server again; what it has acknowledged is kept")
+        }
+    }
 }

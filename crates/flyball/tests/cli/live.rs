@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use jiff::SignedDuration;
 
-use crate::process::{Process, command, serve};
+use crate::process::{Process, command, listening, serve};
 use crate::run::{Ran, directory, flyball, slo_with};
 
 /// Sends `count` events of a minute ago, of which `bad` failed.
@@ -176,4 +176,33 @@ fn what_corrections_have_taken_out_is_told() {
         (&5.into(), &0.into()),
         "{json}"
     );
+}
+
+/// What a disk holds that does not confirm a write is known at the next start only.
+#[test]
+fn a_server_whose_disk_fails_says_so_and_ends() {
+    let home = directory(&[("slo.yaml", document("checkout", "0.9").as_bytes())]);
+    let at = home.path();
+    let (library, fails) = (flyball_testkit::failing_sync(at), at.join("fails"));
+    let args = ["serve", "--data", "data", "--listen", "127.0.0.1:0", "--slo", "slo.yaml"];
+    let mut failing = command(at, &args);
+    failing.env("LD_PRELOAD", library).env("FAIL_SYNC_WHILE", &fails);
+    let (server, url) = listening(&mut failing);
+    send(&url, 10, 1);
+    assert_eq!(flyball(at, &["ready", "--server", &url]).code, 0);
+    std::fs::write(&fails, "").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let status = runtime.block_on(async {
+        let post = reqwest::Client::new().post(format!("{url}/api/v1/events")).body("{\"time\":0}");
+        post.send().await.unwrap().status()
+    });
+    assert_eq!(status, 503);
+    let said = server.failure().concat();
+    assert!(said.contains("start the server again"), "{said}");
+
+    std::fs::remove_file(&fails).unwrap();
+    let (again, url) = serve(at, "127.0.0.1:0", &["--slo", "slo.yaml"]);
+    let budget = ok(flyball(at, &["budget", "checkout", "--server", &url, "--json"]));
+    assert!(budget.contains("\"valid\": 10") || budget.contains("\"valid\":10"), "{budget}");
+    again.stop();
 }

@@ -112,6 +112,16 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Waits until the process has ended by itself, which must be a failure. Returns all that it has said.
+    pub(crate) fn failure(mut self) -> Vec<String> {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.said.push(line);
+        }
+        let status = self.child.try_wait().unwrap();
+        assert!(status.is_some_and(|status| !status.success()), "{status:?}: {:#?}", self.said);
+        std::mem::take(&mut self.said)
+    }
+
     /// SIGTERM: the process must end in order. Returns all that it has said.
     pub(crate) fn stop(mut self) -> Vec<String> {
         let pid = self.id().to_string();
