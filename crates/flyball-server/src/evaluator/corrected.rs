@@ -39,9 +39,8 @@ pub struct CorrectionStatus {
 
 /// Whether some of `corrections` are for `slo`.
 pub(super) fn is_corrected(slo: &Slo, corrections: &[Correction]) -> bool {
-    let is_meant = |correction: &Correction| {
-        correction.slos.is_empty() || correction.slos.iter().any(|own| *own == slo.name)
-    };
+    let is_meant =
+        |correction: &Correction| correction.slos.is_empty() || correction.slos.contains(&slo.name);
     corrections.iter().any(is_meant)
 }
 

@@ -542,4 +542,90 @@ mod tests {
         }
         assert_eq!(read_name("x"), None);
     }
+
+    const BY_HOST: &str = "
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: requests}
+spec:
+  service: shop
+  indicator:
+    metadata: {name: requests}
+    spec:
+      ratioMetric:
+        counter: true
+        bad: {metricSource: {type: prometheus, spec: {query: 'requests_total{code=\"500\"}'}}}
+        total: {metricSource: {type: prometheus, spec: {query: requests_total, by: [host], sliceLimit: 2}}}
+  timeWindow: [{duration: 1h, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.9}]
+";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    /// One sample of a counter that grows by one each second.
+    fn sample(host: &str, seconds: i64) -> Body {
+        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let labels =
+            vec![label("__name__", "requests_total"), label("code", "200"), label("host", host)];
+        let value = flyball_events::SampleValue::Number(seconds as f64);
+        let series = flyball_events::Series {
+            labels,
+            kind: flyball_events::MetricKind::Unknown,
+            temporality: flyball_events::Temporality::Cumulative,
+            samples: vec![flyball_events::Sample { at: at(seconds), since: None, value }],
+            exemplars: 0,
+        };
+        Body {
+            batches: Vec::new(),
+            series: vec![series],
+            decoded: flyball_events::Decoded::default(),
+            texts_cut: 0,
+            identity: None,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn past_and_present_keep_no_more_slices_than_one() {
+        let (catalog, _) = Catalog::load(&[flyball_spec::Source::new("a.yaml", BY_HOST)]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let options = flyball_store::JournalOptions::default();
+        let mut store = flyball_store::Store::open(directory.path(), options).unwrap();
+        let definition = catalog.counted[0].clone();
+        let given = at(2_000);
+        let generation = store.ledger.generation("requests", definition.generation, given).unwrap();
+        let place = (generation.id, 0);
+        let counted = [(definition, generation)];
+        let kept = Kept::read(&store.ledger.snapshot().unwrap(), &counted).unwrap();
+        let mut counting = Counting::new(&counted, 1, kept, (given, true)).unwrap();
+        let source = counting.pasts().unfinished(place).unwrap().source;
+        let mark = |seconds| {
+            let reached = at(seconds).nanos().to_string();
+            Mark { source: source.clone(), reached }
+        };
+        let always = (Timestamp::MIN, Timestamp::MAX);
+        for (turn, host) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            for step in [0, 10] {
+                if turn % 2 == 0 {
+                    let seconds = 2_100 + step;
+                    counting.add(&sample(host, seconds), at(seconds), None, always).unwrap();
+                } else {
+                    let seconds = 1_000 + step;
+                    let mark = mark(seconds);
+                    counting.add(&sample(host, seconds), at(2_100), Some(&mark), always).unwrap();
+                }
+            }
+        }
+        let end = Body { series: Vec::new(), ..sample("a", 2_000) };
+        counting.add(&end, at(2_200), Some(&mark(2_000)), always).unwrap();
+        counting.wait(at(3_000));
+        counting.drain(&mut store.ledger, &mut Commit::default()).unwrap();
+        let slices = counting.slices(place).filter_map(|(slice, _)| Some(slice?.to_string()));
+        let mut slices: Vec<String> = slices.collect();
+        slices.sort();
+        assert_eq!(slices, ["a", "b", "other"]);
+    }
 }

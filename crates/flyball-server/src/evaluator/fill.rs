@@ -351,15 +351,16 @@ impl Evaluator {
         }
     }
 
-    /// Goes on with what else is to be counted: stored events that cannot be read may not be among what
-    /// others want.
+    /// Tries again after a while, and goes on with what else is to be counted until then: stored events that
+    /// cannot be read may not be among what others want.
     fn fill_failed(&mut self, error: &str) {
         self.telemetry.fill_failed(error);
         let now = self.clock.now();
-        let failed = self.filling.current.take();
-        let failed = failed.into_iter().flat_map(|fill| fill.generations);
-        self.filling.failed.extend(failed.map(|generation| generation.id));
         self.filling.retry_at = Some(now.plus(RETRY_AFTER));
+        // One that is counted to its end and cannot take another's place would only fail again.
+        let Some(fill) = self.filling.current.take() else { return };
+        let failed = fill.generations.iter().map(|generation| generation.id);
+        self.filling.failed.extend(failed);
         self.begin_fill(now);
     }
 

@@ -95,7 +95,9 @@ impl Met {
                 continue;
             };
             let Some(names) = coded.values().as_string_opt::<i32>() else { continue };
-            names.iter().flatten().for_each(|name| self.services.add(name, SERVICES_MAX));
+            for name in names.iter().flatten() {
+                self.services.add(name, SERVICES_MAX);
+            }
         }
     }
 
@@ -248,7 +250,9 @@ mod tests {
         assert!(met.doubt_of_service("chekout").is_some());
         assert!(met.doubt_of_service("checkout").is_none());
         assert!(met.doubt_of_service("mail").is_none(), "nothing is near");
-        (0..SERVICES_MAX).for_each(|n| met.services.add(&format!("service-{n}"), SERVICES_MAX));
+        for n in 0..SERVICES_MAX {
+            met.services.add(&format!("service-{n}"), SERVICES_MAX);
+        }
         assert!(met.doubt_of_service("chekout").is_none());
     }
 }

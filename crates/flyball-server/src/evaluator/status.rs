@@ -152,7 +152,7 @@ impl Evaluator {
                 Some(report) => Some(report.corrections.clone()),
                 None => (!is_corrected).then(Vec::new),
             };
-            Ok(SloStatus { doubts, corrections, ..said })
+            Ok(SloStatus { corrections, doubts, ..said })
         });
         said.collect()
     }

@@ -62,7 +62,9 @@ impl From<LiveError<StoreError>> for Problem {
 /// Takes out of `slo` what only those may know who see every service.
 fn bound_hints(slo: &mut SloStatus, caller: &Caller) {
     if !caller.sees_all() {
-        slo.doubts.iter_mut().for_each(|doubt| doubt.hint = None);
+        for doubt in &mut slo.doubts {
+            doubt.hint = None;
+        }
     }
 }
 
@@ -88,7 +90,9 @@ pub(super) async fn list(
     app.evaluator.join(move |slo| asked.asks_for(slo, &seer)).await?;
     let answer = app.evaluator.ask(move |evaluator| {
         let mut slos = evaluator.statuses(|slo| query.asks_for(slo, &caller))?;
-        slos.iter_mut().for_each(|slo| bound_hints(slo, &caller));
+        for slo in &mut slos {
+            bound_hints(slo, &caller);
+        }
         let Catalog { set, not_counted, .. } = &**evaluator.catalog();
         // What is too incomplete to name its service is shown to those who may see everything.
         let is_asked = |left_out: &&NotCounted| {

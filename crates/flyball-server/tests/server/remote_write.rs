@@ -633,7 +633,7 @@ async fn a_misspelt_metric_is_told_with_the_one_that_is_near() {
         samples: vec![(0, 1.0)],
         ..sample(&[("__name__", "requests_total"), ("job", "x")], 0.0)
     };
-    assert_eq!(receiver.send(&[sent.clone()]).await.status, 204);
+    assert_eq!(receiver.send(std::slice::from_ref(&sent)).await.status, 204);
     let apply = async |text: &str, is_plan: bool| {
         let file = serde_json::json!({"name": "a.yaml", "text": text});
         let asked = serde_json::json!({"files": [file], "dry_run": is_plan});

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     existing(&args.data)?;
     let mut bar = Bar::new("reading stored events");
     let mut told = |read, all| {
-        bar.show(Progress { input: 0, bytes_read: read, bytes_total: Some(all), events: 0 })
+        bar.show(Progress { input: 0, bytes_read: read, bytes_total: Some(all), events: 0 });
     };
     let findings = doctor(&args.data, &Limits::default(), now(), &mut told);
     drop(bar);

@@ -36,8 +36,9 @@ impl Looks {
         let statuses = self.evaluator.ask(|evaluator| evaluator.statuses(|_| true));
         let mut statuses = statuses.await.ok()?.ok()?;
         // All who watch are told the same, those who may not see every service among them.
-        let doubts = statuses.iter_mut().flat_map(|status| &mut status.doubts);
-        doubts.for_each(|doubt| doubt.hint = None);
+        for doubt in statuses.iter_mut().flat_map(|status| &mut status.doubts) {
+            doubt.hint = None;
+        }
         let look = Arc::new(Look::after(last.as_deref(), begun, tick, statuses));
         *last = Some(Arc::clone(&look));
         Some(look)
