@@ -6,6 +6,7 @@
 //! again. Tallies, keys and position are committed together, and live states are told after that:
 //! a crash between any two steps counts nothing twice and forgets nothing.
 
+mod alerting;
 mod counting;
 mod fill;
 mod joined;
@@ -27,7 +28,7 @@ use flyball_model::{Duration, Timestamp};
 use flyball_store::{
     Commit, Entry, Generation, Journal, Key, Ledger, LedgerReader, Sequence, StoreError,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -38,6 +39,8 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+pub(crate) use alerting::AlertError;
+use alerting::Alerting;
 use counting::Counting;
 pub(crate) use counting::{Counting as Recount, Kept};
 pub use fill::FillStatus;
@@ -175,6 +178,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// Whether a metrics system is asked for samples, of the past too.
     pub(crate) asks: bool,
+    /// Whom to tell that there may be notices to send.
+    pub(crate) due: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) telemetry: Arc<Telemetry>,
 }
@@ -227,6 +232,7 @@ pub(crate) struct Evaluator {
     counting: Counting,
     watched: Vec<Watched>,
     joined: Joined,
+    alerting: Alerting,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
     waiting: BTreeMap<Sequence, Handed>,
@@ -273,13 +279,14 @@ pub(crate) fn start(
     parts: Parts,
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
-    let Parts { journal, ledger, keys, stored, reading, limits, settings, .. } = parts;
-    let Parts { asks, clock, telemetry, .. } = parts;
+    let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
+    let Parts { asks, due, clock, telemetry, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
+    let alerting = Alerting::read(&ledger.snapshot()?, now, due, &telemetry)?;
     let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.clone()),
@@ -298,6 +305,7 @@ pub(crate) fn start(
         counting: Counting::default(),
         watched: Vec::new(),
         joined: Joined::default(),
+        alerting,
         waiting: BTreeMap::new(),
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
@@ -311,6 +319,8 @@ pub(crate) fn start(
     evaluator.install(catalog)?;
     evaluator.recover()?;
     evaluator.advance(at);
+    // Of what a crash or another version has left nobody may have heard.
+    evaluator.reconcile_alerts();
     let (messages, waiting) = channel();
     evaluator.filling.start(messages.clone()).map_err(StartError::Thread)?;
     let thread = thread::Builder::new()

@@ -7,6 +7,7 @@
 //! This crate decides nothing about budgets (`flyball-budget` does) and keeps nothing on disk
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
+mod alerts;
 mod auth;
 mod backup;
 mod clock;
@@ -71,6 +72,7 @@ use listen::Listeners;
 use login::Login;
 use telemetry::Telemetry;
 use tls::Tls;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How a server is to run.
@@ -89,6 +91,11 @@ pub struct Config {
     pub given: Given,
     /// How people log in; without it only tokens let anybody in.
     pub oidc: Option<Oidc>,
+    /// The address under which people reach this server, as links say it; by which targets of alerts know it,
+    /// too. The first address that is listened on unless told.
+    pub external: Option<String>,
+    /// The directory with the files that alert targets find their secrets in; none are there without it.
+    pub secrets: Option<PathBuf>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -117,6 +124,8 @@ impl Config {
             tls: None,
             given: Given::Sources(Vec::new()),
             oidc: None,
+            external: None,
+            secrets: None,
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -176,6 +185,9 @@ pub enum ServerError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Targets of alerts could not be told.
+    #[error("cannot make a client for alert targets: {0}")]
+    Client(#[from] reqwest::Error),
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -193,6 +205,7 @@ pub struct Server {
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
     storing: stored::Running,
+    telling: alerts::Running,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -231,6 +244,8 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, ServerError> {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
+        let origin = origin(config.external, &listen, tls.is_some());
+        let secrets = alerts::Secrets::new(config.secrets);
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let store = Store::open(&data, limits.journal())?;
@@ -241,6 +256,7 @@ impl Server {
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
+        let due = Arc::new(Notify::new());
         let (keys, telemetry) = (Arc::default(), Arc::new(Telemetry::default()));
         let (storing, stored) = stored::start(
             &data,
@@ -263,11 +279,20 @@ impl Server {
             limits: limits.clone(),
             settings,
             asks: prometheus.is_some(),
+            due: Arc::clone(&due),
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
+        let telling = alerts::start(alerts::Context {
+            evaluator: evaluating.clone(),
+            clock: clock.clone(),
+            telemetry: Arc::clone(&telemetry),
+            secrets,
+            origin,
+            due,
+        })?;
         let Limits { connections_max, idle_max, queries_max, .. } = limits;
         let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
         let intake = intake::Intake::new(intake::Parts {
@@ -299,7 +324,9 @@ impl Server {
             gate,
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
-            sessions: Sessions::of(control),
+            sessions: Sessions::of(control.clone()),
+            control,
+            received: alerts::Received::default(),
             login,
             clock: clock.clone(),
             copies,
@@ -324,6 +351,7 @@ impl Server {
             evaluator,
             evaluating,
             storing,
+            telling,
             definitions,
             watching,
         })
@@ -369,6 +397,7 @@ impl Server {
         drop(self.watching);
         self.sources.stop().await;
         self.listeners.stop().await;
+        self.telling.stop().await;
         let stop = move || {
             self.evaluator.stop();
             self.storing.stop();
@@ -378,6 +407,13 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// The address under which people reach this server, without a slash at its end.
+fn origin(external: Option<String>, listen: &[SocketAddr], is_encrypted: bool) -> Arc<str> {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let own = || listen.first().map_or_else(String::new, |address| format!("{scheme}://{address}"));
+    external.unwrap_or_else(own).trim_end_matches('/').into()
 }
 
 /// Who is let in, and how people log in.
