@@ -15,13 +15,14 @@ mod secrets;
 mod smtp;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as Wait;
 
 use flyball_connect::notify::Sender;
 use flyball_govern::alert::{Notice, Outcome, ROUTES_MAX};
 use flyball_model::AlertTarget;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +30,7 @@ use crate::clock::Clock;
 use crate::evaluator;
 use crate::telemetry::Telemetry;
 pub(crate) use received::Received;
-pub(crate) use secrets::Secrets;
+use secrets::Secrets;
 
 /// Notices that are on their way to one target at a time.
 const EACH_MAX: usize = 4;
@@ -44,15 +45,13 @@ const END_MAX: Wait = Wait::from_secs(15);
 
 /// What is needed to tell targets.
 #[derive(Debug, Clone)]
-pub(crate) struct Context {
-    pub(crate) evaluator: evaluator::Handle,
-    pub(crate) clock: Clock,
-    pub(crate) telemetry: Arc<Telemetry>,
-    pub(crate) secrets: Secrets,
+struct Context {
+    evaluator: evaluator::Handle,
+    clock: Clock,
+    telemetry: Arc<Telemetry>,
+    secrets: Secrets,
     /// The address under which people reach this server, without a slash at its end.
-    pub(crate) origin: Arc<str>,
-    /// Told when there may be something to send.
-    pub(crate) due: Arc<Notify>,
+    origin: Arc<str>,
 }
 
 /// Everything that sends.
@@ -103,12 +102,21 @@ pub(crate) struct Running {
     tasks: TaskTracker,
 }
 
-/// Sends notices from now on.
+/// Sends notices from now on, with links to this server as people reach it at `origin`, which has no slash at
+/// its end. Files of secrets are those in the directory `secrets`.
 ///
 /// # Errors
 ///
 /// A client that cannot be made.
-pub(crate) fn start(context: Context) -> Result<Running, reqwest::Error> {
+pub(crate) fn start(
+    evaluator: &evaluator::Handle,
+    clock: &Clock,
+    telemetry: Arc<Telemetry>,
+    secrets: Option<PathBuf>,
+    origin: Arc<str>,
+) -> Result<Running, reqwest::Error> {
+    let (evaluator, clock) = (evaluator.clone(), clock.clone());
+    let context = Context { evaluator, clock, telemetry, secrets: Secrets::new(secrets), origin };
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let telling = Telling {
         context,
@@ -156,7 +164,7 @@ impl Telling {
             });
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = self.context.due.notified() => {}
+                () = self.context.evaluator.due().notified() => {}
                 () = tokio::time::sleep(next) => {}
             }
         }
@@ -168,7 +176,11 @@ impl Telling {
             Some(target) => {
                 let lock = self.lock(&target.name);
                 let _in_order = lock.read().await;
-                channel::tell(&self, target, &notice).await
+                let (telling, target, notice) = (self.clone(), target.clone(), notice.clone());
+                // By itself, so that a bug in it does not leave the notice on its way for ever.
+                let told =
+                    tokio::spawn(async move { channel::tell(&telling, &target, &notice).await });
+                told.await.unwrap_or_else(|_| Told::later("bug", "a bug was met in telling it"))
             }
             // It went between being taken and being sent, and with it all that waited.
             None => Told::later("no_target", "the target is configured no more"),

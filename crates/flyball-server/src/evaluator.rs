@@ -134,6 +134,7 @@ pub struct Ended;
 pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
+    due: Arc<Notify>,
 }
 
 impl Handle {
@@ -160,6 +161,11 @@ impl Handle {
         self.ticks.clone()
     }
 
+    /// Told when there may be notices to send.
+    pub(crate) fn due(&self) -> &Notify {
+        &self.due
+    }
+
     /// Where requests that were taken in are handed over.
     pub(crate) fn messages(&self) -> Sender<Message> {
         self.messages.clone()
@@ -178,8 +184,6 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// Whether a metrics system is asked for samples, of the past too.
     pub(crate) asks: bool,
-    /// Whom to tell that there may be notices to send.
-    pub(crate) due: Arc<Notify>,
     pub(crate) clock: Clock,
     pub(crate) telemetry: Arc<Telemetry>,
 }
@@ -280,13 +284,14 @@ pub(crate) fn start(
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
     let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
-    let Parts { asks, due, clock, telemetry, .. } = parts;
+    let Parts { asks, clock, telemetry, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
-    let alerting = Alerting::read(&ledger.snapshot()?, now, due, &telemetry)?;
+    let due = Arc::new(Notify::new());
+    let alerting = Alerting::read(&ledger.snapshot()?, now, Arc::clone(&due), &telemetry)?;
     let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.clone()),
@@ -327,7 +332,7 @@ pub(crate) fn start(
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
         .map_err(StartError::Thread)?;
-    Ok((Running { handle: Handle { messages, ticks }, thread }, reader))
+    Ok((Running { handle: Handle { messages, ticks, due }, thread }, reader))
 }
 
 /// Why an evaluator does not start.

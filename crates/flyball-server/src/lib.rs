@@ -33,12 +33,12 @@ mod urls;
 mod verify;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use flyball_catalog::SourcesError;
 use flyball_spec::{Diagnostic, Source};
-use flyball_store::{Recovery, Store, StoreError};
+use flyball_store::{Journal, Recovery, Store, StoreError};
 
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
@@ -72,7 +72,6 @@ use listen::Listeners;
 use login::Login;
 use telemetry::Telemetry;
 use tls::Tls;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How a server is to run.
@@ -245,7 +244,6 @@ impl Server {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
         let origin = origin(config.external, &listen, tls.is_some());
-        let secrets = alerts::Secrets::new(config.secrets);
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let store = Store::open(&data, limits.journal())?;
@@ -256,18 +254,9 @@ impl Server {
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
-        let due = Arc::new(Notify::new());
         let (keys, telemetry) = (Arc::default(), Arc::new(Telemetry::default()));
-        let (storing, stored) = stored::start(
-            &data,
-            stored::Parts {
-                journal: Arc::clone(&journal),
-                limits: limits.clone(),
-                retention,
-                clock: clock.clone(),
-                telemetry: Arc::clone(&telemetry),
-            },
-        )?;
+        let (storing, stored) =
+            store_events(&data, &journal, &limits, retention, &clock, &telemetry)?;
         let copies = Copies::new(making, &stored, config.backups, control.clone());
         let reading = Arc::new(RwLock::new(Arc::new(Reading::of(0, Vec::new()))));
         let parts = evaluator::Parts {
@@ -279,23 +268,14 @@ impl Server {
             limits: limits.clone(),
             settings,
             asks: prometheus.is_some(),
-            due: Arc::clone(&due),
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
-        let telling = alerts::start(alerts::Context {
-            evaluator: evaluating.clone(),
-            clock: clock.clone(),
-            telemetry: Arc::clone(&telemetry),
-            secrets,
-            origin,
-            due,
-        })?;
         let Limits { connections_max, idle_max, queries_max, .. } = limits;
         let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
-        let intake = intake::Intake::new(intake::Parts {
+        let intake = Arc::new(intake::Intake::new(intake::Parts {
             journal,
             keys,
             known,
@@ -304,8 +284,7 @@ impl Server {
             limits,
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
-        })?;
-        let intake = Arc::new(intake);
+        })?);
         let definitions = Arc::new(Definitions::new(
             control.clone(),
             evaluating.clone(),
@@ -338,6 +317,8 @@ impl Server {
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
+        // Who cannot listen tells nobody.
+        let telling = alerts::start(&evaluating, &clock, telemetry, config.secrets, origin)?;
         let stop = CancellationToken::new();
         let context = sources::Context { intake, evaluator: evaluating.clone(), clock, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
@@ -414,6 +395,25 @@ fn origin(external: Option<String>, listen: &[SocketAddr], is_encrypted: bool) -
     let scheme = if is_encrypted { "https" } else { "http" };
     let own = || listen.first().map_or_else(String::new, |address| format!("{scheme}://{address}"));
     external.unwrap_or_else(own).trim_end_matches('/').into()
+}
+
+/// Stores events beside the journal.
+fn store_events(
+    data: &Path,
+    journal: &Arc<Journal>,
+    limits: &Limits,
+    retention: Retention,
+    clock: &Clock,
+    telemetry: &Arc<Telemetry>,
+) -> Result<(stored::Running, stored::Stored), StoredError> {
+    let parts = stored::Parts {
+        journal: Arc::clone(journal),
+        limits: limits.clone(),
+        retention,
+        clock: clock.clone(),
+        telemetry: Arc::clone(telemetry),
+    };
+    stored::start(data, parts)
 }
 
 /// Who is let in, and how people log in.

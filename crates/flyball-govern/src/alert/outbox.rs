@@ -218,7 +218,8 @@ impl Outbox {
         self.notices.insert(id, notice);
     }
 
-    pub(super) fn of(past: Past, notices: BTreeMap<u64, Notice>) -> Self {
+    pub(super) fn of(mut past: Past, notices: BTreeMap<u64, Notice>) -> Self {
+        past.last_id = past.last_id.max(notices.keys().next_back().copied().unwrap_or(0));
         Self { notices, past, changed: BTreeSet::new() }
     }
 

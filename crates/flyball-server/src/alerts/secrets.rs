@@ -10,13 +10,13 @@ const SECRET_BYTES_MAX: u64 = 16 << 10;
 
 /// Where secrets are found.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secrets {
+pub(super) struct Secrets {
     directory: Option<PathBuf>,
 }
 
 impl Secrets {
     /// Files are looked for in `directory`; there are none without it.
-    pub(crate) const fn new(directory: Option<PathBuf>) -> Self {
+    pub(super) const fn new(directory: Option<PathBuf>) -> Self {
         Self { directory }
     }
 

@@ -147,6 +147,10 @@ pub(super) async fn list(
         let said = format!("`limit` is not from 1 to {PAGE_MAX}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
     }
+    if query.before.is_some_and(|before| i64::try_from(before).is_err()) {
+        let said = format!("no alert has an id past {}", i64::MAX);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
     let now = app.clock.now();
     let page = app.evaluator.ask(move |evaluator| page(evaluator, &query, most, &caller, now));
     Ok(Json(page.await?))

@@ -176,6 +176,28 @@ async fn one_trouble_is_told_from_its_page_to_its_end_across_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alertmanager_is_told_again_of_what_fires() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let mut manager = Receiver::start().await;
+    let targets = target("manager", &format!("alertmanager: {{url: '{}'}}", manager.url("")));
+    let running = Running::of(with_targets(home.path(), &targets, &clock)).await;
+    minute(&running, &clock, true).await;
+    let opened = manager.next().await.json();
+    running.server.stop().await;
+
+    // It may have forgotten what it was told, so a start does not wait a minute.
+    let running = Running::of(with_targets(home.path(), &targets, &clock)).await;
+    let again = manager.next().await;
+    let ends = clock.now().plus(Duration::from_hours(1)).to_string();
+    let (told, first) = (&again.json()[0], &opened[0]);
+    assert_eq!((again.path.as_str(), &told["labels"]), ("/api/v2/alerts", &first["labels"]));
+    assert_eq!((&told["startsAt"], &told["endsAt"]), (&first["startsAt"], &ends.into()));
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_fails_is_tried_again_and_holds_no_other_up() {
     flyball_server::choose_cryptography();
     let home = tempfile::tempdir().unwrap();
@@ -359,24 +381,71 @@ async fn targets_are_planned_and_changed_by_those_who_may() {
     let finding = &refused["diagnostics"][0];
     assert_eq!((&finding["line"], &finding["path"]), (&5.into(), &"spec.slack.url".into()));
 
-    // Whoever answers for one service does not tell everybody's alerts to somebody.
-    let token = |scope: &str, service: Value| {
-        let body = json!({ "name": scope, "scopes": [scope], "services": service });
-        let client = reqwest::Client::new().post(running.url("/api/v1/tokens")).json(&body);
-        async move { client.send().await.unwrap().json::<Value>().await.unwrap() }
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_seen_and_changed_by_those_of_their_service() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::of(with_targets(home.path(), "", &clock)).await;
+    minute(&running, &clock, true).await;
+    let client = reqwest::Client::new();
+    let ask = async |token: &str, method: Method, path: &str, body: Value| {
+        let request = client.request(method, running.url(path)).json(&body);
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap_or_default())
     };
-    let admin = token("admin", json!([])).await;
-    let made = running.post(
-        "/api/v1/tokens",
-        json!({"name": "d", "scopes": ["deploy"], "services": ["shop"]}).to_string(),
-    );
-    let made = made.bearer_auth(admin["token"].as_str().unwrap()).send().await.unwrap();
-    let made: Value = made.json().await.unwrap();
-    let both =
-        format!("{}{}", QUICK.replace("name: checkout", "name: own"), webhook("mine", "http://h/"));
-    let applied = running.post("/api/v1/apply", file(&both).to_string());
-    let applied = applied.header("content-type", "application/json");
-    let applied = applied.bearer_auth(made["token"].as_str().unwrap()).send().await.unwrap();
-    assert_eq!(applied.status(), 403);
+    let mut tokens = vec![String::new()];
+    let all = ["read", "ingest", "deploy"].as_slice();
+    for (scopes, services) in
+        [(["admin"].as_slice(), vec![]), (all, vec!["bank"]), (all, vec!["shop"])]
+    {
+        let body = json!({ "name": "test", "scopes": scopes, "services": services });
+        let maker = tokens.get(1).unwrap_or(&tokens[0]).clone();
+        let (status, made) = ask(&maker, Method::POST, "/api/v1/tokens", body).await;
+        assert_eq!(status, 201, "{made}");
+        tokens.push(made["token"].as_str().unwrap().to_owned());
+    }
+    let [_, _, bank, shop] = &tokens[..] else { unreachable!() };
+    let count = |said: &Value, of: &str| said[of].as_array().unwrap().len();
+    let (_, theirs) = ask(bank, Method::GET, "/api/v1/alerts", Value::Null).await;
+    let (_, own) = ask(shop, Method::GET, "/api/v1/alerts", Value::Null).await;
+    assert_eq!((count(&theirs, "alerts"), count(&own, "alerts")), (0, 1));
+    let path = format!("/api/v1/alerts/{}", own["alerts"][0]["id"]);
+    assert_eq!(ask(bank, Method::GET, &path, Value::Null).await.0, 404);
+    let path = format!("{path}/acknowledge");
+    assert_eq!(ask(bank, Method::POST, &path, json!({})).await.0, 404);
+    assert_eq!(ask(shop, Method::POST, &path, json!({})).await.0, 200);
+
+    let silence = |field: &str, value: &str| json!({ "matchers": [{ "field": field, "value": value }], "why": "a move", "length": "2h" });
+    for (token, field, value, status) in [
+        (bank, "service", "shop", 403),
+        (bank, "slo", "checkout", 403),
+        (shop, "severity", "page", 403),
+        (shop, "service", "shop", 201),
+    ] {
+        let made = ask(token, Method::POST, "/api/v1/silences", silence(field, value)).await;
+        assert_eq!(made.0, status, "{field} {value}: {}", made.1);
+    }
+    let (_, hidden) = ask(bank, Method::GET, "/api/v1/silences", Value::Null).await;
+    assert_eq!(count(&hidden, "silences"), 0);
+    assert_eq!(ask(bank, Method::DELETE, "/api/v1/silences/1", Value::Null).await.0, 404);
+
+    let foreign =
+        |service: &str| json!([{ "labels": { "alertname": "Down", "service": service } }]);
+    assert_eq!(ask(bank, Method::POST, "/api/v2/alerts", foreign("shop")).await.0, 403);
+    assert_eq!(ask(shop, Method::POST, "/api/v2/alerts", foreign("shop")).await.0, 200);
+    let (_, hidden) = ask(bank, Method::GET, "/api/v1/alerts/foreign", Value::Null).await;
+    assert_eq!(count(&hidden, "alerts"), 0);
+
+    // Whoever answers for one service does not tell everybody's alerts to somebody.
+    let own = QUICK.replace("name: checkout", "name: own");
+    let both = format!("{own}{}", webhook("mine", "http://h/"));
+    let file = json!({ "files": [{ "name": "own.yaml", "text": both }] });
+    assert_eq!(ask(shop, Method::POST, "/api/v1/apply", file).await.0, 403);
     running.server.stop().await;
 }

@@ -79,7 +79,7 @@ fn read(stream: TcpStream) -> Option<Told> {
         if let Some((name, value)) = header.split_once(": ") {
             match name {
                 "content-length" => length = value.parse().ok()?,
-                "flyball-delivery" => key = value.to_owned(),
+                "flyball-delivery" => value.clone_into(&mut key),
                 _ => {}
             }
         }
