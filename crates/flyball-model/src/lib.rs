@@ -9,6 +9,7 @@
 //! `flyball-spec`; arithmetic on them is in `flyball-budget`.
 
 mod alert;
+mod alert_target;
 mod change;
 mod correction;
 mod incident;
@@ -21,6 +22,10 @@ mod time;
 mod window;
 
 pub use alert::{AlertRule, Comparison, Condition, Evidence, Factor, Severity};
+pub use alert_target::{
+    Address, AlertChannel, AlertTarget, MailEncryption, Mailing, SECRET_PREFIX, SecretRef,
+    TARGET_SERVICE_CHARS_MAX, TARGET_SERVICES_MAX,
+};
 pub use change::{
     Break, BreakCause, CHANGE_COMMITS_MAX, CHANGE_LINKS_MAX, CHANGE_TEXT_BYTES_MAX, Change,
     ChangeClass, ChangeError, ChangeKind, ChangeLink, ChangeOutcome, ChangeSource, Commit, Ending,

@@ -6,6 +6,7 @@
 //! again. Tallies, keys and position are committed together, and live states are told after that:
 //! a crash between any two steps counts nothing twice and forgets nothing.
 
+mod alerting;
 mod corrected;
 mod counting;
 mod fill;
@@ -30,7 +31,7 @@ use flyball_store::{
     Commit, Entry, Generation, GenerationId, Journal, Key, Ledger, LedgerReader, Sequence,
     StoreError,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -41,6 +42,8 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+pub(crate) use alerting::AlertError;
+use alerting::Alerting;
 pub use corrected::CorrectionStatus;
 use counting::Counting;
 pub(crate) use counting::{Counting as Recount, Kept};
@@ -138,6 +141,7 @@ pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
     joining: Joining,
+    due: Arc<Notify>,
 }
 
 impl Handle {
@@ -167,6 +171,11 @@ impl Handle {
     /// Tells when something has changed that a reader of budgets could see.
     pub(crate) fn ticks(&self) -> watch::Receiver<u64> {
         self.ticks.clone()
+    }
+
+    /// Told when there may be notices to send.
+    pub(crate) fn due(&self) -> &Notify {
+        &self.due
     }
 
     /// Where requests that were taken in are handed over.
@@ -242,6 +251,7 @@ pub(crate) struct Evaluator {
     begun: Vec<GenerationId>,
     joined: Joined,
     met: Met,
+    alerting: Alerting,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
     waiting: BTreeMap<Sequence, Handed>,
@@ -288,7 +298,7 @@ pub(crate) fn start(
     parts: Parts,
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
-    let Parts { journal, ledger, keys, stored, reading, limits, settings, .. } = parts;
+    let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
     let Parts { asks, clock, telemetry, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
@@ -296,6 +306,8 @@ pub(crate) fn start(
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
+    let due = Arc::new(Notify::new());
+    let alerting = Alerting::read(&ledger.snapshot()?, now, Arc::clone(&due), &telemetry)?;
     let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.clone()),
@@ -316,6 +328,7 @@ pub(crate) fn start(
         begun: Vec::new(),
         joined: Joined::default(),
         met: Met::default(),
+        alerting,
         waiting: BTreeMap::new(),
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
@@ -329,13 +342,15 @@ pub(crate) fn start(
     evaluator.install(catalog)?;
     evaluator.recover()?;
     evaluator.advance(at);
+    // Of what a crash or another version has left nobody may have heard.
+    evaluator.reconcile_alerts();
     let (messages, waiting) = channel();
     evaluator.filling.start(messages.clone()).map_err(StartError::Thread)?;
     let thread = thread::Builder::new()
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
         .map_err(StartError::Thread)?;
-    Ok((Running { handle: Handle { messages, ticks, joining }, thread }, reader))
+    Ok((Running { handle: Handle { messages, ticks, joining, due }, thread }, reader))
 }
 
 /// Why an evaluator does not start.

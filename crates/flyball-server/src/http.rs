@@ -2,6 +2,7 @@
 
 mod access;
 mod administration;
+mod alerts;
 mod backups;
 mod body;
 mod cookies;
@@ -34,9 +35,11 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::alerts::Received;
 use crate::auth::{Gate, Grants, Sessions, Tokens};
 use crate::backup::Copies;
 use crate::clock::Clock;
+use crate::control::SharedControl;
 use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::intake::Intake;
@@ -60,6 +63,10 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// How people log in, where they can.
     pub(crate) login: Option<Arc<Login>>,
+    /// For what is done elsewhere and recorded there.
+    pub(crate) control: SharedControl,
+    /// Alerts of other systems.
+    pub(crate) received: Received,
     pub(crate) clock: Clock,
     pub(crate) stored: Stored,
     /// Room for queries that run at once.
@@ -81,6 +88,7 @@ pub(crate) struct App {
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
         (name = "definitions", description = "The documents that say what is promised"),
+        (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, who changed what, and backups"),
@@ -103,6 +111,15 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
         .routes(routes!(stream::budgets))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::list_foreign))
+        .routes(routes!(alerts::forwarded))
+        .routes(routes!(alerts::posted))
+        .routes(routes!(alerts::get))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::targets))
+        .routes(routes!(alerts::list_silences, alerts::make_silence))
+        .routes(routes!(alerts::end_silence))
         .routes(routes!(query::query))
         .routes(routes!(definitions::apply))
         .routes(routes!(definitions::list))

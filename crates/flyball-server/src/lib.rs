@@ -7,6 +7,7 @@
 //! This crate decides nothing about budgets (`flyball-budget` does) and keeps nothing on disk
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
+mod alerts;
 mod auth;
 mod backup;
 mod clock;
@@ -32,7 +33,7 @@ mod urls;
 mod verify;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use flyball_catalog::SourcesError;
@@ -90,6 +91,11 @@ pub struct Config {
     pub given: Given,
     /// How people log in; without it only tokens let anybody in.
     pub oidc: Option<Oidc>,
+    /// The address under which people reach this server, as links say it; by which targets of alerts know it,
+    /// too. The first address that is listened on unless told.
+    pub external: Option<String>,
+    /// The directory with the files that alert targets find their secrets in; none are there without it.
+    pub secrets: Option<PathBuf>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -118,6 +124,8 @@ impl Config {
             tls: None,
             given: Given::Sources(Vec::new()),
             oidc: None,
+            external: None,
+            secrets: None,
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -177,6 +185,9 @@ pub enum ServerError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Targets of alerts could not be told.
+    #[error("cannot make a client for alert targets: {0}")]
+    Client(#[from] reqwest::Error),
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -194,6 +205,7 @@ pub struct Server {
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
     storing: stored::Running,
+    telling: alerts::Running,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -262,6 +274,7 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, ServerError> {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
+        let origin = origin(config.external, &listen, tls.is_some());
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let store = Store::open(&data, limits.journal())?;
@@ -273,16 +286,8 @@ impl Server {
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
         let (keys, telemetry) = (Arc::default(), Arc::new(Telemetry::default()));
-        let (storing, stored) = stored::start(
-            &data,
-            stored::Parts {
-                journal: Arc::clone(&journal),
-                limits: limits.clone(),
-                retention,
-                clock: clock.clone(),
-                telemetry: Arc::clone(&telemetry),
-            },
-        )?;
+        let (storing, stored) =
+            store_events(&data, &journal, &limits, retention, &clock, &telemetry)?;
         let copies = Copies::new(making, &stored, config.backups, control.clone());
         let reading = Arc::new(RwLock::new(Arc::new(Reading::of(0, Vec::new()))));
         let parts = evaluator::Parts {
@@ -301,7 +306,7 @@ impl Server {
         let evaluating = evaluator.handle.clone();
         let Limits { connections_max, idle_max, queries_max, .. } = limits;
         let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
-        let intake = intake::Intake::new(intake::Parts {
+        let intake = Arc::new(intake::Intake::new(intake::Parts {
             journal: Arc::clone(&journal),
             keys,
             known,
@@ -310,8 +315,7 @@ impl Server {
             limits,
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
-        })?;
-        let intake = Arc::new(intake);
+        })?);
         let definitions = Arc::new(Definitions::new(
             control.clone(),
             evaluating.clone(),
@@ -330,7 +334,9 @@ impl Server {
             gate,
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
-            sessions: Sessions::of(control),
+            sessions: Sessions::of(control.clone()),
+            control,
+            received: alerts::Received::default(),
             login,
             clock: clock.clone(),
             copies,
@@ -342,9 +348,11 @@ impl Server {
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
-        let stop = CancellationToken::new();
+        // Who cannot listen tells nobody.
+        let telling =
+            alerts::start(&evaluating, &clock, Arc::clone(&telemetry), config.secrets, origin)?;
+        let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
-        let handle = evaluating.clone();
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
         let sources = sources::Running::start(&context, tails, prometheus);
         Ok(Self {
@@ -357,6 +365,7 @@ impl Server {
             evaluator,
             evaluating,
             storing,
+            telling,
             definitions,
             watching,
         })
@@ -408,6 +417,7 @@ impl Server {
         drop(self.watching);
         self.sources.stop().await;
         self.listeners.stop().await;
+        self.telling.stop().await;
         let stop = move || {
             self.evaluator.stop();
             self.storing.stop();
@@ -417,6 +427,32 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// The address under which people reach this server, without a slash at its end.
+fn origin(external: Option<String>, listen: &[SocketAddr], is_encrypted: bool) -> Arc<str> {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let own = || listen.first().map_or_else(String::new, |address| format!("{scheme}://{address}"));
+    external.unwrap_or_else(own).trim_end_matches('/').into()
+}
+
+/// Stores events beside the journal.
+fn store_events(
+    data: &Path,
+    journal: &Arc<Journal>,
+    limits: &Limits,
+    retention: Retention,
+    clock: &Clock,
+    telemetry: &Arc<Telemetry>,
+) -> Result<(stored::Running, stored::Stored), StoredError> {
+    let parts = stored::Parts {
+        journal: Arc::clone(journal),
+        limits: limits.clone(),
+        retention,
+        clock: clock.clone(),
+        telemetry: Arc::clone(telemetry),
+    };
+    stored::start(data, parts)
 }
 
 /// Who is let in, and how people log in.

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use flyball_budget::alert::Change;
 use flyball_budget::live::LiveError;
+use flyball_govern::alert::{Desk, State};
 use flyball_metric::Reason;
 use flyball_model::Duration;
 use flyball_query::QueryError;
@@ -52,6 +53,19 @@ struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Doing {
     doing: &'static str,
+}
+
+/// An attempt to tell a target of something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempt {
+    target: String,
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InState {
+    state: &'static str,
 }
 
 /// An answer: to which route, and how it begins, as in `2xx`.
@@ -123,6 +137,13 @@ pub(crate) struct Telemetry {
     recovered: Counter,
     committed: Gauge<u64, AtomicU64>,
     alerts: Counter,
+    open: Family<InState, Gauge<u64, AtomicU64>>,
+    alerts_refused: Counter,
+    foreign_refused: Counter,
+    silenced: Counter,
+    waiting: Gauge<u64, AtomicU64>,
+    given_up: Family<Why, Counter>,
+    attempts: Family<Attempt, Counter>,
     stored_events: Counter,
     stored: Gauge<u64, AtomicU64>,
     stored_bytes: Gauge<u64, AtomicU64>,
@@ -154,6 +175,13 @@ impl Default for Telemetry {
             recovered: Counter::default(),
             committed: Gauge::default(),
             alerts: Counter::default(),
+            open: Family::default(),
+            alerts_refused: Counter::default(),
+            foreign_refused: Counter::default(),
+            silenced: Counter::default(),
+            waiting: Gauge::default(),
+            given_up: Family::default(),
+            attempts: Family::default(),
             stored_events: Counter::default(),
             stored: Gauge::default(),
             stored_bytes: Gauge::default(),
@@ -197,6 +225,19 @@ impl Default for Telemetry {
             "Alert rules that began or ceased to fire",
             this.alerts.clone(),
         );
+        r.register("alerts", "Alerts that are not over, by their state", this.open.clone());
+        let refused = "Alerts that had no room, of which nobody was told";
+        r.register("alerts_refused", refused, this.alerts_refused.clone());
+        let refused = "Alerts of other systems that had no room";
+        r.register("foreign_alerts_refused", refused, this.foreign_refused.clone());
+        let silenced = "Notices that were not made because a silence covers the alert";
+        r.register("notices_silenced", silenced, this.silenced.clone());
+        let waiting = "Notices that wait to be sent, or for an answer";
+        r.register("notices_waiting", waiting, this.waiting.clone());
+        let given_up = "Notices that were given up, by reason";
+        r.register("notices_given_up", given_up, this.given_up.clone());
+        let attempts = "Attempts to tell a target, by what came of them and why";
+        r.register("notice_attempts", attempts, this.attempts.clone());
         r.register(
             "segments_events",
             "Events on their way into segments",
@@ -359,6 +400,40 @@ impl Telemetry {
             Change::Resolved(firing) => ("resolved", firing),
         };
         tracing::warn!(slo, rule = firing.rule, severity = ?firing.severity, "alert {what}");
+    }
+
+    /// What is known of alerts, and counted of notices, at the moment.
+    pub(crate) fn alerts(&self, desk: &Desk) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let count = |state| desk.alerts().filter(|alert| alert.state == state).count() as u64;
+        for (state, name) in [(State::Pending, "pending"), (State::Firing, "firing")] {
+            self.open.get_or_create(&InState { state: name }).set(count(state));
+        }
+        let (counts, outbox) = (desk.counts(), desk.outbox());
+        self.alerts_refused.inner().store(counts.alerts_refused, Relaxed);
+        self.silenced.inner().store(counts.silenced, Relaxed);
+        self.waiting.set(outbox.waiting().count() as u64);
+        for (reason, count) in outbox.dead_count() {
+            let why = Why { reason: reason.name() };
+            self.given_up.get_or_create(&why).inner().store(*count, Relaxed);
+        }
+    }
+
+    /// An attempt to tell a target is over.
+    pub(crate) fn told(&self, target: &str, outcome: &'static str, reason: &'static str) {
+        let target = target.to_owned();
+        self.attempts.get_or_create(&Attempt { target, outcome, reason }).inc();
+    }
+
+    /// Alerts of other systems that had no room.
+    pub(crate) fn foreign_refused(&self, alerts: u64) {
+        self.foreign_refused.inc_by(alerts);
+    }
+
+    /// What was kept of alerts and cannot be read; the rules themselves say what fires.
+    pub(crate) fn alert_row(&self, key: &str, error: &serde_json::Error) {
+        self.failures.get_or_create(&Doing { doing: "read alerts" }).inc();
+        tracing::error!(key, %error, "something that was kept of alerts cannot be read");
     }
 
     pub(crate) fn stored_events(&self, events: u64) {

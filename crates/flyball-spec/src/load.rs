@@ -203,6 +203,12 @@ impl Loader<'_> {
                     self.corrected.extend(slos);
                 }
             }
+            Defined::Target(target, name) => {
+                self.set.origins.insert_target(name.at);
+                if self.first("AlertTarget", &name) {
+                    self.set.alert_targets.push(*target);
+                }
+            }
             Defined::Probe(probe, name) => {
                 self.set.origins.insert_probe(&probe.service, name.at);
                 if self.first("Probe", &name) {

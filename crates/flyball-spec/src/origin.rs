@@ -51,6 +51,8 @@ pub struct Origins {
     places: HashMap<String, HashMap<Part, Origin>>,
     /// The source of every probe, also of those that do not count, and the service that it checks.
     probes: Vec<(usize, String)>,
+    /// The source of every alert target, also of those that do not count.
+    targets: Vec<usize>,
 }
 
 /// One part's place, with what is needed to point into it.
@@ -83,6 +85,17 @@ impl Origins {
     /// Notes a probe of `service` whose name is at `place`.
     pub(crate) fn insert_probe(&mut self, service: &str, place: Place) {
         self.probes.push((place.source, service.to_owned()));
+    }
+
+    /// Notes an alert target whose name is at `place`.
+    pub(crate) fn insert_target(&mut self, place: Place) {
+        self.targets.push(place.source);
+    }
+
+    /// The name of the source of every alert target, also of one that does not count.
+    pub fn alert_targets(&self) -> impl Iterator<Item = &str> {
+        let sources = self.targets.iter().filter_map(|source| self.sources.get(*source));
+        sources.map(|(source, _)| source.name.as_str())
     }
 
     /// The name of the source and the service of every probe, also of one that does not count since

@@ -1,14 +1,16 @@
-//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `Correction` and `Probe`.
+//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction` and
+//! `Probe`.
 //!
-//! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, and agreed
-//! exceptions. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
+//! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
+//! exceptions, and who is told how. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
 //! that bends its own kinds.
 
+mod alert_target;
 mod probe;
 
 use flyball_model::{
-    AlertRule, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence, Factor,
-    Interval, Probe, Rational, Schedule, Severity, Timestamp,
+    AlertRule, AlertTarget, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence,
+    Factor, Interval, Probe, Rational, Schedule, Severity, Timestamp,
 };
 use jiff::civil::{DateTime, Time};
 use jiff::fmt::temporal::Pieces;
@@ -32,6 +34,7 @@ const CORRECTED_MAX: usize = 10_000;
 /// What one document of ours defines.
 pub(crate) enum Defined {
     Strategy(AlertStrategy, Text),
+    Target(Box<AlertTarget>, Text),
     /// The correction, its name, and the SLO names it lists, with their places.
     Correction(Box<Correction>, Text, Vec<Text>),
     Probe(Box<Probe>, Text),
@@ -41,6 +44,7 @@ pub(crate) enum Defined {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Strategy,
+    Target,
     Correction,
     Probe,
 }
@@ -49,6 +53,7 @@ enum Kind {
 pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Option<Defined> {
     let kinds = [
         ("AlertStrategy", Kind::Strategy),
+        ("AlertTarget", Kind::Target),
         ("Correction", Kind::Correction),
         ("Probe", Kind::Probe),
     ];
@@ -59,6 +64,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
     fields.get("kind");
     let defined = match kind {
         Kind::Strategy => strategy(&mut fields, r),
+        Kind::Target => alert_target::alert_target(&mut fields, r),
         Kind::Correction => correction(&mut fields, r),
         Kind::Probe => probe::probe(&mut fields, r),
     };

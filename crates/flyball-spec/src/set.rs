@@ -1,6 +1,6 @@
 //! What a load gives: the model, with what the model has no room for beside it.
 
-use flyball_model::{AlertRule, Correction, Duration, Probe, Slo};
+use flyball_model::{AlertRule, AlertTarget, Correction, Duration, Probe, Slo};
 use indexmap::IndexMap;
 
 use crate::decode::Place;
@@ -19,6 +19,8 @@ pub struct SpecSet {
     pub strategies: Vec<AlertStrategy>,
     /// Checks to make from outside.
     pub probes: Vec<Probe>,
+    /// Who is told of alerts.
+    pub alert_targets: Vec<AlertTarget>,
     /// The services that were described.
     pub services: Vec<Service>,
     /// SLOs that are valid documents and still cannot be evaluated.

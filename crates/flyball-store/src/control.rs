@@ -106,6 +106,25 @@ impl Control {
         })
     }
 
+    /// Records `action` on `target`, which is done elsewhere than here, before it is done.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was recorded then. [`StoreError::Invalid`] for an empty text, [`StoreError::TooLong`],
+    /// [`StoreError::Sqlite`] when it cannot be written.
+    pub fn record(
+        &mut self,
+        action: &str,
+        target: &str,
+        detail: &serde_json::Value,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        check_text("an action", action)?;
+        check_text("the target of an action", target)?;
+        self.change(actor, at, |changing| changing.record(action, target, detail))
+    }
+
     /// Makes a change and its audit records in one transaction.
     fn change<T>(
         &mut self,

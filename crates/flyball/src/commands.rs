@@ -1,5 +1,6 @@
 //! One module a command: parse, validate without touching anything, then execute.
 
+pub(crate) mod alert;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Restore(args) => backup::restore(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Apply(args) => apply::run(&args),
+        Command::Alert(args) => alert::run(args),
         Command::Get(args) => get::run(&args),
         Command::Budget(args) => budget::run(&args),
         Command::Tail(args) => tail::run(&args),

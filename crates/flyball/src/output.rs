@@ -1,5 +1,6 @@
 //! The forms in which a replay is shown.
 
+pub(crate) mod alerts;
 pub mod html;
 pub(crate) mod live;
 mod markdown;

@@ -98,6 +98,8 @@ const RULES: &[Rule] = &[
         may_need: &[
             "flyball-model",
             "flyball-budget",
+            "flyball-govern",
+            "flyball-connect",
             "flyball-spec",
             "flyball-events",
             "flyball-query",

@@ -163,7 +163,9 @@ impl Watch {
         matches!(self.state, State::Idle)
     }
 
-    pub(super) const fn pending_since(&self) -> Option<Timestamp> {
+    /// Since when its condition is true while it does not fire, because that is not for long enough yet
+    /// or without evidence; `None` when it is false, or the rule fires.
+    pub const fn pending_since(&self) -> Option<Timestamp> {
         match self.state {
             State::Pending(since) => Some(Timestamp::from_nanos(since)),
             State::Idle | State::Firing(_) => None,

@@ -34,7 +34,8 @@ impl Secret {
         Self(secret.trim().to_owned())
     }
 
-    fn expose(&self) -> &str {
+    /// The secret itself, to be sent and nothing else.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -59,6 +59,7 @@ fn notices() -> Vec<Notice> {
     let route = Route {
         target: "all".to_owned(),
         severity_min: Severity::Ticket,
+        services: Vec::new(),
         matchers: Vec::new(),
         announces: true,
     };
@@ -96,7 +97,7 @@ fn notices() -> Vec<Notice> {
     desk.silence(silence, later(20)).unwrap();
     let mut notices = Vec::new();
     loop {
-        let begun = desk.begin(later(30), 1);
+        let begun = desk.begin(later(30), 1, usize::MAX);
         let Some(notice) = begun.into_iter().next() else { break };
         desk.settle(notice.id, Outcome::Delivered, later(30), &Retry::default());
         notices.push(notice);

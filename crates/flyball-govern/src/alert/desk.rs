@@ -29,6 +29,9 @@ pub struct Route {
     pub target: String,
     /// It is told of this severity and of graver ones.
     pub severity_min: Severity,
+    /// The services that it is told of; none for all.
+    #[serde(default)]
+    pub services: Vec<String>,
     /// All of them must match; none matches every alert.
     pub matchers: Vec<Matcher>,
     /// Whether it is told when a silence ends.
@@ -38,8 +41,10 @@ pub struct Route {
 impl Route {
     fn wants(&self, alert: &Alert) -> bool {
         let matches = |matcher: &Matcher| matcher.matches(&alert.subject, alert.severity);
+        let is_of = |service: &String| *service == alert.subject.service;
         alert.state == State::Firing
             && alert.severity >= self.severity_min
+            && (self.services.is_empty() || self.services.iter().any(is_of))
             && self.matchers.iter().all(matches)
     }
 }
@@ -127,6 +132,11 @@ impl Desk {
     /// The notices that wait, and what became of others.
     pub const fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// The targets that are told.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// What has been counted.
@@ -219,17 +229,20 @@ impl Desk {
     /// Compares with all that fires at `at`, as the rules themselves know: what is not known is
     /// opened, and what fires no more, or is not watched any more, is over.
     pub fn reconcile(&mut self, firing: &[(Subject, Vec<Pair>)], at: Timestamp) {
-        let fires = |subject: &Subject, known: &Pair| {
-            let of_subject = firing.iter().filter(|(of, _)| of == subject);
-            of_subject.flat_map(|(_, pairs)| pairs).any(|pair| pair.rule == known.rule)
-        };
+        let fire: BTreeSet<(&Subject, &str)> = firing
+            .iter()
+            .flat_map(|(subject, pairs)| {
+                pairs.iter().map(move |pair| (subject, pair.rule.as_str()))
+            })
+            .collect();
         let mut over = Vec::new();
         let pending = self.alerts.values().filter(|alert| alert.state == State::Pending);
         for id in pending.map(|alert| alert.id).collect::<Vec<_>>() {
             self.remove_alert(id);
         }
         for alert in self.alerts.values().filter(|alert| alert.state == State::Firing) {
-            let ended = alert.rules_firing().filter(|pair| !fires(&alert.subject, pair));
+            let ended = alert.rules_firing();
+            let ended = ended.filter(|pair| !fire.contains(&(&alert.subject, pair.rule.as_str())));
             let ended = ended.map(|pair| {
                 Observed::Resolved(Pair { end: Some(at.max(pair.start)), ..pair.clone() })
             });
@@ -338,9 +351,9 @@ impl Desk {
     }
 
     /// The notices to send at `at`; see [`Outbox::begin`].
-    pub fn begin(&mut self, at: Timestamp, limit: usize) -> Vec<Notice> {
+    pub fn begin(&mut self, at: Timestamp, limit: usize, each_max: usize) -> Vec<Notice> {
         self.tick(at);
-        self.outbox.begin(at, limit)
+        self.outbox.begin(at, limit, each_max)
     }
 
     /// Keeps what came of an attempt; see [`Outbox::settle`].

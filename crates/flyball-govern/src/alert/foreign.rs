@@ -7,6 +7,10 @@ use flyball_model::Timestamp;
 /// The most alerts of others that are kept.
 pub const FOREIGN_MAX: usize = 10_000;
 
+/// The most that they take together, so that long labels are no way around their number. Bytes; ten
+/// thousand usual ones.
+pub const FOREIGN_BYTES_MAX: usize = 32 << 20;
+
 /// An alert that another system told of.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ForeignAlert {
@@ -22,11 +26,22 @@ pub struct ForeignAlert {
     pub generator: Option<String>,
 }
 
+impl ForeignAlert {
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize {
+        let texts = self.labels.iter().chain(&self.annotations);
+        let texts: usize = texts.map(|(name, text)| name.len() + text.len()).sum();
+        size_of::<Self>() + texts + self.generator.as_ref().map_or(0, String::len)
+    }
+}
+
 /// The alerts of others, by their labels.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Foreign {
     alerts: Vec<ForeignAlert>,
     refused: u64,
+    /// What `alerts` take.
+    bytes: usize,
 }
 
 impl Foreign {
@@ -41,6 +56,12 @@ impl Foreign {
             match self.alerts.binary_search_by(|known| known.labels.cmp(&alert.labels)) {
                 Ok(at) => {
                     let known = &mut self.alerts[at];
+                    let bytes = self.bytes - known.bytes() + alert.bytes();
+                    if bytes > FOREIGN_BYTES_MAX {
+                        self.refused += 1;
+                        continue;
+                    }
+                    self.bytes = bytes;
                     let overlaps = alert.starts <= known.ends && known.starts <= alert.ends;
                     let starts =
                         if overlaps { known.starts.min(alert.starts) } else { alert.starts };
@@ -48,8 +69,16 @@ impl Foreign {
                 }
                 // What is over and was never known of is no news.
                 Err(_) if alert.ends <= now => {}
-                Err(_) if self.alerts.len() >= FOREIGN_MAX => self.refused += 1,
-                Err(at) => self.alerts.insert(at, alert),
+                Err(_)
+                    if self.alerts.len() >= FOREIGN_MAX
+                        || self.bytes + alert.bytes() > FOREIGN_BYTES_MAX =>
+                {
+                    self.refused += 1;
+                }
+                Err(at) => {
+                    self.bytes += alert.bytes();
+                    self.alerts.insert(at, alert);
+                }
             }
         }
         self.refused - before
@@ -58,6 +87,12 @@ impl Foreign {
     /// Forgets the alerts that have ended at `now`.
     pub fn forget(&mut self, now: Timestamp) {
         self.alerts.retain(|alert| alert.ends > now);
+        self.bytes = self.alerts.iter().map(ForeignAlert::bytes).sum();
+    }
+
+    /// The alerts that fire at `now`, in the order of their labels.
+    pub fn firing(&self, now: Timestamp) -> impl Iterator<Item = &ForeignAlert> {
+        self.alerts.iter().filter(move |alert| alert.starts <= now && now < alert.ends)
     }
 
     /// The alerts that fire at `now`, in groups that agree in the labels `by`; a label that an alert
@@ -68,7 +103,7 @@ impl Foreign {
         now: Timestamp,
     ) -> BTreeMap<Vec<(String, String)>, Vec<&ForeignAlert>> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for alert in self.alerts.iter().filter(|alert| alert.starts <= now && now < alert.ends) {
+        for alert in self.firing(now) {
             let value = |name: &str| alert.labels.get(name).cloned().unwrap_or_default();
             let key = by.iter().map(|name| ((*name).to_owned(), value(name))).collect();
             groups.entry(key).or_default().push(alert);

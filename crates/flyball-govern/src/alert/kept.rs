@@ -90,6 +90,10 @@ impl Desk {
             }
         }
         let Head { alert_last, silence_last, routes, counts, past } = head;
+        // Also when the head could not be read: nothing that is new takes the place of something else.
+        let last = |ids: Option<&u64>| ids.copied().unwrap_or(0);
+        let alert_last = alert_last.max(last(alerts.keys().next_back()));
+        let silence_last = silence_last.max(last(silences.keys().next_back()));
         let outbox = Outbox::of(past, notices);
         let mut desk = Self {
             alerts,

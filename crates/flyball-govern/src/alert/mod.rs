@@ -28,7 +28,7 @@ pub use episode::{
 pub use facts::{
     CHANGES_MAX, DIFFERENCES_MAX, Difference, Facts, LINK_BYTES_MAX, Links, RecentChange,
 };
-pub use foreign::{FOREIGN_MAX, Foreign, ForeignAlert};
+pub use foreign::{FOREIGN_BYTES_MAX, FOREIGN_MAX, Foreign, ForeignAlert};
 pub use kept::{Head, Part, Row};
 pub use observed::{Observed, Pair, Subject};
 pub use outbox::{

@@ -126,6 +126,18 @@ pub enum DeadReason {
     NoTarget,
 }
 
+impl DeadReason {
+    /// The reason in one word, as it is written everywhere.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::NoRoom => "no_room",
+            Self::NoTarget => "no_target",
+        }
+    }
+}
+
 /// A notice that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Dead {
@@ -166,7 +178,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// The notices that wait or are on their way, oldest first.
-    pub fn waiting(&self) -> impl Iterator<Item = &Notice> {
+    pub fn waiting(&self) -> impl DoubleEndedIterator<Item = &Notice> {
         self.notices.values()
     }
 
@@ -206,7 +218,8 @@ impl Outbox {
         self.notices.insert(id, notice);
     }
 
-    pub(super) fn of(past: Past, notices: BTreeMap<u64, Notice>) -> Self {
+    pub(super) fn of(mut past: Past, notices: BTreeMap<u64, Notice>) -> Self {
+        past.last_id = past.last_id.max(notices.keys().next_back().copied().unwrap_or(0));
         Self { notices, past, changed: BTreeSet::new() }
     }
 
@@ -230,9 +243,18 @@ impl Outbox {
     }
 
     /// The notices to send at `at`, oldest first, at most `limit`; they are taken to be on their way
-    /// from here on. Of one alert a target is told in order: the next waits for the one before.
-    pub fn begin(&mut self, at: Timestamp, limit: usize) -> Vec<Notice> {
-        let due = self.heads().filter(|notice| notice.next <= at);
+    /// from here on. Of one alert a target is told in order: the next waits for the one before. At most
+    /// `each_max` are on their way to one target, so that one that does not answer holds no other up.
+    pub fn begin(&mut self, at: Timestamp, limit: usize, each_max: usize) -> Vec<Notice> {
+        let mut on_their_way: BTreeMap<&str, usize> = BTreeMap::new();
+        for notice in self.notices.values().filter(|notice| notice.begun.is_some()) {
+            *on_their_way.entry(notice.target.as_str()).or_default() += 1;
+        }
+        let due = self.heads().filter(|notice| notice.next <= at).filter(|notice| {
+            let of_target = on_their_way.entry(notice.target.as_str()).or_default();
+            *of_target += 1;
+            *of_target <= each_max
+        });
         let due: Vec<u64> = due.take(limit).map(|notice| notice.id).collect();
         let mut begun = Vec::with_capacity(due.len());
         for id in due {

@@ -96,7 +96,11 @@ impl Silence {
     }
 
     /// Whether it can be kept.
-    pub(super) fn check(&self, now: Timestamp) -> Result<(), SilenceError> {
+    ///
+    /// # Errors
+    ///
+    /// [`SilenceError`]: why not.
+    pub fn check(&self, now: Timestamp) -> Result<(), SilenceError> {
         if self.matchers.is_empty() {
             return Err(SilenceError::Everything);
         }

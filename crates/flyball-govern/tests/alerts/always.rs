@@ -209,7 +209,7 @@ impl World {
     }
 
     fn send(&mut self, limit: usize, fates: &[Fate]) -> bool {
-        let begun = self.desk.begin(at(self.now), limit);
+        let begun = self.desk.begin(at(self.now), limit, usize::MAX);
         self.keep();
         let is_empty = begun.is_empty();
         let mut has_ended = false;

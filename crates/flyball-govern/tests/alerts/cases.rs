@@ -12,7 +12,7 @@ use super::{at, desk, fired, pair, resolved, subject};
 fn told(desk: &mut Desk, seconds: i64) -> Vec<(String, Act, u32)> {
     let mut told = Vec::new();
     loop {
-        let begun = desk.begin(at(seconds), usize::MAX);
+        let begun = desk.begin(at(seconds), usize::MAX, usize::MAX);
         if begun.is_empty() {
             return told;
         }
@@ -124,7 +124,7 @@ fn the_end_of_a_silence_is_announced_and_what_fires_then_is_told() {
     assert_eq!(told(&mut desk, 10), []);
     assert_eq!(desk.silenced_by(desk.alert(1).unwrap(), at(10)).collect::<Vec<_>>(), [id]);
     assert_eq!(desk.next(), Some(at(100)));
-    let begun = desk.begin(at(100), usize::MAX);
+    let begun = desk.begin(at(100), usize::MAX, usize::MAX);
     let over = begun.iter().find_map(|notice| match &notice.about {
         About::SilenceOver(over) => Some((notice.target.as_str(), over)),
         About::Alert { .. } => None,
@@ -172,7 +172,7 @@ fn silences_are_bounded_and_signed() {
     desk.end_silence(id, "ben", at(55)).unwrap();
     assert_eq!(desk.end_silence(id, "ben", at(56)), Err(SilenceError::Ended(id)));
     assert_eq!(desk.end_silence(7, "ben", at(56)), Err(SilenceError::Unknown(7)));
-    assert!(desk.begin(at(60), 1).is_empty());
+    assert!(desk.begin(at(60), 1, usize::MAX).is_empty());
 }
 
 #[test]
@@ -181,13 +181,13 @@ fn one_alert_is_told_in_order_and_others_go_on() {
     let retry = Retry { base: Duration::from_seconds(8), ..Retry::default() };
     see(&mut desk, vec![fired(2, at(1)), resolved(2, at(1), at(2))], 2);
     desk.observe(&subject(1), vec![fired(2, at(2))], &Facts::default(), at(2));
-    let begun = desk.begin(at(2), usize::MAX);
+    let begun = desk.begin(at(2), usize::MAX, usize::MAX);
     assert_eq!(begun.len(), 2, "the end waits for the beginning");
     let later = Outcome::Later { problem: "503".to_owned(), after: None };
     desk.settle(begun[0].id, later, at(2), &retry);
     desk.settle(begun[1].id, Outcome::Delivered, at(2), &retry);
-    assert!(desk.begin(at(5), usize::MAX).is_empty());
-    let again = desk.begin(at(10), usize::MAX);
+    assert!(desk.begin(at(5), usize::MAX, usize::MAX).is_empty());
+    let again = desk.begin(at(10), usize::MAX, usize::MAX);
     assert_eq!((again[0].id, again[0].attempts), (begun[0].id, 1));
     desk.settle(again[0].id, Outcome::Delivered, at(10), &retry);
     assert_eq!(told(&mut desk, 10), [row("chat", Act::Close, 2)]);
@@ -199,7 +199,7 @@ fn what_cannot_be_delivered_is_counted() {
     let mut desk = desk();
     let retry = Retry { age_max: Duration::from_seconds(30), ..Retry::default() };
     see(&mut desk, vec![fired(0, at(1))], 1);
-    let begun = desk.begin(at(1), usize::MAX);
+    let begun = desk.begin(at(1), usize::MAX, usize::MAX);
     let refused = Outcome::Refused { problem: "404".to_owned() };
     desk.settle(begun[0].id, refused, at(1), &retry);
     let after = Some(Duration::from_minutes(1));

@@ -54,7 +54,9 @@ fn resolved(rule: usize, start: Timestamp, end: Timestamp) -> Observed {
 }
 
 fn route(target: &str, severity_min: Severity) -> Route {
-    Route { target: target.to_owned(), severity_min, matchers: Vec::new(), announces: false }
+    let target = target.to_owned();
+    let (services, matchers) = (Vec::new(), Vec::new());
+    Route { target, severity_min, services, matchers, announces: false }
 }
 
 /// A desk with one target for everything and one for pages.

@@ -23,7 +23,8 @@ use utoipa::ToSchema;
 pub enum Role {
     /// To read the service's budgets and definitions.
     Viewer,
-    /// Also to ask whether a change may ship, and to register changes.
+    /// Also to take the service's alerts on and silence them, to ask whether a change may ship, and to register
+    /// changes.
     Developer,
     /// Also to change the service's SLOs.
     Owner,

@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// To send telemetry.
+    /// To send telemetry, and alerts of other systems.
     Ingest,
     /// To read budgets, and what the server says of itself.
     Read,
-    /// To change definitions, and to ask whether a change may ship.
+    /// To change definitions, to take alerts on and silence them, and to ask whether a change may ship.
     Deploy,
     /// Everything, tokens and the audit log among it.
     Admin,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::{Catalog, NotCounted};
-use flyball_model::{Correction, Probe, Slo};
+use flyball_model::{AlertTarget, Correction, Probe, Slo};
 use flyball_spec::Diagnostic;
 
 use super::compare::{compare, corrections};
@@ -58,6 +58,17 @@ pub(crate) struct ProbeChange {
     action: Action,
 }
 
+/// What becomes of an alert target.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct TargetChange {
+    /// Its name.
+    target: String,
+    /// How it is told: `alertmanager`, `webhook`, `slack`, `pagerDuty`, `goAlert`, `mail`.
+    via: &'static str,
+    /// What becomes of it.
+    action: Action,
+}
+
 /// What a change does.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Plan {
@@ -71,6 +82,9 @@ pub(crate) struct Plan {
     slos: Vec<SloChange>,
     /// The probes, before and after, those of the server's own files among them.
     probes: Vec<ProbeChange>,
+    /// The alert targets, before and after, those of the server's own files among them. Only whoever sees all
+    /// services is told of them.
+    alert_targets: Vec<TargetChange>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
     #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
@@ -102,18 +116,21 @@ impl Plan {
             files: files.collect(),
             slos: slos.collect(),
             probes: probe_changes(before, after),
+            alert_targets: target_changes(before, after),
             not_evaluated: after.not_counted.clone(),
             warnings,
         }
     }
 
-    /// Keeps files and SLOs by their names, probes by their services. Warnings are about files.
+    /// Keeps files and SLOs by their names, probes by their services, and no alert target. Warnings are about
+    /// files.
     pub(super) fn retain(
         &mut self,
         file: &dyn Fn(&str) -> bool,
         slo: &dyn Fn(&str) -> bool,
         service: &dyn Fn(&str) -> bool,
     ) {
+        self.alert_targets.clear();
         self.probes.retain(|change| service(&change.service));
         self.files.retain(|change| file(&change.name));
         self.slos.retain(|change| slo(&change.slo));
@@ -134,6 +151,22 @@ fn probe_changes(before: &Catalog, after: &Catalog) -> Vec<ProbeChange> {
         let (old, new) = (before.get(name), after.get(name));
         let service = new.or(old)?.service.clone();
         Some(ProbeChange { probe: name.to_owned(), service, action: action(old, new) })
+    });
+    changes.collect()
+}
+
+/// The alert targets of a set by name.
+pub(super) fn alert_targets(catalog: &Catalog) -> BTreeMap<&str, &AlertTarget> {
+    catalog.set.alert_targets.iter().map(|target| (target.name.as_str(), target)).collect()
+}
+
+fn target_changes(before: &Catalog, after: &Catalog) -> Vec<TargetChange> {
+    let (before, after) = (alert_targets(before), alert_targets(after));
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let changes = names.into_iter().filter_map(|name| {
+        let (old, new) = (before.get(name), after.get(name));
+        let via = new.or(old)?.via.kind();
+        Some(TargetChange { target: name.to_owned(), via, action: action(old, new) })
     });
     changes.collect()
 }

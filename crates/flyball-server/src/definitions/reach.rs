@@ -1,6 +1,6 @@
 //! Whether somebody may make a change of definitions, and what of them they may see.
 //!
-//! A file is of the services of its SLOs and probes. Whoever may not change the definitions of all
+//! A file is of the services of its SLOs and probes; one with an alert target is of all. Whoever may not change the definitions of all
 //! services changes files of their own services only, and nothing that is evaluated for others: a
 //! correction in one file may take events out of any SLO's budget, and the events of a probe are its
 //! service's, so what a change *does* is looked at beside where it is made.
@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use flyball_catalog::Catalog;
 
 use super::ApplyError;
-use super::plan::{Index, Plan, Said, names, probes};
+use super::plan::{Index, Plan, Said, alert_targets, names, probes};
 use crate::auth::{Caller, Role};
 
-/// The services of a file's SLOs and probes; `None` for an SLO whose service is not known.
+/// The services of a file's SLOs and probes; `None` for an SLO whose service is not known, and for an alert
+/// target.
 type Services<'a> = Vec<Option<&'a str>>;
 
 /// Refuses a change of the applied files from `texts.0` to `texts.1`, with which `sets.1` would be
@@ -63,7 +64,23 @@ pub(super) fn check(
             return Err(forbidden(caller, &found, &what));
         }
     }
-    check_probes(caller, sets)
+    check_probes(caller, sets)?;
+    check_targets(caller, sets)
+}
+
+/// Refuses to make, change or end an alert target: it is told of alerts with the server's own secrets,
+/// and may be told of those of every service.
+fn check_targets(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
+    let indexes = (alert_targets(sets.0), alert_targets(sets.1));
+    let all: BTreeSet<&str> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
+    match all.into_iter().find(|name| indexes.0.get(name) != indexes.1.get(name)) {
+        Some(name) => {
+            let what =
+                format!("the alert target `{name}` would change, which needs sre for all services");
+            Err(forbidden(caller, &[None], &what))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses to make, change or end a probe of a service where `caller` is no owner, also by another one
@@ -112,6 +129,9 @@ fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     }
     for (file, service) in catalog.set.origins.probes() {
         files.entry(file).or_default().push(Some(service));
+    }
+    for file in catalog.set.origins.alert_targets() {
+        files.entry(file).or_default().push(None);
     }
     files
 }

@@ -7,6 +7,7 @@ use flyball_budget::BudgetError;
 use flyball_budget::alert::Change;
 use flyball_budget::live::{History, Live, LiveError, Plan, Saved};
 use flyball_catalog::{Catalog, Counted, CountedBy};
+use flyball_govern::alert::Observed;
 use flyball_model::{Duration, Interval, Slice, Slo, Slot, Tally, Timestamp};
 use flyball_segment::Hour;
 use flyball_store::{
@@ -16,6 +17,7 @@ use flyball_store::{
 use sha2::{Digest, Sha256};
 
 use super::Evaluator;
+use super::alerting::{check_targets, facts, pending, signs, subject};
 use super::counting::{Counting, Kept, SliPlace, name};
 use super::fill::Progress;
 use super::past;
@@ -101,6 +103,7 @@ impl Evaluator {
     ///
     /// [`InstallError`], as [`Self::install`] would answer.
     pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), InstallError> {
+        check_targets(catalog)?;
         let now = self.clock.now();
         for counted in &catalog.counted {
             plans(&counted.slo, catalog, now, now)?;
@@ -193,6 +196,7 @@ impl Evaluator {
         self.counting = counting;
         self.joined.clear();
         self.catalog = catalog;
+        self.reconcile_alerts();
         self.publish();
         self.begin_fill(now);
         self.ticked.send_modify(|tick| *tick += 1);
@@ -280,7 +284,7 @@ impl Evaluator {
             Err(error) => {
                 telemetry.store_failed("read", &error);
                 let objectives = watched.iter_mut().flat_map(|watched| &mut watched.objectives);
-                objectives.flat_map(Objective::states).for_each(|(_, state)| state.stale = true);
+                objectives.flat_map(Objective::states).for_each(|(_, _, state)| state.stale = true);
                 return;
             }
         };
@@ -329,8 +333,8 @@ impl Evaluator {
 
     /// Moves every state to `to`.
     pub(super) fn advance(&mut self, to: Timestamp) {
-        let mut all = Vec::new();
-        let Self { watched, ledger, telemetry, pending, .. } = self;
+        let (mut all, mut seen) = (Vec::new(), Vec::new());
+        let Self { watched, ledger, telemetry, pending: commit, .. } = self;
         let snapshot = match ledger.snapshot() {
             Ok(snapshot) => snapshot,
             Err(error) => return telemetry.store_failed("read", &error),
@@ -339,16 +343,26 @@ impl Evaluator {
         for watched in watched.iter_mut() {
             let mut changes = Vec::new();
             let Watched { slo, objectives, .. } = watched;
-            for (plan, state) in objectives.iter_mut().flat_map(Objective::states) {
+            let states = objectives.iter_mut().enumerate().flat_map(|(index, objective)| {
+                objective.states().map(move |(slice, plan, state)| (index, slice, plan, state))
+            });
+            for (index, slice, plan, state) in states {
                 let history = SliceHistory { snapshot: &snapshot, slice: state.slice };
+                let (before, known) = (pending(state), changes.len());
                 let moved = state.advance(plan, to, &history, &mut changes);
                 if let Err(error) = moved {
                     is_ended |= matches!(error, LiveError::PlanEnded { .. });
                     telemetry.state_failed(&slo.name, &error);
                 }
+                let mut of_state = signs(slo, state, &before, to);
+                of_state.extend(changes[known..].iter().map(Observed::from));
+                if !of_state.is_empty() {
+                    let facts = facts((slo, index), plan, state, &history, seen.len());
+                    seen.push((subject(slo, index, slice), of_state, facts));
+                }
             }
             if !changes.is_empty() {
-                keep(slo, objectives, &mut pending.values);
+                keep(slo, objectives, &mut commit.values);
                 all.push((slo.name.clone(), changes));
             }
         }
@@ -357,6 +371,7 @@ impl Evaluator {
         for (slo, changes) in all {
             self.changed(&slo, &changes);
         }
+        self.observe(seen);
         self.ticked.send_modify(|tick| *tick += 1);
         if is_ended && let Err(error) = self.plan_anew() {
             self.telemetry.install_failed(&error);
@@ -400,11 +415,13 @@ impl State {
 }
 
 impl Objective {
-    /// Every state with the plan.
-    fn states(&mut self) -> impl Iterator<Item = (&Plan, &mut State)> {
+    /// Every state with its slice and the plan.
+    fn states(&mut self) -> impl Iterator<Item = (Option<&Slice>, &Plan, &mut State)> {
         let Self { plan, total, slices, .. } = self;
         let plan: &Plan = plan;
-        std::iter::once(total).chain(slices.values_mut()).map(move |state| (plan, state))
+        let slices = slices.iter_mut().map(|(slice, state)| (Some(slice), state));
+        let states = std::iter::once((None, total)).chain(slices);
+        states.map(move |(slice, state)| (slice, plan, state))
     }
 }
 

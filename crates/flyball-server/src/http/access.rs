@@ -130,10 +130,10 @@ pub(super) fn describe(document: &mut Value) {
 
 /// A parameter that may be left out is no null: `null` would be a text.
 fn without_null(parameter: &mut Value) {
-    let kind = &mut parameter["schema"]["type"];
-    if let Some(kinds) = kind.as_array() {
+    let schema = &mut parameter["schema"];
+    if let Some(kinds) = schema.get("type").and_then(Value::as_array) {
         let other = kinds.iter().find(|kind| *kind != "null").cloned();
-        *kind = other.unwrap_or_default();
+        schema["type"] = other.unwrap_or_default();
     }
 }
 

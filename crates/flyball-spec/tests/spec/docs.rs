@@ -20,12 +20,13 @@ fn every_example_is_read_without_a_word() {
         .enumerate()
         .map(|(index, text)| Source::new(format!("example {index}"), text))
         .collect();
-    assert_eq!(sources.len(), 5);
+    assert_eq!(sources.len(), 6);
     let (set, diagnostics) = load(&sources);
     assert!(diagnostics.is_empty(), "{}", render(&diagnostics));
     assert!(lint(&set).is_empty(), "{}", render(&lint(&set)));
     assert_eq!((set.slos.len(), set.strategies.len()), (3, 1));
     assert_eq!((set.corrections.len(), set.probes.len()), (2, 2));
+    assert_eq!(set.alert_targets.len(), 6, "one of each kind");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Event SLIs, annotations and kinds of our own become the model; what is wrong is shown in place.
 
 use flyball_model::{
-    Check, Composition, Condition, CorrectionMode, Duration, Factor, GoodOrBad, Indicator,
-    NoDataRule, Rational, SLICE_LIMIT_MAX, Schedule, Severity, Slo,
+    AlertChannel, Check, Composition, Condition, CorrectionMode, Duration, Factor, GoodOrBad,
+    Indicator, MailEncryption, NoDataRule, Rational, SLICE_LIMIT_MAX, Schedule, SecretRef,
+    Severity, Slo,
 };
 use flyball_spec::{Alerting, Diagnostic, Level, Part, Source, SpecSet, lint, load, render, write};
 
@@ -284,6 +285,76 @@ fn a_probe_says_what_is_checked_and_how_often() {
     ] {
         let found = faults(&PROBE.replacen(from, to, 1));
         assert!(found.iter().any(|f| f.is_error() && f.path == path), "{to}: {}", render(&found));
+    }
+}
+
+const TARGET: &str = "\
+apiVersion: flyball.dev/v1
+kind: AlertTarget
+metadata: {name: on-call}
+spec:
+  severity: page
+  services: [shop, bank]
+  mail:
+    host: smtp.example.com
+    user: flyball
+    password: env:FLYBALL_SECRET_SMTP
+    from: flyball@example.com
+    to: [on-call@example.com]
+";
+
+#[test]
+fn an_alert_target_says_who_is_told_and_where_secrets_are() {
+    let target = loaded(TARGET).alert_targets.remove(0);
+    assert_eq!((target.name.as_str(), target.severity), ("on-call", Severity::Page));
+    assert_eq!((target.services.len(), target.announces), (2, true));
+    let AlertChannel::Mail(mailing) = &target.via else { panic!("{target:?}") };
+    assert_eq!((mailing.port, mailing.encryption), (587, MailEncryption::StartTls));
+    let password = SecretRef::Env("FLYBALL_SECRET_SMTP".to_owned());
+    assert_eq!(mailing.login, Some(("flyball".to_owned(), password)));
+    let of = |channel: &str| {
+        let begin = TARGET.split("  severity:").next().unwrap();
+        loaded(&format!("{begin}  {channel}\n")).alert_targets.remove(0)
+    };
+    let manager = of("alertmanager: {url: 'http://alertmanager:9093'}");
+    assert_eq!((manager.severity, manager.announces), (Severity::Ticket, false), "unless told");
+    let AlertChannel::PagerDuty { url, .. } = of("pagerDuty: {routingKey: 'file:key'}").via else {
+        panic!()
+    };
+    assert_eq!(url, "https://events.pagerduty.com/v2/enqueue");
+    for (from, to, path) in [
+        ("env:FLYBALL_SECRET_SMTP", "hunter2", "spec.mail.password"),
+        ("env:FLYBALL_SECRET_SMTP", "env:PATH", "spec.mail.password"),
+        ("env:FLYBALL_SECRET_SMTP", "file:../tls.key", "spec.mail.password"),
+        ("    user: flyball\n", "", "spec.mail"),
+        ("smtp.example.com", "'smtp:587'", "spec.mail.host"),
+        ("    host:", "    encryption: none\n    host:", "spec.mail.password"),
+        ("    host:", "    port: 70000\n    host:", "spec.mail.port"),
+        ("[on-call@example.com]", "[]", "spec.mail.to"),
+        ("[on-call@example.com]", "['Ana <ana@example.com>']", "spec.mail.to[0]"),
+        ("[shop, bank]", "[]", "spec.services"),
+        ("severity: page", "severity: call", "spec.severity"),
+        ("  mail:", "  slack: {url: 'file:a'}\n  mail:", "spec"),
+        ("  mail:", "  email:", "spec.email"),
+    ] {
+        let found = faults(&TARGET.replacen(from, to, 1));
+        assert!(found.iter().any(|f| f.is_error() && f.path == path), "{to}: {}", render(&found));
+    }
+    let begin = TARGET.split("  severity:").next().unwrap();
+    for (channel, path) in [
+        ("slack: {url: 'https://hooks.slack.com/T0/B0/x'}", "spec.slack.url"),
+        ("webhook: {url: 'https://u:pw@h/', secret: 'file:a'}", "spec.webhook.url"),
+        ("webhook: {url: 'ftp://h/', secret: 'file:a'}", "spec.webhook.url"),
+        ("webhook: {url: 'https://h/'}", "spec.webhook.secret"),
+        ("goAlert: {url: 'https://', token: 'file:a'}", "spec.goAlert.url"),
+    ] {
+        let found = faults(&format!("{begin}  {channel}\n"));
+        assert!(
+            found.iter().any(|f| f.is_error() && f.path == path),
+            "{channel}: {}",
+            render(&found)
+        );
+        assert!(found.iter().all(|f| !f.message.contains("pw@")), "{}", render(&found));
     }
 }
 

@@ -80,6 +80,7 @@ struct Plan {
     files: Vec<FileChange>,
     slos: Vec<SloChange>,
     probes: Vec<ProbeChange>,
+    alert_targets: Vec<TargetChange>,
     not_evaluated: Vec<NotEvaluated>,
     warnings: Vec<Diagnostic>,
 }
@@ -102,6 +103,13 @@ struct SloChange {
 struct ProbeChange {
     probe: String,
     service: String,
+    action: Action,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct TargetChange {
+    target: String,
+    via: String,
     action: Action,
 }
 
@@ -188,6 +196,11 @@ impl Plan {
         for ProbeChange { probe, service, action } in &self.probes {
             if is_change(*action) {
                 writeln!(out, "{} probe {probe} of {service}", action.sign())?;
+            }
+        }
+        for TargetChange { target, via, action } in &self.alert_targets {
+            if is_change(*action) {
+                writeln!(out, "{} alert target {target} by {via}", action.sign())?;
             }
         }
         // What has just been told of a change is not told again.

@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
+use anyhow::ensure;
 use serde_json::Value;
 
 use super::budget::slos;
 use super::{Form, answer};
 use crate::Exit;
-use crate::output::{live, words};
+use crate::output::{alerts, live, words};
 use crate::remote::{Remote, ServerArgs};
 
-/// List the SLOs or the files of definitions of a server, or show one
+/// List the SLOs, the files of definitions or the alert targets of a server, or show one
 ///
 /// Examples:
 ///   flyball get slos
@@ -44,6 +45,9 @@ enum Kind {
     /// The files that say so
     #[value(alias = "definition")]
     Definitions,
+    /// Who is told of alerts, and what waits for them
+    #[value(alias = "alert-target")]
+    AlertTargets,
 }
 
 /// The answer of `GET /api/v1/definitions`.
@@ -88,6 +92,15 @@ pub(crate) fn run(args: &GetArgs) -> anyhow::Result<Exit> {
                 }
                 Ok(out)
             })?;
+        }
+        (Kind::AlertTargets, name) => {
+            let mut said: Value = remote.get(&["api", "v1", "alert-targets"], &[])?;
+            if let (Some(name), Some(targets)) = (name, said["targets"].as_array_mut()) {
+                targets.retain(|target| target["name"] == name);
+                ensure!(!targets.is_empty(), "there is no alert target `{name}`");
+            }
+            let list = serde_json::from_value(said.clone())?;
+            answer(args.output, &said, || Ok(alerts::targets(&list)))?;
         }
     }
     Ok(Exit::Met)

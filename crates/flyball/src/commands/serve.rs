@@ -104,6 +104,9 @@ pub(crate) struct ServeArgs {
     /// The directory that backups are made in when an admin asks for one, each in its own below it
     #[arg(long, value_name = "DIR", env = "FLYBALL_BACKUPS")]
     backups: Option<PathBuf>,
+    /// The directory of files that alert targets find secrets in, as `file:NAME`
+    #[arg(long, value_name = "DIR", env = "FLYBALL_SECRETS")]
+    secrets: Option<PathBuf>,
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
@@ -188,7 +191,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         dev: args.dev,
         tls,
         given: Given::Paths(args.slos),
+        external: args.people.external()?,
         oidc: args.people.read()?,
+        secrets: args.secrets,
         limits: Limits {
             rates,
             attribute_bytes_max: args.attribute_bytes,

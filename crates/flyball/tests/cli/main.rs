@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a campaign says how far it is")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alerts;
 mod apply;
 mod clients;
 mod crash;

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use flyball_server::{Oidc, OidcOptions, Who};
+
+use crate::remote::server_url;
 
 /// How people log in.
 #[derive(Debug, clap::Args)]
@@ -33,13 +35,24 @@ pub(crate) struct PeopleArgs {
     /// group:NAME. Others are by `flyball grant add`
     #[arg(long = "oidc-admin", value_name = "WHO")]
     oidc_admins: Vec<Who>,
-    /// The server as browsers reach it: scheme, host and port. The provider must know its path
-    /// /login/callback
+    /// The server as browsers reach it: scheme, host and port; links in alerts begin with it. An OIDC
+    /// provider must know its path /login/callback
     #[arg(long, value_name = "URL", env = "FLYBALL_EXTERNAL_URL")]
     external_url: Option<String>,
 }
 
 impl PeopleArgs {
+    /// The server as browsers reach it, where somebody says that.
+    ///
+    /// # Errors
+    ///
+    /// What is no address of a server.
+    pub(crate) fn external(&self) -> anyhow::Result<Option<String>> {
+        let Some(url) = &self.external_url else { return Ok(None) };
+        server_url(url).map_err(|said| anyhow!("--external-url: {said}"))?;
+        Ok(Some(url.clone()))
+    }
+
     /// How people log in; `None` when they do not.
     ///
     /// What belongs together is looked at here: each part may come from the command line, the
@@ -59,7 +72,8 @@ impl PeopleArgs {
         let (Some(issuer), Some(client_id), Some(external)) =
             (oidc_issuer, oidc_client_id, external_url)
         else {
-            if !more && given.iter().all(|(_, is_given)| !is_given) {
+            // The address is of use by itself.
+            if !more && given[..2].iter().all(|(_, is_given)| !is_given) {
                 return Ok(None);
             }
             let missing = given.iter().filter(|(_, is_given)| !is_given).map(|(name, _)| *name);

@@ -1,0 +1,348 @@
+//! What rules do becomes alerts, and alerts become notices.
+//!
+//! Who is told of what is decided by a [`Desk`]. Its rows are written with the commit that keeps the states
+//! of the rules that led to them, so that a restart neither loses a step nor makes it twice. A notice is
+//! handed over to be sent once a commit holds that it is on its way: what became of it may be unknown after
+//! a crash, that it was tried never is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flyball_catalog::Catalog;
+use flyball_govern::alert::{
+    Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX, Retry,
+    Route, Row, Silence, SilenceError, Subject, Transition,
+};
+use flyball_model::{AlertTarget, Severity, Slice, Slo, Timestamp, Window};
+use flyball_store::{LedgerSnapshot, StoreError, VALUE_BYTES_MAX};
+use tokio::sync::Notify;
+
+use super::Evaluator;
+use super::objective::{InstallError, Objective, SliceHistory, State, Watched};
+use crate::telemetry::Telemetry;
+
+/// What the keys of all rows begin with.
+const PREFIX: &[u8] = b"alerts\0";
+/// Alerts whose budget is worked out for one step, which may take a walk over a window; when more fire at
+/// once, the others say that they do.
+const FACTS_MAX: usize = 64;
+
+/// Alerts and whoever waits for notices.
+#[derive(Debug)]
+pub(super) struct Alerting {
+    desk: Desk,
+    retry: Retry,
+    /// Notices that are on their way as soon as a commit has kept that.
+    begun: Vec<Notice>,
+    /// Told when there may be something to send.
+    due: Arc<Notify>,
+}
+
+/// Notices to send, and to whom.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// The notices; they are to be settled one by one.
+    pub(crate) notices: Vec<Notice>,
+    /// What is in force.
+    pub(crate) catalog: Arc<Catalog>,
+    /// When there is something to do next.
+    pub(crate) next: Option<Timestamp>,
+}
+
+/// What was seen of one subject.
+pub(super) type Sighting = (Subject, Vec<Observed>, Facts);
+
+/// Why something cannot be done with an alert or a silence.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AlertError {
+    /// It cannot be done.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// The silence cannot be kept or ended.
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
+    /// It is done, and not on disk yet.
+    #[error(
+        "it is done and cannot be written at the moment: {0}; hint: it is tried again, so look later"
+    )]
+    Store(#[from] StoreError),
+}
+
+impl Alerting {
+    /// The desk that `snapshot` holds, as nobody knows what became of what was on its way.
+    pub(super) fn read(
+        snapshot: &LedgerSnapshot<'_>,
+        now: Timestamp,
+        due: Arc<Notify>,
+        telemetry: &Telemetry,
+    ) -> Result<Self, StoreError> {
+        let rows = snapshot.values(PREFIX)?.into_iter().filter_map(|(key, value)| {
+            let row: Result<Row, _> = serde_json::from_slice(&value);
+            row.map_err(|error| telemetry.alert_row(&key.escape_ascii().to_string(), &error)).ok()
+        });
+        let mut desk = Desk::of_rows(rows);
+        desk.resume(now);
+        let retry = Retry { seed: seed(), ..Retry::default() };
+        Ok(Self { desk, retry, begun: Vec::new(), due })
+    }
+}
+
+/// What the jitter of retries is made of: others than on every other server.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    // Without chance, retries are as far apart as ever.
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+impl Evaluator {
+    /// Alerts, silences and notices.
+    pub(crate) const fn desk(&self) -> &Desk {
+        &self.alerting.desk
+    }
+
+    /// Takes what was seen of rules.
+    pub(super) fn observe(&mut self, seen: Vec<Sighting>) {
+        let now = self.clock.now();
+        for (subject, seen, facts) in seen {
+            self.alerting.desk.observe(&subject, seen, &facts, now);
+        }
+        self.keep_alerts();
+    }
+
+    /// Tells the targets that are in force, and compares what is known of alerts with the states of all
+    /// rules: after a start, and when something else is evaluated.
+    pub(super) fn reconcile_alerts(&mut self) {
+        let now = self.clock.now();
+        let routes: Vec<Route> = self.catalog.set.alert_targets.iter().map(route).collect();
+        if routes != self.alerting.desk.routes()
+            && let Err(error) = self.alerting.desk.route(routes, now)
+        {
+            // Refused before it was installed.
+            tracing::error!(%error, "alert targets are not told");
+        }
+        let mut firing = Vec::new();
+        let mut pending = Vec::new();
+        for Watched { slo, objectives, .. } in &self.watched {
+            for (index, objective) in objectives.iter().enumerate() {
+                let Objective { plan, total, slices, .. } = objective;
+                let slices = slices.iter().map(|(slice, state)| (Some(slice), state));
+                for (slice, state) in std::iter::once((None, total)).chain(slices) {
+                    let fire = state.live.firings(plan);
+                    if !fire.is_empty() {
+                        let pairs: Vec<Pair> = fire.iter().map(Pair::from).collect();
+                        firing.push((subject(slo, index, slice), pairs));
+                    }
+                    let seen = signs(slo, state, &[], self.at);
+                    if !seen.is_empty() {
+                        pending.push((subject(slo, index, slice), seen, Facts::default()));
+                    }
+                }
+            }
+        }
+        self.alerting.desk.reconcile(&firing, now);
+        self.observe(pending);
+    }
+
+    /// Takes the notices that are due, at most `limit`, and `each_max` for each target. They are on their way
+    /// from here on, which is on disk; none are handed over while nothing can be written.
+    pub(crate) fn begin_notices(&mut self, limit: usize, each_max: usize) -> Begun {
+        let now = self.clock.now();
+        let begun = self.alerting.desk.begin(now, limit, each_max);
+        self.alerting.begun.extend(begun);
+        self.keep_alerts();
+        let catalog = Arc::clone(&self.catalog);
+        let mut notices = Vec::new();
+        if !self.alerting.begun.is_empty() {
+            match self.try_commit() {
+                Ok(()) => notices = std::mem::take(&mut self.alerting.begun),
+                Err(error) => self.telemetry.store_failed("commit", &error),
+            }
+        }
+        Begun { notices, catalog, next: self.alerting.desk.next() }
+    }
+
+    /// Keeps what came of an attempt.
+    pub(crate) fn settle_notice(&mut self, notice: u64, outcome: Outcome) {
+        let now = self.clock.now();
+        let Alerting { desk, retry, .. } = &mut self.alerting;
+        desk.settle(notice, outcome, now, retry);
+        self.keep_alerts();
+    }
+
+    /// What the target believes to fire, and the severities that it was told.
+    pub(crate) fn believed_by(&self, target: &str) -> Vec<(Alert, Severity)> {
+        let believed = self.alerting.desk.believed_by(target);
+        believed.map(|(alert, severity)| (alert.shown(), severity)).collect()
+    }
+
+    /// Somebody takes an alert on; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`].
+    pub(crate) fn acknowledge(
+        &mut self,
+        id: u64,
+        who: &str,
+        note: Option<&str>,
+    ) -> Result<Transition, AlertError> {
+        let now = self.clock.now();
+        let done = self.alerting.desk.acknowledge(id, who, note, now)?;
+        self.kept_alerts()?;
+        Ok(done)
+    }
+
+    /// Keeps a silence, and returns its id; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`].
+    pub(crate) fn silence(&mut self, silence: Silence) -> Result<u64, AlertError> {
+        let now = self.clock.now();
+        let id = self.alerting.desk.silence(silence, now)?;
+        self.kept_alerts()?;
+        Ok(id)
+    }
+
+    /// Ends a silence before its time; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`].
+    pub(crate) fn end_silence(&mut self, id: u64, who: &str) -> Result<(), AlertError> {
+        let now = self.clock.now();
+        self.alerting.desk.end_silence(id, who, now)?;
+        Ok(self.kept_alerts()?)
+    }
+
+    fn kept_alerts(&mut self) -> Result<(), StoreError> {
+        self.keep_alerts();
+        self.try_commit()
+    }
+
+    /// Has what has changed of alerts written with the next commit.
+    fn keep_alerts(&mut self) {
+        let changed = self.alerting.desk.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        for (part, row) in changed {
+            let value = row.map(|row| serde_json::to_vec(&row).unwrap_or_default());
+            if let Some(value) = value.as_ref().filter(|value| value.len() > VALUE_BYTES_MAX) {
+                // All that a row holds is bounded; nothing else must wait for one that is too long.
+                tracing::error!(?part, bytes = value.len(), "what is known of alerts is not kept");
+                continue;
+            }
+            self.pending.values.push((key(part), value));
+        }
+        self.telemetry.alerts(&self.alerting.desk);
+        self.alerting.due.notify_one();
+    }
+}
+
+/// Whether the targets of a catalog can all be told.
+pub(super) fn check_targets(catalog: &Catalog) -> Result<(), InstallError> {
+    let targets = catalog.set.alert_targets.len();
+    if targets <= ROUTES_MAX {
+        return Ok(());
+    }
+    let said = DeskError::Targets(targets).to_string();
+    Err(InstallError::Condition(said))
+}
+
+fn route(target: &AlertTarget) -> Route {
+    Route {
+        target: target.name.clone(),
+        severity_min: target.severity,
+        services: target.services.clone(),
+        matchers: Vec::new(),
+        announces: target.announces,
+    }
+}
+
+/// Where a row is kept.
+fn key(part: Part) -> Vec<u8> {
+    let name = match part {
+        Part::Head => "head".to_owned(),
+        Part::Alert(id) => format!("alert\0{id}"),
+        Part::Silence(id) => format!("silence\0{id}"),
+        Part::Notice(id) => format!("notice\0{id}"),
+    };
+    [PREFIX, name.as_bytes()].concat()
+}
+
+/// What an alert of this state is about.
+pub(super) fn subject(slo: &Slo, objective: usize, slice: Option<&Slice>) -> Subject {
+    Subject {
+        service: slo.service.clone(),
+        slo: slo.name.clone(),
+        // Documents have a few objectives.
+        objective: u32::try_from(objective).unwrap_or(u32::MAX),
+        slice: slice.map(ToString::to_string),
+    }
+}
+
+/// The rules of a state that are about to fire, and since when.
+pub(super) fn pending(state: &State) -> Vec<(String, Timestamp)> {
+    let watches = state.live.watches().iter();
+    watches.filter_map(|watch| Some((watch.rule().to_owned(), watch.pending_since()?))).collect()
+}
+
+/// Which rules of a state are about to fire and were not among `before`, and which are no longer.
+pub(super) fn signs(
+    slo: &Slo,
+    state: &State,
+    before: &[(String, Timestamp)],
+    at: Timestamp,
+) -> Vec<Observed> {
+    let after = pending(state);
+    if after == before {
+        return Vec::new();
+    }
+    let severities: BTreeMap<&str, Severity> =
+        slo.alert_rules.iter().map(|rule| (rule.name.as_str(), rule.severity)).collect();
+    let begun = after.iter().filter(|one| !before.contains(one)).filter_map(|(rule, since)| {
+        let severity = severities.get(rule.as_str()).copied()?;
+        Some(Observed::Pending { rule: rule.clone(), severity, since: *since })
+    });
+    let gone = before.iter().filter(|(rule, _)| after.iter().all(|(other, _)| rule != other));
+    let gone = gone.map(|(rule, _)| Observed::Calm { rule: rule.clone(), at });
+    begun.chain(gone).collect()
+}
+
+/// What is known of a subject when one of its rules fires or lets go. Of those past the first
+/// [`FACTS_MAX`] of a step only what costs nothing.
+pub(super) fn facts(
+    (slo, objective): (&Slo, usize),
+    plan: &flyball_budget::live::Plan,
+    state: &State,
+    history: &SliceHistory<'_>,
+    number: usize,
+) -> Facts {
+    let target = slo.objectives.get(objective).map(|objective| objective.target);
+    let promise = target.map(|target| format!("{target} over {}", window(&slo.window)));
+    let links = Links::of(&slo.annotations);
+    let standing = if number < FACTS_MAX { state.live.standing(plan, history).ok() } else { None };
+    Facts {
+        promise,
+        remaining: standing.as_ref().and_then(|standing| standing.budget.remaining_share),
+        exhausted: standing.and_then(|standing| standing.forecast.exhausts_at),
+        changes: Vec::new(),
+        differing: Vec::new(),
+        links,
+    }
+}
+
+fn window(window: &Window) -> String {
+    match window {
+        Window::Rolling { length } => length.to_string(),
+        Window::Calendar(calendar) => {
+            let unit = format!("{:?}", calendar.unit).to_lowercase();
+            match calendar.count {
+                1 => format!("a calendar {unit}"),
+                count => format!("{count} calendar {unit}s"),
+            }
+        }
+    }
+}

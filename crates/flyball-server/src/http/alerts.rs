@@ -1,0 +1,324 @@
+//! Alerts: who should know of what, and who has taken it on.
+
+mod foreign;
+mod info;
+mod silences;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use flyball_govern::alert::{DeskError, SilenceError};
+use flyball_model::{Severity, Timestamp};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::access::still;
+use super::administration::wait;
+use super::body::read_any_json;
+use super::extract::{Path, Query};
+use super::problem::Problem;
+use crate::auth::{Caller, Needs, Role};
+use crate::evaluator::{AlertError, Evaluator};
+pub(super) use foreign::{
+    __path_forwarded, __path_list_foreign, __path_posted, forwarded, list_foreign, posted,
+};
+use info::{AlertInfo, AlertState};
+pub(super) use silences::{
+    __path_end_silence, __path_list_silences, __path_make_silence, end_silence, list_silences,
+    make_silence,
+};
+
+/// Alerts in one answer, unless told.
+const PAGE: usize = 100;
+/// Alerts in one answer, at most.
+const PAGE_MAX: usize = 1_000;
+
+/// Which alerts are asked for.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AlertQuery {
+    /// Only those in this state.
+    state: Option<AlertState>,
+    /// Only those of this service.
+    service: Option<String>,
+    /// Only those of this SLO.
+    slo: Option<String>,
+    /// Only those that began before the one of this id: the `next` of the page before.
+    before: Option<u64>,
+    /// At most so many; 100 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+/// Alerts, the newest first.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct AlertPage {
+    alerts: Vec<AlertInfo>,
+    /// What `before` is to be for more; null when there are none.
+    next: Option<u64>,
+}
+
+/// Taking an alert on.
+#[derive(Debug, Default, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AcknowledgeRequest {
+    /// Whom to talk to, in words; the caller is named beside.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    who: Option<String>,
+    /// What is to be said of it.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    note: Option<String>,
+}
+
+/// A target that is told of alerts.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct TargetInfo {
+    /// Its name.
+    name: String,
+    /// How it is told: `alertmanager`, `webhook`, `slack`, `pagerDuty`, `goAlert`, `mail`.
+    via: &'static str,
+    /// It is told of this severity and of graver ones.
+    #[schema(value_type = info::AlertSeverity)]
+    severity: Severity,
+    /// The services that it is told of; none for all.
+    services: Vec<String>,
+    /// Whether it is told when a silence ends.
+    announces: bool,
+    /// Notices that wait to be sent to it, or for its answer.
+    waiting: u64,
+    /// Why the last attempt failed of those that wait; null when none has.
+    problem: Option<String>,
+}
+
+/// The targets.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct TargetList {
+    targets: Vec<TargetInfo>,
+}
+
+impl From<AlertError> for Problem {
+    fn from(error: AlertError) -> Self {
+        let status = match &error {
+            AlertError::Desk(DeskError::Unknown(_))
+            | AlertError::Silence(SilenceError::Unknown(_)) => StatusCode::NOT_FOUND,
+            AlertError::Desk(DeskError::NotFiring(_) | DeskError::Taken { .. })
+            | AlertError::Silence(SilenceError::Ended(_) | SilenceError::Full) => {
+                StatusCode::CONFLICT
+            }
+            AlertError::Desk(_) | AlertError::Silence(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            AlertError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let said = error.to_string();
+        // What the desk says ends with what to do.
+        let said = match (&error, said.rsplit_once("; ")) {
+            (AlertError::Store(_), _) | (_, None) => said,
+            (_, Some((what, hint))) => format!("{what}; hint: {hint}"),
+        };
+        Self::new(status, &said)
+    }
+}
+
+/// Alerts, the newest first: those that are pending or fire, and the newest that are over. Callers see those
+/// of services that they see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts",
+    tag = "alerts",
+    params(AlertQuery),
+    responses(
+        (status = 200, description = "The alerts", body = AlertPage),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The server is going down", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<AlertQuery>,
+) -> Result<Json<AlertPage>, Problem> {
+    let most = query.limit.unwrap_or(PAGE);
+    if !(1..=PAGE_MAX).contains(&most) {
+        let said = format!("`limit` is not from 1 to {PAGE_MAX}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
+    if query.before.is_some_and(|before| i64::try_from(before).is_err()) {
+        let said = format!("no alert has an id past {}", i64::MAX);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
+    }
+    let now = app.clock.now();
+    let page = app.evaluator.ask(move |evaluator| page(evaluator, &query, most, &caller, now));
+    Ok(Json(page.await?))
+}
+
+fn page(
+    evaluator: &Evaluator,
+    query: &AlertQuery,
+    most: usize,
+    caller: &Caller,
+    now: Timestamp,
+) -> AlertPage {
+    let AlertQuery { state, service, slo, before, .. } = query;
+    let desk = evaluator.desk();
+    let mut found = desk.alerts().rev().filter(|alert| {
+        before.is_none_or(|before| alert.id < before)
+            && state.is_none_or(|state| state.is(alert.state))
+            && service.as_ref().is_none_or(|service| *service == alert.subject.service)
+            && slo.as_ref().is_none_or(|slo| *slo == alert.subject.slo)
+            && caller.sees(&alert.subject.service)
+    });
+    let alerts: Vec<AlertInfo> =
+        found.by_ref().take(most).map(|alert| AlertInfo::of(desk, alert, now)).collect();
+    let next = found.next().and_then(|_| alerts.last()).map(|last| last.id);
+    AlertPage { alerts, next }
+}
+
+/// One alert.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts/{id}",
+    tag = "alerts",
+    params(("id" = u64, Path, description = "The alert's id")),
+    responses(
+        (status = 200, description = "The alert", body = AlertInfo),
+        (status = 400, description = "The id is none", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The server is going down", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(super) async fn get(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<u64>,
+) -> Result<Json<AlertInfo>, Problem> {
+    Ok(Json(seen(&app, &caller, id).await?))
+}
+
+/// The alert of this id, which is not there for whoever does not see its service.
+async fn seen(app: &App, caller: &Caller, id: u64) -> Result<AlertInfo, Problem> {
+    let now = app.clock.now();
+    let found = app.evaluator.ask(move |evaluator| {
+        let desk = evaluator.desk();
+        desk.alert(id).map(|alert| AlertInfo::of(desk, alert, now))
+    });
+    let alert = found.await?.filter(|alert| caller.sees(&alert.service));
+    alert.ok_or_else(|| AlertError::Desk(DeskError::Unknown(id)).into())
+}
+
+/// Takes an alert on: targets are told that somebody has it. An acknowledgement of a ticket is none of the
+/// page that it becomes. It is in the audit log before it is made, also when it is refused then.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/acknowledge",
+    tag = "alerts",
+    params(("id" = u64, Path, description = "The alert's id")),
+    request_body = AcknowledgeRequest,
+    responses(
+        (status = 200, description = "The alert, taken on", body = AlertInfo),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It does not fire, or somebody has it", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A text is longer than is kept", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(super) async fn acknowledge(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<AlertInfo>, Problem> {
+    let request: AcknowledgeRequest = read_any_json(&app, "alerts", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    let alert = seen(&app, &caller, id).await?;
+    allowed(caller.may(Role::Developer, &alert.service), &alert.service)?;
+    let AcknowledgeRequest { who, note } = request;
+    let who = named(who.as_deref(), &caller);
+    let detail = json!({ "service": alert.service, "slo": alert.slo, "note": note });
+    record(&app, &caller, "alert.acknowledge", id.to_string(), detail).await?;
+    let done = app.evaluator.ask(move |it| it.acknowledge(id, &who, note.as_deref()));
+    done.await??;
+    Ok(Json(seen(&app, &caller, id).await?))
+}
+
+/// The targets that are told of alerts. Callers see those that are told of services that they see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alert-targets",
+    tag = "alerts",
+    responses(
+        (status = 200, description = "The targets", body = TargetList),
+        (status = 503, description = "The server is going down", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(super) async fn targets(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<TargetList>, Problem> {
+    let targets = app.evaluator.ask(move |evaluator| {
+        let outbox = evaluator.desk().outbox();
+        let all = evaluator.catalog().set.alert_targets.iter();
+        let seen = all.filter(|target| {
+            caller.sees_all() || target.services.iter().any(|service| caller.sees(service))
+        });
+        let info = seen.map(|target| {
+            let waiting = || outbox.waiting().filter(|notice| notice.target == target.name);
+            TargetInfo {
+                name: target.name.clone(),
+                via: target.via.kind(),
+                severity: target.severity,
+                services: target.services.clone(),
+                announces: target.announces,
+                waiting: waiting().count() as u64,
+                problem: waiting().rev().find_map(|notice| notice.problem.clone()),
+            }
+        });
+        info.collect()
+    });
+    Ok(Json(TargetList { targets: targets.await? }))
+}
+
+/// Whom to talk to: as they call themselves, and as they are known here.
+fn named(who: Option<&str>, caller: &Caller) -> String {
+    let known = match caller.person() {
+        Some((_, person)) => person.email.clone().unwrap_or_else(|| caller.actor()),
+        None => caller.actor(),
+    };
+    match who.map(str::trim).filter(|who| !who.is_empty()) {
+        Some(who) => format!("{who} ({known})"),
+        None => known,
+    }
+}
+
+/// Refuses what the caller may not do for `service`, unless they may.
+fn allowed(may: bool, service: &str) -> Result<(), Problem> {
+    if may {
+        return Ok(());
+    }
+    let said = format!("that needs the role developer for {service}; hint: an admin can grant it");
+    Err(Problem::new(StatusCode::FORBIDDEN, &said))
+}
+
+/// Records in the audit log what is about to be done.
+async fn record(
+    app: &App,
+    caller: &Caller,
+    action: &'static str,
+    target: String,
+    detail: serde_json::Value,
+) -> Result<(), Problem> {
+    let (control, actor, at) = (app.control.clone(), caller.actor(), app.clock.now());
+    wait(move || Ok(control.lock().record(action, &target, &detail, &actor, at)?)).await
+}

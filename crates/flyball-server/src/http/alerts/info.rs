@@ -1,0 +1,139 @@
+//! Alerts as they are shown.
+
+use flyball_govern::alert::{
+    Acknowledgement, Alert, Desk, Difference, Pair, RecentChange, State, Transition,
+};
+use flyball_model::{Severity, Timestamp};
+use utoipa::ToSchema;
+
+use crate::http::shapes;
+
+/// Where an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AlertState {
+    /// A rule is about to fire; nobody is told.
+    Pending,
+    /// A rule fires.
+    Firing,
+    /// None fires any more.
+    Resolved,
+}
+
+impl AlertState {
+    pub(super) fn is(self, state: State) -> bool {
+        match self {
+            Self::Pending => state == State::Pending,
+            Self::Firing => state == State::Firing,
+            Self::Resolved => state == State::Resolved,
+        }
+    }
+}
+
+/// How urgent something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AlertSeverity {
+    /// A working-hours task.
+    Ticket,
+    /// Wakes a person.
+    Page,
+}
+
+/// One alert: all that fires for one objective of an SLO, or for one slice of it.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct AlertInfo {
+    /// What it is known by.
+    pub(super) id: u64,
+    /// The service that makes the promise.
+    pub(super) service: String,
+    /// The SLO.
+    pub(super) slo: String,
+    /// Which of the SLO's objectives, counted from 0.
+    objective: u32,
+    /// The slice by its label; null for the whole.
+    slice: Option<String>,
+    /// Where it is.
+    #[schema(value_type = AlertState)]
+    state: State,
+    /// The gravest severity that fires; what it was last where none does.
+    #[schema(value_type = AlertSeverity)]
+    severity: Severity,
+    /// The gravest severity that it ever had.
+    #[schema(value_type = AlertSeverity)]
+    severity_max: Severity,
+    /// When its first sign was seen.
+    #[schema(value_type = shapes::Instant)]
+    opened: Timestamp,
+    /// When it first fired; null while it is pending.
+    #[schema(value_type = Option<shapes::Instant>)]
+    fired: Option<Timestamp>,
+    /// When nothing fired any more.
+    #[schema(value_type = Option<shapes::Instant>)]
+    resolved: Option<Timestamp>,
+    /// The rule that tells: of those that fire the gravest that burns most. Null while it is pending.
+    rule: Option<String>,
+    /// The rules that fire or have fired, with their counts, as in a notice.
+    #[schema(value_type = Vec<Object>)]
+    pairs: Vec<Pair>,
+    /// Who has taken it on.
+    #[schema(value_type = Option<Object>)]
+    acknowledged: Option<Acknowledgement>,
+    /// The silences that cover it now.
+    silenced_by: Vec<u64>,
+    /// The targets that believe that it fires.
+    told: Vec<String>,
+    /// What was promised, in words.
+    promise: Option<String>,
+    /// The share of the budget that was left at its last step; negative when it is overspent.
+    remaining: Option<f64>,
+    /// When the budget will be gone at the burn of that moment; null when it will not, or nobody knows.
+    #[schema(value_type = Option<shapes::Instant>)]
+    exhausted: Option<Timestamp>,
+    /// What changed before, the newest first.
+    #[schema(value_type = Vec<Object>)]
+    changes: Vec<RecentChange>,
+    /// What tells bad events from good ones.
+    #[schema(value_type = Vec<Object>)]
+    differing: Vec<Difference>,
+    /// What to do.
+    runbook: Option<String>,
+    /// What to look at.
+    dashboard: Option<String>,
+    /// Its newest steps, the oldest first.
+    #[schema(value_type = Vec<Object>)]
+    transitions: Vec<Transition>,
+}
+
+impl AlertInfo {
+    /// The alert of `desk` as it is at `now`.
+    pub(super) fn of(desk: &Desk, alert: &Alert, now: Timestamp) -> Self {
+        let (subject, facts) = (&alert.subject, &alert.facts);
+        Self {
+            id: alert.id,
+            service: subject.service.clone(),
+            slo: subject.slo.clone(),
+            objective: subject.objective,
+            slice: subject.slice.clone(),
+            state: alert.state,
+            severity: alert.severity,
+            severity_max: alert.severity_max,
+            opened: alert.opened,
+            fired: alert.fired,
+            resolved: alert.resolved,
+            rule: alert.leading().map(|pair| pair.rule.clone()),
+            pairs: alert.pairs.clone(),
+            acknowledged: alert.acknowledged.clone(),
+            silenced_by: desk.silenced_by(alert, now).collect(),
+            told: alert.told().map(str::to_owned).collect(),
+            promise: facts.promise.clone(),
+            remaining: facts.remaining,
+            exhausted: facts.exhausted,
+            changes: facts.changes.clone(),
+            differing: facts.differing.clone(),
+            runbook: facts.links.runbook.clone(),
+            dashboard: facts.links.dashboard.clone(),
+            transitions: alert.transitions.clone(),
+        }
+    }
+}
