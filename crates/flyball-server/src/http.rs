@@ -4,11 +4,14 @@ mod access;
 mod administration;
 mod backups;
 mod body;
+mod change_shapes;
+mod changes;
 mod cookies;
 mod definitions;
 mod described;
 mod extract;
 mod grpc;
+mod hooks;
 mod login;
 mod metered;
 mod ndjson;
@@ -36,6 +39,7 @@ use utoipa_axum::routes;
 
 use crate::auth::{Gate, Grants, Sessions, Tokens};
 use crate::backup::Copies;
+use crate::changes::{Changes, Hooks};
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::evaluator;
@@ -66,6 +70,8 @@ pub(crate) struct App {
     pub(crate) querying: Arc<Semaphore>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) copies: Copies,
+    pub(crate) changes: Changes,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) streams: Streams,
 }
 
@@ -81,6 +87,7 @@ pub(crate) struct App {
         (name = "ingest", description = "Telemetry in"),
         (name = "slos", description = "Objectives and their budgets"),
         (name = "definitions", description = "The documents that say what is promised"),
+        (name = "changes", description = "What altered production, or is about to"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, who changed what, and backups"),
@@ -107,6 +114,16 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(definitions::apply))
         .routes(routes!(definitions::list))
         .routes(routes!(definitions::get, definitions::delete))
+        .routes(routes!(changes::record, changes::list))
+        .routes(routes!(changes::get))
+        .routes(routes!(hooks::github))
+        .routes(routes!(hooks::gitlab))
+        .routes(routes!(hooks::flux))
+        .routes(routes!(hooks::argocd))
+        .routes(routes!(hooks::cdevents))
+        .routes(routes!(hooks::devlake_deployment))
+        .routes(routes!(hooks::devlake_issue))
+        .routes(routes!(hooks::devlake_close))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -9,6 +9,7 @@
 
 mod auth;
 mod backup;
+mod changes;
 mod clock;
 mod control;
 mod decode;
@@ -44,6 +45,7 @@ pub use auth::{
     Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,
 };
 pub use backup::{BackupError, backup, restore};
+pub use changes::{ChangeView, HookError, HookSecret, Receipt, ReportTold};
 pub use clock::Clock;
 pub use definitions::{Given, applied_to};
 pub use doctor::{Finding, Outcome, doctor};
@@ -64,6 +66,7 @@ pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
 use auth::{Gate, Sessions};
 use backup::Copies;
+use changes::{Changes, Hooks};
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
@@ -89,6 +92,8 @@ pub struct Config {
     pub given: Given,
     /// How people log in; without it only tokens let anybody in.
     pub oidc: Option<Oidc>,
+    /// The secrets that hooks sign with; a hook without one believes nobody.
+    pub hooks: Vec<HookSecret>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -117,6 +122,7 @@ impl Config {
             tls: None,
             given: Given::Sources(Vec::new()),
             oidc: None,
+            hooks: Vec::new(),
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -173,6 +179,9 @@ pub enum ServerError {
     /// People could not log in.
     #[error(transparent)]
     Oidc(#[from] OidcError),
+    /// The secrets of hooks cannot be used.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -233,6 +242,7 @@ impl Server {
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
+        let hooks = Arc::new(Hooks::read(&config.hooks)?);
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -299,6 +309,8 @@ impl Server {
             gate,
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
+            changes: Changes::of(control.clone()),
+            hooks,
             sessions: Sessions::of(control),
             login,
             clock: clock.clone(),

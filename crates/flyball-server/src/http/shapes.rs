@@ -77,6 +77,10 @@ shapes! {
     Standing = "standing";
     /// Events of a stretch of time.
     Counts = "tally";
+    /// What is known of a change.
+    ChangeFields = "change";
+    /// Where a change is in its life.
+    ChangeLife = "change_life";
 }
 
 /// Adds the definitions that these types stand for.
@@ -121,6 +125,7 @@ pub(super) fn describe(document: &mut Value) {
     schemas["standing"] = standing;
     schemas["tally"] = counts();
     schemas["finding"] = finding();
+    super::change_shapes::describe(schemas);
     refer(document);
 }
 

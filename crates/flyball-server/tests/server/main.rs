@@ -4,6 +4,7 @@
 
 mod asked;
 mod auth;
+mod changes;
 mod contract;
 mod definitions;
 mod harness;
