@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Apply(commands::apply::ApplyArgs),
     Get(commands::get::GetArgs),
     Budget(commands::budget::BudgetArgs),
+    Change(commands::change::ChangeArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
+pub(crate) mod change;
 pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod get;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Apply(args) => apply::run(&args),
         Command::Get(args) => get::run(&args),
         Command::Budget(args) => budget::run(&args),
+        Command::Change(args) => change::run(args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),
