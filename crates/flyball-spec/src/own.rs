@@ -1,9 +1,11 @@
-//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `Correction` and `Probe`.
+//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `Correction`, `Probe`,
+//! `BudgetPolicy` and `Tier`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, and agreed
 //! exceptions. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
 //! that bends its own kinds.
 
+mod governing;
 mod probe;
 
 use flyball_model::{
@@ -20,7 +22,7 @@ use crate::openslo::Version;
 use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
 use crate::recurrence;
-use crate::set::AlertStrategy;
+use crate::set::{AlertStrategy, Governing, GoverningKind};
 use crate::source::Span;
 use crate::yaml::{Data, Node};
 
@@ -35,6 +37,7 @@ pub(crate) enum Defined {
     /// The correction, its name, and the SLO names it lists, with their places.
     Correction(Box<Correction>, Text, Vec<Text>),
     Probe(Box<Probe>, Text),
+    Governing(Box<Governing>, Text),
 }
 
 /// The kinds of our own.
@@ -43,6 +46,7 @@ enum Kind {
     Strategy,
     Correction,
     Probe,
+    Governing(GoverningKind),
 }
 
 /// Reads one document; `None` when faults were noted.
@@ -51,6 +55,8 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("AlertStrategy", Kind::Strategy),
         ("Correction", Kind::Correction),
         ("Probe", Kind::Probe),
+        ("BudgetPolicy", Kind::Governing(GoverningKind::BudgetPolicy)),
+        ("Tier", Kind::Governing(GoverningKind::Tier)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();
@@ -61,6 +67,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         Kind::Strategy => strategy(&mut fields, r),
         Kind::Correction => correction(&mut fields, r),
         Kind::Probe => probe::probe(&mut fields, r),
+        Kind::Governing(kind) => governing::governing(kind, node, &mut fields, r),
     };
     fields.finish(r);
     defined.filter(|_| r.findings.errors() == before)

@@ -87,6 +87,7 @@ const RULES: &[Rule] = &[
         may_need: &[
             "flyball-model",
             "flyball-budget",
+            "flyball-govern",
             "flyball-spec",
             "flyball-metric",
             "flyball-query",
@@ -98,6 +99,8 @@ const RULES: &[Rule] = &[
         may_need: &[
             "flyball-model",
             "flyball-budget",
+            "flyball-govern",
+            "flyball-connect",
             "flyball-spec",
             "flyball-events",
             "flyball-query",

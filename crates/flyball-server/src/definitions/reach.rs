@@ -63,7 +63,19 @@ pub(super) fn check(
             return Err(forbidden(caller, &found, &what));
         }
     }
+    if sets.0.set.governing != sets.1.set.governing || tiers(sets.0) != tiers(sets.1) {
+        // Whoever is sre for all services has passed above.
+        let what = "policies, tiers, and which tier a service is of would change; hint: that needs \
+                    the role sre for all services";
+        return Err(ApplyError::Forbidden(what.to_owned()));
+    }
     check_probes(caller, sets)
+}
+
+/// The tiers that services name.
+fn tiers(catalog: &Catalog) -> BTreeMap<&str, &str> {
+    let services = catalog.set.services.iter();
+    services.filter_map(|of| Some((of.name.as_str(), of.tier.as_deref()?))).collect()
 }
 
 /// Refuses to make, change or end a probe of a service where `caller` is no owner, also by another one
