@@ -10,7 +10,7 @@ mod told;
 
 use flyball_connect::Received;
 use flyball_govern::warranty::Page;
-use flyball_model::{ChangeError, Timestamp};
+use flyball_model::{ChangeError, Incident, Timestamp};
 use flyball_store::{Delivered, Delivery, RecordBound, RecordFilter, StoreError};
 
 use crate::auth::Caller;
@@ -133,12 +133,11 @@ impl Changes {
         self.control.lock().note(&sender.actor, now, |noting| {
             let is_new = match noting.deliver(&delivery)? {
                 Delivered::New => true,
-                Delivered::Again => false,
                 Delivered::Otherwise if received.system == "api" => {
                     return Err(ChangesError::Otherwise { name: delivery.name.clone() });
                 }
-                // Others name messages as they please; what was said stands in the message.
-                Delivered::Otherwise => false,
+                // Others name messages as they please: what they named the same is the same.
+                Delivered::Again | Delivered::Otherwise => false,
             };
             told::note(noting, received, is_new, sender)
         })
@@ -175,6 +174,22 @@ impl Changes {
         let filter = RecordFilter { services: seen.as_deref(), before, limit };
         let found = self.control.lock().records(CHANGE, &filter)?;
         found.iter().map(Kept::read).collect()
+    }
+
+    /// Incidents of `service` that are not resolved, among the last [`PAGE_MAX`] of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn incidents_open(&self, service: &str) -> Result<u64, ChangesError> {
+        let services = [service.to_owned()];
+        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
+        let found = self.control.lock().records(INCIDENT, &filter)?;
+        let mut open = 0;
+        for record in &found {
+            open += u64::from(told::parse::<Incident>(record)?.resolved.is_none());
+        }
+        Ok(open)
     }
 
     /// Notes that somebody was paged, which breaks the warranty of the latest change that users had met

@@ -7,6 +7,7 @@
 //! a crash between any two steps counts nothing twice and forgets nothing.
 
 mod counting;
+mod facts;
 mod fill;
 mod joined;
 mod objective;
@@ -40,6 +41,7 @@ use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 use counting::Counting;
 pub(crate) use counting::{Counting as Recount, Kept};
+pub(crate) use facts::ServiceFacts;
 pub use fill::FillStatus;
 use fill::Filling;
 pub(crate) use fill::{Progress, coded, within};

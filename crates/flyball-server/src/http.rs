@@ -10,6 +10,7 @@ mod cookies;
 mod definitions;
 mod described;
 mod extract;
+mod gate;
 mod grpc;
 mod hooks;
 mod login;
@@ -43,6 +44,7 @@ use crate::changes::{Changes, Hooks};
 use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::evaluator;
+use crate::gate::Gatekeeper;
 use crate::intake::Intake;
 use crate::login::Login;
 use crate::stored::Stored;
@@ -71,6 +73,7 @@ pub(crate) struct App {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) copies: Copies,
     pub(crate) changes: Changes,
+    pub(crate) gatekeeper: Gatekeeper,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) streams: Streams,
 }
@@ -124,6 +127,13 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(hooks::devlake_deployment))
         .routes(routes!(hooks::devlake_issue))
         .routes(routes!(hooks::devlake_close))
+        .routes(routes!(gate::look, gate::decide))
+        .routes(routes!(gate::decisions))
+        .routes(routes!(gate::block))
+        .routes(routes!(gate::except))
+        .routes(routes!(gate::sign_off))
+        .routes(routes!(gate::policies))
+        .routes(routes!(gate::sign))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

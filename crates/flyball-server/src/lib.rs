@@ -17,6 +17,7 @@ mod definitions;
 mod doctor;
 mod entry;
 mod evaluator;
+mod gate;
 mod hex;
 mod http;
 mod intake;
@@ -33,12 +34,12 @@ mod urls;
 mod verify;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use flyball_catalog::SourcesError;
 use flyball_spec::{Diagnostic, Source};
-use flyball_store::{Recovery, Store, StoreError};
+use flyball_store::{Journal, Recovery, Store, StoreError};
 
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
@@ -70,6 +71,7 @@ use changes::{Changes, Hooks};
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
+use gate::Gatekeeper;
 use listen::Listeners;
 use login::Login;
 use telemetry::Telemetry;
@@ -252,16 +254,8 @@ impl Server {
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
         let (keys, telemetry) = (Arc::default(), Arc::new(Telemetry::default()));
-        let (storing, stored) = stored::start(
-            &data,
-            stored::Parts {
-                journal: Arc::clone(&journal),
-                limits: limits.clone(),
-                retention,
-                clock: clock.clone(),
-                telemetry: Arc::clone(&telemetry),
-            },
-        )?;
+        let (storing, stored) =
+            store_events(&data, &journal, &limits, retention, &clock, &telemetry)?;
         let copies = Copies::new(making, &stored, config.backups, control.clone());
         let reading = Arc::new(RwLock::new(Arc::new(Reading::of(0, Vec::new()))));
         let parts = evaluator::Parts {
@@ -278,8 +272,7 @@ impl Server {
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
-        let Limits { connections_max, idle_max, queries_max, .. } = limits;
-        let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
+        let Limits { connections_max, idle_max, queries_max, streams_max, .. } = limits;
         let intake = intake::Intake::new(intake::Parts {
             journal,
             keys,
@@ -309,6 +302,7 @@ impl Server {
             gate,
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
+            gatekeeper: Gatekeeper::of(control.clone()),
             changes: Changes::of(control.clone()),
             hooks,
             sessions: Sessions::of(control),
@@ -318,7 +312,7 @@ impl Server {
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries_max)),
             definitions: Arc::clone(&definitions),
-            streams,
+            streams: http::Streams::new(evaluating.clone(), streams_max),
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
@@ -390,6 +384,25 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Stores events from the journal on as segments below `data`.
+fn store_events(
+    data: &Path,
+    journal: &Arc<Journal>,
+    limits: &Limits,
+    retention: Retention,
+    clock: &Clock,
+    telemetry: &Arc<Telemetry>,
+) -> Result<(stored::Running, stored::Stored), StoredError> {
+    let parts = stored::Parts {
+        journal: Arc::clone(journal),
+        limits: limits.clone(),
+        retention,
+        clock: clock.clone(),
+        telemetry: Arc::clone(telemetry),
+    };
+    stored::start(data, parts)
 }
 
 /// Who is let in, and how people log in.

@@ -40,6 +40,7 @@ pub(super) fn describe(schemas: &mut Value) {
     schemas["change"] = change;
     schemas["new_change"] = new;
     schemas["change_life"] = life();
+    schemas["decision"] = decision();
 }
 
 fn text(said: &str) -> Value {
@@ -93,19 +94,19 @@ fn change() -> Value {
     }
     let commit = object(
         "A commit that a change ships.",
-        json!({ "sha": text("Its hash."), "authored": moment("When its author wrote it.") }),
+        &json!({ "sha": text("Its hash."), "authored": moment("When its author wrote it.") }),
         &["sha", "authored"],
     );
     add("commits", list("What it ships that the one before did not.", &commit, CHANGE_COMMITS_MAX));
     let link = object(
         "Where more is said of it.",
-        json!({ "name": text("What is found there."), "url": text("The address.") }),
+        &json!({ "name": text("What is found there."), "url": text("The address.") }),
         &["name", "url"],
     );
     add("links", list("Where more is said of it.", &link, CHANGE_LINKS_MAX));
     let source = object(
         "The message that told of it last.",
-        json!({
+        &json!({
             "system": text("The system that told."),
             "delivery": text("What the system knows the message by."),
         }),
@@ -121,7 +122,7 @@ fn change() -> Value {
     })
 }
 
-fn object(said: &str, fields: Value, required: &[&str]) -> Value {
+fn object(said: &str, fields: &Value, required: &[&str]) -> Value {
     json!({ "type": "object", "description": said, "properties": fields, "required": required })
 }
 
@@ -129,9 +130,46 @@ fn list(said: &str, items: &Value, most: usize) -> Value {
     json!({ "type": "array", "description": said, "items": items, "maxItems": most })
 }
 
+/// A decision of the gate, as far as clients need it; all of it is in docs/policy.md.
+fn decision() -> Value {
+    let outcomes = json!({
+        "enum": ["allow", "warn", "deny", "undecidable"], "description": "What is decided.",
+    });
+    let reason = object(
+        "Why, and what would change it.",
+        &json!({
+            "outcome": outcomes,
+            "kind": { "type": "string", "description": "Its kind, for programs." },
+            "text": { "type": "string", "description": "Why, for people." },
+            "lifts": { "type": "array", "items": { "type": "object" }, "description": "What would change it." },
+        }),
+        &["outcome", "kind", "text", "lifts"],
+    );
+    let until = "When nothing will stop it any more, if things go well.";
+    object(
+        "What is decided on a change: what, why, from what, until when.",
+        &json!({
+            "service": { "type": "string", "description": "The service." },
+            "class": { "type": "string", "description": "The class of the change." },
+            "at": moment("When it was asked."),
+            "outcome": outcomes,
+            "policy": { "type": "object", "description": "The policy, its version and standing." },
+            "level": { "type": ["string", "null"], "description": "The level in force." },
+            "reasons": { "type": "array", "items": reason, "description": "Gravest first." },
+            "inputs": { "type": "array", "items": { "type": "object" }, "description": "What conditions looked at." },
+            "budgets": { "type": "array", "items": { "type": "object" }, "description": "What it was made from." },
+            "until": or_null(moment(until)),
+        }),
+        &[
+            "service", "class", "at", "outcome", "policy", "level", "reasons", "inputs", "budgets",
+            "until",
+        ],
+    )
+}
+
 /// Where a change is in its life.
 fn life() -> Value {
-    let phase = |name: &str, said: &str, more: Value, required: &[&str]| {
+    let phase = |name: &str, said: &str, more: &Value, required: &[&str]| {
         let mut phase = object(said, more, required);
         phase["properties"]["phase"] = json!({ "const": name });
         if let Some(required) = phase["required"].as_array_mut() {
@@ -142,7 +180,7 @@ fn life() -> Value {
     let until = |said: &str| json!({ "until": moment(said) });
     let by = object(
         "What broke it: the id of an alert, a change or a verdict.",
-        json!({
+        &json!({
             "kind": { "enum": ["page", "rollback", "fix", "verdict"], "description": "What it was." },
             "by": { "type": "string", "description": "What it is known by." },
         }),
@@ -161,23 +199,23 @@ fn life() -> Value {
     json!({
         "description": "Where a change is in its life.",
         "oneOf": [
-            phase("recorded", "Known, and not shipped yet.", json!({}), &[]),
+            phase("recorded", "Known, and not shipped yet.", &json!({}), &[]),
             phase(
                 "observing",
                 "Shipped, and looked at closely.",
-                until("When observation ends by itself."),
+                &until("When observation ends by itself."),
                 &["until"],
             ),
             phase(
                 "in_warranty",
                 "Looked at, and answered for.",
-                until("When the warranty ends."),
+                &until("When the warranty ends."),
                 &["until"],
             ),
             phase(
                 "done",
                 "Over.",
-                json!({ "at": moment("Since when."), "ending": ending }),
+                &json!({ "at": moment("Since when."), "ending": ending }),
                 &["at", "ending"],
             ),
         ],

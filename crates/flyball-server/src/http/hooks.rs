@@ -28,7 +28,7 @@ pub(super) struct HookQuery {
     service: Option<String>,
     /// The environment of messages that name none; production unless told.
     environment: Option<String>,
-    /// For GitHub's workflow_run: the workflow that deploys, by name or path. Other runs are no changes.
+    /// For GitHub's `workflow_run`: the workflow that deploys, by name or path. Other runs are no changes.
     workflow: Option<String>,
 }
 
@@ -84,7 +84,7 @@ async fn told(
     take(app, name, (format, headers_of(&headers), hook), body, sender).await.map(Json)
 }
 
-/// A webhook of GitHub: deployment, deployment_status, push, workflow_run; signed by X-Hub-Signature-256.
+/// A webhook of GitHub: `deployment`, `deployment_status`, `push`, `workflow_run`; signed by X-Hub-Signature-256.
 #[utoipa::path(
     post,
     path = "/api/v1/hooks/github",
@@ -201,7 +201,7 @@ pub(super) async fn argocd(
     told(app, format, (caller, needs), query, (headers, body)).await
 }
 
-/// A CDEvent, over CloudEvents in binary or structured mode, or bare.
+/// A `CDEvent`, over CloudEvents in binary or structured mode, or bare.
 #[utoipa::path(
     post,
     path = "/api/v1/hooks/cdevents",

@@ -81,6 +81,8 @@ shapes! {
     ChangeFields = "change";
     /// Where a change is in its life.
     ChangeLife = "change_life";
+    /// What is decided on a change.
+    GateDecision = "decision";
 }
 
 /// Adds the definitions that these types stand for.

@@ -125,7 +125,7 @@ impl Running {
                 let _ = ticks.changed().await;
             }
         };
-        let most = std::time::Duration::from_secs(60);
+        let most = std::time::Duration::from_mins(1);
         let waited = tokio::time::timeout(most, look).await;
         assert!(waited.is_ok(), "what is awaited of {slo} does not come: {last}");
         last

@@ -7,6 +7,7 @@ mod auth;
 mod changes;
 mod contract;
 mod definitions;
+mod gate;
 mod harness;
 mod ingest;
 mod payloads;
