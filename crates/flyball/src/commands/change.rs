@@ -236,16 +236,16 @@ struct Page {
 
 pub(crate) fn run(args: ChangeArgs) -> anyhow::Result<Exit> {
     match args.command {
-        ChangeCommand::Record(args) => record(*args),
+        ChangeCommand::Record(args) => record(&args),
         ChangeCommand::List(args) => list(&args),
         ChangeCommand::Show(args) => show(&args),
     }
 }
 
-fn record(args: RecordArgs) -> anyhow::Result<Exit> {
+fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
     let run = ci::Run::read(|name| std::env::var(name).ok());
     let remote = Remote::new(&args.server)?;
-    let body = body(&args, run, &remote)?;
+    let body = body(args, run, &remote)?;
     let said: Value = remote.post(&PATH, &body)?;
     let view: View = serde_json::from_value(said.clone())
         .context("the answer cannot be understood\nhint: is the server of this version?")?;

@@ -7,6 +7,7 @@ mod apply;
 mod change;
 mod clients;
 mod crash;
+mod gate;
 mod hostile;
 mod html;
 mod inputs;
