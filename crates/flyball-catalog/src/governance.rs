@@ -199,10 +199,10 @@ spec: {}
         let (_, found) = told(text);
         let begins = [
             "10:31 spec.levels[0].when ",
-            "11:14 spec.levels[0].deploys.deny `rollback` restores",
+            "11:21 spec.levels[0].deploys.deny `rollback` restores",
             "20:12 spec.revisit `soon` is not a date",
-            "27:62 spec.policy no policy is called `four-week`; did you mean `four-weeks`?",
-            "31:56 metadata.annotations no tier is called `critcal`; did you mean `critical`?",
+            "26:61 spec.policy no policy is called `four-week`; did you mean `four-weeks`?",
+            "30:56 metadata.annotations no tier is called `critcal`; did you mean `critical`?",
         ];
         assert_eq!(found.len(), begins.len(), "{found:#?}");
         for (found, begins) in found.iter().zip(begins) {
