@@ -10,6 +10,7 @@ use flyball_spec::{Diagnostic, Level, Origins, Part, Source, SpecSet};
 use sha2::{Digest, Sha256};
 
 use crate::condition::conditions;
+use crate::governance::{Governance, governance};
 use crate::load::load;
 
 /// What precedes everything that is hashed for a generation: another meaning, another prefix.
@@ -24,6 +25,8 @@ pub struct Catalog {
     pub counted: Vec<Counted>,
     /// The SLOs that are valid documents and cannot be counted here.
     pub not_counted: Vec<NotCounted>,
+    /// Who decides on changes by which policy.
+    pub governance: Governance,
 }
 
 /// An SLO and what is counted of it.
@@ -70,6 +73,8 @@ impl Catalog {
     pub fn load(sources: &[Source]) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let (set, mut diagnostics) = load(sources);
         diagnostics.extend(conditions(&set));
+        let (governance, found) = governance(&set);
+        diagnostics.extend(found);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(diagnostics);
         }
@@ -84,7 +89,7 @@ impl Catalog {
             let reason = slo.reasons.join("; ");
             not_counted.push(NotCounted { slo: slo.name.clone(), reason });
         }
-        Ok((Self { set, counted, not_counted }, diagnostics))
+        Ok((Self { set, counted, not_counted, governance }, diagnostics))
     }
 
     /// The same where no metrics system can be asked: SLOs with queries that only one can answer are

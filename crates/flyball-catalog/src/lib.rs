@@ -10,6 +10,7 @@ mod alert_rules;
 mod attributes;
 mod catalog;
 mod condition;
+mod governance;
 mod load;
 mod sources;
 
@@ -17,5 +18,6 @@ pub use alert_rules::{alert_rules, decimals, left_out};
 pub use attributes::{missing_attributes, place_of};
 pub use catalog::{Catalog, Counted, CountedBy, NotCounted};
 pub use condition::{condition, conditions, event_slis, unfit_conditions};
+pub use governance::{Governance, governance};
 pub use load::{DEFAULT_ALERTING, load};
 pub use sources::{SourcesError, read_sources, source};

@@ -9,3 +9,4 @@ pub mod delivery;
 pub mod gate;
 pub mod policy;
 pub mod verdict;
+pub mod warranty;

@@ -9,6 +9,7 @@
 mod alerting;
 mod corrected;
 mod counting;
+mod facts;
 mod fill;
 mod joined;
 mod met;
@@ -47,6 +48,7 @@ use alerting::Alerting;
 pub use corrected::CorrectionStatus;
 use counting::Counting;
 pub(crate) use counting::{Counting as Recount, Kept};
+pub(crate) use facts::ServiceFacts;
 pub use fill::FillStatus;
 use fill::Filling;
 pub(crate) use fill::{Progress, coded, within};

@@ -5,11 +5,15 @@ mod administration;
 mod alerts;
 mod backups;
 mod body;
+mod change_shapes;
+mod changes;
 mod cookies;
 mod definitions;
 mod described;
 mod extract;
+mod gate;
 mod grpc;
+mod hooks;
 mod login;
 mod metered;
 mod ndjson;
@@ -38,10 +42,12 @@ use utoipa_axum::routes;
 use crate::alerts::Received;
 use crate::auth::{Gate, Grants, Sessions, Tokens};
 use crate::backup::Copies;
+use crate::changes::{Changes, Hooks};
 use crate::clock::Clock;
 use crate::control::SharedControl;
 use crate::definitions::Definitions;
 use crate::evaluator;
+use crate::gate::Gatekeeper;
 use crate::intake::Intake;
 use crate::login::Login;
 use crate::stored::Stored;
@@ -73,6 +79,9 @@ pub(crate) struct App {
     pub(crate) querying: Arc<Semaphore>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) copies: Copies,
+    pub(crate) changes: Changes,
+    pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) streams: Streams,
 }
 
@@ -89,6 +98,7 @@ pub(crate) struct App {
         (name = "slos", description = "Objectives and their budgets"),
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
+        (name = "changes", description = "What altered production, or is about to"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, who changed what, and backups"),
@@ -124,6 +134,23 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(definitions::apply))
         .routes(routes!(definitions::list))
         .routes(routes!(definitions::get, definitions::delete))
+        .routes(routes!(changes::record, changes::list))
+        .routes(routes!(changes::get))
+        .routes(routes!(hooks::github))
+        .routes(routes!(hooks::gitlab))
+        .routes(routes!(hooks::flux))
+        .routes(routes!(hooks::argocd))
+        .routes(routes!(hooks::cdevents))
+        .routes(routes!(hooks::devlake_deployment))
+        .routes(routes!(hooks::devlake_issue))
+        .routes(routes!(hooks::devlake_close))
+        .routes(routes!(gate::look, gate::decide))
+        .routes(routes!(gate::decisions))
+        .routes(routes!(gate::block))
+        .routes(routes!(gate::except))
+        .routes(routes!(gate::sign_off))
+        .routes(routes!(gate::policies))
+        .routes(routes!(gate::sign))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

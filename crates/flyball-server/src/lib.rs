@@ -10,6 +10,7 @@
 mod alerts;
 mod auth;
 mod backup;
+mod changes;
 mod clock;
 mod control;
 mod decode;
@@ -17,6 +18,7 @@ mod definitions;
 mod doctor;
 mod entry;
 mod evaluator;
+mod gate;
 mod hex;
 mod http;
 mod intake;
@@ -45,6 +47,7 @@ pub use auth::{
     Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,
 };
 pub use backup::{BackupError, backup, restore};
+pub use changes::{ChangeView, HookError, HookSecret, Receipt, ReportTold};
 pub use clock::Clock;
 pub use definitions::{Given, applied_to};
 pub use doctor::{Finding, Outcome, doctor};
@@ -66,9 +69,11 @@ pub use verify::{Difference, NotCompared, Verified, VerifyError, verify};
 
 use auth::{Gate, Sessions};
 use backup::Copies;
+use changes::{Changes, Hooks};
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
+use gate::Gatekeeper;
 use listen::Listeners;
 use login::Login;
 use telemetry::Telemetry;
@@ -96,6 +101,8 @@ pub struct Config {
     pub external: Option<String>,
     /// The directory with the files that alert targets find their secrets in; none are there without it.
     pub secrets: Option<PathBuf>,
+    /// The secrets that hooks sign with; a hook without one believes nobody.
+    pub hooks: Vec<HookSecret>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -126,6 +133,7 @@ impl Config {
             oidc: None,
             external: None,
             secrets: None,
+            hooks: Vec::new(),
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -182,6 +190,9 @@ pub enum ServerError {
     /// People could not log in.
     #[error(transparent)]
     Oidc(#[from] OidcError),
+    /// The secrets of hooks cannot be used.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -277,6 +288,7 @@ impl Server {
         let origin = origin(config.external, &listen, tls.is_some());
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
+        let hooks = Arc::new(Hooks::read(&config.hooks)?);
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -304,8 +316,7 @@ impl Server {
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
-        let Limits { connections_max, idle_max, queries_max, .. } = limits;
-        let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
+        let Limits { connections_max, idle_max, queries_max, streams_max, .. } = limits;
         let intake = Arc::new(intake::Intake::new(intake::Parts {
             journal: Arc::clone(&journal),
             keys,
@@ -334,6 +345,9 @@ impl Server {
             gate,
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
+            gatekeeper: Gatekeeper::of(control.clone()),
+            changes: Changes::of(control.clone()),
+            hooks,
             sessions: Sessions::of(control.clone()),
             control,
             received: alerts::Received::default(),
@@ -343,7 +357,7 @@ impl Server {
             stored,
             querying: Arc::new(tokio::sync::Semaphore::new(queries_max)),
             definitions: Arc::clone(&definitions),
-            streams,
+            streams: http::Streams::new(evaluating.clone(), streams_max),
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
@@ -436,7 +450,7 @@ fn origin(external: Option<String>, listen: &[SocketAddr], is_encrypted: bool) -
     external.unwrap_or_else(own).trim_end_matches('/').into()
 }
 
-/// Stores events beside the journal.
+/// Stores events from the journal on as segments below `data`.
 fn store_events(
     data: &Path,
     journal: &Arc<Journal>,

@@ -34,6 +34,13 @@ struct Dropped {
     reason: &'static str,
 }
 
+/// What other systems tell, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Told {
+    system: &'static str,
+    outcome: &'static str,
+}
+
 /// What was deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Class {
@@ -151,6 +158,7 @@ pub(crate) struct Telemetry {
     filling: Gauge<u64, AtomicU64>,
     behind: Gauge<f64, AtomicU64>,
     definitions: Family<Outcome, Counter>,
+    told: Family<Told, Counter>,
     answers: Family<Answer, Counter>,
     acknowledged: AckTimes,
     counted: Histogram,
@@ -189,6 +197,7 @@ impl Default for Telemetry {
             filling: Gauge::default(),
             behind: Gauge::default(),
             definitions: Family::default(),
+            told: Family::default(),
             answers: Family::default(),
             acknowledged: Family::new_with_constructor(|| Histogram::new(ACK_BOUNDS)),
             counted: Histogram::new(COUNTED_BOUNDS),
@@ -254,6 +263,8 @@ impl Default for Telemetry {
         r.register_with_unit("prometheus_behind", behind, Unit::Seconds, this.behind.clone());
         let definitions = "Changes of definitions, by what became of them";
         r.register("definition_changes", definitions, this.definitions.clone());
+        let told = "Messages of other systems on changes, by what became of them";
+        r.register("change_messages", told, this.told.clone());
         r.register("http_answers", "Answers by route and class of status", this.answers.clone());
         let acknowledged = "From a request's last byte to its events being on disk";
         let seconds = Unit::Seconds;
@@ -272,6 +283,11 @@ impl Telemetry {
         // Writing to a string does not fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// A message of `system` on changes was understood.
+    pub(crate) fn told(&self, system: &'static str, outcome: &'static str) {
+        self.told.get_or_create(&Told { system, outcome }).inc();
     }
 
     /// A request was worked on for `took`, from when all of it was there.

@@ -12,7 +12,7 @@ use crate::origin::{Origins, Part};
 use crate::own::{self, Defined};
 use crate::resolve::{self, Registry, Unusable};
 use crate::session::{BEGINNING, Session};
-use crate::set::{Alerting, Service, SpecSet};
+use crate::set::{Alerting, GoverningKind, Service, SpecSet};
 use crate::source::Source;
 use crate::yaml::Node;
 
@@ -49,6 +49,9 @@ pub(crate) struct Imported {
     pub(crate) alerting: Alerting,
     pub(crate) name: Place,
 }
+
+/// The annotation of a service that names its tier.
+const TIER: &str = "flyball.dev/tier";
 
 struct Loader<'s> {
     session: Session<'s>,
@@ -155,10 +158,14 @@ impl Loader<'_> {
             Document::Service(doc) => {
                 if self.first("Service", &doc.metadata.name) {
                     let ServiceDoc { metadata, description } = doc;
+                    let tier = metadata.annotations.into_iter().find(|(key, _)| key == TIER);
+                    let tier = tier.map(|(_, text)| text);
                     self.set.services.push(Service {
                         name: metadata.name.value,
                         display_name: metadata.display_name,
                         description,
+                        tier_at: tier.as_ref().map(|text| text.at).unwrap_or_default(),
+                        tier: tier.map(|text| text.value),
                     });
                 }
             }
@@ -213,6 +220,15 @@ impl Loader<'_> {
                 self.set.origins.insert_probe(&probe.service, name.at);
                 if self.first("Probe", &name) {
                     self.set.probes.push(*probe);
+                }
+            }
+            Defined::Governing(governing, name) => {
+                let kind = match governing.kind {
+                    GoverningKind::BudgetPolicy => "BudgetPolicy",
+                    GoverningKind::Tier => "Tier",
+                };
+                if self.first(kind, &name) {
+                    self.set.governing.push(*governing);
                 }
             }
         }

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::decode::Place;
-use crate::diagnostic::{Diagnostic, Level};
+use crate::diagnostic::{Diagnostic, Level, split_hint};
 use crate::session::Session;
+use crate::set::{Governing, Service};
 use crate::source::{Source, SourceText, Span};
 use crate::yaml::{Data, Node, Scalar, ScalarForm};
 
@@ -135,6 +136,58 @@ impl Origins {
             .unwrap_or(place.span);
         Some(Diagnostic::new(severity, &text, span, path.clone(), message.into(), hint))
     }
+}
+
+impl Origins {
+    /// An error in a policy or tier, at the field `path` such as `spec.levels[1].when`, or where that
+    /// is not there at what holds it. `within` is a line and a character, both from 1, of the field's
+    /// text. `None` when the document is of another load.
+    pub fn governing_error(
+        &self,
+        of: &Governing,
+        path: &str,
+        within: Option<(usize, usize)>,
+        message: &str,
+    ) -> Option<Diagnostic> {
+        let (source, lines) = self.sources.get(of.place.source)?;
+        let text = SourceText::with_lines(source, lines);
+        let node = field(&of.node, path);
+        let inside = within.and_then(|(line, character)| {
+            let Data::Scalar(scalar) = &node.data else { return None };
+            let before: usize =
+                scalar.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+            let rest = scalar.text.get(before..)?;
+            let start = before + rest.char_indices().nth(character - 1)?.0;
+            inner(&text, node.span, Some(scalar)?, start..start + 1)
+        });
+        let span = inside.unwrap_or_else(|| node.head(&text));
+        let (message, hint) = split_hint(message);
+        let hint = hint.map(str::to_owned);
+        let (path, message) = (path.to_owned(), message.to_owned());
+        Some(Diagnostic::new(Level::Error, &text, span, path, message, hint))
+    }
+
+    /// An error in the tier that a service names.
+    pub fn tier_error(&self, of: &Service, message: &str, hint: String) -> Option<Diagnostic> {
+        let (source, lines) = self.sources.get(of.tier_at.source)?;
+        let text = SourceText::with_lines(source, lines);
+        let (path, message) = ("metadata.annotations".to_owned(), message.to_owned());
+        Some(Diagnostic::new(Level::Error, &text, of.tier_at.span, path, message, Some(hint)))
+    }
+}
+
+/// The node at `path` below `node`, or the last that is there on the way.
+fn field<'n>(mut node: &'n Node, path: &str) -> &'n Node {
+    for part in path.split(['.', '[', ']']).filter(|part| !part.is_empty()) {
+        let below = match &node.data {
+            Data::Sequence(items) => part.parse().ok().and_then(|at: usize| items.get(at)),
+            Data::Mapping(_) => node.get(part),
+            Data::Scalar(_) => None,
+        };
+        let Some(below) = below else { break };
+        node = below;
+    }
+    node
 }
 
 /// The scalar that stands exactly at `span`.

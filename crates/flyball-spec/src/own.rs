@@ -1,11 +1,12 @@
-//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction` and
-//! `Probe`.
+//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction`, `Probe`,
+//! `BudgetPolicy` and `Tier`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, and who is told how. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
 //! that bends its own kinds.
 
 mod alert_target;
+mod governing;
 mod probe;
 
 use flyball_model::{
@@ -22,7 +23,7 @@ use crate::openslo::Version;
 use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
 use crate::recurrence;
-use crate::set::AlertStrategy;
+use crate::set::{AlertStrategy, Governing, GoverningKind};
 use crate::source::Span;
 use crate::yaml::{Data, Node};
 
@@ -38,6 +39,7 @@ pub(crate) enum Defined {
     /// The correction, its name, and the SLO names it lists, with their places.
     Correction(Box<Correction>, Text, Vec<Text>),
     Probe(Box<Probe>, Text),
+    Governing(Box<Governing>, Text),
 }
 
 /// The kinds of our own.
@@ -47,6 +49,7 @@ enum Kind {
     Target,
     Correction,
     Probe,
+    Governing(GoverningKind),
 }
 
 /// Reads one document; `None` when faults were noted.
@@ -56,6 +59,8 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("AlertTarget", Kind::Target),
         ("Correction", Kind::Correction),
         ("Probe", Kind::Probe),
+        ("BudgetPolicy", Kind::Governing(GoverningKind::BudgetPolicy)),
+        ("Tier", Kind::Governing(GoverningKind::Tier)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();
@@ -67,6 +72,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         Kind::Target => alert_target::alert_target(&mut fields, r),
         Kind::Correction => correction(&mut fields, r),
         Kind::Probe => probe::probe(&mut fields, r),
+        Kind::Governing(kind) => governing::governing(kind, node, &mut fields, r),
     };
     fields.finish(r);
     defined.filter(|_| r.findings.errors() == before)

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 
 use crate::decode::Place;
 use crate::origin::Origins;
+use crate::yaml::Node;
 
 /// Everything that was read and can be used.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub struct SpecSet {
     pub probes: Vec<Probe>,
     /// Who is told of alerts.
     pub alert_targets: Vec<AlertTarget>,
+    /// Policies and tiers, as they were written; what they mean is for others to say.
+    pub governing: Vec<Governing>,
     /// The services that were described.
     pub services: Vec<Service>,
     /// SLOs that are valid documents and still cannot be evaluated.
@@ -67,6 +70,41 @@ pub struct Service {
     pub display_name: Option<String>,
     /// What it is.
     pub description: Option<String>,
+    /// How critical it is: the name of a tier, where its annotation `flyball.dev/tier` says so.
+    pub tier: Option<String>,
+    /// Where the tier is named.
+    pub(crate) tier_at: Place,
+}
+
+/// Which kind of document governs changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GoverningKind {
+    /// Levels of a budget and what follows.
+    BudgetPolicy,
+    /// What services of a criticality are held to.
+    Tier,
+}
+
+/// A policy or a tier, as it was written.
+#[derive(Debug, Clone)]
+pub struct Governing {
+    /// Which of them.
+    pub kind: GoverningKind,
+    /// Its name.
+    pub name: String,
+    /// Its `spec`, keys sorted.
+    pub spec: serde_json::Value,
+    /// Where the document begins.
+    pub(crate) place: Place,
+    /// The whole document.
+    pub(crate) node: Node,
+}
+
+/// What they say, wherever it stands.
+impl PartialEq for Governing {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.name, &self.spec) == (other.kind, &other.name, &other.spec)
+    }
 }
 
 /// A valid SLO that cannot be evaluated, and why.

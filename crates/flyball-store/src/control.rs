@@ -1,5 +1,5 @@
-//! What people and machines have told the server to do, and who did: documents, tokens, grants,
-//! sessions of people, and the audit log of every change to them.
+//! What people and machines have told the server, and who did: documents, tokens, grants, sessions of
+//! people, records of what happened elsewhere, and the audit log of every change to them.
 //!
 //! It is small, changes seldom and is read often, so it has a file of its own, `control.sqlite`: a
 //! restored ledger does not bring back a revoked token, and the ledger's many commits do not wait
@@ -13,6 +13,7 @@ mod audit;
 mod documents;
 mod grants;
 mod people;
+mod records;
 mod schema;
 mod tokens;
 
@@ -32,6 +33,10 @@ pub use documents::{Change, DOCUMENT_BYTES_MAX, Document, Documents, NewDocument
 pub use grants::Grant;
 pub use people::{
     Identity, NewSession, PERSON_GROUPS_MAX, Person, SESSIONS_MAX, SESSIONS_OF_PERSON_MAX, Session,
+};
+pub use records::{
+    DELIVERIES_MAX, Delivered, Delivery, NewRecord, Noting, RECORD_BYTES_MAX, RECORDS_PAGE_MAX,
+    Record, RecordBound, RecordFilter,
 };
 pub use tokens::{NewToken, Token};
 
@@ -126,12 +131,12 @@ impl Control {
     }
 
     /// Makes a change and its audit records in one transaction.
-    fn change<T>(
+    fn change<T, E: From<StoreError>>(
         &mut self,
         actor: &str,
         at: Timestamp,
-        work: impl FnOnce(&Changing<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&Changing<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         check_text("an actor", actor)?;
         sqlite::write(&mut self.connection, &self.path, |transaction, path| {
             work(&Changing { transaction, path, actor, at })

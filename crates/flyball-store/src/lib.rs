@@ -27,9 +27,10 @@ mod store;
 pub use backup::{Backup, Backups, SegmentFiles};
 pub use control::{
     AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_MAX,
-    Change, Control, DOCUMENT_BYTES_MAX, Document, Documents, Grant, Identity, NewDocument,
-    NewSession, NewToken, PERSON_GROUPS_MAX, Person, SESSIONS_MAX, SESSIONS_OF_PERSON_MAX, Session,
-    TOKEN_LIST_MAX, Token,
+    Change, Control, DELIVERIES_MAX, DOCUMENT_BYTES_MAX, Delivered, Delivery, Document, Documents,
+    Grant, Identity, NewDocument, NewRecord, NewSession, NewToken, Noting, PERSON_GROUPS_MAX,
+    Person, RECORD_BYTES_MAX, RECORDS_PAGE_MAX, Record, RecordBound, RecordFilter, SESSIONS_MAX,
+    SESSIONS_OF_PERSON_MAX, Session, TOKEN_LIST_MAX, Token,
 };
 pub use error::StoreError;
 pub use journal::{Entry, Journal, JournalOptions, JournalReader, Recovery, Ticket, Torn};

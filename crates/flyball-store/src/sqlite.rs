@@ -127,11 +127,11 @@ pub(crate) fn check_structure(connection: &Connection, path: &Path) -> Result<()
 }
 
 /// Does `work` in one transaction, which counts only when all of it succeeds.
-pub(crate) fn write<T>(
+pub(crate) fn write<T, E: From<StoreError>>(
     connection: &mut Connection,
     path: &Path,
-    work: impl FnOnce(&Transaction<'_>, &Path) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+    work: impl FnOnce(&Transaction<'_>, &Path) -> Result<T, E>,
+) -> Result<T, E> {
     let cannot = || cannot("commit to", path);
     let behavior = TransactionBehavior::Immediate;
     let transaction = connection.transaction_with_behavior(behavior).map_err(cannot())?;

@@ -20,11 +20,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
-    Serve(commands::serve::ServeArgs),
+    Serve(Box<commands::serve::ServeArgs>),
     Apply(commands::apply::ApplyArgs),
     Get(commands::get::GetArgs),
     Budget(commands::budget::BudgetArgs),
     Alert(commands::alert::AlertArgs),
+    Change(commands::change::ChangeArgs),
+    Gate(commands::gate::GateArgs),
+    Policy(commands::policy::PolicyArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

@@ -5,12 +5,15 @@ pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
+pub(crate) mod change;
 pub(crate) mod doctor;
+pub(crate) mod gate;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod grant;
 pub(crate) mod ledger;
 pub(crate) mod openapi;
+pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
@@ -43,6 +46,9 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Alert(args) => alert::run(args),
         Command::Get(args) => get::run(&args),
         Command::Budget(args) => budget::run(&args),
+        Command::Change(args) => change::run(args),
+        Command::Gate(args) => gate::run(&args),
+        Command::Policy(args) => policy::run(args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),

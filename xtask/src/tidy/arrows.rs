@@ -87,6 +87,7 @@ const RULES: &[Rule] = &[
         may_need: &[
             "flyball-model",
             "flyball-budget",
+            "flyball-govern",
             "flyball-spec",
             "flyball-metric",
             "flyball-query",

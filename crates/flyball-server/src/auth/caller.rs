@@ -78,6 +78,19 @@ impl Caller {
         self.may_everywhere(Role::Viewer)
     }
 
+    /// The services that the caller may know of; `None` for all.
+    pub(crate) fn seen(&self) -> Option<Vec<String>> {
+        if self.sees_all() {
+            return None;
+        }
+        Some(match self.rights() {
+            Some(rights) => {
+                rights.iter().filter_map(|(service, _)| service.map(str::to_owned)).collect()
+            }
+            None => self.services().to_vec(),
+        })
+    }
+
     /// Whether the caller may do for `service` what needs `role`. A token of its own has the scope for
     /// what it asks, and may do it for the services that it is bound to.
     pub(crate) fn may(&self, role: Role, service: &str) -> bool {

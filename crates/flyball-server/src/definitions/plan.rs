@@ -217,7 +217,7 @@ pub(super) struct Index<'a> {
 
 impl<'a> Index<'a> {
     pub(super) fn of(catalog: &'a Catalog) -> Self {
-        let Catalog { set, counted, not_counted } = catalog;
+        let Catalog { set, counted, not_counted, governance: _ } = catalog;
         let generations = counted.iter().map(|slo| (slo.slo.name.as_str(), slo.generation));
         let not_counted = not_counted.iter().map(|slo| (slo.slo.as_str(), slo.reason.as_str()));
         Self {

@@ -64,6 +64,12 @@ pub(super) fn check(
             return Err(forbidden(caller, &found, &what));
         }
     }
+    if sets.0.set.governing != sets.1.set.governing || tiers(sets.0) != tiers(sets.1) {
+        // Whoever is sre for all services has passed above.
+        let what = "policies, tiers, and which tier a service is of would change; hint: that needs \
+                    the role sre for all services";
+        return Err(ApplyError::Forbidden(what.to_owned()));
+    }
     check_probes(caller, sets)?;
     check_targets(caller, sets)
 }
@@ -81,6 +87,12 @@ fn check_targets(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Appl
         }
         None => Ok(()),
     }
+}
+
+/// The tiers that services name.
+fn tiers(catalog: &Catalog) -> BTreeMap<&str, &str> {
+    let services = catalog.set.services.iter();
+    services.filter_map(|of| Some((of.name.as_str(), of.tier.as_deref()?))).collect()
 }
 
 /// Refuses to make, change or end a probe of a service where `caller` is no owner, also by another one

@@ -18,20 +18,34 @@ const KEY_BYTES_MAX: usize = 255;
 /// Memory that a body is given at once when it says that it is as long. Bytes; more comes as it does.
 const RESERVED_BYTES_MAX: usize = 1 << 20;
 
-/// Reads `body` to its end. A refusal is counted as one of `content`.
+/// Reads `body` to its end, as [`read_at_most`], up to the limit of all requests.
+///
+/// # Errors
+///
+/// Those of [`read_at_most`].
+pub(super) async fn read(
+    app: &App,
+    content: &'static str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, Problem> {
+    read_at_most(app, content, headers, body, app.intake.limits().request_bytes_max).await
+}
+
+/// Reads `body`, of at most `max` bytes, to its end. A refusal is counted as one of `content`.
 ///
 /// # Errors
 ///
 /// A problem with status 413 for a body past the limit, told as soon as its length or the bytes
 /// that came show it; 408 when it takes too long; 429 when there is no room for it at the moment; 400
 /// when it breaks off.
-pub(super) async fn read(
+pub(super) async fn read_at_most(
     app: &App,
     content: &'static str,
     headers: &HeaderMap,
     mut body: Body,
+    max: usize,
 ) -> Result<Bytes, Problem> {
-    let max = app.intake.limits().request_bytes_max;
     let too_large = || {
         app.telemetry.refused(content, "too large");
         let said = format!(

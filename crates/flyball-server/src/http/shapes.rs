@@ -81,6 +81,12 @@ shapes! {
     Changed = "changed";
     /// A stretch of time.
     Stretch = "interval";
+    /// What is known of a change.
+    ChangeFields = "change";
+    /// Where a change is in its life.
+    ChangeLife = "change_life";
+    /// What is decided on a change.
+    GateDecision = "decision";
 }
 
 /// Adds the definitions that these types stand for.
@@ -126,6 +132,7 @@ pub(super) fn describe(document: &mut Value) {
     schemas["tally"] = counts();
     schemas["changed"] = changed();
     schemas["finding"] = finding();
+    super::change_shapes::describe(schemas);
     refer(document);
 }
 

@@ -5,9 +5,11 @@
 mod alerts;
 mod asked;
 mod auth;
+mod changes;
 mod contract;
 mod definitions;
 mod failing;
+mod gate;
 mod harness;
 mod ingest;
 mod payloads;

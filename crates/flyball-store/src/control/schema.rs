@@ -9,7 +9,8 @@ const SCHEMA: &str = "flyball.dev/control/v1";
 pub(super) const TABLES: Schema =
     Schema { format: SCHEMA, read_format: "SELECT format FROM control", steps: STEPS };
 
-const STEPS: &[Step] = &[Step::Sql(FIRST), Step::Sql(PEOPLE), Step::Sql(MAKERS)];
+const STEPS: &[Step] =
+    &[Step::Sql(FIRST), Step::Sql(PEOPLE), Step::Sql(MAKERS), Step::Sql(RECORDS)];
 
 const FIRST: &str = "
 CREATE TABLE control (
@@ -99,4 +100,46 @@ UPDATE tokens SET made_by = coalesce(person, (
     WHERE audit.action = 'token.create' AND audit.target = tokens.id
 ));
 CREATE INDEX tokens_by_maker ON tokens (made_by) WHERE made_by IS NOT NULL;
+";
+
+/// What other systems told, the messages that told it, and how much of each there is.
+const RECORDS: &str = "
+CREATE TABLE records (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    service TEXT,
+    at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    text TEXT NOT NULL,
+    UNIQUE (kind, id)
+) STRICT;
+CREATE INDEX records_in_order ON records (kind, number);
+CREATE INDEX records_by_service ON records (kind, service, number);
+CREATE INDEX records_by_time ON records (kind, service, at);
+
+CREATE TABLE record_totals (
+    kind TEXT PRIMARY KEY,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER record_added AFTER INSERT ON records BEGIN
+    INSERT INTO record_totals (kind, rows, bytes) VALUES (NEW.kind, 1, NEW.bytes)
+        ON CONFLICT (kind) DO UPDATE SET rows = rows + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER record_changed AFTER UPDATE OF bytes ON records BEGIN
+    UPDATE record_totals SET bytes = bytes + NEW.bytes - OLD.bytes WHERE kind = NEW.kind;
+END;
+CREATE TRIGGER record_removed AFTER DELETE ON records BEGIN
+    UPDATE record_totals SET rows = rows - 1, bytes = bytes - OLD.bytes WHERE kind = OLD.kind;
+END;
+
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    system TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    at INTEGER NOT NULL,
+    UNIQUE (system, name)
+) STRICT;
 ";

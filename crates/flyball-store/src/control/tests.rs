@@ -511,3 +511,86 @@ fn a_file_of_another_version_is_refused() {
     let error = Control::open(&taken).unwrap_err().to_string();
     assert!(error.contains("`flyball.dev/control/v1, tables of version 99`"), "{error}");
 }
+
+fn told(kind: &'static str, id: &str, service: Option<&str>, text: &str) -> NewRecord {
+    let at = at(id.parse().unwrap_or(0));
+    let (id, service) = (id.to_owned(), service.map(str::to_owned));
+    NewRecord { kind, id, service, at, text: text.to_owned() }
+}
+
+const BOUND: RecordBound = RecordBound { rows: 3, bytes: 20 };
+
+fn keep(control: &mut Control, new: &NewRecord) -> (u64, usize) {
+    let detail = serde_json::json!({});
+    let work = |noting: &Noting<'_>| noting.keep(new, BOUND, Some(("change.record", &detail)));
+    control.note("ci", at(1), work).unwrap()
+}
+
+#[test]
+fn records_are_kept_within_bounds_and_in_order() {
+    let directory = TempDir::new().unwrap();
+    let mut control = open(directory.path());
+    let ids = |control: &Control, services: Option<&[String]>, before, limit| -> Vec<String> {
+        let filter = RecordFilter { services, before, limit };
+        let found = control.records("change", &filter).unwrap();
+        found.into_iter().map(|record| record.id).collect()
+    };
+    assert_eq!(keep(&mut control, &told("change", "1", Some("shop"), "a")), (1, 0));
+    assert_eq!(keep(&mut control, &told("change", "2", Some("bank"), "b")).1, 0);
+    assert_eq!(keep(&mut control, &told("change", "1", Some("shop"), "aaa")).0, 1);
+    assert_eq!(control.record_total("change").unwrap(), (2, 4));
+    assert_eq!(
+        ids(&control, None, None, 9),
+        ["2", "1"],
+        "more was told of the first, which is old"
+    );
+    let shop = ["shop".to_owned()];
+    assert_eq!(ids(&control, Some(&shop), None, 9), ["1"]);
+    assert_eq!(ids(&control, Some(&[]), None, 9), Vec::<String>::new());
+    assert_eq!(ids(&control, None, None, 1), ["2"]);
+    let number = control.record("change", "2").unwrap().unwrap().number;
+    assert_eq!(ids(&control, None, Some(number), 9), ["1"]);
+    assert_eq!(control.record("incident", "2").unwrap(), None);
+
+    // By count, then by bytes; the newest stays whatever its size.
+    assert_eq!(keep(&mut control, &told("change", "3", None, "c")).1, 0);
+    assert_eq!(keep(&mut control, &told("change", "4", None, "d")).1, 1);
+    assert_eq!(ids(&control, None, None, 9), ["4", "3", "2"]);
+    keep(&mut control, &told("incident", "9", None, "x"));
+    assert_eq!(keep(&mut control, &told("change", "5", None, &"e".repeat(30))).1, 3);
+    assert_eq!(ids(&control, None, None, 9), ["5"]);
+    assert_eq!(control.record_total("change").unwrap(), (1, 30));
+    assert_eq!(control.record_total("incident").unwrap(), (1, 1));
+    let large = told("change", "6", None, &"f".repeat(RECORD_BYTES_MAX + 1));
+    let refused = control.note("ci", at(1), |noting| noting.keep(&large, BOUND, None)).unwrap_err();
+    assert!(matches!(refused, StoreError::TooLong { .. }), "{refused}");
+    drop(control);
+    let control = open(directory.path());
+    assert_eq!(ids(&control, None, None, 9), ["5"]);
+    assert_eq!(control.verify_audit().unwrap().records, 7);
+}
+
+#[test]
+fn a_message_that_is_refused_was_not_delivered() {
+    let directory = TempDir::new().unwrap();
+    let mut control = open(directory.path());
+    let mut deliver = |hash, fails: bool| -> Result<Delivered, StoreError> {
+        let (system, name) = ("github".to_owned(), "1".to_owned());
+        control.note("ci", at(1), |noting| {
+            let found = noting.deliver(&Delivery { system, name, hash: [hash; 32] })?;
+            noting.keep(&told("change", "5", Some("shop"), "x"), BOUND, None)?;
+            let near = noting.near("change", "shop", (at(5), at(6)), 9)?;
+            assert_eq!(near.len(), 1);
+            assert_eq!(noting.near("change", "shop", (at(4), at(5)), 9)?, []);
+            if fails {
+                return Err(StoreError::TooMany { what: "records", most: 0 });
+            }
+            Ok(found)
+        })
+    };
+    deliver(1, true).unwrap_err();
+    assert_eq!(deliver(1, false).unwrap(), Delivered::New);
+    assert_eq!(deliver(1, false).unwrap(), Delivered::Again);
+    assert_eq!(deliver(2, false).unwrap(), Delivered::Otherwise);
+    assert_eq!(control.verify_audit().unwrap().records, 0);
+}

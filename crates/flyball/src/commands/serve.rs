@@ -12,8 +12,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
-    Clock, Config, Given, Limits, Prometheus, Rates, Retention, Server, ServerError, Settings,
-    Tail, TlsFiles,
+    Clock, Config, Given, HookSecret, Limits, Prometheus, Rates, Retention, Server, ServerError,
+    Settings, Tail, TlsFiles,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -110,6 +110,10 @@ pub(crate) struct ServeArgs {
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
+    /// The secrets that webhooks of a forge are signed with, once for each: github:FILE, gitlab:FILE or
+    /// flux:FILE, a secret a line. Without one its messages are refused
+    #[arg(long = "hook-secret", value_name = "SECRET")]
+    hook_secrets: Vec<HookSecret>,
     // Last, since its heading would be that of what follows.
     #[command(flatten)]
     people: people::PeopleArgs,
@@ -194,6 +198,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         external: args.people.external()?,
         oidc: args.people.read()?,
         secrets: args.secrets,
+        hooks: args.hook_secrets,
         limits: Limits {
             rates,
             attribute_bytes_max: args.attribute_bytes,

@@ -5,8 +5,10 @@
 
 mod alerts;
 mod apply;
+mod change;
 mod clients;
 mod crash;
+mod gate;
 mod hostile;
 mod html;
 mod inputs;

@@ -407,3 +407,29 @@ async fn a_stream_ends_with_the_session_that_opened_it() {
     assert!(said.contains("checkout") && !said.contains("pay"), "{said}");
     site.running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn developers_register_changes_of_their_services() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let of = |service: &str| json!({"id": service, "service": service});
+    for (role, status) in [("viewer", 403), ("developer", 201), ("owner", 200), ("sre", 200)] {
+        let who = site.log_in(role).await;
+        site.grant(&boss, &format!("person:{role}"), "shop", role).await;
+        let tell = async |service| site.ask(&who, "POST", "/api/v1/changes", of(service)).await.0;
+        assert_eq!(tell("shop").await, status, "{role}");
+        assert_eq!(tell("bank").await, 403, "{role}");
+        let (seen, said) = site.get(&who, "/api/v1/changes/shop").await;
+        assert_eq!(seen, if role == "viewer" { 404 } else { 200 }, "{said}");
+    }
+    assert_eq!(site.ask(&boss, "POST", "/api/v1/changes", of("bank")).await.0, 201);
+    let viewer = site.log_in("viewer").await;
+    let (_, page) = site.get(&viewer, "/api/v1/changes").await;
+    assert_eq!(page["changes"].as_array().unwrap().len(), 1, "{page}");
+    let (_, log) = site.get(&boss, "/api/v1/audit?after=0").await;
+    let records = log["records"].as_array().unwrap().iter();
+    let told = records.filter(|record| record["action"] == "change.record");
+    assert_eq!(told.map(|record| &record["actor"]).next(), Some(&json!("person:developer")));
+    site.running.server.stop().await;
+}

@@ -1,0 +1,66 @@
+//! One change as it is kept, and as it is shown.
+
+use flyball_govern::warranty::life;
+use flyball_model::{Break, Change, Phase, Timestamp, Warranty};
+use flyball_store::Record;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ChangesError;
+use crate::http::shapes;
+
+/// A change with what is known of what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// In which order changes were first heard of; 0 before it is kept.
+    #[serde(skip)]
+    pub(crate) number: u64,
+    pub(crate) change: Change,
+    /// What broke it, the earliest first; at most [`Self::BREAKS_MAX`].
+    pub(crate) breaks: Vec<Break>,
+}
+
+/// A change and where it is in its life.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ChangeView {
+    /// In which order changes were first heard of.
+    number: u64,
+    /// What is known of it.
+    #[schema(value_type = shapes::ChangeFields)]
+    change: Change,
+    /// Where it is in its life.
+    #[schema(value_type = shapes::ChangeLife)]
+    life: Phase,
+}
+
+impl Kept {
+    /// The most breaks that are kept of a change: the earliest counts, and may turn out to lie outside of
+    /// its warranty.
+    const BREAKS_MAX: usize = 16;
+
+    pub(super) fn new(change: Change) -> Self {
+        Self { number: 0, change, breaks: Vec::new() }
+    }
+
+    /// What is kept in `record`.
+    pub(super) fn read(record: &Record) -> Result<Self, ChangesError> {
+        let kept: Self = super::told::parse(record)?;
+        Ok(Self { number: record.number, ..kept })
+    }
+
+    /// Sets what broke it. `false` when that was known.
+    pub(super) fn is_broken_by(&mut self, breaks: &[Break]) -> bool {
+        let breaks = &breaks[..breaks.len().min(Self::BREAKS_MAX)];
+        let is_news = self.breaks != breaks;
+        if is_news {
+            self.breaks = breaks.to_vec();
+        }
+        is_news
+    }
+
+    /// The change as it is at `now`.
+    pub(crate) fn view(self, now: Timestamp) -> ChangeView {
+        let life = life(&self.change, Warranty::DEFAULT, &self.breaks).phase(now);
+        ChangeView { number: self.number, change: self.change, life }
+    }
+}

@@ -1,0 +1,171 @@
+//! Budgets as facts for a gate: integers, and nothing that it would have to look up.
+
+use std::collections::BTreeMap;
+
+use flyball_budget::forecast::Outlook as Expected;
+use flyball_budget::live::{LiveError, Standing};
+use flyball_budget::{Budget, Status};
+use flyball_govern::gate::{
+    BudgetFacts, Counts, LEAVING_MAX, Leaving, Lookback, Outlook, WindowFacts,
+};
+use flyball_model::{BudgetingMethod, Duration, Interval, Slo, Target, Timestamp, Window};
+use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
+
+use super::Evaluator;
+use super::status::SloStatus;
+
+/// Slices of one service that a gate looks at: those that have spent most. A decision tells of each.
+const SLICES_MAX: usize = 100;
+
+/// Bad events leave a window hour by hour: the grain of what is promised.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// What is known of a service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceFacts {
+    pub(crate) budgets: Vec<BudgetFacts>,
+    /// The rules that page now.
+    pub(crate) paging: u64,
+}
+
+impl Evaluator {
+    /// The budgets of `service`: each objective, and the slices of its SLOs that have spent most.
+    /// Composites are left out: their components are SLOs of their own, or parts of one promise.
+    ///
+    /// With `leaving`, which reads the ledger over whole windows, also when bad events leave them.
+    ///
+    /// # Errors
+    ///
+    /// A ledger that cannot be read, a calendar window that cannot be computed.
+    pub(crate) fn service_facts(
+        &mut self,
+        service: &str,
+        leaving: bool,
+    ) -> Result<ServiceFacts, LiveError<StoreError>> {
+        let statuses = self.statuses(|slo| slo.service == service && slo.composition.is_none())?;
+        let is_corrected = !self.catalog.set.corrections.is_empty();
+        let Self { watched, ledger, .. } = self;
+        let snapshot = ledger.snapshot().map_err(LiveError::History)?;
+        let mut facts = ServiceFacts::default();
+        let mut slices: Vec<(f64, BudgetFacts)> = Vec::new();
+        for status in &statuses {
+            let Some(watched) = watched.iter().find(|of| of.slo.name == status.slo) else {
+                continue;
+            };
+            for (objective, kept) in status.objectives.iter().zip(&watched.objectives) {
+                let of = Of { slo: &watched.slo, status, target: objective.target };
+                let mut total = of.facts(None, &objective.total, kept.total.slice.is_some());
+                // What was taken out must not be promised to leave.
+                if leaving && !is_corrected {
+                    total.leaving = of.leaving(&snapshot, kept.total.slice, &objective.total)?;
+                }
+                facts.paging += paging(&objective.total);
+                facts.budgets.push(total);
+                for slice in &objective.slices {
+                    let spent = slice.standing.budget.spent_share.unwrap_or(0.0);
+                    let label = Some(slice.slice.clone());
+                    slices.push((spent, of.facts(label, &slice.standing, true)));
+                }
+            }
+        }
+        slices.sort_by(|one, two| two.0.total_cmp(&one.0));
+        facts.budgets.extend(slices.into_iter().take(SLICES_MAX).map(|(_, facts)| facts));
+        Ok(facts)
+    }
+}
+
+/// The objective that facts are of.
+struct Of<'a> {
+    slo: &'a Slo,
+    status: &'a SloStatus,
+    target: Target,
+}
+
+impl Of<'_> {
+    /// When the bad events of a rolling window leave it.
+    fn leaving(
+        &self,
+        snapshot: &LedgerSnapshot<'_>,
+        slice: Option<SliceId>,
+        standing: &Standing,
+    ) -> Result<Vec<Leaving>, LiveError<StoreError>> {
+        let (Window::Rolling { length }, BudgetingMethod::Occurrences, Some(slice)) =
+            (&self.slo.window, self.slo.method, slice)
+        else {
+            return Ok(Vec::new());
+        };
+        let tallies =
+            snapshot.tallies(slice, standing.window.elapsed).map_err(LiveError::History)?;
+        let mut hours: BTreeMap<Timestamp, u64> = BTreeMap::new();
+        for (slot, tally) in tallies {
+            let interval: Interval = slot.interval(Ledger::SLOT_WIDTH);
+            // Rounded up, so that no moment is promised too early.
+            let at = interval.end().plus(*length).ceil(HOUR);
+            *hours.entry(at).or_default() += tally.bad();
+        }
+        let bad = hours.into_iter().filter(|(_, bad)| *bad > 0);
+        Ok(bad.take(LEAVING_MAX).map(|(at, bad)| Leaving { at, bad }).collect())
+    }
+
+    /// The facts of all events or of a slice; `is_counted` says whether anything ever was.
+    fn facts(&self, slice: Option<String>, standing: &Standing, is_counted: bool) -> BudgetFacts {
+        let Standing { budget, window, coverage, burns, .. } = standing;
+        let counts = match counts(self.slo.method, budget) {
+            Some((valid, bad)) if valid > 0 && standing.status != Status::NoData => {
+                Counts::Counted { valid, bad }
+            }
+            _ if is_counted => Counts::Gone,
+            _ => Counts::Never,
+        };
+        let window = match &self.slo.window {
+            Window::Rolling { length } => WindowFacts::Rolling(*length),
+            Window::Calendar(_) => WindowFacts::Calendar(window.full),
+        };
+        let of_events = self.slo.method == BudgetingMethod::Occurrences;
+        let burns = burns.iter().filter(|_| of_events);
+        let burns =
+            burns.map(|burn| Lookback { length: burn.lookback, valid: burn.valid, bad: burn.bad });
+        BudgetFacts {
+            slo: self.slo.name.clone(),
+            slice,
+            target: self.target,
+            window,
+            complete_up_to: self.status.complete_up_to,
+            counts,
+            coverage_ppm: (coverage.observed * 1_000_000).checked_div(coverage.expected),
+            burns: burns.collect(),
+            outlook: outlook(standing, self.status.complete_up_to),
+            causes: BTreeMap::new(),
+            largest_incident: None,
+            leaving: Vec::new(),
+        }
+    }
+}
+
+/// Valid and bad in the unit of the method, both multiplied by what makes them whole.
+fn counts(method: BudgetingMethod, budget: &Budget) -> Option<(u64, u64)> {
+    let valid = match method {
+        BudgetingMethod::Occurrences => budget.valid,
+        BudgetingMethod::Timeslices | BudgetingMethod::RatioTimeslices => budget.slices?,
+    };
+    let denominator = u64::try_from(budget.spent.denominator()).ok()?;
+    let bad = u64::try_from(budget.spent.numerator()).ok()?;
+    Some((valid.checked_mul(denominator)?, bad))
+}
+
+fn outlook(standing: &Standing, now: Timestamp) -> Outlook {
+    let forecast = &standing.forecast;
+    match forecast.outlook {
+        Expected::NoData => Outlook::Unknown,
+        Expected::NotExhausting => Outlook::Lasts,
+        Expected::AlreadyExhausted => Outlook::GoneAt(now),
+        Expected::Exhausts => forecast.exhausts_at.map_or(Outlook::Unknown, Outlook::GoneAt),
+    }
+}
+
+/// How many rules page now.
+fn paging(standing: &Standing) -> u64 {
+    let pages =
+        |firing: &&flyball_budget::alert::Firing| firing.severity == flyball_model::Severity::Page;
+    standing.firings.iter().filter(pages).count() as u64
+}

@@ -1,0 +1,254 @@
+//! Whether a change may ship: a question answered from live budgets, and what was decided kept.
+//!
+//! `flyball-govern` decides; here it is given what it decides from, and signatures, latches, blocks and
+//! overrides are kept as records of the control state. A decision that is asked for by POST is kept with
+//! the SHA-256 of its canonical JSON as its id, which the audit log's chain holds as well: a decision
+//! that was changed does not fit its id, and one whose id is not in the chain was never made.
+
+mod acts;
+
+use flyball_catalog::{Catalog, Governance};
+use flyball_govern::gate::{
+    Decision, Facts, GateInputs, Latch, Override, Question, gate, latch_conditions,
+};
+use flyball_govern::policy::{Block, Policy, Signature, Tier};
+use flyball_model::Timestamp;
+use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreError};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::control::SharedControl;
+use crate::evaluator::ServiceFacts;
+use crate::hex::hex;
+
+pub(crate) use acts::{ActError, NewOverride, NewStop};
+
+/// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
+const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
+/// The most signatures, latches, blocks and overrides that are kept, each.
+const ACTS: RecordBound = RecordBound { rows: 10_000, bytes: 64 << 20 };
+/// Blocks and overrides that one question looks at: those that were made last. They last for days.
+const LOOKED_AT: usize = 1_000;
+
+const SIGNATURE: &str = "signature";
+const LATCH: &str = "latch";
+const BLOCK: &str = "block";
+const OVERRIDE: &str = "override";
+const DECISION: &str = "decision";
+
+/// Why a question cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GateError {
+    /// The control state refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is kept, or decided, cannot be read or written as JSON.
+    #[error("what is kept of `{id}` cannot be read: {cause}")]
+    Unreadable {
+        /// The record.
+        id: String,
+        /// What is wrong.
+        cause: serde_json::Error,
+    },
+    /// The tier names a policy that is not there.
+    #[error("there is no policy `{0}`; hint: apply it, or name another in the tier")]
+    NoPolicy(String),
+    /// It was begun and not finished.
+    #[error("the server gave up: {0}")]
+    GivenUp(String),
+}
+
+/// What is known where a question is asked: the documents in force, and the service's budgets.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) tier: Tier,
+    pub(crate) policy: Policy,
+    pub(crate) facts: Facts,
+}
+
+impl Known {
+    /// What the documents of `catalog` and its budgets say of `service`.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::NoPolicy`].
+    pub(crate) fn of(
+        catalog: &Catalog,
+        service: &str,
+        found: ServiceFacts,
+    ) -> Result<Self, GateError> {
+        let governance: &Governance = &catalog.governance;
+        let tier = governance.tier(service);
+        let named = governance.policy(&tier.spec.policy);
+        let policy = named.ok_or_else(|| GateError::NoPolicy(tier.spec.policy.clone()))?.clone();
+        let facts = Facts {
+            tier: Some(tier.name.clone()),
+            alerts_paging: Some(found.paging),
+            budgets: found.budgets,
+            ..Facts::default()
+        };
+        Ok(Self { tier, policy, facts })
+    }
+}
+
+/// What was decided by people: everything that a question is held against beside the budgets.
+#[derive(Debug, Default)]
+struct Acts {
+    signatures: Vec<Signature>,
+    latches: Vec<Latch>,
+    blocks: Vec<Block>,
+    overrides: Vec<Override>,
+}
+
+/// Keeps what people decide, and what was decided on changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Gatekeeper {
+    control: SharedControl,
+}
+
+impl Gatekeeper {
+    pub(crate) fn of(control: SharedControl) -> Self {
+        Self { control }
+    }
+
+    /// What is decided on `question`; nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn look(&self, question: &Question, known: &Known) -> Result<Decision, GateError> {
+        let acts = self.acts(&question.service, known)?;
+        Ok(gate(&acts.inputs(question, known)))
+    }
+
+    /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then.
+    /// On disk when this returns; with the decision's id.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`]; nothing was kept then.
+    pub(crate) fn decide(
+        &self,
+        question: &Question,
+        known: &Known,
+        actor: &str,
+    ) -> Result<(String, Decision), GateError> {
+        let mut acts = self.acts(&question.service, known)?;
+        let moved = acts.move_latches(question, known);
+        let decision = gate(&acts.inputs(question, known));
+        let unreadable = |cause| GateError::Unreadable { id: question.service.clone(), cause };
+        let text = decision.canonical_json().map_err(unreadable)?;
+        let id = hex(&Sha256::digest(text.as_bytes()));
+        let service = Some(question.service.clone());
+        let detail = json!({
+            "service": question.service,
+            "class": question.class.word(),
+            "outcome": decision.outcome,
+            "policy": decision.policy.name,
+            "version": decision.policy.version,
+            "level": decision.level,
+        });
+        let kept = NewRecord { kind: DECISION, id: id.clone(), service, at: question.at, text };
+        self.control.lock().note(actor, question.at, |noting| {
+            for latch in &moved {
+                keep_latch(noting, latch, &question.service, question.at, "latch.move")?;
+            }
+            noting.keep(&kept, DECISIONS, Some(("gate.decide", &detail)))?;
+            Ok::<_, GateError>(())
+        })?;
+        Ok((id, decision))
+    }
+
+    /// Decisions on `service`, the last first.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn decisions(
+        &self,
+        service: &str,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, String, serde_json::Value)>, GateError> {
+        let services = [service.to_owned()];
+        let filter = RecordFilter { services: Some(&services), before, limit };
+        let found = self.control.lock().records(DECISION, &filter)?;
+        found.iter().map(|one| Ok((one.number, one.id.clone(), parse(one)?))).collect()
+    }
+
+    fn acts(&self, service: &str, known: &Known) -> Result<Acts, GateError> {
+        let control = self.control.lock();
+        let all = RecordFilter { services: None, before: None, limit: LOOKED_AT };
+        let own = [service.to_owned()];
+        let of_service = RecordFilter { services: Some(&own), ..all.clone() };
+        let name = known.policy.name();
+        let signatures: Vec<Signature> = read(&control.records(SIGNATURE, &all)?)?;
+        let latches: Vec<Latch> = read(&control.records(LATCH, &of_service)?)?;
+        Ok(Acts {
+            signatures: signatures.into_iter().filter(|of| of.policy == name).collect(),
+            latches: latches.into_iter().filter(|of| of.policy == name).collect(),
+            // Also those of all services.
+            blocks: read(&control.records(BLOCK, &all)?)?,
+            overrides: read(&control.records(OVERRIDE, &of_service)?)?,
+        })
+    }
+}
+
+impl Acts {
+    fn inputs<'a>(&'a self, question: &'a Question, known: &'a Known) -> GateInputs<'a> {
+        let Known { policy, facts, .. } = known;
+        let Self { signatures, latches, blocks, overrides } = self;
+        GateInputs { policy, question, facts, signatures, latches, blocks, overrides }
+    }
+
+    /// Moves the latches to where they are now, and answers those that moved.
+    fn move_latches(&mut self, question: &Question, known: &Known) -> Vec<Latch> {
+        let conditions = latch_conditions(&self.inputs(question, known));
+        let mut moved = Vec::new();
+        for (level, holds) in conditions {
+            let found = self.latches.iter().position(|latch| latch.level == level);
+            let latch = match found {
+                Some(at) => self.latches.swap_remove(at),
+                None => Latch::open(known.policy.name(), &level),
+            };
+            let before = latch.state.clone();
+            let after = latch.after(&known.policy, holds, &known.facts.budgets, question.at);
+            if after.state != before {
+                moved.push(after.clone());
+            }
+            self.latches.push(after);
+        }
+        self.latches.sort_by(|one, two| one.level.cmp(&two.level));
+        moved
+    }
+}
+
+/// Keeps a latch of `service`.
+fn keep_latch(
+    noting: &Noting<'_>,
+    latch: &Latch,
+    service: &str,
+    at: Timestamp,
+    action: &str,
+) -> Result<(), GateError> {
+    let id = format!("{}/{}/{service}", latch.policy, latch.level);
+    let text = text(latch, &id)?;
+    let detail = json!({ "state": latch.state });
+    let kept = NewRecord { kind: LATCH, id, service: Some(service.to_owned()), at, text };
+    noting.keep(&kept, ACTS, Some((action, &detail)))?;
+    Ok(())
+}
+
+fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, GateError> {
+    serde_json::from_str(&record.text)
+        .map_err(|cause| GateError::Unreadable { id: record.id.clone(), cause })
+}
+
+fn read<T: DeserializeOwned>(records: &[Record]) -> Result<Vec<T>, GateError> {
+    records.iter().map(parse).collect()
+}
+
+fn text(kept: &impl serde::Serialize, id: &str) -> Result<String, GateError> {
+    serde_json::to_string(kept).map_err(|cause| GateError::Unreadable { id: id.to_owned(), cause })
+}

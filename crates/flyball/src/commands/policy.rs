@@ -1,0 +1,204 @@
+//! `flyball policy`: how binding policies are, and what people decide by hand.
+
+use serde_json::{Value, json};
+
+use super::{Form, answer};
+use crate::output::words::printable;
+use crate::remote::{Remote, ServerArgs};
+use crate::{Exit, talk};
+
+/// List policies, sign them, and decide by hand: freeze, override, sign off
+///
+/// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
+/// its approvers has signed this version. Whoever acts is known by their token; a reason and an end are
+/// never left out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum PolicyCommand {
+    List(ListArgs),
+    Sign(SignArgs),
+    Freeze(FreezeArgs),
+    Override(OverrideArgs),
+    SignOff(SignOffArgs),
+}
+
+/// List the policies and whose signatures are missing
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Sign the version of a policy that is in force, as one of its approvers
+///
+/// Examples:
+///
+///   flyball policy sign four-weeks --role sre
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct SignArgs {
+    /// The policy
+    name: String,
+    /// As what you sign
+    #[arg(long)]
+    role: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Stop changes of a service by hand, for at most 14 days
+///
+/// Examples:
+///
+///   flyball policy freeze checkout --role product_manager --why 'the sale starts' --until 2026-12-01T18:00:00Z
+#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct FreezeArgs {
+    /// The service
+    service: String,
+    /// What waits, once for each class; features unless told
+    #[arg(long = "class", value_name = "CLASS", default_value = "feature")]
+    classes: Vec<String>,
+    #[command(flatten)]
+    act: ActArgs,
+}
+
+/// Let changes of a class through for a time, whatever the policy decides
+///
+/// Examples:
+///
+///   flyball policy override checkout --class feature --change release-14 --role product_manager \
+///     --why 'a contract ends tonight' --until 2026-12-01T18:00:00Z
+#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct OverrideArgs {
+    /// The service
+    service: String,
+    /// Which class of changes
+    #[arg(long, default_value = "feature")]
+    class: String,
+    /// Only this change; any of the class unless told
+    #[arg(long, value_name = "ID")]
+    change: Option<String>,
+    #[command(flatten)]
+    act: ActArgs,
+}
+
+/// Sign off a level that stays until somebody does
+///
+/// Examples:
+///
+///   flyball policy sign-off checkout overspent --role sre
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct SignOffArgs {
+    /// The service
+    service: String,
+    /// The level
+    level: String,
+    /// As what you sign
+    #[arg(long)]
+    role: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Who answers for an act, why, until when.
+#[derive(Debug, clap::Args)]
+struct ActArgs {
+    /// As what you answer for it
+    #[arg(long)]
+    role: String,
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    /// Until when
+    #[arg(long, value_name = "TIME")]
+    until: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What was done.
+#[derive(Debug, serde::Deserialize)]
+struct Done {
+    id: String,
+    who: String,
+    expires: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Listed {
+    policies: Vec<Info>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Info {
+    name: String,
+    version: u32,
+    enforced: bool,
+    missing: Vec<String>,
+    description: String,
+}
+
+pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
+    let gate = |service: &str, what| ["api", "v1", "gate", service, what].map(str::to_owned);
+    let (server, path, body) = match args.command {
+        PolicyCommand::List(args) => return list(&args),
+        PolicyCommand::Sign(SignArgs { name, role, server }) => {
+            let path = ["api", "v1", "policies", &name, "signatures"].map(str::to_owned);
+            (server, path, json!({ "role": role }))
+        }
+        PolicyCommand::Freeze(FreezeArgs { service, classes, act }) => {
+            let ActArgs { role, why, until, server } = act;
+            let body = json!({ "classes": classes, "role": role, "why": why, "expires": until });
+            (server, gate(&service, "blocks"), body)
+        }
+        PolicyCommand::Override(OverrideArgs { service, class, change, act }) => {
+            let ActArgs { role, why, until, server } = act;
+            let body = json!({
+                "class": class, "change": change, "role": role, "why": why, "expires": until,
+            });
+            (server, gate(&service, "overrides"), body)
+        }
+        PolicyCommand::SignOff(SignOffArgs { service, level, role, server }) => {
+            (server, gate(&service, "sign-offs"), json!({ "level": level, "role": role }))
+        }
+    };
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let Done { id, who, expires } = Remote::new(&server)?.post(&path, &body)?;
+    let until = expires.map(|at| format!(", until {at}")).unwrap_or_default();
+    talk::note(&format!("done by {}{until}: {}", printable(&who), printable(&id)));
+    Ok(Exit::Met)
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<Exit> {
+    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "policies"], &[])?;
+    let Listed { policies } = serde_json::from_value(said.clone())?;
+    answer(args.output, &said, || {
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_header(["policy", "version", "standing", "missing", "what for"]);
+        for Info { name, version, enforced, missing, description } in &policies {
+            table.add_row([
+                printable(name),
+                version.to_string(),
+                if *enforced { "enforced" } else { "advisory" }.to_owned(),
+                printable(&missing.join(", ")),
+                printable(description),
+            ]);
+        }
+        Ok(format!("{table}\n"))
+    })?;
+    Ok(Exit::Met)
+}
