@@ -185,7 +185,7 @@ impl Telling {
             // It went between being taken and being sent, and with it all that waited.
             None => Told::later("no_target", "the target is configured no more"),
         };
-        self.context.telemetry.told(&notice.target, told.name(), told.reason);
+        self.context.telemetry.notified(&notice.target, told.name(), told.reason);
         match &told.outcome {
             Outcome::Delivered => {}
             Outcome::Later { problem, .. } | Outcome::Refused { problem } => {

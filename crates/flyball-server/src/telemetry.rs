@@ -436,7 +436,7 @@ impl Telemetry {
     }
 
     /// An attempt to tell a target is over.
-    pub(crate) fn told(&self, target: &str, outcome: &'static str, reason: &'static str) {
+    pub(crate) fn notified(&self, target: &str, outcome: &'static str, reason: &'static str) {
         let target = target.to_owned();
         self.attempts.get_or_create(&Attempt { target, outcome, reason }).inc();
     }

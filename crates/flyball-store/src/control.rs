@@ -117,7 +117,7 @@ impl Control {
     ///
     /// Nothing was recorded then. [`StoreError::Invalid`] for an empty text, [`StoreError::TooLong`],
     /// [`StoreError::Sqlite`] when it cannot be written.
-    pub fn record(
+    pub fn record_action(
         &mut self,
         action: &str,
         target: &str,

@@ -56,7 +56,7 @@ async fn again(telling: Telling, target: AlertTarget) {
     let receiver = match channel::receiver(&telling, &target.via).await {
         Ok(receiver) => receiver,
         Err(problem) => {
-            telling.context.telemetry.told(&target.name, "failed", "secret");
+            telling.context.telemetry.notified(&target.name, "failed", "secret");
             tracing::warn!(target = target.name, problem, "Alertmanager is not told again");
             return;
         }
@@ -65,6 +65,6 @@ async fn again(telling: Telling, target: AlertTarget) {
     let believed = believed.iter().map(|(alert, severity)| (alert, *severity));
     for request in refresh(&url, bearer.as_ref(), believed, &telling.sender()) {
         let told = post::send(&telling.client, &request, &telling.context.clock).await;
-        telling.context.telemetry.told(&target.name, told.name(), told.reason);
+        telling.context.telemetry.notified(&target.name, told.name(), told.reason);
     }
 }

@@ -320,5 +320,5 @@ async fn record(
     detail: serde_json::Value,
 ) -> Result<(), Problem> {
     let (control, actor, at) = (app.control.clone(), caller.actor(), app.clock.now());
-    wait(move || Ok(control.lock().record(action, &target, &detail, &actor, at)?)).await
+    wait(move || Ok(control.lock().record_action(action, &target, &detail, &actor, at)?)).await
 }
