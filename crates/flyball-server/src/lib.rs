@@ -270,7 +270,7 @@ impl Server {
         let evaluating = evaluator.handle.clone();
         let Limits { connections_max, idle_max, queries_max, .. } = limits;
         let streams = http::Streams::new(evaluating.clone(), limits.streams_max);
-        let intake = intake::Intake::new(intake::Parts {
+        let intake = Arc::new(intake::Intake::new(intake::Parts {
             journal,
             keys,
             known,
@@ -279,8 +279,7 @@ impl Server {
             limits,
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
-        })?;
-        let intake = Arc::new(intake);
+        })?);
         let definitions = Arc::new(Definitions::new(
             control.clone(),
             evaluating.clone(),
