@@ -4,6 +4,7 @@
 
 mod asked;
 mod auth;
+mod compressed;
 mod contract;
 mod definitions;
 mod harness;
@@ -16,3 +17,4 @@ mod restart;
 mod stored;
 mod streams;
 mod tls;
+mod watched;
