@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Replay(commands::replay::ReplayArgs),
-    Serve(commands::serve::ServeArgs),
+    Serve(Box<commands::serve::ServeArgs>),
     Apply(commands::apply::ApplyArgs),
     Get(commands::get::GetArgs),
     Budget(commands::budget::BudgetArgs),

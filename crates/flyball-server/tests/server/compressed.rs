@@ -11,8 +11,11 @@ use crate::payloads::{TRACES, message};
 /// Spans of one request, of which the first failed.
 const SPANS: u64 = 20;
 
+/// Compresses a body.
+type Compress = fn(&[u8]) -> Vec<u8>;
+
 /// Each way to compress with its name in headers; those of zstd say how long they will be, and do not.
-const COMPRESSIONS: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+const COMPRESSIONS: [(&str, Compress); 4] = [
     ("gzip", gzip),
     // Two members, which are one body.
     ("gzip", |body| [gzip(&body[..body.len() / 2]), gzip(&body[body.len() / 2..])].concat()),

@@ -5,10 +5,7 @@ use std::path::Path;
 use flyball_server::{Config, Given};
 use serde_json::Value;
 
-use crate::harness::{NOON, Running, SHOP, TestClock, config};
-
-/// How long something is waited for that has to come.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+use crate::harness::{NOON, PATIENCE, Running, SHOP, TestClock, config};
 
 async fn start(data: &Path, slos: &Path, clock: &TestClock) -> Running {
     let given = Given::Paths(vec![slos.to_owned()]);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apply;
+mod bounds;
 mod clients;
 mod crash;
 mod hostile;
