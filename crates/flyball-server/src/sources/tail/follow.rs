@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::position::{Position, is_time_of, modified};
-use super::rotated::{Neighbour, neighbours};
+use super::rotated::{Neighbour, alone, neighbours};
 use crate::telemetry::Telemetry;
 
 /// Looks without growth after which a renamed log is taken to be finished: writers reopen their log
@@ -63,13 +63,11 @@ impl Follow {
         if files.is_empty() {
             return this;
         }
-        let mut beside = match neighbours(&this.path) {
-            Ok(beside) => beside,
-            Err(error) => {
-                tracing::warn!(path = %this.path.display(), %error, "a log's directory cannot be listed");
-                Vec::new()
-            }
-        };
+        let mut beside = neighbours(&this.path).unwrap_or_else(|error| {
+            let path = this.path.display();
+            tracing::warn!(%path, %error, "a log's directory cannot be listed: only the log is looked at");
+            alone(&this.path)
+        });
         for position in files {
             this.reopen(position, &mut beside);
         }

@@ -55,6 +55,13 @@ pub(super) fn neighbours(path: &Path) -> io::Result<Vec<Neighbour>> {
     Ok(found)
 }
 
+/// The log `path` without its neighbours, where they cannot be listed; nothing where there is none.
+pub(super) fn alone(path: &Path) -> Vec<Neighbour> {
+    let log =
+        |metadata| Neighbour { path: path.to_owned(), metadata, is_rotated: false, before: None };
+    std::fs::metadata(path).map(log).into_iter().collect()
+}
+
 /// Whether rotation adds `text` to a log's name: a number or a time after a sign, or `.old`. Anything
 /// else is taken to be another log, such as `access.log.json`.
 fn is_of_rotation(text: &str) -> bool {
@@ -65,6 +72,23 @@ fn is_of_rotation(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_is_alone_is_as_among_its_neighbours() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("access.log");
+        assert!(alone(&path).is_empty());
+        std::fs::write(&path, "a\n").unwrap();
+        std::fs::write(directory.path().join("access.log.1"), "b\n").unwrap();
+        let beside = neighbours(&path).unwrap();
+        let found = beside.iter().find(|one| one.path == path).unwrap();
+        let [log] = &alone(&path)[..] else { panic!("it is alone") };
+        assert_eq!(
+            (&log.path, log.is_rotated, &log.before),
+            (&found.path, found.is_rotated, &None)
+        );
+        assert!(beside.iter().any(|one| one.is_rotated));
+    }
 
     #[test]
     fn names_of_rotation_are_told_from_other_logs() {
