@@ -88,15 +88,13 @@ def check(flyball, directory, programs):
         documents.append(document)
         expected[document["metadata"]["name"]] = (valid, bad)
 
-    for protocol in ("grpc", "http"):
-        service = f"python-{protocol}"
+    for sdk, protocol in [("python", "grpc"), ("python", "http"),
+                          ("node", "grpc"), ("node", "json"), ("node", "protobuf")]:
+        service = f"{sdk}-{protocol}"
         expect(events(f"{service}-spans", service, "span.kind = 'SERVER'"), COUNT, FAILED)
         expect(logs(f"{service}-logs", service), COUNT, FAILED)
         failed = handled.format(service, ',outcome="failed"')
         expect(counters(f"{service}-counter", failed, handled.format(service, "")), COUNT, FAILED)
-    for protocol in ("grpc", "json", "protobuf"):
-        service = f"node-{protocol}"
-        expect(events(service, service, "span.kind = 'SERVER'"), COUNT, FAILED)
     expect(events("nginx", "nginx", "url.path <> ''"), COUNT, FAILED)
     # What Prometheus counts of itself: sent by it, and asked for.
     for way in ("sent", "asked"):
@@ -150,9 +148,9 @@ def check(flyball, directory, programs):
         subprocess.run([sys.executable, HERE / "telemetry.py", protocol, base, f"python-{protocol}",
                         str(COUNT)], check=True)
     for protocol in ("grpc", "json", "protobuf"):
-        subprocess.run(["node", HERE / "spans.js", protocol, base, f"node-{protocol}", str(COUNT)], check=True)
+        subprocess.run(["node", HERE / "telemetry.js", protocol, base, f"node-{protocol}", str(COUNT)], check=True)
 
-    # nginx's log is rotated twice, and the server killed between.
+    # nginx's log is rotated twice while the server runs, and twice between its end and its next start.
     page = f"http://127.0.0.1:{nginx}"
     until("nginx", lambda: (directory / "nginx.pid").exists())
     for number in range(COUNT):
@@ -160,11 +158,13 @@ def check(flyball, directory, programs):
             urllib.request.urlopen(page + ("/failed" if number % 10 == 0 else "/"), timeout=5).read()
         except urllib.error.HTTPError as error:
             assert error.code == 503, error
-        if number in (300, 700):
+        if number in (300, 550, 600, 700):
+            until("nginx's log", (directory / "access.log").exists)
             (directory / "access.log").rename(directory / f"access.log.{number}")
             programs.running["nginx"].send_signal(signal.SIGUSR1)
         if number == 500:
             programs.end("flyball", signal.SIGKILL)
+        if number == 650:
             serve()
 
     # What Prometheus counts of one handler of its own, which nobody else asks.

@@ -171,6 +171,11 @@ pub(crate) enum ApplyError {
 }
 
 impl ApplyError {
+    /// Whether the same may be taken when it is tried again: nothing that was asked for is at fault.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Install(InstallError::Store(_)))
+    }
+
     /// The error without findings in files that `caller` may not see: they are told of those that they
     /// have sent.
     fn seen_by(self, caller: &Caller, apply: &Apply) -> Self {

@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
-use crate::decode::{Body, BodyError, Decoder, Reading, said_bytes};
+use crate::decode::{Body, BodyError, Decoder, Reading, expand, said_bytes};
 use crate::entry::{self, Compression, Content, Header, Mark};
 use crate::evaluator::{Handed, Message};
 use crate::hex::hex;
-use crate::keys::{Claim, Keys};
+use crate::keys::{Claim, ID_BYTES, Keys, is_other, parts};
 use crate::limits::Limits;
 use crate::pool::{GivenUp, Pool, Size};
 use crate::telemetry::Telemetry;
@@ -32,6 +32,9 @@ const EXPECTED_BYTES_MIN: usize = 16 << 10;
 /// How many times its size a compressed body is taken to become where it does not say more, and by how
 /// much more it is tried again where it has become more: most are a tenth.
 const COMPRESSION_FACTOR: usize = 8;
+
+/// How many bytes of a key say what was in its request: enough for what happens by mistake.
+const CONTENT_BYTES: usize = 8;
 
 /// A request, not yet looked into.
 #[derive(Debug, Clone)]
@@ -130,6 +133,12 @@ pub(crate) enum Refusal {
          requests that name no other"
     )]
     Service(String),
+    /// Something else was taken in under the same key.
+    #[error(
+        "the Idempotency-Key was used for other content, and nothing of this was taken in; hint: give each \
+         request a key of its own, and the same one only when it is sent again as it was"
+    )]
+    KeyReused,
     /// The store is at fault.
     #[error("nothing can be written: {0}")]
     Store(#[from] StoreError),
@@ -149,6 +158,7 @@ impl Refusal {
             Self::Body(BodyError::Compression(_)) => "compression",
             Self::Body(BodyError::Malformed(_)) => "malformed",
             Self::Service(_) => "service",
+            Self::KeyReused => "key reused",
             Self::Store(_) => "store",
             Self::GivenUp => "given up",
         }
@@ -157,7 +167,10 @@ impl Refusal {
     /// Whether the same request may be taken in when it is sent again.
     pub(crate) const fn is_temporary(&self) -> bool {
         match self {
-            Self::Body(_) | Self::Service(_) | Self::Store(StoreError::TooLarge { .. }) => false,
+            Self::Body(_)
+            | Self::Service(_)
+            | Self::KeyReused
+            | Self::Store(StoreError::TooLarge { .. }) => false,
             Self::Busy | Self::Store(_) | Self::GivenUp => true,
         }
     }
@@ -259,22 +272,30 @@ impl Intake {
         if receipt.events == 0 && header.mark.is_none() {
             return Ok(receipt);
         }
-        let key = key_of(content, key.as_ref(), decoded.identity);
+        let content = match &key {
+            Some(_) => Some(self.content(&header, &body).await?),
+            None => None,
+        };
+        let key = key_of(header.content, key.as_ref(), decoded.identity);
+        let key =
+            key.map(|key| [&key[..], content.as_ref().map_or(&[], |said| &said[..])].concat());
         let claimed = match &key {
             None => None,
             Some(key) => loop {
                 match self.keys.claim(key) {
                     Claim::Durable => return Ok(Receipt { repeated: true, ..receipt }),
+                    Claim::Other => return Err(Refusal::KeyReused),
                     Claim::Wait(mut decided) => {
                         // An error tells as much as a change: it was decided.
                         let _ = decided.changed().await;
                     }
-                    Claim::New(claimed) => {
-                        if self.is_counted(key)? {
-                            return Ok(Receipt { repeated: true, ..receipt });
+                    Claim::New(claimed) => match self.counted(key)? {
+                        Some(before) if is_other(&before, key) => {
+                            return Err(Refusal::KeyReused);
                         }
-                        break Some(claimed);
-                    }
+                        Some(_) => return Ok(Receipt { repeated: true, ..receipt }),
+                        None => break Some(claimed),
+                    },
                 }
             },
         };
@@ -339,10 +360,28 @@ impl Intake {
         Arc::clone(&self.working).try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)
     }
 
-    /// Whether the ledger knows `key`.
-    fn is_counted(&self, key: &[u8]) -> Result<bool, StoreError> {
+    /// The key of `key`'s request, where the ledger knows it.
+    fn counted(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(known.snapshot()?.key(key)?.is_some())
+        known.snapshot()?.key_from(parts(key).0)
+    }
+
+    /// What says what is in a body that was decoded, however it is compressed.
+    async fn content(&self, header: &Header, body: &Bytes) -> Result<[u8; CONTENT_BYTES], Refusal> {
+        let (header, body, max) =
+            (header.clone(), body.clone(), self.limits.decompressed_bytes_max);
+        let size = if body.len() < LARGE_BYTES { Size::Small } else { Size::Large };
+        let said = self.pool.run(size, move |_| {
+            let mut hash = Sha256::new();
+            hash.update(header.service.unwrap_or_default());
+            // No service holds a zero.
+            hash.update(b"\0");
+            hash.update(expand(header.compression, &body, max)?);
+            let mut said = [0; CONTENT_BYTES];
+            said.copy_from_slice(&hash.finalize()[..CONTENT_BYTES]);
+            Ok(said)
+        });
+        said.await?
     }
 }
 
@@ -400,7 +439,7 @@ fn key_of(
     for part in [kind.as_bytes(), b"\0", signal.as_bytes(), b"\0", sender.as_bytes(), b"\0", text] {
         hash.update(part);
     }
-    Some(hash.finalize()[..16].to_vec())
+    Some(hash.finalize()[..ID_BYTES].to_vec())
 }
 
 /// How many samples are histograms.

@@ -137,6 +137,7 @@ pub(crate) struct Telemetry {
     left_out: Family<Why, Counter>,
     texts_cut: Family<Doing, Counter>,
     denied: Family<Why, Counter>,
+    tail_files_lost: Family<Why, Counter>,
     cut_off: Counter,
     logins: Family<Outcome, Counter>,
     failures: Family<Doing, Counter>,
@@ -176,6 +177,7 @@ impl Default for Telemetry {
             left_out: Family::default(),
             texts_cut: Family::default(),
             denied: Family::default(),
+            tail_files_lost: Family::default(),
             cut_off: Counter::default(),
             logins: Family::default(),
             failures: Family::default(),
@@ -214,6 +216,8 @@ impl Default for Telemetry {
         r.register("samples_left_out", left_out, this.left_out.clone());
         let cut = "Texts of attributes that were too long and were cut, when events were taken in and stored";
         r.register("texts_cut", cut, this.texts_cut.clone());
+        let lost = "Files of logs that may not have been read to their end, by reason";
+        r.register("tail_files_lost", lost, this.tail_files_lost.clone());
         r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
         let cut_off =
             "Connections that were cut off because their clients did not take the answers";
@@ -339,6 +343,11 @@ impl Telemetry {
     /// Samples that count nothing.
     pub(crate) fn left_out(&self, reason: Reason, samples: u64) {
         self.left_out.get_or_create(&Why { reason: reason.text() }).inc_by(samples);
+    }
+
+    /// A file of a log could not be read to its end, or was never read.
+    pub(crate) fn log_lost(&self, reason: &'static str) {
+        self.tail_files_lost.get_or_create(&Why { reason }).inc();
     }
 
     /// An answer of `route` with the HTTP status `status`.

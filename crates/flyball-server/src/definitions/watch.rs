@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_catalog::read_sources;
+use flyball_catalog::{SourcesError, read_sources};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Definitions;
@@ -18,6 +18,11 @@ use super::Definitions;
 const REST: Duration = Duration::from_millis(300);
 /// How long to wait for that at most.
 const REST_MAX: Duration = Duration::from_secs(5);
+/// How long after files could not be taken they are read again, though nothing in them is at fault;
+/// twice as long each time after.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+/// How long that gets at most.
+const RETRY_MAX: Duration = Duration::from_mins(1);
 
 /// Watches files for as long as it is held.
 #[derive(Debug)]
@@ -54,7 +59,15 @@ pub(crate) fn watch(
         }
     }
     let reader = tokio::spawn(async move {
-        while told.recv().await.is_some() {
+        let mut retry: Option<Duration> = None;
+        loop {
+            let is_told = match retry {
+                Some(after) => timeout(after, told.recv()).await.unwrap_or(Some(())),
+                None => told.recv().await,
+            };
+            if is_told.is_none() {
+                return;
+            }
             let latest = Instant::now() + REST_MAX;
             while timeout_at(latest.min(Instant::now() + REST), told.recv()).await.is_ok() {
                 if Instant::now() >= latest {
@@ -63,10 +76,15 @@ pub(crate) fn watch(
             }
             let paths = paths.clone();
             let read = tokio::task::spawn_blocking(move || read_sources(&paths)).await;
-            if let Ok(read) = read {
-                // Why it is refused has been logged and is kept.
-                let _ = definitions.give(read).await;
-            }
+            let Ok(read) = read else { continue };
+            // Why it is refused has been logged and is kept; what files say changes with them only.
+            let cannot_be_read = matches!(read, Err(SourcesError::Read { .. }));
+            retry = match definitions.give(read).await {
+                Err(error) if cannot_be_read || error.is_passing() => {
+                    Some(retry.map_or(RETRY_MIN, |before| RETRY_MAX.min(before * 2)))
+                }
+                Ok(()) | Err(_) => None,
+            };
         }
     });
     Ok(Watching { _watcher: watcher, _reader: AbortOnDropHandle::new(reader) })

@@ -61,7 +61,11 @@ impl IntoParams for BodyHeaders {
         let key = text().min_length(Some(1)).max_length(Some(255));
         let described = [
             ("Content-Encoding", "`gzip`, `zstd`, or none", encoding),
-            ("Idempotency-Key", "Counts the request once", key),
+            (
+                "Idempotency-Key",
+                "Counts the request once; the same key with other content is refused",
+                key,
+            ),
         ];
         let parameters = described.map(|(name, said, schema)| {
             let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
@@ -96,6 +100,7 @@ impl IntoResponses for OtlpAnswers {
             ("408", "The body did not come", refused()),
             ("413", "The body is too large", refused()),
             ("415", "Not this media type, or not this compression", media),
+            ("422", "The key was used for other content", refused()),
             ("429", "Too much at once; send it again after a moment", refused()),
             ("503", "Nothing can be written; send it again after a moment", refused()),
         ])
@@ -112,7 +117,7 @@ impl IntoResponses for GrpcAnswers {
             (
                 "200",
                 "The call's answer, with `grpc-status` in the headers or behind the body: 0 when what \
-                 could be read is on disk, 3 for what cannot be read, 7 and 16 for a token that does \
+                 could be read is on disk, 3 for what cannot be read and for a key that was used for other content, 7 and 16 for a token that does \
                  not do, 8 for a body that is too large, 12 for another compression, 14 for what is to \
                  be sent again",
                 vec![("application/grpc", Binary::schema())],

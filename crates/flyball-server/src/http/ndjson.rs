@@ -89,6 +89,7 @@ impl From<Receipt> for Ingested {
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not this media type", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The key was used for other content", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too much at once; send it again", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written; send it again", body = Problem, content_type = "application/problem+json"),
     ),

@@ -78,6 +78,7 @@ impl From<Refusal> for Problem {
             | Refusal::Store(StoreError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Body(_) => StatusCode::BAD_REQUEST,
             Refusal::Service(_) => StatusCode::FORBIDDEN,
+            Refusal::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Store(_) | Refusal::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &refusal.to_string())

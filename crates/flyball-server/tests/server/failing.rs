@@ -72,7 +72,10 @@ async fn a_past_that_could_not_be_written_counts_once() {
     clock.advance(Duration::from_minutes(1));
     running.budget("checkout", has(60)).await;
 
-    let ledger = refuse(directory.path(), "INSERT ON chunks");
+    let ledger = refuse(
+        directory.path(),
+        "INSERT ON kept WHEN substr(NEW.key, 1, 4) = CAST('fill' AS BLOB)",
+    );
     running.server.give(sources(&(SHOP.to_owned() + &named("late")))).await.unwrap();
     for times in 1..=3_u8 {
         fails(&running, "back-fill", times.into()).await;

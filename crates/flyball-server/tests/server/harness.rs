@@ -32,7 +32,7 @@ spec:
 ";
 
 /// How long something is waited for that has to come.
-const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// A running server and the test's clock.
 pub(crate) struct Running {

@@ -50,6 +50,44 @@ async fn a_request_with_a_key_counts_once_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_again_with_other_content_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let body = events(clock.now(), 10, 5);
+    for round in 0..2 {
+        let running = Running::start(directory.path(), SHOP, &clock).await;
+        let post = async |path: &str, body: Vec<u8>, encoding: &str| {
+            let request = running.post(path, body).header("Content-Encoding", encoding);
+            let answer = request.header("Idempotency-Key", "one").send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap())
+        };
+        let path = "/api/v1/events";
+        let (status, said) = post(path, body.clone().into(), "identity").await;
+        assert_eq!((status, &said["repeated"]), (200, &json!(round > 0)), "{said}");
+        // Once while its key may be on its way into the ledger, once when that has it, and after a restart.
+        for _ in 0..2 {
+            let (status, said) = post(path, events(clock.now(), 3, 5).into(), "identity").await;
+            assert_eq!(status, 422, "{said}");
+            assert!(said["hint"].as_str().unwrap().contains("a key of its own"), "{said}");
+            let (status, said) = post("/api/v1/events?service=shop", body.clone().into(), "").await;
+            assert_eq!(status, 422, "the same of another service: {said}");
+            // Compressed it is the same.
+            let again = zstd::bulk::compress(body.as_bytes(), 1).unwrap();
+            let (status, said) = post(path, again, "zstd").await;
+            assert_eq!((status, &said["repeated"]), (200, &json!(true)), "{said}");
+            let is_counted = |said: &serde_json::Value| {
+                said["budget"]["valid"] != 0 || said["newest"]["valid"] != 0
+            };
+            running.budget("checkout", is_counted).await;
+        }
+        let refused =
+            "flyball_ingest_refused_requests_total{content=\"ndjson\",reason=\"key reused\"}";
+        assert_eq!(running.metric(refused).await, 4.0);
+        running.server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_counted_is_told_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);

@@ -18,7 +18,7 @@ const BEFORE: &str = "2018-12-13T14:50:30Z";
 
 /// How a field is written.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Text,
     Truth,
     Whole,
@@ -34,7 +34,7 @@ enum Kind {
 }
 
 /// A field's name in JSON, its number, and how it is written.
-type Field = (&'static str, u32, Kind);
+pub(crate) type Field = (&'static str, u32, Kind);
 
 const VALUE: &[Field] = &[
     ("stringValue", 1, Kind::Text),
@@ -143,7 +143,7 @@ const METRIC: &[Field] = &[
         ]),
     ),
 ];
-const TRACES: &[Field] = &[(
+pub(crate) const TRACES: &[Field] = &[(
     "resourceSpans",
     1,
     Kind::Message(&[
@@ -197,7 +197,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 /// `object` as a message of `fields`. A key that is not among them is none of the protocol.
-fn message(fields: &[Field], object: &Value) -> Vec<u8> {
+pub(crate) fn message(fields: &[Field], object: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     for (key, value) in object.as_object().unwrap() {
         let field = fields.iter().find(|(name, _, _)| name == key);

@@ -133,6 +133,19 @@ impl<'a> LedgerSnapshot<'a> {
         self.transaction.query_row(sql, [key], read).optional().map_err(self.cannot())
     }
 
+    /// The first idempotency key, in the order of their bytes, that begins with `prefix`; `None` when none
+    /// does, or it was forgotten by age.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn key_from(&self, prefix: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT key FROM keys WHERE key >= ?1 ORDER BY key LIMIT 1";
+        let found = self.transaction.query_row(sql, [prefix], |row| row.get::<_, Vec<u8>>(0));
+        let found = found.optional().map_err(self.cannot())?;
+        Ok(found.filter(|key| key.starts_with(prefix)))
+    }
+
     /// What is kept under `key`; `None` when nothing is.
     ///
     /// # Errors

@@ -234,15 +234,21 @@ fn keys_are_remembered_until_they_are_old() {
     let directory = TempDir::new().unwrap();
     let (mut ledger, _) = with_slice(directory.path());
     let keys = (1..=3)
-        .map(|n: u8| Key { key: vec![n], sequence: Sequence(n.into()), arrival: at(n.into()) })
+        .map(|n: u8| Key { key: vec![n, n], sequence: Sequence(n.into()), arrival: at(n.into()) })
         .collect();
     ledger.commit(&Commit { keys, ..commit(0, 3, Vec::new()) }).unwrap();
     assert_eq!(ledger.forget_keys(at(3)).unwrap(), 2);
     drop(ledger);
     let mut ledger = open(directory.path());
     let snapshot = ledger.snapshot().unwrap();
-    assert_eq!(snapshot.key(&[2]).unwrap(), None);
-    assert_eq!(snapshot.key(&[3]).unwrap(), Some(KeyUse { sequence: Sequence(3), arrival: at(3) }));
+    assert_eq!(snapshot.key(&[2, 2]).unwrap(), None);
+    let last = KeyUse { sequence: Sequence(3), arrival: at(3) };
+    assert_eq!(snapshot.key(&[3, 3]).unwrap(), Some(last));
+    for (prefix, found) in
+        [(&[][..], true), (&[3], true), (&[3, 3], true), (&[2], false), (&[4], false)]
+    {
+        assert_eq!(snapshot.key_from(prefix).unwrap(), found.then(|| vec![3, 3]), "{prefix:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use flyball_catalog::Catalog;
+use flyball_model::Duration;
 use flyball_server::{Limits, Verified, applied_to, verify};
 use flyball_spec::Source;
 
@@ -42,6 +43,12 @@ pub(crate) struct VerifyArgs {
     /// The SLO documents that the server is started with; those that were applied are in its data
     #[arg(long = "slo", value_name = "PATH")]
     slos: Vec<PathBuf>,
+    /// The server's --late-max
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = Duration::parse)]
+    late_max: Duration,
+    /// The server's --ahead-max
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Duration::parse)]
+    ahead_max: Duration,
     /// What to print
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
     output: VerifyForm,
@@ -82,7 +89,9 @@ fn verify_ledger(args: &VerifyArgs) -> anyhow::Result<Exit> {
     let (Ok((_, diagnostics)) | Err(diagnostics)) = &loaded;
     talk::diagnostics(diagnostics);
     let Ok((catalog, _)) = loaded else { anyhow::bail!("the SLO documents cannot be used") };
-    let verified = verify(&args.data, &catalog, &Limits::default())?;
+    let VerifyArgs { late_max, ahead_max, .. } = *args;
+    let limits = Limits { late_max, ahead_max, ..Limits::default() };
+    let verified = verify(&args.data, &catalog, &limits)?;
     let mut out = std::io::stdout().lock();
     match args.output {
         VerifyForm::Json => writeln!(out, "{}", serde_json::to_string_pretty(&verified)?)?,

@@ -22,6 +22,10 @@ use crate::commands::replay::now;
 use crate::{Exit, talk};
 use notify::notify;
 
+/// How far `--ahead-max` and `--settle` may reach together: events that no window holds yet are shown for an
+/// hour from where windows end.
+const AHEAD_AND_SETTLE_MAX: Duration = Duration::from_minutes(59);
+
 /// Take telemetry in, keep the ledger, and answer budgets as they are now
 ///
 /// Events come by OTLP (gRPC and HTTP, both on every address) and as JSON lines; a request is
@@ -88,6 +92,16 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = Limits::default().attribute_bytes_max,
         value_parser = attribute_bytes)]
     attribute_bytes: usize,
+    /// How late an event may be: one that is older when it comes is refused and counted
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = Duration::parse)]
+    late_max: Duration,
+    /// How far ahead of the server's clock an event may be; one that is further is refused and counted
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = Duration::parse)]
+    ahead_max: Duration,
+    /// How long after its end a slot of ten seconds is taken to be complete; what comes later still
+    /// corrects it
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = Duration::parse)]
+    settle: Duration,
     /// How long stored events are kept, after the hour they are of: what a new definition can be
     /// counted over
     #[arg(long, value_name = "TIME", default_value = "35d", value_parser = Duration::parse)]
@@ -183,6 +197,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
              verified with, so counts are kept for as long at least"
         );
     }
+    if args.settle.nanos().saturating_add(args.ahead_max.nanos()) > AHEAD_AND_SETTLE_MAX.nanos() {
+        bail!(
+            "--ahead-max and --settle are more than {AHEAD_AND_SETTLE_MAX} together; hint: windows would be \
+             an hour behind what comes in"
+        );
+    }
     let tls = match (args.tls_cert, args.tls_key) {
         (Some(certificates), Some(key)) => Some(TlsFiles { certificates, key }),
         (None, None) => None,
@@ -201,14 +221,16 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         hooks: args.hook_secrets,
         limits: Limits {
             rates,
+            late_max: args.late_max,
+            ahead_max: args.ahead_max,
             attribute_bytes_max: args.attribute_bytes,
             connections_max: connections_max(Limits::default().connections_max),
             ..Limits::default()
         },
         settings: Settings {
+            settle: args.settle,
             key_memory: args.keep_keys,
             tally_memory: args.keep_ledger,
-            ..Settings::default()
         },
         retention: Retention {
             segments_age_max: args.keep_events,

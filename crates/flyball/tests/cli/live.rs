@@ -8,8 +8,13 @@ use crate::process::{Process, command, listening, serve};
 use crate::run::{Ran, directory, flyball, slo_with};
 
 /// Sends `count` events of a minute ago, of which `bad` failed.
-#[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
 pub(crate) fn send(url: &str, count: u32, bad: u32) {
+    assert_eq!(post(url, count, bad), 200);
+}
+
+/// As [`send`]; returns the status of the answer.
+#[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
+fn post(url: &str, count: u32, bad: u32) -> reqwest::StatusCode {
     let at = jiff::Timestamp::now().checked_sub(SignedDuration::from_secs(60)).unwrap();
     let line = |number| {
         let status = if number < bad { 500 } else { 200 };
@@ -18,11 +23,10 @@ pub(crate) fn send(url: &str, count: u32, bad: u32) {
     let body: String = (0..count).map(line).collect();
     flyball_server::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let status = runtime.block_on(async {
+    runtime.block_on(async {
         let post = reqwest::Client::new().post(format!("{url}/api/v1/events")).body(body);
         post.send().await.unwrap().status()
-    });
-    assert_eq!(status, 200);
+    })
 }
 
 fn document(name: &str, target: &str) -> String {
@@ -191,12 +195,7 @@ fn a_server_whose_disk_fails_says_so_and_ends() {
     send(&url, 10, 1);
     assert_eq!(flyball(at, &["ready", "--server", &url]).code, 0);
     std::fs::write(&fails, "").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let status = runtime.block_on(async {
-        let post = reqwest::Client::new().post(format!("{url}/api/v1/events")).body("{\"time\":0}");
-        post.send().await.unwrap().status()
-    });
-    assert_eq!(status, 503);
+    assert_eq!(post(&url, 1, 0), 503);
     let said = server.failure().concat();
     assert!(said.contains("start the server again"), "{said}");
 

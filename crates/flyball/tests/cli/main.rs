@@ -5,6 +5,7 @@
 
 mod alerts;
 mod apply;
+mod bounds;
 mod change;
 mod clients;
 mod crash;
