@@ -335,8 +335,7 @@ impl Server {
             Arc::clone(&telemetry),
             stored.clone(),
         ));
-        let watching = watch(&definitions, given)?;
-        let ready = Arc::new(Ready::default());
+        let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),

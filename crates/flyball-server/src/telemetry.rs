@@ -204,83 +204,100 @@ impl Default for Telemetry {
             acknowledged: Family::new_with_constructor(|| Histogram::new(ACK_BOUNDS)),
             counted: Histogram::new(COUNTED_BOUNDS),
         };
-        let r = &mut this.registry;
-        r.register("ingest_requests", "Requests taken in and durable", this.requests.clone());
-        r.register("ingest_events", "Events taken in and durable", this.events.clone());
-        let repeated = "Requests left out because they were taken in before";
-        r.register("ingest_repeated", repeated, this.repeated.clone());
-        let refused = "Requests refused as a whole, by reason";
-        r.register("ingest_refused_requests", refused, this.refused.clone());
-        r.register("ingest_dropped_events", "Events not counted, by reason", this.dropped.clone());
-        let left_out = "Samples of metric SLIs that were taken in and count nothing, by reason";
-        r.register("samples_left_out", left_out, this.left_out.clone());
-        let cut = "Texts of attributes that were too long and were cut, when events were taken in and stored";
-        r.register("texts_cut", cut, this.texts_cut.clone());
-        let lost = "Files of logs that may not have been read to their end, by reason";
-        r.register("tail_files_lost", lost, this.tail_files_lost.clone());
-        r.register("denied_requests", "Requests that may not pass, by reason", this.denied.clone());
-        let cut_off =
-            "Connections that were cut off because their clients did not take the answers";
-        r.register("connections_cut_off", cut_off, this.cut_off.clone());
-        r.register("logins", "Logins of people, by what became of them", this.logins.clone());
-        r.register(
-            "failures",
-            "What the server could not do, to be tried again",
-            this.failures.clone(),
-        );
-        let recovered = "Journal entries that a start found behind the ledger and counted";
-        r.register("recovered_entries", recovered, this.recovered.clone());
-        r.register("ledger_slots_written", "Slots that commits added to", this.deltas.clone());
-        let position = "The last journal entry that the ledger counts";
-        r.register("ledger_position", position, this.committed.clone());
-        r.register(
-            "alert_changes",
-            "Alert rules that began or ceased to fire",
-            this.alerts.clone(),
-        );
-        r.register("alerts", "Alerts that are not over, by their state", this.open.clone());
-        let refused = "Alerts that had no room, of which nobody was told";
-        r.register("alerts_refused", refused, this.alerts_refused.clone());
-        let refused = "Alerts of other systems that had no room";
-        r.register("foreign_alerts_refused", refused, this.foreign_refused.clone());
-        let silenced = "Notices that were not made because a silence covers the alert";
-        r.register("notices_silenced", silenced, this.silenced.clone());
-        let waiting = "Notices that wait to be sent, or for an answer";
-        r.register("notices_waiting", waiting, this.waiting.clone());
-        let given_up = "Notices that were given up, by reason";
-        r.register("notices_given_up", given_up, this.given_up.clone());
-        let attempts = "Attempts to tell a target, by what came of them and why";
-        r.register("notice_attempts", attempts, this.attempts.clone());
-        r.register(
-            "segments_events",
-            "Events on their way into segments",
-            this.stored_events.clone(),
-        );
-        let stored = "The last journal entry whose events are in segments";
-        r.register("segments_position", stored, this.stored.clone());
-        r.register("segments_bytes", "What segments take on disk", this.stored_bytes.clone());
-        let deleted = "Files that were deleted because they were old enough, by what they held";
-        r.register("retention_deleted_files", deleted, this.deleted.clone());
-        let filling = "Hours of stored events that new definitions are still to be counted over";
-        r.register("backfill_hours_left", filling, this.filling.clone());
-        let behind = "How far what is asked of the metrics system is behind, where it is furthest";
-        r.register_with_unit("prometheus_behind", behind, Unit::Seconds, this.behind.clone());
-        let definitions = "Changes of definitions, by what became of them";
-        r.register("definition_changes", definitions, this.definitions.clone());
-        let told = "Messages of other systems on changes, by what became of them";
-        r.register("change_messages", told, this.told.clone());
-        r.register("http_answers", "Answers by route and class of status", this.answers.clone());
-        let acknowledged = "From a request's last byte to its events being on disk";
-        let seconds = Unit::Seconds;
-        r.register_with_unit("ingest_ack", acknowledged, seconds, this.acknowledged.clone());
-        let counted = "From a request's arrival to its events being in the ledger";
-        let seconds = Unit::Seconds;
-        r.register_with_unit("ingest_counted", counted, seconds, this.counted.clone());
+        this.register_intake();
+        this.register_alerts();
+        this.register_store();
         this
     }
 }
 
 impl Telemetry {
+    /// What comes in, and from whom.
+    fn register_intake(&mut self) {
+        let r = &mut self.registry;
+        r.register("ingest_requests", "Requests taken in and durable", self.requests.clone());
+        r.register("ingest_events", "Events taken in and durable", self.events.clone());
+        let repeated = "Requests left out because they were taken in before";
+        r.register("ingest_repeated", repeated, self.repeated.clone());
+        let refused = "Requests refused as a whole, by reason";
+        r.register("ingest_refused_requests", refused, self.refused.clone());
+        r.register("ingest_dropped_events", "Events not counted, by reason", self.dropped.clone());
+        let left_out = "Samples of metric SLIs that were taken in and count nothing, by reason";
+        r.register("samples_left_out", left_out, self.left_out.clone());
+        let cut = "Texts of attributes that were too long and were cut, when events were taken in and stored";
+        r.register("texts_cut", cut, self.texts_cut.clone());
+        let lost = "Files of logs that may not have been read to their end, by reason";
+        r.register("tail_files_lost", lost, self.tail_files_lost.clone());
+        r.register("denied_requests", "Requests that may not pass, by reason", self.denied.clone());
+        let cut_off =
+            "Connections that were cut off because their clients did not take the answers";
+        r.register("connections_cut_off", cut_off, self.cut_off.clone());
+        r.register("logins", "Logins of people, by what became of them", self.logins.clone());
+        r.register(
+            "failures",
+            "What the server could not do, to be tried again",
+            self.failures.clone(),
+        );
+        let recovered = "Journal entries that a start found behind the ledger and counted";
+        r.register("recovered_entries", recovered, self.recovered.clone());
+        r.register("ledger_slots_written", "Slots that commits added to", self.deltas.clone());
+        let position = "The last journal entry that the ledger counts";
+        r.register("ledger_position", position, self.committed.clone());
+    }
+
+    /// What people and their systems are told.
+    fn register_alerts(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "alert_changes",
+            "Alert rules that began or ceased to fire",
+            self.alerts.clone(),
+        );
+        r.register("alerts", "Alerts that are not over, by their state", self.open.clone());
+        let refused = "Alerts that had no room, of which nobody was told";
+        r.register("alerts_refused", refused, self.alerts_refused.clone());
+        let refused = "Alerts of other systems that had no room";
+        r.register("foreign_alerts_refused", refused, self.foreign_refused.clone());
+        let silenced = "Notices that were not made because a silence covers the alert";
+        r.register("notices_silenced", silenced, self.silenced.clone());
+        let waiting = "Notices that wait to be sent, or for an answer";
+        r.register("notices_waiting", waiting, self.waiting.clone());
+        let given_up = "Notices that were given up, by reason";
+        r.register("notices_given_up", given_up, self.given_up.clone());
+        let attempts = "Attempts to tell a target, by what came of them and why";
+        r.register("notice_attempts", attempts, self.attempts.clone());
+    }
+
+    /// What is kept, and what is made of it.
+    fn register_store(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "segments_events",
+            "Events on their way into segments",
+            self.stored_events.clone(),
+        );
+        let stored = "The last journal entry whose events are in segments";
+        r.register("segments_position", stored, self.stored.clone());
+        r.register("segments_bytes", "What segments take on disk", self.stored_bytes.clone());
+        let deleted = "Files that were deleted because they were old enough, by what they held";
+        r.register("retention_deleted_files", deleted, self.deleted.clone());
+        let filling = "Hours of stored events that new definitions are still to be counted over";
+        r.register("backfill_hours_left", filling, self.filling.clone());
+        let behind = "How far what is asked of the metrics system is behind, where it is furthest";
+        r.register_with_unit("prometheus_behind", behind, Unit::Seconds, self.behind.clone());
+        let definitions = "Changes of definitions, by what became of them";
+        r.register("definition_changes", definitions, self.definitions.clone());
+        let told = "Messages of other systems on changes, by what became of them";
+        r.register("change_messages", told, self.told.clone());
+        r.register("http_answers", "Answers by route and class of status", self.answers.clone());
+        let acknowledged = "From a request's last byte to its events being on disk";
+        let seconds = Unit::Seconds;
+        r.register_with_unit("ingest_ack", acknowledged, seconds, self.acknowledged.clone());
+        let counted = "From a request's arrival to its events being in the ledger";
+        let seconds = Unit::Seconds;
+        r.register_with_unit("ingest_counted", counted, seconds, self.counted.clone());
+    }
+
     /// The counters as `OpenMetrics` text.
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();

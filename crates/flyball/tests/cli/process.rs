@@ -114,11 +114,15 @@ impl Process {
 
     /// Waits until the process has ended by itself, which must be a failure. Returns all that it has said.
     pub(crate) fn failure(mut self) -> Vec<String> {
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.said.push(line);
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {:#?}", self.said),
+            }
         }
-        let status = self.child.try_wait().unwrap();
-        assert!(status.is_some_and(|status| !status.success()), "{status:?}: {:#?}", self.said);
+        let status = self.child.wait().unwrap();
+        assert!(!status.success(), "{status}: {:#?}", self.said);
         std::mem::take(&mut self.said)
     }
 
