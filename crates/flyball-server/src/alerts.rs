@@ -191,7 +191,7 @@ impl Telling {
             Outcome::Later { problem, .. } | Outcome::Refused { problem } => {
                 let outcome = told.name();
                 tracing::warn!(
-                    target = notice.target,
+                    alert_target = notice.target,
                     notice = notice.id,
                     outcome,
                     problem,

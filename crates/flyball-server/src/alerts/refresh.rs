@@ -57,7 +57,7 @@ async fn again(telling: Telling, target: AlertTarget) {
         Ok(receiver) => receiver,
         Err(problem) => {
             telling.context.telemetry.notified(&target.name, "failed", "secret");
-            tracing::warn!(target = target.name, problem, "Alertmanager is not told again");
+            tracing::warn!(alert_target = target.name, problem, "Alertmanager is not told again");
             return;
         }
     };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_budget::nominal_length;
 use flyball_model::{
-    AlertRule, Comparison, Condition, Correction, EventSli, Factor, GoodOrBad, Indicator,
-    MetricQuery, MetricSli, Objective, Slo, Window,
+    AlertRule, Comparison, Condition, Correction, CorrectionMode, EventSli, Factor, GoodOrBad,
+    Indicator, MetricQuery, MetricSli, Objective, Schedule, Slo, Window,
 };
 
 /// The most that is shown of a condition or a query on each side. Characters; all but the longest are
@@ -78,15 +78,27 @@ pub(super) fn corrections(old: &[&Correction], new: &[&Correction], changes: &mu
     for (name, new) in &new {
         let Some(old) = old.get(name) else { continue };
         let what = |what: &str| format!("{what} of correction {name}");
-        differ(&what("mode"), &old.mode, &new.mode, changes, |mode| format!("{mode:?}"));
-        differ(&what("schedule"), &old.schedule, &new.schedule, changes, |schedule| {
-            shown(&format!("{schedule:?}"))
+        differ(&what("mode"), &old.mode, &new.mode, changes, |mode| match mode {
+            CorrectionMode::Drop => "drop".to_owned(),
+            CorrectionMode::CountAsGood => "countAsGood".to_owned(),
         });
+        differ(&what("schedule"), &old.schedule, &new.schedule, changes, when);
         differ(&what("category"), &old.category, &new.category, changes, String::clone);
         differ(&what("author"), &old.author, &new.author, changes, String::clone);
         differ(&what("reason"), &old.reason, &new.reason, changes, |reason| {
             or_none(reason.as_ref())
         });
+    }
+}
+
+/// When a correction applies.
+fn when(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Once(interval) => format!("{} to {}", interval.start(), interval.end()),
+        Schedule::Recurring { start, zone, length, rule } => {
+            let zone = zone.iana_name().unwrap_or_default();
+            shown(&format!("{start} {zone} for {length}, {rule}"))
+        }
     }
 }
 

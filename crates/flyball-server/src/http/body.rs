@@ -154,6 +154,11 @@ pub(super) async fn read_any_json<T: DeserializeOwned>(
     body: Body,
 ) -> Result<T, Problem> {
     let body = read(app, content, headers, body).await?;
+    // The reader takes a list for an object whose fields stand in their order.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        let said = "the request is a list; hint: an object is wanted, see /api/v1/openapi.json";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, said));
+    }
     serde_json::from_slice(&body).map_err(|error| {
         let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");
         Problem::new(StatusCode::BAD_REQUEST, &said)

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use flyball_connect::{BODY_BYTES_MAX, ConnectError, Format, Headers, Hook};
+use flyball_store::StoreError;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
@@ -48,7 +49,7 @@ impl From<ChangesError> for Problem {
             | ChangesError::Taken { .. }
             | ChangesError::Otherwise { .. } => StatusCode::CONFLICT,
             ChangesError::Forbidden { .. } | ChangesError::NoService => StatusCode::FORBIDDEN,
-            ChangesError::Store(flyball_store::StoreError::TooLong { .. }) => {
+            ChangesError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             ChangesError::Store(_) | ChangesError::Unreadable { .. } | ChangesError::GivenUp(_) => {

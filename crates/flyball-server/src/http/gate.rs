@@ -186,7 +186,9 @@ impl From<GateError> for Problem {
     fn from(error: GateError) -> Self {
         let status = match error {
             GateError::NoPolicy(_) => StatusCode::CONFLICT,
-            GateError::Store(StoreError::TooLong { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+            GateError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             GateError::Store(_) | GateError::Unreadable { .. } | GateError::GivenUp(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

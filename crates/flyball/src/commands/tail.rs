@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::print;
-use crate::Exit;
 use crate::output::live;
 use crate::remote::{Remote, ServerArgs, SloView};
+use crate::{Exit, talk};
 
 /// Follow the budgets of a server: a line whenever a budget or a status changes
 ///
@@ -41,5 +41,6 @@ pub(crate) fn run(args: &TailArgs) -> anyhow::Result<Exit> {
         told.insert(slo.slo, said);
         print(&(line + "\n"))
     })?;
+    talk::note("the server has ended the stream");
     Ok(Exit::Met)
 }

@@ -59,6 +59,10 @@ impl Follow {
     /// Goes on from `reached`: opens the files that were not finished, wherever rotation has put them.
     pub(super) fn resume(path: PathBuf, reached: Reached, telemetry: Arc<Telemetry>) -> Self {
         let Reached { files, finished } = reached;
+        if !path.exists() {
+            let path = path.display();
+            tracing::warn!(%path, "the log is not there; it is read from the moment at which it is");
+        }
         let mut this = Self { path, files: VecDeque::new(), finished, telemetry };
         if files.is_empty() {
             return this;
