@@ -32,6 +32,7 @@ pub(super) struct TokenList {
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
     /// Only records behind this number.
+    #[serde(default, deserialize_with = "super::extract::number")]
     after: Option<u64>,
     /// At most so many; 100 unless told.
     #[param(minimum = 1, maximum = 1000)]
@@ -186,10 +187,6 @@ pub(super) async fn audit(
 ) -> Result<Json<AuditPage>, Problem> {
     let after = query.after.unwrap_or(0);
     let most = query.limit.unwrap_or(PAGE);
-    if i64::try_from(after).is_err() {
-        let said = format!("no record has a number past {}", i64::MAX);
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
-    }
     if !(1..=PAGE_MAX).contains(&most) {
         let said = format!("`limit` is not from 1 to {PAGE_MAX}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, &said));

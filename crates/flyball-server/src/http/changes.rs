@@ -36,6 +36,7 @@ pub(super) struct ListQuery {
     /// Only changes of this service.
     service: Option<String>,
     /// Only changes that were heard of before the one of this number.
+    #[serde(default, deserialize_with = "super::extract::number")]
     before: Option<u64>,
     /// At most so many; 100 unless told.
     #[param(minimum = 1, maximum = 1000)]

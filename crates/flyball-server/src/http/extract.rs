@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 
 use super::problem::Problem;
 
@@ -20,6 +20,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Problem::new(error.status(), &said)
         });
         found.map(|axum::extract::Query(value)| Self(value))
+    }
+}
+
+/// For `deserialize_with`: the number of a record in a query. Records are counted in 63 bits.
+pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(from)? {
+        Some(number) if i64::try_from(number).is_err() => {
+            Err(D::Error::custom(format!("no record has a number past {}", i64::MAX)))
+        }
+        number => Ok(number),
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) struct KeptDecision {
 #[into_params(parameter_in = Query)]
 pub(super) struct DecisionQuery {
     /// Only those before this one.
+    #[serde(default, deserialize_with = "super::extract::number")]
     before: Option<u64>,
     /// At most so many; 20 unless told.
     #[param(minimum = 1, maximum = 200)]
