@@ -30,6 +30,11 @@ pub(super) fn describe(schemas: &mut Value) {
     let mut new = change.clone();
     if let Some(fields) = new["properties"].as_object_mut() {
         fields.retain(|name, _| !matches!(name.as_str(), "recorded" | "source"));
+        // What is empty is as if it were left out.
+        let optional = fields.iter_mut().filter(|(name, _)| *name != "service");
+        for field in optional.filter_map(|(_, field)| field.as_object_mut()) {
+            field.remove("minLength");
+        }
     }
     new["required"] = json!(["service"]);
     new["additionalProperties"] = json!(false);
