@@ -93,7 +93,7 @@ pub fn summarise(
     reports: &[SloReport],
 ) -> Result<Vec<CorrectionReport>, BudgetError> {
     let one = |correction: &Correction| {
-        let concerned = || reports.iter().filter(|report| applies(correction, &report.slo));
+        let concerned = || reports.iter().filter(|report| correction.is_for(&report.slo));
         let records = concerned().flat_map(|report| &report.corrections);
         Ok(CorrectionReport {
             name: correction.name.clone(),
@@ -110,10 +110,6 @@ pub fn summarise(
         })
     };
     corrections.iter().map(one).collect()
-}
-
-fn applies(correction: &Correction, slo: &str) -> bool {
-    correction.slos.is_empty() || correction.slos.iter().any(|own| own == slo)
 }
 
 /// A correction with its occurrences in the time that is looked at.
@@ -136,7 +132,7 @@ pub fn expand<'a>(
 ) -> Result<Vec<Expanded<'a>>, BudgetError> {
     corrections
         .iter()
-        .filter(|correction| applies(correction, name))
+        .filter(|correction| correction.is_for(name))
         .map(|correction| Ok(Expanded { correction, occurrences: occurrences(correction, span)? }))
         .collect()
 }

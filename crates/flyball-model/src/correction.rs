@@ -21,6 +21,13 @@ pub struct Correction {
     pub reason: Option<String>,
 }
 
+impl Correction {
+    /// Whether it applies to the SLO called `slo`.
+    pub fn is_for(&self, slo: &str) -> bool {
+        self.slos.is_empty() || self.slos.iter().any(|own| own == slo)
+    }
+}
+
 /// What a correction does to the events it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

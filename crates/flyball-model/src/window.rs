@@ -56,3 +56,16 @@ pub enum CalendarUnit {
     /// Twelve civil months.
     Year,
 }
+
+impl CalendarUnit {
+    /// The unit as one word: `day`, `week`, `month`, `quarter` or `year`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+}

@@ -90,9 +90,6 @@ pub(crate) enum ChangesError {
          in the hook's address, as ?service=NAME"
     )]
     NoService,
-    /// It was begun and not finished.
-    #[error("the server gave up: {0}")]
-    GivenUp(String),
 }
 
 /// Changes, incidents and what else other systems tell.

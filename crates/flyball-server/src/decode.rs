@@ -84,8 +84,6 @@ struct Taken {
     series: Vec<Series>,
     decoded: Decoded,
     identity: Option<[u8; 16]>,
-    /// Decompressed.
-    bytes: usize,
 }
 
 /// A body that cannot be used at all.
@@ -158,47 +156,46 @@ impl Decoder {
     ///
     /// [`BodyError`]; the decoder can be used again.
     pub(crate) fn decode(&mut self, header: &Header, body: &[u8]) -> Result<Body, BodyError> {
-        self.decode_within(header, body, self.limits.decompressed_bytes_max)
+        let max = self.limits.decompressed_bytes_max;
+        self.decode_expanded(header, &expand(header.compression, body, max)?)
     }
 
-    /// As [`Self::decode`], for bodies of at most `max` bytes when they are decompressed.
+    /// As [`Self::decode`], for a body that is decompressed already.
     ///
     /// # Errors
     ///
-    /// [`BodyError::TooLarge`] for any larger; nothing of it was decoded then.
-    pub(crate) fn decode_within(
+    /// As [`Self::decode`].
+    pub(crate) fn decode_expanded(
         &mut self,
         header: &Header,
-        body: &[u8],
-        max: usize,
+        bytes: &[u8],
     ) -> Result<Body, BodyError> {
         let mut batches = Vec::new();
         let mut flush = |batch: &mut BatchBuilder| batches.push(batch.finish());
-        let taken = self.rows(header, body, max, &mut flush)?;
+        let taken = self.rows(header, bytes, &mut flush)?;
         if self.batch.rows() > 0 {
             flush(&mut self.batch);
         }
-        let Taken { series, decoded, identity, .. } = taken;
+        let Taken { series, decoded, identity } = taken;
         let texts_cut = self.batch.take_texts_cut();
         Ok(Body { batches, series, decoded, texts_cut, identity, version: self.reading.version })
     }
 
     /// Adds the events of `body` to those that wait in [`Self::batch`]; `flush` takes them whenever
-    /// they are [`BATCH_ROWS`].
+    /// they are [`BATCH_ROWS`]. Answers how many bytes the body is when it is decompressed.
     ///
     /// # Errors
     ///
     /// As [`Self::decode`]; nothing was added then.
-    ///
-    /// Answers how many bytes the body is when it is decompressed.
     pub(crate) fn gather(
         &mut self,
         header: &Header,
         body: &[u8],
         flush: &mut dyn FnMut(&mut BatchBuilder),
     ) -> Result<usize, BodyError> {
-        let taken = self.rows(header, body, self.limits.decompressed_bytes_max, flush)?;
-        Ok(taken.bytes)
+        let bytes = expand(header.compression, body, self.limits.decompressed_bytes_max)?;
+        self.rows(header, &bytes, flush)?;
+        Ok(bytes.len())
     }
 
     /// The events that wait since [`Self::gather`].
@@ -209,11 +206,9 @@ impl Decoder {
     fn rows(
         &mut self,
         header: &Header,
-        body: &[u8],
-        max: usize,
+        bytes: &[u8],
         flush: &mut dyn FnMut(&mut BatchBuilder),
     ) -> Result<Taken, BodyError> {
-        let bytes = expand(header.compression, body, max)?;
         self.batch.set_service(header.service.clone());
         let mut decoded = Decoded::default();
         let mut identity = None;
@@ -228,7 +223,7 @@ impl Decoder {
                         Entry::Vacant(place) => place.insert(log_codec(name)?).as_mut(),
                     },
                 };
-                for lines in chunks(&bytes) {
+                for lines in chunks(bytes) {
                     codec.decode(lines, &mut self.batch, &mut decoded);
                     if self.batch.rows() >= BATCH_ROWS {
                         flush(&mut self.batch);
@@ -236,7 +231,7 @@ impl Decoder {
                 }
             }
             Content::PrometheusMatrix => {
-                let read = matrix::read(&bytes).map_err(|error| malformed(&error))?;
+                let read = matrix::read(bytes).map_err(|error| malformed(&error))?;
                 series = read;
             }
             Content::OtlpTracesProtobuf
@@ -249,25 +244,25 @@ impl Decoder {
                     flush(batch);
                     true
                 };
-                let request = self.otlp.decode(signal, encoding, &bytes, batch, &mut flush);
+                let request = self.otlp.decode(signal, encoding, bytes, batch, &mut flush);
                 let request = request.map_err(|error| malformed(&error))?;
                 (decoded, identity) = (request.decoded, request.identity);
             }
             Content::OtlpMetricsProtobuf | Content::OtlpMetricsJson => {
-                let read = otlp_metrics(encoding(header.content), &bytes);
+                let read = otlp_metrics(encoding(header.content), bytes);
                 let read = read.map_err(|error| malformed(&error))?;
                 (series, decoded.rejects) = (read.series, read.rejects);
                 leave_out_answers(&mut series, &mut decoded);
             }
             Content::RemoteWriteV1 | Content::RemoteWriteV2 => {
-                let read = RemoteWrite::decode(version(header.content), &bytes);
+                let read = RemoteWrite::decode(version(header.content), bytes);
                 let read = read.map_err(|error| malformed(&error))?;
                 (series, decoded.rejects) = (read.series, read.rejects);
                 leave_out_answers(&mut series, &mut decoded);
             }
         }
         decoded.events += series.iter().map(|series| series.samples.len() as u64).sum::<u64>();
-        Ok(Taken { series, decoded, identity, bytes: bytes.len() })
+        Ok(Taken { series, decoded, identity })
     }
 }
 

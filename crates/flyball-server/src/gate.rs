@@ -54,9 +54,6 @@ pub(crate) enum GateError {
     /// The tier names a policy that is not there.
     #[error("there is no policy `{0}`; hint: apply it, or name another in the tier")]
     NoPolicy(String),
-    /// It was begun and not finished.
-    #[error("the server gave up: {0}")]
-    GivenUp(String),
 }
 
 /// What is known where a question is asked: the documents in force, and the service's budgets.

@@ -35,6 +35,8 @@ const COMPRESSION_FACTOR: usize = 8;
 
 /// How many bytes of a key say what was in its request: enough for what happens by mistake.
 const CONTENT_BYTES: usize = 8;
+/// What says what is in a request.
+type Said = [u8; CONTENT_BYTES];
 
 /// A request, not yet looked into.
 #[derive(Debug, Clone)]
@@ -258,7 +260,8 @@ impl Intake {
         let Offer { content, compression, service, key, body, services, format, mark } = offer;
         let mut header = Header { content, compression, service, key: None, format, mark };
         let arrival = self.clock.now();
-        let (decoded, permit) = self.decode(&header, &body, services.into(), arrival).await?;
+        let (decoded, said, permit) =
+            self.decode(&header, &body, services.into(), arrival, key.is_some()).await?;
         let rejects = decoded.decoded.rejects.clone();
         let receipt = Receipt {
             events: decoded.decoded.events,
@@ -272,13 +275,8 @@ impl Intake {
         if receipt.events == 0 && header.mark.is_none() {
             return Ok(receipt);
         }
-        let content = match &key {
-            Some(_) => Some(self.content(&header, &body).await?),
-            None => None,
-        };
         let key = key_of(header.content, key.as_ref(), decoded.identity);
-        let key =
-            key.map(|key| [&key[..], content.as_ref().map_or(&[], |said| &said[..])].concat());
+        let key = key.map(|key| [&key[..], said.as_ref().map_or(&[], |said| &said[..])].concat());
         let claimed = match &key {
             None => None,
             Some(key) => loop {
@@ -312,16 +310,17 @@ impl Intake {
         Ok(receipt)
     }
 
-    /// Decodes a body, in room and in a turn for what it is expected to be. One that turns out to be
-    /// more is begun again in more room, as far as there is any: what bodies say of their size may be
-    /// wrong, and small work must be small.
+    /// Decodes a body, in room and in a turn for what it is expected to be, and answers what says what
+    /// is in it where it `is_keyed`. One that turns out to be more is begun again in more room, as far
+    /// as there is any: what bodies say of their size may be wrong, and small work must be small.
     async fn decode(
         &self,
         header: &Header,
         body: &Bytes,
         services: Arc<[String]>,
         arrival: Timestamp,
-    ) -> Result<(Body, OwnedSemaphorePermit), Refusal> {
+        is_keyed: bool,
+    ) -> Result<(Body, Option<Said>, OwnedSemaphorePermit), Refusal> {
         let max = self.limits.decompressed_bytes_max;
         let mut bytes = expected(header.compression, body).min(max);
         let mut permit = self.permit(self.working_kibibytes(bytes))?;
@@ -331,12 +330,13 @@ impl Intake {
             let (header, body, services) = (header.clone(), body.clone(), Arc::clone(&services));
             let decoded = self.pool.run(size, move |decoder| {
                 decoder.read(&reading);
-                let mut decoded = decoder.decode_within(&header, &body, bytes)?;
+                let expanded = expand(header.compression, &body, bytes)?;
+                let mut decoded = decoder.decode_expanded(&header, &expanded)?;
                 if let Some(other) = foreign(&decoded, &services) {
                     return Err(Refusal::Service(other));
                 }
                 limits.bound(&mut decoded, header.content, arrival);
-                Ok(decoded)
+                Ok((decoded, is_keyed.then(|| said(header.service.as_deref(), &expanded))))
             });
             match decoded.await? {
                 Err(Refusal::Body(BodyError::TooLarge { .. })) if bytes < max => {
@@ -344,7 +344,10 @@ impl Intake {
                     bytes = bytes.saturating_mul(COMPRESSION_FACTOR).min(max);
                     permit.merge(self.permit(self.working_kibibytes(bytes) - before)?);
                 }
-                decoded => return Ok((decoded?, permit)),
+                decoded => {
+                    let (decoded, said) = decoded?;
+                    return Ok((decoded, said, permit));
+                }
             }
         }
     }
@@ -365,24 +368,18 @@ impl Intake {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.snapshot()?.key_from(parts(key).0)
     }
+}
 
-    /// What says what is in a body that was decoded, however it is compressed.
-    async fn content(&self, header: &Header, body: &Bytes) -> Result<[u8; CONTENT_BYTES], Refusal> {
-        let (header, body, max) =
-            (header.clone(), body.clone(), self.limits.decompressed_bytes_max);
-        let size = if body.len() < LARGE_BYTES { Size::Small } else { Size::Large };
-        let said = self.pool.run(size, move |_| {
-            let mut hash = Sha256::new();
-            hash.update(header.service.unwrap_or_default());
-            // No service holds a zero.
-            hash.update(b"\0");
-            hash.update(expand(header.compression, &body, max)?);
-            let mut said = [0; CONTENT_BYTES];
-            said.copy_from_slice(&hash.finalize()[..CONTENT_BYTES]);
-            Ok(said)
-        });
-        said.await?
-    }
+/// What says what is in a body, however that was compressed, for events of `service`.
+fn said(service: Option<&str>, expanded: &[u8]) -> Said {
+    let mut hash = Sha256::new();
+    hash.update(service.unwrap_or_default());
+    // No service holds a zero.
+    hash.update(b"\0");
+    hash.update(expanded);
+    let mut said = [0; CONTENT_BYTES];
+    said.copy_from_slice(&hash.finalize()[..CONTENT_BYTES]);
+    said
 }
 
 /// How many bytes a body is taken to be when it is decompressed: what it says, or more where it is so

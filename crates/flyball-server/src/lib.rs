@@ -27,6 +27,7 @@ mod limits;
 mod listen;
 mod login;
 mod pool;
+mod ready;
 mod sources;
 mod stored;
 mod telemetry;
@@ -76,6 +77,7 @@ use definitions::{Definitions, Loaded};
 use gate::Gatekeeper;
 use listen::Listeners;
 use login::Login;
+pub(crate) use ready::Ready;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -221,57 +223,6 @@ pub struct Server {
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
 }
-
-/// Whether the server takes requests.
-#[derive(Debug, Default)]
-pub(crate) struct Ready(tokio::sync::watch::Sender<Option<String>>);
-
-impl Ready {
-    /// Why it does not; `None` when it does.
-    pub(crate) fn reason(&self) -> Option<String> {
-        self.0.borrow().clone()
-    }
-
-    fn set(&self, reason: Option<String>) {
-        self.0.send_replace(reason);
-    }
-
-    /// Waits until it no longer does, and answers why: answers without an end must end.
-    pub(crate) async fn until_not(&self) -> String {
-        let mut reasons = self.0.subscribe();
-        // The sender is here.
-        let reason = reasons.wait_for(Option::is_some).await.map(|reason| reason.clone());
-        reason.ok().flatten().unwrap_or_default()
-    }
-
-    /// Looks again and again whether there is something that only a new start can mend, until `stop`.
-    async fn watch(
-        self: Arc<Self>,
-        journal: Arc<Journal>,
-        evaluating: evaluator::Handle,
-        stop: CancellationToken,
-    ) {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = looks.tick() => {}
-            }
-            let ended =
-                || "nothing is counted any more: the thread that counts has failed".to_owned();
-            let broken = journal.ended().map(|why| why.to_string());
-            let broken = broken.or_else(|| evaluating.has_ended().then(ended));
-            if let Some(reason) = broken {
-                tracing::error!(reason, "the server has to be started again");
-                self.set(Some(reason));
-                return;
-            }
-        }
-    }
-}
-
-/// How often it is looked whether the server can still do its work.
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Server {
     /// Opens the data directory, counts what a crash has left, and listens.

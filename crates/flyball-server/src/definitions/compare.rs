@@ -264,7 +264,7 @@ fn window(window: &Window) -> String {
     match window {
         Window::Rolling { length } => format!("rolling {length}"),
         Window::Calendar(calendar) => {
-            let unit = format!("{:?}", calendar.unit).to_lowercase();
+            let unit = calendar.unit.name();
             let about = nominal_length(window);
             format!("calendar {} × {unit} (about {about})", calendar.count)
         }

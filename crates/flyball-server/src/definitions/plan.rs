@@ -235,8 +235,7 @@ impl<'a> Index<'a> {
         if slo.is_none() && not_counted.is_none() {
             return None;
         }
-        let applies =
-            |one: &&Correction| one.slos.is_empty() || one.slos.iter().any(|slo| slo == name);
+        let applies = |one: &&Correction| one.is_for(name);
         Some(Said {
             slo,
             generation: self.generations.get(name).copied(),

@@ -338,7 +338,7 @@ fn window(window: &Window) -> String {
     match window {
         Window::Rolling { length } => length.to_string(),
         Window::Calendar(calendar) => {
-            let unit = format!("{:?}", calendar.unit).to_lowercase();
+            let unit = calendar.unit.name();
             match calendar.count {
                 1 => format!("a calendar {unit}"),
                 count => format!("{count} calendar {unit}s"),

@@ -39,9 +39,7 @@ pub struct CorrectionStatus {
 
 /// Whether some of `corrections` are for `slo`.
 pub(super) fn is_corrected(slo: &Slo, corrections: &[Correction]) -> bool {
-    let is_meant =
-        |correction: &Correction| correction.slos.is_empty() || correction.slos.contains(&slo.name);
-    corrections.iter().any(is_meant)
+    corrections.iter().any(|correction| correction.is_for(&slo.name))
 }
 
 /// What `corrections` change in the window of `slo` at `at`, whose counts are those of `slices`, one for each

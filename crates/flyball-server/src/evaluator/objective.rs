@@ -128,8 +128,7 @@ impl Evaluator {
         // is still to be counted over its past. Until then the one before goes on.
         let mut served = Vec::with_capacity(catalog.counted.len());
         let mut counted = Vec::with_capacity(catalog.counted.len());
-        let known: HashSet<GenerationId> =
-            self.ledger.snapshot()?.generations()?.into_iter().map(|known| known.id).collect();
+        let known: HashSet<GenerationId> = self.counted.iter().map(|(_, known)| known.id).collect();
         let mut states = Vec::new();
         for definition in &catalog.counted {
             let generation = self.generation(definition, now, &known)?;

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::access::still;
 use super::body::read_any_json;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, page_size};
 use super::problem::Problem;
 use crate::auth::{
     AuditPage, AuditVerdict, Caller, ControlError, MadeToken, Needs, TokenInfo, TokenRequest,
@@ -61,11 +61,22 @@ impl From<ControlError> for Problem {
 }
 
 /// Does `work` on a thread that may wait for the disk.
-pub(super) async fn wait<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
-) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.unwrap_or_else(|error| Err(ControlError::GivenUp(error.to_string())))?)
+///
+/// # Errors
+///
+/// Those of `work`; a problem with status 503 when it did not come to its end.
+pub(super) async fn wait<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Problem: From<E>,
+{
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, &format!("the server gave up: {error}"))
+    })?;
+    Ok(done?)
 }
 
 /// Makes a token. The answer is the only place that ever shows it.
@@ -99,7 +110,7 @@ pub(super) async fn create_token(
     let request: TokenRequest = read_any_json(&app, "administration", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
     let (actor, at) = (caller.actor(), app.clock.now());
-    let made = wait(move || {
+    let made = wait::<_, ControlError>(move || {
         let made = app.tokens.create_for(&caller, &request, at)?;
         app.gate.refresh()?;
         Ok(made)
@@ -154,7 +165,7 @@ pub(super) async fn revoke_token(
 ) -> Result<StatusCode, Problem> {
     let (actor, at) = (caller.actor(), app.clock.now());
     let asked = id.clone();
-    let is_revoked = wait(move || {
+    let is_revoked = wait::<_, ControlError>(move || {
         let keep_admin = !force && !app.gate.has_admins();
         let is_revoked = app.tokens.revoke_for(&caller, &asked, keep_admin, at)?;
         app.gate.refresh()?;
@@ -186,11 +197,7 @@ pub(super) async fn audit(
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<AuditPage>, Problem> {
     let after = query.after.unwrap_or(0);
-    let most = query.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&most) {
-        let said = format!("`limit` is not from 1 to {PAGE_MAX}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
-    }
+    let most = page_size(query.limit, PAGE, PAGE_MAX)?;
     Ok(Json(wait(move || app.tokens.audit(after, most)).await?))
 }
 

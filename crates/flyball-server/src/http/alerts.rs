@@ -17,9 +17,9 @@ use super::App;
 use super::access::still;
 use super::administration::wait;
 use super::body::read_any_json;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, page_size};
 use super::problem::Problem;
-use crate::auth::{Caller, Needs, Role};
+use crate::auth::{Caller, ControlError, Needs, Role};
 use crate::evaluator::{AlertError, Evaluator};
 pub(super) use foreign::{
     __path_forwarded, __path_list_foreign, __path_posted, forwarded, list_foreign, posted,
@@ -143,11 +143,7 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(query): Query<AlertQuery>,
 ) -> Result<Json<AlertPage>, Problem> {
-    let most = query.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&most) {
-        let said = format!("`limit` is not from 1 to {PAGE_MAX}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
-    }
+    let most = page_size(query.limit, PAGE, PAGE_MAX)?;
     let now = app.clock.now();
     let page = app.evaluator.ask(move |evaluator| page(evaluator, &query, most, &caller, now));
     Ok(Json(page.await?))
@@ -317,5 +313,8 @@ async fn record(
     detail: serde_json::Value,
 ) -> Result<(), Problem> {
     let (control, actor, at) = (app.control.clone(), caller.actor(), app.clock.now());
-    wait(move || Ok(control.lock().record_action(action, &target, &detail, &actor, at)?)).await
+    wait::<_, ControlError>(move || {
+        Ok(control.lock().record_action(action, &target, &detail, &actor, at)?)
+    })
+    .await
 }

@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::still;
+use super::administration::wait;
 use super::change_shapes::NewChange;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, page_size};
 use super::problem::Problem;
 use super::{App, body};
 use crate::auth::{Caller, Needs};
@@ -53,7 +54,7 @@ impl From<ChangesError> for Problem {
             ChangesError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            ChangesError::Store(_) | ChangesError::Unreadable { .. } | ChangesError::GivenUp(_) => {
+            ChangesError::Store(_) | ChangesError::Unreadable { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         };
@@ -75,14 +76,6 @@ impl From<ConnectError> for Problem {
         let said = said.strip_suffix(&format!("; {hint}")).unwrap_or(&said);
         Self { hint: Some(hint.to_owned()), ..Self::new(status, said) }
     }
-}
-
-/// Does `work` on a thread that may wait for the disk.
-async fn wait<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ChangesError> + Send + 'static,
-) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.unwrap_or_else(|error| Err(ChangesError::GivenUp(error.to_string())))?)
 }
 
 /// The headers of a request, as formats read them.
@@ -212,11 +205,7 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Query(ListQuery { service, before, limit }): Query<ListQuery>,
 ) -> Result<Json<ChangeList>, Problem> {
-    let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        let said = format!("`limit` is not from 1 to {PAGE_MAX}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
-    }
+    let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
     let now = app.clock.now();
     let listed = wait(move || app.changes.list(service.as_deref(), before, limit, &caller)).await?;
     let next = listed.last().filter(|_| listed.len() == limit).map(|kept| kept.number);

@@ -158,6 +158,62 @@ impl IntoResponses for WriteAnswers {
     }
 }
 
+/// What a hook answers to messages that it does not take.
+#[derive(Debug)]
+pub(super) enum HookRefusals {}
+
+impl IntoResponses for HookRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(&[
+            ("400", "The body is no JSON or broke off, or a parameter is wrong"),
+            ("408", "The body did not come"),
+            ("409", "It speaks of another change that is called the same"),
+            ("413", "The body is too large"),
+            ("422", "The message cannot be understood"),
+            ("503", "Nothing can be written"),
+        ])
+    }
+}
+
+/// The same of a hook whose messages are signed.
+#[derive(Debug)]
+pub(super) enum SignedRefusals {}
+
+impl IntoResponses for SignedRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut answers = HookRefusals::responses();
+        answers.extend(refusals(&[
+            ("403", "The signature is missing or wrong, or the server has no secret of the hook"),
+            ("429", "Too many messages come at once"),
+        ]));
+        answers
+    }
+}
+
+/// The answers to alerts of other systems.
+#[derive(Debug)]
+pub(crate) enum ForeignAnswers {}
+
+impl IntoResponses for ForeignAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let taken = "They are taken; those that had no room are counted";
+        let mut answers = described(vec![("200", taken, Vec::new())]);
+        answers.extend(refusals(&[
+            ("400", "They cannot be read; none is taken"),
+            ("403", "One is of another service than the token is for"),
+            ("408", "The body did not come"),
+            ("413", "The body is too large"),
+        ]));
+        answers
+    }
+}
+
+/// Answers that are problems, with their statuses.
+fn refusals(answers: &[(&'static str, &'static str)]) -> BTreeMap<String, RefOr<Response>> {
+    let refused = || vec![("application/problem+json", problem())];
+    described(answers.iter().map(|(status, said)| (*status, *said, refused())).collect())
+}
+
 fn described(answers: Vec<Answer>) -> BTreeMap<String, RefOr<Response>> {
     let answers = answers.into_iter().map(|(status, description, forms)| {
         let mut answer = ResponseBuilder::new().description(description);

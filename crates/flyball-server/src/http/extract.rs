@@ -1,6 +1,7 @@
 //! Paths and queries of requests, refused as problem documents when they cannot be read.
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 
@@ -31,6 +32,20 @@ pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, 
         }
         number => Ok(number),
     }
+}
+
+/// How many records a page holds where `limit` was asked for: `usual` unless told, `most` at most.
+///
+/// # Errors
+///
+/// A problem with status 400 for none, and for more.
+pub(super) fn page_size(limit: Option<usize>, usual: usize, most: usize) -> Result<usize, Problem> {
+    let limit = limit.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    let said = format!("`limit` is not from 1 to {most}");
+    Err(Problem::new(StatusCode::BAD_REQUEST, &said))
 }
 
 /// What the path says, as [`axum::extract::Path`].

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::still;
+use super::administration::wait;
 use super::body::read_any_json;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, page_size};
 use super::problem::Problem;
 use super::{App, shapes};
 use crate::auth::{Caller, Needs, Role};
@@ -190,9 +191,7 @@ impl From<GateError> for Problem {
             GateError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            GateError::Store(_) | GateError::Unreadable { .. } | GateError::GivenUp(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            GateError::Store(_) | GateError::Unreadable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &error.to_string())
     }
@@ -205,17 +204,6 @@ impl From<ActError> for Problem {
             refused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &refused.to_string()),
         }
     }
-}
-
-/// Does `work` on a thread that may wait for the disk.
-async fn wait<T: Send + 'static, E: From<GateError> + Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, Problem>
-where
-    Problem: From<E>,
-{
-    let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.unwrap_or_else(|error| Err(GateError::GivenUp(error.to_string()).into()))?)
 }
 
 /// Refuses whoever may not do for `service` what needs `role`.
@@ -383,11 +371,7 @@ pub(super) async fn decisions(
     Path(service): Path<String>,
     Query(DecisionQuery { before, limit }): Query<DecisionQuery>,
 ) -> Result<Json<DecisionList>, Problem> {
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        let said = format!("`limit` is not from 1 to {PAGE_MAX}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, &said));
-    }
+    let limit = page_size(limit, PAGE, PAGE_MAX)?;
     if !caller.sees(&service) {
         return Ok(Json(DecisionList { decisions: Vec::new(), next: None }));
     }

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 use super::App;
 use super::access::still;
 use super::changes::{headers_of, read, take};
+use super::described::{HookRefusals, SignedRefusals};
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use crate::auth::{Caller, Needs};
@@ -93,14 +94,7 @@ async fn told(
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The signature is missing or wrong, or the server has no secret of the hook", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many messages come at once", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        SignedRefusals,
     ),
     security(())
 )]
@@ -122,14 +116,7 @@ pub(super) async fn github(
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The signature is missing or wrong, or the server has no secret of the hook", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many messages come at once", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        SignedRefusals,
     ),
     security(())
 )]
@@ -151,14 +138,7 @@ pub(super) async fn gitlab(
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The signature is missing or wrong, or the server has no secret of the hook", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many messages come at once", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        SignedRefusals,
     ),
     security(())
 )]
@@ -180,12 +160,7 @@ pub(super) async fn flux(
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -210,12 +185,7 @@ pub(super) async fn argocd(
     request_body(content((Object = "application/json"), (Object = "application/cloudevents+json"))),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -240,12 +210,7 @@ pub(super) async fn cdevents(
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -270,12 +235,7 @@ pub(super) async fn devlake_deployment(
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -299,12 +259,7 @@ pub(super) async fn devlake_issue(
     params(("key" = String, Path, description = "The issue's key"), HookQuery),
     responses(
         (status = 200, description = "What became of it; on disk where it is kept", body = Receipt),
-        (status = 400, description = "The body is no JSON or broke off, or a parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It speaks of another change that is called the same", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The message cannot be understood", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]

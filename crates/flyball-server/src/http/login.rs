@@ -12,7 +12,7 @@ use super::administration::wait;
 use super::cookies::Browsers;
 use super::extract::Query;
 use super::problem::Problem;
-use crate::auth::{Caller, Role, Scope};
+use crate::auth::{Caller, ControlError, Role, Scope};
 use crate::listen::Peer;
 use crate::login::{Login, LoginError, Returned};
 
@@ -192,7 +192,7 @@ pub(super) async fn callback(
     let (identity, next) = finished.map_err(|error| counted(&app, error))?;
     let (at, gate, sessions) = (app.clock.now(), app.gate.clone(), app.sessions.clone());
     let subject = identity.subject.clone();
-    let secret = wait(move || {
+    let secret = wait::<_, ControlError>(move || {
         let secret = sessions.begin(&identity, at)?;
         gate.refresh()?;
         Ok(secret)
@@ -222,7 +222,7 @@ pub(super) async fn logout(
     let Some(session) = caller.session() else { return Ok(response) };
     let (id, actor, at) = (session.id.clone(), caller.actor(), app.clock.now());
     let (gate, sessions) = (app.gate.clone(), app.sessions.clone());
-    let ended = wait(move || {
+    let ended = wait::<_, ControlError>(move || {
         sessions.end(&id, &actor, at)?;
         Ok(gate.refresh()?)
     });

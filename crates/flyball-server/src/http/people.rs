@@ -13,7 +13,7 @@ use super::body::read_any_json;
 use super::described::NewGrant;
 use super::extract::Query;
 use super::problem::Problem;
-use crate::auth::{Caller, Expelled, GrantInfo, Needs, SessionInfo};
+use crate::auth::{Caller, ControlError, Expelled, GrantInfo, Needs, SessionInfo};
 
 /// Every grant.
 #[derive(Debug, serde::Serialize, ToSchema)]
@@ -96,7 +96,7 @@ pub(super) async fn add_grant(
     let grant: GrantInfo = read_any_json(&app, "administration", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
     let (actor, at) = (caller.actor(), app.clock.now());
-    let added = wait(move || {
+    let added = wait::<_, ControlError>(move || {
         app.grants.add(&grant, &actor, at)?;
         app.gate.refresh()?;
         Ok(grant)
@@ -125,7 +125,7 @@ pub(super) async fn remove_grant(
     Query(GrantQuery { who, service }): Query<GrantQuery>,
 ) -> Result<StatusCode, Problem> {
     let (actor, at) = (caller.actor(), app.clock.now());
-    let removed = wait(move || {
+    let removed = wait::<_, ControlError>(move || {
         let is_removed = app.grants.remove(&who, &service, &actor, at)?;
         app.gate.refresh()?;
         Ok(is_removed)
@@ -175,7 +175,7 @@ pub(super) async fn end_sessions(
     Query(PersonQuery { subject }): Query<PersonQuery>,
 ) -> Result<Json<Expelled>, Problem> {
     let (actor, at) = (caller.actor(), app.clock.now());
-    let ended = wait(move || {
+    let ended = wait::<_, ControlError>(move || {
         let ended = app.sessions.expel(&subject, &actor, at)?;
         app.gate.refresh()?;
         Ok(ended)

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::http::body::read;
+use crate::http::described::ForeignAnswers;
 use crate::http::{App, Problem};
 
 /// The label that says which service an alert is of.
@@ -31,13 +32,7 @@ pub(crate) struct ForeignList {
     path = "/api/v2/alerts",
     tag = "alerts",
     request_body(content = Vec<Object>, content_type = "application/json"),
-    responses(
-        (status = 200, description = "They are taken; those that had no room are counted"),
-        (status = 400, description = "They cannot be read; none is taken", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "One is of another service than the token is for", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-    ),
+    responses(ForeignAnswers),
     security(("token" = ["ingest"]), ("session" = ["admin"]))
 )]
 pub(crate) async fn posted(
@@ -56,13 +51,7 @@ pub(crate) async fn posted(
     path = "/api/v1/alerts/alertmanager",
     tag = "alerts",
     request_body(content = Object, content_type = "application/json"),
-    responses(
-        (status = 200, description = "They are taken; those that had no room are counted"),
-        (status = 400, description = "They cannot be read; none is taken", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "One is of another service than the token is for", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-    ),
+    responses(ForeignAnswers),
     security(("token" = ["ingest"]), ("session" = ["admin"]))
 )]
 pub(crate) async fn forwarded(
