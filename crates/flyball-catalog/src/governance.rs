@@ -1,32 +1,41 @@
-//! Policies and tiers, read from documents and checked; those that ship where documents say nothing.
+//! Policies, tiers and services, read from documents and checked; policies and tiers that ship where documents
+//! say nothing.
 
 use std::collections::BTreeMap;
 
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
+use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
 use flyball_spec::{Diagnostic, Governing, GoverningKind, Origins, Source, SpecSet, load};
 use serde::de::DeserializeOwned;
 
-/// Who decides on changes by which policy.
+/// Who decides on changes by which policy, and who answers for which service.
 #[derive(Debug, Clone, Default)]
 pub struct Governance {
     policies: BTreeMap<String, Policy>,
     tiers: BTreeMap<String, Tier>,
     /// The tiers of the services that name one.
-    services: BTreeMap<String, String>,
+    tiers_of: BTreeMap<String, String>,
+    /// What services say of themselves by the kind of our own.
+    services: BTreeMap<String, Service>,
 }
 
 impl Governance {
     /// The tier of `service`; of one that names none the usual one.
     pub fn tier(&self, service: &str) -> Tier {
-        let named = self.services.get(service).and_then(|name| self.tiers.get(name));
+        let named = self.tiers_of.get(service).and_then(|name| self.tiers.get(name));
         let usual = || {
             let tier = Tier::default();
             self.tiers.get(&tier.name).cloned().unwrap_or(tier)
         };
         named.cloned().unwrap_or_else(usual)
+    }
+
+    /// What the service called `name` says of itself; `None` when no document of ours describes it.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name)
     }
 
     /// The policy called `name`.
@@ -40,7 +49,7 @@ impl Governance {
     }
 }
 
-/// The policies and tiers of `set`, and what is wrong with them. A document takes the place of what
+/// The policies, tiers and services of `set`, and what is wrong with them. A document takes the place of what
 /// ships under its name.
 pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     let mut governance = shipped();
@@ -55,7 +64,7 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
         if governance.tiers.contains_key(tier) {
-            governance.services.insert(service.name.clone(), tier.clone());
+            governance.tiers_of.insert(service.name.clone(), tier.clone());
             continue;
         }
         let known: Vec<&str> = governance.tiers.keys().map(String::as_str).collect();
@@ -88,6 +97,11 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
         GoverningKind::Tier => {
             let tier = read::<TierSpec>(of).and_then(|spec| Tier::new(&name, spec));
             tier.map(|tier| governance.tiers.insert(name, tier)).err().unwrap_or_default()
+        }
+        GoverningKind::Service => {
+            let service = read::<ServiceSpec>(of).and_then(|spec| Service::new(&name, spec));
+            let taken = service.map(|service| governance.services.insert(name, service));
+            taken.err().unwrap_or_default()
         }
     }
 }
@@ -163,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_described_once_by_either_kind() {
+        let (governance, found) = told(
+            "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {name: shop}\n\
+             spec: {team: checkout, tier: critical}\n---\n\
+             apiVersion: openslo/v1\nkind: Service\nmetadata: {name: shop}\nspec: {}\n",
+        );
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains("another Service `shop` comes before"), "{found:#?}");
+        assert_eq!(governance.tier("shop").name, "critical");
+        let team = governance.service("shop").and_then(|shop| shop.spec.team.as_deref());
+        assert_eq!((team, governance.service("other")), (Some("checkout"), None));
+    }
+
+    #[test]
     fn what_is_wrong_is_told_where_it_stands() {
         let text = "apiVersion: flyball.dev/v1
 kind: BudgetPolicy
@@ -195,6 +223,18 @@ apiVersion: openslo/v1
 kind: Service
 metadata: {name: shop, annotations: {flyball.dev/tier: critcal}}
 spec: {}
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: search}
+spec:
+  tier: critcal
+  runbook: wiki/search
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: ads}
+spec: {delivery: {targets: {leadTime: soon}}}
 ";
         let (_, found) = told(text);
         let begins = [
@@ -202,7 +242,10 @@ spec: {}
             "11:21 spec.levels[0].deploys.deny `rollback` restores",
             "20:12 spec.revisit `soon` is not a date",
             "26:61 spec.policy no policy is called `four-week`; did you mean `four-weeks`?",
+            "37:12 spec.runbook it is no address",
+            "42:40 spec.delivery.targets.leadTime `soon` is not a length of time",
             "30:56 metadata.annotations no tier is called `critcal`; did you mean `critical`?",
+            "36:9 spec.tier no tier is called `critcal`; did you mean `critical`?",
         ];
         assert_eq!(found.len(), begins.len(), "{found:#?}");
         for (found, begins) in found.iter().zip(begins) {

@@ -8,5 +8,6 @@ pub mod alert;
 pub mod delivery;
 pub mod gate;
 pub mod policy;
+pub mod service;
 pub mod verdict;
 pub mod warranty;

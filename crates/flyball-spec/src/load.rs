@@ -156,15 +156,16 @@ impl Loader<'_> {
         match document {
             Document::Slo(doc) => self.slos.push(*doc),
             Document::Service(doc) => {
-                if self.first("Service", &doc.metadata.name) {
-                    let ServiceDoc { metadata, description } = doc;
+                let ServiceDoc { metadata, description } = doc;
+                if self.first_service(&metadata.name) {
                     let tier = metadata.annotations.into_iter().find(|(key, _)| key == TIER);
                     let tier = tier.map(|(_, text)| text);
+                    let tier_at = tier.as_ref().map(|text| text.at).unwrap_or_default();
                     self.set.services.push(Service {
                         name: metadata.name.value,
                         display_name: metadata.display_name,
                         description,
-                        tier_at: tier.as_ref().map(|text| text.at).unwrap_or_default(),
+                        tier_at: (tier_at, "metadata.annotations"),
                         tier: tier.map(|text| text.value),
                     });
                 }
@@ -226,8 +227,15 @@ impl Loader<'_> {
                 let kind = match governing.kind {
                     GoverningKind::BudgetPolicy => "BudgetPolicy",
                     GoverningKind::Tier => "Tier",
+                    GoverningKind::Service => "Service",
                 };
                 if self.first(kind, &name) {
+                    self.set.governing.push(*governing);
+                }
+            }
+            Defined::Service(service, governing, name) => {
+                if self.first_service(&name) {
+                    self.set.services.push(*service);
                     self.set.governing.push(*governing);
                 }
             }
@@ -242,6 +250,12 @@ impl Loader<'_> {
             self.session.warn(name.at, message, "give each its own name");
         }
         first
+    }
+
+    /// As [`Self::first`], for a service, which is described once, whichever kind says more.
+    fn first_service(&mut self, name: &Text) -> bool {
+        self.set.origins.insert_service(&name.value, name.at);
+        self.first("Service", name)
     }
 
     /// True for the first SLO of this name: the name is its identity.

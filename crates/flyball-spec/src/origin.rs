@@ -52,6 +52,8 @@ pub struct Origins {
     places: HashMap<String, HashMap<Part, Origin>>,
     /// The source of every probe, also of those that do not count, and the service that it checks.
     probes: Vec<(usize, String)>,
+    /// The source of every description of a service, also of those that do not count, and its name.
+    services: Vec<(usize, String)>,
     /// The source of every alert target, also of those that do not count.
     targets: Vec<usize>,
 }
@@ -88,6 +90,11 @@ impl Origins {
         self.probes.push((place.source, service.to_owned()));
     }
 
+    /// Notes a description of `service` whose name is at `place`.
+    pub(crate) fn insert_service(&mut self, service: &str, place: Place) {
+        self.services.push((place.source, service.to_owned()));
+    }
+
     /// Notes an alert target whose name is at `place`.
     pub(crate) fn insert_target(&mut self, place: Place) {
         self.targets.push(place.source);
@@ -102,9 +109,22 @@ impl Origins {
     /// The name of the source and the service of every probe, also of one that does not count since
     /// another of its name comes before: it would as soon as that one is gone.
     pub fn probes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.probes.iter().filter_map(|(source, service)| {
+        self.named(&self.probes)
+    }
+
+    /// The name of the source of every description of a service, and the service; also of one that does not
+    /// count.
+    pub fn services(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.named(&self.services)
+    }
+
+    fn named<'a>(
+        &'a self,
+        of_sources: &'a [(usize, String)],
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        of_sources.iter().filter_map(|(source, name)| {
             let (source, _) = self.sources.get(*source)?;
-            Some((source.name.as_str(), service.as_str()))
+            Some((source.name.as_str(), name.as_str()))
         })
     }
 
@@ -169,10 +189,11 @@ impl Origins {
 
     /// An error in the tier that a service names.
     pub fn tier_error(&self, of: &Service, message: &str, hint: String) -> Option<Diagnostic> {
-        let (source, lines) = self.sources.get(of.tier_at.source)?;
+        let (place, field) = of.tier_at;
+        let (source, lines) = self.sources.get(place.source)?;
         let text = SourceText::with_lines(source, lines);
-        let (path, message) = ("metadata.annotations".to_owned(), message.to_owned());
-        Some(Diagnostic::new(Level::Error, &text, of.tier_at.span, path, message, Some(hint)))
+        let (path, message) = (field.to_owned(), message.to_owned());
+        Some(Diagnostic::new(Level::Error, &text, place.span, path, message, Some(hint)))
     }
 }
 

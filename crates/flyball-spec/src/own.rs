@@ -1,5 +1,5 @@
 //! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction`, `Probe`,
-//! `BudgetPolicy` and `Tier`.
+//! `BudgetPolicy`, `Tier` and `Service`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, and who is told how. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
@@ -23,7 +23,7 @@ use crate::openslo::Version;
 use crate::openslo::metadata::{description, metadata};
 use crate::openslo::slo::{OPERATORS, time_zone};
 use crate::recurrence;
-use crate::set::{AlertStrategy, Governing, GoverningKind};
+use crate::set::{AlertStrategy, Governing, GoverningKind, Service};
 use crate::source::Span;
 use crate::yaml::{Data, Node};
 
@@ -40,6 +40,7 @@ pub(crate) enum Defined {
     Correction(Box<Correction>, Text, Vec<Text>),
     Probe(Box<Probe>, Text),
     Governing(Box<Governing>, Text),
+    Service(Box<Service>, Box<Governing>, Text),
 }
 
 /// The kinds of our own.
@@ -61,6 +62,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Probe", Kind::Probe),
         ("BudgetPolicy", Kind::Governing(GoverningKind::BudgetPolicy)),
         ("Tier", Kind::Governing(GoverningKind::Tier)),
+        ("Service", Kind::Governing(GoverningKind::Service)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

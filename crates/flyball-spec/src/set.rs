@@ -22,7 +22,7 @@ pub struct SpecSet {
     pub probes: Vec<Probe>,
     /// Who is told of alerts.
     pub alert_targets: Vec<AlertTarget>,
-    /// Policies and tiers, as they were written; what they mean is for others to say.
+    /// Policies, tiers and services, as they were written; what they mean is for others to say.
     pub governing: Vec<Governing>,
     /// The services that were described.
     pub services: Vec<Service>,
@@ -61,7 +61,7 @@ pub struct AlertStrategy {
     pub(crate) places: Vec<Place>,
 }
 
-/// A described service.
+/// A described service, by OpenSLO or by the kind of our own, which says more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// What SLOs refer to.
@@ -70,10 +70,10 @@ pub struct Service {
     pub display_name: Option<String>,
     /// What it is.
     pub description: Option<String>,
-    /// How critical it is: the name of a tier, where its annotation `flyball.dev/tier` says so.
+    /// How critical it is: the name of a tier, where `spec.tier` or the annotation `flyball.dev/tier` says so.
     pub tier: Option<String>,
-    /// Where the tier is named.
-    pub(crate) tier_at: Place,
+    /// Where the tier is named, and by which field.
+    pub(crate) tier_at: (Place, &'static str),
 }
 
 /// Which kind of document governs changes.
@@ -83,9 +83,11 @@ pub enum GoverningKind {
     BudgetPolicy,
     /// What services of a criticality are held to.
     Tier,
+    /// Whose a service is, and what it is to reach.
+    Service,
 }
 
-/// A policy or a tier, as it was written.
+/// A policy, a tier or a service, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.

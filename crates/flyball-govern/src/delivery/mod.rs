@@ -12,8 +12,10 @@ mod facts;
 mod four;
 mod history;
 mod level;
+mod paged;
 mod response;
 mod score;
+mod served;
 mod spread;
 mod tables;
 mod target;
@@ -26,10 +28,12 @@ pub use facts::{Facts, Fate, Judgement, Outage};
 pub use four::{Availability, Frequency, Held, LeadTime, Restore};
 pub use history::History;
 pub use level::{Answer, Edition, Level, Metric, Placed, place_failure, place_time};
+pub use paged::with_pages;
 pub use response::Response;
 pub use score::{
     SCORE_MAX, Standing, category, overall, score_of_category, score_of_share, standing,
 };
+pub use served::Served;
 pub use spread::{Share, Spread, quantile};
 pub use target::{Direction, Met, Targets, Trend, met, trend};
 

@@ -7,23 +7,32 @@ use flyball_model::{Duration, Rational};
 use super::Measures;
 use super::four::Held;
 use super::spread::Share;
+use crate::policy::read;
 
 /// What a team wants to reach. What is `None` has no target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all(deserialize = "camelCase"))]
 pub struct Targets {
     /// The longest mean interval between deployments.
+    #[serde(deserialize_with = "read::duration_or_none")]
     pub interval: Option<Duration>,
     /// The longest median lead time of commits.
+    #[serde(deserialize_with = "read::duration_or_none")]
     pub lead_time: Option<Duration>,
     /// The smallest availability rate.
+    #[serde(with = "read::share_or_none")]
     pub availability: Option<Rational>,
     /// The longest median time to restore availability.
+    #[serde(deserialize_with = "read::duration_or_none")]
     pub restore: Option<Duration>,
     /// The largest change failure rate.
+    #[serde(with = "read::share_or_none")]
     pub change_failure: Option<Rational>,
     /// The longest median recovery from a failed deployment.
+    #[serde(deserialize_with = "read::duration_or_none")]
     pub recovery: Option<Duration>,
     /// The largest rework rate.
+    #[serde(with = "read::share_or_none")]
     pub rework: Option<Rational>,
 }
 

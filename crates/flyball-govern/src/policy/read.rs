@@ -39,9 +39,42 @@ pub(crate) mod share {
     }
 }
 
+/// A share of one, where there is one.
+pub(crate) mod share_or_none {
+    use super::{Deserialize, Deserializer, Rational, share};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<Rational>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Share(#[serde(deserialize_with = "share::deserialize")] Rational);
+        Ok(Option::<Share>::deserialize(input)?.map(|Share(share)| share))
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+    pub(crate) fn serialize<S: serde::Serializer>(
+        share: &Option<Rational>,
+        output: S,
+    ) -> Result<S::Ok, S::Error> {
+        match share {
+            Some(share) => share::serialize(share, output),
+            None => output.serialize_none(),
+        }
+    }
+}
+
 /// A length of time like `30m`.
 pub(crate) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     Duration::parse(&String::deserialize(input)?).map_err(D::Error::custom)
+}
+
+/// A length of time like `30m`, where there is one.
+pub(crate) fn duration_or_none<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<Duration>, D::Error> {
+    let text = Option::<String>::deserialize(input)?;
+    text.map(|text| Duration::parse(&text).map_err(D::Error::custom)).transpose()
 }
 
 /// A target, written as a percentage: exact, where the model's own form is the nearest double.

@@ -101,6 +101,7 @@ impl Rights {
 
 /// Somebody who acts for the accountable product manager for a time.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Delegate {
     /// Who.
     pub who: String,
@@ -111,6 +112,7 @@ pub struct Delegate {
 
 /// Who is accountable for a service: one person, and whom they have named.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Accountable {
     /// The product manager.
     pub who: String,

@@ -1,6 +1,6 @@
 //! Whether somebody may make a change of definitions, and what of them they may see.
 //!
-//! A file is of the services of its SLOs and probes; one with an alert target is of all. Whoever may not change the definitions of all
+//! A file is of the services of its SLOs, probes and descriptions of services; one with an alert target is of all. Whoever may not change the definitions of all
 //! services changes files of their own services only, and nothing that is evaluated for others: a
 //! correction in one file may take events out of any SLO's budget, and the events of a probe are its
 //! service's, so what a change *does* is looked at beside where it is made.
@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::Catalog;
+use flyball_spec::{Governing, GoverningKind};
 
 use super::ApplyError;
 use super::plan::{Index, Plan, Said, alert_targets, names, probes};
 use crate::auth::{Caller, Role};
 
-/// The services of a file's SLOs and probes; `None` for an SLO whose service is not known, and for an alert
+/// The services of a file's SLOs, probes and descriptions; `None` for an SLO whose service is not known, and for an alert
 /// target.
 type Services<'a> = Vec<Option<&'a str>>;
 
@@ -37,7 +38,7 @@ pub(super) fn check(
         let found = [&homes.0, &homes.1].into_iter().filter_map(|homes| homes.get(file.as_str()));
         let found: Vec<Option<&str>> = found.flatten().copied().collect();
         if found.is_empty() && !caller.may_everywhere(Role::Owner) {
-            let what = format!("the file `{file}` defines neither SLO nor probe");
+            let what = format!("the file `{file}` defines neither SLO, probe nor service");
             return Err(forbidden(caller, &found, &what));
         }
         if !found.iter().all(|service| may(Role::Owner, *service)) {
@@ -64,12 +65,13 @@ pub(super) fn check(
             return Err(forbidden(caller, &found, &what));
         }
     }
-    if sets.0.set.governing != sets.1.set.governing || tiers(sets.0) != tiers(sets.1) {
+    if ruling(sets.0).ne(ruling(sets.1)) || tiers(sets.0) != tiers(sets.1) {
         // Whoever is sre for all services has passed above.
         let what = "policies, tiers, and which tier a service is of would change; hint: that needs \
                     the role sre for all services";
         return Err(ApplyError::Forbidden(what.to_owned()));
     }
+    check_services(caller, sets)?;
     check_probes(caller, sets)?;
     check_targets(caller, sets)
 }
@@ -87,6 +89,34 @@ fn check_targets(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Appl
         }
         None => Ok(()),
     }
+}
+
+/// The policies and tiers.
+fn ruling(catalog: &Catalog) -> impl Iterator<Item = &Governing> {
+    catalog.set.governing.iter().filter(|of| of.kind != GoverningKind::Service)
+}
+
+/// Refuses to describe a service where `caller` is no owner, also by another description that comes before.
+fn check_services(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
+    let indexes = (described(sets.0), described(sets.1));
+    let all: BTreeSet<&str> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
+    let changed = all
+        .into_iter()
+        .find(|name| indexes.0.get(name) != indexes.1.get(name) && !caller.may(Role::Owner, name));
+    match changed {
+        Some(name) => {
+            let what = format!("what is said of the service `{name}` would change");
+            Err(forbidden(caller, &[Some(name)], &what))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What services say of themselves, by the kind of our own.
+fn described(catalog: &Catalog) -> BTreeMap<&str, &Governing> {
+    let governing = catalog.set.governing.iter();
+    let services = governing.filter(|of| of.kind == GoverningKind::Service);
+    services.map(|of| (of.name.as_str(), of)).collect()
 }
 
 /// The tiers that services name.
@@ -124,12 +154,12 @@ fn forbidden(caller: &Caller, services: &[Option<&str>], what: &str) -> ApplyErr
         "it would change what you may not change"
     };
     ApplyError::Forbidden(format!(
-        "{what}; hint: change files that define SLOs and probes of services where you have the role \
+        "{what}; hint: change files that define SLOs and probes of services, or describe services, where you have the role \
          owner, or sre for corrections; prune removes files of others as well"
     ))
 }
 
-/// The services of each file's SLOs and probes.
+/// The services of each file's SLOs, probes and descriptions.
 fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     let index = Index::of(catalog);
     let mut files: HashMap<&str, Services<'_>> = HashMap::new();
@@ -140,6 +170,9 @@ fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
         }
     }
     for (file, service) in catalog.set.origins.probes() {
+        files.entry(file).or_default().push(Some(service));
+    }
+    for (file, service) in catalog.set.origins.services() {
         files.entry(file).or_default().push(Some(service));
     }
     for file in catalog.set.origins.alert_targets() {

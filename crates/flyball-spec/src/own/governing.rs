@@ -1,10 +1,11 @@
-//! `kind: BudgetPolicy` and `kind: Tier`: carried as plain values to whoever knows what they mean.
+//! `kind: BudgetPolicy`, `kind: Tier` and `kind: Service`: carried as plain values to whoever knows what they
+//! mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
 use crate::openslo::Version;
 use crate::openslo::metadata::metadata;
-use crate::set::{Governing, GoverningKind};
+use crate::set::{Governing, GoverningKind, Service};
 use crate::yaml::Node;
 
 pub(super) fn governing(
@@ -14,8 +15,10 @@ pub(super) fn governing(
     r: &mut Reader<'_, '_>,
 ) -> Option<Defined> {
     let metadata = metadata(fields, Version::V1, r);
-    let spec = fields.require("spec", "what it says; see docs/policy.md", r)?;
-    let name = metadata?.name;
+    let page = if kind == GoverningKind::Service { "services.md" } else { "policy.md" };
+    let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
+    let metadata = metadata?;
+    let name = metadata.name;
     let governing = Governing {
         kind,
         name: name.value.clone(),
@@ -23,5 +26,16 @@ pub(super) fn governing(
         place: r.place(document.span),
         node: document.clone(),
     };
-    Some(Defined::Governing(Box::new(governing), name))
+    if kind != GoverningKind::Service {
+        return Some(Defined::Governing(Box::new(governing), name));
+    }
+    let text = |field: &str| governing.spec[field].as_str().map(str::to_owned);
+    let service = Service {
+        name: name.value.clone(),
+        display_name: metadata.display_name,
+        description: text("description"),
+        tier: text("tier"),
+        tier_at: (r.place(spec.get("tier").unwrap_or(spec).span), "spec.tier"),
+    };
+    Some(Defined::Service(Box::new(service), Box::new(governing), name))
 }

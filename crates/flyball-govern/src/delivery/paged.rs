@@ -1,0 +1,148 @@
+//! Pages of our own as incidents: for whoever tells of none by other means.
+
+use std::collections::BTreeMap;
+
+use flyball_model::{Incident, Severity, Timestamp};
+
+use crate::alert::Alert;
+
+/// `incidents` with what alerts that paged somebody know of them.
+///
+/// Pages of a service that overlap are one trouble. It belongs to the incident of the service that
+/// overlaps it, of which it fills in what nobody has said; where there is none it is an incident of its
+/// own, called `alert:` and the number of its first alert. Alerts that woke nobody are none.
+pub fn with_pages<'a>(
+    mut incidents: Vec<Incident>,
+    alerts: impl IntoIterator<Item = &'a Alert>,
+) -> Vec<Incident> {
+    let mut of_services: BTreeMap<&str, Vec<Incident>> = BTreeMap::new();
+    for alert in alerts {
+        if let Some(trouble) = trouble(alert) {
+            of_services.entry(&alert.subject.service).or_default().push(trouble);
+        }
+    }
+    for (service, mut troubles) in of_services {
+        troubles.sort_by_key(|trouble| (trouble.opened(), trouble.detected));
+        let mut joined: Vec<Incident> = Vec::new();
+        for trouble in troubles {
+            match joined.last_mut() {
+                Some(last) if overlap(last, &trouble) => join(last, &trouble),
+                _ => joined.push(trouble),
+            }
+        }
+        for trouble in joined {
+            let is_it = |incident: &&mut Incident| {
+                incident.service.as_deref() == Some(service) && overlap(incident, &trouble)
+            };
+            match incidents.iter_mut().find(is_it) {
+                Some(known) => fill(known, &trouble),
+                None => incidents.push(trouble),
+            }
+        }
+    }
+    incidents
+}
+
+/// The incident that an alert tells of; `None` when it paged nobody.
+fn trouble(alert: &Alert) -> Option<Incident> {
+    let fired = alert.fired.filter(|_| alert.severity_max == Severity::Page)?;
+    let onset = alert.pairs.iter().map(|pair| pair.onset).min();
+    let acknowledged = alert.acknowledged.as_ref().map(|by| by.at);
+    Some(Incident {
+        service: Some(alert.subject.service.clone()),
+        summary: Some(format!("{} paged", alert.subject.slo)),
+        started: Some(onset.map_or(fired, |onset| onset.min(fired))),
+        detected: Some(fired),
+        acknowledged,
+        resolved: alert.resolved,
+        ..Incident::new(format!("alert:{}", alert.id))
+    })
+}
+
+fn overlap(one: &Incident, other: &Incident) -> bool {
+    let end = |of: &Incident| of.resolved.unwrap_or(Timestamp::MAX);
+    let (Some(from), Some(since)) = (one.opened(), other.opened()) else { return false };
+    from <= end(other) && since <= end(one)
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+/// Joins two troubles: the first signs of both, and the end of the last.
+fn join(known: &mut Incident, other: &Incident) {
+    known.started = earlier(known.started, other.started);
+    known.detected = earlier(known.detected, other.detected);
+    known.acknowledged = earlier(known.acknowledged, other.acknowledged);
+    known.resolved = known.resolved.zip(other.resolved).map(|(one, two)| one.max(two));
+}
+
+/// Fills in what nobody has said of an incident. Whoever noticed first noticed it; what people say of its
+/// beginning and its end stands.
+fn fill(known: &mut Incident, page: &Incident) {
+    known.started = known.started.or(page.started);
+    known.detected = earlier(known.detected, page.detected);
+    known.acknowledged = known.acknowledged.or(page.acknowledged);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_seconds(minute * 60)
+    }
+
+    fn alert(id: u64, severity: &str, (onset, fired, resolved): (i64, i64, Option<i64>)) -> Alert {
+        let pair = json!({
+            "rule": "page-1h", "severity": severity, "start": at(fired), "end": resolved.map(at),
+            "onset": at(onset), "valid": 10, "good": 0, "bad": 10, "factor": null, "burn": 1.0,
+            "burn_peak": 1.0, "spent_in_lookback": 0.1, "spent_in_window": null,
+        });
+        let alert = json!({
+            "id": id,
+            "subject": {"service": "shop", "slo": "answered", "objective": 0, "slice": null},
+            "state": "resolved", "severity": severity, "severity_max": severity,
+            "opened": at(fired), "fired": at(fired), "resolved": resolved.map(at), "pairs": [pair],
+            "acknowledged": {"who": "bo", "at": at(fired + 1), "note": null},
+            "facts": crate::alert::Facts::default(), "transitions": [],
+        });
+        serde_json::from_value(alert).unwrap()
+    }
+
+    #[test]
+    fn pages_that_overlap_are_one_incident_and_tickets_none() {
+        let alerts = [
+            alert(2, "page", (12, 15, Some(20))),
+            alert(1, "page", (10, 14, Some(30))),
+            alert(3, "page", (40, 41, None)),
+            alert(4, "ticket", (50, 51, Some(52))),
+        ];
+        let found = with_pages(Vec::new(), &alerts);
+        let moments = |one: &Incident| (one.started, one.detected, one.acknowledged, one.resolved);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        let first = (Some(at(10)), Some(at(14)), Some(at(15)), Some(at(30)));
+        assert_eq!((found[0].id.as_str(), moments(&found[0])), ("alert:1", first));
+        assert_eq!(moments(&found[1]), (Some(at(40)), Some(at(41)), Some(at(42)), None));
+    }
+
+    #[test]
+    fn an_incident_that_was_told_of_stands_and_is_filled_in() {
+        let told = Incident {
+            service: Some("shop".to_owned()),
+            detected: Some(at(16)),
+            resolved: Some(at(25)),
+            ..Incident::new("INC-1".to_owned())
+        };
+        let page = [alert(1, "page", (10, 14, Some(30)))];
+        let found = with_pages(vec![told.clone()], &page);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let Incident { started, detected, acknowledged, resolved, .. } = found[0].clone();
+        assert_eq!((started, detected), (Some(at(10)), Some(at(14))));
+        assert_eq!((acknowledged, resolved), (Some(at(15)), Some(at(25))));
+        let other = Incident { service: Some("bank".to_owned()), ..told };
+        assert_eq!(with_pages(vec![other], &page).len(), 2);
+    }
+}
