@@ -1,5 +1,7 @@
 //! A set of documents in which everything that is counted has a number and a generation.
 
+use std::collections::BTreeSet;
+
 use flyball_metric::{MetricError, Plan, SOURCES};
 use flyball_model::{
     BudgetingMethod, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli, Objective, Rational,
@@ -90,6 +92,17 @@ impl Catalog {
             not_counted.push(NotCounted { slo: slo.name.clone(), reason });
         }
         Ok((Self { set, counted, not_counted, governance }, diagnostics))
+    }
+
+    /// The services that documents speak of: those that are described, promise something or are probed.
+    pub fn services(&self) -> BTreeSet<&str> {
+        let SpecSet { slos, services, probes, .. } = &self.set;
+        let described = services.iter().map(|service| service.name.as_str());
+        let promising = slos.iter().map(|slo| slo.service.as_str());
+        described
+            .chain(promising)
+            .chain(probes.iter().map(|probe| probe.service.as_str()))
+            .collect()
     }
 
     /// The same where no metrics system can be asked: SLOs with queries that only one can answer are

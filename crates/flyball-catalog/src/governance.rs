@@ -38,6 +38,11 @@ impl Governance {
         self.services.get(name)
     }
 
+    /// What services say of themselves, by name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
     /// The policy called `name`.
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         self.policies.get(name)
@@ -241,11 +246,11 @@ spec: {delivery: {targets: {leadTime: soon}}}
             "10:31 spec.levels[0].when ",
             "11:21 spec.levels[0].deploys.deny `rollback` restores",
             "20:12 spec.revisit `soon` is not a date",
+            "38:12 spec.runbook it is no address",
+            "43:39 spec.delivery.targets.leadTime ",
             "26:61 spec.policy no policy is called `four-week`; did you mean `four-weeks`?",
-            "37:12 spec.runbook it is no address",
-            "42:40 spec.delivery.targets.leadTime `soon` is not a length of time",
             "30:56 metadata.annotations no tier is called `critcal`; did you mean `critical`?",
-            "36:9 spec.tier no tier is called `critcal`; did you mean `critical`?",
+            "37:9 spec.tier no tier is called `critcal`; did you mean `critical`?",
         ];
         assert_eq!(found.len(), begins.len(), "{found:#?}");
         for (found, begins) in found.iter().zip(begins) {

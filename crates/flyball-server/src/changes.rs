@@ -6,11 +6,12 @@
 
 mod hooks;
 mod kept;
+mod past;
 mod told;
 
 use flyball_connect::Received;
 use flyball_govern::warranty::Page;
-use flyball_model::{ChangeError, Incident, Timestamp};
+use flyball_model::{ChangeError, Timestamp};
 use flyball_store::{Delivered, Delivery, RecordBound, RecordFilter, StoreError};
 
 use crate::auth::Caller;
@@ -19,7 +20,8 @@ use crate::control::SharedControl;
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
 pub use kept::ChangeView;
-use kept::Kept;
+pub(crate) use kept::Kept;
+pub(crate) use past::Past;
 pub use told::{Receipt, ReportTold};
 
 /// The most changes that are kept; the oldest make room. Half a century of five a day, or a year of a
@@ -179,14 +181,7 @@ impl Changes {
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn incidents_open(&self, service: &str) -> Result<u64, ChangesError> {
-        let services = [service.to_owned()];
-        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
-        let found = self.control.lock().records(INCIDENT, &filter)?;
-        let mut open = 0;
-        for record in &found {
-            open += u64::from(told::parse::<Incident>(record)?.resolved.is_none());
-        }
-        Ok(open)
+        Ok(self.lasting(service)?.len() as u64)
     }
 
     /// Notes that somebody was paged, which breaks the warranty of the latest change that users had met

@@ -14,6 +14,7 @@ mod doubts;
 mod held;
 mod plan;
 mod reach;
+mod retargets;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ use doubts::{linted, unlike_met, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
+pub(crate) use retargets::retargets;
 pub(crate) use watch::{Watching, watch};
 
 /// What documents of the control state are called that are files of definitions.
@@ -370,6 +372,7 @@ impl Definitions {
         if apply.dry_run || !is_changed && state.revision == revision {
             return Ok(plan);
         }
+        let loosened = retargets::loosened(&self.evaluator, sets).await?;
         if is_changed {
             plan.revision = self.commit(&before, after, &actor).await?;
         }
@@ -380,6 +383,8 @@ impl Definitions {
         }
         let revision = plan.revision;
         tracing::info!(revision, actor, "other definitions are in force");
+        let now = self.clock.now();
+        self.control(move |control| retargets::keep(control, loosened, &actor, now)).await?;
         (state.catalog, state.revision) = (catalog, revision);
         Ok(plan)
     }

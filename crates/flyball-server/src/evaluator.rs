@@ -15,6 +15,7 @@ mod joined;
 mod met;
 mod objective;
 mod past;
+mod served;
 mod status;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
 pub(crate) use past::{PASTS_MAX, Unfinished};
+pub(crate) use served::{ServedBy, ServedError};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.
@@ -143,6 +145,8 @@ pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
     joining: Joining,
+    /// The ledger as those read it who look at months of it, one after the other.
+    looking: Arc<tokio::sync::Mutex<LedgerReader>>,
     due: Arc<Notify>,
 }
 
@@ -305,6 +309,7 @@ pub(crate) fn start(
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let joining = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
+    let looking = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
@@ -352,7 +357,7 @@ pub(crate) fn start(
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
         .map_err(StartError::Thread)?;
-    Ok((Running { handle: Handle { messages, ticks, joining, due }, thread }, reader))
+    Ok((Running { handle: Handle { messages, ticks, joining, looking, due }, thread }, reader))
 }
 
 /// Why an evaluator does not start.

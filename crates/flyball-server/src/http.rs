@@ -9,6 +9,7 @@ mod change_shapes;
 mod changes;
 mod cookies;
 mod definitions;
+mod delivery;
 mod described;
 mod extract;
 mod gate;
@@ -23,6 +24,8 @@ mod people;
 mod problem;
 mod query;
 mod remote_write;
+mod report;
+mod services;
 pub(crate) mod shapes;
 mod slos;
 mod stream;
@@ -98,6 +101,7 @@ pub(crate) struct App {
         (name = "slos", description = "Objectives and their budgets"),
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
+        (name = "services", description = "Whose services are, how they stand, how they are delivered"),
         (name = "changes", description = "What altered production, or is about to"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
@@ -151,6 +155,10 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(gate::sign_off))
         .routes(routes!(gate::policies))
         .routes(routes!(gate::sign))
+        .routes(routes!(services::list))
+        .routes(routes!(services::get))
+        .routes(routes!(delivery::measure))
+        .routes(routes!(report::report))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Get(commands::get::GetArgs),
     Budget(commands::budget::BudgetArgs),
     Alert(commands::alert::AlertArgs),
+    Service(commands::service::ServiceArgs),
+    Delivery(commands::delivery::DeliveryArgs),
     Change(commands::change::ChangeArgs),
     Gate(commands::gate::GateArgs),
     Policy(commands::policy::PolicyArgs),

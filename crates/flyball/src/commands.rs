@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
 pub(crate) mod change;
+pub(crate) mod delivery;
 pub(crate) mod doctor;
 pub(crate) mod gate;
 pub(crate) mod generate;
@@ -18,6 +19,7 @@ pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod service;
 pub(crate) mod slo;
 pub(crate) mod tail;
 pub(crate) mod token;
@@ -28,6 +30,7 @@ use std::path::Path;
 
 use crate::Exit;
 use crate::cli::{Cli, Command};
+use crate::output::page::Page;
 
 /// Runs the chosen command; `arguments` are the whole command line.
 pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
@@ -49,6 +52,8 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Change(args) => change::run(args),
         Command::Gate(args) => gate::run(&args),
         Command::Policy(args) => policy::run(args),
+        Command::Service(args) => service::run(args),
+        Command::Delivery(args) => delivery::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),
@@ -80,6 +85,37 @@ fn answer(
         Form::Table => table()?,
         Form::Json => serde_json::to_string_pretty(answer)? + "\n",
         Form::Yaml => serde_saphyr::to_string(answer)?,
+    })
+}
+
+/// How a page of a server is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Document {
+    /// For people at a terminal
+    #[default]
+    Table,
+    /// As the server says it
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// For a wiki or a pull request
+    Markdown,
+    /// One self-contained page for a browser
+    Html,
+}
+
+/// Writes `answer` as it is, or as `page` shows it.
+fn document(
+    form: Document,
+    answer: &serde_json::Value,
+    page: impl FnOnce() -> Page,
+) -> anyhow::Result<()> {
+    print(&match form {
+        Document::Table => page().text(),
+        Document::Json => serde_json::to_string_pretty(answer)? + "\n",
+        Document::Yaml => serde_saphyr::to_string(answer)?,
+        Document::Markdown => page().markdown(),
+        Document::Html => page().html(),
     })
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod alerts;
 pub mod html;
 pub(crate) mod live;
 mod markdown;
+pub(crate) mod page;
 mod rows;
 mod table;
 pub(crate) mod words;

@@ -6,6 +6,7 @@
 //! and shares two counts, so that nothing is rounded before it is compared. What cannot be computed
 //! is absent, never zero: no deployments have no failure rate.
 
+mod classes;
 mod commits;
 mod dora;
 mod facts;
@@ -22,6 +23,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use classes::{ClassShare, classes};
 pub use commits::shipped_commits;
 pub use dora::{ChangeFailure, Recovery, Rework, is_rework};
 pub use facts::{Facts, Fate, Judgement, Outage};

@@ -271,8 +271,7 @@ fn remark(decision: &mut Decision, inputs: &GateInputs<'_>) {
         };
         tell(ReasonKind::NoDataYet, text.to_owned());
     }
-    let today = question.at.to_jiff().to_zoned(policy.zone().clone()).date();
-    if today > policy.spec().revisit {
+    if policy.is_overdue(question.at) {
         let text = format!("The policy was to be looked at again on {}.", policy.spec().revisit);
         tell(ReasonKind::Revisit, text);
     }

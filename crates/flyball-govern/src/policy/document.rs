@@ -284,6 +284,11 @@ impl Policy {
         &self.spec
     }
 
+    /// Whether it should have been looked at again before `at`.
+    pub fn is_overdue(&self, at: Timestamp) -> bool {
+        at.to_jiff().to_zoned(self.zone().clone()).date() > self.spec.revisit
+    }
+
     /// The levels with their conditions, gravest first; the last has none.
     pub(crate) fn levels(
         &self,

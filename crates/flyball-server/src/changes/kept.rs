@@ -1,7 +1,8 @@
 //! One change as it is kept, and as it is shown.
 
+use flyball_govern::delivery::Judgement;
 use flyball_govern::warranty::life;
-use flyball_model::{Break, Change, Phase, Timestamp, Warranty};
+use flyball_model::{Break, BreakCause, Change, Phase, Timestamp, Warranty};
 use flyball_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -56,6 +57,18 @@ impl Kept {
             self.breaks = breaks.to_vec();
         }
         is_news
+    }
+
+    /// What came of it, as far as it is known: what its verdict says of it, and what broke it within its
+    /// warranty. By these delivery is measured.
+    pub(crate) fn outcome(&self) -> (Option<Judgement>, Option<Break>) {
+        let life = life(&self.change, Warranty::DEFAULT, &self.breaks);
+        let broken = life.broken().cloned();
+        let judged = broken.as_ref().and_then(|broken| match broken.cause {
+            BreakCause::Verdict(_) => Some(Judgement::Regressed),
+            BreakCause::Page(_) | BreakCause::Rollback(_) | BreakCause::Fix(_) => None,
+        });
+        (judged, broken)
     }
 
     /// The change as it is at `now`.

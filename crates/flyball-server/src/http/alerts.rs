@@ -24,7 +24,8 @@ use crate::evaluator::{AlertError, Evaluator};
 pub(super) use foreign::{
     __path_forwarded, __path_list_foreign, __path_posted, forwarded, list_foreign, posted,
 };
-use info::{AlertInfo, AlertState};
+pub(super) use info::AlertInfo;
+use info::AlertState;
 pub(super) use silences::{
     __path_end_silence, __path_list_silences, __path_make_silence, end_silence, list_silences,
     make_silence,

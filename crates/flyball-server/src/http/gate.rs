@@ -235,7 +235,7 @@ fn moment(text: &str) -> Result<Timestamp, Problem> {
 }
 
 impl GateQuestion {
-    fn question(self, service: String, at: Timestamp) -> Result<Question, Problem> {
+    pub(super) fn question(self, service: String, at: Timestamp) -> Result<Question, Problem> {
         let Self { class: word, rollout, environment, change } = self;
         let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
         Ok(Question {
@@ -267,7 +267,7 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Known, Problem
 
 /// What is decided on `question` now, and what it was decided from. That of a change that waits says until
 /// when, which takes a look at whole windows.
-async fn decided(app: &App, question: &Question) -> Result<(Decision, Known), Problem> {
+pub(super) async fn decided(app: &App, question: &Question) -> Result<(Decision, Known), Problem> {
     let first = known(app, &question.service, false).await?;
     let look = |known: Known| {
         let (gatekeeper, question) = (app.gatekeeper.clone(), question.clone());

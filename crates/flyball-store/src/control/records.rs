@@ -22,7 +22,7 @@ pub const RECORDS_PAGE_MAX: usize = 1_000;
 /// The most messages that are known by name; the oldest are forgotten first. Years of a busy company.
 pub const DELIVERIES_MAX: u32 = 500_000;
 
-/// How much of one kind is kept.
+/// How much of one kind is kept, or asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordBound {
     /// How many records.
@@ -149,6 +149,51 @@ impl Control {
                      AND service IN (SELECT value FROM json_each(?4))
                    ORDER BY number DESC LIMIT ?3";
         self.rows(sql, params![kind, before, limit, json!(services).to_string()], record)
+    }
+
+    /// The records of `kind` and of `services` that are about a moment from `from` to before `to`, those of the
+    /// latest moment first, as many as `most` allows; and whether these are all.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn records_about(
+        &self,
+        kind: &str,
+        services: &[String],
+        (from, to): (Timestamp, Timestamp),
+        most: RecordBound,
+    ) -> Result<(Vec<Record>, bool), StoreError> {
+        let sql = "SELECT number, id, text FROM records
+                   WHERE kind = ?1 AND service IN (SELECT value FROM json_each(?2))
+                     AND at >= ?3 AND at < ?4
+                   ORDER BY at DESC, number DESC";
+        let cannot = || self.cannot_read();
+        let mut statement = self.connection.prepare(sql).map_err(cannot())?;
+        let values = params![kind, json!(services).to_string(), from.nanos(), to.nanos()];
+        let mut rows = statement.query(values).map_err(cannot())?;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next().map_err(cannot())? {
+            let record = record(row).map_err(cannot())?;
+            bytes += record.text.len() as u64;
+            if found.len() as u64 >= u64::from(most.rows) || bytes > most.bytes {
+                return Ok((found, false));
+            }
+            found.push(record);
+        }
+        Ok((found, true))
+    }
+
+    /// The services that records of `kind` are of, in the order of their names, at most `limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn record_services(&self, kind: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT service FROM records
+                   WHERE kind = ?1 AND service IS NOT NULL ORDER BY service LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.rows(sql, params![kind, limit], |row| row.get(0))
     }
 
     /// How many records of `kind` there are, and how many bytes their texts have.

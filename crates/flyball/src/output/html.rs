@@ -23,11 +23,13 @@ use flyball_budget::report::Assessment;
 use super::rows::rows;
 use super::words;
 use crate::replay::{ReplayReport, Replayed};
+pub(super) use digest::source;
 use section::Shown;
 use table::{Cell, Column, Table};
-use text::{Marked, Safe, badge, bar, burn, key, share};
+pub(super) use text::Safe;
+use text::{Marked, badge, bar, burn, key, share};
 
-const STYLE: &str = include_str!("html/page.css");
+pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// Objectives with a chart at most, the worst first: about 40 kB each.

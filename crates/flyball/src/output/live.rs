@@ -21,7 +21,7 @@ pub(crate) fn budgets(list: &SloList) -> String {
             let [valid, bad] = whole.budget.as_ref().map_or_else(Default::default, units);
             table.add_row([
                 slo.slo.clone(),
-                whole.target.map_or_else(|| "–".to_owned(), target),
+                whole.target.map_or_else(|| "–".to_owned(), words::percent_exact),
                 sli(whole.sli()),
                 words::status(whole.status).to_owned(),
                 valid,
@@ -36,7 +36,7 @@ pub(crate) fn budgets(list: &SloList) -> String {
                 Some(name) => format!("{} · {name}", slo.slo),
                 None => format!("{} · {}", slo.slo, at + 1),
             };
-            table.add_row(row(name, target(objective.target), &objective.total));
+            table.add_row(row(name, words::percent_exact(objective.target), &objective.total));
             for slice in &objective.slices {
                 // One row a slice, whatever its attribute holds.
                 let name = format!("  {}", slice.slice.replace('\n', "\u{fffd}"));
@@ -183,7 +183,7 @@ fn details(out: &mut String, slo: &SloView) -> std::fmt::Result {
     for objective in &slo.objectives {
         let total = &objective.total;
         let name = objective.name.as_ref().map_or_else(String::new, |name| format!(" · {name}"));
-        let target = target(objective.target);
+        let target = words::percent_exact(objective.target);
         writeln!(out, "\n{title}{name} ({}, {target} by {})", slo.service, slo.method)?;
         let (status, reason) = (words::status(total.status), words::reason(total.reason));
         writeln!(out, "  status    {status}: {reason}")?;
@@ -272,12 +272,6 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), words::percent)
 }
 
-/// A target as it was written: 99.95 % is not 100 %.
-fn target(share: f64) -> String {
-    let digits = format!("{:.6}", share * 100.0);
-    format!("{}%", digits.trim_end_matches('0').trim_end_matches('.'))
-}
-
 fn sli(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |sli| words::percent_down(sli, 4))
 }
@@ -330,7 +324,7 @@ mod tests {
     fn targets_are_not_rounded() {
         let written = [(0.9, "90%"), (0.9995, "99.95%"), (0.999_999, "99.9999%"), (0.0, "0%")];
         for (share, text) in written {
-            assert_eq!(target(share), text);
+            assert_eq!(words::percent_exact(share), text);
         }
     }
 }

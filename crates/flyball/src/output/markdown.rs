@@ -17,7 +17,7 @@ pub(super) fn render(report: &ReplayReport) -> String {
 }
 
 /// Keeps a text inside its cell and free of markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().map(words::visible) {
         match c {

@@ -151,6 +151,12 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
+/// A target as it was written: 99.95 % is not 100 %.
+pub(crate) fn percent_exact(share: f64) -> String {
+    let digits = format!("{:.6}", share * 100.0);
+    format!("{}%", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// An instant to the second, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()

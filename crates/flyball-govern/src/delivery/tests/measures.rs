@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{Case, at, commit, deploy, page};
 use crate::delivery::{
-    Counts, Direction, Edition, Held, History, Judgement, Outage, Share, Targets, is_rework,
-    levels, measure, met, over_time, shipped_commits, trend,
+    Counts, Direction, Edition, Held, History, Judgement, Outage, Share, Targets, classes,
+    is_rework, levels, measure, met, over_time, shipped_commits, trend,
 };
 
 fn hours(of: u32) -> Duration {
@@ -367,4 +367,22 @@ proptest! {
         let found = history.cause(&incident, Duration::from_nanos(within * 1_000_000_000).unwrap());
         prop_assert_eq!(found.map(|change| change.id.clone()), expected);
     }
+}
+
+#[test]
+fn classes_add_up_to_all_deployments() {
+    let mut case = Case::empty();
+    assert_eq!(case.ask(classes), []);
+    for (id, class) in
+        [("a", ChangeClass::Feature), ("b", ChangeClass::Fix), ("c", ChangeClass::Fix)]
+    {
+        let mut change = deploy(id, at("02T00:00:00"));
+        change.class = class;
+        case.changes.push(change);
+    }
+    let found = case.ask(classes);
+    let share = |class| found.iter().find(|of| of.class == class).unwrap().deployments;
+    assert_eq!((share(ChangeClass::Fix).of, share(ChangeClass::Feature).of), (2, 1));
+    assert_eq!(found.iter().map(|of| of.deployments.of).sum::<u64>(), 3);
+    assert!(found.iter().all(|of| of.deployments.out_of == 3));
 }

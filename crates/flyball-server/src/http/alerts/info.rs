@@ -107,7 +107,7 @@ pub(crate) struct AlertInfo {
 
 impl AlertInfo {
     /// The alert of `desk` as it is at `now`.
-    pub(super) fn of(desk: &Desk, alert: &Alert, now: Timestamp) -> Self {
+    pub(in crate::http) fn of(desk: &Desk, alert: &Alert, now: Timestamp) -> Self {
         let (subject, facts) = (&alert.subject, &alert.facts);
         Self {
             id: alert.id,

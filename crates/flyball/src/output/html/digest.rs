@@ -79,7 +79,7 @@ fn sha256(content: &[u8]) -> [u8; 32] {
 }
 
 /// `sha256-…` in base64, as a content security policy names a text.
-pub(super) fn source(content: &str) -> String {
+pub(in crate::output) fn source(content: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = "sha256-".to_owned();
     for group in sha256(content.as_bytes()).chunks(3) {

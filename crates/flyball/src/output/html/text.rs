@@ -11,7 +11,7 @@ use super::super::words;
 /// Control characters and those that turn the direction of writing become visible: a name must
 /// not be able to rearrange the words around it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Safe<'a>(pub(super) &'a str);
+pub(in crate::output) struct Safe<'a>(pub(in crate::output) &'a str);
 
 impl fmt::Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,203 @@
+//! Services: whose they are, how they stand, whether their next change may ship.
+
+pub(super) mod card;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use flyball_budget::Status;
+use flyball_budget::live::LiveError;
+use flyball_catalog::Catalog;
+use flyball_govern::alert;
+use flyball_govern::gate::{Decision, Question};
+use flyball_model::{Incident, Timestamp};
+use flyball_query::near_matches;
+use flyball_store::StoreError;
+use utoipa::ToSchema;
+
+use super::administration::wait;
+use super::alerts::AlertInfo;
+use super::extract::Path;
+use super::gate::{GateQuestion, decided};
+use super::problem::Problem;
+use super::{App, shapes};
+use crate::auth::Caller;
+use crate::changes::{ChangeView, ChangesError};
+use crate::evaluator::SloStatus;
+use card::{Known, Owner, ServiceCard, Ship};
+
+/// Services that nothing but changes is known of, at most.
+const RECORDED_MAX: usize = 10_000;
+/// Changes on a card.
+const CHANGES_SHOWN: usize = 5;
+/// Alerts, and incidents, on a card.
+const ALERTS_SHOWN: usize = 20;
+
+/// Every service.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct ServiceList {
+    services: Vec<ServiceLine>,
+}
+
+/// A service in a list.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct ServiceLine {
+    /// What SLOs, events and changes call it.
+    name: String,
+    /// Whose it is.
+    #[serde(flatten)]
+    owner: Owner,
+    /// Its SLOs that are evaluated.
+    slos: u64,
+    /// Missed when any SLO is; else no data when any has none, and without SLOs; else met.
+    #[schema(value_type = shapes::Kept)]
+    status: Status,
+    /// Its alerts that fire.
+    firing: u64,
+}
+
+/// Every service that anything is known of: those that documents describe, promise something for or probe, and
+/// those that changes were told of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services",
+    tag = "services",
+    responses(
+        (status = 200, description = "The services, by name", body = ServiceList),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<ServiceList>, Problem> {
+    let changes = app.changes.clone();
+    let recorded = wait(move || changes.services(RECORDED_MAX).map_err(ChangesError::from)).await?;
+    let now = app.clock.now();
+    let seer = caller.clone();
+    app.evaluator.join(move |slo| seer.sees(&slo.service)).await?;
+    let answer = app.evaluator.ask(move |evaluator| {
+        let statuses = evaluator.statuses(|slo| caller.sees(&slo.service))?;
+        let mut of_service: BTreeMap<&str, Vec<Status>> = BTreeMap::new();
+        for slo in &statuses {
+            of_service.entry(&slo.service).or_default().push(slo.status);
+        }
+        let mut firing: BTreeMap<&str, u64> = BTreeMap::new();
+        let fires = |of: &&alert::Alert| of.state == alert::State::Firing;
+        for one in evaluator.desk().alerts().filter(fires) {
+            *firing.entry(&one.subject.service).or_default() += 1;
+        }
+        let catalog = evaluator.catalog();
+        let names: BTreeSet<&str> =
+            catalog.services().into_iter().chain(recorded.iter().map(String::as_str)).collect();
+        let services = names.into_iter().filter(|name| caller.sees(name)).map(|name| {
+            let slos = of_service.get(name).map_or(&[][..], Vec::as_slice);
+            ServiceLine {
+                name: name.to_owned(),
+                owner: Owner::of(catalog, name, now),
+                slos: slos.len() as u64,
+                status: Status::worst(slos),
+                firing: firing.get(name).copied().unwrap_or_default(),
+            }
+        });
+        Ok::<_, LiveError<StoreError>>(ServiceList { services: services.collect() })
+    });
+    Ok(Json(answer.await??))
+}
+
+/// One service on a card: whose it is, whether a feature may ship now and why, what is left of its budgets and
+/// what spent them, its last changes, who is called.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{name}",
+    tag = "services",
+    params(("name" = String, Path, description = "The service", example = "checkout")),
+    responses(
+        (status = 200, description = "The card", body = ServiceCard),
+        (status = 400, description = "The name cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(super) async fn get(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<ServiceCard>, Problem> {
+    if !caller.sees(&name) {
+        return Err(absent(&app, &caller, &name).await?);
+    }
+    Ok(Json(card(&app, &caller, &name).await?))
+}
+
+/// What happened to a service of late.
+struct Recent {
+    changes: Vec<ChangeView>,
+    incidents: Vec<Incident>,
+}
+
+/// The card of a service that `caller` sees.
+///
+/// # Errors
+///
+/// A problem with status 404 when nothing is known of it.
+pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<ServiceCard, Problem> {
+    let now = app.clock.now();
+    let (changes, of, seer) = (app.changes.clone(), name.to_owned(), caller.clone());
+    let recent = wait(move || {
+        let kept = changes.list(Some(&of), None, CHANGES_SHOWN, &seer)?;
+        let mut incidents = changes.lasting(&of)?;
+        incidents.truncate(ALERTS_SHOWN);
+        let changes = kept.into_iter().map(|kept| kept.view(now)).collect();
+        Ok::<_, ChangesError>(Recent { changes, incidents })
+    });
+    let recent = recent.await?;
+    let asked = name.to_owned();
+    app.evaluator.join(move |slo| slo.service == asked).await?;
+    let asked = name.to_owned();
+    let found = app.evaluator.ask(move |evaluator| {
+        let slos = evaluator.statuses(|slo| slo.service == asked)?;
+        let desk = evaluator.desk();
+        let is_open =
+            |of: &&alert::Alert| of.subject.service == asked && of.state != alert::State::Resolved;
+        let alerts = desk.alerts().rev().filter(is_open).take(ALERTS_SHOWN);
+        let alerts: Vec<AlertInfo> = alerts.map(|of| AlertInfo::of(desk, of, now)).collect();
+        Ok::<_, LiveError<StoreError>>((slos, alerts, Arc::clone(evaluator.catalog())))
+    });
+    let (slos, alerts, catalog): (Vec<SloStatus>, Vec<AlertInfo>, Arc<Catalog>) = found.await??;
+    if !catalog.services().contains(name) && recent.changes.is_empty() {
+        return Err(absent(app, caller, name).await?);
+    }
+    let Recent { changes, incidents } = recent;
+    // The rest of the card is as true without it.
+    let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
+    let known = Known { slos, alerts, changes, incidents, ship };
+    Ok(ServiceCard::new(&catalog, (name, now), known))
+}
+
+/// Whether a feature of the service may ship now, to everybody at once.
+async fn shipping(app: &App, service: &str, now: Timestamp) -> Result<Decision, Problem> {
+    let question: Question = GateQuestion::default().question(service.to_owned(), now)?;
+    Ok(decided(app, &question).await?.0)
+}
+
+/// That there is no such service, with the nearest name of those that there are.
+pub(super) async fn absent(app: &App, caller: &Caller, name: &str) -> Result<Problem, Problem> {
+    let seer = caller.clone();
+    let known = app.evaluator.ask(move |evaluator| {
+        let services = evaluator.catalog().services().into_iter();
+        services.filter(|name| seer.sees(name)).map(str::to_owned).collect::<Vec<_>>()
+    });
+    let known = known.await?;
+    let hint = match near_matches(name, known.iter().map(String::as_str)).first() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "GET /api/v1/services lists them".to_owned(),
+    };
+    let said = format!("nothing is known of a service `{name}`; hint: {hint}");
+    Ok(Problem::new(StatusCode::NOT_FOUND, &said))
+}

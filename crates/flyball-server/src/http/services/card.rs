@@ -1,0 +1,284 @@
+//! The card of a service: one page that a product manager understands.
+
+use flyball_budget::{Reason as Why, Status};
+use flyball_catalog::Catalog;
+use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
+use flyball_govern::service::ServiceLink;
+use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
+use utoipa::ToSchema;
+
+use crate::changes::ChangeView;
+use crate::evaluator::{ObjectiveStatus, SloStatus};
+use crate::http::alerts::AlertInfo;
+use crate::http::shapes;
+
+/// Slices of one objective that a card names: those with the most bad events.
+const SLICES_SHOWN: usize = 3;
+
+/// Whose a service is.
+#[derive(Debug, Clone, Default, serde::Serialize, ToSchema)]
+pub(crate) struct Owner {
+    /// A name for people.
+    pub(crate) display_name: Option<String>,
+    /// What it does.
+    pub(crate) description: Option<String>,
+    /// The team that builds and runs it; null when nobody said.
+    pub(crate) team: Option<String>,
+    /// The product that it is part of; null when nobody said.
+    pub(crate) product: Option<String>,
+    /// The product manager who answers for its targets; null when nobody said.
+    pub(crate) accountable: Option<String>,
+    /// Who decides for them at the moment.
+    pub(crate) delegate: Option<String>,
+    /// How critical it is: the name of its tier.
+    pub(crate) tier: String,
+}
+
+impl Owner {
+    /// Whose `service` is at `now`, as documents say.
+    pub(crate) fn of(catalog: &Catalog, service: &str, now: Timestamp) -> Self {
+        let described = catalog.set.services.iter().find(|of| of.name == service);
+        let spec = catalog.governance.service(service).map(|of| &of.spec);
+        let accountable = spec.and_then(|spec| spec.accountable.as_ref());
+        let delegate = accountable.and_then(|of| of.delegate.as_ref());
+        Self {
+            display_name: described.and_then(|of| of.display_name.clone()),
+            description: described.and_then(|of| of.description.clone()),
+            team: spec.and_then(|spec| spec.team.clone()),
+            product: spec.and_then(|spec| spec.product.clone()),
+            accountable: accountable.map(|of| of.who.clone()),
+            delegate: delegate.filter(|of| of.during.contains(now)).map(|of| of.who.clone()),
+            tier: catalog.governance.tier(service).name,
+        }
+    }
+}
+
+/// One service on one page.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct ServiceCard {
+    /// What SLOs, events and changes call it.
+    name: String,
+    /// The moment of looking.
+    #[schema(value_type = shapes::Instant)]
+    at: Timestamp,
+    /// Whose it is.
+    #[serde(flatten)]
+    owner: Owner,
+    /// What services of its tier are held to.
+    held_to: HeldTo,
+    /// Who is called, in words; null when nobody said.
+    on_call: Option<String>,
+    /// The alert targets that are told of its pages.
+    paged: Vec<String>,
+    /// What to do when it is down.
+    runbook: Option<String>,
+    /// Where more is said of it.
+    #[schema(value_type = Vec<Object>)]
+    links: Vec<ServiceLink>,
+    /// Whether a feature may ship now, to everybody at once, and why; null where that cannot be told.
+    ship: Option<Ship>,
+    /// Why that cannot be told.
+    ship_problem: Option<String>,
+    /// Missed when any SLO is; else no data when any has none, and without SLOs; else met.
+    #[schema(value_type = shapes::Kept)]
+    status: Status,
+    /// What is left of its budgets, those with the least first; what nothing is known of last.
+    budgets: Vec<BudgetLine>,
+    /// Its alerts that are pending or fire, the newest first; at most 20.
+    alerts: Vec<AlertInfo>,
+    /// Its incidents that last, those that were heard of last first; at most 20.
+    #[schema(value_type = Vec<Object>)]
+    incidents: Vec<Incident>,
+    /// The five changes that were heard of last, and what became of them.
+    changes: Vec<ChangeView>,
+}
+
+/// What services of a tier are held to.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct HeldTo {
+    /// What services belong there.
+    description: String,
+    /// The share of good that is promised unless an SLO says otherwise.
+    #[schema(value_type = shapes::Promise)]
+    target: Target,
+    /// Over which rolling window.
+    #[schema(value_type = shapes::Length)]
+    window: Duration,
+    /// The policy that decides on changes.
+    policy: String,
+}
+
+/// Whether a feature may ship.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct Ship {
+    /// What is decided; `allow` and `warn` let it pass.
+    #[schema(value_type = String)]
+    outcome: Outcome,
+    /// What would be decided were the policy in force and without overrides; null when it is the same.
+    #[schema(value_type = Option<String>)]
+    otherwise: Option<Outcome>,
+    /// The level in force; null when it cannot be told.
+    level: Option<String>,
+    /// The policy that decides.
+    #[schema(value_type = Object)]
+    policy: PolicyUsed,
+    /// Until when it waits, if nothing more goes wrong; null when time alone does not do it.
+    #[schema(value_type = Option<shapes::Instant>)]
+    until: Option<Timestamp>,
+    /// The share of users that it may reach; null for everybody.
+    #[schema(value_type = Option<String>)]
+    reach: Option<Reach>,
+    /// Why, gravest first, and what would change it.
+    #[schema(value_type = Vec<Object>)]
+    reasons: Vec<Reason>,
+}
+
+impl Ship {
+    pub(super) fn of(decision: Decision) -> Self {
+        let Decision { outcome, otherwise, level, policy, until, reach, reasons, .. } = decision;
+        Self { outcome, otherwise, level, policy, until, reach, reasons }
+    }
+}
+
+/// What is left of a budget.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct BudgetLine {
+    /// The SLO.
+    slo: String,
+    /// A name for people, of SLO and objective.
+    display_name: Option<String>,
+    /// The promised share of good.
+    #[schema(value_type = shapes::Promise)]
+    target: Target,
+    /// How it is counted.
+    #[schema(value_type = String)]
+    method: BudgetingMethod,
+    /// Whether the promise is kept.
+    #[schema(value_type = shapes::Kept)]
+    status: Status,
+    /// Why the status is what it is.
+    #[schema(value_type = String)]
+    reason: Why,
+    /// The window of the promise.
+    #[schema(value_type = shapes::Stretch)]
+    window: Interval,
+    /// Up to when it is complete.
+    #[schema(value_type = shapes::Instant)]
+    complete_up_to: Timestamp,
+    /// The share of good; null when nothing was counted.
+    sli: Option<f64>,
+    /// The share of the budget that is left, negative when it is overspent; null when nothing was counted.
+    remaining_share: Option<f64>,
+    /// When it will be gone at the rate of the last hour or so; null when it lasts, or nobody knows.
+    #[schema(value_type = Option<shapes::Instant>)]
+    exhausts_at: Option<Timestamp>,
+    /// Where it went: the slices with the most bad events, at most three.
+    spent_by: Vec<SpentBy>,
+}
+
+/// A slice and what was bad in it.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct SpentBy {
+    /// The slice by its label.
+    slice: String,
+    /// Its bad events.
+    bad: u64,
+    /// The bad events of all slices.
+    of: u64,
+}
+
+impl BudgetLine {
+    fn of(slo: &SloStatus, objective: &ObjectiveStatus) -> Self {
+        let names = [slo.display_name.as_deref(), objective.name.as_deref()];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        let total = &objective.total;
+        let bad = |of: &flyball_budget::live::Standing| of.budget.bad;
+        let slices = objective.slices.iter().filter(|slice| bad(&slice.standing) > 0);
+        let mut slices: Vec<SpentBy> = slices
+            .map(|slice| SpentBy {
+                slice: slice.slice.clone(),
+                bad: bad(&slice.standing),
+                of: bad(total),
+            })
+            .collect();
+        slices.sort_by(|one, two| two.bad.cmp(&one.bad).then_with(|| one.slice.cmp(&two.slice)));
+        slices.truncate(SLICES_SHOWN);
+        Self {
+            slo: slo.slo.clone(),
+            display_name: (!names.is_empty()).then(|| names.join(" · ")),
+            target: objective.target,
+            method: slo.method,
+            status: total.status,
+            reason: total.reason,
+            window: total.window.full,
+            complete_up_to: slo.complete_up_to,
+            sli: total.budget.sli,
+            remaining_share: total.budget.remaining_share,
+            exhausts_at: total.forecast.exhausts_at,
+            spent_by: slices,
+        }
+    }
+}
+
+/// What is left of the budgets of `slos`, those with the least first; what nothing is known of last.
+pub(in crate::http) fn budgets<'a>(
+    slos: impl IntoIterator<Item = &'a SloStatus>,
+) -> Vec<BudgetLine> {
+    let mut lines = Vec::new();
+    for slo in slos {
+        lines.extend(slo.objectives.iter().map(|objective| BudgetLine::of(slo, objective)));
+    }
+    let left = |of: &BudgetLine| of.remaining_share.unwrap_or(f64::INFINITY);
+    lines.sort_by(|one, two| left(one).total_cmp(&left(two)));
+    lines
+}
+
+/// What is known of a service at the moment.
+pub(super) struct Known {
+    pub(super) slos: Vec<SloStatus>,
+    pub(super) alerts: Vec<AlertInfo>,
+    pub(super) changes: Vec<ChangeView>,
+    pub(super) incidents: Vec<Incident>,
+    /// Whether a feature may ship, or why that cannot be told.
+    pub(super) ship: Result<Ship, String>,
+}
+
+impl ServiceCard {
+    /// The card of the service `name` at `at`.
+    pub(super) fn new(catalog: &Catalog, (name, at): (&str, Timestamp), known: Known) -> Self {
+        let Known { slos, alerts, changes, incidents, ship } = known;
+        let tier = catalog.governance.tier(name).spec;
+        let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
+        let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
+        let is_paged = |target: &&flyball_model::AlertTarget| {
+            target.services.is_empty() || target.services.iter().any(|of| of == name)
+        };
+        let paged = catalog.set.alert_targets.iter().filter(is_paged);
+        let (ship, ship_problem) = match ship {
+            Ok(ship) => (Some(ship), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        Self {
+            name: name.to_owned(),
+            at,
+            owner: Owner::of(catalog, name, at),
+            held_to: HeldTo {
+                description: tier.description,
+                target: tier.target,
+                window: tier.window,
+                policy: tier.policy,
+            },
+            on_call: spec.on_call,
+            paged: paged.map(|target| target.name.clone()).collect(),
+            runbook: spec.runbook,
+            links: spec.links,
+            ship,
+            ship_problem,
+            status: Status::worst(&statuses),
+            budgets: budgets(&slos),
+            alerts,
+            incidents,
+            changes,
+        }
+    }
+}

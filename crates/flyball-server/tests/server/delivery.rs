@@ -1,0 +1,179 @@
+//! Delivery over real sockets: measured from changes that were told of and events that were counted.
+
+use std::path::Path;
+
+use flyball_model::Duration;
+use flyball_server::{Scope, TokenRequest, Tokens};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::harness::{NOON, Running, SHOP, TestClock, events};
+
+const OWNED: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec:
+  team: checkout
+  product: retail
+  accountable: {who: ada}
+  delivery:
+    targets: {leadTime: 1h, availability: 99%, changeFailure: 15%, restore: 5m}
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: cart}
+spec: {team: checkout}
+";
+
+async fn record(running: &Running, change: Value) {
+    let request = running.post("/api/v1/changes", change.to_string());
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+}
+
+/// A shop that is down for a third of its users for five minutes after a deployment, rolls it back, and is
+/// well.
+async fn story(data: &Path, clock: &TestClock) -> Running {
+    flyball_server::choose_cryptography();
+    let running = Running::start(data, &format!("{SHOP}{OWNED}"), clock).await;
+    clock.advance(Duration::from_minutes(5));
+    running.post("/api/v1/events", events(clock.now(), 60, 3)).send().await.unwrap();
+    clock.advance(Duration::from_minutes(5));
+    running.post("/api/v1/events", events(clock.now(), 60, 100)).send().await.unwrap();
+    clock.advance(Duration::from_minutes(5));
+    running.budget("checkout", |said| said["budget"]["valid"] == 120).await;
+    let deploy = json!({
+        "service": "shop", "id": "release-1", "finished": "2026-03-02T12:01:00Z",
+        "commits": [{"sha": "0123456789abcdef", "authored": "2026-03-02T11:31:00Z"}],
+    });
+    record(&running, deploy).await;
+    let rollback = json!({
+        "service": "shop", "id": "release-2", "kind": "rollback", "finished": "2026-03-02T12:06:00Z",
+    });
+    record(&running, rollback).await;
+    let elsewhere = json!({"service": "shop", "id": "release-3", "environment": "staging"});
+    record(&running, elsewhere).await;
+    running
+}
+
+const ASKED: &str = "/api/v1/delivery?from=2026-03-02T12:00:00Z";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_measured_from_what_was_told_and_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = story(directory.path(), &clock).await;
+    let (status, said) = running.get(&format!("{ASKED}&service=shop")).await;
+    assert_eq!(status, 200, "{said}");
+    for (field, value) in [
+        ("/of", json!({"kind": "service", "name": "shop"})),
+        ("/services/0/who", json!("ada")),
+        ("/environment", json!("production")),
+        ("/slos", json!(["checkout"])),
+        ("/is_cut", json!(false)),
+        ("/measures/frequency/deployments", json!(2)),
+        ("/measures/lead_time/commits/median", json!("30m")),
+        ("/measures/availability/observed", json!("10m")),
+        ("/measures/availability/unobserved", json!("5m")),
+        ("/measures/restore/outages/median", json!("5m")),
+        ("/measures/change_failure/rate/of", json!(1)),
+        ("/measures/change_failure/rate/out_of", json!(1)),
+        ("/measures/recovery/deployments/median", json!("5m")),
+        ("/measures/rework/rate/of", json!(1)),
+        ("/measures/rework/rate/out_of", json!(2)),
+        ("/met/lead_time", json!("yes")),
+        ("/met/availability", json!("no")),
+        ("/met/change_failure", json!("no")),
+        ("/met/restore", json!("yes")),
+        ("/met/rework", Value::Null),
+        ("/targets/availability", json!("99%")),
+        ("/trend/interval", json!("not_enough_data")),
+        ("/levels/0/frequency/edition", json!("2018")),
+        ("/levels/6/lead_time/answer", json!("not_published")),
+    ] {
+        assert_eq!(said.pointer(field), Some(&value), "{field}: {said}");
+    }
+    // A third of five minutes of ten, rounded up in the sixth place.
+    let rate = said["measures"]["availability"]["rate"].as_f64().unwrap();
+    assert!((rate - (1.0 - 0.333_334 / 2.0)).abs() < 1e-9, "{rate}");
+
+    let (_, team) = running.get(&format!("{ASKED}&team=checkout")).await;
+    assert_eq!(team["measures"], said["measures"], "the cart has done nothing");
+    assert_eq!((&team["met"], &team["targets"]), (&Value::Null, &Value::Null));
+    let names = |of: &Value| of["services"].as_array().map(Vec::len);
+    assert_eq!(names(&team), Some(2));
+    assert_eq!(names(&running.get(&format!("{ASKED}&product=retail")).await.1), Some(1));
+    let (_, staging) = running.get(&format!("{ASKED}&service=shop&environment=Staging")).await;
+    assert_eq!(staging["measures"]["frequency"]["deployments"], 1);
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_was_told_of_is_not_known() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let running = Running::start(directory.path(), SHOP, &TestClock::at(NOON)).await;
+    let (status, said) = running.get("/api/v1/delivery?service=shop").await;
+    assert_eq!(status, 200, "{said}");
+    for field in [
+        "/measures/frequency/interval",
+        "/measures/lead_time/commits",
+        "/measures/availability/rate",
+        "/measures/restore/outages",
+        "/measures/change_failure/rate",
+        "/measures/response/detect",
+        "/services/0/who",
+        "/targets",
+    ] {
+        assert_eq!(said.pointer(field), Some(&Value::Null), "{field}: {said}");
+    }
+    assert_eq!(said["measures"]["lead_time_within_interval"], "not_enough_data");
+    assert_eq!(said["periods"].as_array().map(Vec::len), Some(12), "weeks of the usual 90 days");
+    for (query, status) in [
+        ("", 422),
+        ("service=shop&team=checkout", 422),
+        ("service=shop&from=soon", 422),
+        ("service=shop&from=2026-03-02T12:00:00Z&to=2026-03-02T12:00:00Z", 422),
+        ("service=shop&from=2020-01-01T00:00:00Z", 422),
+        ("team=nobody", 404),
+        ("service=nobody", 404),
+        ("servcie=shop", 400),
+    ] {
+        let (found, problem) = running.get(&format!("/api/v1/delivery?{query}")).await;
+        assert_eq!((found, problem["hint"].is_string()), (status, true), "{query}: {problem}");
+    }
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_team_only_what_one_may_see_is_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let request = TokenRequest {
+        name: "cart".to_owned(),
+        scopes: vec![Scope::Read],
+        services: vec!["cart".to_owned()],
+        expires: None,
+    };
+    let running = story(directory.path(), &clock).await;
+    running.server.stop().await;
+    let tokens = Tokens::open(directory.path()).unwrap();
+    let first =
+        TokenRequest { scopes: vec![Scope::Admin], services: Vec::new(), ..request.clone() };
+    tokens.create(&first, "test", clock.now()).unwrap();
+    let token = tokens.create(&request, "test", clock.now()).unwrap().token;
+    drop(tokens);
+    let running = Running::start(directory.path(), &format!("{SHOP}{OWNED}"), &clock).await;
+    let get = async |query: &str| {
+        let url = running.url(&format!("{ASKED}&{query}"));
+        let answer = Client::new().get(url).bearer_auth(&token).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    assert_eq!(get("service=shop").await.0, 404);
+    let (status, team) = get("team=checkout").await;
+    assert_eq!((status, &team["measures"]["frequency"]["deployments"]), (200, &json!(0)), "{team}");
+    assert_eq!(team["services"], json!([{"service": "cart", "who": null}]));
+    running.server.stop().await;
+}

@@ -1,0 +1,456 @@
+//! `flyball service`: whose services are, how they stand, whether their next change may ship.
+
+use flyball_budget::Status;
+use flyball_model::{Change, Timestamp};
+use serde_json::Value;
+
+use super::{Document, document};
+use crate::Exit;
+use crate::cli::EXIT_CODES;
+use crate::output::page::{Page, number, text};
+use crate::output::words;
+use crate::remote::{Remote, ServerArgs};
+
+/// List services, and show one on a page: whose it is, how it stands, whether it may ship
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServiceArgs {
+    #[command(subcommand)]
+    command: ServiceCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ServiceCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+}
+
+/// List the services of a server, with their teams and who answers for them
+///
+/// A service is there as soon as anything is known of it: an SLO, a probe, a change, or a document that
+/// describes it (`kind: Service`).
+///
+/// Examples:
+///
+///   flyball service list
+///   flyball service list -o json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ListArgs {
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Document,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Show a service on one page that a product manager understands
+///
+/// Whose it is and who is accountable, whether a feature may ship now and why, what is left of its
+/// budgets and where they went, its last changes and what became of them, what fires, who is called.
+/// Nothing is decided or kept by looking.
+///
+/// Examples:
+///
+///   flyball service show checkout
+///   flyball service show checkout -o markdown
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment, after_help = EXIT_CODES)]
+struct ShowArgs {
+    /// The service
+    name: String,
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Document,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct List {
+    services: Vec<Line>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Line {
+    name: String,
+    #[serde(flatten)]
+    owner: Owner,
+    slos: u64,
+    status: Status,
+    firing: u64,
+}
+
+/// Whose a service is.
+#[derive(Debug, serde::Deserialize)]
+struct Owner {
+    display_name: Option<String>,
+    description: Option<String>,
+    team: Option<String>,
+    product: Option<String>,
+    accountable: Option<String>,
+    delegate: Option<String>,
+    tier: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Card {
+    name: String,
+    at: Timestamp,
+    #[serde(flatten)]
+    owner: Owner,
+    held_to: HeldTo,
+    on_call: Option<String>,
+    paged: Vec<String>,
+    runbook: Option<String>,
+    links: Vec<Link>,
+    ship: Option<Ship>,
+    ship_problem: Option<String>,
+    status: Status,
+    budgets: Vec<Budget>,
+    alerts: Vec<Alert>,
+    incidents: Vec<Incident>,
+    changes: Vec<Changed>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct HeldTo {
+    target: f64,
+    window: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Link {
+    name: String,
+    url: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Ship {
+    outcome: String,
+    otherwise: Option<String>,
+    level: Option<String>,
+    policy: Policy,
+    until: Option<Timestamp>,
+    reach: Option<String>,
+    reasons: Vec<Reason>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Policy {
+    name: String,
+    version: u32,
+    standing: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Reason {
+    text: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Budget {
+    slo: String,
+    display_name: Option<String>,
+    target: f64,
+    status: Status,
+    window: Window,
+    sli: Option<f64>,
+    remaining_share: Option<f64>,
+    exhausts_at: Option<Timestamp>,
+    spent_by: Vec<SpentBy>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Window {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct SpentBy {
+    slice: String,
+    bad: u64,
+    of: u64,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Alert {
+    id: u64,
+    slo: String,
+    slice: Option<String>,
+    state: String,
+    severity: String,
+    opened: Timestamp,
+    acknowledged: Option<Acknowledged>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Acknowledged {
+    who: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Incident {
+    id: String,
+    summary: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Changed {
+    change: Change,
+    life: Life,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Life {
+    phase: String,
+    ending: Option<Ending>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Ending {
+    kind: String,
+}
+
+/// Where a server has them.
+const PATH: [&str; 3] = ["api", "v1", "services"];
+
+pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
+    match args.command {
+        ServiceCommand::List(args) => list(&args),
+        ServiceCommand::Show(args) => show(&args),
+    }
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<Exit> {
+    let remote = Remote::new(&args.server)?;
+    let said: Value = remote.get(&PATH, &[])?;
+    let list: List = serde_json::from_value(said.clone())?;
+    document(args.output, &said, || lines(&list))?;
+    Ok(Exit::Met)
+}
+
+fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
+    let remote = Remote::new(&args.server)?;
+    let said: Value = remote.get(&[&PATH[..], &[&args.name]].concat(), &[])?;
+    let card: Card = serde_json::from_value(said.clone())?;
+    document(args.output, &said, || page(&card))?;
+    Ok(card.status.into())
+}
+
+/// What nobody has said.
+const UNTOLD: &str = "not told";
+
+fn told(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_else(|| UNTOLD.to_owned())
+}
+
+fn lines(list: &List) -> Page {
+    let title = words::plural(list.services.len() as u64, "service", "services");
+    let mut page = Page::new("Services", title);
+    let rows = list.services.iter().map(|line| {
+        let Line { name, owner, slos, status, firing } = line;
+        [
+            name.clone(),
+            told(owner.team.as_ref()),
+            told(owner.product.as_ref()),
+            told(owner.accountable.as_ref()),
+            owner.tier.clone(),
+            words::count(*slos),
+            words::status(*status).to_owned(),
+            words::count(*firing),
+        ]
+    });
+    let columns = [
+        text("Service"),
+        text("Team"),
+        text("Product"),
+        text("Accountable"),
+        text("Tier"),
+        number("SLOs"),
+        text("Status"),
+        number("Firing"),
+    ];
+    page.table(columns, rows);
+    page
+}
+
+fn page(card: &Card) -> Page {
+    let Card { name, owner, .. } = card;
+    let called = owner.display_name.as_deref().unwrap_or(name);
+    let about = format!("Service {called} at {}", words::moment(card.at));
+    let mut page = Page::new(about, sentence(card));
+    if let Some(description) = &owner.description {
+        page.say(description.clone());
+    }
+    let accountable = match (&owner.accountable, &owner.delegate) {
+        (Some(who), Some(delegate)) => format!("{who}; {delegate} decides at the moment"),
+        (who, _) => told(who.as_ref()),
+    };
+    let tier = format!(
+        "{}: {} over {}",
+        owner.tier,
+        words::percent_exact(card.held_to.target),
+        card.held_to.window
+    );
+    let paged = if card.paged.is_empty() { "nobody".to_owned() } else { card.paged.join(", ") };
+    page.facts([
+        ("Team", told(owner.team.as_ref())),
+        ("Product", told(owner.product.as_ref())),
+        ("Accountable", accountable),
+        ("Tier", tier),
+        ("On call", told(card.on_call.as_ref())),
+        ("Told of pages", paged),
+        ("Runbook", told(card.runbook.as_ref())),
+    ]);
+    page.list(card.links.iter().map(|link| format!("{}: {}", link.name, link.url)));
+    page.heading("May it ship?");
+    shipping(&mut page, card);
+    page.heading("Budgets");
+    budgets(&mut page, card);
+    page.heading("What is wrong now");
+    troubles(&mut page, card);
+    page.heading("Last changes");
+    changes(&mut page, card);
+    page
+}
+
+/// The whole in a sentence.
+fn sentence(card: &Card) -> String {
+    let promises = match card.status {
+        Status::Met => "It keeps its promises",
+        Status::Missed => "It breaks a promise",
+        Status::NoData => "Whether it keeps its promises is not known",
+    };
+    let ships = match &card.ship {
+        Some(ship) => verdict(ship),
+        None => "whether it may ship cannot be told",
+    };
+    format!("{promises}; {ships}.")
+}
+
+fn verdict(ship: &Ship) -> &'static str {
+    match ship.outcome.as_str() {
+        "allow" | "warn" => "a feature may ship now",
+        "deny" => "a feature may not ship now",
+        _ => "whether a feature may ship cannot be told, so it waits",
+    }
+}
+
+fn shipping(page: &mut Page, card: &Card) {
+    let Some(ship) = &card.ship else {
+        page.say(told(card.ship_problem.as_ref()));
+        return;
+    };
+    let mut said = verdict(ship).to_owned();
+    if let Some(until) = ship.until {
+        said += &format!(", until {} if nothing more goes wrong", words::moment(until));
+    }
+    if let Some(reach) = &ship.reach {
+        said += &format!(", to at most {reach} of users");
+    }
+    if let Some(otherwise) = &ship.otherwise {
+        said += &format!(" (without the exception, or once the policy is signed: {otherwise})");
+    }
+    page.say(format!("{}.", capital(&said)));
+    page.list(ship.reasons.iter().map(|reason| reason.text.clone()));
+    let Policy { name, version, standing } = &ship.policy;
+    let level = ship.level.as_deref().unwrap_or("cannot be told");
+    page.say(format!("By the policy {name}, version {version}, {standing}; level {level}."));
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().to_string() + chars.as_str())
+}
+
+fn budgets(page: &mut Page, card: &Card) {
+    if card.budgets.is_empty() {
+        page.say("It promises nothing yet: no SLO is evaluated for it.");
+        return;
+    }
+    let rows = card.budgets.iter().map(|budget| {
+        let length = budget.window.end.since(budget.window.start);
+        [
+            budget.display_name.clone().unwrap_or_else(|| budget.slo.clone()),
+            words::percent_exact(budget.target),
+            budget.sli.map_or_else(|| "–".to_owned(), |sli| words::percent_down(sli, 4)),
+            words::status(budget.status).to_owned(),
+            words::duration(length),
+            budget.remaining_share.map_or_else(|| "–".to_owned(), words::percent),
+            budget.exhausts_at.map_or_else(|| "–".to_owned(), words::moment),
+        ]
+    });
+    let columns = [
+        text("Promise"),
+        number("Target"),
+        number("Kept"),
+        text("Status"),
+        text("Window"),
+        number("Budget left"),
+        text("Gone at"),
+    ];
+    page.table(columns, rows);
+    let spent = card.budgets.iter().flat_map(|budget| {
+        let name = budget.display_name.as_ref().unwrap_or(&budget.slo);
+        budget.spent_by.iter().map(move |spent| {
+            let SpentBy { slice, bad, of } = spent;
+            format!("{name}: {slice} has {} of {} bad", words::count(*bad), words::count(*of))
+        })
+    });
+    page.list(spent);
+}
+
+fn troubles(page: &mut Page, card: &Card) {
+    if card.alerts.is_empty() && card.incidents.is_empty() {
+        page.say("Nothing fires, and no incident is known to last.");
+        return;
+    }
+    let alerts = card.alerts.iter().map(|alert| {
+        let Alert { id, slo, slice, state, severity, opened, acknowledged } = alert;
+        let slice = slice.as_ref().map_or_else(String::new, |slice| format!(", {slice}"));
+        let who = match acknowledged {
+            Some(by) => format!("{} has it", by.who),
+            None => "nobody has taken it on".to_owned(),
+        };
+        let since = words::moment(*opened);
+        format!("alert {id}: {severity} of {slo}{slice}, {state} since {since}; {who}")
+    });
+    let incidents = card.incidents.iter().map(|incident| {
+        let summary = incident.summary.as_deref().unwrap_or("without a summary");
+        format!("incident {}: {summary}", incident.id)
+    });
+    page.list(alerts.chain(incidents));
+}
+
+fn changes(page: &mut Page, card: &Card) {
+    if card.changes.is_empty() {
+        page.say("No change is known.");
+        return;
+    }
+    let rows = card.changes.iter().map(|changed| {
+        let change = &changed.change;
+        let at = change.shipped().unwrap_or(change.recorded);
+        let version = change.version.as_ref().or(change.revision.as_ref());
+        let life = changed.life.ending.as_ref().map_or(&changed.life.phase, |ending| &ending.kind);
+        [
+            words::moment(at),
+            change.kind.name().to_owned(),
+            change.class.name().to_owned(),
+            version.cloned().unwrap_or_else(|| "–".to_owned()),
+            change.outcome.name().to_owned(),
+            life.replace('_', " "),
+            change.id.clone(),
+        ]
+    });
+    let columns = [
+        text("At"),
+        text("Kind"),
+        text("Class"),
+        text("Version"),
+        text("Outcome"),
+        text("Life"),
+        text("Id"),
+    ];
+    page.table(columns, rows);
+}
