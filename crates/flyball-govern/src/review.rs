@@ -16,7 +16,7 @@ pub enum Mark {
 }
 
 /// What to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Advice {
     /// Ship faster: there is budget to spend, and nobody suffers.

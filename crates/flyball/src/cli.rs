@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Alert(commands::alert::AlertArgs),
     Service(commands::service::ServiceArgs),
     Delivery(commands::delivery::DeliveryArgs),
+    Report(commands::report::ReportArgs),
     Change(commands::change::ChangeArgs),
     Gate(commands::gate::GateArgs),
     Policy(commands::policy::PolicyArgs),

@@ -18,6 +18,7 @@ pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod slo;
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Policy(args) => policy::run(args),
         Command::Service(args) => service::run(args),
         Command::Delivery(args) => delivery::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),

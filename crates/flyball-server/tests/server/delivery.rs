@@ -177,3 +177,94 @@ async fn of_a_team_only_what_one_may_see_is_measured() {
     assert_eq!(team["services"], json!([{"service": "cart", "who": null}]));
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_tells_what_failed_what_to_review_and_what_to_look_at_twice() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), "", &clock).await;
+    let apply = async |text: String| {
+        let body = json!({"files": [{"name": "shop.yaml", "text": text}]}).to_string();
+        let request = running.post("/api/v1/apply", body);
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    };
+    apply(format!("{SHOP}{OWNED}")).await;
+    clock.advance(Duration::from_minutes(5));
+    running.post("/api/v1/events", events(clock.now(), 60, 3)).send().await.unwrap();
+    clock.advance(Duration::from_minutes(1));
+    running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+    for change in [
+        json!({"service": "shop", "id": "release-1", "class": "feature", "finished": "2026-03-02T12:01:00Z"}),
+        json!({"service": "shop", "id": "release-2", "kind": "rollback", "finished": "2026-03-02T12:02:00Z"}),
+        json!({"service": "shop", "id": "release-3", "class": "fix", "planned": true, "summary": "a new page"}),
+    ] {
+        record(&running, change).await;
+    }
+    let (status, plain) = running.get("/api/v1/report?team=checkout").await;
+    assert_eq!(status, 200, "{plain}");
+    assert_eq!(
+        plain["reviews"][0]["lines"].as_array().map(Vec::len),
+        Some(4),
+        "missed, and no more"
+    );
+    assert_eq!(plain["during"]["start"], "2026-02-23T12:06:00Z", "a week unless told");
+
+    // Less is promised while the budget is overspent, and more time is corrected away than before.
+    let correction = "
+---
+apiVersion: flyball.dev/v1
+kind: Correction
+metadata: {name: moved}
+spec:
+  slos: [checkout]
+  mode: drop
+  category: maintenance
+  author: ada
+  schedule: {start: '2026-03-02T11:00:00Z', end: '2026-03-02T11:30:00Z'}
+";
+    apply(format!("{}{OWNED}{correction}", SHOP.replace("0.9}", "0.5}"))).await;
+    clock.advance(Duration::from_minutes(1));
+    let query = "team=checkout&period=quarterly&toil=low&satisfaction=high";
+    let (status, said) = running.get(&format!("/api/v1/report?{query}")).await;
+    assert_eq!(status, 200, "{said}");
+    for (field, value) in [
+        ("/period", json!("quarterly")),
+        ("/services/0/name", json!("cart")),
+        ("/services/1/accountable", json!("ada")),
+        ("/services/1/budgets/0/slo", json!("checkout")),
+        ("/delivery/measures/frequency/deployments", json!(3)),
+        (
+            "/classes/0",
+            json!({"class": "feature", "deployments": said["classes"][0]["deployments"]}),
+        ),
+        ("/failed/0/id", json!("release-1")),
+        ("/failed/0/cause", json!({"kind": "rollback", "by": "release-2"})),
+        (
+            "/reviews/0/lines",
+            json!([{
+                "met": true, "toil": "low", "satisfaction": "high", "advice": "ship_faster",
+            }]),
+        ),
+        ("/signs/0/sign", json!("loosened_while_overspent")),
+        ("/signs/0/retarget/from", json!("90%")),
+        ("/signs/0/retarget/to", json!("50%")),
+        (
+            "/signs/1",
+            json!({
+                "sign": "growing_corrections", "slo": "checkout", "before": "0s", "after": "30m",
+            }),
+        ),
+        ("/signs/2/change", json!("release-3")),
+        ("/reminders", json!([])),
+    ] {
+        assert_eq!(said.pointer(field), Some(&value), "{field}: {said}");
+    }
+    let (_, log) = running.get("/api/v1/audit?limit=1000").await;
+    assert!(log.to_string().contains("slo.loosen"), "{log}");
+    for query in ["team=checkout&period=daily", "team=checkout&toil=much"] {
+        assert_eq!(running.get(&format!("/api/v1/report?{query}")).await.0, 400, "{query}");
+    }
+    running.server.stop().await;
+}

@@ -49,7 +49,7 @@ pub(crate) struct DeliveryArgs {
 /// Whose services are meant.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct OfArgs {
+pub(super) struct OfArgs {
     /// The service
     #[arg(value_name = "SERVICE")]
     service: Option<String>,
@@ -63,7 +63,7 @@ struct OfArgs {
 
 impl OfArgs {
     /// As a query says it.
-    fn query(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub(super) fn query(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let Self { service, team, product } = self;
         let all = [("service", service), ("team", team), ("product", product)];
         all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
@@ -102,11 +102,7 @@ fn page(delivery: &Delivery) -> Page {
         words::moment(during.end)
     );
     let mut page = Page::new(about, sentence(measures));
-    let accountable = delivery.services.iter().map(|of| {
-        let who = of.who.as_deref().unwrap_or("nobody is said to be");
-        format!("{who} ({})", of.service)
-    });
-    page.facts([("Accountable", accountable.collect::<Vec<_>>().join(", "))]);
+    page.facts([("Accountable", accountable(delivery))]);
     if delivery.is_cut {
         page.say(
             "There are more changes or incidents than are looked at: the oldest are left out.",
@@ -129,6 +125,15 @@ fn page(delivery: &Delivery) -> Page {
         delivery.periods.iter().map(period),
     );
     page
+}
+
+/// Who answers for the services.
+pub(super) fn accountable(delivery: &Delivery) -> String {
+    let all = delivery.services.iter().map(|of| {
+        let who = of.who.as_deref().unwrap_or("nobody is said to be");
+        format!("{who} ({})", of.service)
+    });
+    all.collect::<Vec<_>>().join(", ")
 }
 
 /// The whole in a sentence.

@@ -4,6 +4,7 @@ use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
 use serde_json::Value;
 
+use super::delivery::view::Stretch;
 use super::{Document, document};
 use crate::Exit;
 use crate::cli::EXIT_CODES;
@@ -82,8 +83,8 @@ struct Line {
 
 /// Whose a service is.
 #[derive(Debug, serde::Deserialize)]
-struct Owner {
-    display_name: Option<String>,
+pub(super) struct Owner {
+    pub(super) display_name: Option<String>,
     description: Option<String>,
     team: Option<String>,
     product: Option<String>,
@@ -106,7 +107,7 @@ struct Card {
     ship: Option<Ship>,
     ship_problem: Option<String>,
     status: Status,
-    budgets: Vec<Budget>,
+    budgets: Vec<BudgetView>,
     alerts: Vec<Alert>,
     incidents: Vec<Incident>,
     changes: Vec<Changed>,
@@ -147,23 +148,18 @@ struct Reason {
     text: String,
 }
 
+/// What is left of a budget.
 #[derive(Debug, serde::Deserialize)]
-struct Budget {
-    slo: String,
-    display_name: Option<String>,
-    target: f64,
-    status: Status,
-    window: Window,
-    sli: Option<f64>,
-    remaining_share: Option<f64>,
+pub(super) struct BudgetView {
+    pub(super) slo: String,
+    pub(super) display_name: Option<String>,
+    pub(super) target: f64,
+    pub(super) status: Status,
+    pub(super) window: Stretch,
+    pub(super) sli: Option<f64>,
+    pub(super) remaining_share: Option<f64>,
     exhausts_at: Option<Timestamp>,
     spent_by: Vec<SpentBy>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-struct Window {
-    start: Timestamp,
-    end: Timestamp,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -307,7 +303,7 @@ fn page(card: &Card) -> Page {
     page.heading("May it ship?");
     shipping(&mut page, card);
     page.heading("Budgets");
-    budgets(&mut page, card);
+    budgets(&mut page, &card.budgets.iter().collect::<Vec<_>>());
     page.heading("What is wrong now");
     troubles(&mut page, card);
     page.heading("Last changes");
@@ -364,12 +360,13 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().to_string() + chars.as_str())
 }
 
-fn budgets(page: &mut Page, card: &Card) {
-    if card.budgets.is_empty() {
-        page.say("It promises nothing yet: no SLO is evaluated for it.");
+/// The budgets as a table, and where they went.
+pub(super) fn budgets(page: &mut Page, budgets: &[&BudgetView]) {
+    if budgets.is_empty() {
+        page.say("Nothing is promised yet: no SLO is evaluated.");
         return;
     }
-    let rows = card.budgets.iter().map(|budget| {
+    let rows = budgets.iter().map(|budget| {
         let length = budget.window.end.since(budget.window.start);
         [
             budget.display_name.clone().unwrap_or_else(|| budget.slo.clone()),
@@ -391,7 +388,7 @@ fn budgets(page: &mut Page, card: &Card) {
         text("Gone at"),
     ];
     page.table(columns, rows);
-    let spent = card.budgets.iter().flat_map(|budget| {
+    let spent = budgets.iter().flat_map(|budget| {
         let name = budget.display_name.as_ref().unwrap_or(&budget.slo);
         budget.spent_by.iter().map(move |spent| {
             let SpentBy { slice, bad, of } = spent;

@@ -19,6 +19,7 @@ mod query;
 mod replay;
 mod run;
 mod schema;
+mod service;
 mod settings;
 mod site;
 mod slices;

@@ -1,0 +1,104 @@
+//! Services, their delivery and reports by the command line, against a real server.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::serve;
+use crate::run::{Ran, flyball, slo};
+
+const SERVICE: &str = "apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop, displayName: The shop}
+spec:
+  team: payments
+  accountable: {who: Ada}
+  onCall: rota payments
+  delivery: {targets: {leadTime: 2d}}
+";
+
+fn at_server(at: &Path, url: &str, args: &[&str]) -> Ran {
+    flyball(at, &[args, &["--server", url]].concat())
+}
+
+#[test]
+fn a_service_is_shown_measured_and_reported_in_every_form() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("shop.yaml"), SERVICE).unwrap();
+    std::fs::write(at.join("slo.yaml"), slo("served", "status >= 100", "status < 500")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    let applied = run(&["apply", "--yes", "-f", "shop.yaml", "-f", "slo.yaml"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    let record = ["change", "record", "--service", "shop", "--version"];
+    assert_eq!(
+        run(&[&record[..], &["1.0", "--id", "release-1", "--class", "feature"]].concat()).code,
+        0
+    );
+    let undo = ["1.1", "--id", "release-2", "--kind", "rollback"];
+    assert_eq!(run(&[&record[..], &undo].concat()).code, 0);
+
+    let listed = run(&["service", "list"]);
+    assert!(listed.out.contains("payments") && listed.out.contains("Ada"), "{}", listed.out);
+    let card = run(&["service", "show", "shop"]);
+    assert_eq!(card.code, 3, "nothing was counted: {}", card.out);
+    for said in [
+        "Service The shop at",
+        "rota payments",
+        "a feature may ship now",
+        "99%",
+        "release-2",
+        "broken",
+    ] {
+        assert!(card.out.contains(said), "{said}: {}", card.out);
+    }
+    let json = run(&["service", "show", "shop", "-o", "json"]).json();
+    assert_eq!((&json["team"], &json["budgets"][0]["slo"]), (&"payments".into(), &"served".into()));
+    let missing = run(&["service", "show", "shpo"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.err.contains("did you mean `shop`?"), "{}", missing.err);
+
+    let delivery = run(&["delivery", "shop", "--since", "1d"]);
+    assert_eq!(delivery.code, 0, "{}", delivery.err);
+    for said in ["2 deployments, one every 12 h", "2d: not enough data", "100.0%: 1 of 1", "2018"] {
+        assert!(delivery.out.contains(said), "{said}: {}", delivery.out);
+    }
+    for wrong in [
+        &["delivery"][..],
+        &["delivery", "shop", "--team", "payments"],
+        &["delivery", "shop", "--since", "soon"],
+        &["delivery", "--team", "nobody"],
+    ] {
+        assert_eq!(run(wrong).code, 2, "{wrong:?}");
+    }
+
+    let report = run(&["report", "--team", "payments", "--toil", "low", "--satisfaction", "low"]);
+    assert_eq!(report.code, 3, "{}", report.err);
+    for said in [
+        "Week of the team payments",
+        "1 change made things worse",
+        "release-1",
+        "rollback release-2",
+    ] {
+        assert!(report.out.contains(said), "{said}: {}", report.out);
+    }
+    for command in [
+        &["service", "show", "shop"][..],
+        &["delivery", "shop"],
+        &["report", "quarterly", "shop"],
+        &["report", "--team", "payments"],
+    ] {
+        let form = |form: &str| run(&[command, &["-o", form]].concat()).out;
+        let html = form("html");
+        assert!(html.starts_with("<!DOCTYPE html>") && html.contains("</html>"), "{html}");
+        for outside in ["<script", "src=", "http-equiv=\"refresh", "url(", "@import"] {
+            assert!(!html.contains(outside), "{outside} in {html}");
+        }
+        assert!(form("markdown").starts_with("# "), "{command:?}");
+        let read: Value = serde_json::from_str(&form("json")).unwrap();
+        assert!(read.is_object(), "{command:?}");
+        assert!(form("yaml").contains("shop"), "{command:?}");
+    }
+}
