@@ -66,6 +66,7 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
         found.extend(take(&mut governance, of).iter().filter_map(tell));
     }
     found.extend(unknown_policies(set, &governance));
+    found.extend(unknown_slos(set, &governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
         if governance.tiers.contains_key(tier) {
@@ -136,6 +137,31 @@ fn unknown_policies(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
         origins.governing_error(of, "spec.policy", None, &message)
     });
     unknown.collect()
+}
+
+/// Agreements about SLOs that nobody knows.
+fn unknown_slos(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
+    let complete = set.slos.iter().map(|slo| slo.name.as_str());
+    let known: Vec<&str> =
+        complete.chain(set.incomplete.iter().map(|slo| slo.name.as_str())).collect();
+    let mut found = Vec::new();
+    for of in set.governing.iter().filter(|of| of.kind == GoverningKind::Service) {
+        let Some(service) = governance.services.get(&of.name) else { continue };
+        for (at, agreement) in service.spec.agreements.iter().enumerate() {
+            let slo = &agreement.slo;
+            if known.contains(&slo.as_str()) {
+                continue;
+            }
+            let hint = match near_matches(slo, known.iter().copied()).first() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "load the file that defines it as well".to_owned(),
+            };
+            let message = format!("no SLO is called `{slo}`\nhint: {hint}");
+            let path = format!("spec.agreements[{at}].slo");
+            found.extend(set.origins.governing_error(of, &path, None, &message));
+        }
+    }
+    found
 }
 
 fn hint(name: &str, known: &[&str]) -> String {
@@ -240,6 +266,11 @@ apiVersion: flyball.dev/v1
 kind: Service
 metadata: {name: ads}
 spec: {delivery: {targets: {leadTime: soon}}}
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: bank}
+spec: {agreements: [{name: gold, with: ACME, slo: served, target: 99%, window: 30d}]}
 ";
         let (_, found) = told(text);
         let begins = [
@@ -249,6 +280,7 @@ spec: {delivery: {targets: {leadTime: soon}}}
             "38:12 spec.runbook it is no address",
             "43:39 spec.delivery.targets.leadTime ",
             "26:61 spec.policy no policy is called `four-week`; did you mean `four-weeks`?",
+            "48:53 spec.agreements[0].slo no SLO is called `served`; load the file",
             "30:56 metadata.annotations no tier is called `critcal`; did you mean `critical`?",
             "37:9 spec.tier no tier is called `critcal`; did you mean `critical`?",
         ];

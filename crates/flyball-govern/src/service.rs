@@ -3,13 +3,19 @@
 //! All of it may be left out: a service that nobody has described is there as soon as anything is heard of
 //! it, and says of itself that nobody is accountable.
 
+use flyball_model::{Duration, Tally, Target};
+
 use crate::delivery::Targets;
-use crate::policy::{Accountable, PolicyError};
+use crate::policy::{Accountable, PolicyError, read};
 
 /// The longest text of a service, in bytes: longer ones belong behind a link.
 const TEXT_BYTES_MAX: usize = 1_024;
 /// The most links of a service.
 const LINKS_MAX: usize = 16;
+/// The most agreements of a service: each is counted over its own window.
+const AGREEMENTS_MAX: usize = 16;
+/// The longest window of an agreement: a year, and what two quarters may differ.
+const WINDOW_LONGEST: Duration = Duration::from_days(400);
 
 /// A service with its name.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -42,6 +48,51 @@ pub struct ServiceSpec {
     pub links: Vec<ServiceLink>,
     /// How its delivery is measured.
     pub delivery: DeliverySpec,
+    /// What contracts promise of it.
+    pub agreements: Vec<Agreement>,
+}
+
+/// What a contract promises, beside the SLO that is to keep it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// What it is called; unique in its service.
+    pub name: String,
+    /// Whom it is made with.
+    pub with: String,
+    /// The SLO whose events count: those of its first objective.
+    pub slo: String,
+    /// The share of good that is promised.
+    #[serde(with = "read::target")]
+    pub target: Target,
+    /// Over which rolling window.
+    #[serde(deserialize_with = "read::duration")]
+    pub window: Duration,
+    /// What follows when it is broken, in words.
+    #[serde(default)]
+    pub remedy: Option<String>,
+}
+
+impl Agreement {
+    /// Whether it is kept with these events in its window; `None` when nothing was valid.
+    pub fn is_kept(&self, counted: Tally) -> Option<bool> {
+        let share = self.target.share();
+        let (good, valid) = (u128::from(counted.good()), u128::from(counted.valid()));
+        let (part, whole) = (u128::from(share.numerator()), u128::from(share.denominator()));
+        (valid > 0).then(|| good * whole >= valid * part)
+    }
+
+    /// The share of what may go bad that has, with these events; more than one when it is broken, `None` when
+    /// nothing was valid.
+    pub fn spent_share(&self, counted: Tally) -> Option<f64> {
+        let allowed = self.target.error_budget().to_f64() * counted.valid() as f64;
+        (counted.valid() > 0).then(|| counted.bad() as f64 / allowed)
+    }
+
+    /// Whether an SLO that promises `target` warns before this is broken: it promises more.
+    pub fn is_guarded_by(&self, target: Target) -> bool {
+        target.share() > self.target.share()
+    }
 }
 
 /// Where more is said of a service.
@@ -114,6 +165,28 @@ impl Service {
                 fault(format!("spec.links[{at}].url"), message);
             }
         }
+        if spec.agreements.len() > AGREEMENTS_MAX {
+            let message = format!("a service has at most {AGREEMENTS_MAX} agreements");
+            fault("spec.agreements".to_owned(), message);
+        }
+        for (at, agreement) in spec.agreements.iter().enumerate() {
+            let Agreement { name, with, remedy, window, .. } = agreement;
+            for (field, text) in
+                [("name", Some(name)), ("with", Some(with)), ("remedy", remedy.as_ref())]
+            {
+                if let Some(message) = text.and_then(|text| says_nothing(text)) {
+                    fault(format!("spec.agreements[{at}].{field}"), message);
+                }
+            }
+            if spec.agreements[..at].iter().any(|other| other.name == *name) {
+                let message = format!("another agreement is called `{name}`");
+                fault(format!("spec.agreements[{at}].name"), message);
+            }
+            if window.is_zero() || *window > WINDOW_LONGEST {
+                let message = format!("a window has a length of at most {WINDOW_LONGEST}");
+                fault(format!("spec.agreements[{at}].window"), message);
+            }
+        }
         if wrong.is_empty() { Ok(Self { name: name.to_owned(), spec }) } else { Err(wrong) }
     }
 }
@@ -170,6 +243,36 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<ServiceSpec>(wrong).is_err(), "{wrong} was accepted");
         }
+    }
+
+    #[test]
+    fn an_agreement_is_kept_at_its_boundary() {
+        let text = r#"{"agreements": [{"name": "gold", "with": "ACME", "slo": "served", "target": "99%",
+            "window": "30d"}]}"#;
+        let spec: ServiceSpec = serde_json::from_str(text).unwrap();
+        let agreement = &spec.agreements[0];
+        let tally = |valid, good| Tally::new(valid, good).unwrap();
+        assert_eq!(agreement.is_kept(tally(100, 99)), Some(true));
+        assert_eq!(agreement.is_kept(tally(1_000_000_001, 990_000_000)), Some(false));
+        assert_eq!(
+            (agreement.is_kept(Tally::EMPTY), agreement.spent_share(Tally::EMPTY)),
+            (None, None)
+        );
+        assert!((agreement.spent_share(tally(100, 98)).unwrap() - 2.0).abs() < 1e-9);
+        let target = |text| Target::new(flyball_model::Rational::parse(text).unwrap()).unwrap();
+        assert!(
+            agreement.is_guarded_by(target("0.995")) && !agreement.is_guarded_by(target("0.99"))
+        );
+        let twice = ServiceSpec {
+            agreements: vec![
+                agreement.clone(),
+                Agreement { window: Duration::ZERO, ..agreement.clone() },
+            ],
+            ..spec
+        };
+        let wrong = Service::new("shop", twice).unwrap_err();
+        let paths: Vec<&str> = wrong.iter().map(|error| error.path.as_str()).collect();
+        assert_eq!(paths, ["spec.agreements[1].name", "spec.agreements[1].window"]);
     }
 
     #[test]

@@ -384,7 +384,11 @@ impl Definitions {
         let revision = plan.revision;
         tracing::info!(revision, actor, "other definitions are in force");
         let now = self.clock.now();
-        self.control(move |control| retargets::keep(control, loosened, &actor, now)).await?;
+        let kept = self.control(move |control| retargets::keep(control, loosened, &actor, now));
+        if let Err(error) = kept.await {
+            // What is promised is in force all the same.
+            tracing::error!(%error, "that promises were loosened is not kept");
+        }
         (state.catalog, state.revision) = (catalog, revision);
         Ok(plan)
     }

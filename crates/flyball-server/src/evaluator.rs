@@ -60,7 +60,7 @@ pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
 pub(crate) use past::{PASTS_MAX, Unfinished};
-pub(crate) use served::{ServedBy, ServedError};
+pub(crate) use served::{Agreed, ServedBy, ServedError};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.

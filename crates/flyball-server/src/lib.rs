@@ -7,6 +7,7 @@
 //! This crate decides nothing about budgets (`flyball-budget` does) and keeps nothing on disk
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
+mod agreements;
 mod alerts;
 mod auth;
 mod backup;

@@ -1,15 +1,17 @@
 //! How much of what users came for was served, from what SLOs count.
 
 use flyball_budget::Series;
+use flyball_budget::alert::{EVIDENCE_DEFAULT, exceeds};
 use flyball_model::{Duration, Interval, Rational, Slot, Timestamp};
 
 use super::facts::Outage;
 
 /// How service is looked at over time, a few minutes at a time.
 ///
-/// A few minutes are lost in part when more is bad in them than an objective allows; then the share that
-/// was bad is the share that was not served. What stays within a promise is no outage, and what nobody
-/// asked for is not known. Of several objectives the one counts that fared worst.
+/// A few minutes are lost in part when more is bad in them than an objective allows, and with the evidence that
+/// alerts ask by default; then the share that was bad is the share that was not served. What stays within a
+/// promise is no outage, nor is a single error at night, and what nobody asked for is not known. Of several
+/// objectives the one counts that fared worst.
 #[derive(Debug, Clone)]
 pub struct Served {
     during: Interval,
@@ -21,8 +23,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// How long a look is: the short lookback of the rule that pages. Shorter ones would make an outage
-    /// of each error at night.
+    /// How long a look is: the short lookback of the rule that pages.
     pub const LOOK: Duration = Duration::from_minutes(5);
 
     /// Nothing is known of `during` yet.
@@ -42,13 +43,11 @@ impl Served {
             if tally.valid() == 0 {
                 continue;
             }
-            let (bad, valid) = (u128::from(tally.bad()), u128::from(tally.valid()));
-            let (part, whole) =
-                (u128::from(allowed.numerator()), u128::from(allowed.denominator()));
-            let is_lost = bad * whole > valid * part;
+            let (bad, valid) = (tally.bad(), tally.valid());
             // Rounded up, so that no more is said to be served than was.
-            let share = (bad * u128::from(Outage::WHOLE)).div_ceil(valid);
-            let share = if is_lost { u32::try_from(share).unwrap_or(Outage::WHOLE) } else { 0 };
+            let share = (u128::from(bad) * u128::from(Outage::WHOLE)).div_ceil(u128::from(valid));
+            let share = u32::try_from(share).unwrap_or(Outage::WHOLE);
+            let share = if is_evident(bad, valid, allowed) { share } else { 0 };
             *lost = Some(lost.unwrap_or_default().max(share));
         }
     }
@@ -88,6 +87,13 @@ impl Served {
     }
 }
 
+/// Whether more is bad than `allowed`, and more than chance explains.
+fn is_evident(bad: u64, valid: u64, allowed: Rational) -> bool {
+    let evidence = EVIDENCE_DEFAULT;
+    let confidence = evidence.confidence.map_or(0.5, Rational::to_f64);
+    bad >= evidence.bad_min && exceeds(bad, valid, allowed.to_f64(), confidence)
+}
+
 #[cfg(test)]
 mod tests {
     use flyball_model::Tally;
@@ -111,13 +117,15 @@ mod tests {
     fn what_is_within_the_promise_is_no_outage() {
         let mut served = Served::new(during(0, 20 * MINUTES));
         let tenth = Rational::new(1, 10).unwrap();
-        served.count(&series(&[(10, 1), (10, 2), (3, 1), (0, 0)]), tenth);
+        served.count(&series(&[(100, 10), (100, 30), (3, 2), (0, 0)]), tenth);
         let outage = |start: i64, end: i64, share| Outage {
             start: Timestamp::from_seconds(start * MINUTES),
             end: Some(Timestamp::from_seconds(end * MINUTES)),
             share,
         };
-        assert_eq!(served.outages(), [outage(5, 10, 200_000), outage(10, 15, 333_334)]);
+        assert_eq!(served.outages(), [outage(5, 10, 300_000)], "two of three may be chance");
+        served.count(&series(&[(60, 20)]), tenth);
+        assert_eq!(served.outages(), [outage(0, 5, 333_334), outage(5, 10, 300_000)]);
         assert_eq!(served.unobserved(), [during(15 * MINUTES, 20 * MINUTES)]);
     }
 
@@ -125,8 +133,8 @@ mod tests {
     fn the_objective_that_fared_worst_counts_and_silence_of_one_is_not_that_of_all() {
         let mut served = Served::new(during(MINUTES, 14 * MINUTES));
         let half = Rational::new(1, 2).unwrap();
-        served.count(&series(&[(0, 0), (4, 3), (4, 4)]), half);
-        served.count(&series(&[(2, 0), (4, 4), (4, 0)]), half);
+        served.count(&series(&[(0, 0), (20, 3), (20, 20)]), half);
+        served.count(&series(&[(20, 0), (20, 20), (20, 0)]), half);
         let whole = Outage {
             start: Timestamp::from_seconds(5 * MINUTES),
             end: Some(Timestamp::from_seconds(14 * MINUTES)),

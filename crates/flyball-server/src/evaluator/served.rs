@@ -12,13 +12,20 @@ use flyball_budget::{BudgetError, Series};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Alert;
 use flyball_govern::delivery::Served;
-use flyball_model::{BudgetingMethod, Interval, Objective, Rational, Severity, Slo};
-use flyball_store::{Ledger, LedgerReader, SliceId, StoreError};
+use flyball_govern::service::Agreement;
+use flyball_model::{
+    BudgetingMethod, Correction, Duration, Interval, Objective, Rational, Severity, Slo, Tally,
+    Target,
+};
+use flyball_store::{Ledger, LedgerReader, LedgerSnapshot, SliceId, StoreError};
 
 use super::{Ended, Evaluator, Handle};
 
-/// The objectives that one look takes in: those of a large team.
-const OBJECTIVES_MAX: usize = 200;
+/// What one look takes in, in days of one objective: two hundred objectives over half a year, or fifty over
+/// two years. Seconds of reading.
+const DAYS_MAX: i64 = 40_000;
+/// How much of an objective is read at a time: a quarter of a million slots.
+const STEP: Duration = Duration::from_days(28);
 
 /// Why it cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +38,15 @@ pub(crate) enum ServedError {
     Ended(#[from] Ended),
     /// More than one look takes in.
     #[error(
-        "{0} objectives are promised by these services, and at most {OBJECTIVES_MAX} are looked at together; \
-         hint: ask for a service"
+        "{objectives} objectives over {days} days, with the time before, are too much for one look; hint: ask for \
+         a shorter time, or for a service"
     )]
-    TooMany(usize),
+    TooMuch {
+        /// How many objectives.
+        objectives: usize,
+        /// How long.
+        days: i64,
+    },
 }
 
 impl From<BudgetError> for ServedError {
@@ -116,8 +128,10 @@ impl Handle {
         during: Interval,
     ) -> Result<ServedBy, ServedError> {
         let looked = self.ask(move |evaluator| evaluator.looked(&services)).await?;
-        if looked.promises.len() > OBJECTIVES_MAX {
-            return Err(ServedError::TooMany(looked.promises.len()));
+        let days = during.length().nanos() / Duration::from_days(1).nanos();
+        let objectives = looked.promises.len();
+        if days.saturating_mul(i64::try_from(objectives).unwrap_or(i64::MAX)) > DAYS_MAX {
+            return Err(ServedError::TooMuch { objectives, days });
         }
         let mut reader = Arc::clone(&self.looking).lock_owned().await;
         let read = tokio::task::spawn_blocking(move || {
@@ -129,6 +143,99 @@ impl Handle {
     }
 }
 
+/// An agreement, and where the events are counted that it is about.
+#[derive(Debug)]
+pub(crate) struct Agreed {
+    /// The service that has made it.
+    pub(crate) service: String,
+    /// The agreement.
+    pub(crate) agreement: Agreement,
+    /// What its SLO promises; `None` where that is not evaluated.
+    pub(crate) promised: Option<Target>,
+    /// Its window.
+    pub(crate) during: Interval,
+    /// What was counted in it.
+    pub(crate) counted: Tally,
+    slice: Option<SliceId>,
+}
+
+impl Evaluator {
+    fn agreed(&self, services: &[String]) -> (Vec<Agreed>, Arc<Catalog>) {
+        let governance = &self.catalog.governance;
+        let described = services.iter().filter_map(|name| governance.service(name));
+        let agreed = described.flat_map(|service| {
+            service.spec.agreements.iter().map(|agreement| {
+                let slo = self.watched.iter().find(|of| of.slo.name == agreement.slo);
+                Agreed {
+                    service: service.name.clone(),
+                    agreement: agreement.clone(),
+                    promised: slo.and_then(|of| Some(of.slo.objectives.first()?.target)),
+                    during: Interval::ending(self.at, agreement.window),
+                    counted: Tally::EMPTY,
+                    slice: slo.and_then(|of| of.objectives.first()?.total.slice),
+                }
+            })
+        });
+        (agreed.collect(), Arc::clone(&self.catalog))
+    }
+}
+
+impl Handle {
+    /// The agreements of `services`, with what was counted in their windows after corrections.
+    ///
+    /// # Errors
+    ///
+    /// [`ServedError`].
+    pub(crate) async fn agreed(&self, services: Vec<String>) -> Result<Vec<Agreed>, ServedError> {
+        let (mut agreed, catalog) = self.ask(move |evaluator| evaluator.agreed(&services)).await?;
+        if agreed.is_empty() {
+            return Ok(agreed);
+        }
+        let length =
+            agreed.iter().map(|one| one.during.length().nanos()).fold(0, i64::saturating_add);
+        let days = length / Duration::from_days(1).nanos();
+        if days > DAYS_MAX {
+            return Err(ServedError::TooMuch { objectives: agreed.len(), days });
+        }
+        let mut reader = Arc::clone(&self.looking).lock_owned().await;
+        let read = tokio::task::spawn_blocking(move || {
+            let snapshot = reader.snapshot().map_err(LiveError::History)?;
+            let corrections = &catalog.set.corrections;
+            for one in &mut agreed {
+                let Some(slice) = one.slice else { continue };
+                let Agreed { agreement, during, counted, .. } = one;
+                steps(&snapshot, (slice, &agreement.slo), corrections, *during, |series| {
+                    *counted = counted.plus(series.sum(*during));
+                    Ok(())
+                })?;
+            }
+            Ok(agreed)
+        });
+        read.await.unwrap_or(Err(ServedError::Ended(Ended)))
+    }
+}
+
+/// Hands what was counted of an SLO's slice in `during` to `take`, corrected, a few weeks at a time.
+fn steps(
+    snapshot: &LedgerSnapshot<'_>,
+    (slice, slo): (SliceId, &str),
+    corrections: &[Correction],
+    during: Interval,
+    mut take: impl FnMut(&Series) -> Result<(), BudgetError>,
+) -> Result<(), ServedError> {
+    let mut at = during.start();
+    while at < during.end() {
+        let step = Interval::starting(at, STEP.min(during.end().since(at)));
+        let tallies = snapshot.tallies(slice, step).map_err(LiveError::History)?;
+        let series = Series::new(Ledger::SLOT_WIDTH, tallies)?;
+        let expanded = expand(corrections, slo, step)?;
+        let (corrected, _) = apply(&series, &expanded, 0)?;
+        take(corrected.as_ref().unwrap_or(&series))?;
+        at = step.end();
+    }
+    Ok(())
+}
+
 fn look(
     reader: &mut LedgerReader,
     looked: &Looked,
@@ -138,15 +245,13 @@ fn look(
     let corrections = &looked.catalog.set.corrections;
     // Whole looks, so that those at both ends are as full as the others.
     let (start, end) = (during.start().floor(Served::LOOK), during.end().ceil(Served::LOOK));
-    let whole = Interval::starting(start, end.since(start));
     let mut served = Served::new(during);
+    let whole = Interval::starting(start, end.since(start));
     for Promise { slo, slice, allowed } in &looked.promises {
-        let tallies = snapshot.tallies(*slice, whole).map_err(LiveError::History)?;
-        let series = Series::new(Ledger::SLOT_WIDTH, tallies)?;
-        let expanded = expand(corrections, slo, whole)?;
-        let (corrected, _) = apply(&series, &expanded, 0)?;
-        let counted = corrected.as_ref().unwrap_or(&series);
-        served.count(&counted.coarsen(Served::LOOK)?, *allowed);
+        steps(&snapshot, (*slice, slo), corrections, whole, |series| {
+            served.count(&series.coarsen(Served::LOOK)?, *allowed);
+            Ok(())
+        })?;
     }
     Ok(served)
 }

@@ -45,7 +45,7 @@ impl From<ServedError> for Problem {
         match error {
             ServedError::Live(error) => error.into(),
             ServedError::Ended(ended) => ended.into(),
-            ServedError::TooMany(_) => meant(&error.to_string()),
+            ServedError::TooMuch { .. } => meant(&error.to_string()),
         }
     }
 }

@@ -15,8 +15,10 @@ use super::administration::wait;
 use super::delivery::{gather, stretch, whose};
 use super::extract::Query;
 use super::problem::Problem;
+use super::services::agreements;
 use super::services::card::{BudgetLine, Owner, budgets};
 use super::{App, shapes};
+use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::definitions::retargets;
 use crate::evaluator::SloStatus;
@@ -58,6 +60,8 @@ pub(super) struct Report {
     at: Timestamp,
     /// The services, by name, and how they stand.
     services: Vec<ServiceReport>,
+    /// What contracts promise of them, and whether that is kept.
+    agreements: Vec<AgreementStatus>,
     /// What was found.
     #[serde(flatten)]
     findings: Findings,
@@ -111,6 +115,7 @@ pub(super) async fn report(
         app.evaluator.ask(move |evaluator| evaluator.statuses(|slo| of.contains(&slo.service)));
     let slos: Result<Vec<SloStatus>, LiveError<StoreError>> = slos.await?;
     let slos = slos?;
+    let agreements = agreements(&app, &gathered.question.services).await?;
     let said = Said { toil, satisfaction };
     wait(move || {
         let services = gathered.question.services.iter().map(|name| {
@@ -132,7 +137,14 @@ pub(super) async fn report(
             .map_err(LiveError::History)?;
         let findings = Findings::new(&gathered, &statuses, retargets, said)?;
         let at = gathered.question.now;
-        Ok::<_, LiveError<StoreError>>(Json(Report { period, during, at, services, findings }))
+        Ok::<_, LiveError<StoreError>>(Json(Report {
+            period,
+            during,
+            at,
+            services,
+            agreements,
+            findings,
+        }))
     })
     .await
 }

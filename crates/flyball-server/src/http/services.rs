@@ -24,6 +24,7 @@ use super::extract::Path;
 use super::gate::{GateQuestion, decided};
 use super::problem::Problem;
 use super::{App, shapes};
+use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
@@ -176,8 +177,32 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let Recent { changes, incidents } = recent;
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
-    let known = Known { slos, alerts, changes, incidents, ship };
+    let agreements = agreements(app, &[name.to_owned()]).await?;
+    let known = Known { slos, agreements, alerts, changes, incidents, ship };
     Ok(ServiceCard::new(&catalog, (name, now), known))
+}
+
+/// The agreements of `services` and whether they are kept, with what happened where they are not.
+///
+/// # Errors
+///
+/// A problem where the ledger or the control state cannot be read.
+pub(super) async fn agreements(
+    app: &App,
+    services: &[String],
+) -> Result<Vec<AgreementStatus>, Problem> {
+    let agreed = app.evaluator.agreed(services.to_vec()).await?;
+    let mut agreements: Vec<_> = agreed.into_iter().map(AgreementStatus::of).collect();
+    let changes = app.changes.clone();
+    wait(move || {
+        for agreement in &mut agreements {
+            let Some(during) = agreement.broken() else { continue };
+            let services = [agreement.service.clone()];
+            agreement.happened(&changes.past(&services, (during.start(), during.end()))?);
+        }
+        Ok::<_, ChangesError>(agreements)
+    })
+    .await
 }
 
 /// Whether a feature of the service may ship now, to everybody at once.

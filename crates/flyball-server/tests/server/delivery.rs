@@ -53,7 +53,7 @@ async fn story(data: &Path, clock: &TestClock) -> Running {
         "service": "shop", "id": "release-2", "kind": "rollback", "finished": "2026-03-02T12:06:00Z",
     });
     record(&running, rollback).await;
-    let elsewhere = json!({"service": "shop", "id": "release-3", "environment": "staging"});
+    let elsewhere = json!({"service": "shop", "id": "release-3", "environment": "staging", "finished": "2026-03-02T12:02:00Z"});
     record(&running, elsewhere).await;
     running
 }

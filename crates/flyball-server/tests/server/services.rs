@@ -24,6 +24,9 @@ spec:
   onCall: rota checkout
   runbook: https://wiki.example/shop
   links: [{name: code, url: 'https://code.example/shop'}]
+  agreements:
+  - {name: gold, with: ACME, slo: checkout, target: 95%, window: 30d, remedy: a tenth of the fee}
+  - {name: bronze, with: Bo, slo: checkout, target: 50%, window: 7d}
 ---
 apiVersion: flyball.dev/v1
 kind: AlertTarget
@@ -56,8 +59,12 @@ async fn a_card_says_whose_a_service_is_and_whether_it_may_ship() {
     running.post("/api/v1/events", events(clock.now(), 60, 3)).send().await.unwrap();
     clock.advance(Duration::from_minutes(1));
     running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
-    let deploy = json!({"service": "shop", "id": "release-1", "version": "1.0"});
+    let finished = "2026-03-02T12:01:00Z";
+    let deploy =
+        json!({"service": "shop", "id": "release-1", "version": "1.0", "finished": finished});
     assert_eq!(post(&running, "/api/v1/changes", &deploy).await.0, 201);
+    let undo = json!({"service": "shop", "id": "release-2", "kind": "rollback"});
+    assert_eq!(post(&running, "/api/v1/changes", &undo).await.0, 201);
     let (_, card) = running.get("/api/v1/services/shop").await;
     for (field, value) in [
         ("/display_name", json!("The shop")),
@@ -73,9 +80,18 @@ async fn a_card_says_whose_a_service_is_and_whether_it_may_ship() {
         ("/links/0/name", json!("code")),
         ("/status", json!("missed")),
         ("/budgets/0/slo", json!("checkout")),
+        ("/agreements/0/status", json!("missed")),
+        ("/agreements/0/valid", json!(60)),
+        ("/agreements/0/bad", json!(20)),
+        ("/agreements/0/slo_target", json!(0.9)),
+        ("/agreements/0/guarded", json!(false)),
+        ("/agreements/0/failed", json!(["release-1"])),
+        ("/agreements/1/status", json!("met")),
+        ("/agreements/1/guarded", json!(true)),
+        ("/agreements/1/failed", json!([])),
         ("/ship/otherwise", json!("deny")),
         ("/ship_problem", Value::Null),
-        ("/changes/0/change/id", json!("release-1")),
+        ("/changes/1/change/id", json!("release-1")),
     ] {
         assert_eq!(card.pointer(field), Some(&value), "{field}: {card}");
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::delivery::view::{Delivery, Share, Stretch};
 use super::delivery::{OfArgs, accountable, sentence, write};
-use super::service::{BudgetView, Owner, budgets};
+use super::service::{AgreementView, BudgetView, Owner, agreements, budgets};
 use super::{Document, document};
 use crate::Exit;
 use crate::cli::EXIT_CODES;
@@ -78,6 +78,7 @@ struct Report {
     period: String,
     during: Stretch,
     services: Vec<Service>,
+    agreements: Vec<AgreementView>,
     delivery: Delivery,
     classes: Vec<Class>,
     failed: Vec<Failed>,
@@ -202,6 +203,7 @@ fn page(report: &Report) -> Page {
     page.heading("Promises");
     let lines: Vec<&BudgetView> = report.services.iter().flat_map(|of| &of.budgets).collect();
     budgets(&mut page, &lines);
+    agreements(&mut page, &report.agreements);
     page.heading("What was shipped");
     shipped(&mut page, report);
     page.heading("What broke");
@@ -260,7 +262,7 @@ fn promise(service: &str, budget: &BudgetView) -> String {
     let sli = words::percent_down(sli, 4);
     let left = match budget.remaining_share {
         Some(left) if left < 0.0 => {
-            format!("what may go wrong was overspent by {}", words::percent(-left))
+            format!("{} more went wrong than is allowed", words::percent(-left))
         }
         Some(left) => format!("{} of what may go wrong is left", words::percent(left)),
         None => "what is left is not known".to_owned(),
@@ -283,36 +285,36 @@ fn broke(report: &Report) -> String {
         return "No change is known to have made things worse, and no incident is known."
             .to_owned();
     }
-    format!("{failed} made things worse; {incidents} began.")
+    let began = match report.incidents.len() {
+        0 => "no incident is known".to_owned(),
+        _ => format!("{incidents} began"),
+    };
+    format!("{failed} made things worse; {began}.")
 }
 
 fn decide(page: &mut Page, report: &Report) {
-    let reviews = report.reviews.iter().map(|review| {
-        let status = words::status(review.status);
-        let mut advice: Vec<&'static str> =
-            review.lines.iter().map(|line| line.advice.sentence()).collect();
-        advice.dedup();
-        match (advice.as_slice(), review.lines.as_slice()) {
-            ([advice], _) => format!("{} ({status}): {advice}", review.slo),
-            (_, lines) => {
-                let lines = lines.iter().map(|line| {
-                    let Line { toil, satisfaction, advice } = line;
-                    format!("toil {toil}, satisfaction {satisfaction}: {}", advice.sentence())
-                });
-                let lines: Vec<String> = lines.collect();
-                format!("{} ({status}): {}", review.slo, lines.join(" / "))
-            }
-        }
-    });
-    let reminders = report.reminders.iter().map(|reminder| {
-        let Reminder { policy, revisit } = reminder;
-        format!("The policy {policy} was to be looked at again by {revisit}.")
-    });
-    let all: Vec<String> = reviews.chain(reminders).collect();
-    if all.is_empty() {
+    if report.reviews.is_empty() && report.reminders.is_empty() {
         page.say("Nothing: no SLO is evaluated, and no policy is due.");
     }
-    page.list(all);
+    let rows = report.reviews.iter().flat_map(|review| {
+        review.lines.iter().map(|line| {
+            let Line { toil, satisfaction, advice } = line;
+            [
+                review.slo.clone(),
+                words::status(review.status).to_owned(),
+                toil.clone(),
+                satisfaction.clone(),
+                advice.sentence().to_owned(),
+            ]
+        })
+    });
+    let columns =
+        [text("SLO"), text("Status"), text("Toil"), text("Satisfaction"), text("What to change")];
+    page.table(columns, rows);
+    page.list(report.reminders.iter().map(|reminder| {
+        let Reminder { policy, revisit } = reminder;
+        format!("The policy {policy} was to be looked at again by {revisit}.")
+    }));
 }
 
 fn shipped(page: &mut Page, report: &Report) {

@@ -4,7 +4,7 @@ use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
 use serde_json::Value;
 
-use super::delivery::view::Stretch;
+use super::delivery::view::{Length, Stretch};
 use super::{Document, document};
 use crate::Exit;
 use crate::cli::EXIT_CODES;
@@ -108,6 +108,7 @@ struct Card {
     ship_problem: Option<String>,
     status: Status,
     budgets: Vec<BudgetView>,
+    agreements: Vec<AgreementView>,
     alerts: Vec<Alert>,
     incidents: Vec<Incident>,
     changes: Vec<Changed>,
@@ -160,6 +161,25 @@ pub(super) struct BudgetView {
     pub(super) remaining_share: Option<f64>,
     exhausts_at: Option<Timestamp>,
     spent_by: Vec<SpentBy>,
+}
+
+/// What a contract promises.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct AgreementView {
+    name: String,
+    with: String,
+    remedy: Option<String>,
+    target: f64,
+    window: Length,
+    slo: String,
+    slo_target: Option<f64>,
+    guarded: Option<bool>,
+    valid: u64,
+    bad: u64,
+    status: Status,
+    spent_share: Option<f64>,
+    failed: Vec<String>,
+    incidents: Vec<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -297,13 +317,15 @@ fn page(card: &Card) -> Page {
         ("Tier", tier),
         ("On call", told(card.on_call.as_ref())),
         ("Told of pages", paged),
-        ("Runbook", told(card.runbook.as_ref())),
     ]);
-    page.list(card.links.iter().map(|link| format!("{}: {}", link.name, link.url)));
+    let runbook = format!("runbook: {}", told(card.runbook.as_ref()));
+    let links = card.links.iter().map(|link| format!("{}: {}", link.name, link.url));
+    page.list(std::iter::once(runbook).chain(links));
     page.heading("May it ship?");
     shipping(&mut page, card);
     page.heading("Budgets");
     budgets(&mut page, &card.budgets.iter().collect::<Vec<_>>());
+    agreements(&mut page, &card.agreements);
     page.heading("What is wrong now");
     troubles(&mut page, card);
     page.heading("Last changes");
@@ -346,7 +368,9 @@ fn shipping(page: &mut Page, card: &Card) {
         said += &format!(", to at most {reach} of users");
     }
     if let Some(otherwise) = &ship.otherwise {
-        said += &format!(" (without the exception, or once the policy is signed: {otherwise})");
+        said += &format!(
+            "; once the policy is signed, or without an exception, it would be: {otherwise}"
+        );
     }
     page.say(format!("{}.", capital(&said)));
     page.list(ship.reasons.iter().map(|reason| reason.text.clone()));
@@ -396,6 +420,61 @@ pub(super) fn budgets(page: &mut Page, budgets: &[&BudgetView]) {
         })
     });
     page.list(spent);
+}
+
+/// What contracts promise beside what SLOs do; nothing without contracts.
+pub(super) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
+    if agreements.is_empty() {
+        return;
+    }
+    page.heading("Contracts");
+    let dash = || "–".to_owned();
+    let rows = agreements.iter().map(|of| {
+        [
+            format!("{} with {}", of.name, of.with),
+            words::percent_exact(of.target),
+            of.window.words(),
+            words::status(of.status).to_owned(),
+            format!("{} of {}", words::count(of.bad), words::count(of.valid)),
+            of.spent_share.map_or_else(dash, words::percent),
+            of.slo_target.map_or_else(dash, words::percent_exact),
+        ]
+    });
+    let columns = [
+        text("Contract"),
+        number("Promises"),
+        text("Window"),
+        text("Status"),
+        number("Bad"),
+        number("Allowance spent"),
+        number("SLO promises"),
+    ];
+    page.table(columns, rows);
+    let mut said = Vec::new();
+    for of in agreements {
+        let name = &of.name;
+        match of.guarded {
+            Some(true) => {}
+            Some(false) => said.push(format!(
+                "{name}: the SLO {} promises no more than the contract, so nothing warns before it is broken.",
+                of.slo
+            )),
+            None => said.push(format!("{name}: the SLO {} is not evaluated.", of.slo)),
+        }
+        if of.status == Status::Missed {
+            let list = |names: &[String]| match names {
+                [] => "none is known".to_owned(),
+                names => names.join(", "),
+            };
+            said.push(format!(
+                "{name} is broken. Changes that failed in its window: {}; incidents: {}.",
+                list(&of.failed),
+                list(&of.incidents)
+            ));
+            said.extend(of.remedy.as_ref().map(|remedy| format!("{name}: what follows: {remedy}")));
+        }
+    }
+    page.list(said);
 }
 
 fn troubles(page: &mut Page, card: &Card) {

@@ -26,8 +26,8 @@ use crate::replay::{ReplayReport, Replayed};
 pub(super) use digest::source;
 use section::Shown;
 use table::{Cell, Column, Table};
-pub(super) use text::Safe;
-use text::{Marked, badge, bar, burn, key, share};
+pub(super) use text::{Marked, Safe};
+use text::{badge, bar, burn, key, share};
 
 pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");

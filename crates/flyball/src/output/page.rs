@@ -5,7 +5,7 @@
 
 use std::fmt::{Result, Write};
 
-use super::html::{STYLE, Safe, source};
+use super::html::{Marked, STYLE, Safe, source};
 use super::markdown::cell;
 use super::table::{finish, new_table};
 use super::words;
@@ -228,10 +228,10 @@ impl Block {
     fn write_html(&self, out: &mut String) -> Result {
         match self {
             Self::Heading(heading) => writeln!(out, "<h2>{}</h2>", Safe(heading)),
-            Self::Text(text) => writeln!(out, "<p>{}</p>", Safe(text)),
+            Self::Text(text) => writeln!(out, "<p>{}</p>", Marked(text)),
             Self::List(items) => {
                 out.push_str("<ul>");
-                items.iter().try_for_each(|item| write!(out, "<li>{}</li>", Safe(item)))?;
+                items.iter().try_for_each(|item| write!(out, "<li>{}</li>", Marked(item)))?;
                 writeln!(out, "</ul>")
             }
             Self::Facts(facts) => {

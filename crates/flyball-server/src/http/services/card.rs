@@ -7,6 +7,7 @@ use flyball_govern::service::ServiceLink;
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
 
+use crate::agreements::AgreementStatus;
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
@@ -84,6 +85,8 @@ pub(crate) struct ServiceCard {
     status: Status,
     /// What is left of its budgets, those with the least first; what nothing is known of last.
     budgets: Vec<BudgetLine>,
+    /// What contracts promise of it, and whether that is kept.
+    agreements: Vec<AgreementStatus>,
     /// Its alerts that are pending or fire, the newest first; at most 20.
     alerts: Vec<AlertInfo>,
     /// Its incidents that last, those that were heard of last first; at most 20.
@@ -236,6 +239,7 @@ pub(in crate::http) fn budgets<'a>(
 /// What is known of a service at the moment.
 pub(super) struct Known {
     pub(super) slos: Vec<SloStatus>,
+    pub(super) agreements: Vec<AgreementStatus>,
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
     pub(super) incidents: Vec<Incident>,
@@ -246,7 +250,7 @@ pub(super) struct Known {
 impl ServiceCard {
     /// The card of the service `name` at `at`.
     pub(super) fn new(catalog: &Catalog, (name, at): (&str, Timestamp), known: Known) -> Self {
-        let Known { slos, alerts, changes, incidents, ship } = known;
+        let Known { slos, agreements, alerts, changes, incidents, ship } = known;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
@@ -276,6 +280,7 @@ impl ServiceCard {
             ship_problem,
             status: Status::worst(&statuses),
             budgets: budgets(&slos),
+            agreements,
             alerts,
             incidents,
             changes,

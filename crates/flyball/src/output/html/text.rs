@@ -32,7 +32,7 @@ impl fmt::Display for Safe<'_> {
 
 /// A text of ours with the user's words in backticks, which become code.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Marked<'a>(pub(super) &'a str);
+pub(in crate::output) struct Marked<'a>(pub(in crate::output) &'a str);
 
 impl fmt::Display for Marked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
