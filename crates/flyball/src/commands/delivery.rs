@@ -228,31 +228,27 @@ fn share(of: Option<&view::Share>) -> String {
 fn interval(measures: &Measures) -> String {
     let frequency = &measures.frequency;
     let Some(interval) = &frequency.interval else { return UNKNOWN.to_owned() };
-    let mut said = format!(
-        "{}, {}",
-        interval.words(),
-        words::plural(frequency.deployments, "deployment", "deployments")
-    );
-    if let Some(gaps) = &frequency.gaps {
-        said += &format!("; {} from one to the next at the median", gaps.median.words());
-    }
-    if let Some(last) = &frequency.since_last {
-        said += &format!("; the last was {} before the end", last.words());
-    }
-    said
+    let count = words::plural(frequency.deployments, "deployment", "deployments");
+    let mut parts = vec![format!("{}, {count}", interval.words())];
+    let gaps = frequency.gaps.as_ref();
+    parts
+        .extend(gaps.map(|of| format!("{} from one to the next at the median", of.median.words())));
+    let last = frequency.since_last.as_ref();
+    parts.extend(last.map(|last| format!("the last was {} before the end", last.words())));
+    parts.join("; ")
 }
 
 fn lead_time(measures: &Measures) -> String {
     let of = &measures.lead_time;
-    let mut said = spread(of.commits.as_ref(), "commit", "commits");
+    let mut parts = vec![spread(of.commits.as_ref(), "commit", "commits")];
     if of.without_commits > 0 {
         let without = words::plural(of.without_commits, "deployment", "deployments");
-        said += &format!("; {without} told of no new commit");
+        parts.push(format!("{without} told of no new commit"));
     }
     if of.skewed > 0 {
-        said += &format!("; {} written after they shipped", words::count(of.skewed));
+        parts.push(format!("{} written after they shipped", words::count(of.skewed)));
     }
-    said
+    parts.join("; ")
 }
 
 fn availability(measures: &Measures, delivery: &Delivery) -> String {
@@ -286,8 +282,8 @@ fn change_failure(measures: &Measures) -> String {
         (Some(least), Some(most)) if of.fates.undecided > 0 => format!(
             "{said}; nobody knows of {}, so it lies between {} and {}",
             words::plural(of.fates.undecided, "deployment", "deployments"),
-            words::percent(least.share),
-            words::percent(most.share)
+            words::percent(least.part),
+            words::percent(most.part)
         ),
         _ => said,
     }

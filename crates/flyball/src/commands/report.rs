@@ -221,18 +221,13 @@ fn kept(report: &Report) -> String {
     if budgets.is_empty() {
         return "Nothing is promised yet: no SLO is evaluated.".to_owned();
     }
-    let mut said = format!(
-        "{} of {} kept",
-        words::count(count(Status::Met)),
-        words::plural(budgets.len() as u64, "promise", "promises")
-    );
-    if count(Status::Missed) > 0 {
-        said += &format!(", {} broken", words::count(count(Status::Missed)));
-    }
-    if count(Status::NoData) > 0 {
-        said += &format!(", {} not known", words::count(count(Status::NoData)));
-    }
-    said + "."
+    let all = words::plural(budgets.len() as u64, "promise", "promises");
+    let kept = format!("{} of {all} kept", words::count(count(Status::Met)));
+    let others = [(Status::Missed, "broken"), (Status::NoData, "not known")];
+    let others = others.into_iter().filter(|(status, _)| count(*status) > 0);
+    let others = others.map(|(status, what)| format!("{} {what}", words::count(count(status))));
+    let parts: Vec<String> = std::iter::once(kept).chain(others).collect();
+    format!("{}.", parts.join(", "))
 }
 
 /// Each promise in a sentence that needs no engineer.
@@ -322,8 +317,8 @@ fn shipped(page: &mut Page, report: &Report) {
         page.say("No deployment is known.");
     }
     let rows = report.classes.iter().filter(|of| of.deployments.of > 0).map(|of| {
-        let Share { of: count, share, .. } = &of.deployments;
-        [of.class.clone(), words::count(*count), words::percent(*share)]
+        let Share { of: count, part, .. } = &of.deployments;
+        [of.class.clone(), words::count(*count), words::percent(*part)]
     });
     page.table([text("Class"), number("Deployments"), number("Share")], rows);
 }

@@ -360,19 +360,19 @@ fn shipping(page: &mut Page, card: &Card) {
         page.say(told(card.ship_problem.as_ref()));
         return;
     };
-    let mut said = verdict(ship).to_owned();
-    if let Some(until) = ship.until {
-        said += &format!(", until {} if nothing more goes wrong", words::moment(until));
-    }
-    if let Some(reach) = &ship.reach {
-        said += &format!(", to at most {reach} of users");
-    }
+    let until = ship.until.map(words::moment);
+    let parts = [
+        Some(capital(verdict(ship))),
+        until.map(|until| format!("until {until} if nothing more goes wrong")),
+        ship.reach.as_ref().map(|reach| format!("to at most {reach} of users")),
+    ];
+    let said: Vec<String> = parts.into_iter().flatten().collect();
+    page.say(format!("{}.", said.join(", ")));
     if let Some(otherwise) = &ship.otherwise {
-        said += &format!(
-            "; once the policy is signed, or without an exception, it would be: {otherwise}"
-        );
+        page.say(format!(
+            "Once the policy is signed, or without an exception, it would be: {otherwise}."
+        ));
     }
-    page.say(format!("{}.", capital(&said)));
     page.list(ship.reasons.iter().map(|reason| reason.text.clone()));
     let Policy { name, version, standing } = &ship.policy;
     let level = ship.level.as_deref().unwrap_or("cannot be told");

@@ -130,7 +130,8 @@ pub(crate) struct Spread {
 pub(crate) struct Share {
     pub(crate) of: u64,
     pub(crate) out_of: u64,
-    pub(crate) share: f64,
+    #[serde(rename = "share")]
+    pub(crate) part: f64,
     pub(crate) interval_95: [f64; 2],
 }
 
@@ -233,10 +234,10 @@ impl Spread {
 impl Share {
     /// The share with its counts and the interval that holds the true one.
     pub(crate) fn words(&self) -> String {
-        let Self { of, out_of, share, interval_95: [low, high] } = self;
+        let Self { of, out_of, part, interval_95: [low, high] } = self;
         format!(
             "{}: {} of {} ({} to {} with 95 %)",
-            words::percent(*share),
+            words::percent(*part),
             words::count(*of),
             words::count(*out_of),
             words::percent(*low),
