@@ -139,14 +139,15 @@ fn unknown_policies(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
     unknown.collect()
 }
 
-/// Agreements about SLOs that nobody knows.
+/// Agreements about SLOs that the service does not have: those of others are theirs to show.
 fn unknown_slos(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
-    let complete = set.slos.iter().map(|slo| slo.name.as_str());
-    let known: Vec<&str> =
-        complete.chain(set.incomplete.iter().map(|slo| slo.name.as_str())).collect();
     let mut found = Vec::new();
     for of in set.governing.iter().filter(|of| of.kind == GoverningKind::Service) {
         let Some(service) = governance.services.get(&of.name) else { continue };
+        let own = set.slos.iter().filter(|slo| slo.service == of.name);
+        let own = own.map(|slo| slo.name.as_str());
+        let known: Vec<&str> =
+            own.chain(set.incomplete.iter().map(|slo| slo.name.as_str())).collect();
         for (at, agreement) in service.spec.agreements.iter().enumerate() {
             let slo = &agreement.slo;
             if known.contains(&slo.as_str()) {
@@ -156,7 +157,7 @@ fn unknown_slos(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "load the file that defines it as well".to_owned(),
             };
-            let message = format!("no SLO is called `{slo}`\nhint: {hint}");
+            let message = format!("the service has no SLO `{slo}`\nhint: {hint}");
             let path = format!("spec.agreements[{at}].slo");
             found.extend(set.origins.governing_error(of, &path, None, &message));
         }
@@ -280,7 +281,7 @@ spec: {agreements: [{name: gold, with: ACME, slo: served, target: 99%, window: 3
             "38:12 spec.runbook it is no address",
             "43:39 spec.delivery.targets.leadTime ",
             "26:61 spec.policy no policy is called `four-week`; did you mean `four-weeks`?",
-            "48:53 spec.agreements[0].slo no SLO is called `served`; load the file",
+            "48:51 spec.agreements[0].slo the service has no SLO `served`; load the file",
             "30:56 metadata.annotations no tier is called `critcal`; did you mean `critical`?",
             "37:9 spec.tier no tier is called `critcal`; did you mean `critical`?",
         ];

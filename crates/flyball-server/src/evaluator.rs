@@ -6,6 +6,7 @@
 //! again. Tallies, keys and position are committed together, and live states are told after that:
 //! a crash between any two steps counts nothing twice and forgets nothing.
 
+mod agreed;
 mod alerting;
 mod corrected;
 mod counting;
@@ -44,6 +45,7 @@ use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
+pub(crate) use agreed::Agreed;
 pub(crate) use alerting::AlertError;
 use alerting::Alerting;
 pub use corrected::CorrectionStatus;
@@ -60,7 +62,7 @@ pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
 pub(crate) use past::{PASTS_MAX, Unfinished};
-pub(crate) use served::{Agreed, ServedBy, ServedError};
+pub(crate) use served::{ServedBy, ServedError};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.

@@ -12,10 +12,8 @@ use flyball_budget::{BudgetError, Series};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Alert;
 use flyball_govern::delivery::Served;
-use flyball_govern::service::Agreement;
 use flyball_model::{
-    BudgetingMethod, Correction, Duration, Interval, Objective, Rational, Severity, Slo, Tally,
-    Target,
+    BudgetingMethod, Correction, Duration, Interval, Objective, Rational, Severity, Slo,
 };
 use flyball_store::{Ledger, LedgerReader, LedgerSnapshot, SliceId, StoreError};
 
@@ -38,13 +36,13 @@ pub(crate) enum ServedError {
     Ended(#[from] Ended),
     /// More than one look takes in.
     #[error(
-        "{objectives} objectives over {days} days, with the time before, are too much for one look; hint: ask for \
-         a shorter time, or for a service"
+        "{objectives} objectives over {days} days together are too much for one look; hint: ask for a shorter \
+         time, or for a service"
     )]
     TooMuch {
         /// How many objectives.
         objectives: usize,
-        /// How long.
+        /// How long they are looked at, all together.
         days: i64,
     },
 }
@@ -66,6 +64,14 @@ pub(crate) struct ServedBy {
     pub(crate) pages: Vec<Alert>,
     /// The documents in force.
     pub(crate) catalog: Arc<Catalog>,
+}
+
+/// Refuses to read more than one look takes in: an objective over each of `times`.
+pub(super) fn check(times: impl Iterator<Item = Interval>) -> Result<(), ServedError> {
+    let days = |time: Interval| time.length().nanos() / Duration::from_days(1).nanos();
+    let (objectives, days) =
+        times.fold((0, 0_i64), |(count, sum), time| (count + 1, sum.saturating_add(days(time))));
+    if days > DAYS_MAX { Err(ServedError::TooMuch { objectives, days }) } else { Ok(()) }
 }
 
 /// One objective and where its counts are.
@@ -128,11 +134,7 @@ impl Handle {
         during: Interval,
     ) -> Result<ServedBy, ServedError> {
         let looked = self.ask(move |evaluator| evaluator.looked(&services)).await?;
-        let days = during.length().nanos() / Duration::from_days(1).nanos();
-        let objectives = looked.promises.len();
-        if days.saturating_mul(i64::try_from(objectives).unwrap_or(i64::MAX)) > DAYS_MAX {
-            return Err(ServedError::TooMuch { objectives, days });
-        }
+        check(looked.promises.iter().map(|_| during))?;
         let mut reader = Arc::clone(&self.looking).lock_owned().await;
         let read = tokio::task::spawn_blocking(move || {
             let served = look(&mut reader, &looked, during)?;
@@ -143,80 +145,8 @@ impl Handle {
     }
 }
 
-/// An agreement, and where the events are counted that it is about.
-#[derive(Debug)]
-pub(crate) struct Agreed {
-    /// The service that has made it.
-    pub(crate) service: String,
-    /// The agreement.
-    pub(crate) agreement: Agreement,
-    /// What its SLO promises; `None` where that is not evaluated.
-    pub(crate) promised: Option<Target>,
-    /// Its window.
-    pub(crate) during: Interval,
-    /// What was counted in it.
-    pub(crate) counted: Tally,
-    slice: Option<SliceId>,
-}
-
-impl Evaluator {
-    fn agreed(&self, services: &[String]) -> (Vec<Agreed>, Arc<Catalog>) {
-        let governance = &self.catalog.governance;
-        let described = services.iter().filter_map(|name| governance.service(name));
-        let agreed = described.flat_map(|service| {
-            service.spec.agreements.iter().map(|agreement| {
-                let slo = self.watched.iter().find(|of| of.slo.name == agreement.slo);
-                Agreed {
-                    service: service.name.clone(),
-                    agreement: agreement.clone(),
-                    promised: slo.and_then(|of| Some(of.slo.objectives.first()?.target)),
-                    during: Interval::ending(self.at, agreement.window),
-                    counted: Tally::EMPTY,
-                    slice: slo.and_then(|of| of.objectives.first()?.total.slice),
-                }
-            })
-        });
-        (agreed.collect(), Arc::clone(&self.catalog))
-    }
-}
-
-impl Handle {
-    /// The agreements of `services`, with what was counted in their windows after corrections.
-    ///
-    /// # Errors
-    ///
-    /// [`ServedError`].
-    pub(crate) async fn agreed(&self, services: Vec<String>) -> Result<Vec<Agreed>, ServedError> {
-        let (mut agreed, catalog) = self.ask(move |evaluator| evaluator.agreed(&services)).await?;
-        if agreed.is_empty() {
-            return Ok(agreed);
-        }
-        let length =
-            agreed.iter().map(|one| one.during.length().nanos()).fold(0, i64::saturating_add);
-        let days = length / Duration::from_days(1).nanos();
-        if days > DAYS_MAX {
-            return Err(ServedError::TooMuch { objectives: agreed.len(), days });
-        }
-        let mut reader = Arc::clone(&self.looking).lock_owned().await;
-        let read = tokio::task::spawn_blocking(move || {
-            let snapshot = reader.snapshot().map_err(LiveError::History)?;
-            let corrections = &catalog.set.corrections;
-            for one in &mut agreed {
-                let Some(slice) = one.slice else { continue };
-                let Agreed { agreement, during, counted, .. } = one;
-                steps(&snapshot, (slice, &agreement.slo), corrections, *during, |series| {
-                    *counted = counted.plus(series.sum(*during));
-                    Ok(())
-                })?;
-            }
-            Ok(agreed)
-        });
-        read.await.unwrap_or(Err(ServedError::Ended(Ended)))
-    }
-}
-
 /// Hands what was counted of an SLO's slice in `during` to `take`, corrected, a few weeks at a time.
-fn steps(
+pub(super) fn steps(
     snapshot: &LedgerSnapshot<'_>,
     (slice, slo): (SliceId, &str),
     corrections: &[Correction],
