@@ -1,7 +1,7 @@
 //! The review of an SLO: what to change about it, by whether it was met, how much toil it took and whether
 //! its users are satisfied; and what a reviewer should look at twice.
 
-use flyball_model::{Change, ChangeClass, ChangeKind, Duration};
+use flyball_model::{Change, ChangeClass, ChangeKind, Duration, Timestamp};
 
 use crate::policy::Retarget;
 
@@ -13,6 +13,51 @@ pub enum Mark {
     Low,
     /// Much.
     High,
+}
+
+/// What somebody says of a service: what no telemetry knows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Remark {
+    /// How much toil it takes.
+    pub toil: Option<Mark>,
+    /// The hours that went into it since the remark before.
+    pub toil_hours: Option<u32>,
+    /// How satisfied its users are.
+    pub satisfaction: Option<Mark>,
+    /// What was said, in a sentence.
+    pub note: Option<String>,
+    /// Who says so.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What remarks come to: what was said last of toil and of satisfaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said {
+    /// How much toil it takes; `None` when nobody said.
+    pub toil: Option<Mark>,
+    /// How satisfied users are; `None` when nobody said.
+    pub satisfaction: Option<Mark>,
+}
+
+impl Said {
+    /// What `remarks` come to, the latest first.
+    pub fn of(remarks: &[Remark]) -> Self {
+        Self {
+            toil: remarks.iter().find_map(|remark| remark.toil),
+            satisfaction: remarks.iter().find_map(|remark| remark.satisfaction),
+        }
+    }
+
+    /// The same, where `self` says nothing what `other` says.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            toil: self.toil.or(other.toil),
+            satisfaction: self.satisfaction.or(other.satisfaction),
+        }
+    }
 }
 
 /// What to change.
@@ -82,11 +127,8 @@ pub const TABLE: [Reviewed; 8] = {
 };
 
 /// The lines of the [`TABLE`] that are left by what is known; what is `None` is not.
-pub fn review(
-    met: Option<bool>,
-    toil: Option<Mark>,
-    satisfaction: Option<Mark>,
-) -> impl Iterator<Item = Reviewed> {
+pub fn review(met: Option<bool>, said: Said) -> impl Iterator<Item = Reviewed> {
+    let Said { toil, satisfaction } = said;
     TABLE.into_iter().filter(move |line| {
         met.is_none_or(|met| met == line.met)
             && toil.is_none_or(|toil| toil == line.toil)
@@ -157,24 +199,49 @@ mod tests {
     #[test]
     fn the_table_answers_each_case_once() {
         use Mark::{High, Low};
+        let said = |toil, satisfaction| Said { toil, satisfaction };
         for met in [true, false] {
             for toil in [Low, High] {
                 for satisfaction in [Low, High] {
-                    let found = review(Some(met), Some(toil), Some(satisfaction));
+                    let found = review(Some(met), said(Some(toil), Some(satisfaction)));
                     assert_eq!(found.count(), 1, "{met} {toil:?} {satisfaction:?}");
                 }
             }
         }
         let advice = |met, toil, satisfaction| {
-            review(Some(met), Some(toil), Some(satisfaction)).next().unwrap().advice
+            review(Some(met), said(Some(toil), Some(satisfaction))).next().unwrap().advice
         };
         assert_eq!(advice(true, Low, High), Advice::ShipFaster);
         assert_eq!(advice(true, High, High), Advice::QuietenOrLoosen);
         assert_eq!(advice(false, Low, Low), Advice::Sharpen);
         assert_eq!(advice(false, High, Low), Advice::OffloadAndMend);
-        assert_eq!(review(Some(true), None, Some(Low)).count(), 2, "tighten, whatever the toil");
-        assert!(review(Some(true), None, Some(Low)).all(|line| line.advice == Advice::Tighten));
-        assert_eq!(review(None, None, None).count(), 8);
+        assert_eq!(
+            review(Some(true), said(None, Some(Low))).count(),
+            2,
+            "tighten, whatever the toil"
+        );
+        assert!(
+            review(Some(true), said(None, Some(Low))).all(|line| line.advice == Advice::Tighten)
+        );
+        assert_eq!(review(None, Said::default()).count(), 8);
+    }
+
+    #[test]
+    fn what_was_said_last_counts_for_each_question() {
+        let remark = |toil, satisfaction| Remark {
+            toil,
+            satisfaction,
+            toil_hours: None,
+            note: None,
+            who: "bo".to_owned(),
+            at: Timestamp::from_seconds(0),
+        };
+        let (low, high) = (Some(Mark::Low), Some(Mark::High));
+        let said = Said::of(&[remark(None, low), remark(high, high), remark(low, None)]);
+        assert_eq!(said, Said { toil: high, satisfaction: low });
+        let asked = Said { toil: low, satisfaction: None };
+        assert_eq!(asked.or(said), Said { toil: low, satisfaction: low });
+        assert_eq!(Said::of(&[]), Said::default());
     }
 
     #[test]

@@ -157,6 +157,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(gate::sign))
         .routes(routes!(services::list))
         .routes(routes!(services::get))
+        .routes(routes!(services::remark))
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))
         .routes(routes!(describe))

@@ -30,6 +30,7 @@ mod listen;
 mod login;
 mod pool;
 mod ready;
+mod remarks;
 mod report;
 mod sources;
 mod stored;

@@ -1,12 +1,12 @@
 //! What is reported of a team's week or quarter, put together from what is measured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use flyball_budget::correction::occurrences;
 use flyball_budget::{BudgetError, Status};
 use flyball_govern::delivery::{ClassShare, Judgement, classes};
 use flyball_govern::policy::Retarget;
-use flyball_govern::review::{Mark, Reviewed, Sign, filed_as_fixes, growing_corrections, review};
+use flyball_govern::review::{Reviewed, Said, Sign, filed_as_fixes, growing_corrections, review};
 use flyball_model::{BreakCause, Change, Correction, Duration, Incident, Interval, Timestamp};
 use utoipa::ToSchema;
 
@@ -34,13 +34,6 @@ impl Period {
             Self::Quarterly => Duration::from_days(91),
         }
     }
-}
-
-/// What those say who know: it decides between lines of the decision table.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Said {
-    pub(crate) toil: Option<Mark>,
-    pub(crate) satisfaction: Option<Mark>,
 }
 
 /// A change that failed.
@@ -105,16 +98,16 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// What is found in `gathered`, where SLOs stand as `statuses` say and `retargets` were made.
+    /// What is found in `gathered`, where SLOs stand as `statuses` say, of which `said` tells what people say,
+    /// and `retargets` were made.
     ///
     /// # Errors
     ///
     /// A correction that cannot be expanded.
     pub(crate) fn new(
         gathered: &Gathered,
-        statuses: &BTreeMap<String, Status>,
+        statuses: &[(&str, Status, Said)],
         retargets: Vec<Retarget>,
-        said: Said,
     ) -> Result<Self, BudgetError> {
         let history = gathered.history();
         let facts = gathered.facts(&history);
@@ -127,14 +120,14 @@ impl Findings {
         let mut incidents: Vec<Incident> = began.cloned().collect();
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened()));
         incidents.truncate(LISTED_MAX);
-        let reviews = statuses.iter().map(|(slo, status)| {
+        let reviews = statuses.iter().map(|&(slo, status, said)| {
             let met = match status {
                 Status::Met => Some(true),
                 Status::Missed => Some(false),
                 Status::NoData => None,
             };
-            let lines = review(met, said.toil, said.satisfaction).collect();
-            SloReview { slo: slo.clone(), status: *status, lines }
+            let lines = review(met, said).collect();
+            SloReview { slo: slo.to_owned(), status, lines }
         });
         Ok(Self {
             delivery: gathered.delivery(),

@@ -1,12 +1,10 @@
 //! The report of a team's week or quarter.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::{Extension, Json};
 use flyball_budget::Status;
 use flyball_budget::live::LiveError;
-use flyball_govern::review::Mark;
+use flyball_govern::review::{Mark, Remark, Said};
 use flyball_model::{Interval, Timestamp};
 use flyball_store::StoreError;
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +20,11 @@ use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::definitions::retargets;
 use crate::evaluator::SloStatus;
-use crate::report::{Findings, Period, Said};
+use crate::remarks::remarks;
+use crate::report::{Findings, Period};
+
+/// Remarks on one service in a report.
+const REMARKS_SHOWN: usize = 20;
 
 /// Whose report is asked for.
 #[derive(Debug, serde::Deserialize, IntoParams)]
@@ -39,10 +41,10 @@ pub(super) struct ReportQuery {
     period: Option<Period>,
     /// Until when; now unless told.
     to: Option<String>,
-    /// How much toil the SLOs took, as the team says.
+    /// How much toil the SLOs took; what was last remarked in the time unless told.
     #[param(value_type = Option<String>)]
     toil: Option<Mark>,
-    /// How satisfied users are, as those say who have asked them.
+    /// How satisfied users are; what was last remarked in the time unless told.
     #[param(value_type = Option<String>)]
     satisfaction: Option<Mark>,
 }
@@ -80,6 +82,11 @@ pub(super) struct ServiceReport {
     status: Status,
     /// What is left of its budgets, those with the least first.
     budgets: Vec<BudgetLine>,
+    /// What people said of it in the time, the latest first; at most 20.
+    #[schema(value_type = Vec<Object>)]
+    remarks: Vec<Remark>,
+    /// The hours of toil that remarks of the time tell of; null when none does.
+    toil_hours: Option<u64>,
 }
 
 /// The report of a service, a team or a product: whether promises are kept, what was shipped and what came of
@@ -116,26 +123,32 @@ pub(super) async fn report(
     let slos: Result<Vec<SloStatus>, LiveError<StoreError>> = slos.await?;
     let slos = slos?;
     let agreements = agreements(&app, &gathered.question.services).await?;
-    let said = Said { toil, satisfaction };
+    let asked = Said { toil, satisfaction };
     wait(move || {
-        let services = gathered.question.services.iter().map(|name| {
+        let time = (during.start(), during.end());
+        let (mut services, mut statuses) = (Vec::new(), Vec::new());
+        for name in &gathered.question.services {
             let of_service: Vec<&SloStatus> =
                 slos.iter().filter(|slo| slo.service == *name).collect();
-            let statuses: Vec<Status> = of_service.iter().map(|slo| slo.status).collect();
-            ServiceReport {
+            let mut remarks = remarks(&app.control, name, time).map_err(LiveError::History)?;
+            let said = asked.or(Said::of(&remarks));
+            let told = of_service.iter().map(|slo| slo.status).collect::<Vec<Status>>();
+            statuses.extend(of_service.iter().map(|slo| (slo.slo.as_str(), slo.status, said)));
+            let hours = remarks.iter().filter_map(|remark| remark.toil_hours).map(u64::from);
+            let toil_hours = hours.reduce(u64::saturating_add);
+            remarks.truncate(REMARKS_SHOWN);
+            services.push(ServiceReport {
                 name: name.clone(),
                 owner: Owner::of(&gathered.catalog, name, gathered.question.now),
-                status: Status::worst(&statuses),
+                status: Status::worst(&told),
                 budgets: budgets(of_service),
-            }
-        });
-        let services = services.collect();
-        let statuses: BTreeMap<String, Status> =
-            slos.iter().map(|slo| (slo.slo.clone(), slo.status)).collect();
-        let time = (during.start(), during.end());
+                remarks,
+                toil_hours,
+            });
+        }
         let retargets = retargets(&app.control, &gathered.question.services, time)
             .map_err(LiveError::History)?;
-        let findings = Findings::new(&gathered, &statuses, retargets, said)?;
+        let findings = Findings::new(&gathered, &statuses, retargets)?;
         let at = gathered.question.now;
         Ok::<_, LiveError<StoreError>>(Json(Report {
             period,

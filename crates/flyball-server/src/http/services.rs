@@ -1,6 +1,7 @@
 //! Services: whose they are, how they stand, whether their next change may ship.
 
 pub(super) mod card;
+mod remark;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
 use card::{Known, Owner, ServiceCard, Ship};
+pub(super) use remark::{__path_remark, remark};
 
 /// Services that nothing but changes is known of, at most.
 const RECORDED_MAX: usize = 10_000;

@@ -261,8 +261,32 @@ spec:
     ] {
         assert_eq!(said.pointer(field), Some(&value), "{field}: {said}");
     }
+    let remark = async |body: Value| {
+        let request = running.post("/api/v1/services/shop/remarks", body.to_string());
+        request.send().await.unwrap().status().as_u16()
+    };
+    for (body, status) in [
+        (json!({"toil": "high", "toil_hours": 12, "note": "certificates by hand"}), 201),
+        (json!({"satisfaction": "low", "toil_hours": 3}), 201),
+        (json!({}), 422),
+        (json!({"note": " "}), 422),
+        (json!({"toil": "much"}), 400),
+        (json!({"toil_hours": 100_001}), 422),
+    ] {
+        assert_eq!(remark(body.clone()).await, status, "{body}");
+        clock.advance(Duration::from_seconds(1));
+    }
+    let (_, said) = running.get("/api/v1/report?team=checkout&satisfaction=high").await;
+    assert_eq!(said["reviews"][0]["lines"][0]["advice"], "quieten_or_loosen", "{said}");
+    let shop = &said["services"][1];
+    assert_eq!(
+        (&shop["toil_hours"], shop["remarks"].as_array().map(Vec::len)),
+        (&json!(15), Some(2))
+    );
+    assert_eq!(said["services"][0]["toil_hours"], Value::Null, "nobody said");
     let (_, log) = running.get("/api/v1/audit?limit=1000").await;
-    assert!(log.to_string().contains("slo.loosen"), "{log}");
+    let log = log.to_string();
+    assert!(log.contains("slo.loosen") && log.contains("service.remark"), "{log}");
     for query in ["team=checkout&period=daily", "team=checkout&toil=much"] {
         assert_eq!(running.get(&format!("/api/v1/report?{query}")).await.0, 400, "{query}");
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::delivery::view::{Delivery, Share, Stretch};
 use super::delivery::{OfArgs, accountable, sentence, write};
-use super::service::{AgreementView, BudgetView, Owner, agreements, budgets};
+use super::service::{AgreementView, BudgetView, Mark, Owner, agreements, budgets};
 use super::{Document, document};
 use crate::Exit;
 use crate::cli::EXIT_CODES;
@@ -17,8 +17,9 @@ use crate::remote::{Remote, ServerArgs};
 /// Report the week or the quarter of a service, a team or a product, for those who make it and those who pay
 ///
 /// Plain words come first: whether promises are kept, what was shipped, what broke, what to decide. Then the
-/// measures. An SLO review asks how much toil the SLOs took and whether users are satisfied: say so, and one
-/// line of the decision table is left. Signs of gaming are reasons to ask, and no proof.
+/// measures. An SLO review asks how much toil the SLOs took and whether users are satisfied: say so, here or by
+/// `flyball service remark`, and one line of the decision table is left. Signs of gaming are reasons to ask,
+/// and no proof.
 ///
 /// Examples:
 ///
@@ -37,10 +38,10 @@ pub(crate) struct ReportArgs {
     /// Until when; now unless told
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// How much toil the SLOs took, as the team says
+    /// How much toil the SLOs took; what was last remarked unless told
     #[arg(long, value_enum)]
     toil: Option<Mark>,
-    /// How satisfied users are, as those say who have asked them
+    /// How satisfied users are; what was last remarked unless told
     #[arg(long, value_enum)]
     satisfaction: Option<Mark>,
     /// What to print
@@ -55,21 +56,6 @@ enum Period {
     #[default]
     Weekly,
     Quarterly,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Mark {
-    Low,
-    High,
-}
-
-impl Mark {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::High => "high",
-        }
-    }
 }
 
 /// What is read of the answer.
@@ -95,6 +81,16 @@ struct Service {
     owner: Owner,
     status: Status,
     budgets: Vec<BudgetView>,
+    remarks: Vec<Remark>,
+    toil_hours: Option<u64>,
+}
+
+/// What somebody said.
+#[derive(Debug, serde::Deserialize)]
+struct Remark {
+    note: Option<String>,
+    who: String,
+    at: Timestamp,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -200,6 +196,7 @@ fn page(report: &Report) -> Page {
     page.say(broke(report));
     page.heading("What to decide");
     decide(&mut page, report);
+    said(&mut page, report);
     page.heading("Promises");
     let lines: Vec<&BudgetView> = report.services.iter().flat_map(|of| &of.budgets).collect();
     budgets(&mut page, &lines);
@@ -285,6 +282,22 @@ fn broke(report: &Report) -> String {
         _ => format!("{incidents} began"),
     };
     format!("{failed} made things worse; {began}.")
+}
+
+/// What people said, which no telemetry knows.
+fn said(page: &mut Page, report: &Report) {
+    let hours = report.services.iter().filter_map(|service| {
+        let hours = words::plural(service.toil_hours?, "hour", "hours");
+        Some(format!("{}: {hours} of toil", service.name))
+    });
+    let notes = report.services.iter().flat_map(|service| {
+        service.remarks.iter().filter_map(move |remark| {
+            let Remark { note, who, at } = remark;
+            let note = note.as_ref()?;
+            Some(format!("{}: {note} ({who}, {})", service.name, words::moment(*at)))
+        })
+    });
+    page.list(hours.chain(notes));
 }
 
 fn decide(page: &mut Page, report: &Report) {

@@ -74,7 +74,11 @@ fn a_service_is_shown_measured_and_reported_in_every_form() {
         assert_eq!(run(wrong).code, 2, "{wrong:?}");
     }
 
-    let report = run(&["report", "--team", "payments", "--toil", "low", "--satisfaction", "low"]);
+    let remark =
+        ["service", "remark", "shop", "--toil", "low", "--hours", "2", "--note", "a quiet week"];
+    assert_eq!(run(&remark).code, 0);
+    assert_eq!(run(&["service", "remark", "shop"]).code, 2, "it says nothing");
+    let report = run(&["report", "--team", "payments", "--satisfaction", "low"]);
     assert_eq!(report.code, 3, "{}", report.err);
     for said in [
         "Week of the team payments",
