@@ -85,6 +85,8 @@ fn a_service_is_shown_measured_and_reported_in_every_form() {
         "1 change made things worse",
         "release-1",
         "rollback release-2",
+        "a quiet week",
+        "2 hours of toil",
     ] {
         assert!(report.out.contains(said), "{said}: {}", report.out);
     }
