@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
+use std::iter;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, NullBufferBuilder,
     PrimitiveArray, StringArray,
 };
-use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, UInt32Type};
 use hashbrown::HashTable;
 
@@ -204,19 +205,16 @@ impl Dictionary {
     }
 
     fn into_array(self) -> StringArray {
-        let mut start = 0;
-        StringArray::from_iter_values(self.ends.iter().map(|&end| {
-            let text = &self.bytes[start..end];
-            start = end;
-            text
-        }))
+        let end = |end: &usize| i32::try_from(*end).expect("texts of a batch are less than 2 GiB");
+        let offsets: Vec<i32> = iter::once(0).chain(self.ends.iter().map(end)).collect();
+        StringArray::new(OffsetBuffer::new(offsets.into()), self.bytes.into_bytes().into(), None)
     }
 }
 
 impl Interned {
     #[inline]
     fn push(&mut self, text: &str) {
-        if text.len() > WAITING_TEXT_MAX {
+        if self.dictionary.is_of_ids || text.len() > WAITING_TEXT_MAX {
             self.codes.push(self.dictionary.code(text));
             return;
         }

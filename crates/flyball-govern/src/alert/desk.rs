@@ -157,7 +157,8 @@ impl Desk {
         silences.map(|silence| silence.until).chain(self.outbox.next()).min()
     }
 
-    /// Tells these targets from now on. What waits for others is given up.
+    /// Tells these targets from now on. What waits for others is given up; those that are new, or want
+    /// other alerts than before, hear of what fires already, and of what is no longer for them.
     ///
     /// # Errors
     ///
@@ -174,6 +175,12 @@ impl Desk {
         }
         self.routes = routes;
         self.changed.insert(Part::Head);
+        let firing = self.alerts.values().filter(|alert| alert.state == State::Firing);
+        let firing: Vec<_> =
+            firing.filter_map(|alert| Some((alert.id, alert.transition()?))).collect();
+        for (id, transition) in firing {
+            self.tell_by(id, transition, at, |act| matches!(act, Act::Open | Act::Close));
+        }
         Ok(())
     }
 
@@ -445,9 +452,15 @@ impl Desk {
         }
     }
 
-    /// Makes the notices of a step. What a target is told follows from what it believes: of an alert
-    /// that it was never told of it hears no end, and of one that it was told of it always does.
+    /// Makes the notices of a step.
     fn tell(&mut self, id: u64, transition: Transition, at: Timestamp) {
+        self.tell_by(id, transition, at, |_| true);
+    }
+
+    /// Makes those of the notices of a step that are `meant`. What a target is told follows from what it
+    /// believes: of an alert that it was never told of it hears no end, and of one that it was told of it
+    /// always does.
+    fn tell_by(&mut self, id: u64, transition: Transition, at: Timestamp, meant: fn(Act) -> bool) {
         let Some(alert) = self.alerts.get(&id) else { return };
         let is_silenced = self.silenced_by(alert, at).next().is_some();
         let mut acts = Vec::new();
@@ -456,15 +469,18 @@ impl Desk {
             let act = match (route.wants(alert), believes) {
                 (false, false) => continue,
                 (false, true) => Act::Close,
-                (true, _) if is_silenced => {
-                    self.counts.silenced += 1;
-                    self.changed.insert(Part::Head);
-                    continue;
-                }
                 (true, false) => Act::Open,
                 (true, true) if transition.kind == TransitionKind::Acknowledged => Act::Acknowledge,
                 (true, true) => Act::Update,
             };
+            if !meant(act) {
+                continue;
+            }
+            if is_silenced && act != Act::Close {
+                self.counts.silenced += 1;
+                self.changed.insert(Part::Head);
+                continue;
+            }
             acts.push((route.target.clone(), act));
         }
         if acts.is_empty() {

@@ -2,11 +2,11 @@
 
 use flyball_govern::alert::{
     ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed,
-    Outcome, RESOLVED_KEPT, Retry, Silence, SilenceError, State, Subject, TransitionKind,
+    Outcome, RESOLVED_KEPT, Retry, Route, Silence, SilenceError, State, Subject, TransitionKind,
 };
 use flyball_model::{Duration, Severity};
 
-use super::{at, desk, fired, pair, resolved, subject};
+use super::{at, desk, fired, pair, resolved, route, subject};
 
 /// What each target is told at `seconds`, delivered: target, what to do, number.
 fn told(desk: &mut Desk, seconds: i64) -> Vec<(String, Act, u32)> {
@@ -219,6 +219,33 @@ fn what_cannot_be_delivered_is_counted() {
     );
     assert_eq!(desk.outbox().dead_count()[&DeadReason::NoTarget], 2);
     assert_eq!(desk.next(), None);
+}
+
+#[test]
+fn a_target_that_comes_late_hears_of_what_fires() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(0, at(1))], 1);
+    told(&mut desk, 1);
+    desk.observe(&subject(1), vec![fired(0, at(2))], &Facts::default(), at(2));
+    told(&mut desk, 2);
+    let quiet = silence(Field::Service, "shop-1", 3, 100);
+    desk.silence(quiet, at(3)).unwrap();
+    // One is new; the pager is for another service from here on.
+    let of = |target, service: &str| Route {
+        services: vec![service.to_owned()],
+        ..route(target, Severity::Page)
+    };
+    desk.route(
+        vec![route("chat", Severity::Ticket), of("pager", "shop-1"), route("new", Severity::Page)],
+        at(4),
+    )
+    .unwrap();
+    assert_eq!(told(&mut desk, 4), [row("pager", Act::Close, 1), row("new", Act::Open, 1)]);
+    // What was silenced meanwhile is told when the silence is over.
+    assert_eq!(
+        told(&mut desk, 100),
+        [row("chat", Act::Update, 2), row("pager", Act::Update, 2), row("new", Act::Open, 2)]
+    );
 }
 
 #[test]

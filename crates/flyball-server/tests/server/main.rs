@@ -18,6 +18,7 @@ mod people;
 mod probes;
 mod remote_write;
 mod restart;
+mod retention;
 mod stored;
 mod streams;
 mod tls;
