@@ -323,16 +323,15 @@ impl BatchBuilder {
         if !self.columns[index].column.begin(self.rows) && !self.gives_way(id) {
             return None;
         }
-        let slot = &mut self.columns[index];
         if id.is_old {
-            if slot.column.is_shared() {
+            if self.columns[index].column.is_shared() {
                 // What is shared is of the current key.
                 self.note_clash(id);
                 return None;
             }
-            slot.old_row = Some(self.rows);
+            self.columns[index].old_row = Some(self.rows);
         }
-        Some(&mut slot.column)
+        Some(&mut self.columns[index].column)
     }
 
     /// Notes that an event has a value under a replaced key and one more.
