@@ -165,8 +165,10 @@ fn page(
             && slo.as_ref().is_none_or(|slo| *slo == alert.subject.slo)
             && caller.sees(&alert.subject.service)
     });
+    let waiting = info::waiting(desk);
+    let shown = found.by_ref().take(most);
     let alerts: Vec<AlertInfo> =
-        found.by_ref().take(most).map(|alert| AlertInfo::of(desk, alert, now)).collect();
+        shown.map(|alert| AlertInfo::of(desk, alert, &waiting, now)).collect();
     let next = found.next().and_then(|_| alerts.last()).map(|last| last.id);
     AlertPage { alerts, next }
 }
@@ -198,7 +200,7 @@ async fn seen(app: &App, caller: &Caller, id: u64) -> Result<AlertInfo, Problem>
     let now = app.clock.now();
     let found = app.evaluator.ask(move |evaluator| {
         let desk = evaluator.desk();
-        desk.alert(id).map(|alert| AlertInfo::of(desk, alert, now))
+        desk.alert(id).map(|alert| AlertInfo::of(desk, alert, &info::waiting(desk), now))
     });
     let alert = found.await?.filter(|alert| caller.sees(&alert.service));
     alert.ok_or_else(|| AlertError::Desk(DeskError::Unknown(id)).into())
