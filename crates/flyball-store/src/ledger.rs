@@ -382,7 +382,8 @@ impl Ledger {
             .connection
             .query_row(first, [], |row| row.get(0))
             .map_err(sqlite::cannot("read", &self.path))?;
-        let start = |hour: i64| Slot(hour * i64::from(SLOTS_PER_HOUR)).interval(chunk::SLOT_WIDTH).start();
+        let start =
+            |hour: i64| Slot(hour * i64::from(SLOTS_PER_HOUR)).interval(chunk::SLOT_WIDTH).start();
         Ok(hour.map(start))
     }
 

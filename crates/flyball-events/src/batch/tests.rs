@@ -213,7 +213,8 @@ enum Step {
 /// The columns of a batch as texts, whatever codes their texts have.
 fn shown(batch: &RecordBatch) -> Vec<(String, Vec<String>)> {
     let text = |array: &ArrayRef, row| array_value_to_string(array, row).unwrap();
-    let columns = batch.schema().fields().iter().zip(batch.columns());
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns());
     columns
         .map(|(field, array)| {
             let texts = (0..batch.num_rows()).map(|row| text(array, row)).collect();
