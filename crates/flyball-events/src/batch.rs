@@ -405,9 +405,8 @@ impl BatchBuilder {
         }
     }
 
-    /// Gives the current row and all that follow `text` where they set no value of their own, until
-    /// [`Self::end_sharing`] or [`Self::finish`]: as [`Self::set_text`] at the end of each row, at the cost of none.
-    /// `false`, with nothing done, where that cannot be: for a replaced key, in a column of numbers, or
+    /// Between rows: gives all that follow `text` where they set no value of their own, until
+    /// [`Self::end_sharing`] or [`Self::finish`], as [`Self::set_text`] at the end of each would. `false`, with nothing done, where that cannot be: for a replaced key, in a column of numbers, or
     /// for a text that is too long.
     #[must_use]
     pub(crate) fn share_text(&mut self, id: ColumnId, text: &str) -> bool {
@@ -421,7 +420,7 @@ impl BatchBuilder {
         column.is_shared()
     }
 
-    /// The rows from the current one on share no text any more.
+    /// Between rows: those that follow share no text any more.
     pub(crate) fn end_sharing(&mut self) {
         for index in self.shared.drain(..) {
             self.columns[index as usize].column.end_sharing(self.rows);

@@ -281,15 +281,17 @@ impl Column {
         matches!(self.values, Values::Unknown) && self.twin.is_empty()
     }
 
-    /// Gives the rows from `row` on that have no value `text`, until [`Self::end_sharing`]. `false`, with
-    /// nothing done, unless it is a column of texts; where a text is shared already it stays.
+    /// Gives the rows from `row` on, of which none has a value yet, `text` where they set none, until
+    /// [`Self::end_sharing`]. `false`, with nothing done, unless it is a column of texts; where a text is
+    /// shared already it stays.
     pub(crate) fn share(&mut self, row: usize, text: &str) -> bool {
         if self.shared.is_some() {
             return true;
         }
-        self.align(row);
         let Values::Text(interned) = &mut self.values else { return false };
-        self.shared = Some(interned.dictionary.code(text));
+        let code = interned.dictionary.code(text);
+        self.align(row);
+        self.shared = Some(code);
         true
     }
 

@@ -249,8 +249,19 @@ proptest! {
         }
         let columns = ["a", "b", "c"].map(|name| column(&mut sharing, name));
         let _ = ["a", "b", "c"].map(|name| column(&mut told, name));
-        let mut shared = std::collections::BTreeMap::new();
+        let mut shared = std::collections::BTreeMap::<usize, String>::new();
+        let mut is_between = true;
         for step in steps.into_iter().chain([Step::Finish]) {
+            if matches!(step, Step::Share(..) | Step::EndSharing) && !is_between {
+                continue;
+            }
+            let is_end = matches!(step, Step::EndRow | Step::Abandon | Step::Finish);
+            if is_end && (!is_between || matches!(step, Step::EndRow)) {
+                for (at, value) in &shared {
+                    told.set_text(columns[*at], value);
+                }
+            }
+            is_between = is_end || is_between && matches!(step, Step::Share(..) | Step::EndSharing);
             match step {
                 Step::Int(at, value) => [&mut sharing, &mut told].map(|to| to.set_int(columns[at], value)),
                 Step::Text(at, value) => [&mut sharing, &mut told].map(|to| to.set_text(columns[at], &value)),
@@ -269,12 +280,7 @@ proptest! {
                     shared.clear();
                     [(); 2]
                 }
-                Step::EndRow => {
-                    for (at, value) in &shared {
-                        told.set_text(columns[*at], value);
-                    }
-                    [&mut sharing, &mut told].map(|to| assert!(to.end_row()))
-                }
+                Step::EndRow => [&mut sharing, &mut told].map(|to| assert!(to.end_row())),
                 Step::Abandon => [&mut sharing, &mut told].map(BatchBuilder::abandon_row),
                 Step::Finish => {
                     shared.clear();

@@ -39,7 +39,7 @@ async fn the_journal_goes_by_its_age_however_little_it_is() {
     let first = journal_files(directory.path()).into_iter().min();
     let mut ticks = running.server.ticks();
     let deleted = async {
-        while running.metric("flyball_retention_deleted_files_total{data=\"journal\"}").await < 1.0
+        while running.metric("flyball_retention_deleted_files_total{class=\"journal\"}").await < 1.0
         {
             clock.advance(Duration::from_minutes(10));
             let _ = ticks.changed().await;
