@@ -79,6 +79,8 @@ pub struct BatchBuilder {
     texts_cut: u64,
     ids: HashMap<String, ColumnId>,
     columns: Vec<Slot>,
+    /// The places of the columns in which rows share a text.
+    shared: Vec<u32>,
     times: Vec<i64>,
     time_present: NullBufferBuilder,
     row_time: Option<(u8, i64)>,
@@ -161,6 +163,7 @@ impl BatchBuilder {
             texts_cut: 0,
             ids: HashMap::new(),
             columns: Vec::new(),
+            shared: Vec::new(),
             times: Vec::new(),
             time_present: NullBufferBuilder::new(0),
             row_time: None,
@@ -320,26 +323,38 @@ impl BatchBuilder {
         if !self.columns[index].column.begin(self.rows) && !self.gives_way(id) {
             return None;
         }
-        let slot = &mut self.columns[index];
         if id.is_old {
-            slot.old_row = Some(self.rows);
+            if self.columns[index].column.is_shared() {
+                // What is shared is of the current key.
+                self.note_clash(id);
+                return None;
+            }
+            self.columns[index].old_row = Some(self.rows);
         }
-        Some(&mut slot.column)
+        Some(&mut self.columns[index].column)
+    }
+
+    /// Notes that an event has a value under a replaced key and one more.
+    fn note_clash(&mut self, id: ColumnId) {
+        let slot = &mut self.columns[id.index as usize];
+        if !slot.has_clashed {
+            slot.has_clashed = true;
+            self.offered.clashed.insert(slot.name.clone());
+        }
     }
 
     /// Whether the value that the row already has in the column makes room for that of `id`: the
     /// one of a replaced key for the current key's.
     #[cold]
     fn gives_way(&mut self, id: ColumnId) -> bool {
-        let slot = &mut self.columns[id.index as usize];
-        let has_old = slot.old_row == Some(self.rows);
-        if (id.is_old || has_old) && !slot.has_clashed {
-            slot.has_clashed = true;
-            self.offered.clashed.insert(slot.name.clone());
+        let has_old = self.columns[id.index as usize].old_row == Some(self.rows);
+        if id.is_old || has_old {
+            self.note_clash(id);
         }
         if id.is_old || !has_old {
             return false;
         }
+        let slot = &mut self.columns[id.index as usize];
         slot.old_row = None;
         slot.column.truncate(self.rows);
         slot.column.begin(self.rows)
@@ -390,6 +405,28 @@ impl BatchBuilder {
         }
     }
 
+    /// Between rows: gives all that follow `text` where they set no value of their own, until
+    /// [`Self::end_sharing`] or [`Self::finish`], as [`Self::set_text`] at the end of each would. `false`, with nothing done, where that cannot be: for a replaced key, in a column of numbers, or
+    /// for a text that is too long.
+    #[must_use]
+    pub(crate) fn share_text(&mut self, id: ColumnId, text: &str) -> bool {
+        let Slot { column, .. } = &mut self.columns[id.index as usize];
+        if id.is_old || text.len() > self.text_bytes_max {
+            return false;
+        }
+        if !column.is_shared() && column.share(self.rows, text) {
+            self.shared.push(id.index);
+        }
+        column.is_shared()
+    }
+
+    /// Between rows: those that follow share no text any more.
+    pub(crate) fn end_sharing(&mut self) {
+        for index in self.shared.drain(..) {
+            self.columns[index as usize].column.end_sharing(self.rows);
+        }
+    }
+
     /// Offers `nanos` since the epoch as the current row's time; the lowest rank wins.
     #[inline]
     pub fn set_time(&mut self, rank: u8, nanos: i64) {
@@ -435,6 +472,7 @@ impl BatchBuilder {
     /// Rows not ended are forgotten. Zero rows give a batch with only an empty `time`.
     pub fn finish(&mut self) -> RecordBatch {
         self.abandon_row();
+        self.end_sharing();
         let rows = std::mem::take(&mut self.rows);
         if let Some(service) = self.service.take() {
             if rows > 0

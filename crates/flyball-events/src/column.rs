@@ -1,17 +1,19 @@
 //! One attribute of a batch while it is being filled.
 //!
 //! The type is that of the first value; what does not fit goes into a text twin, so nothing is
-//! dropped. Missing values cost nothing: a column is padded with nulls only when it is next set.
+//! dropped. Missing values cost nothing: a column is padded with nulls only when it is next set. Nor does a
+//! text that many rows in a row have: the column is padded with it.
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
+use std::iter;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, NullBufferBuilder,
     PrimitiveArray, StringArray,
 };
-use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, UInt32Type};
 use hashbrown::HashTable;
 
@@ -34,6 +36,8 @@ pub(crate) struct Column {
     len: usize,
     /// Rows whose value did not fit, with the text as written; in row order.
     twin: Vec<(usize, String)>,
+    /// The code of the text that rows without a value have, where many rows share one.
+    shared: Option<u32>,
     /// How much the batch before held: this one is expected to be like it.
     before: Before,
 }
@@ -201,19 +205,16 @@ impl Dictionary {
     }
 
     fn into_array(self) -> StringArray {
-        let mut start = 0;
-        StringArray::from_iter_values(self.ends.iter().map(|&end| {
-            let text = &self.bytes[start..end];
-            start = end;
-            text
-        }))
+        let end = |end: &usize| i32::try_from(*end).expect("texts of a batch are less than 2 GiB");
+        let offsets: Vec<i32> = iter::once(0).chain(self.ends.iter().map(end)).collect();
+        StringArray::new(OffsetBuffer::new(offsets.into()), self.bytes.into_bytes().into(), None)
     }
 }
 
 impl Interned {
     #[inline]
     fn push(&mut self, text: &str) {
-        if text.len() > WAITING_TEXT_MAX {
+        if self.dictionary.is_of_ids || text.len() > WAITING_TEXT_MAX {
             self.codes.push(self.dictionary.code(text));
             return;
         }
@@ -258,6 +259,7 @@ impl Default for Column {
             present,
             len: 0,
             twin: Vec::new(),
+            shared: None,
             before: Before::default(),
         }
     }
@@ -279,16 +281,44 @@ impl Column {
         matches!(self.values, Values::Unknown) && self.twin.is_empty()
     }
 
-    /// Appends nulls until the column has `rows` rows, and truncates it to them.
+    /// Gives the rows from `row` on, of which none has a value yet, `text` where they set none, until
+    /// [`Self::end_sharing`]. `false`, with nothing done, unless it is a column of texts; where a text is
+    /// shared already it stays.
+    pub(crate) fn share(&mut self, row: usize, text: &str) -> bool {
+        if self.shared.is_some() {
+            return true;
+        }
+        let Values::Text(interned) = &mut self.values else { return false };
+        let code = interned.dictionary.code(text);
+        self.align(row);
+        self.shared = Some(code);
+        true
+    }
+
+    /// Whether rows without a value share one.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Gives rows from `rows` on no value any more.
+    pub(crate) fn end_sharing(&mut self, rows: usize) {
+        self.align(rows);
+        self.shared = None;
+    }
+
+    /// Appends what rows without a value have, nulls or the text they share, until the column has `rows`
+    /// rows, or truncates it to them.
     fn align(&mut self, rows: usize) {
         let known = self.len;
         if known == rows {
             return;
         }
-        if known < rows {
-            self.present.append_n_nulls(rows - known);
-        } else {
+        if known > rows {
             self.present.truncate(rows);
+        } else if self.shared.is_some() {
+            self.present.append_n_non_nulls(rows - known);
+        } else {
+            self.present.append_n_nulls(rows - known);
         }
         self.len = rows;
         match &mut self.values {
@@ -301,7 +331,7 @@ impl Column {
                     // The rows may be set again.
                     text.settle();
                 }
-                text.codes.resize(rows, 0);
+                text.codes.resize(rows, self.shared.unwrap_or_default());
             }
         }
     }

@@ -16,6 +16,7 @@ mod joined;
 mod met;
 mod objective;
 mod past;
+mod retention;
 mod served;
 mod status;
 
@@ -218,6 +219,9 @@ pub struct Settings {
     pub key_memory: Duration,
     /// How long tallies are kept; twice the longest window of any SLO at least. For ever unless told.
     pub tally_memory: Option<Duration>,
+    /// The oldest tallies are deleted where the ledger takes more, but for those of twice the longest window.
+    /// Bytes on disk; there is no bound unless told.
+    pub ledger_bytes_max: Option<u64>,
 }
 
 impl Settings {
@@ -233,6 +237,7 @@ impl Default for Settings {
             settle: Duration::from_seconds(5),
             key_memory: Duration::from_hours(1),
             tally_memory: None,
+            ledger_bytes_max: None,
         }
     }
 }
@@ -597,19 +602,6 @@ impl Evaluator {
                     self.telemetry.store_failed("forget keys", &error);
                 }
             }
-        }
-    }
-
-    /// Deletes tallies that are older than they are kept.
-    fn forget_tallies(&mut self, now: Timestamp) {
-        let Some(memory) = self.settings.tally_memory else { return };
-        let windows = self.watched.iter().map(|watched| nominal_length(&watched.slo.window));
-        let Some(longest) = windows.max() else { return };
-        let before = now.minus(memory.max(longest)).minus(longest);
-        match self.ledger.forget_tallies(before) {
-            Ok(0) => {}
-            Ok(hours) => tracing::info!(hours, %before, "old tallies were deleted"),
-            Err(error) => self.telemetry.store_failed("forget tallies", &error),
         }
     }
 

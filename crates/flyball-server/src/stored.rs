@@ -49,6 +49,9 @@ pub struct Retention {
     /// The newest of the journal that is kept though it is counted and stored. Bytes on disk;
     /// 256 MiB unless told.
     pub journal_bytes_min: u64,
+    /// What is counted and stored of the journal is deleted when it is older, however little there is. There
+    /// is no bound unless told.
+    pub journal_age_max: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -57,6 +60,7 @@ impl Default for Retention {
             segments_age_max: Duration::from_days(35),
             segments_bytes_max: 64 << 30,
             journal_bytes_min: 256 << 20,
+            journal_age_max: None,
         }
     }
 }
@@ -319,7 +323,7 @@ impl Keeper {
         self.flushed = now;
         let stored = self.store();
         // A full disk is no reason to keep what is old: that makes room.
-        let kept = self.retain(now).and_then(|()| self.release());
+        let kept = self.retain(now).and_then(|()| self.release(now));
         let view = self.writer.segments().view();
         self.telemetry.stored(view.through(), view.files().map(|file| file.bytes).sum());
         stored.and(kept)
@@ -352,8 +356,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Gives up what of the journal is counted, stored, and past the least that is kept.
-    fn release(&mut self) -> Result<(), StoredError> {
+    /// Gives up what of the journal is counted, stored, and past the least or the longest that is kept.
+    fn release(&mut self, now: Timestamp) -> Result<(), StoredError> {
         let stored = Sequence(self.writer.segments().view().through());
         let mut kept = 0;
         let mut up_to = Sequence::NONE;
@@ -365,7 +369,7 @@ impl Keeper {
             kept += path.metadata().map_or(0, |file| file.len());
             up_to = Sequence(first.0.saturating_sub(1));
         }
-        let up_to = up_to.min(stored);
+        let up_to = up_to.max(self.outdated(now)?).min(stored);
         let released = match self.journal.release(up_to) {
             Err(StoreError::NotCounted { counted, .. }) => self.journal.release(counted),
             other => other,
@@ -375,6 +379,22 @@ impl Keeper {
             self.telemetry.deleted("journal", released);
         }
         Ok(())
+    }
+
+    /// The last entry before the oldest file of the journal that still has some which are kept.
+    fn outdated(&self, now: Timestamp) -> Result<Sequence, StoredError> {
+        let mut up_to = Sequence::NONE;
+        let Some(age_max) = self.retention.journal_age_max else { return Ok(up_to) };
+        // A file has nothing newer than what the next one begins with.
+        for (first, _) in self.journal.files().into_iter().skip(1) {
+            match self.journal.read_from(first)?.read()? {
+                Some(entry) if entry.arrival < now.minus(age_max) => {
+                    up_to = Sequence(first.0.saturating_sub(1));
+                }
+                _ => break,
+            }
+        }
+        Ok(up_to)
     }
 }
 

@@ -357,6 +357,36 @@ impl Ledger {
         })
     }
 
+    /// How much of the file is in use. Bytes; what was deleted is room for more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        let pages = "SELECT (page_count - freelist_count) * page_size
+                     FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+        let bytes = self.connection.query_row(pages, [], |row| row.get(0));
+        bytes.map(i64::cast_unsigned).map_err(sqlite::cannot("read", &self.path))
+    }
+
+    /// When the first hour begins that has tallies, of any slice; `None` where there are none. What was
+    /// added some moments ago may not be seen yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when it cannot be read.
+    pub fn first_tallies(&self) -> Result<Option<Timestamp>, StoreError> {
+        // Slice by slice, each of which has its hours in order.
+        let first = "SELECT MIN((SELECT MIN(hour) FROM hours WHERE slice = slices.id)) FROM slices";
+        let hour: Option<i64> = self
+            .connection
+            .query_row(first, [], |row| row.get(0))
+            .map_err(sqlite::cannot("read", &self.path))?;
+        let start =
+            |hour: i64| Slot(hour * i64::from(SLOTS_PER_HOUR)).interval(chunk::SLOT_WIDTH).start();
+        Ok(hour.map(start))
+    }
+
     /// Does `work` in one transaction, which counts only when all of it succeeds.
     fn write<T>(
         &mut self,

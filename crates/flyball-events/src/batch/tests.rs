@@ -1,6 +1,8 @@
 use super::*;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+use arrow::util::display::array_value_to_string;
+use proptest::prelude::*;
 
 fn builder(rule: TimeRule) -> BatchBuilder {
     BatchBuilder::new(Projection::All, Arc::default(), rule, None)
@@ -192,4 +194,103 @@ fn texts_that_are_too_long_are_cut_between_characters_and_counted() {
     let texts = arrow::compute::cast(rows.column(1), &DataType::Utf8).unwrap();
     let texts: Vec<&str> = texts.as_string::<i32>().iter().flatten().collect();
     assert_eq!(texts, ["abcd", "abcd", "abc"]);
+}
+
+/// What is done to a builder, with the place of a column where it is to one.
+#[derive(Debug, Clone)]
+enum Step {
+    Int(usize, i64),
+    Text(usize, String),
+    /// Under a key that conventions have replaced.
+    Old(usize, String),
+    Share(usize, String),
+    EndSharing,
+    EndRow,
+    Abandon,
+    Finish,
+}
+
+/// The columns of a batch as texts, whatever codes their texts have.
+fn shown(batch: &RecordBatch) -> Vec<(String, Vec<String>)> {
+    let text = |array: &ArrayRef, row| array_value_to_string(array, row).unwrap();
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns());
+    columns
+        .map(|(field, array)| {
+            let texts = (0..batch.num_rows()).map(|row| text(array, row)).collect();
+            (field.to_string(), texts)
+        })
+        .collect()
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let column = || 0..3_usize;
+    let text = || "[ab]{0,2}|[ab]{70}";
+    let step = prop_oneof![
+        1 => (column(), any::<i64>()).prop_map(|(at, value)| Step::Int(at, value)),
+        4 => (column(), text()).prop_map(|(at, value)| Step::Text(at, value)),
+        2 => (column(), text()).prop_map(|(at, value)| Step::Old(at, value)),
+        3 => (column(), text()).prop_map(|(at, value)| Step::Share(at, value)),
+        1 => Just(Step::EndSharing),
+        6 => Just(Step::EndRow),
+        1 => Just(Step::Abandon),
+        1 => Just(Step::Finish),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+proptest! {
+    /// Held against a builder that is told the text at the end of each row.
+    #[test]
+    fn a_shared_text_is_as_one_set_in_each_row(steps in steps()) {
+        let (mut sharing, mut told) = (builder(TimeRule::Optional), builder(TimeRule::Optional));
+        for builder in [&mut sharing, &mut told] {
+            builder.set_text_bytes_max(64);
+        }
+        let columns = ["a", "b", "c"].map(|name| column(&mut sharing, name));
+        let _ = ["a", "b", "c"].map(|name| column(&mut told, name));
+        let mut shared = std::collections::BTreeMap::<usize, String>::new();
+        let mut is_between = true;
+        for step in steps.into_iter().chain([Step::Finish]) {
+            if matches!(step, Step::Share(..) | Step::EndSharing) && !is_between {
+                continue;
+            }
+            let is_end = matches!(step, Step::EndRow | Step::Abandon | Step::Finish);
+            if is_end && (!is_between || matches!(step, Step::EndRow)) {
+                for (at, value) in &shared {
+                    told.set_text(columns[*at], value);
+                }
+            }
+            is_between = is_end || is_between && matches!(step, Step::Share(..) | Step::EndSharing);
+            match step {
+                Step::Int(at, value) => [&mut sharing, &mut told].map(|to| to.set_int(columns[at], value)),
+                Step::Text(at, value) => [&mut sharing, &mut told].map(|to| to.set_text(columns[at], &value)),
+                Step::Old(at, value) => {
+                    let id = ColumnId { is_old: true, ..columns[at] };
+                    [&mut sharing, &mut told].map(|to| to.set_text(id, &value))
+                }
+                Step::Share(at, value) => {
+                    if sharing.share_text(columns[at], &value) {
+                        shared.entry(at).or_insert(value);
+                    }
+                    [(); 2]
+                }
+                Step::EndSharing => {
+                    sharing.end_sharing();
+                    shared.clear();
+                    [(); 2]
+                }
+                Step::EndRow => [&mut sharing, &mut told].map(|to| assert!(to.end_row())),
+                Step::Abandon => [&mut sharing, &mut told].map(BatchBuilder::abandon_row),
+                Step::Finish => {
+                    shared.clear();
+                    let [one, other] = [sharing.finish(), told.finish()].map(|batch| shown(&batch));
+                    prop_assert_eq!(one, other);
+                    [(); 2]
+                }
+            };
+        }
+        prop_assert_eq!(sharing.offered(), told.offered());
+        prop_assert_eq!(sharing.take_texts_cut(), told.take_texts_cut());
+    }
 }

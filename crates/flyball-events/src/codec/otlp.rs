@@ -54,12 +54,26 @@ pub(crate) struct Origin<'a> {
     pub(crate) scope: Vec<Attribute<'a>>,
     pub(crate) scope_name: std::borrow::Cow<'a, str>,
     pub(crate) scope_version: std::borrow::Cow<'a, str>,
-    /// What the scope's attributes mean, then the resource's, once there was a row: a role for each,
-    /// none for maps.
-    roles: Vec<Option<Role>>,
+    /// What is to be set in each row, once the rows of the batch share the rest.
+    each: Option<Vec<Constant<'a>>>,
 }
 
-impl Origin<'_> {
+/// What records have in common. Maps have no role of their own.
+type Constant<'a> = (Option<Role>, Attribute<'a>);
+
+impl<'a> Origin<'a> {
+    /// What all its records have, in the order in which it is set.
+    fn constants(&self) -> impl Iterator<Item = Attribute<'a>> {
+        let own = |own: Own, text: &std::borrow::Cow<'a, str>| {
+            let is_told = !text.is_empty();
+            is_told.then(|| (OWN[own as usize].into(), Any::Text(text.clone())))
+        };
+        let scope = self.scope.iter().cloned();
+        let named = scope.chain(own(Own::ScopeName, &self.scope_name));
+        let of_scope = named.chain(own(Own::ScopeVersion, &self.scope_version));
+        of_scope.chain(self.resource.iter().cloned())
+    }
+
     /// The next scope of the resource.
     pub(crate) fn next_scope(&mut self) {
         let resource = std::mem::take(&mut self.resource);
@@ -233,15 +247,15 @@ impl<'a> Rows<'a> {
         if self.attributes > self.batch.attributes_max() {
             return self.reject(TOO_MANY, at, shown.as_bytes());
         }
-        let roles = std::mem::take(&mut origin.roles);
-        let (of_scope, of_resource) =
-            roles.split_at_checked(origin.scope.len()).unwrap_or_default();
-        self.constants(&origin.scope, of_scope, &mut origin.roles);
-        self.text(Own::ScopeName, &origin.scope_name);
-        self.text(Own::ScopeVersion, &origin.scope_version);
-        self.constants(&origin.resource, of_resource, &mut origin.roles);
-        if !roles.is_empty() {
-            origin.roles = roles;
+        let (mut constants, is_first) = match origin.each.take() {
+            Some(constants) => (constants, false),
+            None => (origin.constants().map(|constant| self.constant(constant)).collect(), true),
+        };
+        for (role, (name, value)) in &constants {
+            match role {
+                Some(role) => self.scalar(*role, value),
+                None => self.value(name, value),
+            }
         }
         if !self.batch.end_row() {
             return self.reject(NO_TIME, at, shown.as_bytes());
@@ -249,30 +263,30 @@ impl<'a> Rows<'a> {
         self.decoded.events += 1;
         if self.batch.rows() >= BATCH_ROWS {
             self.stopped |= !(self.flush)(self.batch);
+            return;
         }
+        if is_first {
+            constants.retain(|(role, (_, value))| !self.share(*role, value));
+        }
+        origin.each = Some(constants);
     }
 
-    /// Sets attributes that many rows share, by their `roles` once these are known.
-    fn constants(
-        &mut self,
-        attributes: &[Attribute<'_>],
-        roles: &[Option<Role>],
-        found: &mut Vec<Option<Role>>,
-    ) {
-        for (index, (name, value)) in attributes.iter().enumerate() {
-            match roles.get(index) {
-                Some(Some(role)) => self.scalar(*role, value),
-                Some(None) => self.value(name, value),
-                None if matches!(value, Any::Map(_)) => {
-                    self.value(name, value);
-                    found.push(None);
-                }
-                None => {
-                    let role = self.role(name);
-                    self.scalar(role, value);
-                    found.push(Some(role));
-                }
-            }
+    /// Ends the rows of one scope.
+    pub(crate) fn end_scope(&mut self) {
+        self.batch.end_sharing();
+    }
+
+    fn constant<'c>(&mut self, (name, value): Attribute<'c>) -> Constant<'c> {
+        let role = (!matches!(value, Any::Map(_))).then(|| self.role(&name));
+        (role, (name, value))
+    }
+
+    /// Has the rows from the current one on share `value`, if that can be.
+    fn share(&mut self, role: Option<Role>, value: &Any<'_>) -> bool {
+        match (role, value) {
+            (Some(Role::Skip), _) => true,
+            (Some(Role::Attribute(column)), Any::Text(text)) => self.batch.share_text(column, text),
+            _ => false,
         }
     }
 
@@ -500,11 +514,13 @@ const STATUS_CODES: [&str; 3] = ["UNSET", "OK", "ERROR"];
 
 /// Appends `bytes` in lower-case hexadecimal.
 pub(crate) fn write_hex(bytes: &[u8], out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for chunk in bytes.chunks(16) {
-        let mut digits = [0; 32];
-        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(chunk) {
-            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        let (mut whole, mut digits) = ([0; 16], [0; 32]);
+        whole[..chunk.len()].copy_from_slice(chunk);
+        // Arithmetic without branches or tables, which is done for many bytes at once.
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(whole) {
+            *pair = [byte >> 4, byte & 15]
+                .map(|half| half + b'0' + u8::from(half > 9) * (b'a' - b'9' - 1));
         }
         // Digits are ASCII.
         out.push_str(str::from_utf8(&digits[..2 * chunk.len()]).unwrap_or_default());

@@ -157,7 +157,7 @@ impl Desk {
         silences.map(|silence| silence.until).chain(self.outbox.next()).min()
     }
 
-    /// Tells these targets from now on. What waits for others is given up.
+    /// Tells these targets from now on; see [`Self::catch_up`]. What waits for others is given up.
     ///
     /// # Errors
     ///
@@ -175,6 +175,17 @@ impl Desk {
         self.routes = routes;
         self.changed.insert(Part::Head);
         Ok(())
+    }
+
+    /// Tells targets that are new, or want other alerts than before, of what fires already, and of what is
+    /// no longer for them.
+    pub fn catch_up(&mut self, at: Timestamp) {
+        let firing = self.alerts.values().filter(|alert| alert.state == State::Firing);
+        let firing: Vec<_> =
+            firing.filter_map(|alert| Some((alert.id, alert.transition()?))).collect();
+        for (id, transition) in firing {
+            self.tell_by(id, transition, at, |act| matches!(act, Act::Open | Act::Close));
+        }
     }
 
     /// Takes up a desk that was kept: nobody knows whether what was on its way has arrived.
@@ -226,9 +237,14 @@ impl Desk {
         self.forget();
     }
 
-    /// Compares with all that fires at `at`, as the rules themselves know: what is not known is
-    /// opened, and what fires no more, or is not watched any more, is over.
-    pub fn reconcile(&mut self, firing: &[(Subject, Vec<Pair>)], at: Timestamp) {
+    /// Compares with all that fires, or is about to, at `at`, as the rules themselves know: what is not
+    /// known is opened, and what fires no more, or is not watched any more, is over.
+    pub fn reconcile(
+        &mut self,
+        firing: &[(Subject, Vec<Pair>)],
+        pending: Vec<(Subject, Vec<Observed>)>,
+        at: Timestamp,
+    ) {
         let fire: BTreeSet<(&Subject, &str)> = firing
             .iter()
             .flat_map(|(subject, pairs)| {
@@ -236,8 +252,10 @@ impl Desk {
             })
             .collect();
         let mut over = Vec::new();
-        let pending = self.alerts.values().filter(|alert| alert.state == State::Pending);
-        for id in pending.map(|alert| alert.id).collect::<Vec<_>>() {
+        let still: BTreeSet<&Subject> = pending.iter().map(|(subject, _)| subject).collect();
+        let gone = self.alerts.values().filter(|alert| alert.state == State::Pending);
+        let gone = gone.filter(|alert| !still.contains(&alert.subject));
+        for id in gone.map(|alert| alert.id).collect::<Vec<_>>() {
             self.remove_alert(id);
         }
         for alert in self.alerts.values().filter(|alert| alert.state == State::Firing) {
@@ -258,6 +276,19 @@ impl Desk {
             let fired = pairs.iter().cloned().map(Observed::Fired).collect();
             let facts = self.open_of(subject).map(|alert| alert.facts.clone()).unwrap_or_default();
             self.observe(subject, fired, &facts, at);
+        }
+        for (subject, mut seen) in pending {
+            let open = self.open_of(&subject);
+            let gone = open.into_iter().flat_map(Alert::about_to_fire).filter(|rule| {
+                !seen.iter().any(
+                    |one| matches!(one, Observed::Pending { rule: still, .. } if still == rule),
+                )
+            });
+            let gone = gone.map(|rule| Observed::Calm { rule: rule.to_owned(), at });
+            let gone: Vec<Observed> = gone.collect();
+            let facts = open.map(|alert| alert.facts.clone()).unwrap_or_default();
+            seen.extend(gone);
+            self.observe(&subject, seen, &facts, at);
         }
     }
 
@@ -445,9 +476,15 @@ impl Desk {
         }
     }
 
-    /// Makes the notices of a step. What a target is told follows from what it believes: of an alert
-    /// that it was never told of it hears no end, and of one that it was told of it always does.
+    /// Makes the notices of a step.
     fn tell(&mut self, id: u64, transition: Transition, at: Timestamp) {
+        self.tell_by(id, transition, at, |_| true);
+    }
+
+    /// Makes those of the notices of a step that are `meant`. What a target is told follows from what it
+    /// believes: of an alert that it was never told of it hears no end, and of one that it was told of it
+    /// always does.
+    fn tell_by(&mut self, id: u64, transition: Transition, at: Timestamp, meant: fn(Act) -> bool) {
         let Some(alert) = self.alerts.get(&id) else { return };
         let is_silenced = self.silenced_by(alert, at).next().is_some();
         let mut acts = Vec::new();
@@ -456,15 +493,18 @@ impl Desk {
             let act = match (route.wants(alert), believes) {
                 (false, false) => continue,
                 (false, true) => Act::Close,
-                (true, _) if is_silenced => {
-                    self.counts.silenced += 1;
-                    self.changed.insert(Part::Head);
-                    continue;
-                }
                 (true, false) => Act::Open,
                 (true, true) if transition.kind == TransitionKind::Acknowledged => Act::Acknowledge,
                 (true, true) => Act::Update,
             };
+            if !meant(act) {
+                continue;
+            }
+            if is_silenced && act != Act::Close {
+                self.counts.silenced += 1;
+                self.changed.insert(Part::Head);
+                continue;
+            }
             acts.push((route.target.clone(), act));
         }
         if acts.is_empty() {

@@ -152,7 +152,12 @@ impl Alert {
         self.transitions.last().copied()
     }
 
-    /// The names of the targets that believe that it fires.
+    /// The rules that are about to fire.
+    pub fn about_to_fire(&self) -> impl Iterator<Item = &str> {
+        self.pending.iter().map(|pending| pending.rule.as_str())
+    }
+
+    /// The names of the targets that believe that it fires, or are on their way to.
     pub fn told(&self) -> impl Iterator<Item = &str> {
         self.told.keys().map(String::as_str)
     }

@@ -2,11 +2,11 @@
 
 use flyball_govern::alert::{
     ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed,
-    Outcome, RESOLVED_KEPT, Retry, Silence, SilenceError, State, Subject, TransitionKind,
+    Outcome, RESOLVED_KEPT, Retry, Route, Silence, SilenceError, State, Subject, TransitionKind,
 };
 use flyball_model::{Duration, Severity};
 
-use super::{at, desk, fired, pair, resolved, subject};
+use super::{RULES, at, desk, fired, pair, resolved, route, subject};
 
 /// What each target is told at `seconds`, delivered: target, what to do, number.
 fn told(desk: &mut Desk, seconds: i64) -> Vec<(String, Act, u32)> {
@@ -222,21 +222,67 @@ fn what_cannot_be_delivered_is_counted() {
 }
 
 #[test]
+fn a_target_that_comes_late_hears_of_what_fires() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(0, at(1))], 1);
+    told(&mut desk, 1);
+    desk.observe(&subject(1), vec![fired(0, at(2))], &Facts::default(), at(2));
+    told(&mut desk, 2);
+    let quiet = silence(Field::Service, "shop-1", 3, 100);
+    desk.silence(quiet, at(3)).unwrap();
+    // One is new; the pager is for another service from here on.
+    let of = |target, service: &str| Route {
+        services: vec![service.to_owned()],
+        ..route(target, Severity::Page)
+    };
+    desk.route(
+        vec![route("chat", Severity::Ticket), of("pager", "shop-1"), route("new", Severity::Page)],
+        at(4),
+    )
+    .unwrap();
+    desk.catch_up(at(4));
+    assert_eq!(told(&mut desk, 4), [row("pager", Act::Close, 1), row("new", Act::Open, 1)]);
+    // What was silenced meanwhile is told when the silence is over.
+    assert_eq!(
+        told(&mut desk, 100),
+        [row("chat", Act::Update, 2), row("pager", Act::Update, 2), row("new", Act::Open, 2)]
+    );
+}
+
+#[test]
 fn what_is_watched_no_more_is_over_and_what_was_missed_is_opened() {
     let mut desk = desk();
     see(&mut desk, vec![fired(0, at(1)), fired(2, at(1))], 1);
     told(&mut desk, 1);
     let other = (subject(1), vec![pair(2, at(3), None)]);
-    desk.reconcile(&[other.clone(), (subject(0), vec![pair(2, at(1), None)])], at(5));
+    desk.reconcile(&[other.clone(), (subject(0), vec![pair(2, at(1), None)])], Vec::new(), at(5));
     assert_eq!(
         told(&mut desk, 5),
         [row("chat", Act::Update, 2), row("pager", Act::Close, 2), row("chat", Act::Open, 1)]
     );
-    desk.reconcile(std::slice::from_ref(&other), at(6));
+    desk.reconcile(std::slice::from_ref(&other), Vec::new(), at(6));
     assert_eq!(told(&mut desk, 6), [row("chat", Act::Close, 3)]);
     let before = desk.clone();
-    desk.reconcile(&[other], at(7));
+    desk.reconcile(&[other], Vec::new(), at(7));
     assert_eq!(desk, before);
+}
+
+#[test]
+fn what_is_about_to_fire_is_the_same_alert_after_a_restart() {
+    let mut desk = desk();
+    let sign = |rule: usize| Observed::Pending {
+        rule: RULES[rule].0.to_owned(),
+        severity: RULES[rule].1,
+        since: at(1),
+    };
+    see(&mut desk, vec![sign(0), sign(2)], 1);
+    desk.observe(&subject(1), vec![sign(0)], &Facts::default(), at(1));
+    desk.reconcile(&[], vec![(subject(0), vec![sign(2)])], at(5));
+    let left: Vec<_> =
+        desk.alerts().map(|alert| (alert.id, alert.about_to_fire().count())).collect();
+    assert_eq!(left, [(1, 1)]);
+    see(&mut desk, vec![fired(2, at(6))], 6);
+    assert_eq!(desk.alert(1).unwrap().state, State::Firing);
 }
 
 #[test]

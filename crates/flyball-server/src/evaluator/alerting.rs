@@ -115,9 +115,8 @@ impl Evaluator {
     pub(super) fn reconcile_alerts(&mut self) {
         let now = self.clock.now();
         let routes: Vec<Route> = self.catalog.set.alert_targets.iter().map(route).collect();
-        if routes != self.alerting.desk.routes()
-            && let Err(error) = self.alerting.desk.route(routes, now)
-        {
+        let are_new = routes != self.alerting.desk.routes();
+        if are_new && let Err(error) = self.alerting.desk.route(routes, now) {
             // Refused before it was installed.
             tracing::error!(%error, "alert targets are not told");
         }
@@ -135,13 +134,16 @@ impl Evaluator {
                     }
                     let seen = signs(slo, state, &[], self.at);
                     if !seen.is_empty() {
-                        pending.push((subject(slo, index, slice), seen, Facts::default()));
+                        pending.push((subject(slo, index, slice), seen));
                     }
                 }
             }
         }
-        self.alerting.desk.reconcile(&firing, now);
-        self.observe(pending);
+        self.alerting.desk.reconcile(&firing, pending, now);
+        if are_new {
+            self.alerting.desk.catch_up(now);
+        }
+        self.keep_alerts();
     }
 
     /// Takes the notices that are due, at most `limit`, and `each_max` for each target. They are on their way

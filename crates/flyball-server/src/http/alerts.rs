@@ -24,8 +24,8 @@ use crate::evaluator::{AlertError, Evaluator};
 pub(super) use foreign::{
     __path_forwarded, __path_list_foreign, __path_posted, forwarded, list_foreign, posted,
 };
-pub(super) use info::AlertInfo;
 use info::AlertState;
+pub(super) use info::{AlertInfo, waiting};
 pub(super) use silences::{
     __path_end_silence, __path_list_silences, __path_make_silence, end_silence, list_silences,
     make_silence,
@@ -166,8 +166,10 @@ fn page(
             && slo.as_ref().is_none_or(|slo| *slo == alert.subject.slo)
             && caller.sees(&alert.subject.service)
     });
+    let waiting = info::waiting(desk);
+    let shown = found.by_ref().take(most);
     let alerts: Vec<AlertInfo> =
-        found.by_ref().take(most).map(|alert| AlertInfo::of(desk, alert, now)).collect();
+        shown.map(|alert| AlertInfo::of(desk, alert, &waiting, now)).collect();
     let next = found.next().and_then(|_| alerts.last()).map(|last| last.id);
     AlertPage { alerts, next }
 }
@@ -199,7 +201,7 @@ async fn seen(app: &App, caller: &Caller, id: u64) -> Result<AlertInfo, Problem>
     let now = app.clock.now();
     let found = app.evaluator.ask(move |evaluator| {
         let desk = evaluator.desk();
-        desk.alert(id).map(|alert| AlertInfo::of(desk, alert, now))
+        desk.alert(id).map(|alert| AlertInfo::of(desk, alert, &info::waiting(desk), now))
     });
     let alert = found.await?.filter(|alert| caller.sees(&alert.service));
     alert.ok_or_else(|| AlertError::Desk(DeskError::Unknown(id)).into())

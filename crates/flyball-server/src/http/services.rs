@@ -20,7 +20,7 @@ use flyball_store::StoreError;
 use utoipa::ToSchema;
 
 use super::administration::wait;
-use super::alerts::AlertInfo;
+use super::alerts::{AlertInfo, waiting};
 use super::extract::Path;
 use super::gate::{GateQuestion, decided};
 use super::problem::Problem;
@@ -169,7 +169,9 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let is_open =
             |of: &&alert::Alert| of.subject.service == asked && of.state != alert::State::Resolved;
         let alerts = desk.alerts().rev().filter(is_open).take(ALERTS_SHOWN);
-        let alerts: Vec<AlertInfo> = alerts.map(|of| AlertInfo::of(desk, of, now)).collect();
+        let waiting = waiting(desk);
+        let alerts = alerts.map(|of| AlertInfo::of(desk, of, &waiting, now));
+        let alerts: Vec<AlertInfo> = alerts.collect();
         Ok::<_, LiveError<StoreError>>((slos, alerts, Arc::clone(evaluator.catalog())))
     });
     let (slos, alerts, catalog): (Vec<SloStatus>, Vec<AlertInfo>, Arc<Catalog>) = found.await??;

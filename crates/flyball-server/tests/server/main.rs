@@ -19,6 +19,7 @@ mod people;
 mod probes;
 mod remote_write;
 mod restart;
+mod retention;
 mod services;
 mod stored;
 mod streams;

@@ -386,7 +386,9 @@ fn old_hours_are_forgotten_and_newer_ones_stay() {
     for entry in 2..200 {
         ledger.commit(&commit(entry - 1, entry, vec![add(3 * hour)])).unwrap();
     }
+    assert_eq!(ledger.first_tallies().unwrap(), Some(at(0)));
     assert_eq!(ledger.forget_tallies(at(hour * 10 + 5)).unwrap(), 1);
+    assert_eq!(ledger.first_tallies().unwrap(), Some(at(hour * 10)));
     let snapshot = ledger.snapshot().unwrap();
     let left = snapshot.tallies(slice, slots(-1, 4 * hour)).unwrap();
     assert_eq!(left, [(Slot(hour), tally(1, 1, 0)), (Slot(3 * hour), tally(199, 199, 0))]);

@@ -112,9 +112,16 @@ pub(crate) struct ServeArgs {
     /// How much of the journal is kept at least though it is counted and stored, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     keep_journal_mib: u32,
+    /// How long the journal is kept at most, where it is counted and stored; by its size only unless told
+    #[arg(long, value_name = "TIME", value_parser = Duration::parse)]
+    keep_journal: Option<Duration>,
     /// How long counts are kept, once a window has passed; for ever unless told
     #[arg(long, value_name = "TIME", value_parser = Duration::parse)]
     keep_ledger: Option<Duration>,
+    /// How much disk counts may take, in MiB; past it the oldest are deleted, but none that a window may
+    /// still need
+    #[arg(long, value_name = "MIB")]
+    keep_ledger_mib: Option<u32>,
     /// The directory that backups are made in when an admin asks for one, each in its own below it
     #[arg(long, value_name = "DIR", env = "FLYBALL_BACKUPS")]
     backups: Option<PathBuf>,
@@ -231,11 +238,13 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
             settle: args.settle,
             key_memory: args.keep_keys,
             tally_memory: args.keep_ledger,
+            ledger_bytes_max: args.keep_ledger_mib.map(|mib| u64::from(mib) << 20),
         },
         retention: Retention {
             segments_age_max: args.keep_events,
             segments_bytes_max: u64::from(args.keep_events_gib) << 30,
             journal_bytes_min: u64::from(args.keep_journal_mib) << 20,
+            journal_age_max: args.keep_journal,
         },
         backups: args.backups,
         tails: args.tails,

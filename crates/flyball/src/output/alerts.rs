@@ -31,13 +31,26 @@ pub(crate) struct AlertView {
     pairs: Vec<PairView>,
     acknowledged: Option<AcknowledgedView>,
     silenced_by: Vec<u64>,
+    pending: Vec<String>,
     told: Vec<String>,
+    waiting: Vec<UntakenView>,
+    given_up: Vec<UntakenView>,
     promise: Option<String>,
     remaining: Option<f64>,
     exhausted: Option<String>,
     runbook: Option<String>,
     dashboard: Option<String>,
     transitions: Vec<StepView>,
+}
+
+/// A notice that its target has not taken.
+#[derive(Debug, serde::Deserialize)]
+struct UntakenView {
+    target: String,
+    attempts: Option<u32>,
+    next: Option<String>,
+    reason: Option<String>,
+    problem: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -145,7 +158,8 @@ impl AlertView {
 
 /// Alerts, a line each.
 pub(crate) fn alerts(page: &AlertPage) -> String {
-    let header = ["ID", "SEVERITY", "STATE", "SERVICE", "SLO", "RULE", "LEFT %", "SINCE", "BY"];
+    let header =
+        ["ID", "SEVERITY", "STATE", "SERVICE", "SLO", "RULE", "LEFT % THEN", "SINCE", "BY"];
     let mut table = new_table(&header);
     for alert in &page.alerts {
         table.add_row([
@@ -187,7 +201,14 @@ fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
     if let Some(remaining) = alert.remaining {
         let gone = alert.exhausted.as_ref();
         let gone = gone.map_or_else(String::new, |at| format!(", gone at {at} as it burns"));
-        writeln!(out, "  budget: {} left{gone}", words::percent(remaining))?;
+        writeln!(out, "  budget at its last step: {} left{gone}", words::percent(remaining))?;
+    }
+    if !alert.pending.is_empty() {
+        let rules = alert.pending.join(", ");
+        writeln!(
+            out,
+            "  about to fire, not yet for long enough or with too little evidence: {rules}"
+        )?;
     }
     for PairView { rule, severity, start, end, valid, bad, burn } in &alert.pairs {
         let burn = burn.map_or_else(String::new, |burn| format!(", burn {}", words::amount(burn)));
@@ -203,9 +224,7 @@ fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
     for silence in &alert.silenced_by {
         writeln!(out, "  covered by silence {silence}")?;
     }
-    if !alert.told.is_empty() {
-        writeln!(out, "  told: {}", alert.told.join(", "))?;
-    }
+    notices(out, alert)?;
     for (name, link) in [("runbook", &alert.runbook), ("dashboard", &alert.dashboard)] {
         if let Some(link) = link {
             writeln!(out, "  {name}: {link}")?;
@@ -213,6 +232,34 @@ fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
     }
     for StepView { at, kind, severity } in &alert.transitions {
         writeln!(out, "  {at} {kind} ({})", words::severity(*severity))?;
+    }
+    Ok(())
+}
+
+/// Who knows of an alert, and who does not.
+fn notices(out: &mut String, alert: &AlertView) -> std::fmt::Result {
+    let missing = || alert.waiting.iter().chain(&alert.given_up);
+    let has_it = |target: &&String| missing().all(|notice| notice.target != **target);
+    let told: Vec<&str> = alert.told.iter().filter(has_it).map(String::as_str).collect();
+    if !told.is_empty() {
+        writeln!(out, "  told: {}", told.join(", "))?;
+    }
+    for UntakenView { target, attempts, next, problem, .. } in &alert.waiting {
+        let next = next.as_deref().unwrap_or_default();
+        match (attempts, problem) {
+            (Some(attempts @ 1..), Some(problem)) => {
+                writeln!(
+                    out,
+                    "  not told yet: {target}, tried {attempts} times, again at {next}: {problem}"
+                )?;
+            }
+            _ => writeln!(out, "  not told yet: {target}, since {next}")?,
+        }
+    }
+    for UntakenView { target, reason, problem, .. } in &alert.given_up {
+        let reason = reason.as_deref().unwrap_or_default().replace('_', " ");
+        let problem = problem.as_ref().map_or_else(String::new, |problem| format!(": {problem}"));
+        writeln!(out, "  not told: {target}, given up ({reason}){problem}")?;
     }
     Ok(())
 }

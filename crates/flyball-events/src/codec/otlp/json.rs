@@ -170,5 +170,6 @@ fn part_rows(part: Part<'_>, at: (u64, Option<u64>), rows: &mut Rows<'_>) {
             rows.attributes(&attributes);
             rows.end(&mut origin, at, &log.event_name);
         }
+        rows.end_scope();
     }
 }

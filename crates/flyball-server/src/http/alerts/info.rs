@@ -1,7 +1,10 @@
 //! Alerts as they are shown.
 
+use std::collections::BTreeMap;
+
 use flyball_govern::alert::{
-    Acknowledgement, Alert, Desk, Difference, Pair, RecentChange, State, Transition,
+    About, Acknowledgement, Alert, Dead, Desk, Difference, Notice, Pair, RecentChange, State,
+    Transition,
 };
 use flyball_model::{Severity, Timestamp};
 use utoipa::ToSchema;
@@ -38,6 +41,37 @@ pub(crate) enum AlertSeverity {
     Ticket,
     /// Wakes a person.
     Page,
+}
+
+/// A notice of an alert that its target has not taken.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct Untaken {
+    /// Whom it is for.
+    target: String,
+    /// How often it was tried and failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    /// When it is tried next; not there where it was given up.
+    #[schema(value_type = Option<shapes::Instant>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Timestamp>,
+    /// Why it was given up: `refused`, `expired`, `no_room` or `no_target`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// What the last attempt met.
+    problem: Option<String>,
+}
+
+impl Untaken {
+    fn waiting(notice: &Notice) -> Self {
+        let Notice { target, attempts, next, problem, .. } = notice.clone();
+        Self { target, attempts: Some(attempts), next: Some(next), reason: None, problem }
+    }
+
+    fn given_up(dead: &Dead) -> Self {
+        let Dead { target, reason, problem, .. } = dead.clone();
+        Self { target, attempts: None, next: None, reason: Some(reason.name()), problem }
+    }
 }
 
 /// One alert: all that fires for one objective of an SLO, or for one slice of it.
@@ -81,8 +115,15 @@ pub(crate) struct AlertInfo {
     acknowledged: Option<Acknowledgement>,
     /// The silences that cover it now.
     silenced_by: Vec<u64>,
-    /// The targets that believe that it fires.
+    /// The rules that are about to fire: what they ask for is there, not yet for long enough or with too
+    /// little evidence.
+    pending: Vec<String>,
+    /// The targets that believe that it fires, or will when what waits for them has arrived.
     told: Vec<String>,
+    /// Notices that are on their way, or are tried again, oldest first.
+    waiting: Vec<Untaken>,
+    /// The newest notices that were given up, oldest first.
+    given_up: Vec<Untaken>,
     /// What was promised, in words.
     promise: Option<String>,
     /// The share of the budget that was left at its last step; negative when it is overspent.
@@ -105,10 +146,28 @@ pub(crate) struct AlertInfo {
     transitions: Vec<Transition>,
 }
 
+/// The notices that wait, by their alerts.
+pub(in crate::http) fn waiting(desk: &Desk) -> BTreeMap<u64, Vec<&Notice>> {
+    let mut waiting: BTreeMap<u64, Vec<&Notice>> = BTreeMap::new();
+    for notice in desk.outbox().waiting() {
+        if let About::Alert { alert, .. } = &notice.about {
+            waiting.entry(alert.id).or_default().push(notice);
+        }
+    }
+    waiting
+}
+
 impl AlertInfo {
-    /// The alert of `desk` as it is at `now`.
-    pub(in crate::http) fn of(desk: &Desk, alert: &Alert, now: Timestamp) -> Self {
+    /// The alert of `desk` as it is at `now`, of which those of `waiting` wait.
+    pub(in crate::http) fn of(
+        desk: &Desk,
+        alert: &Alert,
+        waiting: &BTreeMap<u64, Vec<&Notice>>,
+        now: Timestamp,
+    ) -> Self {
+        let waiting = waiting.get(&alert.id).map_or(&[][..], |waiting| waiting);
         let (subject, facts) = (&alert.subject, &alert.facts);
+        let given_up = desk.outbox().dead().iter().filter(|dead| dead.alert == Some(alert.id));
         Self {
             id: alert.id,
             service: subject.service.clone(),
@@ -125,7 +184,10 @@ impl AlertInfo {
             pairs: alert.pairs.clone(),
             acknowledged: alert.acknowledged.clone(),
             silenced_by: desk.silenced_by(alert, now).collect(),
+            pending: alert.about_to_fire().map(str::to_owned).collect(),
             told: alert.told().map(str::to_owned).collect(),
+            waiting: waiting.iter().map(|notice| Untaken::waiting(notice)).collect(),
+            given_up: given_up.map(Untaken::given_up).collect(),
             promise: facts.promise.clone(),
             remaining: facts.remaining,
             exhausted: facts.exhausted,

@@ -142,7 +142,7 @@ impl<'a> Message<'a> {
         while let Some(Ok((tag, wire))) = fields.next() {
             let (2, Wire::Bytes(record)) = (tag, wire) else { continue };
             if rows.stopped {
-                return Ok(());
+                break;
             }
             let at = (self.number, Some(self.offset(record)));
             let told = self.signal.map_or_else(|| signal(record), |signal| Ok(signal.into()));
@@ -168,6 +168,7 @@ impl<'a> Message<'a> {
                 rows.reject(reason, at, excerpt(record));
             }
         }
+        rows.end_scope();
         Ok(())
     }
 }
