@@ -1,15 +1,13 @@
 //! How long tallies are kept.
 
-use std::time::{Duration as Wait, Instant};
-
 use flyball_budget::nominal_length;
 use flyball_model::{Duration, Timestamp};
 use flyball_store::StoreError;
 
 use super::Evaluator;
 
-/// How long tallies are deleted at once where the ledger takes too much: counting waits for it.
-const DELETING_MAX: Wait = Wait::from_secs(1);
+/// Days of which tallies are deleted at once where the ledger takes too much: counting waits for it.
+const DAYS_AT_ONCE: usize = 7;
 
 impl Evaluator {
     /// Deletes tallies that are older than they are kept, and the oldest where the ledger takes more than
@@ -35,9 +33,8 @@ impl Evaluator {
     ) -> Result<usize, StoreError> {
         let mut hours = by_age.map_or(Ok(0), |before| self.ledger.forget_tallies(before))?;
         let Some(max) = self.settings.ledger_bytes_max else { return Ok(hours) };
-        let begun = Instant::now();
-        // A day at a time; the rest with the next hour.
-        while begun.elapsed() < DELETING_MAX {
+        // The rest with the next hour.
+        for _ in 0..DAYS_AT_ONCE {
             let bytes = self.ledger.bytes()?;
             if bytes <= max {
                 break;
