@@ -8,10 +8,15 @@ mod hooks;
 mod kept;
 mod told;
 
-use flyball_connect::Received;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use flyball_connect::{Received, Report};
+use flyball_govern::verdict::ChangeVerdict;
 use flyball_govern::warranty::Page;
-use flyball_model::{ChangeError, Incident, Timestamp};
+use flyball_model::{Change, ChangeError, Incident, Timestamp, Warranty};
 use flyball_store::{Delivered, Delivery, RecordBound, RecordFilter, StoreError};
+use tokio::sync::watch;
 
 use crate::auth::Caller;
 use crate::control::SharedControl;
@@ -19,7 +24,7 @@ use crate::control::SharedControl;
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
 pub use kept::ChangeView;
-use kept::Kept;
+pub(crate) use kept::Kept;
 pub use told::{Receipt, ReportTold};
 
 /// The most changes that are kept; the oldest make room. Half a century of five a day, or a year of a
@@ -37,6 +42,9 @@ const CHANGE: &str = "change";
 const INCIDENT: &str = "incident";
 const PUSH: &str = "push";
 const PAGE: &str = "page";
+
+/// Changes that are answered for at a time: those of a week, of which the newest come first.
+const ANSWERED_MAX: usize = 4_096;
 
 /// Changes in one answer, unless told.
 pub(crate) const PAGE_DEFAULT: usize = 100;
@@ -96,6 +104,26 @@ pub(crate) enum ChangesError {
 #[derive(Debug, Clone)]
 pub(crate) struct Changes {
     control: SharedControl,
+    /// Told when something is heard of a change.
+    news: Arc<watch::Sender<u64>>,
+    /// What was seen of changes that are looked at, by id, where it is no answer yet.
+    looks: Arc<RwLock<HashMap<String, ChangeVerdict>>>,
+    recent: Recent,
+}
+
+/// The changes that are answered for, without their commits; clones share them. They are those of the last
+/// time that somebody read them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent(Arc<RwLock<Arc<[Change]>>>);
+
+impl Recent {
+    pub(crate) fn get(&self) -> Arc<[Change]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, changes: Arc<[Change]>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = changes;
+    }
 }
 
 /// Who sends a message.
@@ -109,7 +137,18 @@ pub(crate) struct Sender {
 
 impl Changes {
     pub(crate) fn of(control: SharedControl) -> Self {
-        Self { control }
+        let (news, looks) = (Arc::new(watch::Sender::default()), Arc::default());
+        Self { control, news, looks, recent: Recent::default() }
+    }
+
+    /// Tells when something is heard of a change.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// The changes that are answered for.
+    pub(crate) fn recent(&self) -> Recent {
+        self.recent.clone()
     }
 
     /// Notes what a message says; `hash` is the SHA-256 of its body. On disk when this returns.
@@ -127,7 +166,7 @@ impl Changes {
         told::check_reach(received, &sender.caller)?;
         let name = received.delivery.clone();
         let delivery = Delivery { system: received.system.to_owned(), name, hash };
-        self.control.lock().note(&sender.actor, now, |noting| {
+        let receipt = self.control.lock().note(&sender.actor, now, |noting| {
             let is_new = match noting.deliver(&delivery)? {
                 Delivered::New => true,
                 Delivered::Otherwise if received.system == "api" => {
@@ -137,7 +176,67 @@ impl Changes {
                 Delivered::Again | Delivered::Otherwise => false,
             };
             told::note(noting, received, is_new, sender)
-        })
+        })?;
+        let is_change = |report: &Report| matches!(report, Report::Change(_));
+        if !receipt.repeated && received.reports.iter().any(is_change) {
+            self.news.send_modify(|news| *news += 1);
+        }
+        Ok(receipt)
+    }
+
+    /// The changes that are answered for at `now`, and those that are underway, without their commits; what
+    /// they did as it was kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn answered_for(&self, now: Timestamp) -> Result<Vec<Kept>, ChangesError> {
+        let times = (now.minus(Warranty::DEFAULT.hold()), Timestamp::MAX);
+        let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
+        let mut kept: Vec<Kept> = found.iter().map(Kept::read).collect::<Result<_, _>>()?;
+        kept.iter_mut().for_each(|kept| kept.change.commits.clear());
+        self.recent.set(kept.iter().map(|kept| kept.change.clone()).collect());
+        let known: HashSet<&str> = kept.iter().map(|kept| kept.change.id.as_str()).collect();
+        let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
+        looks.retain(|id, _| known.contains(id.as_str()));
+        drop(looks);
+        Ok(kept)
+    }
+
+    /// Takes what was seen of the change called `id`, which is no answer yet.
+    pub(crate) fn looked(&self, id: &str, verdict: ChangeVerdict) {
+        let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
+        looks.insert(id.to_owned(), verdict);
+    }
+
+    /// Keeps what the change called `id` did: an answer, or that none was found.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`ChangesError`].
+    pub(crate) fn judged(
+        &self,
+        id: &str,
+        verdict: ChangeVerdict,
+        now: Timestamp,
+    ) -> Result<(), ChangesError> {
+        let mut control = self.control.lock();
+        control.note("server", now, |noting| told::note_verdict(noting, id, verdict))?;
+        drop(control);
+        self.looks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.news.send_modify(|news| *news += 1);
+        Ok(())
+    }
+
+    /// A change as it is shown at `now`.
+    pub(crate) fn view(&self, mut kept: Kept, now: Timestamp) -> ChangeView {
+        let looks = self.looks.read().unwrap_or_else(PoisonError::into_inner);
+        // A look knows no less than what was kept before it.
+        if let Some(look) = looks.get(&kept.change.id) {
+            kept.verdict = Some(look.clone());
+        }
+        drop(looks);
+        kept.view(&self.recent.get(), now)
     }
 
     /// The change called `id`, if `caller` may know of it.
@@ -190,12 +289,11 @@ impl Changes {
     }
 
     /// Notes that somebody was paged, which breaks the warranty of the latest change that users had met
-    /// by then. Told again, it changes nothing. What alerts call.
+    /// by then. Told again, it changes nothing.
     ///
     /// # Errors
     ///
     /// Nothing was changed then. [`ChangesError`].
-    #[expect(dead_code, reason = "alerts, which are to call it, are not part of the server yet")]
     pub(crate) fn page(&self, page: &Page, now: Timestamp) -> Result<(), ChangesError> {
         self.control.lock().note("server", now, |noting| told::note_page(noting, page))
     }

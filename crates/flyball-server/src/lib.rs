@@ -33,6 +33,7 @@ mod stored;
 mod telemetry;
 mod tls;
 mod urls;
+mod verdicts;
 mod verify;
 
 use std::net::SocketAddr;
@@ -219,6 +220,7 @@ pub struct Server {
     evaluating: evaluator::Handle,
     storing: stored::Running,
     telling: alerts::Running,
+    judging: verdicts::Running,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -245,6 +247,7 @@ impl Server {
         let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
+        let changes = Changes::of(control.clone());
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
@@ -264,6 +267,7 @@ impl Server {
             asks: prometheus.is_some(),
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
+            recent: changes.recent(),
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -296,7 +300,7 @@ impl Server {
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
             gatekeeper: Gatekeeper::of(control.clone()),
-            changes: Changes::of(control.clone()),
+            changes: changes.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -315,6 +319,7 @@ impl Server {
         // Who cannot listen tells nobody.
         let telling =
             alerts::start(&evaluating, &clock, Arc::clone(&telemetry), config.secrets, origin)?;
+        let judging = verdicts::start(&evaluating, changes, &clock, &telemetry);
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -330,6 +335,7 @@ impl Server {
             evaluating,
             storing,
             telling,
+            judging,
             definitions,
             watching,
         })
@@ -381,6 +387,7 @@ impl Server {
         drop(self.watching);
         self.sources.stop().await;
         self.listeners.stop().await;
+        self.judging.stop().await;
         self.telling.stop().await;
         let stop = move || {
             self.evaluator.stop();

@@ -11,7 +11,7 @@
 //!    got the fewest such odd events so far, the first in the list before the next.
 //! 4. Where no cause is, it is *unexplained*.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use flyball_model::{Rational, Slot, Tally};
 
@@ -124,6 +124,24 @@ pub fn attribute(
     Ok(split.done())
 }
 
+/// The ratio of bad events that a service has anyway: the median of its hours in which no cause was there,
+/// so that an outage which nobody has explained does not pass as usual. `per_hour` is how many slots an
+/// hour has. Zero where causes were always there, or nothing was counted.
+pub fn usual(postings: &[Posting], causes: &[Cause], per_hour: i64) -> Rational {
+    let there = |slot: Slot| causes.iter().any(|cause| cause.from <= slot && slot < cause.to);
+    let mut hours: BTreeMap<i64, Tally> = BTreeMap::new();
+    for posting in postings.iter().filter(|posting| !there(posting.slot)) {
+        let hour = hours.entry(posting.slot.0.div_euclid(per_hour.max(1))).or_default();
+        *hour = hour.plus(posting.tally);
+    }
+    let ratio = |tally: Tally| Rational::new(tally.bad(), tally.valid());
+    let mut ratios: Vec<Rational> = hours.into_values().filter_map(ratio).collect();
+    ratios.sort_unstable();
+    // Of two in the middle the smaller: what is called usual is charged to nobody.
+    let middle = ratios.len().saturating_sub(1) / 2;
+    ratios.get(middle).copied().unwrap_or(Rational::ZERO)
+}
+
 struct Split<'a> {
     causes: &'a [Cause],
     parts: Vec<u64>,
@@ -219,6 +237,18 @@ mod tests {
         assert_eq!((split.total, split.usual, split.unexplained), (60, 40, 5));
         let parts: Vec<_> = split.shares.iter().map(|share| share.bad).collect();
         assert_eq!(parts, [5, 8, 2]);
+    }
+
+    #[test]
+    fn what_is_usual_is_the_median_hour_without_a_cause() {
+        let hours = [(0, 100, 1), (1, 100, 2), (2, 100, 90), (3, 100, 50), (4, 100, 3), (5, 0, 0)];
+        let postings = hours.map(|(hour, valid, bad)| posting(hour * 6, valid, bad));
+        let causes = [cause("deploy-7", CauseKind::Change, 18, 24)];
+        assert_eq!(usual(&postings, &causes, 6), Rational::new(2, 100).unwrap());
+        assert_eq!(usual(&postings, &[], 6), Rational::new(3, 100).unwrap());
+        assert_eq!(usual(&[], &[], 6), Rational::ZERO);
+        let always = [cause("drill", CauseKind::Drill, 0, 99)];
+        assert_eq!(usual(&postings, &always, 6), Rational::ZERO);
     }
 
     #[test]

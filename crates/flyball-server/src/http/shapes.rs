@@ -85,6 +85,10 @@ shapes! {
     ChangeFields = "change";
     /// Where a change is in its life.
     ChangeLife = "change_life";
+    /// What a change did.
+    ChangeVerdict = "change_verdict";
+    /// What to do about a change.
+    ChangeSuggestion = "change_suggestion";
     /// What is decided on a change.
     GateDecision = "decision";
 }
