@@ -11,13 +11,15 @@ mod told;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use flyball_connect::notify::Annotation;
 use flyball_connect::{Received, Report};
 use flyball_govern::verdict::ChangeVerdict;
 use flyball_govern::warranty::Page;
 use flyball_model::{Change, ChangeError, Incident, Timestamp, Warranty};
-use flyball_store::{Delivered, Delivery, RecordBound, RecordFilter, StoreError};
+use flyball_store::{Delivered, Delivery, NewRecord, RecordBound, RecordFilter, StoreError};
 use tokio::sync::watch;
 
+use crate::annotations::AnnotationState;
 use crate::auth::Caller;
 use crate::control::SharedControl;
 
@@ -37,11 +39,15 @@ const PUSHES: RecordBound = RecordBound { rows: 50_000, bytes: 128 << 20 };
 /// The most pages that are kept: each may break the warranty of a change that is heard of later.
 const PAGES: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
 
+/// The most marks on dashboards that are known: those of a day are looked at.
+const ANNOTATIONS: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
+
 /// The kinds of records.
 const CHANGE: &str = "change";
 const INCIDENT: &str = "incident";
 const PUSH: &str = "push";
 const PAGE: &str = "page";
+const ANNOTATION: &str = "annotation";
 
 /// Changes that are answered for at a time: those of a week, of which the newest come first.
 const ANSWERED_MAX: usize = 4_096;
@@ -203,6 +209,27 @@ impl Changes {
         Ok(kept)
     }
 
+    /// The changes and incidents of `service` that are about a moment from `from` to before `to`, the newest
+    /// of them, the changes without their commits.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn told_of(
+        &self,
+        service: &str,
+        times: (Timestamp, Timestamp),
+    ) -> Result<(Vec<Kept>, Vec<Incident>), ChangesError> {
+        let control = self.control.lock();
+        let changes = control.records_about(CHANGE, Some(service), times, ANSWERED_MAX)?;
+        let incidents = control.records_about(INCIDENT, Some(service), times, ANSWERED_MAX)?;
+        drop(control);
+        let mut changes: Vec<Kept> = changes.iter().map(Kept::read).collect::<Result<_, _>>()?;
+        changes.iter_mut().for_each(|kept| kept.change.commits.clear());
+        let incidents = incidents.iter().map(told::parse).collect::<Result<_, _>>()?;
+        Ok((changes, incidents))
+    }
+
     /// Takes what was seen of the change called `id`, which is no answer yet.
     pub(crate) fn looked(&self, id: &str, verdict: ChangeVerdict) {
         let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
@@ -226,6 +253,78 @@ impl Changes {
         self.looks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.news.send_modify(|news| *news += 1);
         Ok(())
+    }
+
+    /// The marks on dashboards of changes that are about a moment from `since` on, and of what they did, the
+    /// earliest first; `origin` is the address of this server.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn annotations(
+        &self,
+        since: Timestamp,
+        origin: &str,
+    ) -> Result<Vec<Annotation>, ChangesError> {
+        let times = (since, Timestamp::MAX);
+        let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
+        let mut marks = Vec::new();
+        for record in &found {
+            let Kept { change, verdict, .. } = Kept::read(record)?;
+            marks.extend(Annotation::of_change(&change, origin));
+            let verdict = verdict.as_ref();
+            marks.extend(verdict.and_then(|of| Annotation::of_verdict(&change, of, origin)));
+        }
+        marks.sort_by(|one, two| (one.at, &one.key).cmp(&(two.at, &two.key)));
+        Ok(marks)
+    }
+
+    /// Notes that the mark called `key` is being sent; what was known of it before.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`ChangesError`].
+    pub(crate) fn begin_annotation(
+        &self,
+        key: &str,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<AnnotationState, ChangesError> {
+        let known = self.control.lock().record(ANNOTATION, key)?;
+        if let Some(known) = known {
+            return told::parse(&known);
+        }
+        self.keep_annotation(key, at, AnnotationState::Begun, now)?;
+        Ok(AnnotationState::New)
+    }
+
+    /// Notes that the mark called `key` is there.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`ChangesError`].
+    pub(crate) fn end_annotation(
+        &self,
+        key: &str,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), ChangesError> {
+        self.keep_annotation(key, at, AnnotationState::Done, now)
+    }
+
+    fn keep_annotation(
+        &self,
+        key: &str,
+        at: Timestamp,
+        state: AnnotationState,
+        now: Timestamp,
+    ) -> Result<(), ChangesError> {
+        let (id, text) = (key.to_owned(), told::text(&state)?);
+        let new = NewRecord { kind: ANNOTATION, id, service: None, at, text };
+        self.control.lock().note("server", now, |noting| {
+            noting.keep(&new, ANNOTATIONS, None)?;
+            Ok(())
+        })
     }
 
     /// A change as it is shown at `now`.

@@ -8,6 +8,8 @@
 //! itself (`flyball-store` does): it joins them, and speaks the protocols.
 
 mod alerts;
+mod annotations;
+mod attribution;
 mod auth;
 mod backup;
 mod changes;
@@ -44,6 +46,7 @@ use flyball_catalog::SourcesError;
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Journal, Recovery, Store, StoreError};
 
+pub use annotations::{Grafana, GrafanaError};
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
     Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,
@@ -106,6 +109,8 @@ pub struct Config {
     pub secrets: Option<PathBuf>,
     /// The secrets that hooks sign with; a hook without one believes nobody.
     pub hooks: Vec<HookSecret>,
+    /// Where changes and verdicts are marked on dashboards, if anywhere.
+    pub grafana: Option<Grafana>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -137,6 +142,7 @@ impl Config {
             external: None,
             secrets: None,
             hooks: Vec::new(),
+            grafana: None,
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -317,9 +323,17 @@ impl Server {
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
-        let telling =
-            alerts::start(&evaluating, &clock, Arc::clone(&telemetry), config.secrets, origin)?;
-        let judging = verdicts::start(&evaluating, changes, &clock, &telemetry);
+        let telling = alerts::start(
+            &evaluating,
+            &clock,
+            Arc::clone(&telemetry),
+            config.secrets,
+            Arc::clone(&origin),
+        )?;
+        let mut judging = verdicts::start(&evaluating, &changes, &clock, &telemetry);
+        if let Some(grafana) = config.grafana {
+            judging.push(grafana, changes, (&clock, &telemetry), origin)?;
+        }
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };

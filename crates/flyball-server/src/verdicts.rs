@@ -17,11 +17,13 @@ use flyball_connect::Hook;
 use flyball_govern::verdict::{
     Answer, ChangeVerdict, ObjectiveTallies, Observation, VerdictError, Versions,
 };
-use flyball_model::{Change, Interval, Slice, Slo, Timestamp, Warranty};
+use flyball_model::{Change, Slice, Slo, Timestamp, Warranty};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alerts::post;
+use crate::annotations::{Grafana, Pushing};
 use crate::changes::{Changes, ChangesError, Kept};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended, SloCounts, ToRead, corrected_series};
@@ -70,14 +72,14 @@ pub(crate) struct Running {
 /// Judges changes from now on, and notes pages.
 pub(crate) fn start(
     evaluator: &evaluator::Handle,
-    changes: Changes,
+    changes: &Changes,
     clock: &Clock,
     telemetry: &Arc<Telemetry>,
 ) -> Running {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let context = Context {
         evaluator: evaluator.clone(),
-        changes,
+        changes: changes.clone(),
         clock: clock.clone(),
         telemetry: Arc::clone(telemetry),
         stop: stop.clone(),
@@ -88,6 +90,26 @@ pub(crate) fn start(
 }
 
 impl Running {
+    /// Pushes changes and verdicts to `grafana` as well.
+    ///
+    /// # Errors
+    ///
+    /// A client that cannot be made.
+    pub(crate) fn push(
+        &mut self,
+        grafana: Grafana,
+        changes: Changes,
+        (clock, telemetry): (&Clock, &Arc<Telemetry>),
+        origin: Arc<str>,
+    ) -> Result<(), reqwest::Error> {
+        let client = post::client()?;
+        let (clock, telemetry) = (clock.clone(), Arc::clone(telemetry));
+        let stop = self.stop.clone();
+        let pushing = Pushing { grafana, changes, client, clock, telemetry, origin, stop };
+        self.tasks.spawn(pushing.run());
+        Ok(())
+    }
+
     /// Looks at nothing more; what is being kept is kept.
     pub(crate) async fn stop(self) {
         self.stop.cancel();

@@ -12,6 +12,7 @@ mod answer;
 mod attribution;
 mod bet;
 mod blocks;
+mod causes;
 mod dispersion;
 mod judge;
 mod observation;
@@ -22,6 +23,7 @@ mod suggest;
 pub use answer::{Answer, Burned, Certainty, Effect, Range, Verdict, Why};
 pub use attribution::{Attribution, Cause, CauseKind, Posting, Share, attribute, usual};
 pub use blocks::{Block, Comparison, Design, MATCHED_MAX, Pairing, SLOTS_MAX};
+pub use causes::{NamedCause, Suspect, causes};
 pub use judge::{Settings, judge};
 pub use observation::{
     Arm, ChangeVerdict, ObjectiveTallies, ObjectiveVerdict, Observation, STEP, Versions,

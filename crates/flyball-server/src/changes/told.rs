@@ -307,7 +307,7 @@ pub(super) fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, ChangesEr
         .map_err(|cause| ChangesError::Unreadable { id: record.id.clone(), cause })
 }
 
-fn text(kept: &impl Serialize) -> Result<String, ChangesError> {
+pub(super) fn text(kept: &impl Serialize) -> Result<String, ChangesError> {
     let id = String::new();
     serde_json::to_string(kept).map_err(|cause| ChangesError::Unreadable { id, cause })
 }

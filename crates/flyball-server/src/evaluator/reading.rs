@@ -46,8 +46,11 @@ impl Evaluator {
         self.at
     }
 
-    /// Where the counts of the SLOs are for which `is_asked`.
-    pub(crate) fn to_read(&self, is_asked: impl Fn(&Slo) -> bool) -> ToRead {
+    /// Where the counts of the SLOs are for which `is_asked`. What has come by now is counted and committed
+    /// first.
+    pub(crate) fn to_read(&mut self, is_asked: impl Fn(&Slo) -> bool) -> ToRead {
+        self.count();
+        self.commit();
         let asked = self.watched.iter().filter(|watched| is_asked(&watched.slo));
         let slos = asked.map(|watched| {
             let objectives = watched.objectives.iter().map(|objective| {

@@ -87,6 +87,8 @@ shapes! {
     ChangeLife = "change_life";
     /// What a change did.
     ChangeVerdict = "change_verdict";
+    /// What kind of cause spent budget.
+    CauseKind = "cause_kind";
     /// What to do about a change.
     ChangeSuggestion = "change_suggestion";
     /// What is decided on a change.

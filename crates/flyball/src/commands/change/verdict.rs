@@ -1,0 +1,154 @@
+//! What a change did to users, in words.
+
+use flyball_model::Timestamp;
+
+use crate::output::words;
+
+/// What a change did, as an answer says it.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Verdict {
+    answer: String,
+    from: Timestamp,
+    seen: Timestamp,
+    until: Timestamp,
+    decided: Option<Timestamp>,
+    is_over: bool,
+    objectives: Vec<Objective>,
+}
+
+/// What it did to one objective.
+#[derive(Debug, serde::Deserialize)]
+struct Objective {
+    slo: String,
+    objective: u32,
+    answer: String,
+    why: String,
+    design: String,
+    margin: f64,
+    candidate: Arm,
+    control: Arm,
+    effect: Option<Effect>,
+    burned: Burned,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Arm {
+    valid: u64,
+    bad: u64,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Effect {
+    difference: f64,
+    difference_range: Range,
+    confidence: f64,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Range {
+    low: f64,
+    high: Option<f64>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Burned {
+    events: u64,
+    low: u64,
+    high: u64,
+}
+
+/// What to do about it.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Suggestion {
+    remedy: String,
+    reasons: Vec<String>,
+    otherwise: Vec<String>,
+}
+
+/// The answer in a word or two.
+pub(super) fn word(verdict: &Verdict) -> String {
+    match verdict.answer.as_str() {
+        "undecided" if !verdict.is_over => "undecided yet".to_owned(),
+        answer => answer.to_owned(),
+    }
+}
+
+/// What is said of a verdict, and what to do: names with texts.
+pub(super) fn lines(
+    verdict: Option<&Verdict>,
+    suggestion: Option<&Suggestion>,
+) -> Vec<(&'static str, String)> {
+    let Some(verdict) = verdict else { return Vec::new() };
+    let mut lines = vec![("verdict", sentence(verdict))];
+    lines.extend(verdict.objectives.iter().map(|objective| ("objective", told(objective))));
+    lines.extend(suggestion.map(|suggestion| ("suggestion", advice(suggestion))));
+    lines
+}
+
+fn sentence(verdict: &Verdict) -> String {
+    let answer = word(verdict);
+    let looked = match (verdict.decided, verdict.is_over) {
+        (Some(decided), _) => {
+            let after = words::whole_seconds(&decided.to_string());
+            format!("known at {after}, {} after it took effect", decided.since(verdict.from))
+        }
+        (None, false) => format!("looked at until {}", verdict.until),
+        (None, true) if verdict.objectives.is_empty() => "the service has no SLO".to_owned(),
+        (None, true) => format!("looked at until {}", verdict.seen),
+    };
+    format!("{answer}; {looked}")
+}
+
+/// One objective: the answer, from what, how far, and what it cost.
+fn told(objective: &Objective) -> String {
+    let Objective { slo, objective: number, answer, why, margin, .. } = objective;
+    let name = if *number == 0 { slo.clone() } else { format!("{slo}, objective {number}") };
+    let against = match objective.design.as_str() {
+        "concurrent" => "other versions",
+        _ => "before",
+    };
+    let arm = |arm: &Arm| format!("{} of {} bad", words::count(arm.bad), words::count(arm.valid));
+    let mut said = format!(
+        "{name}: {answer} ({}); {}, {against} {}",
+        why.replace('_', " "),
+        arm(&objective.candidate),
+        arm(&objective.control),
+    );
+    if let Some(Effect { difference, difference_range: Range { low, high }, confidence }) =
+        &objective.effect
+    {
+        let high = high.map_or_else(|| "100".to_owned(), percentage);
+        said.push_str(&format!(
+            "; {} % points worse, {} to {high} with {:.0} % confidence, and {} matter",
+            percentage(*difference),
+            percentage(*low),
+            confidence * 100.0,
+            percentage(*margin),
+        ));
+    }
+    let Burned { events, low, high } = &objective.burned;
+    if *events > 0 {
+        let [events, low, high] = [*events, *low, *high].map(words::count);
+        said.push_str(&format!("; burned {events} bad events, {low} to {high}"));
+    }
+    said
+}
+
+/// A share in hundredths.
+fn percentage(share: f64) -> String {
+    let text = format!("{:.3}", share * 100.0);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+fn advice(suggestion: &Suggestion) -> String {
+    let plain = |words: &[String]| {
+        words.iter().map(|word| word.replace('_', " ")).collect::<Vec<_>>().join(", ")
+    };
+    let first = suggestion.remedy.replace('_', " ");
+    let mut said = format!("{first}, because: {}", plain(&suggestion.reasons));
+    if !suggestion.otherwise.is_empty() {
+        said.push_str(&format!("; else {}", plain(&suggestion.otherwise)));
+    }
+    said
+}
