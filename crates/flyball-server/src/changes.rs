@@ -200,7 +200,9 @@ impl Changes {
         let times = (now.minus(Warranty::DEFAULT.hold()), Timestamp::MAX);
         let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
         let mut kept: Vec<Kept> = found.iter().map(Kept::read).collect::<Result<_, _>>()?;
-        kept.iter_mut().for_each(|kept| kept.change.commits.clear());
+        for kept in &mut kept {
+            kept.change.commits.clear();
+        }
         self.recent.set(kept.iter().map(|kept| kept.change.clone()).collect());
         let known: HashSet<&str> = kept.iter().map(|kept| kept.change.id.as_str()).collect();
         let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
@@ -225,7 +227,9 @@ impl Changes {
         let incidents = control.records_about(INCIDENT, Some(service), times, ANSWERED_MAX)?;
         drop(control);
         let mut changes: Vec<Kept> = changes.iter().map(Kept::read).collect::<Result<_, _>>()?;
-        changes.iter_mut().for_each(|kept| kept.change.commits.clear());
+        for kept in &mut changes {
+            kept.change.commits.clear();
+        }
         let incidents = incidents.iter().map(told::parse).collect::<Result<_, _>>()?;
         Ok((changes, incidents))
     }

@@ -225,8 +225,7 @@ pub struct Server {
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
     storing: stored::Running,
-    telling: alerts::Running,
-    judging: verdicts::Running,
+    telling: Telling,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -245,9 +244,7 @@ impl Server {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
         let origin = origin(config.external, &listen, tls.is_some());
-        choose_cryptography();
-        let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
-        let hooks = Arc::new(Hooks::read(&config.hooks)?);
+        let (tls, hooks) = cryptography(tls, &config.hooks)?;
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -323,17 +320,8 @@ impl Server {
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
-        let telling = alerts::start(
-            &evaluating,
-            &clock,
-            Arc::clone(&telemetry),
-            config.secrets,
-            Arc::clone(&origin),
-        )?;
-        let mut judging = verdicts::start(&evaluating, &changes, &clock, &telemetry);
-        if let Some(grafana) = config.grafana {
-            judging.push(grafana, changes, (&clock, &telemetry), origin)?;
-        }
+        let told = (config.secrets, config.grafana, origin);
+        let telling = Telling::start(&evaluating, changes, (&clock, &telemetry), told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -349,7 +337,6 @@ impl Server {
             evaluating,
             storing,
             telling,
-            judging,
             definitions,
             watching,
         })
@@ -401,7 +388,6 @@ impl Server {
         drop(self.watching);
         self.sources.stop().await;
         self.listeners.stop().await;
-        self.judging.stop().await;
         self.telling.stop().await;
         let stop = move || {
             self.evaluator.stop();
@@ -412,6 +398,47 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Whoever is told what happens: people and their systems of alerts, and changes of what they did.
+#[derive(Debug)]
+struct Telling {
+    alerts: alerts::Running,
+    verdicts: verdicts::Running,
+}
+
+impl Telling {
+    /// Tells from now on: with the directory of secrets, a Grafana where there is one, and the address under
+    /// which people reach this server.
+    fn start(
+        evaluating: &evaluator::Handle,
+        changes: Changes,
+        (clock, telemetry): (&Clock, &Arc<Telemetry>),
+        (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
+    ) -> Result<Self, reqwest::Error> {
+        let (counters, own) = (Arc::clone(telemetry), Arc::clone(&origin));
+        let alerts = alerts::start(evaluating, clock, counters, secrets, own)?;
+        let verdicts = verdicts::start(evaluating, &changes, clock, telemetry);
+        if let Some(grafana) = grafana {
+            verdicts.push(grafana, changes, (clock, telemetry), origin)?;
+        }
+        Ok(Self { alerts, verdicts })
+    }
+
+    async fn stop(self) {
+        self.verdicts.stop().await;
+        self.alerts.stop().await;
+    }
+}
+
+/// Certificate and key of this server, and the secrets of hooks.
+fn cryptography(
+    tls: Option<TlsFiles>,
+    hooks: &[HookSecret],
+) -> Result<(Option<Arc<Tls>>, Arc<Hooks>), ServerError> {
+    choose_cryptography();
+    let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
+    Ok((tls, Arc::new(Hooks::read(hooks)?)))
 }
 
 /// The address under which people reach this server, without a slash at its end.

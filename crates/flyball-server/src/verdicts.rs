@@ -96,7 +96,7 @@ impl Running {
     ///
     /// A client that cannot be made.
     pub(crate) fn push(
-        &mut self,
+        &self,
         grafana: Grafana,
         changes: Changes,
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
@@ -211,7 +211,7 @@ impl Judge {
         let service = change.service.clone();
         // The components of a composite are SLOs of their own, or parts of one promise.
         let is_asked = move |slo: &Slo| slo.service == service && slo.composition.is_none();
-        let to_read = evaluator.ask(move |evaluator| evaluator.to_read(is_asked)).await?;
+        let to_read = evaluator.ask(move |evaluator| evaluator.counts_of(is_asked)).await?;
         let id = change.id.clone();
         let Some(observation) = observation(&change, &others) else { return Ok(()) };
         let steps = observation.steps(to_read.complete);

@@ -34,13 +34,13 @@ impl Annotation {
     /// The mark of a change, where it has shipped.
     pub fn of_change(change: &Change, origin: &str) -> Option<Self> {
         let at = change.shipped()?;
-        let mut text = sentence(change);
-        if let Some(actor) = &change.actor {
-            text.push_str(&format!(", by {actor}"));
-        }
-        text.extend(change.summary.iter().map(|summary| format!("\n{summary}")));
-        text.extend(change.links.iter().map(|link| format!("\n{}: {}", link.name, link.url)));
-        Some(Self::new(change, at, ("change", change.kind.name()), text, origin))
+        let by = change.actor.as_ref().map(|actor| format!(", by {actor}")).unwrap_or_default();
+        let first = format!("{}{by}", sentence(change));
+        let links = change.links.iter().map(|link| format!("{}: {}", link.name, link.url));
+        let lines: Vec<String> =
+            [first].into_iter().chain(change.summary.clone()).chain(links).collect();
+        let text = lines.join("\n");
+        Some(Self::new(change, at, ("change", change.kind.name()), &text, origin))
     }
 
     /// The mark of what a change did: where it was decided, or where it is over and nothing was.
@@ -52,21 +52,19 @@ impl Annotation {
             Answer::Regressed => "regressed",
             Answer::Undecided => "undecided",
         };
-        let mut text = format!("{word}: {}", sentence(change));
-        for objective in &verdict.objectives {
-            let (answer, bad) = (objective.answer, objective.burned.events);
-            if answer == Answer::Regressed {
-                text.push_str(&format!("\n{} regressed, {bad} bad events burned", objective.slo));
-            }
-        }
-        is_said.then(|| Self::new(change, at, ("verdict", word), text, origin))
+        let regressed = verdict.objectives.iter().filter(|of| of.answer == Answer::Regressed);
+        let regressed = regressed
+            .map(|of| format!("{} regressed, {} bad events burned", of.slo, of.burned.events));
+        let lines = [format!("{word}: {}", sentence(change))].into_iter().chain(regressed);
+        let text = lines.collect::<Vec<_>>().join("\n");
+        is_said.then(|| Self::new(change, at, ("verdict", word), &text, origin))
     }
 
     fn new(
         change: &Change,
         at: Timestamp,
         (what, word): (&str, &str),
-        text: String,
+        text: &str,
         origin: &str,
     ) -> Self {
         let key = format!("{what}/{word}/{}", change.id);
@@ -77,7 +75,7 @@ impl Annotation {
         let tags = tags.chain(change.environment.iter().map(|of| format!("environment:{of}")));
         let tags = tags.chain([tag.clone()]);
         let tags = tags.map(|tag| cut(&tag, TAG_BYTES_MAX).to_owned()).collect();
-        Self { key, tag, at, tags, text: cut(&text, TEXT_BYTES_MAX).to_owned() }
+        Self { key, tag, at, tags, text: cut(text, TEXT_BYTES_MAX).to_owned() }
     }
 
     /// The request that makes the mark in the Grafana at `url`, which has no slash at its end.

@@ -141,6 +141,7 @@ mod tests {
 
     #[test]
     fn each_is_charged_while_it_was_in_force() {
+        use CauseKind::{Change as Changed, Drill, Incident as Happened};
         let first = change("a", ChangeKind::Deploy, 100, 200);
         let fine = change("b", ChangeKind::Config, 300, 310);
         let next = change("c", ChangeKind::Deploy, 900, 1_000);
@@ -164,7 +165,6 @@ mod tests {
                 .map(|of| (of.kind, of.id, of.interval.start(), of.interval.end()))
                 .collect()
         };
-        use CauseKind::{Change as Changed, Drill, Incident as Happened};
         let one = |kind, id: &str, from, to| (kind, id.to_owned(), at(from), at(to));
         assert_eq!(
             told(&[], std::slice::from_ref(&incident)),

@@ -297,7 +297,7 @@ impl ChangeVerdict {
             let Some(observation) = (if is_split { by_version } else { by_time }) else { continue };
             let compared = observation.compare(tallies, complete)?;
             let verdict = judge(&compared, &settings.shared_by(count));
-            verdicts.push(ObjectiveVerdict::new(tallies, &observation, verdict));
+            verdicts.push(ObjectiveVerdict::new(tallies, &observation, &verdict));
         }
         // Where it is looked at both ways, the longer one.
         let is_split = objectives.iter().any(|of| of.versions.is_some());
@@ -363,9 +363,9 @@ impl ChangeVerdict {
 }
 
 impl ObjectiveVerdict {
-    fn new(tallies: &ObjectiveTallies, observation: &Observation, verdict: Verdict) -> Self {
-        let Verdict { answer, why, design, margin, candidate, control, .. } = verdict;
-        let Verdict { effect, burned, certainty, decided_in, looks, .. } = verdict;
+    fn new(tallies: &ObjectiveTallies, observation: &Observation, verdict: &Verdict) -> Self {
+        let Verdict { answer, why, design, margin, candidate, control, .. } = *verdict;
+        let Verdict { effect, burned, certainty, decided_in, looks, .. } = *verdict;
         Self {
             slo: tallies.slo.clone(),
             objective: tallies.objective,

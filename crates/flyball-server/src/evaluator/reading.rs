@@ -48,7 +48,7 @@ impl Evaluator {
 
     /// Where the counts of the SLOs are for which `is_asked`. What has come by now is counted and committed
     /// first.
-    pub(crate) fn to_read(&mut self, is_asked: impl Fn(&Slo) -> bool) -> ToRead {
+    pub(crate) fn counts_of(&mut self, is_asked: impl Fn(&Slo) -> bool) -> ToRead {
         self.count();
         self.commit();
         let asked = self.watched.iter().filter(|watched| is_asked(&watched.slo));

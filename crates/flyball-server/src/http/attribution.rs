@@ -66,7 +66,7 @@ pub(super) async fn get(
 ) -> Result<Json<Attribution>, Problem> {
     let asked = name.clone();
     let found =
-        app.evaluator.ask(move |evaluator| evaluator.to_read(|slo| slo.name == asked)).await?;
+        app.evaluator.ask(move |evaluator| evaluator.counts_of(|slo| slo.name == asked)).await?;
     let counts = found.slos.into_iter().next().filter(|counts| caller.sees(&counts.slo.service));
     let Some(counts) = counts else { return Err(absent(&app, caller, name).await?) };
     let interval = times(&counts, (from, to), found.complete)?;

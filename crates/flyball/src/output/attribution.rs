@@ -53,7 +53,7 @@ pub(crate) fn by_cause(found: &Attribution) -> String {
     let mut out = format!("{}: bad {unit} from {} to {}\n", found.slo, found.from, found.to);
     for objective in &found.objectives {
         if let Some(name) = objective.name.as_ref().filter(|_| found.objectives.len() > 1) {
-            out.push_str(&format!("\n{name}\n"));
+            out.extend(["\n", name, "\n"]);
         }
         let mut table = new_table(&["CAUSE", "ID", "FROM", "TO", "SPENT", "% OF BUDGET"]);
         for Share { kind, id, from, to, spent } in &objective.causes {

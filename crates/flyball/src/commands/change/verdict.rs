@@ -108,30 +108,27 @@ fn told(objective: &Objective) -> String {
         _ => "before",
     };
     let arm = |arm: &Arm| format!("{} of {} bad", words::count(arm.bad), words::count(arm.valid));
-    let mut said = format!(
+    let said = format!(
         "{name}: {answer} ({}); {}, {against} {}",
         why.replace('_', " "),
         arm(&objective.candidate),
         arm(&objective.control),
     );
-    if let Some(Effect { difference, difference_range: Range { low, high }, confidence }) =
-        &objective.effect
-    {
+    let effect = objective.effect.as_ref().map(|effect| {
+        let Effect { difference, difference_range: Range { low, high }, confidence } = effect;
         let high = high.map_or_else(|| "100".to_owned(), percentage);
-        said.push_str(&format!(
-            "; {} % points worse, {} to {high} with {:.0} % confidence, and {} matter",
-            percentage(*difference),
-            percentage(*low),
-            confidence * 100.0,
-            percentage(*margin),
-        ));
-    }
-    let Burned { events, low, high } = &objective.burned;
-    if *events > 0 {
-        let [events, low, high] = [*events, *low, *high].map(words::count);
-        said.push_str(&format!("; burned {events} bad events, {low} to {high}"));
-    }
-    said
+        let [difference, low, margin] = [*difference, *low, *margin].map(percentage);
+        let confidence = format!("{:.0} %", confidence * 100.0);
+        format!(
+            "{difference} % points worse, {low} to {high} with {confidence} confidence, and {margin} matter"
+        )
+    });
+    let Burned { events, low, high } = objective.burned;
+    let burned = (events > 0).then(|| {
+        let [events, low, high] = [events, low, high].map(words::count);
+        format!("burned {events} bad events, {low} to {high}")
+    });
+    [Some(said), effect, burned].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// A share in hundredths.
@@ -146,9 +143,10 @@ fn advice(suggestion: &Suggestion) -> String {
         words.iter().map(|word| word.replace('_', " ")).collect::<Vec<_>>().join(", ")
     };
     let first = suggestion.remedy.replace('_', " ");
-    let mut said = format!("{first}, because: {}", plain(&suggestion.reasons));
-    if !suggestion.otherwise.is_empty() {
-        said.push_str(&format!("; else {}", plain(&suggestion.otherwise)));
-    }
-    said
+    let because = plain(&suggestion.reasons);
+    let otherwise = match plain(&suggestion.otherwise) {
+        none if none.is_empty() => none,
+        otherwise => format!("; else {otherwise}"),
+    };
+    format!("{first}, because: {because}{otherwise}")
 }
