@@ -8,7 +8,7 @@ use flyball_budget::live::LiveError;
 use flyball_budget::{Account, BudgetError, Frame, window_at};
 use flyball_catalog::Catalog;
 use flyball_govern::verdict::{
-    CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, causes, usual,
+    CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
 };
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Slot, Target, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
@@ -183,7 +183,7 @@ pub(crate) fn attributed(
             named.iter().map(|cause| cause.in_slots(|at| Slot::of(at, width))).collect();
         let per_hour = HOUR.nanos() / width.nanos().max(1);
         let usual = usual(&postings, &charged, per_hour);
-        let split = attribute(&postings, &charged, usual)?;
+        let split = attribute(&by_hour(&postings, &charged, per_hour), &charged, usual)?;
         let shares =
             named.iter().zip(&split.shares).map(|(NamedCause { kind, id, interval }, share)| {
                 let (from, to) = (interval.start(), interval.end());

@@ -124,6 +124,28 @@ pub fn attribute(
     Ok(split.done())
 }
 
+/// Joins neighbouring slots of an hour in which the same causes were there: what is usual in them is then
+/// found whichever of them it fell into. `per_hour` is how many slots an hour has.
+pub fn by_hour(postings: &[Posting], causes: &[Cause], per_hour: i64) -> Vec<Posting> {
+    let there = |slot: Slot| -> Vec<usize> {
+        let causes = causes.iter().enumerate();
+        let there = causes.filter(|(_, cause)| cause.from <= slot && slot < cause.to);
+        there.map(|(index, _)| index).collect()
+    };
+    let hour = |slot: Slot| slot.0.div_euclid(per_hour.max(1));
+    let mut joined: Vec<(Posting, Vec<usize>)> = Vec::new();
+    for posting in postings {
+        let causes = there(posting.slot);
+        match joined.last_mut() {
+            Some((last, same)) if *same == causes && hour(last.slot) == hour(posting.slot) => {
+                last.tally = last.tally.plus(posting.tally);
+            }
+            _ => joined.push((*posting, causes)),
+        }
+    }
+    joined.into_iter().map(|(posting, _)| posting).collect()
+}
+
 /// The ratio of bad events that a service has anyway: the median of its hours in which no cause was there,
 /// so that an outage which nobody has explained does not pass as usual. `per_hour` is how many slots an
 /// hour has. Zero where causes were always there, or nothing was counted.
@@ -237,6 +259,18 @@ mod tests {
         assert_eq!((split.total, split.usual, split.unexplained), (60, 40, 5));
         let parts: Vec<_> = split.shares.iter().map(|share| share.bad).collect();
         assert_eq!(parts, [5, 8, 2]);
+    }
+
+    #[test]
+    fn what_is_usual_in_an_hour_is_found_wherever_it_fell() {
+        // One in ten is usual, and the bad ones come together.
+        let bad = |slot| if slot % 6 == 5 { 6 } else { 0 };
+        let postings: Vec<_> = (0..12).map(|slot| posting(slot, 10, bad(slot))).collect();
+        let causes = [cause("deploy-7", CauseKind::Change, 9, 12)];
+        let joined = by_hour(&postings, &causes, 6);
+        assert_eq!(joined, [posting(0, 60, 6), posting(6, 30, 0), posting(9, 30, 6)]);
+        let split = attribute(&joined, &causes, Rational::new(1, 10).unwrap()).unwrap();
+        assert_eq!((split.usual, split.unexplained, split.shares[0].bad), (9, 0, 3));
     }
 
     #[test]

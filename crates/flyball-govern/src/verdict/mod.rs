@@ -21,7 +21,7 @@ mod rank;
 mod suggest;
 
 pub use answer::{Answer, Burned, Certainty, Effect, Range, Verdict, Why};
-pub use attribution::{Attribution, Cause, CauseKind, Posting, Share, attribute, usual};
+pub use attribution::{Attribution, Cause, CauseKind, Posting, Share, attribute, by_hour, usual};
 pub use blocks::{Block, Comparison, Design, MATCHED_MAX, Pairing, SLOTS_MAX};
 pub use causes::{NamedCause, Suspect, causes};
 pub use judge::{Settings, judge};

@@ -20,7 +20,8 @@ pub(super) struct Verdict {
 #[derive(Debug, serde::Deserialize)]
 struct Objective {
     slo: String,
-    objective: u32,
+    #[serde(rename = "objective")]
+    number: u32,
     answer: String,
     why: String,
     design: String,
@@ -80,7 +81,7 @@ pub(super) fn lines(
 ) -> Vec<(&'static str, String)> {
     let Some(verdict) = verdict else { return Vec::new() };
     let mut lines = vec![("verdict", sentence(verdict))];
-    lines.extend(verdict.objectives.iter().map(|objective| ("objective", told(objective))));
+    lines.extend(verdict.objectives.iter().flat_map(told));
     lines.extend(suggestion.map(|suggestion| ("suggestion", advice(suggestion))));
     lines
 }
@@ -100,42 +101,40 @@ fn sentence(verdict: &Verdict) -> String {
 }
 
 /// One objective: the answer, from what, how far, and what it cost.
-fn told(objective: &Objective) -> String {
-    let Objective { slo, objective: number, answer, why, margin, .. } = objective;
+fn told(objective: &Objective) -> Vec<(&'static str, String)> {
+    let Objective { slo, number, answer, why, margin, .. } = objective;
     let name = if *number == 0 { slo.clone() } else { format!("{slo}, objective {number}") };
     let against = match objective.design.as_str() {
         "concurrent" => "other versions",
         _ => "before",
     };
     let arm = |arm: &Arm| format!("{} of {} bad", words::count(arm.bad), words::count(arm.valid));
-    let said = format!(
-        "{name}: {answer} ({}); {}, {against} {}",
-        why.replace('_', " "),
-        arm(&objective.candidate),
-        arm(&objective.control),
-    );
-    let effect = objective.effect.as_ref().map(|effect| {
+    let (candidate, control) = (arm(&objective.candidate), arm(&objective.control));
+    let mut lines = vec![
+        ("objective", format!("{name}: {answer} ({})", why.replace('_', " "))),
+        ("", format!("{candidate}; {against} {control}")),
+    ];
+    lines.extend(objective.effect.as_ref().map(|effect| {
         let Effect { difference, difference_range: Range { low, high }, confidence } = effect;
-        let high = high.map_or_else(|| "100".to_owned(), percentage);
-        let [difference, low, margin] = [*difference, *low, *margin].map(percentage);
+        let high = high.map_or_else(|| "+100".to_owned(), points);
+        let [difference, low] = [*difference, *low].map(points);
         let confidence = format!("{:.0} %", confidence * 100.0);
-        format!(
-            "{difference} % points worse, {low} to {high} with {confidence} confidence, and {margin} matter"
-        )
-    });
+        let range = format!("{low} to {high} with {confidence} confidence");
+        ("", format!("{difference} % points ({range}); {} and more matter", points(*margin)))
+    }));
     let Burned { events, low, high } = objective.burned;
-    let burned = (events > 0).then(|| {
+    lines.extend((events > 0).then(|| {
         let [events, low, high] = [events, low, high].map(words::count);
-        format!("burned {events} bad events, {low} to {high}")
-    });
-    [Some(said), effect, burned].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        ("", format!("burned {events} bad events ({low} to {high})"))
+    }));
+    lines
 }
 
-/// A share in hundredths.
-fn percentage(share: f64) -> String {
-    let text = format!("{:.3}", share * 100.0);
+/// A difference of shares in hundredths, with its sign.
+fn points(share: f64) -> String {
+    let text = format!("{:+.3}", share * 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    if text.len() == 1 { "0".to_owned() } else { text.to_owned() }
 }
 
 fn advice(suggestion: &Suggestion) -> String {
