@@ -122,13 +122,12 @@ impl Running {
 async fn run(context: Context) {
     let (mut news, mut ticks) = (context.changes.news(), context.evaluator.ticks());
     let stop = context.stop.clone();
-    let mut judge =
-        Judge { context, known: BTreeMap::new(), next: HashMap::new(), seen: Timestamp::MIN };
+    let mut judge = Judge { context, open: Vec::new(), next: HashMap::new(), seen: Timestamp::MIN };
     let mut is_news = true;
     loop {
         match judge.look(is_news).await {
             Ok(()) => is_news = false,
-            Err(JudgeError::Ended(_)) => return,
+            Err(JudgeError::Ended(_)) if judge.context.evaluator.has_ended() => return,
             Err(error) => {
                 tracing::error!(%error, "changes are not judged; it is tried again");
                 is_news = true;
@@ -146,11 +145,19 @@ async fn run(context: Context) {
     }
 }
 
+/// A change of which not everything is seen yet.
+#[derive(Debug, Clone)]
+struct Open {
+    kept: Kept,
+    /// All changes of its service that are answered for.
+    others: Arc<[Change]>,
+    observation: Observation,
+}
+
 /// Who judges.
 struct Judge {
     context: Context,
-    /// The changes that are answered for, by service.
-    known: BTreeMap<String, Vec<Kept>>,
+    open: Vec<Open>,
     /// With how many steps a change is looked at next, by id.
     next: HashMap<String, u32>,
     /// Up to when everything was counted at the last look.
@@ -162,85 +169,100 @@ impl Judge {
     async fn look(&mut self, is_news: bool) -> Result<(), JudgeError> {
         if is_news {
             let (changes, now) = (self.context.changes.clone(), self.context.clock.now());
-            let read = tokio::task::spawn_blocking(move || changes.answered_for(now));
-            self.known.clear();
-            for kept in read.await?? {
-                self.known.entry(kept.change.service.clone()).or_default().push(kept);
-            }
+            let read = tokio::task::spawn_blocking(move || changes.answered_for(now).map(open));
+            self.open = read.await??;
             let known: HashSet<&str> =
-                self.known.values().flatten().map(|kept| kept.change.id.as_str()).collect();
+                self.open.iter().map(|open| open.kept.change.id.as_str()).collect();
             self.next.retain(|id, _| known.contains(id.as_str()));
         }
         let complete = self.context.evaluator.ask(|evaluator| evaluator.complete()).await?;
         if complete == self.seen && !is_news {
             return Ok(());
         }
-        let mut due = Vec::new();
-        for of_service in self.known.values() {
-            let others: Vec<Change> = of_service.iter().map(|kept| kept.change.clone()).collect();
-            let is_due = |kept: &&Kept| self.is_due(kept, &others, complete);
-            due.extend(of_service.iter().filter(is_due).map(|kept| (kept.clone(), others.clone())));
-        }
-        for (kept, others) in due {
-            self.judge(kept, others).await?;
+        let due = |open: &&Open| {
+            let next = self.next.get(&open.kept.change.id).copied().unwrap_or(1);
+            open.observation.is_over(complete) || open.observation.steps(complete) >= next
+        };
+        let due: Vec<Open> = self.open.iter().filter(due).cloned().collect();
+        for open in due {
+            if self.context.stop.is_cancelled() {
+                return Ok(());
+            }
+            self.judge(open).await?;
         }
         self.seen = complete;
         Ok(())
     }
 
-    /// Whether a look at `complete` sees more of `kept` than the one before.
-    fn is_due(&self, kept: &Kept, others: &[Change], complete: Timestamp) -> bool {
-        // The promises of a service are those to the users of production.
-        let is_production =
-            kept.change.environment.as_deref().is_none_or(|of| of == Hook::ENVIRONMENT);
-        let Some(observation) = observation(&kept.change, others).filter(|_| is_production) else {
-            return false;
-        };
-        let is_known =
-            |verdict: &ChangeVerdict| verdict.is_over && verdict.until == observation.until();
-        if kept.verdict.as_ref().is_some_and(is_known) {
-            return false;
-        }
-        let next = self.next.get(&kept.change.id).copied().unwrap_or(1);
-        observation.is_over(complete) || observation.steps(complete) >= next
-    }
-
-    async fn judge(&mut self, kept: Kept, others: Vec<Change>) -> Result<(), JudgeError> {
+    async fn judge(&mut self, open: Open) -> Result<(), JudgeError> {
         let Context { evaluator, changes, clock, telemetry, .. } = &self.context;
-        let Kept { change, verdict: before, .. } = kept;
+        let Open { kept: Kept { change, verdict: before, .. }, others, observation } = open;
         let service = change.service.clone();
         // The components of a composite are SLOs of their own, or parts of one promise.
         let is_asked = move |slo: &Slo| slo.service == service && slo.composition.is_none();
         let to_read = evaluator.ask(move |evaluator| evaluator.counts_of(is_asked)).await?;
         let id = change.id.clone();
-        let Some(observation) = observation(&change, &others) else { return Ok(()) };
         let steps = observation.steps(to_read.complete);
+        let is_over = observation.is_over(to_read.complete);
         self.next.insert(id.clone(), steps.saturating_add(1 + steps / LOOKS_EACH));
         let times = (Warranty::DEFAULT.observe(), Ledger::SLOT_WIDTH);
         let judged = evaluator.read(move |snapshot| {
             let tallies = tallies(snapshot, &to_read, &change, &observation)?;
             Ok(ChangeVerdict::of(&change, &others, &tallies, times, to_read.complete))
         });
-        let Some(verdict) = judged.await??? else { return Ok(()) };
+        let Some(verdict) = judged.await??? else {
+            // It is under way, and no events tell its version.
+            self.open.retain(|open| open.kept.change.id != id || !is_over);
+            return Ok(());
+        };
+        let verdict = verdict.after(before.as_ref());
         let is_answered = before.is_none_or(|before| before.answer != verdict.answer)
             && verdict.answer != Answer::Undecided;
         if !is_answered && !verdict.is_over {
             changes.looked(&id, verdict);
             return Ok(());
         }
+        let (keeper, kept, now) = (changes.clone(), verdict.clone(), clock.now());
+        let target = id.clone();
+        tokio::task::spawn_blocking(move || keeper.judged(&target, kept, now)).await??;
         if is_answered {
             telemetry.judged(verdict.answer);
         }
-        let (changes, now) = (changes.clone(), clock.now());
-        let keeping = tokio::task::spawn_blocking(move || changes.judged(&id, verdict, now));
-        Ok(keeping.await??)
+        for open in self.open.iter_mut().filter(|open| open.kept.change.id == id) {
+            open.kept.verdict = Some(verdict.clone());
+        }
+        self.open.retain(|open| open.kept.change.id != id || !is_over);
+        Ok(())
     }
+}
+
+/// Those of `answered` of which not everything is seen.
+fn open(answered: Vec<Kept>) -> Vec<Open> {
+    let mut services: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
+    for kept in answered {
+        services.entry(kept.change.service.clone()).or_default().push(kept);
+    }
+    let mut found = Vec::new();
+    for of_service in services.into_values() {
+        let others: Arc<[Change]> = of_service.iter().map(|kept| kept.change.clone()).collect();
+        found.extend(of_service.into_iter().filter_map(|kept| {
+            let observation = observation(&kept.change, &others)?;
+            let is_seen = kept
+                .verdict
+                .as_ref()
+                .is_some_and(|verdict| verdict.is_over && verdict.until == observation.until());
+            (!is_seen).then(|| Open { kept, others: Arc::clone(&others), observation })
+        }));
+    }
+    found
 }
 
 /// When `change` is looked at: from the earliest moment at which something can be told of it.
 fn observation(change: &Change, others: &[Change]) -> Option<Observation> {
     let (observe, width) = (Warranty::DEFAULT.observe(), Ledger::SLOT_WIDTH);
-    Observation::by_version(change, others, observe, width)
+    // The promises of a service are those to the users of production.
+    let is_production = change.environment.as_deref().is_none_or(|of| of == Hook::ENVIRONMENT);
+    Observation::by_version(change, others, observe, width).filter(|_| is_production)
 }
 
 /// What the ledger holds of the objectives around `change`.

@@ -323,6 +323,24 @@ impl ChangeVerdict {
         }))
     }
 
+    /// This verdict, found after `before`: an answer stays, whatever late counts say, but for health that turned
+    /// into a regression.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>) -> Self {
+        let stays = |before: &&Self| match before.answer {
+            Answer::Regressed => self.answer != Answer::Regressed,
+            Answer::Healthy => self.answer == Answer::Undecided,
+            Answer::Undecided => false,
+        };
+        match before.filter(stays) {
+            Some(before) => {
+                let Self { seen, until, is_over, .. } = self;
+                Self { seen, until, is_over, ..before.clone() }
+            }
+            None => self,
+        }
+    }
+
     /// When it was known to be healthy, where it is.
     pub fn healthy_since(&self) -> Option<Timestamp> {
         self.decided.filter(|_| self.answer == Answer::Healthy)
@@ -468,6 +486,21 @@ mod tests {
         let mut planned = deploy;
         (planned.outcome, planned.finished) = (ChangeOutcome::Planned, None);
         assert_eq!(ChangeVerdict::of(&planned, &[], &[], TIMES, at(DAY)), Ok(None));
+    }
+
+    #[test]
+    fn an_answer_stays_but_for_health_that_leaks() {
+        let deploy = change("a", DAY);
+        let worse = verdict(&deploy, &[], &regression(DAY, 100), DAY + 600);
+        let fine = verdict(&deploy, &[], &regression(DAY, 1), DAY + 3_600);
+        let open = verdict(&deploy, &[], &regression(DAY, 1), DAY);
+        let late = fine.clone().after(Some(&worse));
+        assert_eq!((late.answer, late.decided), (Answer::Regressed, worse.decided));
+        assert_eq!((late.is_over, late.seen), (true, fine.seen), "and no more is looked at");
+        assert_eq!(open.clone().after(Some(&fine)).answer, Answer::Healthy);
+        assert_eq!(worse.clone().after(Some(&fine)), worse);
+        assert_eq!(fine.clone().after(Some(&open)), fine);
+        assert_eq!(fine.clone().after(None), fine);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What one message changes: the transaction that takes it in.
 
 use flyball_connect::{Pushed, Received, Report};
-use flyball_govern::verdict::{Answer, ChangeVerdict};
+use flyball_govern::verdict::ChangeVerdict;
 use flyball_govern::warranty::{Page, breaks, verdict_break};
 use flyball_model::{Change, Incident, Timestamp, Warranty};
 use flyball_store::{NewRecord, Noting, Record};
@@ -201,8 +201,7 @@ fn settle(noting: &Noting<'_>, service: &str, at: Timestamp) -> Result<(), Chang
     Ok(())
 }
 
-/// Notes what the change called `id` did. *Regressed* stays, whatever late counts say. Of a change that has
-/// made room nothing is noted.
+/// Notes what the change called `id` did; of one that has made room nothing.
 pub(super) fn note_verdict(
     noting: &Noting<'_>,
     id: &str,
@@ -210,33 +209,26 @@ pub(super) fn note_verdict(
 ) -> Result<(), ChangesError> {
     let Some(record) = noting.record(CHANGE, id)? else { return Ok(()) };
     let mut kept = Kept::read(&record)?;
-    let ChangeVerdict { answer, from, seen, until, is_over, .. } = verdict;
-    match &mut kept.verdict {
-        Some(known) if known.answer == Answer::Regressed && answer != Answer::Regressed => {
-            (known.seen, known.until, known.is_over) = (seen, until, is_over);
-        }
-        known => *known = Some(verdict),
-    }
-    let detail = kept.verdict.as_ref().map(|verdict| {
-        let objectives = verdict.objectives.iter().map(|of| {
-            json!({
-                "slo": of.slo,
-                "objective": of.objective,
-                "answer": of.answer,
-                "why": of.why,
-                "burned": of.burned.events,
-            })
-        });
+    let verdict = verdict.after(kept.verdict.as_ref());
+    let objectives = verdict.objectives.iter().map(|of| {
         json!({
-            "service": kept.change.service,
-            "answer": verdict.answer,
-            "from": from,
-            "seen": seen,
-            "decided": verdict.decided,
-            "objectives": objectives.collect::<Vec<_>>(),
+            "slo": of.slo,
+            "objective": of.objective,
+            "answer": of.answer,
+            "why": of.why,
+            "burned": of.burned.events,
         })
     });
-    keep(noting, &kept, detail.as_ref().map(|detail| ("change.verdict", detail)))?;
+    let detail = json!({
+        "service": kept.change.service,
+        "answer": verdict.answer,
+        "from": verdict.from,
+        "seen": verdict.seen,
+        "decided": verdict.decided,
+        "objectives": objectives.collect::<Vec<_>>(),
+    });
+    kept.verdict = Some(verdict);
+    keep(noting, &kept, Some(("change.verdict", &detail)))?;
     settle(noting, &kept.change.service, moment(&kept.change))
 }
 
