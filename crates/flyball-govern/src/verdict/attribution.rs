@@ -127,32 +127,56 @@ pub fn attribute(
 /// Joins neighbouring slots of an hour in which the same causes were there: what is usual in them is then
 /// found whichever of them it fell into. `per_hour` is how many slots an hour has.
 pub fn by_hour(postings: &[Posting], causes: &[Cause], per_hour: i64) -> Vec<Posting> {
-    let there = |slot: Slot| -> Vec<usize> {
-        let causes = causes.iter().enumerate();
-        let there = causes.filter(|(_, cause)| cause.from <= slot && slot < cause.to);
-        there.map(|(index, _)| index).collect()
-    };
-    let hour = |slot: Slot| slot.0.div_euclid(per_hour.max(1));
-    let mut joined: Vec<(Posting, Vec<usize>)> = Vec::new();
+    let borders = Borders::of(causes);
+    let hour = |slot: Slot| (slot.0.div_euclid(per_hour.max(1)), borders.part(slot));
+    let mut joined: Vec<Posting> = Vec::new();
     for posting in postings {
-        let causes = there(posting.slot);
         match joined.last_mut() {
-            Some((last, same)) if *same == causes && hour(last.slot) == hour(posting.slot) => {
+            Some(last) if hour(last.slot) == hour(posting.slot) => {
                 last.tally = last.tally.plus(posting.tally);
             }
-            _ => joined.push((*posting, causes)),
+            _ => joined.push(*posting),
         }
     }
-    joined.into_iter().map(|(posting, _)| posting).collect()
+    joined
+}
+
+/// The slots at which causes begin or end: between two of them the same are there.
+struct Borders(Vec<(Slot, bool)>);
+
+impl Borders {
+    fn of(causes: &[Cause]) -> Self {
+        let mut steps: BTreeMap<Slot, i64> = BTreeMap::new();
+        for cause in causes.iter().filter(|cause| cause.from < cause.to) {
+            *steps.entry(cause.from).or_default() += 1;
+            *steps.entry(cause.to).or_default() -= 1;
+        }
+        let mut there = 0;
+        let borders = steps.into_iter().map(|(slot, step)| {
+            there += step;
+            (slot, there > 0)
+        });
+        Self(borders.collect())
+    }
+
+    /// How many borders lie before a slot, or at it.
+    fn part(&self, slot: Slot) -> usize {
+        self.0.partition_point(|(border, _)| *border <= slot)
+    }
+
+    /// Whether a cause is there.
+    fn is_there(&self, slot: Slot) -> bool {
+        self.part(slot).checked_sub(1).is_some_and(|last| self.0[last].1)
+    }
 }
 
 /// The ratio of bad events that a service has anyway: the median of its hours in which no cause was there,
 /// so that an outage which nobody has explained does not pass as usual. `per_hour` is how many slots an
 /// hour has. Zero where causes were always there, or nothing was counted.
 pub fn usual(postings: &[Posting], causes: &[Cause], per_hour: i64) -> Rational {
-    let there = |slot: Slot| causes.iter().any(|cause| cause.from <= slot && slot < cause.to);
+    let borders = Borders::of(causes);
     let mut hours: BTreeMap<i64, Tally> = BTreeMap::new();
-    for posting in postings.iter().filter(|posting| !there(posting.slot)) {
+    for posting in postings.iter().filter(|posting| !borders.is_there(posting.slot)) {
         let hour = hours.entry(posting.slot.0.div_euclid(per_hour.max(1))).or_default();
         *hour = hour.plus(posting.tally);
     }
