@@ -15,6 +15,7 @@ mod joined;
 mod met;
 mod objective;
 mod past;
+mod reading;
 mod retention;
 mod status;
 
@@ -36,6 +37,7 @@ use flyball_store::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::changes::Recent;
 use crate::clock::Clock;
 use crate::decode::{Body, Decoder, Reading};
 use crate::entry::{self, Header, Mark};
@@ -60,6 +62,7 @@ pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
 pub(crate) use past::{PASTS_MAX, Unfinished};
+pub(crate) use reading::{SloCounts, ToRead, corrected_series};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.
@@ -144,6 +147,7 @@ pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
     joining: Joining,
+    reading: reading::Reading,
     due: Arc<Notify>,
 }
 
@@ -201,6 +205,8 @@ pub(crate) struct Parts {
     pub(crate) asks: bool,
     pub(crate) clock: Clock,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// What changed before an alert.
+    pub(crate) recent: Recent,
 }
 
 /// How budgets are kept.
@@ -259,6 +265,7 @@ pub(crate) struct Evaluator {
     joined: Joined,
     met: Met,
     alerting: Alerting,
+    recent: Recent,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
     waiting: BTreeMap<Sequence, Handed>,
@@ -306,10 +313,11 @@ pub(crate) fn start(
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
     let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
-    let Parts { asks, clock, telemetry, .. } = parts;
+    let Parts { asks, clock, telemetry, recent, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let joining = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
+    let beside = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
     let at = settings.complete(now);
@@ -336,6 +344,7 @@ pub(crate) fn start(
         joined: Joined::default(),
         met: Met::default(),
         alerting,
+        recent,
         waiting: BTreeMap::new(),
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
@@ -357,7 +366,10 @@ pub(crate) fn start(
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
         .map_err(StartError::Thread)?;
-    Ok((Running { handle: Handle { messages, ticks, joining, due }, thread }, reader))
+    Ok((
+        Running { handle: Handle { messages, ticks, joining, reading: beside, due }, thread },
+        reader,
+    ))
 }
 
 /// Why an evaluator does not start.
