@@ -11,6 +11,7 @@ use flyball_model::{
 };
 
 use crate::delivery::History;
+use crate::verdict::{Answer, ChangeVerdict};
 
 /// Somebody was paged for a service.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -84,6 +85,15 @@ fn latest<'a>(
             && is_meant(change)
     });
     there.max_by_key(|change| (change.shipped(), &change.id))
+}
+
+/// What the verdict on `change` breaks; nothing unless it regressed. Drills, which break on purpose, are left
+/// out. What was seen before it had shipped, while it was underway, breaks it as it ships.
+pub fn verdict_break(change: &Change, verdict: &ChangeVerdict) -> Option<Break> {
+    let regressed = verdict.answer == Answer::Regressed && change.kind != ChangeKind::Drill;
+    let decided = verdict.decided.filter(|_| regressed)?;
+    let at = decided.max(change.shipped()?);
+    Some(Break { at, cause: BreakCause::Verdict(change.id.clone()) })
 }
 
 /// The life of `change` under `warranty`, given what broke it. Breaks outside its warranty do nothing.

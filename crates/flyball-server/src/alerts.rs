@@ -8,7 +8,7 @@
 //! [`Evaluator::settle_notice`]: crate::evaluator::Evaluator::settle_notice
 
 mod channel;
-mod post;
+pub(crate) mod post;
 mod received;
 mod refresh;
 mod secrets;
@@ -71,9 +71,9 @@ type Order = Arc<Mutex<HashMap<String, Arc<RwLock<()>>>>>;
 
 /// What came of an attempt, with the reason in one word for counters.
 #[derive(Debug)]
-struct Told {
-    outcome: Outcome,
-    reason: &'static str,
+pub(crate) struct Told {
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: &'static str,
 }
 
 impl Told {
@@ -86,7 +86,7 @@ impl Told {
     }
 
     /// The outcome in one word.
-    const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match &self.outcome {
             Outcome::Delivered => "delivered",
             Outcome::Later { .. } => "failed",

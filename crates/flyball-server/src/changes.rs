@@ -9,11 +9,18 @@ mod kept;
 mod past;
 mod told;
 
-use flyball_connect::Received;
-use flyball_govern::warranty::Page;
-use flyball_model::{ChangeError, Timestamp};
-use flyball_store::{Delivered, Delivery, RecordBound, RecordFilter, StoreError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use flyball_connect::notify::Annotation;
+use flyball_connect::{Received, Report};
+use flyball_govern::verdict::ChangeVerdict;
+use flyball_govern::warranty::Page;
+use flyball_model::{Change, ChangeError, Incident, Timestamp, Warranty};
+use flyball_store::{Delivered, Delivery, NewRecord, RecordBound, RecordFilter, StoreError};
+use tokio::sync::watch;
+
+use crate::annotations::AnnotationState;
 use crate::auth::Caller;
 use crate::control::SharedControl;
 
@@ -34,11 +41,18 @@ const PUSHES: RecordBound = RecordBound { rows: 50_000, bytes: 128 << 20 };
 /// The most pages that are kept: each may break the warranty of a change that is heard of later.
 const PAGES: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
 
+/// The most marks on dashboards that are known: those of a day are looked at.
+const ANNOTATIONS: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
+
 /// The kinds of records.
 const CHANGE: &str = "change";
 const INCIDENT: &str = "incident";
 const PUSH: &str = "push";
 const PAGE: &str = "page";
+const ANNOTATION: &str = "annotation";
+
+/// Changes that are answered for at a time: those of a week, of which the newest come first.
+const ANSWERED_MAX: usize = 4_096;
 
 /// Changes in one answer, unless told.
 pub(crate) const PAGE_DEFAULT: usize = 100;
@@ -98,6 +112,26 @@ pub(crate) enum ChangesError {
 #[derive(Debug, Clone)]
 pub(crate) struct Changes {
     control: SharedControl,
+    /// Told when something is heard of a change.
+    news: Arc<watch::Sender<u64>>,
+    /// What was seen of changes that are looked at, by id, where it is no answer yet.
+    looks: Arc<RwLock<HashMap<String, ChangeVerdict>>>,
+    recent: Recent,
+}
+
+/// The changes that are answered for, without their commits; clones share them. They are those of the last
+/// time that somebody read them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent(Arc<RwLock<Arc<[Change]>>>);
+
+impl Recent {
+    pub(crate) fn get(&self) -> Arc<[Change]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, changes: Arc<[Change]>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = changes;
+    }
 }
 
 /// Who sends a message.
@@ -111,7 +145,18 @@ pub(crate) struct Sender {
 
 impl Changes {
     pub(crate) fn of(control: SharedControl) -> Self {
-        Self { control }
+        let (news, looks) = (Arc::new(watch::Sender::default()), Arc::default());
+        Self { control, news, looks, recent: Recent::default() }
+    }
+
+    /// Tells when something is heard of a change.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// The changes that are answered for.
+    pub(crate) fn recent(&self) -> Recent {
+        self.recent.clone()
     }
 
     /// Notes what a message says; `hash` is the SHA-256 of its body. On disk when this returns.
@@ -129,7 +174,7 @@ impl Changes {
         told::check_reach(received, &sender.caller)?;
         let name = received.delivery.clone();
         let delivery = Delivery { system: received.system.to_owned(), name, hash };
-        self.control.lock().note(&sender.actor, now, |noting| {
+        let receipt = self.control.lock().note(&sender.actor, now, |noting| {
             let is_new = match noting.deliver(&delivery)? {
                 Delivered::New => true,
                 Delivered::Otherwise if received.system == "api" => {
@@ -139,7 +184,164 @@ impl Changes {
                 Delivered::Again | Delivered::Otherwise => false,
             };
             told::note(noting, received, is_new, sender)
+        })?;
+        let is_change = |report: &Report| matches!(report, Report::Change(_));
+        if !receipt.repeated && received.reports.iter().any(is_change) {
+            self.news.send_modify(|news| *news += 1);
+        }
+        Ok(receipt)
+    }
+
+    /// The changes that are answered for at `now`, and those that are underway, without their commits; what
+    /// they did as it was kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn answered_for(&self, now: Timestamp) -> Result<Vec<Kept>, ChangesError> {
+        let times = (now.minus(Warranty::DEFAULT.hold()), Timestamp::MAX);
+        let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
+        let mut kept: Vec<Kept> = found.iter().map(Kept::read).collect::<Result<_, _>>()?;
+        for kept in &mut kept {
+            kept.change.commits.clear();
+        }
+        self.recent.set(kept.iter().map(|kept| kept.change.clone()).collect());
+        let known: HashSet<&str> = kept.iter().map(|kept| kept.change.id.as_str()).collect();
+        let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
+        looks.retain(|id, _| known.contains(id.as_str()));
+        drop(looks);
+        Ok(kept)
+    }
+
+    /// The changes and incidents of `service` that are about a moment from `from` to before `to`, the newest
+    /// of them, the changes without their commits.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn told_of(
+        &self,
+        service: &str,
+        times: (Timestamp, Timestamp),
+    ) -> Result<(Vec<Kept>, Vec<Incident>), ChangesError> {
+        let control = self.control.lock();
+        let changes = control.records_about(CHANGE, Some(service), times, ANSWERED_MAX)?;
+        let incidents = control.records_about(INCIDENT, Some(service), times, ANSWERED_MAX)?;
+        drop(control);
+        let mut changes: Vec<Kept> = changes.iter().map(Kept::read).collect::<Result<_, _>>()?;
+        for kept in &mut changes {
+            kept.change.commits.clear();
+        }
+        let incidents = incidents.iter().map(told::parse).collect::<Result<_, _>>()?;
+        Ok((changes, incidents))
+    }
+
+    /// Takes what was seen of the change called `id`, which is no answer yet.
+    pub(crate) fn looked(&self, id: &str, verdict: ChangeVerdict) {
+        let mut looks = self.looks.write().unwrap_or_else(PoisonError::into_inner);
+        looks.insert(id.to_owned(), verdict);
+    }
+
+    /// Keeps what the change called `id` did: an answer, or that none was found.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`ChangesError`].
+    pub(crate) fn judged(
+        &self,
+        id: &str,
+        verdict: ChangeVerdict,
+        now: Timestamp,
+    ) -> Result<(), ChangesError> {
+        let mut control = self.control.lock();
+        control.note("server", now, |noting| told::note_verdict(noting, id, verdict))?;
+        drop(control);
+        self.looks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.news.send_modify(|news| *news += 1);
+        Ok(())
+    }
+
+    /// The marks on dashboards of changes that are about a moment from `since` on, and of what they did, the
+    /// earliest first; `origin` is the address of this server.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn annotations(
+        &self,
+        since: Timestamp,
+        origin: &str,
+    ) -> Result<Vec<Annotation>, ChangesError> {
+        let times = (since, Timestamp::MAX);
+        let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
+        let mut marks = Vec::new();
+        for record in &found {
+            let Kept { change, verdict, .. } = Kept::read(record)?;
+            marks.extend(Annotation::of_change(&change, origin));
+            let verdict = verdict.as_ref();
+            marks.extend(verdict.and_then(|of| Annotation::of_verdict(&change, of, origin)));
+        }
+        marks.sort_by(|one, two| (one.at, &one.key).cmp(&(two.at, &two.key)));
+        Ok(marks)
+    }
+
+    /// Notes that the mark called `key` is being sent; what was known of it before.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`ChangesError`].
+    pub(crate) fn begin_annotation(
+        &self,
+        key: &str,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<AnnotationState, ChangesError> {
+        let known = self.control.lock().record(ANNOTATION, key)?;
+        if let Some(known) = known {
+            return told::parse(&known);
+        }
+        self.keep_annotation(key, at, AnnotationState::Begun, now)?;
+        Ok(AnnotationState::New)
+    }
+
+    /// Notes that the mark called `key` is there.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. [`ChangesError`].
+    pub(crate) fn end_annotation(
+        &self,
+        key: &str,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), ChangesError> {
+        self.keep_annotation(key, at, AnnotationState::Done, now)
+    }
+
+    fn keep_annotation(
+        &self,
+        key: &str,
+        at: Timestamp,
+        state: AnnotationState,
+        now: Timestamp,
+    ) -> Result<(), ChangesError> {
+        let (id, text) = (key.to_owned(), told::text(&state)?);
+        let new = NewRecord { kind: ANNOTATION, id, service: None, at, text };
+        self.control.lock().note("server", now, |noting| {
+            noting.keep(&new, ANNOTATIONS, None)?;
+            Ok(())
         })
+    }
+
+    /// A change as it is shown at `now`.
+    pub(crate) fn view(&self, mut kept: Kept, now: Timestamp) -> ChangeView {
+        let looks = self.looks.read().unwrap_or_else(PoisonError::into_inner);
+        // A look knows no less than what was kept before it.
+        if let Some(look) = looks.get(&kept.change.id) {
+            kept.verdict = Some(look.clone());
+        }
+        drop(looks);
+        kept.view(&self.recent.get(), now)
     }
 
     /// The change called `id`, if `caller` may know of it.
@@ -185,12 +387,11 @@ impl Changes {
     }
 
     /// Notes that somebody was paged, which breaks the warranty of the latest change that users had met
-    /// by then. Told again, it changes nothing. What alerts call.
+    /// by then. Told again, it changes nothing.
     ///
     /// # Errors
     ///
     /// Nothing was changed then. [`ChangesError`].
-    #[expect(dead_code, reason = "alerts, which are to call it, are not part of the server yet")]
     pub(crate) fn page(&self, page: &Page, now: Timestamp) -> Result<(), ChangesError> {
         self.control.lock().note("server", now, |noting| told::note_page(noting, page))
     }

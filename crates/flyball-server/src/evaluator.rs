@@ -16,6 +16,7 @@ mod joined;
 mod met;
 mod objective;
 mod past;
+mod reading;
 mod retention;
 mod served;
 mod status;
@@ -38,6 +39,7 @@ use flyball_store::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::changes::Recent;
 use crate::clock::Clock;
 use crate::decode::{Body, Decoder, Reading};
 use crate::entry::{self, Header, Mark};
@@ -63,6 +65,7 @@ pub use objective::InstallError;
 use objective::Watched;
 pub(crate) use objective::hash_again;
 pub(crate) use past::{PASTS_MAX, Unfinished};
+pub(crate) use reading::{SloCounts, ToRead, corrected_series};
 pub(crate) use served::{ServedBy, ServedError};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
@@ -148,6 +151,7 @@ pub(crate) struct Handle {
     messages: Sender<Message>,
     ticks: watch::Receiver<u64>,
     joining: Joining,
+    reading: reading::Reading,
     /// The ledger as those read it who look at months of it, one after the other.
     looking: Arc<tokio::sync::Mutex<LedgerReader>>,
     due: Arc<Notify>,
@@ -207,6 +211,8 @@ pub(crate) struct Parts {
     pub(crate) asks: bool,
     pub(crate) clock: Clock,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// What changed before an alert.
+    pub(crate) recent: Recent,
 }
 
 /// How budgets are kept.
@@ -265,6 +271,7 @@ pub(crate) struct Evaluator {
     joined: Joined,
     met: Met,
     alerting: Alerting,
+    recent: Recent,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
     waiting: BTreeMap<Sequence, Handed>,
@@ -312,10 +319,11 @@ pub(crate) fn start(
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
     let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
-    let Parts { asks, clock, telemetry, .. } = parts;
+    let Parts { asks, clock, telemetry, recent, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let joining = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
+    let beside = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
     let looking = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
     let (ticked, ticks) = watch::channel(0);
     let now = clock.now();
@@ -343,6 +351,7 @@ pub(crate) fn start(
         joined: Joined::default(),
         met: Met::default(),
         alerting,
+        recent,
         waiting: BTreeMap::new(),
         next: position.next(),
         pending: Commit { after: position, through: position, ..Commit::default() },
@@ -364,7 +373,8 @@ pub(crate) fn start(
         .name("evaluator".to_owned())
         .spawn(move || evaluator.run(&waiting))
         .map_err(StartError::Thread)?;
-    Ok((Running { handle: Handle { messages, ticks, joining, looking, due }, thread }, reader))
+    let handle = Handle { messages, ticks, joining, reading: beside, looking, due };
+    Ok((Running { handle, thread }, reader))
 }
 
 /// Why an evaluator does not start.

@@ -3,6 +3,7 @@
 mod access;
 mod administration;
 mod alerts;
+mod attribution;
 mod backups;
 mod body;
 mod change_shapes;
@@ -124,6 +125,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(remote_write::write))
         .routes(routes!(slos::list))
         .routes(routes!(slos::get))
+        .routes(routes!(attribution::get))
         .routes(routes!(stream::budgets))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::list_foreign))

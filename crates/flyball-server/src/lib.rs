@@ -9,6 +9,8 @@
 
 mod agreements;
 mod alerts;
+mod annotations;
+mod attribution;
 mod auth;
 mod backup;
 mod changes;
@@ -37,6 +39,7 @@ mod stored;
 mod telemetry;
 mod tls;
 mod urls;
+mod verdicts;
 mod verify;
 
 use std::net::SocketAddr;
@@ -47,6 +50,7 @@ use flyball_catalog::SourcesError;
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Journal, Recovery, Store, StoreError};
 
+pub use annotations::{Grafana, GrafanaError};
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
     Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,
@@ -109,6 +113,8 @@ pub struct Config {
     pub secrets: Option<PathBuf>,
     /// The secrets that hooks sign with; a hook without one believes nobody.
     pub hooks: Vec<HookSecret>,
+    /// Where changes and verdicts are marked on dashboards, if anywhere.
+    pub grafana: Option<Grafana>,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -140,6 +146,7 @@ impl Config {
             external: None,
             secrets: None,
             hooks: Vec::new(),
+            grafana: None,
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -222,7 +229,7 @@ pub struct Server {
     evaluator: evaluator::Running,
     evaluating: evaluator::Handle,
     storing: stored::Running,
-    telling: alerts::Running,
+    telling: Telling,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -241,14 +248,13 @@ impl Server {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
         let origin = origin(config.external, &listen, tls.is_some());
-        choose_cryptography();
-        let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
-        let hooks = Arc::new(Hooks::read(&config.hooks)?);
+        let (tls, hooks) = cryptography(tls, &config.hooks)?;
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
+        let changes = Changes::of(control.clone());
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
         let journal = Arc::new(journal);
@@ -268,6 +274,7 @@ impl Server {
             asks: prometheus.is_some(),
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
+            recent: changes.recent(),
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -300,7 +307,7 @@ impl Server {
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
             gatekeeper: Gatekeeper::of(control.clone()),
-            changes: Changes::of(control.clone()),
+            changes: changes.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -317,8 +324,8 @@ impl Server {
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
-        let telling =
-            alerts::start(&evaluating, &clock, Arc::clone(&telemetry), config.secrets, origin)?;
+        let told = (config.secrets, config.grafana, origin);
+        let telling = Telling::start(&evaluating, changes, (&clock, &telemetry), told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -395,6 +402,47 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Whoever is told what happens: people and their systems of alerts, and changes of what they did.
+#[derive(Debug)]
+struct Telling {
+    alerts: alerts::Running,
+    verdicts: verdicts::Running,
+}
+
+impl Telling {
+    /// Tells from now on: with the directory of secrets, a Grafana where there is one, and the address under
+    /// which people reach this server.
+    fn start(
+        evaluating: &evaluator::Handle,
+        changes: Changes,
+        (clock, telemetry): (&Clock, &Arc<Telemetry>),
+        (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
+    ) -> Result<Self, reqwest::Error> {
+        let (counters, own) = (Arc::clone(telemetry), Arc::clone(&origin));
+        let alerts = alerts::start(evaluating, clock, counters, secrets, own)?;
+        let verdicts = verdicts::start(evaluating, &changes, clock, telemetry);
+        if let Some(grafana) = grafana {
+            verdicts.push(grafana, changes, (clock, telemetry), origin)?;
+        }
+        Ok(Self { alerts, verdicts })
+    }
+
+    async fn stop(self) {
+        self.verdicts.stop().await;
+        self.alerts.stop().await;
+    }
+}
+
+/// Certificate and key of this server, and the secrets of hooks.
+fn cryptography(
+    tls: Option<TlsFiles>,
+    hooks: &[HookSecret],
+) -> Result<(Option<Arc<Tls>>, Arc<Hooks>), ServerError> {
+    choose_cryptography();
+    let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
+    Ok((tls, Arc::new(Hooks::read(hooks)?)))
 }
 
 /// The address under which people reach this server, without a slash at its end.

@@ -46,7 +46,7 @@ pub(crate) fn remarks(
     during: (Timestamp, Timestamp),
 ) -> Result<Vec<Remark>, StoreError> {
     let services = [service.to_owned()];
-    let found = control.lock().records_about(REMARK, &services, during, REMARKS_SEEN)?;
+    let found = control.lock().records_of(REMARK, &services, during, REMARKS_SEEN)?;
     // What cannot be read is of another version, and said to nobody here.
     Ok(found.0.iter().filter_map(|record| serde_json::from_str(&record.text).ok()).collect())
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use flyball_budget::alert::Change;
 use flyball_budget::live::LiveError;
 use flyball_govern::alert::{Desk, State};
+use flyball_govern::verdict::Answer as Verdict;
 use flyball_metric::Reason;
 use flyball_model::Duration;
 use flyball_query::QueryError;
@@ -39,6 +40,12 @@ struct Dropped {
 struct Told {
     system: &'static str,
     outcome: &'static str,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    answer: &'static str,
 }
 
 /// What was deleted.
@@ -160,6 +167,7 @@ pub(crate) struct Telemetry {
     behind: Gauge<f64, AtomicU64>,
     definitions: Family<Outcome, Counter>,
     told: Family<Told, Counter>,
+    verdicts: Family<Answered, Counter>,
     answers: Family<Answer, Counter>,
     acknowledged: AckTimes,
     counted: Histogram,
@@ -200,6 +208,7 @@ impl Default for Telemetry {
             behind: Gauge::default(),
             definitions: Family::default(),
             told: Family::default(),
+            verdicts: Family::default(),
             answers: Family::default(),
             acknowledged: Family::new_with_constructor(|| Histogram::new(ACK_BOUNDS)),
             counted: Histogram::new(COUNTED_BOUNDS),
@@ -289,6 +298,8 @@ impl Telemetry {
         r.register("definition_changes", definitions, self.definitions.clone());
         let told = "Messages of other systems on changes, by what became of them";
         r.register("change_messages", told, self.told.clone());
+        let verdicts = "Changes of which it was said what they did, by answer";
+        r.register("change_verdicts", verdicts, self.verdicts.clone());
         r.register("http_answers", "Answers by route and class of status", self.answers.clone());
         let acknowledged = "From a request's last byte to its events being on disk";
         let seconds = Unit::Seconds;
@@ -309,6 +320,16 @@ impl Telemetry {
     /// A message of `system` on changes was understood.
     pub(crate) fn told(&self, system: &'static str, outcome: &'static str) {
         self.told.get_or_create(&Told { system, outcome }).inc();
+    }
+
+    /// It is known what a change did.
+    pub(crate) fn judged(&self, answer: Verdict) {
+        let answer = match answer {
+            Verdict::Healthy => "healthy",
+            Verdict::Regressed => "regressed",
+            Verdict::Undecided => "undecided",
+        };
+        self.verdicts.get_or_create(&Answered { answer }).inc();
     }
 
     /// A request was worked on for `took`, from when all of it was there.

@@ -1,6 +1,7 @@
 //! The forms in which a replay is shown.
 
 pub(crate) mod alerts;
+pub(crate) mod attribution;
 pub mod html;
 pub(crate) mod live;
 mod markdown;

@@ -7,6 +7,7 @@
 mod alertmanager;
 mod answer;
 mod goalert;
+mod grafana;
 mod mail;
 mod pagerduty;
 mod slack;
@@ -15,6 +16,7 @@ mod webhook;
 
 pub use alertmanager::{ALERTS_LAST, REFRESH_ALERTS_MAX, REFRESH_EVERY, refresh};
 pub use answer::{RETRY_AFTER_MAX, judge};
+pub use grafana::Annotation;
 pub use mail::{Mail, mail};
 pub use webhook::{DELIVERY_HEADER, EVENT_HEADER, SCHEMA, SIGNATURE_HEADER, signature};
 

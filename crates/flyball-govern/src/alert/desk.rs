@@ -112,6 +112,20 @@ impl Desk {
         self.alerts.get(&id)
     }
 
+    /// The alerts that called somebody, oldest first, and when each did first: what a silence covered then
+    /// called nobody.
+    pub fn paged(&self) -> impl Iterator<Item = (&Alert, Timestamp)> {
+        self.alerts.values().filter_map(|alert| {
+            let mut calls = alert.transitions.iter().filter(|step| {
+                use TransitionKind as Kind;
+                step.severity == Severity::Page
+                    && matches!(step.kind, Kind::Fired | Kind::Escalated | Kind::Unsilenced)
+                    && self.silenced_by(alert, step.at).next().is_none()
+            });
+            Some((alert, calls.next()?.at))
+        })
+    }
+
     /// The silences, oldest first: those to come, in force and over.
     pub fn silences(&self) -> impl DoubleEndedIterator<Item = &Silence> {
         self.silences.values()

@@ -51,7 +51,7 @@ pub enum Why {
 }
 
 /// A range that holds the true value with the stated confidence, whenever it is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Range {
     /// The lower end.
     pub low: f64,
@@ -60,7 +60,7 @@ pub struct Range {
 }
 
 /// How far the candidate's error ratio is from the control's.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Effect {
     /// Bad events past those that the control's ratios explain, over valid events.
     pub difference: f64,
@@ -75,7 +75,9 @@ pub struct Effect {
 }
 
 /// Budget spent by a change, in bad events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Burned {
     /// Bad events that the control does not explain, rounded down; none when it explains all.
     pub events: u64,
@@ -86,7 +88,7 @@ pub struct Burned {
 }
 
 /// How sure the answer is.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Certainty {
     /// The bound of the probability that a harmless change is ever called regressed.
     pub false_alarm: f64,

@@ -11,7 +11,7 @@
 //!    got the fewest such odd events so far, the first in the list before the next.
 //! 4. Where no cause is, it is *unexplained*.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use flyball_model::{Rational, Slot, Tally};
 
@@ -124,6 +124,70 @@ pub fn attribute(
     Ok(split.done())
 }
 
+/// Joins neighbouring slots of an hour in which the same causes were there: what is usual in them is then
+/// found whichever of them it fell into. `per_hour` is how many slots an hour has.
+pub fn by_hour(postings: &[Posting], causes: &[Cause], per_hour: i64) -> Vec<Posting> {
+    let borders = Borders::of(causes);
+    let hour = |slot: Slot| (slot.0.div_euclid(per_hour.max(1)), borders.part(slot));
+    let mut joined: Vec<Posting> = Vec::new();
+    for posting in postings {
+        match joined.last_mut() {
+            Some(last) if hour(last.slot) == hour(posting.slot) => {
+                last.tally = last.tally.plus(posting.tally);
+            }
+            _ => joined.push(*posting),
+        }
+    }
+    joined
+}
+
+/// The slots at which causes begin or end: between two of them the same are there.
+struct Borders(Vec<(Slot, bool)>);
+
+impl Borders {
+    fn of(causes: &[Cause]) -> Self {
+        let mut steps: BTreeMap<Slot, i64> = BTreeMap::new();
+        for cause in causes.iter().filter(|cause| cause.from < cause.to) {
+            *steps.entry(cause.from).or_default() += 1;
+            *steps.entry(cause.to).or_default() -= 1;
+        }
+        let mut there = 0;
+        let borders = steps.into_iter().map(|(slot, step)| {
+            there += step;
+            (slot, there > 0)
+        });
+        Self(borders.collect())
+    }
+
+    /// How many borders lie before a slot, or at it.
+    fn part(&self, slot: Slot) -> usize {
+        self.0.partition_point(|(border, _)| *border <= slot)
+    }
+
+    /// Whether a cause is there.
+    fn is_there(&self, slot: Slot) -> bool {
+        self.part(slot).checked_sub(1).is_some_and(|last| self.0[last].1)
+    }
+}
+
+/// The ratio of bad events that a service has anyway: the median of its hours in which no cause was there,
+/// so that an outage which nobody has explained does not pass as usual. `per_hour` is how many slots an
+/// hour has. Zero where causes were always there, or nothing was counted.
+pub fn usual(postings: &[Posting], causes: &[Cause], per_hour: i64) -> Rational {
+    let borders = Borders::of(causes);
+    let mut hours: BTreeMap<i64, Tally> = BTreeMap::new();
+    for posting in postings.iter().filter(|posting| !borders.is_there(posting.slot)) {
+        let hour = hours.entry(posting.slot.0.div_euclid(per_hour.max(1))).or_default();
+        *hour = hour.plus(posting.tally);
+    }
+    let ratio = |tally: Tally| Rational::new(tally.bad(), tally.valid());
+    let mut ratios: Vec<Rational> = hours.into_values().filter_map(ratio).collect();
+    ratios.sort_unstable();
+    // Of two in the middle the smaller: what is called usual is charged to nobody.
+    let middle = ratios.len().saturating_sub(1) / 2;
+    ratios.get(middle).copied().unwrap_or(Rational::ZERO)
+}
+
 struct Split<'a> {
     causes: &'a [Cause],
     parts: Vec<u64>,
@@ -219,6 +283,30 @@ mod tests {
         assert_eq!((split.total, split.usual, split.unexplained), (60, 40, 5));
         let parts: Vec<_> = split.shares.iter().map(|share| share.bad).collect();
         assert_eq!(parts, [5, 8, 2]);
+    }
+
+    #[test]
+    fn what_is_usual_in_an_hour_is_found_wherever_it_fell() {
+        // One in ten is usual, and the bad ones come together.
+        let bad = |slot| if slot % 6 == 5 { 6 } else { 0 };
+        let postings: Vec<_> = (0..12).map(|slot| posting(slot, 10, bad(slot))).collect();
+        let causes = [cause("deploy-7", CauseKind::Change, 9, 12)];
+        let joined = by_hour(&postings, &causes, 6);
+        assert_eq!(joined, [posting(0, 60, 6), posting(6, 30, 0), posting(9, 30, 6)]);
+        let split = attribute(&joined, &causes, Rational::new(1, 10).unwrap()).unwrap();
+        assert_eq!((split.usual, split.unexplained, split.shares[0].bad), (9, 0, 3));
+    }
+
+    #[test]
+    fn what_is_usual_is_the_median_hour_without_a_cause() {
+        let hours = [(0, 100, 1), (1, 100, 2), (2, 100, 90), (3, 100, 50), (4, 100, 3), (5, 0, 0)];
+        let postings = hours.map(|(hour, valid, bad)| posting(hour * 6, valid, bad));
+        let causes = [cause("deploy-7", CauseKind::Change, 18, 24)];
+        assert_eq!(usual(&postings, &causes, 6), Rational::new(2, 100).unwrap());
+        assert_eq!(usual(&postings, &[], 6), Rational::new(3, 100).unwrap());
+        assert_eq!(usual(&[], &[], 6), Rational::ZERO);
+        let always = [cause("drill", CauseKind::Drill, 0, 99)];
+        assert_eq!(usual(&postings, &always, 6), Rational::ZERO);
     }
 
     #[test]

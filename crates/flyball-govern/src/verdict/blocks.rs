@@ -26,6 +26,9 @@ const SLOTS_LISTED_MAX: u32 = HORIZONS_MAX * SLOTS_MAX;
 const HORIZONS_MAX: u32 = 24;
 /// Of the time before a change, one part in this many at least serves only to learn how blocks vary.
 const HISTORY_PARTS: i64 = 4;
+/// Other versions at the same time are the control while they have one event for so many of the candidate:
+/// what a few clients that are late still do vouches for nothing.
+const CONTROL_PARTS: u64 = 20;
 /// How many slots in a row stand for a candidate in the history, so that bursts over several slots
 /// are seen as they would be after a change.
 const HISTORY_RUN: i64 = 16;
@@ -42,7 +45,7 @@ pub struct Block {
 }
 
 /// What the control of a comparison is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Design {
     /// Another version or slice at the same time.
@@ -149,7 +152,26 @@ impl Comparison {
         after: &[(Slot, Tally)],
         pairing: Pairing,
     ) -> Result<Self, VerdictError> {
-        check(before.iter().chain(after).map(|slot| slot.0))?;
+        let after: Vec<_> = after.iter().map(|slot| (slot.0, Tally::EMPTY, slot.1)).collect();
+        Self::split(before, &after, pairing)
+    }
+
+    /// As [`Self::before_after`], where some of the time after the change other versions run as well: of
+    /// each slot after it `after` has their tally and the candidate's.
+    ///
+    /// A slot is held against the others at the same time where they have traffic enough, and against the
+    /// time before it where they have not: which of the two depends on the traffic alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::before_after`].
+    pub fn split(
+        before: &[(Slot, Tally)],
+        after: &[(Slot, Tally, Tally)],
+        pairing: Pairing,
+    ) -> Result<Self, VerdictError> {
+        let slots = before.iter().map(|slot| slot.0);
+        check(slots.chain(after.iter().map(|slot| slot.0)))?;
         let (Some(change), Some(last)) = (after.first(), after.last()) else {
             let pending = Pending { control: total(before), ..Pending::default() };
             return Ok(Self {
@@ -167,22 +189,33 @@ impl Comparison {
         }
         let first = before.first().map_or(change, |slot| slot.0.0);
         let plan = Plan::new(pairing, first, change);
-        let (before, after) = (by_slot(before), by_slot(after));
+        let before = by_slot(before);
+        let after: HashMap<i64, (Tally, Tally)> =
+            after.iter().map(|(slot, others, own)| (slot.0, (*others, *own))).collect();
         let mut history = Joiner::default();
         for pair in plan.history() {
             history.add(pair.tallies(&before));
         }
         let mut joiner = Joiner::default();
+        let (mut at_once, mut by_time) = (0_u64, 0_u64);
         for slot in change..=last {
-            let candidate = after.get(&slot).copied().unwrap_or_default();
-            let control = plan.control(slot);
-            if control.is_empty() {
-                joiner.pending.unmatched += 1;
-            }
-            joiner.add((Slot(slot), sum(&before, &control), candidate));
+            let (others, candidate) = after.get(&slot).copied().unwrap_or_default();
+            let is_split = !others.is_empty()
+                && others.valid().saturating_mul(CONTROL_PARTS) >= candidate.valid();
+            let control = if is_split {
+                at_once += 1;
+                others
+            } else {
+                by_time += 1;
+                let control = plan.control(slot);
+                joiner.pending.unmatched += u64::from(control.is_empty());
+                sum(&before, &control)
+            };
+            joiner.add((Slot(slot), control, candidate));
         }
+        let design = if at_once > by_time { Design::Concurrent } else { Design::BeforeAfter };
         Ok(Self {
-            design: Design::BeforeAfter,
+            design,
             history: history.blocks,
             blocks: joiner.blocks,
             pending: joiner.pending,
@@ -416,6 +449,21 @@ mod tests {
         let block = Block { slot: Slot(3), candidate: tally(1, 0), control: tally(3, 3) };
         assert_eq!(comparison.blocks(), [block]);
         assert_eq!(comparison.pending.candidate, tally(2, 2));
+    }
+
+    #[test]
+    fn other_versions_are_the_control_while_they_have_traffic_enough() {
+        let before: Vec<_> = (0..8).map(|slot| (Slot(slot), tally(10, 9))).collect();
+        let after = [
+            (Slot(8), tally(50, 49), tally(5, 5)),
+            (Slot(9), tally(5, 5), tally(100, 99)),
+            (Slot(10), tally(4, 4), tally(100, 98)),
+        ];
+        let pairing = Pairing::Nearest { horizon: 3 };
+        let comparison = Comparison::split(&before, &after, pairing).unwrap();
+        let controls: Vec<Tally> = comparison.blocks().iter().map(|block| block.control).collect();
+        assert_eq!(controls, [tally(50, 49), tally(5, 5), tally(20, 18)]);
+        assert_eq!(comparison.design, Design::Concurrent);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a change did: healthy, regressed or undecided, with evidence that may be looked at any time.
 //!
 //! [`judge`] holds the tallies after a change against those without it, block by block
-//! ([`Comparison`]); [`rank`] does so for raw values such as latencies. Both are sequential tests:
+//! ([`Comparison`]); [`ChangeVerdict`] does so for all objectives of a service; [`rank`] does so for raw values such as latencies. Both are sequential tests:
 //! however often and whenever the answer is read, a harmless change is called regressed with at
 //! most the stated probability, and a harmful one healthy with at most another. The formulas, what
 //! is guaranteed and what is not, and measurements are in `docs/verdicts.md`.
@@ -12,16 +12,22 @@ mod answer;
 mod attribution;
 mod bet;
 mod blocks;
+mod causes;
 mod dispersion;
 mod judge;
+mod observation;
 mod process;
 mod rank;
 mod suggest;
 
 pub use answer::{Answer, Burned, Certainty, Effect, Range, Verdict, Why};
-pub use attribution::{Attribution, Cause, CauseKind, Posting, Share, attribute};
+pub use attribution::{Attribution, Cause, CauseKind, Posting, Share, attribute, by_hour, usual};
 pub use blocks::{Block, Comparison, Design, MATCHED_MAX, Pairing, SLOTS_MAX};
+pub use causes::{NamedCause, Suspect, causes};
 pub use judge::{Settings, judge};
+pub use observation::{
+    Arm, ChangeVerdict, ObjectiveTallies, ObjectiveVerdict, Observation, STEP, Versions,
+};
 pub use rank::{RankVerdict, Worse, rank};
 pub use suggest::{Facts, Remedy, Suggestion, SuggestionReason, suggest};
 

@@ -149,6 +149,23 @@ fn whoever_was_told_of_an_alert_hears_its_end_in_a_silence_too() {
 }
 
 #[test]
+fn who_was_called_and_when_is_known_without_what_was_silenced() {
+    let paged = |desk: &Desk| desk.paged().map(|(alert, at)| (alert.id, at)).collect::<Vec<_>>();
+    let mut desk = desk();
+    see(&mut desk, vec![fired(2, at(1))], 1);
+    assert_eq!(paged(&desk), [], "a ticket calls nobody");
+    see(&mut desk, vec![fired(0, at(20))], 20);
+    assert_eq!(paged(&desk), [(1, at(20))]);
+    see(&mut desk, vec![resolved(0, at(20), at(30)), resolved(2, at(1), at(30))], 30);
+    assert_eq!(paged(&desk), [(1, at(20))], "that it is over takes nothing back");
+    desk.silence(silence(Field::Service, "shop-0", 40, 100), at(40)).unwrap();
+    see(&mut desk, vec![fired(0, at(50))], 50);
+    assert_eq!(paged(&desk), [(1, at(20))]);
+    desk.tick(at(100));
+    assert_eq!(paged(&desk), [(1, at(20)), (2, at(100))], "it calls when the silence is over");
+}
+
+#[test]
 fn a_silence_of_tickets_lets_pages_through() {
     let mut desk = desk();
     desk.silence(silence(Field::Severity, "ticket", 0, 100), at(0)).unwrap();

@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 10;
 /// # Errors
 ///
 /// A system that refuses one.
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .connect_timeout(CONNECT_MAX)
         .timeout(ANSWER_MAX)
@@ -31,7 +31,7 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// Sends `request` once.
-pub(super) async fn send(client: &reqwest::Client, request: &Request, clock: &Clock) -> Told {
+pub(crate) async fn send(client: &reqwest::Client, request: &Request, clock: &Clock) -> Told {
     let mut post = client.post(request.address()).body(request.body.clone());
     for (name, value) in &request.headers {
         post = post.header(*name, value);

@@ -1,8 +1,9 @@
 //! One change as it is kept, and as it is shown.
 
 use flyball_govern::delivery::Judgement;
+use flyball_govern::verdict::{Answer, ChangeVerdict, Suggestion};
 use flyball_govern::warranty::life;
-use flyball_model::{Break, BreakCause, Change, Phase, Timestamp, Warranty};
+use flyball_model::{Break, Change, Phase, Timestamp, Warranty};
 use flyball_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +20,9 @@ pub(crate) struct Kept {
     pub(crate) change: Change,
     /// What broke it, the earliest first; at most [`Self::BREAKS_MAX`].
     pub(crate) breaks: Vec<Break>,
+    /// What it did to users, as far as it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<ChangeVerdict>,
 }
 
 /// A change and where it is in its life.
@@ -32,6 +36,12 @@ pub struct ChangeView {
     /// Where it is in its life.
     #[schema(value_type = shapes::ChangeLife)]
     life: Phase,
+    /// What it did to the objectives of its service, as far as it was looked at; null before that.
+    #[schema(value_type = Option<shapes::ChangeVerdict>)]
+    verdict: Option<ChangeVerdict>,
+    /// What to do about it, where it regressed and nothing has restored the service yet.
+    #[schema(value_type = Option<shapes::ChangeSuggestion>)]
+    suggestion: Option<Suggestion>,
 }
 
 impl Kept {
@@ -40,7 +50,7 @@ impl Kept {
     const BREAKS_MAX: usize = 16;
 
     pub(super) fn new(change: Change) -> Self {
-        Self { number: 0, change, breaks: Vec::new() }
+        Self { number: 0, change, breaks: Vec::new(), verdict: None }
     }
 
     /// What is kept in `record`.
@@ -62,18 +72,27 @@ impl Kept {
     /// What came of it, as far as it is known: what its verdict says of it, and what broke it within its
     /// warranty. By these delivery is measured.
     pub(crate) fn outcome(&self) -> (Option<Judgement>, Option<Break>) {
-        let life = life(&self.change, Warranty::DEFAULT, &self.breaks);
-        let broken = life.broken().cloned();
-        let judged = broken.as_ref().and_then(|broken| match broken.cause {
-            BreakCause::Verdict(_) => Some(Judgement::Regressed),
-            BreakCause::Page(_) | BreakCause::Rollback(_) | BreakCause::Fix(_) => None,
+        let judged = self.verdict.as_ref().map(|verdict| match verdict.answer {
+            Answer::Healthy => Judgement::Healthy,
+            Answer::Regressed => Judgement::Regressed,
+            Answer::Undecided => Judgement::Undecided,
         });
-        (judged, broken)
+        let life = life(&self.change, Warranty::DEFAULT, &self.breaks);
+        (judged, life.broken().cloned())
     }
 
-    /// The change as it is at `now`.
-    pub(crate) fn view(self, now: Timestamp) -> ChangeView {
-        let life = life(&self.change, Warranty::DEFAULT, &self.breaks).phase(now);
-        ChangeView { number: self.number, change: self.change, life }
+    /// The change as it is at `now`, among `others`.
+    pub(super) fn view(self, others: &[Change], now: Timestamp) -> ChangeView {
+        let Self { number, change, breaks, verdict } = self;
+        let mut life = life(&change, Warranty::DEFAULT, &breaks);
+        if let Some(healthy) = verdict.as_ref().and_then(ChangeVerdict::healthy_since) {
+            // What was decided before it had shipped ends no observation.
+            let _ = life.observe(healthy);
+        }
+        let life = life.phase(now);
+        let suggestion = verdict.as_ref();
+        let suggestion =
+            suggestion.and_then(|verdict| verdict.suggestion(&change, others, &breaks, now));
+        ChangeView { number, change, life, verdict, suggestion }
     }
 }

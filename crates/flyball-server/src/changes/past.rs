@@ -34,7 +34,7 @@ impl Changes {
         services: &[String],
         during: (Timestamp, Timestamp),
     ) -> Result<Past, ChangesError> {
-        let of = |kind, most| self.control.lock().records_about(kind, services, during, most);
+        let of = |kind, most| self.control.lock().records_of(kind, services, during, most);
         let (changes, are_all) = of(CHANGE, CHANGES_SEEN)?;
         let (incidents, are_all_there) = of(INCIDENT, INCIDENTS_SEEN)?;
         Ok(Past {

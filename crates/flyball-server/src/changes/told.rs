@@ -1,7 +1,8 @@
 //! What one message changes: the transaction that takes it in.
 
 use flyball_connect::{Pushed, Received, Report};
-use flyball_govern::warranty::{Page, breaks};
+use flyball_govern::verdict::ChangeVerdict;
+use flyball_govern::warranty::{Page, breaks, verdict_break};
 use flyball_model::{Change, Incident, Timestamp, Warranty};
 use flyball_store::{NewRecord, Noting, Record};
 use serde::Serialize;
@@ -189,16 +190,53 @@ fn settle(noting: &Noting<'_>, service: &str, at: Timestamp) -> Result<(), Chang
     let broken = breaks(&changes, &pages);
     let until = at.plus(hold);
     for mut kept in near.into_iter().filter(|kept| moment(&kept.change) <= until) {
-        let found = broken.get(&kept.change.id).map_or(&[][..], Vec::as_slice);
-        if kept.is_broken_by(found) {
+        let mut found = broken.get(&kept.change.id).cloned().unwrap_or_default();
+        let verdict = kept.verdict.as_ref();
+        found.extend(verdict.and_then(|verdict| verdict_break(&kept.change, verdict)));
+        found.sort();
+        if kept.is_broken_by(&found) {
             keep(noting, &kept, None)?;
         }
     }
     Ok(())
 }
 
-/// Notes that somebody was paged.
+/// Notes what the change called `id` did; of one that has made room nothing.
+pub(super) fn note_verdict(
+    noting: &Noting<'_>,
+    id: &str,
+    verdict: ChangeVerdict,
+) -> Result<(), ChangesError> {
+    let Some(record) = noting.record(CHANGE, id)? else { return Ok(()) };
+    let mut kept = Kept::read(&record)?;
+    let verdict = verdict.after(kept.verdict.as_ref());
+    let objectives = verdict.objectives.iter().map(|of| {
+        json!({
+            "slo": of.slo,
+            "objective": of.objective,
+            "answer": of.answer,
+            "why": of.why,
+            "burned": of.burned.events,
+        })
+    });
+    let detail = json!({
+        "service": kept.change.service,
+        "answer": verdict.answer,
+        "from": verdict.from,
+        "seen": verdict.seen,
+        "decided": verdict.decided,
+        "objectives": objectives.collect::<Vec<_>>(),
+    });
+    kept.verdict = Some(verdict);
+    keep(noting, &kept, Some(("change.verdict", &detail)))?;
+    settle(noting, &kept.change.service, moment(&kept.change))
+}
+
+/// Notes that somebody was paged. Told again, it changes nothing.
 pub(super) fn note_page(noting: &Noting<'_>, page: &Page) -> Result<(), ChangesError> {
+    if noting.record(PAGE, &page.alert)?.is_some() {
+        return Ok(());
+    }
     let (id, service) = (page.alert.clone(), Some(page.service.clone()));
     let new = NewRecord { kind: PAGE, id, service, at: page.at, text: text(page)? };
     noting.keep(&new, PAGES, None)?;
@@ -261,7 +299,7 @@ pub(super) fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, ChangesEr
         .map_err(|cause| ChangesError::Unreadable { id: record.id.clone(), cause })
 }
 
-fn text(kept: &impl Serialize) -> Result<String, ChangesError> {
+pub(super) fn text(kept: &impl Serialize) -> Result<String, ChangesError> {
     let id = String::new();
     serde_json::to_string(kept).map_err(|cause| ChangesError::Unreadable { id, cause })
 }

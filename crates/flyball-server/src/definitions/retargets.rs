@@ -108,7 +108,7 @@ pub(crate) fn retargets(
     services: &[String],
     during: (Timestamp, Timestamp),
 ) -> Result<Vec<Retarget>, StoreError> {
-    let found = control.lock().records_about(RETARGET, services, during, RETARGETS_SEEN)?;
+    let found = control.lock().records_of(RETARGET, services, during, RETARGETS_SEEN)?;
     // What cannot be read is of another version, and no sign of anything.
     Ok(found.0.iter().filter_map(|record| serde_json::from_str(&record.text).ok()).collect())
 }

@@ -172,6 +172,12 @@ impl Evaluator {
         self.keep_alerts();
     }
 
+    /// The alerts that called somebody: each with its id, its service and when.
+    pub(crate) fn paged(&self) -> Vec<(u64, String, Timestamp)> {
+        let paged = self.alerting.desk.paged();
+        paged.map(|(alert, at)| (alert.id, alert.subject.service.clone(), at)).collect()
+    }
+
     /// What the target believes to fire, and the severities that it was told.
     pub(crate) fn believed_by(&self, target: &str) -> Vec<(Alert, Severity)> {
         let believed = self.alerting.desk.believed_by(target);

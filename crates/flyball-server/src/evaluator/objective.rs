@@ -25,6 +25,8 @@ use super::past;
 /// States of slices kept live, over all objectives: about half a gigabyte. A slice that is met
 /// later is counted, and its budget is worked out when somebody asks.
 const SLICES_LIVE_MAX: usize = 8_192;
+/// What changed so long before an alert is told with it.
+const CHANGED_WITHIN: Duration = Duration::from_hours(24);
 /// How far ahead recurring corrections are expanded.
 const AHEAD: Duration = Duration::from_days(400);
 
@@ -333,6 +335,7 @@ impl Evaluator {
     /// Moves every state to `to`.
     pub(super) fn advance(&mut self, to: Timestamp) {
         let (mut all, mut seen) = (Vec::new(), Vec::new());
+        let recent = self.recent.get();
         let Self { watched, ledger, telemetry, pending: commit, .. } = self;
         let snapshot = match ledger.snapshot() {
             Ok(snapshot) => snapshot,
@@ -357,6 +360,8 @@ impl Evaluator {
                 of_state.extend(changes[known..].iter().map(Observed::from));
                 if !of_state.is_empty() {
                     let facts = facts((slo, index), plan, state, &history, seen.len());
+                    let changes = recent.iter().filter(|change| change.service == slo.service);
+                    let facts = facts.with_changes(changes, to.minus(CHANGED_WITHIN), to);
                     seen.push((subject(slo, index, slice), of_state, facts));
                 }
             }

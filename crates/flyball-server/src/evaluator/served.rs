@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use flyball_budget::correction::{apply, expand};
 use flyball_budget::live::LiveError;
 use flyball_budget::{BudgetError, Series};
 use flyball_catalog::Catalog;
@@ -15,9 +14,9 @@ use flyball_govern::delivery::Served;
 use flyball_model::{
     BudgetingMethod, Correction, Duration, Interval, Objective, Rational, Severity, Slo,
 };
-use flyball_store::{Ledger, LedgerReader, LedgerSnapshot, SliceId, StoreError};
+use flyball_store::{LedgerReader, LedgerSnapshot, SliceId, StoreError};
 
-use super::{Ended, Evaluator, Handle};
+use super::{Ended, Evaluator, Handle, corrected_series};
 
 /// What one look takes in, in days of one objective: two hundred objectives over half a year, or fifty over
 /// two years. Seconds of reading.
@@ -156,11 +155,7 @@ pub(super) fn steps(
     let mut at = during.start();
     while at < during.end() {
         let step = Interval::starting(at, STEP.min(during.end().since(at)));
-        let tallies = snapshot.tallies(slice, step).map_err(LiveError::History)?;
-        let series = Series::new(Ledger::SLOT_WIDTH, tallies)?;
-        let expanded = expand(corrections, slo, step)?;
-        let (corrected, _) = apply(&series, &expanded, 0)?;
-        take(corrected.as_ref().unwrap_or(&series))?;
+        take(&corrected_series(snapshot, &[slice], step, (slo, 0), corrections)?)?;
         at = step.end();
     }
     Ok(())

@@ -45,6 +45,12 @@ pub(super) fn describe(schemas: &mut Value) {
     schemas["change"] = change;
     schemas["new_change"] = new;
     schemas["change_life"] = life();
+    schemas["change_verdict"] = verdict();
+    schemas["change_suggestion"] = suggestion();
+    schemas["cause_kind"] = json!({
+        "enum": ["drill", "change", "dependency", "incident"],
+        "description": "What kind of cause spent budget.",
+    });
     schemas["decision"] = decision();
 }
 
@@ -169,6 +175,130 @@ fn decision() -> Value {
             "service", "class", "at", "outcome", "policy", "level", "reasons", "inputs", "budgets",
             "until",
         ],
+    )
+}
+
+fn number(said: &str) -> Value {
+    json!({ "type": "number", "description": said })
+}
+
+fn whole(said: &str) -> Value {
+    json!({ "type": "integer", "minimum": 0, "description": said })
+}
+
+/// An object all of whose fields are always there.
+fn whole_object(said: &str, fields: &Value) -> Value {
+    let names = fields.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    object(said, fields, &names.collect::<Vec<_>>())
+}
+
+/// The words of an answer.
+fn answer(said: &str) -> Value {
+    json!({ "enum": ["healthy", "regressed", "undecided"], "description": said })
+}
+
+/// What a change did: all of it is in docs/verdicts.md.
+fn verdict() -> Value {
+    let decided = "The end of the minute that decided it; null while it is undecided.";
+    whole_object(
+        "What a change did to the objectives of its service, as far as it was looked at.",
+        &json!({
+            "answer": answer("Regressed when any objective is, healthy when all are."),
+            "from": moment("Since when it is looked at."),
+            "seen": moment("Up to when it was looked at."),
+            "until": moment("Until when it is looked at."),
+            "decided": or_null(moment(decided)),
+            "is_over": { "type": "boolean", "description": "Whether nothing more is looked at." },
+            "objectives": {
+                "type": "array", "items": objective_verdict(),
+                "description": "Each objective; none where the service has none.",
+            },
+        }),
+    )
+}
+
+fn objective_verdict() -> Value {
+    let range = |said: &str| {
+        let high = or_null(number("Its upper end; null where there is none."));
+        whole_object(said, &json!({ "low": number("Its lower end."), "high": high }))
+    };
+    let arm = |said: &str| {
+        let fields = json!({ "valid": whole("Valid events."), "bad": whole("Bad ones of them.") });
+        whole_object(said, &fields)
+    };
+    let mut effect = whole_object(
+        "How far both are apart; null before both had events.",
+        &json!({
+            "difference": number("Bad events past those that the control explains, over valid events."),
+            "difference_range": range("Where the difference lies."),
+            "ratio": or_null(number("Bad events over those that the control explains.")),
+            "ratio_range": range("Where the ratio lies."),
+            "confidence": number("The confidence of both ranges."),
+        }),
+    );
+    effect = or_null(effect);
+    let burned = json!({
+        "events": whole("Bad events that the control does not explain."),
+        "low": whole("At least as many."),
+        "high": whole("At most as many."),
+    });
+    let certainty = json!({
+        "false_alarm": number("The bound of the probability that a harmless change is called regressed."),
+        "false_health": number("The bound of the probability that a harmful change is called healthy."),
+        "p_regressed": number("A p-value that holds at any time, for: not worse by more than the margin."),
+        "p_healthy": number("A p-value that holds at any time, for: worse by the margin at least."),
+        "dispersion": number("By how much the evidence was divided, because events come in bursts."),
+    });
+    let why = ["worse", "within_margin", "no_data", "no_baseline", "too_little_data"];
+    let decided = "The end of the minute that decided it; null while it is undecided.";
+    whole_object(
+        "What a change did to one objective.",
+        &json!({
+            "slo": { "type": "string", "description": "The SLO." },
+            "objective": whole("Which of its objectives, counted from 0."),
+            "answer": answer("What it did."),
+            "why": { "enum": why, "description": "Why." },
+            "design": {
+                "enum": ["concurrent", "before_after"],
+                "description": "Held against other versions at the same time, or the time before.",
+            },
+            "margin": number("The smallest difference of error ratios that matters."),
+            "candidate": arm("The time, or version, with the change."),
+            "control": arm("What it was held against."),
+            "effect": effect,
+            "burned": whole_object("What the change spent, in bad events.", &burned),
+            "certainty": whole_object("How sure the answer is.", &certainty),
+            "decided": or_null(moment(decided)),
+            "looks": whole("How often the evidence was looked at."),
+        }),
+    )
+}
+
+/// What to do about a change.
+fn suggestion() -> Value {
+    let remedies = json!(["toggle_off", "roll_back", "fix_forward"]);
+    let reasons = [
+        "behind_a_flag",
+        "one_way",
+        "nothing_before",
+        "later_changes",
+        "settled",
+        "newest",
+        "young_enough",
+    ];
+    whole_object(
+        "What to do about a change that regressed, and why.",
+        &json!({
+            "remedy": { "enum": remedies, "description": "What to do first." },
+            "reasons": {
+                "type": "array", "items": { "enum": reasons },
+                "description": "What spoke for it.",
+            },
+            "otherwise": {
+                "type": "array", "items": { "enum": remedies },
+                "description": "What is possible besides, best first.",
+            },
+        }),
     )
 }
 

@@ -182,9 +182,10 @@ pub(super) async fn record(
     let Some(ReportTold::Change { id, new, .. }) = receipt.reports.into_iter().next() else {
         return Err(absent());
     };
+    let shown = changes.clone();
     let kept = wait(move || changes.get(&id, &caller)).await?.ok_or_else(absent)?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(kept.view(now))))
+    Ok((status, Json(shown.view(kept, now))))
 }
 
 /// Changes, those that were heard of last first.
@@ -207,9 +208,10 @@ pub(super) async fn list(
 ) -> Result<Json<ChangeList>, Problem> {
     let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
     let now = app.clock.now();
-    let listed = wait(move || app.changes.list(service.as_deref(), before, limit, &caller)).await?;
+    let changes = app.changes.clone();
+    let listed = wait(move || changes.list(service.as_deref(), before, limit, &caller)).await?;
     let next = listed.last().filter(|_| listed.len() == limit).map(|kept| kept.number);
-    let changes = listed.into_iter().map(|kept| kept.view(now)).collect();
+    let changes = listed.into_iter().map(|kept| app.changes.view(kept, now)).collect();
     Ok(Json(ChangeList { changes, next }))
 }
 
@@ -233,8 +235,9 @@ pub(super) async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<ChangeView>, Problem> {
     let now = app.clock.now();
-    let kept = wait(move || app.changes.get(&id, &caller)).await?.ok_or_else(absent)?;
-    Ok(Json(kept.view(now)))
+    let changes = app.changes.clone();
+    let kept = wait(move || changes.get(&id, &caller)).await?.ok_or_else(absent)?;
+    Ok(Json(app.changes.view(kept, now)))
 }
 
 fn absent() -> Problem {

@@ -156,7 +156,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let kept = changes.list(Some(&of), None, CHANGES_SHOWN, &seer)?;
         let mut incidents = changes.lasting(&of)?;
         incidents.truncate(ALERTS_SHOWN);
-        let changes = kept.into_iter().map(|kept| kept.view(now)).collect();
+        let changes = kept.into_iter().map(|kept| changes.view(kept, now)).collect();
         Ok::<_, ChangesError>(Recent { changes, incidents })
     });
     let recent = recent.await?;

@@ -85,6 +85,12 @@ shapes! {
     ChangeFields = "change";
     /// Where a change is in its life.
     ChangeLife = "change_life";
+    /// What a change did.
+    ChangeVerdict = "change_verdict";
+    /// What kind of cause spent budget.
+    CauseKind = "cause_kind";
+    /// What to do about a change.
+    ChangeSuggestion = "change_suggestion";
     /// What is decided on a change.
     GateDecision = "decision";
 }

@@ -133,6 +133,11 @@ pub(super) async fn get(
         bound_hints(&mut status, &caller);
         return Ok(Json(status));
     }
+    Err(absent(&app, caller, name).await?)
+}
+
+/// That there is no SLO of this name that `caller` may know of, or that it is not evaluated.
+pub(super) async fn absent(app: &App, caller: Caller, name: String) -> Result<Problem, Ended> {
     let (left_out, seer) = (name.clone(), caller.clone());
     let left_out = app.evaluator.ask(move |evaluator| {
         let Catalog { set, not_counted, .. } = &**evaluator.catalog();
@@ -142,7 +147,7 @@ pub(super) async fn get(
     });
     if let Some(NotCounted { slo, reason }) = left_out.await? {
         let said = format!("the SLO `{slo}` is not evaluated: {reason}");
-        return Err(Problem::new(StatusCode::NOT_FOUND, &said));
+        return Ok(Problem::new(StatusCode::NOT_FOUND, &said));
     }
     let known = app.evaluator.ask(move |evaluator| {
         let slos = evaluator.catalog().set.slos.iter();
@@ -157,5 +162,5 @@ pub(super) async fn get(
         None => "GET /api/v1/slos lists them".to_owned(),
     };
     let said = format!("there is no SLO called `{name}`; hint: {hint}");
-    Err(Problem::new(StatusCode::NOT_FOUND, &said))
+    Ok(Problem::new(StatusCode::NOT_FOUND, &said))
 }

@@ -14,7 +14,7 @@ use crate::harness::{NOON, Running, TestClock, config, events};
 use receiver::Receiver;
 
 /// A promise of the shop with a page and a ticket that follow within a minute and five.
-const QUICK: &str = r"
+pub(crate) const QUICK: &str = r"
 apiVersion: openslo/v1
 kind: SLO
 metadata:

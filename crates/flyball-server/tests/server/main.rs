@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod alerts;
+mod annotations;
 mod asked;
 mod auth;
 mod changes;
@@ -24,4 +25,5 @@ mod services;
 mod stored;
 mod streams;
 mod tls;
+mod verdicts;
 mod watched;

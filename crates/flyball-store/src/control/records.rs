@@ -151,13 +151,40 @@ impl Control {
         self.rows(sql, params![kind, before, limit, json!(services).to_string()], record)
     }
 
+    /// The records of `kind`, and of `service` where one is named, that are about a moment from `from` to
+    /// before `to`: the newest `limit` of them by these moments, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn records_about(
+        &self,
+        kind: &str,
+        service: Option<&str>,
+        (from, to): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (from, to) = (from.nanos(), to.nanos());
+        let Some(service) = service else {
+            let sql = "SELECT number, id, text FROM records
+                       WHERE kind = ?1 AND at >= ?2 AND at < ?3
+                       ORDER BY at DESC, number DESC LIMIT ?4";
+            return self.rows(sql, params![kind, from, to, limit], record);
+        };
+        let sql = "SELECT number, id, text FROM records
+                   WHERE kind = ?1 AND at >= ?2 AND at < ?3 AND service = ?5
+                   ORDER BY at DESC, number DESC LIMIT ?4";
+        self.rows(sql, params![kind, from, to, limit, service], record)
+    }
+
     /// The records of `kind` and of `services` that are about a moment from `from` to before `to`, those of the
     /// latest moment first, as many as `most` allows; and whether these are all.
     ///
     /// # Errors
     ///
     /// [`StoreError::Sqlite`] when they cannot be read.
-    pub fn records_about(
+    pub fn records_of(
         &self,
         kind: &str,
         services: &[String],

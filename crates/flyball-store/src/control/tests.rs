@@ -551,6 +551,15 @@ fn records_are_kept_within_bounds_and_in_order() {
     let number = control.record("change", "2").unwrap().unwrap().number;
     assert_eq!(ids(&control, None, Some(number), 9), ["1"]);
     assert_eq!(control.record("incident", "2").unwrap(), None);
+    let about = |service, from, to, limit| {
+        let found = control.records_about("change", service, (at(from), at(to)), limit).unwrap();
+        found.into_iter().map(|record| record.id).collect::<Vec<_>>()
+    };
+    assert_eq!(about(None, 1, 3, 9), ["2", "1"], "the newest first");
+    assert_eq!(about(None, 1, 3, 1), ["2"]);
+    assert_eq!(about(Some("shop"), 1, 3, 9), ["1"]);
+    assert_eq!(about(None, 2, 9, 9), ["2"], "from the first moment on");
+    assert_eq!(about(None, 0, 2, 9), ["1"], "to before the last");
 
     // By count, then by bytes; the newest stays whatever its size.
     assert_eq!(keep(&mut control, &told("change", "3", None, "c")).1, 0);

@@ -1,11 +1,12 @@
-//! `flyball budget`: the budgets of a server as they are now.
+//! `flyball budget`: the budgets of a server as they are now, and who spent them.
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
+use flyball_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Form, answer};
 use crate::cli::EXIT_CODES;
-use crate::output::live;
+use crate::output::{attribution, live};
 use crate::remote::{Remote, ServerArgs, SloList};
 use crate::{Exit, talk};
 
@@ -15,6 +16,8 @@ use crate::{Exit, talk};
 ///   flyball budget
 ///   flyball budget checkout
 ///   flyball budget --service shop -o json --server http://flyball.example:8480
+///   flyball budget checkout --by-cause
+///   flyball budget checkout --by-cause --from 2026-03-01T00:00:00Z --to 2026-03-08T00:00:00Z
 #[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_help = EXIT_CODES)]
@@ -27,6 +30,18 @@ pub(crate) struct BudgetArgs {
     #[arg(long, value_name = "SERVICE", conflicts_with = "name")]
     service: Option<String>,
 
+    /// Show who spent it instead: changes, incidents, drills, and what is left unexplained
+    #[arg(long, requires = "name")]
+    by_cause: bool,
+
+    /// With --by-cause: from when on; the beginning of the window unless told
+    #[arg(long, value_name = "TIME", requires = "by_cause", value_parser = super::change::moment)]
+    from: Option<Timestamp>,
+
+    /// With --by-cause: until when; now unless told
+    #[arg(long, value_name = "TIME", requires = "by_cause", value_parser = super::change::moment)]
+    to: Option<Timestamp>,
+
     /// What to print
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
     output: Form,
@@ -37,6 +52,9 @@ pub(crate) struct BudgetArgs {
 
 pub(crate) fn run(args: &BudgetArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
+    if let Some(name) = args.name.as_ref().filter(|_| args.by_cause) {
+        return by_cause(args, &remote, name);
+    }
     let said = slos(&remote, args.name.as_deref(), args.service.as_deref())?;
     let list: SloList = serde_json::from_value(said.clone())?;
     if list.slos.is_empty() && list.not_evaluated.is_empty() && args.output == Form::Table {
@@ -49,6 +67,18 @@ pub(crate) fn run(args: &BudgetArgs) -> anyhow::Result<Exit> {
     }
     answer(args.output, &said, || Ok(live::budgets(&list)))?;
     Ok(live::overall(&list).into())
+}
+
+fn by_cause(args: &BudgetArgs, remote: &Remote, name: &str) -> anyhow::Result<Exit> {
+    let times = [("from", args.from), ("to", args.to)];
+    let times: Vec<(&str, String)> =
+        times.into_iter().filter_map(|(of, at)| Some((of, at?.to_string()))).collect();
+    let times: Vec<(&str, &str)> = times.iter().map(|(of, at)| (*of, at.as_str())).collect();
+    let said: Value = remote.get(&["api", "v1", "slos", name, "attribution"], &times)?;
+    let found: attribution::Attribution = serde_json::from_value(said.clone())
+        .context("the answer cannot be understood\nhint: is the server of this version?")?;
+    answer(args.output, &said, || Ok(attribution::by_cause(&found)))?;
+    Ok(Exit::Met)
 }
 
 /// The SLOs of a server: one, those of a service, or all, as a list.

@@ -2,6 +2,7 @@
 
 mod ci;
 mod commits;
+mod verdict;
 
 use std::path::PathBuf;
 
@@ -149,11 +150,12 @@ struct ListArgs {
     server: ServerArgs,
 }
 
-/// Show a change and where it is in its life
+/// Show a change: where it is in its life, what it did to users, what to do about it
 ///
 /// Examples:
 ///
 ///   flyball change show release-14
+///   flyball change show release-14 -o json | jq .verdict
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct ShowArgs {
@@ -190,7 +192,7 @@ fn known(what: &str, words: &[&str]) -> String {
     format!("{what} is one of {}", words.join(", "))
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
 }
 
@@ -205,6 +207,8 @@ struct View {
     number: u64,
     change: flyball_model::Change,
     life: Life,
+    verdict: Option<verdict::Verdict>,
+    suggestion: Option<verdict::Suggestion>,
 }
 
 /// Where a change is in its life, as an answer says it.
@@ -340,7 +344,9 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
 fn table(changes: &[View]) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["number", "at", "service", "kind", "version", "outcome", "life", "id"]);
+    table.set_header([
+        "number", "at", "service", "kind", "version", "outcome", "verdict", "life", "id",
+    ]);
     for view in changes {
         let change = &view.change;
         let at = change.shipped().unwrap_or(change.recorded);
@@ -351,6 +357,7 @@ fn table(changes: &[View]) -> String {
             change.kind.name().to_owned(),
             printable(change.version.as_deref().or(change.revision.as_deref()).unwrap_or("–")),
             change.outcome.name().to_owned(),
+            view.verdict.as_ref().map_or_else(|| "–".to_owned(), verdict::word),
             life(&view.life),
             printable(&change.id),
         ]);
@@ -388,6 +395,8 @@ fn card(view: &View) -> String {
         ("commits", commits),
         ("told by", Some(format!("{}, {}", change.source.system, change.source.delivery))),
     ];
+    let told = verdict::lines(view.verdict.as_ref(), view.suggestion.as_ref());
+    lines.extend(told.into_iter().map(|(name, said)| (name, Some(said))));
     lines.extend(change.links.iter().map(|link| (link.name.as_str(), Some(link.url.clone()))));
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);

@@ -12,8 +12,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
-    Clock, Config, Given, HookSecret, Limits, Prometheus, Rates, Retention, Server, ServerError,
-    Settings, Tail, TlsFiles,
+    Clock, Config, Given, Grafana, HookSecret, Limits, Prometheus, Rates, Retention, Server,
+    ServerError, Settings, Tail, TlsFiles,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -135,6 +135,12 @@ pub(crate) struct ServeArgs {
     /// flux:FILE, a secret a line. Without one its messages are refused
     #[arg(long = "hook-secret", value_name = "SECRET")]
     hook_secrets: Vec<HookSecret>,
+    /// A Grafana that changes and what they did are shown in, as annotations
+    #[arg(long, value_name = "URL", env = "FLYBALL_GRAFANA", requires = "grafana_token")]
+    grafana: Option<String>,
+    /// The file with the token of a service account of Grafana that may write annotations
+    #[arg(long, value_name = "FILE", env = "FLYBALL_GRAFANA_TOKEN", requires = "grafana")]
+    grafana_token: Option<PathBuf>,
     // Last, since its heading would be that of what follows.
     #[command(flatten)]
     people: people::PeopleArgs,
@@ -226,6 +232,10 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         oidc: args.people.read()?,
         secrets: args.secrets,
         hooks: args.hook_secrets,
+        grafana: match (args.grafana, args.grafana_token) {
+            (Some(url), Some(token)) => Some(Grafana::new(&url, token)?),
+            _ => None,
+        },
         limits: Limits {
             rates,
             late_max: args.late_max,

@@ -262,6 +262,13 @@ struct Incident {
 struct Changed {
     change: Change,
     life: Life,
+    verdict: Option<Verdict>,
+}
+
+/// What it did to users.
+#[derive(Debug, serde::Deserialize)]
+struct Verdict {
+    answer: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -574,6 +581,7 @@ fn changes(page: &mut Page, card: &Card) {
             change.class.name().to_owned(),
             version.cloned().unwrap_or_else(|| "–".to_owned()),
             change.outcome.name().to_owned(),
+            changed.verdict.as_ref().map_or_else(|| "–".to_owned(), |of| of.answer.clone()),
             life.replace('_', " "),
             change.id.clone(),
         ]
@@ -584,6 +592,7 @@ fn changes(page: &mut Page, card: &Card) {
         text("Class"),
         text("Version"),
         text("Outcome"),
+        text("Verdict"),
         text("Life"),
         text("Id"),
     ];

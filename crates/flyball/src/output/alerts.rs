@@ -38,9 +38,19 @@ pub(crate) struct AlertView {
     promise: Option<String>,
     remaining: Option<f64>,
     exhausted: Option<String>,
+    changes: Vec<ChangedView>,
     runbook: Option<String>,
     dashboard: Option<String>,
     transitions: Vec<StepView>,
+}
+
+/// A change that came before.
+#[derive(Debug, serde::Deserialize)]
+struct ChangedView {
+    id: String,
+    kind: String,
+    at: String,
+    version: Option<String>,
 }
 
 /// A notice that its target has not taken.
@@ -223,6 +233,10 @@ fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
     }
     for silence in &alert.silenced_by {
         writeln!(out, "  covered by silence {silence}")?;
+    }
+    for ChangedView { id, kind, at, version } in &alert.changes {
+        let version = version.as_ref().map_or_else(String::new, |version| format!(" of {version}"));
+        writeln!(out, "  after a {kind}{version} at {at}: change {id}")?;
     }
     notices(out, alert)?;
     for (name, link) in [("runbook", &alert.runbook), ("dashboard", &alert.dashboard)] {

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use flyball_model::{Duration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::live::send_events;
 use crate::process::{command, serve};
+use crate::run::{flyball, slo_with};
 
 /// `flyball change` with `more` arguments at the server `url`, in the environment `says`.
 fn change(at: &Path, url: &str, says: &[(&str, &str)], more: &[&str]) -> Output {
@@ -170,4 +173,74 @@ fn what_was_acknowledged_outlives_a_kill() {
     }
     let verified = command(at, &["audit", "verify", "--server", &url]).output().unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// Requests of three hours before `end`, one every four seconds: since two hours ago one in five fails, one
+/// in a hundred before.
+fn traffic(end: Timestamp) -> String {
+    let line = |number: u32| {
+        let at = end.minus(Duration::from_seconds(4 * number));
+        let bad_every = if number < 1_800 { 5 } else { 100 };
+        let status = if number.is_multiple_of(bad_every) { 500 } else { 200 };
+        format!("{{\"time\":\"{at}\",\"status\":{status}}}\n")
+    };
+    (0..2_700).map(line).collect()
+}
+
+#[test]
+fn what_a_change_did_is_shown_with_what_to_do_and_who_spent_the_budget() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let window = "duration: 1d, isRolling: true";
+    let slo = slo_with("checkout", "status IS NOT NULL", "status < 500", "0.98", window);
+    std::fs::write(at.join("slo.yaml"), slo).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &["--slo", "slo.yaml"]);
+    let listed = flyball(at, &["slo", "status", "checkout", "-o", "json", "--server", &url]).json();
+    let service = listed["service"].as_str().unwrap();
+    let now = Timestamp::parse(listed["at"].as_str().unwrap()).unwrap();
+    send_events(&url, &traffic(now));
+    let shipped = now.minus(Duration::from_hours(2)).to_string();
+    let record = ["record", "--service", service, "--id", "release-14", "--version", "1.4.0"];
+    let recorded = change(at, &url, &[], &[&record[..], &["--finished", &shipped]].concat());
+    assert!(recorded.status.success());
+    // Its hour of observation is over, and so it is judged at once.
+    let mut looks = 0;
+    let view = loop {
+        let view = said(at, &url, &[], &["show", "release-14"]);
+        if view["verdict"]["is_over"] == true {
+            break view;
+        }
+        looks += 1;
+        assert!(looks < 1_000, "no verdict comes: {view:#}");
+    };
+    assert_eq!(view["verdict"]["answer"], "regressed", "{view:#}");
+    let shown = String::from_utf8(change(at, &url, &[], &["show", "release-14"]).stdout).unwrap();
+    for text in [
+        "regressed; known at",
+        "checkout: regressed (worse)",
+        "burned",
+        "roll back, because: newest",
+    ] {
+        assert!(shown.contains(text), "`{text}` is not in {shown}");
+    }
+    let listed = String::from_utf8(change(at, &url, &[], &["list"]).stdout).unwrap();
+    assert!(listed.contains("broken by verdict release-14"), "{listed}");
+
+    let spent = ["budget", "checkout", "--by-cause", "--server", &url];
+    let told = flyball(at, &spent);
+    assert_eq!(told.code, 0, "{}", told.err);
+    for text in ["bad events from", "release-14", "usual", "unexplained", "all"] {
+        assert!(told.out.contains(text), "`{text}` is not in {}", told.out);
+    }
+    let json = flyball(at, &[&spent[..], &["-o", "json"]].concat()).json();
+    let objective = &json["objectives"][0];
+    let sum = ["usual", "unexplained"].map(|part| objective[part].as_u64().unwrap());
+    let of_causes = objective["causes"].as_array().unwrap().iter();
+    let of_causes: u64 = of_causes.map(|of| of["spent"].as_u64().unwrap()).sum();
+    assert_eq!(sum[0] + sum[1] + of_causes, objective["spent"].as_u64().unwrap(), "{json:#}");
+    assert!(of_causes > 300, "{json:#}");
+    let end = now.to_string();
+    let backwards = [&spent[..], &["--from", &end, "--to", &shipped]].concat();
+    assert_eq!(flyball(at, &backwards).code, 2);
+    assert_eq!(flyball(at, &["budget", "--by-cause", "--server", &url]).code, 2, "of which SLO?");
 }

@@ -20,7 +20,15 @@ fn post(url: &str, count: u32, bad: u32) -> reqwest::StatusCode {
         let status = if number < bad { 500 } else { 200 };
         format!("{{\"time\":\"{at}\",\"status\":{status}}}\n")
     };
-    let body: String = (0..count).map(line).collect();
+    post_events(url, (0..count).map(line).collect())
+}
+
+/// Sends events that stand in lines.
+pub(crate) fn send_events(url: &str, lines: &str) {
+    assert_eq!(post_events(url, lines.to_owned()), 200);
+}
+
+fn post_events(url: &str, body: String) -> reqwest::StatusCode {
     flyball_server::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -1,0 +1,210 @@
+//! Who spent a budget: bad events, or time slices, by change, incident and drill.
+//!
+//! `flyball-govern` splits them; here it is given what the ledger holds, corrected as the budget is, and
+//! what is kept of changes and incidents. The parts add up to what the ledger says was spent.
+
+use flyball_budget::correction::{dropped, expand};
+use flyball_budget::live::LiveError;
+use flyball_budget::{Account, BudgetError, Frame, window_at};
+use flyball_catalog::Catalog;
+use flyball_govern::verdict::{
+    CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
+};
+use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Slot, Target, Timestamp};
+use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
+use utoipa::ToSchema;
+
+use crate::changes::Kept;
+use crate::evaluator::{SloCounts, corrected_series};
+use crate::http::shapes;
+
+/// The longest time that is looked at: a year, and what a window of months hangs over.
+const LENGTH_MAX: Duration = Duration::from_days(400);
+/// The hours in which the usual ratio is found.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Who spent the budget of an SLO.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct Attribution {
+    /// The SLO.
+    slo: String,
+    /// The service that makes the promise.
+    service: String,
+    /// The first moment that is looked at.
+    #[schema(value_type = shapes::Instant)]
+    from: Timestamp,
+    /// The moment that it ends before.
+    #[schema(value_type = shapes::Instant)]
+    to: Timestamp,
+    /// What is counted: `events`, or `time_slices` where the budget is made of those.
+    unit: &'static str,
+    /// Each objective.
+    objectives: Vec<ObjectiveAttribution>,
+}
+
+/// Who spent the budget of one objective: `usual`, `unexplained` and what causes spent add up to `spent`.
+#[derive(Debug, serde::Serialize, ToSchema)]
+struct ObjectiveAttribution {
+    /// A name for people.
+    name: Option<String>,
+    /// The promised share of good.
+    #[schema(value_type = shapes::Promise)]
+    target: Target,
+    /// What counts.
+    valid: u64,
+    /// What of it is bad.
+    spent: u64,
+    /// What the usual ratio explains: that of the median hour without a cause.
+    usual: u64,
+    /// What is past that, where no cause is known.
+    unexplained: u64,
+    /// What each cause spent, in the order of their beginning; those that spent nothing, too.
+    causes: Vec<CauseShare>,
+}
+
+/// What one cause spent.
+#[derive(Debug, serde::Serialize, ToSchema)]
+struct CauseShare {
+    /// What it is.
+    #[schema(value_type = shapes::CauseKind)]
+    kind: CauseKind,
+    /// What it is known by.
+    id: String,
+    /// The first moment that it is charged for.
+    #[schema(value_type = shapes::Instant)]
+    from: Timestamp,
+    /// The moment that this ends before.
+    #[schema(value_type = shapes::Instant)]
+    to: Timestamp,
+    /// What it spent.
+    spent: u64,
+}
+
+/// Why it is not told who spent a budget.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttributionError {
+    /// A time that cannot be looked at.
+    #[error("{0}; hint: name a time that has begun, from before to, of at most {LENGTH_MAX}")]
+    Times(&'static str),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LiveError<StoreError>),
+    /// What is read does not fit together.
+    #[error(transparent)]
+    Verdict(#[from] VerdictError),
+}
+
+impl From<BudgetError> for AttributionError {
+    fn from(error: BudgetError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+/// The time that is looked at, of the SLO in `counts`: from `from`, else the beginning of its window, to
+/// `to`, else as far as everything is counted.
+///
+/// # Errors
+///
+/// [`AttributionError::Times`]; a calendar window that cannot be computed.
+pub(crate) fn times(
+    counts: &SloCounts,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    complete: Timestamp,
+) -> Result<Interval, AttributionError> {
+    let width = width(counts);
+    let to = to.unwrap_or(complete).min(complete).floor(width);
+    let from = match from {
+        Some(from) => from.floor(width),
+        None => window_at(&counts.slo.window, to)?.elapsed.start(),
+    };
+    let interval = Interval::new(from, to)
+        .map_err(|_| AttributionError::Times("`from` is not before `to`"))?;
+    if interval.is_empty() {
+        return Err(AttributionError::Times("there is no time between `from` and `to`"));
+    }
+    if interval.length() > LENGTH_MAX {
+        return Err(AttributionError::Times("the time is too long"));
+    }
+    Ok(interval)
+}
+
+/// The length of what the budget is counted in.
+fn width(counts: &SloCounts) -> Duration {
+    let slices = counts.slo.objectives.iter().filter_map(|objective| objective.timeslice_window);
+    match counts.slo.method {
+        BudgetingMethod::Timeslices => slices.max().unwrap_or(Ledger::SLOT_WIDTH),
+        BudgetingMethod::Occurrences | BudgetingMethod::RatioTimeslices => Ledger::SLOT_WIDTH,
+    }
+}
+
+/// Who spent the budget of the SLO in `counts` in `interval`, given what is kept of changes and incidents.
+///
+/// # Errors
+///
+/// [`AttributionError`].
+pub(crate) fn attributed(
+    snapshot: &LedgerSnapshot<'_>,
+    counts: &SloCounts,
+    catalog: &Catalog,
+    interval: Interval,
+    (changes, incidents): (&[Kept], &[Incident]),
+) -> Result<Attribution, AttributionError> {
+    let SloCounts { slo, since, objectives } = counts;
+    let suspects: Vec<Suspect<'_>> = changes
+        .iter()
+        .map(|Kept { change, verdict, breaks, .. }| Suspect {
+            change,
+            verdict: verdict.as_ref(),
+            breaks,
+        })
+        .collect();
+    let named = causes(&slo.service, &suspects, incidents, interval);
+    let corrections = &catalog.set.corrections;
+    let expanded = expand(corrections, &slo.name, interval)?;
+    let taken_out = dropped(&expanded);
+    let is_sliced = slo.method == BudgetingMethod::Timeslices;
+    let mut found = Vec::with_capacity(objectives.len());
+    for (index, (counts, promise)) in objectives.iter().zip(&slo.objectives).enumerate() {
+        let slices: Vec<SliceId> = counts.total.into_iter().collect();
+        let of = (slo.name.as_str(), index);
+        let series = corrected_series(snapshot, &slices, interval, of, corrections)?;
+        // As in a replay, data was collected from the first event on: some may be older than the SLO.
+        let first = series.extent().map_or(interval.end(), Interval::start);
+        let since =
+            since.floor(Ledger::SLOT_WIDTH).min(first).clamp(interval.start(), interval.end());
+        let span = Interval::starting(since, interval.end().since(since));
+        let frame = Frame { span, dropped: &taken_out, no_data: slo.no_data };
+        let account = Account::new(&series, slo.method, promise, &frame)?;
+        let units = if is_sliced { account.units() } else { &series };
+        let width = units.width();
+        let postings: Vec<Posting> =
+            units.iter().map(|(slot, tally)| Posting { slot, tally }).collect();
+        let charged: Vec<_> =
+            named.iter().map(|cause| cause.in_slots(|at| Slot::of(at, width))).collect();
+        let per_hour = HOUR.nanos() / width.nanos().max(1);
+        let usual = usual(&postings, &charged, per_hour);
+        let split = attribute(&by_hour(&postings, &charged, per_hour), &charged, usual)?;
+        let shares =
+            named.iter().zip(&split.shares).map(|(NamedCause { kind, id, interval }, share)| {
+                let (from, to) = (interval.start(), interval.end());
+                CauseShare { kind: *kind, id: id.clone(), from, to, spent: share.bad }
+            });
+        found.push(ObjectiveAttribution {
+            name: promise.display_name.clone(),
+            target: promise.target,
+            valid: units.sum(interval).valid(),
+            spent: split.total,
+            usual: split.usual,
+            unexplained: split.unexplained,
+            causes: shares.collect(),
+        });
+    }
+    Ok(Attribution {
+        slo: slo.name.clone(),
+        service: slo.service.clone(),
+        from: interval.start(),
+        to: interval.end(),
+        unit: if is_sliced { "time_slices" } else { "events" },
+        objectives: found,
+    })
+}

@@ -1,0 +1,77 @@
+//! Who spent a budget, on the terminal.
+
+use flyball_model::Timestamp;
+
+use super::table::{finish, new_table};
+use super::words;
+
+/// Who spent the budget of an SLO, as an answer says it.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Attribution {
+    slo: String,
+    from: Timestamp,
+    to: Timestamp,
+    unit: String,
+    objectives: Vec<Objective>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Objective {
+    name: Option<String>,
+    target: f64,
+    valid: u64,
+    spent: u64,
+    usual: u64,
+    unexplained: u64,
+    causes: Vec<Share>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Share {
+    kind: String,
+    id: String,
+    from: Timestamp,
+    to: Timestamp,
+    spent: u64,
+}
+
+impl Objective {
+    /// The share of the budget that so many are: of what may be bad among all that was valid.
+    fn of_budget(&self, spent: u64) -> String {
+        let allowed = (1.0 - self.target) * self.valid as f64;
+        if allowed > 0.0 {
+            format!("{:.1}", spent as f64 / allowed * 100.0)
+        } else {
+            "–".to_owned()
+        }
+    }
+}
+
+/// Each objective with its causes, what is usual, what is unexplained, and the sum.
+pub(crate) fn by_cause(found: &Attribution) -> String {
+    let unit = found.unit.replace('_', " ");
+    let mut out = format!("{}: bad {unit} from {} to {}\n", found.slo, found.from, found.to);
+    for objective in &found.objectives {
+        if let Some(name) = objective.name.as_ref().filter(|_| found.objectives.len() > 1) {
+            out.extend(["\n", name, "\n"]);
+        }
+        let mut table = new_table(&["CAUSE", "ID", "FROM", "TO", "SPENT", "% OF BUDGET"]);
+        for Share { kind, id, from, to, spent } in &objective.causes {
+            let [from, to] = [from, to].map(ToString::to_string);
+            let share = objective.of_budget(*spent);
+            table.add_row([kind.clone(), id.clone(), from, to, words::count(*spent), share]);
+        }
+        let sums = [
+            ("usual", objective.usual),
+            ("unexplained", objective.unexplained),
+            ("all", objective.spent),
+        ];
+        for (name, spent) in sums {
+            let (none, share) = (String::new, objective.of_budget(spent));
+            table.add_row([name.to_owned(), none(), none(), none(), words::count(spent), share]);
+        }
+        out.push_str(&finish(table, &[4, 5]));
+        out.push('\n');
+    }
+    words::printable(&out)
+}
