@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flyball_govern::gate::PolicyTest;
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
@@ -89,7 +90,22 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
             let tier = read::<TierSpec>(of).and_then(|spec| Tier::new(&name, spec));
             tier.map(|tier| governance.tiers.insert(name, tier)).err().unwrap_or_default()
         }
+        GoverningKind::PolicyTest => vec![PolicyError {
+            path: "kind".to_owned(),
+            place: None,
+            message: "tests of policies are not evaluated; hint: `flyball policy test` runs them"
+                .to_owned(),
+        }],
     }
+}
+
+/// The tests of a policy.
+///
+/// # Errors
+///
+/// What is wrong with the document.
+pub fn policy_test(of: &Governing) -> Result<PolicyTest, Vec<PolicyError>> {
+    read(of)
 }
 
 /// The `spec` of a document as what it is to be.

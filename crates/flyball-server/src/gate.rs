@@ -6,6 +6,7 @@
 //! that was changed does not fit its id, and one whose id is not in the chain was never made.
 
 mod acts;
+mod github;
 
 use flyball_catalog::{Catalog, Governance};
 use flyball_govern::gate::{
@@ -23,6 +24,8 @@ use crate::evaluator::ServiceFacts;
 use crate::hex::hex;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
+pub(crate) use github::{AnswerError, GitHub};
+pub use github::{GITHUB_API, GitHubApp, GitHubError};
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
 const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
@@ -36,6 +39,21 @@ const LATCH: &str = "latch";
 const BLOCK: &str = "block";
 const OVERRIDE: &str = "override";
 const DECISION: &str = "decision";
+const USE: &str = "use";
+
+/// A change that an override let through.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Use {
+    /// The override.
+    #[serde(rename = "override")]
+    pub(crate) by: String,
+    /// The change, if it had a name.
+    pub(crate) change: Option<String>,
+    /// The decision.
+    pub(crate) decision: String,
+    /// When it was asked.
+    pub(crate) at: Timestamp,
+}
 
 /// Why a question cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +170,9 @@ impl Gatekeeper {
                 keep_latch(noting, latch, &question.service, question.at, "latch.move")?;
             }
             noting.keep(&kept, DECISIONS, Some(("gate.decide", &detail)))?;
+            if let Some(by) = &decision.overridden_by {
+                keep_use(noting, by, &decision, &kept.id)?;
+            }
             Ok::<_, GateError>(())
         })?;
         Ok((id, decision))
@@ -234,6 +255,18 @@ fn keep_latch(
     let detail = json!({ "state": latch.state });
     let kept = NewRecord { kind: LATCH, id, service: Some(service.to_owned()), at, text };
     noting.keep(&kept, ACTS, Some((action, &detail)))?;
+    Ok(())
+}
+
+/// Keeps that the override `by` let a change through; asked again about the same change, it is one use.
+fn keep_use(noting: &Noting<'_>, by: &str, decision: &Decision, id: &str) -> Result<(), GateError> {
+    let Decision { service, change, at, .. } = decision;
+    let (change, at) = (change.clone(), *at);
+    let name = format!("{by}/{}", change.as_deref().unwrap_or(id));
+    let used = Use { by: by.to_owned(), change, decision: id.to_owned(), at };
+    let text = text(&used, &name)?;
+    let service = Some(service.clone());
+    noting.keep(&NewRecord { kind: USE, id: name, service, at, text }, ACTS, None)?;
     Ok(())
 }
 

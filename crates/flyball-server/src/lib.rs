@@ -56,6 +56,7 @@ pub use evaluator::{
     CorrectionStatus, Doubt, FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus,
     SloStatus, StartError,
 };
+pub use gate::{GITHUB_API, GitHubApp, GitHubError};
 pub use http::{BackupMade, BackupRequest, Problem, openapi};
 pub use limits::Limits;
 pub use login::{Oidc, OidcError, OidcOptions};
@@ -74,7 +75,7 @@ use changes::{Changes, Hooks};
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
-use gate::Gatekeeper;
+use gate::{Gatekeeper, GitHub};
 use listen::Listeners;
 use login::Login;
 pub(crate) use ready::Ready;
@@ -105,6 +106,10 @@ pub struct Config {
     pub secrets: Option<PathBuf>,
     /// The secrets that hooks sign with; a hook without one believes nobody.
     pub hooks: Vec<HookSecret>,
+    /// The GitHub App that answers its deployment protection rules; none are answered without it.
+    pub github: Option<GitHubApp>,
+    /// The address of GitHub's API, which answers are sent to and nowhere else.
+    pub github_api: String,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -136,6 +141,8 @@ impl Config {
             external: None,
             secrets: None,
             hooks: Vec::new(),
+            github: None,
+            github_api: GITHUB_API.to_owned(),
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -195,6 +202,9 @@ pub enum ServerError {
     /// The secrets of hooks cannot be used.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// GitHub could not be answered.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -240,6 +250,7 @@ impl Server {
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
         let hooks = Arc::new(Hooks::read(&config.hooks)?);
+        let github = GitHub::new(&config.github_api, config.github)?;
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -296,6 +307,7 @@ impl Server {
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
             gatekeeper: Gatekeeper::of(control.clone()),
+            github,
             changes: Changes::of(control.clone()),
             hooks,
             sessions: Sessions::of(control.clone()),

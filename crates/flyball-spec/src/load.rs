@@ -226,6 +226,7 @@ impl Loader<'_> {
                 let kind = match governing.kind {
                     GoverningKind::BudgetPolicy => "BudgetPolicy",
                     GoverningKind::Tier => "Tier",
+                    GoverningKind::PolicyTest => "PolicyTest",
                 };
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);

@@ -1,5 +1,5 @@
 //! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction`, `Probe`,
-//! `BudgetPolicy` and `Tier`.
+//! `BudgetPolicy`, `PolicyTest` and `Tier`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, and who is told how. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
@@ -61,6 +61,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Probe", Kind::Probe),
         ("BudgetPolicy", Kind::Governing(GoverningKind::BudgetPolicy)),
         ("Tier", Kind::Governing(GoverningKind::Tier)),
+        ("PolicyTest", Kind::Governing(GoverningKind::PolicyTest)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

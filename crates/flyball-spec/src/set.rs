@@ -83,9 +83,11 @@ pub enum GoverningKind {
     BudgetPolicy,
     /// What services of a criticality are held to.
     Tier,
+    /// What a policy is to decide on given facts.
+    PolicyTest,
 }
 
-/// A policy or a tier, as it was written.
+/// A policy, its tests or a tier, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.

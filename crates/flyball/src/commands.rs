@@ -17,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
+mod scripts;
 pub(crate) mod serve;
 pub(crate) mod slo;
 pub(crate) mod tail;

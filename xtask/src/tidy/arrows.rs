@@ -118,6 +118,7 @@ const RULES: &[Rule] = &[
             "flyball-budget",
             "flyball-spec",
             "flyball-events",
+            "flyball-govern",
             "flyball-query",
             "flyball-catalog",
             "flyball-server",

@@ -58,9 +58,14 @@ impl Kept {
         is_news
     }
 
+    /// Where it is in its life at `now`.
+    pub(crate) fn phase(&self, now: Timestamp) -> Phase {
+        life(&self.change, Warranty::DEFAULT, &self.breaks).phase(now)
+    }
+
     /// The change as it is at `now`.
     pub(crate) fn view(self, now: Timestamp) -> ChangeView {
-        let life = life(&self.change, Warranty::DEFAULT, &self.breaks).phase(now);
+        let life = self.phase(now);
         ChangeView { number: self.number, change: self.change, life }
     }
 }

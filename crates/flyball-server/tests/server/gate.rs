@@ -11,24 +11,24 @@ use sha2::{Digest, Sha256};
 use crate::changes::hex;
 use crate::harness::{NOON, Running, SHOP, TestClock, events};
 
-async fn said(request: RequestBuilder) -> (u16, Value) {
+pub(crate) async fn said(request: RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-async fn post(running: &Running, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn post(running: &Running, path: &str, body: Value) -> (u16, Value) {
     let request = running.post(path, body.to_string());
     said(request.header("content-type", "application/json")).await
 }
 
-async fn ask(running: &Running, class: &str) -> Value {
+pub(crate) async fn ask(running: &Running, class: &str) -> Value {
     let (status, answer) = post(running, "/api/v1/gate/shop", json!({"class": class})).await;
     assert_eq!(status, 200, "{answer}");
     answer
 }
 
 /// A server whose shop has failed `bad_every`th of 60 requests; its objective allows a tenth.
-async fn spent(data: &Path, clock: &TestClock, bad_every: u32) -> Running {
+pub(crate) async fn spent(data: &Path, clock: &TestClock, bad_every: u32) -> Running {
     flyball_server::choose_cryptography();
     let running = Running::start(data, SHOP, clock).await;
     clock.advance(Duration::from_minutes(5));
@@ -38,7 +38,7 @@ async fn spent(data: &Path, clock: &TestClock, bad_every: u32) -> Running {
     running
 }
 
-async fn sign(running: &Running) {
+pub(crate) async fn sign(running: &Running) {
     for role in ["product_manager", "engineering_lead", "sre"] {
         let path = "/api/v1/policies/four-weeks/signatures";
         let (status, done) = post(running, path, json!({"role": role})).await;

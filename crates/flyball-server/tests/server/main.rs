@@ -15,6 +15,7 @@ mod harness;
 mod ingest;
 mod payloads;
 mod people;
+mod pipelines;
 mod probes;
 mod remote_write;
 mod restart;

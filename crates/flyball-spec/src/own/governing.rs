@@ -1,4 +1,4 @@
-//! `kind: BudgetPolicy` and `kind: Tier`: carried as plain values to whoever knows what they mean.
+//! `kind: BudgetPolicy`, `kind: PolicyTest` and `kind: Tier`: carried as plain values to whoever knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};

@@ -1,5 +1,7 @@
 //! `flyball policy`: how binding policies are, and what people decide by hand.
 
+mod test;
+
 use serde_json::{Value, json};
 
 use super::{Form, answer};
@@ -7,7 +9,7 @@ use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
-/// List policies, sign them, and decide by hand: freeze, override, sign off
+/// List, test and sign policies, and decide by hand: freeze, override, sign off
 ///
 /// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
 /// its approvers has signed this version. Whoever acts is known by their token; a reason and an end are
@@ -25,6 +27,7 @@ enum PolicyCommand {
     Freeze(FreezeArgs),
     Override(OverrideArgs),
     SignOff(SignOffArgs),
+    Test(test::TestArgs),
 }
 
 /// List the policies and whose signatures are missing
@@ -155,6 +158,7 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
     let gate = |service: &str, what| ["api", "v1", "gate", service, what].map(str::to_owned);
     let (server, path, body) = match args.command {
         PolicyCommand::List(args) => return list(&args),
+        PolicyCommand::Test(args) => return test::run(&args),
         PolicyCommand::Sign(SignArgs { name, role, server }) => {
             let path = ["api", "v1", "policies", &name, "signatures"].map(str::to_owned);
             (server, path, json!({ "role": role }))

@@ -12,8 +12,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
-    Clock, Config, Given, HookSecret, Limits, Prometheus, Rates, Retention, Server, ServerError,
-    Settings, Tail, TlsFiles,
+    Clock, Config, GITHUB_API, GitHubApp, Given, HookSecret, Limits, Prometheus, Rates, Retention,
+    Server, ServerError, Settings, Tail, TlsFiles,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -128,6 +128,13 @@ pub(crate) struct ServeArgs {
     /// flux:FILE, a secret a line. Without one its messages are refused
     #[arg(long = "hook-secret", value_name = "SECRET")]
     hook_secrets: Vec<HookSecret>,
+    /// The GitHub App that answers deployment protection rules: ID:FILE, its id or client id and its
+    /// private key in PEM. Without one they are not answered
+    #[arg(long, value_name = "APP", env = "FLYBALL_GITHUB_APP")]
+    github_app: Option<GitHubApp>,
+    /// GitHub's API, for a GitHub of your own: https://HOST/api/v3. Answers are sent nowhere else
+    #[arg(long, value_name = "URL", default_value = GITHUB_API)]
+    github_api: String,
     // Last, since its heading would be that of what follows.
     #[command(flatten)]
     people: people::PeopleArgs,
@@ -219,6 +226,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         oidc: args.people.read()?,
         secrets: args.secrets,
         hooks: args.hook_secrets,
+        github: args.github_app,
+        github_api: args.github_api,
         limits: Limits {
             rates,
             late_max: args.late_max,
