@@ -250,3 +250,153 @@ async fn who_may_ask_may_not_decide_by_hand() {
     assert_eq!(said(listed).await.1["decisions"].as_array().unwrap().len(), 1);
     running.server.stop().await;
 }
+
+/// A policy whose overrides need another person.
+const TWO_PEOPLE: &str = "
+apiVersion: flyball.dev/v1
+kind: BudgetPolicy
+metadata: {name: two}
+spec:
+  version: 1
+  approvers: [sre]
+  revisit: 2100-01-01
+  levels:
+  - {name: always, when: calendar.month >= 1, deploys: {deny: [feature]}}
+  - {name: never}
+  overrides: {roles: [product_manager], second: sre, longest: 8h}
+---
+apiVersion: flyball.dev/v1
+kind: Tier
+metadata: {name: special}
+spec: {target: 99%, window: 28d, alerting: default, policy: two}
+---
+apiVersion: openslo/v1
+kind: Service
+metadata: {name: shop, annotations: {flyball.dev/tier: special}}
+spec: {}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_takes_two_people_ends_early_and_is_reported_with_what_came_of_it() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let token = |name: &str| {
+        let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
+        let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
+        let at = Timestamp::parse(NOON).unwrap();
+        Tokens::open(directory.path()).unwrap().create(&request, "test", at).unwrap().token
+    };
+    let (ada, bo) = (token("ada"), token("bo"));
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), TWO_PEOPLE, &clock).await;
+    let send = async |token: &str, path: &str, body: Value| {
+        said(running.post(&format!("/api/v1/{path}"), body.to_string()).bearer_auth(token)).await
+    };
+    assert_eq!(send(&ada, "policies/two/signatures", json!({"role": "sre"})).await.0, 201);
+    let ask = async |change: &str| send(&ada, "gate/shop", json!({"change": change})).await.1;
+    assert_eq!(ask("release-1").await["allow"], false);
+
+    let expires = clock.now().plus(Duration::from_hours(4)).to_string();
+    let body = json!({
+        "class": "feature", "role": "product_manager", "why": "a contract", "expires": expires,
+    });
+    let (status, made) = send(&ada, "gate/shop/overrides", body.clone()).await;
+    assert_eq!((status, &made["waits_for"]), (201, &json!("sre")), "{made}");
+    let waiting = ask("release-1").await;
+    assert_eq!(waiting["allow"], false);
+    assert!(waiting.to_string().contains("another person's agreement as `sre`"), "{waiting}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let agree = format!("gate/shop/overrides/{id}/agreements");
+    assert_eq!(
+        send(&ada, &agree, json!({"role": "sre"})).await.0,
+        422,
+        "nobody agrees with themselves"
+    );
+    assert_eq!(send(&bo, &agree, json!({"role": "cto"})).await.0, 422);
+    assert_eq!(send(&bo, &agree.replace("shop/", "bank/"), json!({"role": "sre"})).await.0, 404);
+    assert_eq!(send(&bo, &agree, json!({"role": "sre"})).await.0, 201);
+    let through = ask("release-1").await;
+    assert_eq!(
+        (&through["allow"], &through["decision"]["overridden_by"]),
+        (&json!(true), &json!(id))
+    );
+    let first = &through["decision"]["reasons"][0];
+    assert_eq!(first["kind"], "override", "what settles it comes first: {through}");
+    ask("release-1").await;
+
+    // The change goes out, and has to be taken back.
+    let change = |id: &str, more: Value| {
+        let mut body =
+            json!({"id": id, "service": "shop", "kind": "deploy", "environment": "production"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    clock.advance(Duration::from_minutes(1));
+    let at = clock.now().to_string();
+    let shipped = change("release-1", json!({"started": at, "finished": at}));
+    let (status, said) = send(&ada, "changes", shipped).await;
+    assert_eq!(status / 100, 2, "{said}");
+    clock.advance(Duration::from_minutes(5));
+    let at = clock.now().to_string();
+    let back = json!({"kind": "rollback", "restores": "release-1", "started": at, "finished": at});
+    let (status, said) = send(&ada, "changes", change("back-1", back)).await;
+    assert_eq!(status / 100, 2, "{said}");
+
+    let end = format!("gate/shop/overrides/{id}/end");
+    assert_eq!(send(&bo, &end, json!({"role": "sre", "why": " "})).await.0, 422, "for no reason");
+    assert_eq!(send(&bo, &end, json!({"role": "sre", "why": "it broke"})).await.0, 201);
+    assert_eq!(send(&bo, &end, json!({"role": "sre", "why": "again"})).await.0, 422, "it is over");
+    let denied = ask("release-2").await;
+    assert!(denied["allow"] == false && denied.to_string().contains("it broke"), "{denied}");
+    clock.advance(Duration::from_minutes(1));
+    send(&ada, "gate/shop/overrides", body).await;
+
+    let report = async |running: &Running| {
+        let url = running.url("/api/v1/gate/shop/overrides");
+        crate::gate::said(Client::new().get(url).bearer_auth(&ada)).await.1
+    };
+    let told = report(&running).await;
+    let used = &told["overrides"][1]["used"];
+    assert_eq!(used.as_array().unwrap().len(), 1, "one change, asked about twice: {told}");
+    assert_eq!((&used[0]["change"], &used[0]["ended"]), (&json!("release-1"), &json!("regressed")));
+    let who = made["who"].as_str().unwrap();
+    let record = &told["people"][who];
+    assert_eq!((&record["made"], &record["unused"]), (&json!(2), &json!(1)), "{told}");
+    assert_eq!(record["ended"], json!({"regressed": 1}));
+    let url = running.url("/api/v1/audit?limit=1000");
+    let (_, log) = crate::gate::said(Client::new().get(url).bearer_auth(&ada)).await;
+    for action in ["gate.override", "gate.agree", "gate.revoke"] {
+        assert!(log.to_string().contains(&format!("\"{action}\"")), "{action}");
+    }
+    running.server.stop().await;
+    let running = Running::start(directory.path(), TWO_PEOPLE, &clock).await;
+    assert_eq!(report(&running).await, told, "it outlives a restart");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_lifted_by_who_may_freeze_and_says_why() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let expires = clock.now().plus(Duration::from_hours(4)).to_string();
+    let block = json!({"classes": ["feature"], "role": "sre", "why": "a sale", "expires": expires});
+    let (_, made) = post(&running, "/api/v1/gate/shop/blocks", block).await;
+    let end = format!("/api/v1/gate/shop/blocks/{}/end", made["id"].as_str().unwrap());
+    let outcome = async || running.get("/api/v1/gate/shop").await.1["decision"]["outcome"].clone();
+    assert_eq!(outcome().await, "deny");
+    let lift = |role: &str, why: &str| post(&running, &end, json!({"role": role, "why": why}));
+    assert_eq!(lift("developer", "sold out").await.0, 422, "no right to freeze");
+    assert_eq!(lift("sre", "").await.0, 422, "for no reason");
+    assert_eq!(lift("sre", "sold out").await.0, 201);
+    assert_eq!(lift("sre", "sold out").await.0, 422, "it is over");
+    assert_eq!(outcome().await, "warn");
+    let (_, list) = running.get("/api/v1/gate/shop/blocks").await;
+    assert_eq!(list["blocks"][0]["lifted"]["why"], "sold out", "{list}");
+    let (status, problem) =
+        post(&running, "/api/v1/gate/shop/blocks/shop:1/end", json!({"role": "sre", "why": "x"}))
+            .await;
+    assert_eq!((status, problem["hint"].is_string()), (404, true), "{problem}");
+    running.server.stop().await;
+}

@@ -67,7 +67,9 @@ async fn flagger_goes_on_waits_and_takes_back() {
     assert_eq!(flagger(&running, "other/flagger", json!({})).await.0, 403, "it is blocked");
     let (status, text) = flagger(&running, "other/flagger/rollback", json!({})).await;
     assert_eq!((status, text.starts_with("no rollback: deny")), (403, true), "{text}");
-    assert_eq!(kept(&running, "shop").await.len(), 3, "only a yes is kept");
+    // At one moment the same question has one decision.
+    assert_eq!(kept(&running, "shop").await.len(), 2);
+    assert_eq!(kept(&running, "other").await.len(), 2, "a no is not kept");
     assert_eq!(flagger(&running, "shop/flagger", json!({"class": "party"})).await.0, 422);
     let request = running.post("/api/v1/gate/shop/flagger", "{}");
     assert_eq!(said(request).await.0, 422, "it names no canary");
