@@ -19,7 +19,7 @@ use crate::control::SharedControl;
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
 pub use kept::ChangeView;
-use kept::Kept;
+pub(crate) use kept::Kept;
 pub use told::{Receipt, ReportTold};
 
 /// The most changes that are kept; the oldest make room. Half a century of five a day, or a year of a
@@ -173,20 +173,26 @@ impl Changes {
         found.iter().map(Kept::read).collect()
     }
 
+    /// Incidents of `service`, those that were heard of last first; at most [`PAGE_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn incidents(&self, service: &str) -> Result<Vec<Incident>, ChangesError> {
+        let services = [service.to_owned()];
+        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
+        let found = self.control.lock().records(INCIDENT, &filter)?;
+        found.iter().map(told::parse).collect()
+    }
+
     /// Incidents of `service` that are not resolved, among the last [`PAGE_MAX`] of it.
     ///
     /// # Errors
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn incidents_open(&self, service: &str) -> Result<u64, ChangesError> {
-        let services = [service.to_owned()];
-        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
-        let found = self.control.lock().records(INCIDENT, &filter)?;
-        let mut open = 0;
-        for record in &found {
-            open += u64::from(told::parse::<Incident>(record)?.resolved.is_none());
-        }
-        Ok(open)
+        let incidents = self.incidents(service)?;
+        Ok(incidents.iter().filter(|incident| incident.resolved.is_none()).count() as u64)
     }
 
     /// Notes that somebody was paged, which breaks the warranty of the latest change that users had met

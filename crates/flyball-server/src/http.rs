@@ -160,6 +160,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(gate::sign_off))
         .routes(routes!(gate::policies))
         .routes(routes!(gate::sign))
+        .routes(routes!(gate::backtested))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

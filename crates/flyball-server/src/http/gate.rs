@@ -1,6 +1,7 @@
 //! Whether a change may ship: asked in our own words. [`peers`] and [`github`] are asked in those of others.
 
 mod acts;
+mod backtest;
 mod github;
 mod peers;
 mod policies;
@@ -33,6 +34,7 @@ pub(super) use acts::{
     __path_revoke, __path_sign_off, agree, block, blocks, except, lift, overrides, revoke,
     sign_off,
 };
+pub(super) use backtest::{__path_backtested, backtested};
 pub(super) use github::{__path_protection, protection};
 pub(super) use peers::{
     __path_flagger, __path_flagger_rollback, __path_opa, __path_prometheus,

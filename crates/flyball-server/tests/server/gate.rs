@@ -400,3 +400,59 @@ async fn a_block_is_lifted_by_who_may_freeze_and_says_why() {
     assert_eq!((status, problem["hint"].is_string()), (404, true), "{problem}");
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_tried_on_the_changes_there_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = spent(directory.path(), &clock, 3).await;
+    let change = async |id: &str, kind: &str, minute: u32, more: Value| {
+        let at = Timestamp::parse(NOON).unwrap().plus(Duration::from_minutes(minute)).to_string();
+        let mut body = json!({
+            "id": id, "service": "shop", "kind": kind, "environment": "production",
+            "started": at, "finished": at,
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, said) = post(&running, "/api/v1/changes", body).await;
+        assert_eq!(status / 100, 2, "{said}");
+    };
+    clock.advance(Duration::from_minutes(30));
+    change("early", "deploy", 1, json!({})).await;
+    change("late", "deploy", 7, json!({})).await;
+    change("back", "rollback", 9, json!({"restores": "late"})).await;
+    change("safe", "deploy", 20, json!({"class": "security"})).await;
+    change("drill", "drill", 21, json!({})).await;
+    let path = "/api/v1/policies/four-weeks/backtest";
+    let (status, told) = post(&running, path, json!({})).await;
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(
+        told["sentence"],
+        "would have denied 1 of 4, of which 1 regressed; 0 that regressed would have passed"
+    );
+    let stopped = &told["result"]["stopped"];
+    assert_eq!((&stopped[0]["change"], &stopped[0]["ended"]), (&json!("late"), &json!("regressed")));
+    assert_eq!((stopped.as_array().unwrap().len(), &stopped[0]["level"]), (1, &json!("overspent")));
+
+    let sentence = async |body: Value| {
+        let (status, told) = post(&running, path, body).await;
+        assert_eq!(status, 200, "{told}");
+        told["sentence"].as_str().unwrap().to_owned()
+    };
+    let before = Timestamp::parse(NOON).unwrap().plus(Duration::from_minutes(5)).to_string();
+    assert!(sentence(json!({"to": before})).await.starts_with("would have denied 0 of 1,"));
+    assert!(sentence(json!({"service": "other"})).await.starts_with("would have denied 0 of 0,"));
+    let lenient = TWO_PEOPLE.replace("name: two", "name: four-weeks").replace(">= 1", "> 12");
+    let document = lenient.split("---").next().unwrap();
+    assert!(sentence(json!({"document": document})).await.starts_with("would have denied 0 of 4,"));
+    for (path, body, status) in [
+        ("/api/v1/policies/nothing/backtest", json!({}), 404),
+        (path, json!({"document": document.replace("calendar", "colander")}), 422),
+        (path, json!({"from": "soon"}), 422),
+        (path, json!({"from": before, "to": before}), 422),
+        (path, json!({"sevrice": "shop"}), 400),
+    ] {
+        let (found, problem) = post(&running, path, body).await;
+        assert_eq!(found, status, "{problem}");
+    }
+    running.server.stop().await;
+}

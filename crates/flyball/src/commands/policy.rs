@@ -1,5 +1,6 @@
 //! `flyball policy`: how binding policies are, and what people decide by hand.
 
+mod backtest;
 mod reports;
 mod test;
 
@@ -27,6 +28,7 @@ pub(crate) struct PolicyArgs {
 enum PolicyCommand {
     List(ListArgs),
     Test(test::TestArgs),
+    Backtest(backtest::BacktestArgs),
     #[command(flatten)]
     Act(Act),
     Overrides(reports::ReportArgs),
@@ -239,6 +241,7 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
         PolicyCommand::Overrides(args) => return reports::overrides(&args),
         PolicyCommand::Blocks(args) => return reports::blocks(&args),
         PolicyCommand::Test(args) => return test::run(&args),
+        PolicyCommand::Backtest(args) => return backtest::run(&args),
         PolicyCommand::Act(act) => act.request(),
     };
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
