@@ -53,7 +53,7 @@ pub(crate) use facts::ServiceFacts;
 pub use fill::FillStatus;
 use fill::Filling;
 pub(crate) use fill::{Progress, coded, within};
-pub(crate) use history::History;
+pub(crate) use history::{History, Sums};
 use joined::{Joined, Joining};
 pub use met::Doubt;
 pub(crate) use met::Met;

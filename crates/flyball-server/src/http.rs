@@ -147,6 +147,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(hooks::devlake_close))
         .routes(routes!(gate::look, gate::decide))
         .routes(routes!(gate::decisions))
+        .routes(routes!(gate::risk))
         .routes(routes!(gate::flagger))
         .routes(routes!(gate::flagger_rollback))
         .routes(routes!(gate::opa))

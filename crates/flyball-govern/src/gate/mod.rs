@@ -16,6 +16,7 @@ mod backtest;
 mod cases;
 mod decision;
 mod facts;
+mod failing;
 mod latch;
 mod levels;
 mod overriding;
@@ -32,6 +33,7 @@ pub use facts::{
     Approval, BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question,
     WindowFacts,
 };
+pub use failing::Failing;
 pub use latch::{Latch, LatchError, LatchState};
 pub use overriding::{Ended, EndedEarly, Override, OverrideError, OverrideRecord, override_report};
 pub use prerelease::{

@@ -1,7 +1,8 @@
 //! One change as it is kept, and as it is shown.
 
+use flyball_govern::gate::Failing;
 use flyball_govern::warranty::life;
-use flyball_model::{Break, Change, Phase, Timestamp, Warranty};
+use flyball_model::{Break, Change, Incident, Phase, Timestamp, Warranty};
 use flyball_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -56,6 +57,11 @@ impl Kept {
             self.breaks = breaks.to_vec();
         }
         is_news
+    }
+
+    /// How long users had to do with it, if it failed and that is known.
+    pub(crate) fn failing(&self, incidents: &[Incident]) -> Option<Failing> {
+        Failing::of(&self.change, Warranty::DEFAULT, &self.breaks, incidents)
     }
 
     /// Where it is in its life at `now`.

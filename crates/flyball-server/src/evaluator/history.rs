@@ -8,7 +8,7 @@ use flyball_budget::report::{IndicatorSeries, Measured, assess};
 use flyball_budget::{Series, window_at};
 use flyball_catalog::Catalog;
 use flyball_govern::gate::BudgetFacts;
-use flyball_model::{Duration, Interval, Slo, Slot, Tally, Timestamp};
+use flyball_model::{BudgetingMethod, Duration, Interval, Slo, Slot, Tally, Target, Timestamp};
 use flyball_store::{Ledger, LedgerReader, LedgerSnapshot, SliceId, StoreError};
 
 use super::Evaluator;
@@ -76,6 +76,49 @@ impl History {
         }
         Ok(found)
     }
+
+    /// What each objective of `service` that counts events counted in each of `stretches`.
+    ///
+    /// # Errors
+    ///
+    /// A ledger that cannot be read.
+    pub(crate) fn sums(
+        &mut self,
+        service: &str,
+        stretches: &[Interval],
+    ) -> Result<Vec<Sums>, LiveError<StoreError>> {
+        let snapshot = self.reader.snapshot().map_err(LiveError::History)?;
+        let counts_events =
+            |slo: &Slo| slo.service == service && slo.method == BudgetingMethod::Occurrences;
+        let mut found = Vec::new();
+        for traced in self.traced.iter().filter(|traced| counts_events(&traced.slo)) {
+            for (objective, slice) in traced.slo.objectives.iter().zip(&traced.slices) {
+                let Some(slice) = slice else { continue };
+                let tallies = stretches.iter().map(|stretch| {
+                    let tallies = snapshot.tallies(*slice, *stretch).map_err(LiveError::History)?;
+                    Ok(tallies.into_iter().map(|(_, tally)| tally).sum())
+                });
+                found.push(Sums {
+                    slo: traced.slo.name.clone(),
+                    target: objective.target,
+                    since: traced.since,
+                    tallies: tallies.collect::<Result<_, LiveError<StoreError>>>()?,
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What an objective that counts events counted, by stretches of time.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    pub(crate) slo: String,
+    pub(crate) target: Target,
+    /// Since when it is counted.
+    pub(crate) since: Timestamp,
+    /// In the order in which they were asked for.
+    pub(crate) tallies: Vec<Tally>,
 }
 
 impl Traced {

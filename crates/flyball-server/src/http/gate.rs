@@ -5,6 +5,7 @@ mod backtest;
 mod github;
 mod peers;
 mod policies;
+mod prerelease;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(super) use peers::{
     __path_prometheus_posted, flagger, flagger_rollback, opa, prometheus, prometheus_posted,
 };
 pub(super) use policies::{__path_policies, __path_sign, policies, sign};
+pub(super) use prerelease::{__path_risk, risk};
 
 /// Decisions in one answer, unless told.
 const PAGE: usize = 20;

@@ -430,7 +430,10 @@ async fn a_policy_is_tried_on_the_changes_there_were() {
         "would have denied 1 of 4, of which 1 regressed; 0 that regressed would have passed"
     );
     let stopped = &told["result"]["stopped"];
-    assert_eq!((&stopped[0]["change"], &stopped[0]["ended"]), (&json!("late"), &json!("regressed")));
+    assert_eq!(
+        (&stopped[0]["change"], &stopped[0]["ended"]),
+        (&json!("late"), &json!("regressed"))
+    );
     assert_eq!((stopped.as_array().unwrap().len(), &stopped[0]["level"]), (1, &json!("overspent")));
 
     let sentence = async |body: Value| {
@@ -453,6 +456,66 @@ async fn a_policy_is_tried_on_the_changes_there_were() {
     ] {
         let (found, problem) = post(&running, path, body).await;
         assert_eq!(found, status, "{problem}");
+    }
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_is_held_against_what_changes_cost_before() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let change = async |id: &str, kind: &str, at: Timestamp, more: Value| {
+        let mut body = json!({
+            "id": id, "service": "shop", "kind": kind, "environment": "production",
+            "started": at, "finished": at,
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, said) = post(&running, "/api/v1/changes", body).await;
+        assert_eq!(status / 100, 2, "{said}");
+    };
+    let path = "/api/v1/gate/shop/prerelease?rollout=all:100%25:10m";
+    let mut counted = 0;
+    // Three times a change is met by all users, half of whose requests fail until it is taken back.
+    for round in 0..3 {
+        for (minutes, bad_every) in [(10, 61), (5, 2)] {
+            if bad_every == 2 {
+                change(&format!("bad-{round}"), "deploy", clock.now(), json!({})).await;
+            }
+            clock.advance(Duration::from_minutes(minutes));
+            running
+                .post("/api/v1/events", events(clock.now(), 240, bad_every))
+                .send()
+                .await
+                .unwrap();
+            counted += 240;
+        }
+        let restores = json!({"restores": format!("bad-{round}")});
+        change(&format!("back-{round}"), "rollback", clock.now(), restores).await;
+        let (status, told) = running.get(path).await;
+        assert_eq!(status, 200, "{told}");
+        let few =
+            (told["budgets"][0]["answer"] == "not_enough_data") || told["budgets"] == json!([]);
+        assert_eq!(few, round < 2, "{told}");
+        clock.advance(Duration::from_minutes(1));
+    }
+    running.budget("checkout", |said| said["budget"]["valid"] == counted).await;
+    let (_, told) = running.get(path).await;
+    assert_eq!(
+        (&told["changes"], &told["failures"], &told["without_end"]),
+        (&json!(3), &json!(3), &json!(0))
+    );
+    let of = &told["budgets"][0];
+    assert_eq!((&of["answer"], &told["covered"]), (&json!("estimated"), &json!(false)), "{told}");
+    assert!(of["remaining"].as_i64().unwrap() < 0, "{told}");
+    let (_, again) = running.get(path).await;
+    assert_eq!(told, again, "the same seed gives the same answer");
+    for (query, status) in
+        [("rollout=fast", 422), ("rollout=a:5%25:1h&limit=twice", 422), ("limit=5%25", 400)]
+    {
+        let (found, problem) = running.get(&format!("/api/v1/gate/shop/prerelease?{query}")).await;
+        assert_eq!((found, problem["hint"].is_string()), (status, true), "{problem}");
     }
     running.server.stop().await;
 }

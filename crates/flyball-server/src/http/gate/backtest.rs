@@ -159,7 +159,7 @@ fn asked_at(kept: &Kept) -> Option<Timestamp> {
 
 /// Changes that shipped and began from `from` to before `to`, in this order; drills, which are no work of a
 /// pipeline, left out.
-fn shipped(
+pub(super) fn shipped(
     app: &App,
     caller: &Caller,
     service: Option<&str>,
