@@ -8,6 +8,9 @@ mod hooks;
 mod kept;
 mod told;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use flyball_connect::Received;
 use flyball_govern::warranty::Page;
 use flyball_model::{ChangeError, Incident, Timestamp};
@@ -96,6 +99,8 @@ pub(crate) enum ChangesError {
 #[derive(Debug, Clone)]
 pub(crate) struct Changes {
     control: SharedControl,
+    /// How many messages were noted since the start.
+    noted: Arc<AtomicU64>,
 }
 
 /// Who sends a message.
@@ -109,7 +114,7 @@ pub(crate) struct Sender {
 
 impl Changes {
     pub(crate) fn of(control: SharedControl) -> Self {
-        Self { control }
+        Self { control, noted: Arc::default() }
     }
 
     /// Notes what a message says; `hash` is the SHA-256 of its body. On disk when this returns.
@@ -127,7 +132,7 @@ impl Changes {
         told::check_reach(received, &sender.caller)?;
         let name = received.delivery.clone();
         let delivery = Delivery { system: received.system.to_owned(), name, hash };
-        self.control.lock().note(&sender.actor, now, |noting| {
+        let noted = self.control.lock().note(&sender.actor, now, |noting| {
             let is_new = match noting.deliver(&delivery)? {
                 Delivered::New => true,
                 Delivered::Otherwise if received.system == "api" => {
@@ -137,7 +142,14 @@ impl Changes {
                 Delivered::Again | Delivered::Otherwise => false,
             };
             told::note(noting, received, is_new, sender)
-        })
+        });
+        self.noted.fetch_add(1, Ordering::Release);
+        noted
+    }
+
+    /// A number that grows whenever something may be known otherwise than before.
+    pub(crate) fn version(&self) -> u64 {
+        self.noted.load(Ordering::Acquire)
     }
 
     /// The change called `id`, if `caller` may know of it.

@@ -6,7 +6,12 @@
 //! that was changed does not fit its id, and one whose id is not in the chain was never made.
 
 mod acts;
+mod deciding;
 mod github;
+mod knowing;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use flyball_catalog::{Catalog, Governance};
 use flyball_govern::gate::{
@@ -17,15 +22,15 @@ use flyball_model::Timestamp;
 use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreError};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::control::SharedControl;
 use crate::evaluator::ServiceFacts;
-use crate::hex::hex;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
+use deciding::{Job, Remembered, lock};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
+pub(crate) use knowing::Knowing;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
 const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
@@ -69,6 +74,9 @@ pub(crate) enum GateError {
         /// What is wrong.
         cause: serde_json::Error,
     },
+    /// Whoever made the decision has failed.
+    #[error("the server gave up; hint: ask again")]
+    GivenUp,
     /// The tier names a policy that is not there.
     #[error("there is no policy `{0}`; hint: apply it, or name another in the tier")]
     NoPolicy(String),
@@ -108,7 +116,7 @@ impl Known {
 }
 
 /// What was decided by people: everything that a question is held against beside the budgets.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Acts {
     signatures: Vec<Signature>,
     latches: Vec<Latch>,
@@ -120,11 +128,35 @@ struct Acts {
 #[derive(Debug, Clone)]
 pub(crate) struct Gatekeeper {
     control: SharedControl,
+    /// Decisions that are to be made.
+    waiting: Arc<Mutex<VecDeque<Job>>>,
+    /// Held by whoever makes decisions, or changes what they are held against.
+    writing: Arc<Mutex<()>>,
+    remembered: Arc<Mutex<Remembered>>,
+    known: Knowing,
 }
 
 impl Gatekeeper {
     pub(crate) fn of(control: SharedControl) -> Self {
-        Self { control }
+        Self {
+            control,
+            waiting: Arc::default(),
+            writing: Arc::default(),
+            remembered: Arc::default(),
+            known: Knowing::default(),
+        }
+    }
+
+    /// What is known of services, remembered for as long as it is.
+    pub(crate) fn knowing(&self) -> &Knowing {
+        &self.known
+    }
+
+    /// As [`Self::look`], where that waits for no disk; `None` where it would.
+    pub(crate) fn glance(&self, question: &Question, known: &Known) -> Option<Decision> {
+        let key = (question.service.clone(), known.policy.name().to_owned());
+        let acts = lock(&self.remembered).get(&key).cloned()?;
+        Some(gate(&acts.inputs(question, known)))
     }
 
     /// What is decided on `question`; nothing is kept.
@@ -133,49 +165,8 @@ impl Gatekeeper {
     ///
     /// [`GateError`].
     pub(crate) fn look(&self, question: &Question, known: &Known) -> Result<Decision, GateError> {
-        let acts = self.acts(&question.service, known)?;
+        let acts = self.remembered(&question.service, known)?;
         Ok(gate(&acts.inputs(question, known)))
-    }
-
-    /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then.
-    /// On disk when this returns; with the decision's id.
-    ///
-    /// # Errors
-    ///
-    /// [`GateError`]; nothing was kept then.
-    pub(crate) fn decide(
-        &self,
-        question: &Question,
-        known: &Known,
-        actor: &str,
-    ) -> Result<(String, Decision), GateError> {
-        let mut acts = self.acts(&question.service, known)?;
-        let moved = acts.move_latches(question, known);
-        let decision = gate(&acts.inputs(question, known));
-        let unreadable = |cause| GateError::Unreadable { id: question.service.clone(), cause };
-        let text = decision.canonical_json().map_err(unreadable)?;
-        let id = hex(&Sha256::digest(text.as_bytes()));
-        let service = Some(question.service.clone());
-        let detail = json!({
-            "service": question.service,
-            "class": question.class.word(),
-            "outcome": decision.outcome,
-            "policy": decision.policy.name,
-            "version": decision.policy.version,
-            "level": decision.level,
-        });
-        let kept = NewRecord { kind: DECISION, id: id.clone(), service, at: question.at, text };
-        self.control.lock().note(actor, question.at, |noting| {
-            for latch in &moved {
-                keep_latch(noting, latch, &question.service, question.at, "latch.move")?;
-            }
-            noting.keep(&kept, DECISIONS, Some(("gate.decide", &detail)))?;
-            if let Some(by) = &decision.overridden_by {
-                keep_use(noting, by, &decision, &kept.id)?;
-            }
-            Ok::<_, GateError>(())
-        })?;
-        Ok((id, decision))
     }
 
     /// Decisions on `service`, the last first.

@@ -102,6 +102,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Signature, ActError> {
+        let _held = self.hold();
         let (name, version) = (policy.name(), policy.spec().version);
         if !policy.spec().approvers.contains(&role) {
             let asked: Vec<&str> = policy.spec().approvers.iter().map(Role::name).collect();
@@ -147,6 +148,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Latch, ActError> {
+        let _held = self.hold();
         let own = [service.to_owned()];
         let filter = RecordFilter { services: Some(&own), before: None, limit: LOOKED_AT };
         let latches: Vec<Latch> = read(&self.control.lock().records(LATCH, &filter)?)?;
@@ -172,6 +174,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Block, ActError> {
+        let _held = self.hold();
         let NewStop { service, classes, role, why, expires } = new;
         let id = format!("{service}:{at}");
         let new = NewBlock {
@@ -208,6 +211,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Override, ActError> {
+        let _held = self.hold();
         let NewOverride { service, change, class, role, why, expires } = new;
         let rule = &known.policy.spec().overrides;
         let refused = |said: String| Err(ActError::Refused(said));
@@ -331,6 +335,7 @@ impl Gatekeeper {
         if !is_own {
             return Err(unknown());
         }
+        let _held = self.hold();
         self.control.lock().note(who, at, |noting| {
             let record = noting.record(kind, id)?.ok_or_else(unknown)?;
             let mut kept: T = parse(&record)?;

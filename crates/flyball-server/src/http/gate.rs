@@ -118,7 +118,9 @@ impl From<GateError> for Problem {
             GateError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            GateError::Store(_) | GateError::Unreadable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            GateError::Store(_) | GateError::Unreadable { .. } | GateError::GivenUp => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         Self::new(status, &error.to_string())
     }
@@ -161,8 +163,16 @@ fn question(asked: Asked, service: String, at: Timestamp) -> Result<Question, Pr
     })
 }
 
-/// What is known of `service`; with `leaving` also when its budgets recover.
-async fn known(app: &App, service: &str, leaving: bool) -> Result<Known, Problem> {
+/// What is known of `service` as of the last tick of the evaluator; with `leaving` also when its budgets recover.
+async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Problem> {
+    let slot = app.gatekeeper.knowing().of(service);
+    let mut slot = slot.lock().await;
+    let version = (*app.evaluator.ticks().borrow(), app.changes.version());
+    // What one said that has ended stays as it was.
+    let remembered = slot.get(version, leaving).filter(|_| !app.evaluator.has_ended());
+    if let Some(known) = remembered {
+        return Ok(known);
+    }
     let asked = service.to_owned();
     let found = app.evaluator.ask(move |evaluator| {
         let facts = evaluator.service_facts(&asked, leaving)?;
@@ -173,32 +183,37 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Known, Problem
     let (changes, asked) = (app.changes.clone(), service.to_owned());
     let open = tokio::task::spawn_blocking(move || changes.incidents_open(&asked)).await;
     known.facts.incidents_open = open.ok().transpose()?;
+    let known = Arc::new(known);
+    slot.set(leaving, &known);
     Ok(known)
 }
 
 /// What is decided on `question` now, and what it was decided from. That of a change that waits says until
 /// when, which takes a look at whole windows.
-async fn decided(app: &App, question: &Question) -> Result<(Decision, Known), Problem> {
+async fn decided(app: &App, question: &Question) -> Result<(Decision, Arc<Known>), Problem> {
     let first = known(app, &question.service, false).await?;
-    let look = |known: Known| {
-        let (gatekeeper, question) = (app.gatekeeper.clone(), question.clone());
-        wait(move || {
-            let decision = gatekeeper.look(&question, &known)?;
-            Ok::<_, GateError>((decision, known))
-        })
-    };
-    let (decision, first) = look(first).await?;
+    let decision = looked(app, question, &first).await?;
     if decision.outcome.passes() {
         return Ok((decision, first));
     }
-    look(known(app, &question.service, true).await?).await
+    let known = known(app, &question.service, true).await?;
+    Ok((looked(app, question, &known).await?, known))
+}
+
+async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<Decision, Problem> {
+    if let Some(decision) = app.gatekeeper.glance(question, known) {
+        return Ok(decision);
+    }
+    let (gatekeeper, question, known) =
+        (app.gatekeeper.clone(), question.clone(), Arc::clone(known));
+    wait(move || gatekeeper.look(&question, &known)).await
 }
 
 /// Decides on `question` for `actor`, and keeps the decision; with what it is known by.
 async fn kept(app: &App, question: Question, actor: String) -> Result<(String, Decision), Problem> {
     let (_, known) = decided(app, &question).await?;
     let gatekeeper = app.gatekeeper.clone();
-    let (id, decision) = wait(move || gatekeeper.decide(&question, &known, &actor)).await?;
+    let (id, decision) = wait(move || gatekeeper.decide(question, known, actor)).await?;
     app.telemetry.told("gate", if decision.outcome.passes() { "passed" } else { "held" });
     Ok((id, decision))
 }

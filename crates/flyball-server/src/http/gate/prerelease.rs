@@ -111,7 +111,7 @@ pub(in crate::http) async fn risk(
         let said = "too much is looked at already; hint: ask again after a moment";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
     };
-    let budgets = known(&app, &service, false).await?.facts.budgets;
+    let budgets = known(&app, &service, false).await?.facts.budgets.clone();
     let history = app.evaluator.ask(|evaluator| evaluator.history());
     let mut history = history.await?.map_err(crate::gate::GateError::from)?;
     let plan = Plan { rollout, limit, seed: seed.unwrap_or(0) };
