@@ -1,6 +1,7 @@
 //! The gate over real sockets: what is decided from live budgets, kept, and by whom.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use flyball_model::{Duration, Timestamp};
 use flyball_server::{Scope, TokenRequest, Tokens};
@@ -518,4 +519,39 @@ async fn a_rollout_is_held_against_what_changes_cost_before() {
         assert_eq!((found, problem["hint"].is_string()), (status, true), "{problem}");
     }
     running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_that_come_at_once_are_each_kept_and_stand_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Arc::new(spent(directory.path(), &clock, 3).await);
+    sign(&running).await;
+    let ask = |body: Value| {
+        let running = Arc::clone(&running);
+        tokio::spawn(async move { post(&running, "/api/v1/gate/shop", body).await })
+    };
+    let asked = (0..100).map(|number| ask(json!({"change": format!("release-{number}")})));
+    let asked: Vec<_> = asked.collect();
+    // One that cannot be kept, since its text is longer than any that is, stops no other.
+    let too_long = ask(json!({"change": "x".repeat(5 << 20)}));
+    let mut ids = std::collections::BTreeSet::new();
+    for answer in asked {
+        let (status, said) = answer.await.unwrap();
+        assert_eq!((status, &said["allow"]), (200, &json!(false)), "{said}");
+        ids.insert(said["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(ids.len(), 100);
+    assert_eq!(too_long.await.unwrap().0, 422);
+    let (_, page) = running.get("/api/v1/gate/shop/decisions?limit=200").await;
+    let kept = page["decisions"].as_array().unwrap();
+    assert_eq!(kept.len(), 100);
+    assert!(kept.iter().all(|one| ids.contains(one["id"].as_str().unwrap())));
+    assert_eq!(running.get("/api/v1/audit/verify").await.1["whole"], true);
+    // What people decide is in force with the next answer.
+    let expires = clock.now().plus(Duration::from_hours(1)).to_string();
+    let body = json!({"class": "feature", "role": "product_manager", "why": "x", "expires": expires});
+    assert_eq!(post(&running, "/api/v1/gate/shop/overrides", body).await.0, 201);
+    assert_eq!(ask(json!({})).await.unwrap().1["allow"], true);
+    Arc::try_unwrap(running).ok().unwrap().server.stop().await;
 }
