@@ -6,6 +6,7 @@
 //! that was changed does not fit its id, and one whose id is not in the chain was never made.
 
 mod acts;
+mod contests;
 mod deciding;
 mod github;
 mod knowing;
@@ -27,6 +28,7 @@ use crate::control::SharedControl;
 use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
+pub(crate) use contests::{KeptContest, NewContest};
 use deciding::{Job, Remembered, lock};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
@@ -45,6 +47,7 @@ const BLOCK: &str = "block";
 const OVERRIDE: &str = "override";
 const DECISION: &str = "decision";
 const USE: &str = "use";
+const CONTEST: &str = "contest";
 
 /// A change that an override let through.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]

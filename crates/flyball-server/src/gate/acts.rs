@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use flyball_govern::gate::{EndedEarly, Latch, LatchError, Override, OverrideError};
 use flyball_govern::policy::{
-    Act, Block, BlockError, ChangeClass, NewBlock, Policy, Role, Signature,
+    Act, Block, BlockError, ChangeClass, ContestError, NewBlock, Policy, Role, Signature,
 };
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, RecordFilter};
@@ -35,6 +35,9 @@ pub(crate) enum ActError {
     /// The override does not take it.
     #[error(transparent)]
     Override(#[from] OverrideError),
+    /// The contest does not take it.
+    #[error(transparent)]
+    Contest(#[from] ContestError),
     /// There is none.
     #[error(
         "the service has no {what} `{id}`; hint: GET /api/v1/gate/{service}/{what}s lists them"
@@ -319,7 +322,7 @@ impl Gatekeeper {
 
     /// Changes what is kept of `kind` under `id`, of `service`, as `work` does, which answers the moment that
     /// it is about. Nothing comes between reading it and writing it.
-    fn amend<T: DeserializeOwned + Serialize>(
+    pub(super) fn amend<T: DeserializeOwned + Serialize>(
         &self,
         (kind, service, id): (&'static str, &str, &str),
         (who, at): (&str, Timestamp),
@@ -370,7 +373,7 @@ impl Gatekeeper {
         Ok((self.of_service(OVERRIDE, service)?, self.of_service(USE, service)?))
     }
 
-    fn of_service<T: DeserializeOwned>(
+    pub(super) fn of_service<T: DeserializeOwned>(
         &self,
         kind: &str,
         service: &str,

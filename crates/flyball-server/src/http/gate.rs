@@ -2,6 +2,7 @@
 
 mod acts;
 mod backtest;
+mod contests;
 mod github;
 mod peers;
 mod policies;
@@ -36,6 +37,9 @@ pub(super) use acts::{
     sign_off,
 };
 pub(super) use backtest::{__path_backtested, backtested};
+pub(super) use contests::{
+    __path_bring, __path_contest, __path_contests, __path_settle, bring, contest, contests, settle,
+};
 pub(super) use github::{__path_protection, protection};
 pub(super) use peers::{
     __path_flagger, __path_flagger_rollback, __path_opa, __path_prometheus,

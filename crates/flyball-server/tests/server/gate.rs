@@ -550,8 +550,66 @@ async fn decisions_that_come_at_once_are_each_kept_and_stand_alone() {
     assert_eq!(running.get("/api/v1/audit/verify").await.1["whole"], true);
     // What people decide is in force with the next answer.
     let expires = clock.now().plus(Duration::from_hours(1)).to_string();
-    let body = json!({"class": "feature", "role": "product_manager", "why": "x", "expires": expires});
+    let body =
+        json!({"class": "feature", "role": "product_manager", "why": "x", "expires": expires});
     assert_eq!(post(&running, "/api/v1/gate/shop/overrides", body).await.0, 201);
     assert_eq!(ask(json!({})).await.unwrap().1["allow"], true);
     Arc::try_unwrap(running).ok().unwrap().server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contested_posting_is_decided_by_another_in_time_or_stands() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let token = |name: &str| {
+        let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
+        let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
+        let at = Timestamp::parse(NOON).unwrap();
+        Tokens::open(directory.path()).unwrap().create(&request, "test", at).unwrap().token
+    };
+    let (ada, bo) = (token("ada"), token("bo"));
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let send = async |token: &str, path: &str, body: Value| {
+        let path = format!("/api/v1/gate/shop/contests{path}");
+        said(running.post(&path, body.to_string()).bearer_auth(token)).await
+    };
+    let open = |decider: &str, why: &str| {
+        let deadline = clock.now().plus(Duration::from_days(7)).to_string();
+        json!({"posting": "incident 7", "why": why, "decider": decider, "deadline": deadline})
+    };
+    assert_eq!(send(&ada, "", open("sre", "a load test")).await.0, 422, "the CTO decides");
+    assert_eq!(send(&ada, "", open("cto", " ")).await.0, 422, "for no reason");
+    let (status, made) = send(&ada, "", open("cto", "a load test")).await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let evidence = send(&bo, &format!("/{id}/evidence"), json!({"text": "graph 3"})).await;
+    assert_eq!(evidence.0, 201, "{}", evidence.1);
+    let decide =
+        |role: &str, outcome: &str| json!({"role": role, "outcome": outcome, "why": "it was"});
+    let path = format!("/{id}/decision");
+    assert_eq!(
+        send(&ada, &path, decide("cto", "taken_back")).await.0,
+        422,
+        "nobody judges their own cause"
+    );
+    assert_eq!(send(&bo, &path, decide("sre", "taken_back")).await.0, 422);
+    assert_eq!(send(&bo, &path, decide("cto", "forgotten")).await.0, 422);
+    assert_eq!(send(&bo, &path, decide("cto", "taken_back")).await.0, 201);
+    assert_eq!(send(&bo, &path, decide("cto", "stands")).await.0, 422, "it is over");
+    clock.advance(Duration::from_days(1));
+    assert_eq!(send(&ada, "", open("cto", "another")).await.0, 201);
+    clock.advance(Duration::from_days(8));
+    let list = async |running: &Running| {
+        let url = running.url("/api/v1/gate/shop/contests");
+        said(Client::new().get(url).bearer_auth(&ada)).await.1
+    };
+    let told = list(&running).await;
+    assert_eq!(told["contests"][0]["state"]["state"], "lapsed", "{told}");
+    assert_eq!(told["contests"][1]["state"]["outcome"], "taken_back", "{told}");
+    assert_eq!(told["contests"][1]["evidence"][0]["text"], "graph 3");
+    running.server.stop().await;
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    assert_eq!(list(&running).await, told, "it outlives a restart");
+    running.server.stop().await;
 }

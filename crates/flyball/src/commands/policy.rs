@@ -1,6 +1,7 @@
 //! `flyball policy`: how binding policies are, and what people decide by hand.
 
 mod backtest;
+mod contest;
 mod reports;
 mod test;
 
@@ -33,7 +34,11 @@ enum PolicyCommand {
     Act(Act),
     Overrides(reports::ReportArgs),
     Blocks(reports::BlocksArgs),
+    Contests(contest::ListArgs),
 }
+
+/// Whom an act is told, where, and with which words.
+type Request = (ServerArgs, Vec<String>, Value);
 
 /// What somebody does, and a server keeps.
 #[derive(Debug, clap::Subcommand)]
@@ -45,6 +50,9 @@ enum Act {
     Agree(AgreeArgs),
     Revoke(EndArgs),
     SignOff(SignOffArgs),
+    Contest(contest::ContestArgs),
+    Evidence(contest::EvidenceArgs),
+    Settle(contest::SettleArgs),
 }
 
 /// List the policies and whose signatures are missing
@@ -240,6 +248,7 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
         PolicyCommand::List(args) => return list(&args),
         PolicyCommand::Overrides(args) => return reports::overrides(&args),
         PolicyCommand::Blocks(args) => return reports::blocks(&args),
+        PolicyCommand::Contests(args) => return contest::list(&args),
         PolicyCommand::Test(args) => return test::run(&args),
         PolicyCommand::Backtest(args) => return backtest::run(&args),
         PolicyCommand::Act(act) => act.request(),
@@ -260,7 +269,7 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
 
 impl Act {
     /// Whom an act is told, where, and with which words.
-    fn request(self) -> (ServerArgs, Vec<String>, Value) {
+    fn request(self) -> Request {
         let path = |parts: &[&str]| {
             let all = ["api", "v1"].iter().chain(parts);
             all.map(|part| (*part).to_owned()).collect()
@@ -286,6 +295,9 @@ impl Act {
                 let body = json!({ "level": level, "role": role });
                 (server, path(&["gate", &service, "sign-offs"]), body)
             }
+            Self::Contest(args) => args.request(),
+            Self::Evidence(args) => args.request(),
+            Self::Settle(args) => args.request(),
             Self::Agree(AgreeArgs { service, id, role, server }) => {
                 let path = path(&["gate", &service, "overrides", &id, "agreements"]);
                 (server, path, json!({ "role": role }))

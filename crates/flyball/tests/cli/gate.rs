@@ -157,6 +157,15 @@ fn what_is_decided_by_hand_ends_when_somebody_says_so() {
     assert!(unasked.code == 2 && unasked.err.contains("wants nobody to agree"), "{}", unasked.err);
     let revoke = ["policy", "revoke", "shop", id, "--role", "product_manager", "--why", "signed"];
     assert_eq!(run(&revoke).code, 0);
+    let contest =
+        ["policy", "contest", "shop", "incident 7", "--why", "a load test", "--until", "7d"];
+    assert_eq!(run(&contest).code, 0);
+    let contests = run(&["policy", "contests", "shop", "-o", "json"]).json();
+    let id = contests["contests"][0]["id"].as_str().unwrap();
+    assert_eq!(run(&["policy", "evidence", "shop", id, "graph 3"]).code, 0);
+    let settle = ["policy", "settle", "shop", id, "stands", "--role", "cto", "--why", "it was not"];
+    assert_eq!(run(&settle).code, 2, "nobody judges their own cause");
+    assert!(run(&["policy", "contests", "shop"]).out.contains("open"));
     let told = run(&["policy", "overrides", "shop"]).out;
     assert!(told.contains("anyone: 1 made") && told.contains("1 unused"), "{told}");
     assert_eq!(run(&["audit", "verify"]).code, 0);

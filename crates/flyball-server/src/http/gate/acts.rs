@@ -160,8 +160,8 @@ pub(super) fn function(name: &str) -> Result<Function, Problem> {
     Function::new(name).map_err(|error| meant(&error.to_string()))
 }
 
-fn moment(text: &str) -> Result<Timestamp, Problem> {
-    Timestamp::parse(text).map_err(|error| meant(&format!("`expires`: {error}")))
+pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text).map_err(|error| meant(&format!("`{field}`: {error}")))
 }
 
 /// Stops changes of a service by hand: who, as what, why, which classes, until when.
@@ -196,7 +196,7 @@ pub(in crate::http) async fn block(
     let known = known(&app, &service, false).await?;
     let classes: BTreeSet<ChangeClass> =
         asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
-    let (role, expires) = (function(&asked.role)?, moment(&asked.expires)?);
+    let (role, expires) = (function(&asked.role)?, moment("expires", &asked.expires)?);
     let new = NewStop { service, classes, role, why: asked.why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let block: Block = wait(move || app.gatekeeper.block(new, &known, &who, at)).await?;
@@ -235,7 +235,7 @@ pub(in crate::http) async fn except(
     allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
     let known = known(&app, &service, false).await?;
     let OverrideRequest { class: word, change, role, why, expires } = asked;
-    let (class, role, expires) = (class(&word)?, function(&role)?, moment(&expires)?);
+    let (class, role, expires) = (class(&word)?, function(&role)?, moment("expires", &expires)?);
     let new = NewOverride { service, change, class, role, why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let second = known.policy.spec().overrides.second.as_ref().map(ToString::to_string);

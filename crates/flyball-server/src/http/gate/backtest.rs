@@ -20,6 +20,7 @@ use super::super::body::read_any_json;
 use super::super::extract::Path;
 use super::super::problem::Problem;
 use super::super::{App, shapes};
+use super::acts::moment;
 use super::meant;
 use crate::auth::{Caller, Needs};
 use crate::changes::{Kept, PAGE_MAX};
@@ -101,12 +102,9 @@ pub(in crate::http) async fn backtested(
     let asked: BacktestRequest = read_any_json(&app, "gate", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
     let BacktestRequest { service, from, to, document } = asked;
-    let moment = |field: &str, text: String| {
-        Timestamp::parse(&text).map_err(|error| meant(&format!("`{field}`: {error}")))
-    };
     let now = app.clock.now();
-    let to = to.map_or(Ok(now), |text| moment("to", text))?;
-    let from = from.map_or(Ok(to.minus(USUAL)), |text| moment("from", text))?;
+    let to = to.map_or(Ok(now), |text| moment("to", &text))?;
+    let from = from.map_or(Ok(to.minus(USUAL)), |text| moment("from", &text))?;
     if from >= to {
         return Err(meant("the time ends before it begins; hint: `from` is before `to`"));
     }
