@@ -62,13 +62,21 @@ pub(crate) enum Expression {
     Negated(Box<Node>),
 }
 
-/// The name and the labels of a query that names one series and nothing else, such as `up{job="shop"}`;
-/// `None` for any other query.
+/// One series, by its name and labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// The metric's name.
+    pub name: String,
+    /// Labels and the texts that they must equal, as they were written.
+    pub labels: Vec<(String, String)>,
+}
+
+/// The series that a query names that does nothing else, such as `up{job="shop"}`; `None` for any other query.
 ///
 /// # Errors
 ///
 /// [`QueryError`] for a text that is no query.
-pub fn selected(query: &str) -> Result<Option<(String, Vec<(String, String)>)>, QueryError> {
+pub fn selected(query: &str) -> Result<Option<Selected>, QueryError> {
     let Expression::Selector(Selector { name: Some(name), matchers }) = parse(query)?.expression
     else {
         return Ok(None);
@@ -76,7 +84,7 @@ pub fn selected(query: &str) -> Result<Option<(String, Vec<(String, String)>)>, 
     let labels = matchers.iter().map(|matcher| {
         matcher.equality().map(|(label, value)| (label.to_owned(), value.to_owned()))
     });
-    Ok(labels.collect::<Option<Vec<_>>>().map(|labels| (name, labels)))
+    Ok(labels.collect::<Option<Vec<_>>>().map(|labels| Selected { name, labels }))
 }
 
 #[cfg(test)]
@@ -89,10 +97,13 @@ mod tests {
         let of = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(label, value)| (label.to_string(), value.to_string())).collect()
         };
-        assert_eq!(labels(" up "), Some(("up".to_owned(), Vec::new())));
+        assert_eq!(labels(" up "), Some(Selected { name: "up".to_owned(), labels: Vec::new() }));
         assert_eq!(
             labels(r#"up{job="a\"b", class='c d'}"#),
-            Some(("up".to_owned(), of(&[("job", "a\"b"), ("class", "c d")])))
+            Some(Selected {
+                name: "up".to_owned(),
+                labels: of(&[("job", "a\"b"), ("class", "c d")])
+            })
         );
         for other in ["1", "sum(up)", "up > 0", r#"up{job!="a"}"#, r#"up{job=~"a"}"#, "up[5m]"] {
             assert_eq!(labels(other), None, "{other}");

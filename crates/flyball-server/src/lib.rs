@@ -249,8 +249,7 @@ impl Server {
         let origin = origin(config.external, &listen, tls.is_some());
         choose_cryptography();
         let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
-        let hooks = Arc::new(Hooks::read(&config.hooks)?);
-        let github = GitHub::new(&config.github_api, config.github)?;
+        let (hooks, github) = forges(&config.hooks, &config.github_api, config.github)?;
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -330,13 +329,12 @@ impl Server {
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
-        let sources = sources::Running::start(&context, tails, prometheus);
         Ok(Self {
             addresses,
             recovery,
             ready,
             listeners,
-            sources,
+            sources: sources::Running::start(&context, tails, prometheus),
             tls,
             evaluator,
             evaluating,
@@ -403,6 +401,15 @@ impl Server {
             tracing::error!(%error, "the evaluator did not end");
         }
     }
+}
+
+/// Who believes what forges send, and who answers GitHub.
+fn forges(
+    secrets: &[HookSecret],
+    api: &str,
+    app: Option<GitHubApp>,
+) -> Result<(Arc<Hooks>, GitHub), ServerError> {
+    Ok((Arc::new(Hooks::read(secrets)?), GitHub::new(api, app)?))
 }
 
 /// The address under which people reach this server, without a slash at its end.

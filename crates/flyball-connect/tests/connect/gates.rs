@@ -146,7 +146,7 @@ fn a_policy_agent_is_asked_with_an_input() {
     assert_eq!((service.as_str(), asked.class.as_deref()), ("shop", Some("fix")));
     assert_eq!(asked.change.as_deref(), Some("7"));
     for (body, field) in [
-        (r#"{}"#, "input"),
+        ("{}", "input"),
         (r#"{"input":{}}"#, "input.service"),
         (r#"{"input":{"service":"shop","klass":"fix"}}"#, "input.klass"),
         (r#"{"input":{"service":["shop"]}}"#, "input.service"),

@@ -262,7 +262,7 @@ impl CaseBudget {
                 None if *gone => Counts::Gone,
                 None => Counts::Never,
             },
-            coverage_ppm: millionths.map(|share| share.to_f64() as u64),
+            coverage_ppm: millionths.map(|share| share.numerator() / share.denominator()),
             burns: burns.iter().map(lookback).collect(),
             outlook: match *forecast {
                 Forecast::Lasts => Outlook::Lasts,

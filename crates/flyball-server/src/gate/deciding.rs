@@ -19,7 +19,8 @@ const TOGETHER_MAX: usize = 256;
 const REMEMBERED_MAX: usize = 10_000;
 
 /// What was decided, with what it is known by.
-type Made = Result<(String, Decision), GateError>;
+type Decided = (String, Decision);
+type Made = Result<Decided, GateError>;
 
 /// A decision that is to be made and kept.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Gatekeeper {
     }
 
     /// Keeps the decisions of `jobs`, all or none, in their order.
-    fn transact(&self, jobs: &[Job]) -> Result<Vec<(String, Decision)>, GateError> {
+    fn transact(&self, jobs: &[Job]) -> Result<Vec<Decided>, GateError> {
         let Some(first) = jobs.first() else { return Ok(Vec::new()) };
         let mut acts = Remembered::new();
         for Job { question, known, .. } in jobs {
@@ -161,7 +162,7 @@ impl Job {
         &self,
         noting: &Noting<'_>,
         acts: Arc<Acts>,
-    ) -> Result<((String, Decision), Option<Arc<Acts>>), GateError> {
+    ) -> Result<(Decided, Option<Arc<Acts>>), GateError> {
         let Self { question, known, .. } = self;
         let mut acts = acts;
         let mut news = None;

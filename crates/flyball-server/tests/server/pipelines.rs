@@ -18,7 +18,7 @@ use crate::gate::{post, said, sign, spent};
 use crate::harness::{NOON, Running, SHOP, TestClock, config};
 
 /// What Flagger posts for a canary.
-fn canary(metadata: Value) -> String {
+fn canary(metadata: &Value) -> String {
     json!({
         "name": "podinfo", "namespace": "test", "phase": "Progressing", "checksum": "85d557f47b",
         "metadata": metadata,
@@ -28,7 +28,7 @@ fn canary(metadata: Value) -> String {
 
 /// What is answered to a webhook of Flagger.
 async fn flagger(running: &Running, hook: &str, metadata: Value) -> (u16, String) {
-    let request = running.post(&format!("/api/v1/gate/{hook}"), canary(metadata));
+    let request = running.post(&format!("/api/v1/gate/{hook}"), canary(&metadata));
     let answer = request.header("content-type", "application/json").send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
@@ -174,7 +174,7 @@ async fn argo_rollouts_is_answered_as_its_template_asks() {
 
 /// `text` as a form writes it.
 fn coded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |coded, byte| format!("{coded}%{byte:02X}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,13 +197,13 @@ async fn a_token_is_shown_as_a_password_where_there_is_nothing_else() {
     let running = Running::start(directory.path(), SHOP, &TestClock::at(NOON)).await;
     let ask = async |password: &str, service: &str| {
         let path = format!("/api/v1/gate/{service}/flagger");
-        let request = running.post(&path, canary(json!({})));
+        let request = running.post(&path, canary(&json!({})));
         request.basic_auth("flagger", Some(password)).send().await.unwrap().status().as_u16()
     };
     assert_eq!(ask(&token, "shop").await, 200);
     assert_eq!(ask(&token, "bank").await, 403);
     assert_eq!(ask(&format!("{token}x"), "shop").await, 401);
-    let request = running.post("/api/v1/gate/shop/flagger", canary(json!({})));
+    let request = running.post("/api/v1/gate/shop/flagger", canary(&json!({})));
     let broken = request.header("authorization", "Basic !").send().await.unwrap();
     assert_eq!(broken.status(), 401);
     running.server.stop().await;
@@ -232,10 +232,10 @@ async fn answered(
     Json(body): Json<Value>,
 ) -> (StatusCode, String) {
     seen.note(&format!("{owner}/{name} {run}"), &headers, body);
-    match *seen.refuses.lock().unwrap() {
-        true => (StatusCode::UNPROCESSABLE_ENTITY, r#"{"message":"not waiting"}"#.to_owned()),
-        false => (StatusCode::NO_CONTENT, String::new()),
+    if *seen.refuses.lock().unwrap() {
+        return (StatusCode::UNPROCESSABLE_ENTITY, r#"{"message":"not waiting"}"#.to_owned());
     }
+    (StatusCode::NO_CONTENT, String::new())
 }
 
 impl Seen {

@@ -165,7 +165,6 @@ struct AgreeArgs {
 /// Examples:
 ///
 ///   flyball policy revoke checkout checkout:2026-12-01T12:00:00Z --role sre --why 'the release broke'
-#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct EndArgs {

@@ -132,7 +132,7 @@ pub(crate) struct ServeArgs {
     /// private key in PEM. Without one they are not answered
     #[arg(long, value_name = "APP", env = "FLYBALL_GITHUB_APP")]
     github_app: Option<GitHubApp>,
-    /// GitHub's API, for a GitHub of your own: https://HOST/api/v3. Answers are sent nowhere else
+    /// GitHub's API, for a GitHub of your own `https://HOST/api/v3`. Answers are sent nowhere else
     #[arg(long, value_name = "URL", default_value = GITHUB_API)]
     github_api: String,
     // Last, since its heading would be that of what follows.

@@ -15,7 +15,7 @@ fn failures(test: &PolicyTest, policy: &Policy) -> Vec<(String, String)> {
 
 #[test]
 fn what_is_otherwise_is_told_with_its_field() {
-    let cases = r#"
+    let cases = r"
 - name: overspent by one
   budgets:
   - {slo: checkout, target: 99.9%, valid: 1000000, bad: 1001}
@@ -28,7 +28,7 @@ fn what_is_otherwise_is_told_with_its_field() {
   - {slo: checkout, target: 99.9%, valid: 1000000, bad: 1000}
   expect:
   - {class: feature, outcome: warn, level: nearly-spent}
-"#;
+";
     let test = test("four-weeks", cases);
     let found = failures(&test, &four_weeks());
     let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
@@ -50,7 +50,7 @@ fn what_is_otherwise_is_told_with_its_field() {
 
 #[test]
 fn cases_say_what_is_known_and_what_is_not() {
-    let cases = r#"
+    let cases = r"
 - name: nothing was ever counted
   budgets:
   - {slo: checkout, target: 99%}
@@ -73,7 +73,7 @@ fn cases_say_what_is_known_and_what_is_not() {
   - {class: feature, outcome: warn, level: nearly-spent}
 - name: nobody has signed
   expect: []
-"#;
+";
     let mut value = yaml(&format!("policy: four-weeks\ncases:\n{cases}"));
     value["cases"][1]["budgets"][0]["gone"] = json!(true);
     value["cases"][4] = json!({
@@ -87,14 +87,14 @@ fn cases_say_what_is_known_and_what_is_not() {
 
 #[test]
 fn latched_levels_are_the_policys() {
-    let cases = r#"
+    let cases = r"
 - name: latched
   latched: [overspent]
   budgets:
   - {slo: checkout, target: 99%, valid: 100, bad: 0}
   expect:
   - {class: feature, outcome: deny, level: overspent}
-"#;
+";
     let mut test = test("quarterly-with-sign-off", cases);
     assert_eq!(failures(&test, &quarterly()), []);
     test.cases[0].latched = BTreeSet::from(["overspend".to_owned()]);

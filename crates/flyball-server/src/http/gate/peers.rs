@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use flyball_connect::{Asked, flagger_question, opa_question};
 use flyball_govern::gate::{Decision, Outcome, Question, ReasonKind};
-use flyball_metric::selected;
+use flyball_metric::{Selected, selected};
 use flyball_model::Timestamp;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -272,7 +272,7 @@ async fn sample(app: &App, caller: &Caller, query: &str) -> Result<Value, Proble
     }
     let usage = format!("hint: ask for {ALLOWED}{{service=\"checkout\"}}");
     let found = selected(query).map_err(|error| wrong(&error.to_string()))?;
-    let Some((name, labels)) = found.filter(|(name, _)| name == ALLOWED) else {
+    let Some(Selected { name, labels }) = found.filter(|series| series.name == ALLOWED) else {
         return Err(wrong(&format!("no such series is known here; {usage}")));
     };
     let (mut service, mut asked) = (None, Asked::default());

@@ -51,6 +51,9 @@ enum Kind {
 pub(super) fn tell(remote: &Remote, service: &str, rollout: &str) {
     let path = ["api", "v1", "gate", service, "prerelease"];
     match remote.get::<Risks>(&path, &[("rollout", rollout)]) {
+        Ok(risks) if risks.budgets.is_empty() => talk::note(
+            "what it may cost cannot be told: the service has no budget of counted events",
+        ),
         Ok(risks) => {
             risks.budgets.iter().for_each(|one| talk::note(&printable(&sentence(&risks, one))));
         }
@@ -85,7 +88,10 @@ fn sentence(risks: &Risks, of: &RiskOf) -> String {
             Kind::SmallerCanary { rollout } | Kind::LongerBake { rollout } => rollout.clone(),
             Kind::FasterDetection { times } => format!("finding failures {times} times as fast"),
         };
-        said.push_str(&format!("; {what} makes it {}", percent(risk.overspends)));
+        said.push_str("; ");
+        said.push_str(&what);
+        said.push_str(" makes it ");
+        said.push_str(&percent(risk.overspends));
     }
     said
 }

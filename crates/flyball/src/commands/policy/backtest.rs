@@ -1,5 +1,6 @@
 //! `flyball policy backtest`: a policy tried on the past.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -83,15 +84,15 @@ pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "policies", &args.name, "backtest"];
     let said: Value = Remote::new(&args.server)?.post_and_wait(&path, &body)?;
     let found: Answer = serde_json::from_value(said.clone())?;
-    answer(args.output, &said, || Ok(table(&found)))?;
+    answer(args.output, &said, || table(&found))?;
     Ok(Exit::Met)
 }
 
-fn table(found: &Answer) -> String {
+fn table(found: &Answer) -> anyhow::Result<String> {
     let Answer { policy, version, sentence, left_out, result } = found;
     let mut out = format!("{policy} {version} {sentence}\n");
     if *left_out > 0 {
-        out.push_str(&format!("{left_out} earlier changes were left out\n"));
+        writeln!(out, "{left_out} earlier changes were left out")?;
     }
     if !result.stopped.is_empty() {
         let mut table = comfy_table::Table::new();
@@ -110,7 +111,7 @@ fn table(found: &Answer) -> String {
                 or(&one.ended, "not known"),
             ]);
         }
-        out.push_str(&format!("\n{table}\n"));
+        write!(out, "\n{table}\n")?;
     }
-    printable(&out)
+    Ok(printable(&out))
 }

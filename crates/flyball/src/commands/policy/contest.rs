@@ -14,7 +14,6 @@ use crate::remote::{Remote, ServerArgs};
 /// Examples:
 ///
 ///   flyball policy contest checkout 'incident 4711' --why 'the load test did it' --decider cto --until 7d
-#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ContestArgs {
@@ -40,7 +39,6 @@ pub(super) struct ContestArgs {
 /// Examples:
 ///
 ///   flyball policy evidence checkout checkout:2026-12-01T12:00:00Z 'the load test of that hour'
-#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct EvidenceArgs {
@@ -138,12 +136,13 @@ struct Contest {
     why: String,
     deadline: String,
     evidence: Vec<Value>,
-    state: State,
+    state: Standing,
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct State {
-    state: String,
+struct Standing {
+    #[serde(rename = "state")]
+    word: String,
     outcome: Option<String>,
     by: Option<String>,
 }
@@ -157,10 +156,10 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["contest", "posting", "by", "why", "evidence", "until", "state"]);
         for one in &contests {
-            let State { state, outcome, by } = &one.state;
+            let Standing { word, outcome, by } = &one.state;
             let state = match (outcome, by) {
                 (Some(outcome), Some(by)) => format!("{outcome}, by {by}"),
-                _ => state.clone(),
+                _ => word.clone(),
             };
             table.add_row([
                 printable(&one.id),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use flyball_catalog::{governance, policy_test, source};
 use flyball_govern::gate::{CaseFailure, CaseOutcome};
+use flyball_govern::policy::Policy;
 use flyball_spec::{Diagnostic, Governing, GoverningKind, Origins, load};
 use serde_json::json;
 
@@ -166,7 +167,7 @@ fn one(
         return Ok(Err(found));
     }
     let Some(policy) = governance.policy(&test.policy) else {
-        let known: Vec<&str> = governance.policies().map(|policy| policy.name()).collect();
+        let known: Vec<&str> = governance.policies().map(Policy::name).collect();
         let said =
             format!("no policy is called `{}`; hint: there are {}", test.policy, known.join(", "));
         return wrong("spec.policy", &said);
