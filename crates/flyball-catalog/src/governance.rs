@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use flyball_govern::gate::PolicyTest;
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
@@ -109,7 +110,22 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
             let taken = service.map(|service| governance.services.insert(name, service));
             taken.err().unwrap_or_default()
         }
+        GoverningKind::PolicyTest => vec![PolicyError {
+            path: "kind".to_owned(),
+            place: None,
+            message: "tests of policies are not evaluated; hint: `flyball policy test` runs them"
+                .to_owned(),
+        }],
     }
+}
+
+/// The tests of a policy.
+///
+/// # Errors
+///
+/// What is wrong with the document.
+pub fn policy_test(of: &Governing) -> Result<PolicyTest, Vec<PolicyError>> {
+    read(of)
 }
 
 /// The `spec` of a document as what it is to be.

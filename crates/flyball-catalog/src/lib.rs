@@ -18,6 +18,6 @@ pub use alert_rules::{alert_rules, decimals, left_out};
 pub use attributes::{missing_attributes, place_of};
 pub use catalog::{Catalog, Counted, CountedBy, NotCounted};
 pub use condition::{condition, conditions, event_slis, unfit_conditions};
-pub use governance::{Governance, governance};
+pub use governance::{Governance, governance, policy_test};
 pub use load::{DEFAULT_ALERTING, load};
 pub use sources::{SourcesError, read_sources, source};

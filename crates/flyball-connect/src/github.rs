@@ -41,8 +41,8 @@ fn ignored(reason: impl Into<String>) -> Report {
     Report::Ignored { reason: reason.into() }
 }
 
-/// What is the same in both messages of a deployment.
-fn deployment(
+/// What is the same in all messages of a deployment.
+pub(crate) fn deployment(
     root: &Node<'_>,
     delivery: &str,
     outcome: ChangeOutcome,

@@ -17,6 +17,7 @@ mod devlake;
 mod error;
 mod fields;
 mod flux;
+mod gates;
 mod github;
 mod gitlab;
 mod headers;
@@ -26,6 +27,7 @@ mod signature;
 
 pub use alerts::{FORWARDED_TIMEOUT, RESOLVE_TIMEOUT, forwarded_alerts, posted_alerts};
 pub use error::ConnectError;
+pub use gates::{Asked, Protection, flagger_question, github_protection, opa_question};
 pub use headers::Headers;
 pub use signature::{SECRET_BYTES_MIN, Scheme, SignatureError, verify};
 

@@ -26,5 +26,6 @@ pub use meter::{
     PENDING_MAX, Reason, SCHEMA, SERIES_MAX, STRANGERS_MAX, Standing, TARGET_GAP_MAX, Unmet,
     Watched,
 };
+pub use promql::{Selected, selected};
 pub use spread::{SLOT, SPREAD_MAX};
 pub use terms::{Named, POINTS_PREFIX, Plan, Points, SOURCES};

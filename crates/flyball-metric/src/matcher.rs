@@ -49,6 +49,11 @@ impl Matcher {
         Self { label, value, wanted, pattern: None }
     }
 
+    /// The label and the text that it must equal; `None` for any other condition.
+    pub(crate) fn equality(&self) -> Option<(&str, &str)> {
+        (self.wanted && self.pattern.is_none()).then_some((&self.label, &self.value))
+    }
+
     /// `label =~ value`, or `label !~ value` unless `wanted`; else what is wrong with the expression.
     pub(crate) fn pattern(label: String, value: String, wanted: bool) -> Result<Self, String> {
         let compile = |text: &str| RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();

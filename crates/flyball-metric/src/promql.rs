@@ -16,6 +16,7 @@ use std::ops::Range;
 
 pub(crate) use parse::{parse, template};
 
+use crate::error::QueryError;
 use crate::matcher::Selector;
 
 /// The longest query, in bytes: more than any tool writes.
@@ -59,4 +60,54 @@ pub(crate) enum Expression {
         right: Box<Node>,
     },
     Negated(Box<Node>),
+}
+
+/// One series, by its name and labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// The metric's name.
+    pub name: String,
+    /// Labels and the texts that they must equal, as they were written.
+    pub labels: Vec<(String, String)>,
+}
+
+/// The series that a query names that does nothing else, such as `up{job="shop"}`; `None` for any other query.
+///
+/// # Errors
+///
+/// [`QueryError`] for a text that is no query.
+pub fn selected(query: &str) -> Result<Option<Selected>, QueryError> {
+    let Expression::Selector(Selector { name: Some(name), matchers }) = parse(query)?.expression
+    else {
+        return Ok(None);
+    };
+    let labels = matchers.iter().map(|matcher| {
+        matcher.equality().map(|(label, value)| (label.to_owned(), value.to_owned()))
+    });
+    Ok(labels.collect::<Option<Vec<_>>>().map(|labels| Selected { name, labels }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_names_one_series_is_told_from_others() {
+        let labels = |query: &str| selected(query).unwrap();
+        let of = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(label, value)| (label.to_string(), value.to_string())).collect()
+        };
+        assert_eq!(labels(" up "), Some(Selected { name: "up".to_owned(), labels: Vec::new() }));
+        assert_eq!(
+            labels(r#"up{job="a\"b", class='c d'}"#),
+            Some(Selected {
+                name: "up".to_owned(),
+                labels: of(&[("job", "a\"b"), ("class", "c d")])
+            })
+        );
+        for other in ["1", "sum(up)", "up > 0", r#"up{job!="a"}"#, r#"up{job=~"a"}"#, "up[5m]"] {
+            assert_eq!(labels(other), None, "{other}");
+        }
+        assert!(selected("up{").is_err());
+    }
 }

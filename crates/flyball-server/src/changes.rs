@@ -12,8 +12,8 @@ mod told;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use flyball_connect::Received;
 use flyball_connect::notify::Annotation;
-use flyball_connect::{Received, Report};
 use flyball_govern::verdict::ChangeVerdict;
 use flyball_govern::warranty::Page;
 use flyball_model::{Change, ChangeError, Incident, Timestamp, Warranty};
@@ -112,7 +112,7 @@ pub(crate) enum ChangesError {
 #[derive(Debug, Clone)]
 pub(crate) struct Changes {
     control: SharedControl,
-    /// Told when something is heard of a change.
+    /// Told when something is heard of a change or an incident.
     news: Arc<watch::Sender<u64>>,
     /// What was seen of changes that are looked at, by id, where it is no answer yet.
     looks: Arc<RwLock<HashMap<String, ChangeVerdict>>>,
@@ -149,9 +149,14 @@ impl Changes {
         Self { control, news, looks, recent: Recent::default() }
     }
 
-    /// Tells when something is heard of a change.
+    /// Tells when something is heard of a change or an incident.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// A number that grows whenever something may be known otherwise than before.
+    pub(crate) fn version(&self) -> u64 {
+        *self.news.borrow()
     }
 
     /// The changes that are answered for.
@@ -185,8 +190,7 @@ impl Changes {
             };
             told::note(noting, received, is_new, sender)
         })?;
-        let is_change = |report: &Report| matches!(report, Report::Change(_));
-        if !receipt.repeated && received.reports.iter().any(is_change) {
+        if !receipt.repeated {
             self.news.send_modify(|news| *news += 1);
         }
         Ok(receipt)
@@ -375,6 +379,18 @@ impl Changes {
         let filter = RecordFilter { services: seen.as_deref(), before, limit };
         let found = self.control.lock().records(CHANGE, &filter)?;
         found.iter().map(Kept::read).collect()
+    }
+
+    /// Incidents of `service`, those that were heard of last first; at most [`PAGE_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn incidents(&self, service: &str) -> Result<Vec<Incident>, ChangesError> {
+        let services = [service.to_owned()];
+        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
+        let found = self.control.lock().records(INCIDENT, &filter)?;
+        found.iter().map(told::parse).collect()
     }
 
     /// Incidents of `service` that are not resolved, among the last [`PAGE_MAX`] of it.

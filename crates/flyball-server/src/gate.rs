@@ -6,6 +6,13 @@
 //! that was changed does not fit its id, and one whose id is not in the chain was never made.
 
 mod acts;
+mod contests;
+mod deciding;
+mod github;
+mod knowing;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use flyball_catalog::{Catalog, Governance};
 use flyball_govern::gate::{
@@ -16,13 +23,16 @@ use flyball_model::Timestamp;
 use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreError};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::control::SharedControl;
 use crate::evaluator::ServiceFacts;
-use crate::hex::hex;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
+pub(crate) use contests::{KeptContest, NewContest};
+use deciding::{Job, Remembered, lock};
+pub(crate) use github::{AnswerError, GitHub};
+pub use github::{GITHUB_API, GitHubApp, GitHubError};
+pub(crate) use knowing::Knowing;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
 const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
@@ -36,6 +46,22 @@ const LATCH: &str = "latch";
 const BLOCK: &str = "block";
 const OVERRIDE: &str = "override";
 const DECISION: &str = "decision";
+const USE: &str = "use";
+const CONTEST: &str = "contest";
+
+/// A change that an override let through.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Use {
+    /// The override.
+    #[serde(rename = "override")]
+    pub(crate) by: String,
+    /// The change, if it had a name.
+    pub(crate) change: Option<String>,
+    /// The decision.
+    pub(crate) decision: String,
+    /// When it was asked.
+    pub(crate) at: Timestamp,
+}
 
 /// Why a question cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +77,9 @@ pub(crate) enum GateError {
         /// What is wrong.
         cause: serde_json::Error,
     },
+    /// Whoever made the decision has failed.
+    #[error("the server gave up; hint: ask again")]
+    GivenUp,
     /// The tier names a policy that is not there.
     #[error("there is no policy `{0}`; hint: apply it, or name another in the tier")]
     NoPolicy(String),
@@ -90,7 +119,7 @@ impl Known {
 }
 
 /// What was decided by people: everything that a question is held against beside the budgets.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Acts {
     signatures: Vec<Signature>,
     latches: Vec<Latch>,
@@ -102,11 +131,35 @@ struct Acts {
 #[derive(Debug, Clone)]
 pub(crate) struct Gatekeeper {
     control: SharedControl,
+    /// Decisions that are to be made.
+    waiting: Arc<Mutex<VecDeque<Job>>>,
+    /// Held by whoever makes decisions, or changes what they are held against.
+    writing: Arc<Mutex<()>>,
+    remembered: Arc<Mutex<Remembered>>,
+    known: Knowing,
 }
 
 impl Gatekeeper {
     pub(crate) fn of(control: SharedControl) -> Self {
-        Self { control }
+        Self {
+            control,
+            waiting: Arc::default(),
+            writing: Arc::default(),
+            remembered: Arc::default(),
+            known: Knowing::default(),
+        }
+    }
+
+    /// What is known of services, remembered for as long as it is.
+    pub(crate) fn knowing(&self) -> &Knowing {
+        &self.known
+    }
+
+    /// As [`Self::look`], where that waits for no disk; `None` where it would.
+    pub(crate) fn glance(&self, question: &Question, known: &Known) -> Option<Decision> {
+        let key = (question.service.clone(), known.policy.name().to_owned());
+        let acts = lock(&self.remembered).get(&key).cloned()?;
+        Some(gate(&acts.inputs(question, known)))
     }
 
     /// What is decided on `question`; nothing is kept.
@@ -115,46 +168,8 @@ impl Gatekeeper {
     ///
     /// [`GateError`].
     pub(crate) fn look(&self, question: &Question, known: &Known) -> Result<Decision, GateError> {
-        let acts = self.acts(&question.service, known)?;
+        let acts = self.remembered(&question.service, known)?;
         Ok(gate(&acts.inputs(question, known)))
-    }
-
-    /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then.
-    /// On disk when this returns; with the decision's id.
-    ///
-    /// # Errors
-    ///
-    /// [`GateError`]; nothing was kept then.
-    pub(crate) fn decide(
-        &self,
-        question: &Question,
-        known: &Known,
-        actor: &str,
-    ) -> Result<(String, Decision), GateError> {
-        let mut acts = self.acts(&question.service, known)?;
-        let moved = acts.move_latches(question, known);
-        let decision = gate(&acts.inputs(question, known));
-        let unreadable = |cause| GateError::Unreadable { id: question.service.clone(), cause };
-        let text = decision.canonical_json().map_err(unreadable)?;
-        let id = hex(&Sha256::digest(text.as_bytes()));
-        let service = Some(question.service.clone());
-        let detail = json!({
-            "service": question.service,
-            "class": question.class.word(),
-            "outcome": decision.outcome,
-            "policy": decision.policy.name,
-            "version": decision.policy.version,
-            "level": decision.level,
-        });
-        let kept = NewRecord { kind: DECISION, id: id.clone(), service, at: question.at, text };
-        self.control.lock().note(actor, question.at, |noting| {
-            for latch in &moved {
-                keep_latch(noting, latch, &question.service, question.at, "latch.move")?;
-            }
-            noting.keep(&kept, DECISIONS, Some(("gate.decide", &detail)))?;
-            Ok::<_, GateError>(())
-        })?;
-        Ok((id, decision))
     }
 
     /// Decisions on `service`, the last first.
@@ -234,6 +249,18 @@ fn keep_latch(
     let detail = json!({ "state": latch.state });
     let kept = NewRecord { kind: LATCH, id, service: Some(service.to_owned()), at, text };
     noting.keep(&kept, ACTS, Some((action, &detail)))?;
+    Ok(())
+}
+
+/// Keeps that the override `by` let a change through; asked again about the same change, it is one use.
+fn keep_use(noting: &Noting<'_>, by: &str, decision: &Decision, id: &str) -> Result<(), GateError> {
+    let Decision { service, change, at, .. } = decision;
+    let (change, at) = (change.clone(), *at);
+    let name = format!("{by}/{}", change.as_deref().unwrap_or(id));
+    let used = Use { by: by.to_owned(), change, decision: id.to_owned(), at };
+    let text = text(&used, &name)?;
+    let service = Some(service.clone());
+    noting.keep(&NewRecord { kind: USE, id: name, service, at, text }, ACTS, None)?;
     Ok(())
 }
 

@@ -51,7 +51,7 @@ use crate::clock::Clock;
 use crate::control::SharedControl;
 use crate::definitions::Definitions;
 use crate::evaluator;
-use crate::gate::Gatekeeper;
+use crate::gate::{Gatekeeper, GitHub};
 use crate::intake::Intake;
 use crate::login::Login;
 use crate::stored::Stored;
@@ -85,6 +85,7 @@ pub(crate) struct App {
     pub(crate) copies: Copies,
     pub(crate) changes: Changes,
     pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) streams: Streams,
 }
@@ -152,9 +153,21 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(hooks::devlake_close))
         .routes(routes!(gate::look, gate::decide))
         .routes(routes!(gate::decisions))
-        .routes(routes!(gate::block))
-        .routes(routes!(gate::except))
+        .routes(routes!(gate::risk))
+        .routes(routes!(gate::flagger))
+        .routes(routes!(gate::flagger_rollback))
+        .routes(routes!(gate::opa))
+        .routes(routes!(gate::prometheus, gate::prometheus_posted))
+        .routes(routes!(gate::protection))
+        .routes(routes!(gate::block, gate::blocks))
+        .routes(routes!(gate::lift))
+        .routes(routes!(gate::except, gate::overrides))
+        .routes(routes!(gate::agree))
+        .routes(routes!(gate::revoke))
         .routes(routes!(gate::sign_off))
+        .routes(routes!(gate::contest, gate::contests))
+        .routes(routes!(gate::bring))
+        .routes(routes!(gate::settle))
         .routes(routes!(gate::policies))
         .routes(routes!(gate::sign))
         .routes(routes!(services::list))
@@ -162,6 +175,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(services::remark))
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))
+        .routes(routes!(gate::backtested))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -64,6 +64,7 @@ pub use evaluator::{
     CorrectionStatus, Doubt, FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus,
     SloStatus, StartError,
 };
+pub use gate::{GITHUB_API, GitHubApp, GitHubError};
 pub use http::{BackupMade, BackupRequest, Problem, openapi};
 pub use limits::Limits;
 pub use login::{Oidc, OidcError, OidcOptions};
@@ -82,7 +83,7 @@ use changes::{Changes, Hooks};
 use control::SharedControl;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
-use gate::Gatekeeper;
+use gate::{Gatekeeper, GitHub};
 use listen::Listeners;
 use login::Login;
 pub(crate) use ready::Ready;
@@ -115,6 +116,10 @@ pub struct Config {
     pub hooks: Vec<HookSecret>,
     /// Where changes and verdicts are marked on dashboards, if anywhere.
     pub grafana: Option<Grafana>,
+    /// The GitHub App that answers its deployment protection rules; none are answered without it.
+    pub github: Option<GitHubApp>,
+    /// The address of GitHub's API, which answers are sent to and nowhere else.
+    pub github_api: String,
     /// Bounds on what comes in.
     pub limits: Limits,
     /// How budgets are kept.
@@ -147,6 +152,8 @@ impl Config {
             secrets: None,
             hooks: Vec::new(),
             grafana: None,
+            github: None,
+            github_api: GITHUB_API.to_owned(),
             limits: Limits::default(),
             settings: Settings::default(),
             retention: Retention::default(),
@@ -206,6 +213,9 @@ pub enum ServerError {
     /// The secrets of hooks cannot be used.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// GitHub could not be answered.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -248,7 +258,8 @@ impl Server {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
         let origin = origin(config.external, &listen, tls.is_some());
-        let (tls, hooks) = cryptography(tls, &config.hooks)?;
+        let github = (&*config.github_api, config.github);
+        let (tls, hooks, github) = cryptography(tls, &config.hooks, github)?;
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -307,6 +318,7 @@ impl Server {
             tokens: Tokens::of(control.clone()),
             grants: Grants::of(control.clone()),
             gatekeeper: Gatekeeper::of(control.clone()),
+            github,
             changes: changes.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
@@ -329,13 +341,12 @@ impl Server {
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
-        let sources = sources::Running::start(&context, tails, prometheus);
         Ok(Self {
             addresses,
             recovery,
             ready,
             listeners,
-            sources,
+            sources: sources::Running::start(&context, tails, prometheus),
             tls,
             evaluator,
             evaluating,
@@ -435,14 +446,15 @@ impl Telling {
     }
 }
 
-/// Certificate and key of this server, and the secrets of hooks.
+/// Certificate and key of this server, the secrets of hooks, and who answers GitHub.
 fn cryptography(
     tls: Option<TlsFiles>,
-    hooks: &[HookSecret],
-) -> Result<(Option<Arc<Tls>>, Arc<Hooks>), ServerError> {
+    secrets: &[HookSecret],
+    (api, app): (&str, Option<GitHubApp>),
+) -> Result<(Option<Arc<Tls>>, Arc<Hooks>, GitHub), ServerError> {
     choose_cryptography();
     let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
-    Ok((tls, Arc::new(Hooks::read(hooks)?)))
+    Ok((tls, Arc::new(Hooks::read(secrets)?), GitHub::new(api, app)?))
 }
 
 /// The address under which people reach this server, without a slash at its end.

@@ -228,6 +228,7 @@ impl Loader<'_> {
                     GoverningKind::BudgetPolicy => "BudgetPolicy",
                     GoverningKind::Tier => "Tier",
                     GoverningKind::Service => "Service",
+                    GoverningKind::PolicyTest => "PolicyTest",
                 };
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);

@@ -159,7 +159,7 @@ impl Origins {
 }
 
 impl Origins {
-    /// An error in a policy or tier, at the field `path` such as `spec.levels[1].when`, or where that
+    /// An error in a policy, its tests or a tier, at the field `path` such as `spec.levels[1].when`, or where that
     /// is not there at what holds it. `within` is a line and a character, both from 1, of the field's
     /// text. `None` when the document is of another load.
     pub fn governing_error(

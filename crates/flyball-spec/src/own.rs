@@ -1,5 +1,5 @@
 //! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction`, `Probe`,
-//! `BudgetPolicy`, `Tier` and `Service`.
+//! `BudgetPolicy`, `PolicyTest`, `Tier` and `Service`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, and who is told how. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
@@ -63,6 +63,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("BudgetPolicy", Kind::Governing(GoverningKind::BudgetPolicy)),
         ("Tier", Kind::Governing(GoverningKind::Tier)),
         ("Service", Kind::Governing(GoverningKind::Service)),
+        ("PolicyTest", Kind::Governing(GoverningKind::PolicyTest)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

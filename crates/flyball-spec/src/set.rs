@@ -85,9 +85,11 @@ pub enum GoverningKind {
     Tier,
     /// Whose a service is, and what it is to reach.
     Service,
+    /// What a policy is to decide on given facts.
+    PolicyTest,
 }
 
-/// A policy, a tier or a service, as it was written.
+/// A policy, its tests, a tier or a service, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.

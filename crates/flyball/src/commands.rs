@@ -19,6 +19,7 @@ pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
 pub(crate) mod report;
+mod scripts;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod slo;

@@ -93,6 +93,27 @@ struct Refusal {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// Requests that hints name, and the commands that make them.
+const COMMANDS: [(&str, &str); 4] = [
+    ("GET /api/v1/policies", "`flyball policy list`"),
+    ("GET /api/v1/tokens", "`flyball token list`"),
+    ("GET /api/v1/definitions", "`flyball get`"),
+    ("GET /api/v1/changes", "`flyball change list`"),
+];
+
+/// A hint for whoever types commands.
+fn in_commands(hint: &str) -> String {
+    let commands = COMMANDS.iter();
+    let hint =
+        commands.fold(hint.to_owned(), |hint, (request, command)| hint.replace(request, command));
+    // What a service has is listed by a command of its own.
+    let of_service = hint.strip_prefix("GET /api/v1/gate/").and_then(|rest| rest.split_once('/'));
+    match of_service.and_then(|(service, rest)| Some((service, rest.split_once(' ')?))) {
+        Some((service, (what, said))) => format!("`flyball policy {what} {service}` {said}"),
+        None => hint,
+    }
+}
+
 impl Remote {
     /// The server that `args` name; nothing is sent yet.
     ///
@@ -293,7 +314,7 @@ impl Remote {
             _ => hint,
         };
         if let Some(hint) = hint {
-            write!(said, "\nhint: {hint}")?;
+            write!(said, "\nhint: {}", in_commands(&hint))?;
         }
         Err(anyhow::anyhow!(words::printable(&said)))
     }

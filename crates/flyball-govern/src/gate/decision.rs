@@ -1,5 +1,7 @@
 //! The answer of a gate: what, why, from what, until when.
 
+use std::fmt;
+
 use flyball_model::{Duration, Rational, Timestamp};
 
 use super::facts::{Approval, Data};
@@ -34,6 +36,16 @@ impl Outcome {
         }
     }
 
+    /// The outcome in one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Undecidable => "undecidable",
+            Self::Deny => "deny",
+        }
+    }
+
     /// True when it may ship.
     pub const fn passes(self) -> bool {
         matches!(self, Self::Allow | Self::Warn)
@@ -65,7 +77,7 @@ pub struct Decision {
     pub level: Option<String>,
     /// The levels that may be in force, gravest first; one when it can be told.
     pub levels: Vec<String>,
-    /// Why, gravest first; never empty.
+    /// Why, what settled it first: the override that lets it through, then the gravest; never empty.
     pub reasons: Vec<Reason>,
     /// Everything that a condition looked at.
     pub inputs: Vec<Input>,
@@ -138,7 +150,7 @@ pub struct Reason {
 }
 
 /// The kinds of reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
     /// Restoring is never denied.
@@ -163,6 +175,25 @@ pub enum ReasonKind {
     Revisit,
     /// An override lets the change through, or does not.
     Override,
+}
+
+impl ReasonKind {
+    /// The kind in one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Restores => "restores",
+            Self::Level => "level",
+            Self::Cap => "cap",
+            Self::SignOff => "sign_off",
+            Self::Freeze => "freeze",
+            Self::Block => "block",
+            Self::Unknown => "unknown",
+            Self::NoDataYet => "no_data_yet",
+            Self::Advisory => "advisory",
+            Self::Revisit => "revisit",
+            Self::Override => "override",
+        }
+    }
 }
 
 /// What would change a decision.
@@ -208,6 +239,22 @@ pub struct Input {
     pub name: &'static str,
     /// Its value as text; `None` when unknown.
     pub value: Option<String>,
+}
+
+impl fmt::Display for Decision {
+    /// In a few sentences: what, why, until when, by which policy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, class, outcome, reasons, until, policy, level, .. } = self;
+        write!(f, "{} {class} of {service}.", outcome.word())?;
+        for reason in reasons {
+            write!(f, " {}", reason.text)?;
+        }
+        if let Some(until) = until {
+            write!(f, " Until {until}, if nothing more goes wrong.")?;
+        }
+        let level = level.as_deref().unwrap_or("cannot be told");
+        write!(f, " Policy {} {}, level {level}.", policy.name, policy.version)
+    }
 }
 
 impl Decision {

@@ -13,8 +13,10 @@
 //! - an override that is over, or not by the policy's rules, does nothing.
 
 mod backtest;
+mod cases;
 mod decision;
 mod facts;
+mod failing;
 mod latch;
 mod levels;
 mod overriding;
@@ -23,6 +25,7 @@ mod rollout;
 mod scene;
 
 pub use backtest::{Backtest, Backtested, LISTED_MAX, Outcomes, RecordedChange, backtest};
+pub use cases::{Case, CaseFailure, CaseOutcome, PolicyTest};
 pub use decision::{
     BudgetSeen, Decision, Input, Lift, Outcome, PolicyUsed, Reach, Reason, ReasonKind,
 };
@@ -30,8 +33,9 @@ pub use facts::{
     Approval, BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question,
     WindowFacts,
 };
+pub use failing::Failing;
 pub use latch::{Latch, LatchError, LatchState};
-pub use overriding::{Ended, Override, OverrideRecord, override_report};
+pub use overriding::{Ended, EndedEarly, Override, OverrideError, OverrideRecord, override_report};
 pub use prerelease::{
     FAILURES_MIN, FailedChange, HISTORY_MAX, History, Mitigation, MitigationKind, Prerelease,
     PrereleaseInputs, Risk, TRIALS, prerelease,
@@ -125,7 +129,11 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         except(&mut decision, inputs);
     }
     remark(&mut decision, inputs);
-    decision.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.outcome));
+    let through = decision.overridden_by.is_some();
+    decision.reasons.sort_by_key(|reason| {
+        let settles = through && reason.kind == ReasonKind::Override;
+        (!settles, std::cmp::Reverse(reason.outcome))
+    });
     decision
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use flyball_model::{Change, ChangeClass as Told, ChangeKind};
+
 /// The class of a proposed change.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -41,6 +43,19 @@ impl ChangeClass {
         Self::KillSwitch,
         Self::Drain,
     ];
+
+    /// The class of a change as systems tell of it. One that says nothing of why it was made is taken to
+    /// alter behaviour.
+    pub const fn of(change: &Change) -> Self {
+        match (change.kind, change.class) {
+            (ChangeKind::Rollback, _) => Self::Rollback,
+            (_, Told::Fix) => Self::Fix,
+            (_, Told::Reliability) => Self::Reliability,
+            (_, Told::Security) => Self::Security,
+            (_, Told::Maintenance) => Self::Maintenance,
+            (_, Told::Feature | Told::Unknown) => Self::Feature,
+        }
+    }
 
     /// True for changes that give users back what they lost, or keep them from harm: no policy, freeze
     /// or lack of data ever denies these.

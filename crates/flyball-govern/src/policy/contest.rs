@@ -205,6 +205,11 @@ impl Contest {
         Ok(())
     }
 
+    /// When it was opened.
+    pub const fn opened(&self) -> Timestamp {
+        self.opened
+    }
+
     /// What was brought so far, in order.
     pub fn evidence(&self) -> &[Evidence] {
         &self.evidence

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use flyball_model::{Duration, Timestamp};
 
 use super::{Act, ChangeClass, Rights, Role};
+use crate::gate::EndedEarly;
 
 /// The longest that one block lasts: two weeks, after which somebody has to want it again.
 pub const BLOCK_LONGEST: Duration = Duration::from_days(14);
@@ -23,14 +24,7 @@ pub struct Block {
     why: String,
     from: Timestamp,
     expires: Timestamp,
-    lifted: Option<Lifted>,
-}
-
-/// Who ended a block early.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-struct Lifted {
-    who: String,
-    at: Timestamp,
+    lifted: Option<EndedEarly>,
 }
 
 /// Why a block cannot be made or ended.
@@ -123,21 +117,24 @@ impl Block {
     ///
     /// # Errors
     ///
-    /// [`BlockError::Over`] when it has ended, [`BlockError::NoRight`] when `role` may not freeze.
+    /// [`BlockError::Over`] when it has ended, [`BlockError::NoRight`] when `role` may not freeze,
+    /// [`BlockError::Missing`] without a reason.
     pub fn lift(
         &mut self,
         role: &Role,
-        who: &str,
-        at: Timestamp,
+        lifted: EndedEarly,
         rights: &Rights,
     ) -> Result<(), BlockError> {
-        if self.lifted.is_some() || at >= self.expires {
+        if self.lifted.is_some() || lifted.at >= self.expires {
             return Err(BlockError::Over { id: self.id.clone() });
         }
         if !rights.may(role, Act::Freeze) {
             return Err(BlockError::NoRight { role: role.clone(), holders: names(rights) });
         }
-        self.lifted = Some(Lifted { who: who.to_owned(), at });
+        if lifted.why.trim().is_empty() {
+            return Err(BlockError::Missing { what: "a reason to end it" });
+        }
+        self.lifted = Some(lifted);
         Ok(())
     }
 
@@ -153,6 +150,11 @@ impl Block {
     /// What it is known by.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The first instant at which it stops anything.
+    pub const fn from(&self) -> Timestamp {
+        self.from
     }
 
     /// The first instant at which it stops nothing, unless it is lifted before.
@@ -216,11 +218,18 @@ mod tests {
         assert!(!block.stops("shop", ChangeClass::Fix, at(0)));
         assert!(!block.stops("search", ChangeClass::Feature, at(0)));
         assert!(!block.stops("shop", ChangeClass::Feature, at(3600)));
-        assert!(block.lift(&Role::new("passer_by").unwrap(), "x", at(5), &rights).is_err());
-        block.lift(&Role::product_manager(), "ada", at(60), &rights).unwrap();
+        let lifted = |why: &str, seconds| EndedEarly {
+            who: "ada".to_owned(),
+            why: why.to_owned(),
+            at: at(seconds),
+        };
+        let (passer_by, owner) = (Role::new("passer_by").unwrap(), Role::product_manager());
+        assert!(block.lift(&passer_by, lifted("sold out", 5), &rights).is_err());
+        assert!(block.lift(&owner, lifted(" ", 5), &rights).is_err());
+        block.lift(&owner, lifted("sold out", 60), &rights).unwrap();
         assert!(block.stops("shop", ChangeClass::Feature, at(59)));
         assert!(!block.stops("shop", ChangeClass::Feature, at(60)));
-        assert!(block.lift(&Role::product_manager(), "ada", at(61), &rights).is_err());
+        assert!(block.lift(&owner, lifted("again", 61), &rights).is_err());
         let kept = serde_json::to_value(&block).unwrap();
         assert_eq!(serde_json::from_value::<Block>(kept).unwrap(), block);
     }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flyball_model::Timestamp;
 use flyball_store::{Control, Identity, Session, StoreError, Token};
 use subtle::ConstantTimeEq;
@@ -217,11 +219,15 @@ impl Gate {
         needs: Needs,
     ) -> Result<Caller, Denied> {
         let text = std::str::from_utf8(credentials).map_err(|_| Denied::Invalid)?;
-        let (kind, token) = text.split_once(' ').ok_or(Denied::Scheme)?;
-        if !kind.eq_ignore_ascii_case("bearer") {
+        let (kind, shown) = text.split_once(' ').ok_or(Denied::Scheme)?;
+        let token = if kind.eq_ignore_ascii_case("bearer") {
+            shown.trim().to_owned()
+        } else if kind.eq_ignore_ascii_case("basic") {
+            password(shown.trim()).ok_or(Denied::Invalid)?
+        } else {
             return Err(Denied::Scheme);
-        }
-        let secret = Secret::read(token.trim()).ok_or(Denied::Invalid)?;
+        };
+        let secret = Secret::read(&token).ok_or(Denied::Invalid)?;
         // The id is public: only the digest is compared in constant time.
         let known = table.tokens.get(secret.id()).ok_or(Denied::Invalid)?;
         let is_same = bool::from(known.token.hash.ct_eq(secret.digest()));
@@ -330,6 +336,13 @@ impl Standing {
             _ => Ok(()),
         }
     }
+}
+
+/// The password of user and password, where clients show a token that know nothing else; whatever the user is
+/// called.
+fn password(shown: &str) -> Option<String> {
+    let pair = String::from_utf8(STANDARD.decode(shown).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// What everybody who has a session or a token may do, by person.

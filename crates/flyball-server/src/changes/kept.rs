@@ -1,9 +1,10 @@
 //! One change as it is kept, and as it is shown.
 
 use flyball_govern::delivery::Judgement;
+use flyball_govern::gate::Failing;
 use flyball_govern::verdict::{Answer, ChangeVerdict, Suggestion};
 use flyball_govern::warranty::life;
-use flyball_model::{Break, Change, Phase, Timestamp, Warranty};
+use flyball_model::{Break, Change, Incident, Phase, Timestamp, Warranty};
 use flyball_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -81,15 +82,25 @@ impl Kept {
         (judged, life.broken().cloned())
     }
 
-    /// The change as it is at `now`, among `others`.
-    pub(super) fn view(self, others: &[Change], now: Timestamp) -> ChangeView {
-        let Self { number, change, breaks, verdict } = self;
-        let mut life = life(&change, Warranty::DEFAULT, &breaks);
-        if let Some(healthy) = verdict.as_ref().and_then(ChangeVerdict::healthy_since) {
+    /// How long users had to do with it, if it failed and that is known.
+    pub(crate) fn failing(&self, incidents: &[Incident]) -> Option<Failing> {
+        Failing::of(&self.change, Warranty::DEFAULT, &self.breaks, incidents)
+    }
+
+    /// Where it is in its life at `now`.
+    pub(crate) fn phase(&self, now: Timestamp) -> Phase {
+        let mut life = life(&self.change, Warranty::DEFAULT, &self.breaks);
+        if let Some(healthy) = self.verdict.as_ref().and_then(ChangeVerdict::healthy_since) {
             // What was decided before it had shipped ends no observation.
             let _ = life.observe(healthy);
         }
-        let life = life.phase(now);
+        life.phase(now)
+    }
+
+    /// The change as it is at `now`, among `others`.
+    pub(super) fn view(self, others: &[Change], now: Timestamp) -> ChangeView {
+        let life = self.phase(now);
+        let Self { number, change, breaks, verdict } = self;
         let suggestion = verdict.as_ref();
         let suggestion =
             suggestion.and_then(|verdict| verdict.suggestion(&change, others, &breaks, now));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use flyball_budget::forecast::Outlook as Expected;
+use flyball_budget::burn::Burn;
+use flyball_budget::forecast::{Forecast, Outlook as Expected};
 use flyball_budget::live::{LiveError, Standing};
-use flyball_budget::{Budget, Status};
+use flyball_budget::{Budget, Status, WindowAt};
 use flyball_govern::gate::{
     BudgetFacts, Counts, LEAVING_MAX, Leaving, Lookback, Outlook, WindowFacts,
 };
@@ -109,32 +110,62 @@ impl Of<'_> {
 
     /// The facts of all events or of a slice; `is_counted` says whether anything ever was.
     fn facts(&self, slice: Option<String>, standing: &Standing, is_counted: bool) -> BudgetFacts {
-        let Standing { budget, window, coverage, burns, .. } = standing;
-        let counts = match counts(self.slo.method, budget) {
-            Some((valid, bad)) if valid > 0 && standing.status != Status::NoData => {
+        let Standing { status, budget, window, coverage, burns, forecast, .. } = standing;
+        let known = Known {
+            status: *status,
+            budget,
+            window,
+            coverage: (coverage.observed, coverage.expected),
+            burns,
+            forecast,
+            complete_up_to: self.status.complete_up_to,
+        };
+        let facts = known.facts(self.slo, self.target, is_counted);
+        BudgetFacts { slice, ..facts }
+    }
+}
+
+/// What is said of an objective at one moment, now or in the past.
+pub(super) struct Known<'a> {
+    pub(super) status: Status,
+    pub(super) budget: &'a Budget,
+    pub(super) window: &'a WindowAt,
+    /// Slots with data, of how many.
+    pub(super) coverage: (u64, u64),
+    pub(super) burns: &'a [Burn],
+    pub(super) forecast: &'a Forecast,
+    pub(super) complete_up_to: Timestamp,
+}
+
+impl Known<'_> {
+    /// The same as facts for a gate; `is_counted` says whether anything ever was.
+    pub(super) fn facts(&self, slo: &Slo, target: Target, is_counted: bool) -> BudgetFacts {
+        let Self { status, budget, window, coverage: (observed, expected), burns, .. } = *self;
+        let counts = match counts(slo.method, budget) {
+            Some((valid, bad)) if valid > 0 && status != Status::NoData => {
                 Counts::Counted { valid, bad }
             }
             _ if is_counted => Counts::Gone,
             _ => Counts::Never,
         };
-        let window = match &self.slo.window {
+        let window = match &slo.window {
             Window::Rolling { length } => WindowFacts::Rolling(*length),
             Window::Calendar(_) => WindowFacts::Calendar(window.full),
         };
-        let of_events = self.slo.method == BudgetingMethod::Occurrences;
+        let of_events = slo.method == BudgetingMethod::Occurrences;
         let burns = burns.iter().filter(|_| of_events);
         let burns =
             burns.map(|burn| Lookback { length: burn.lookback, valid: burn.valid, bad: burn.bad });
         BudgetFacts {
-            slo: self.slo.name.clone(),
-            slice,
-            target: self.target,
+            slo: slo.name.clone(),
+            slice: None,
+            target,
             window,
-            complete_up_to: self.status.complete_up_to,
+            complete_up_to: self.complete_up_to,
             counts,
-            coverage_ppm: (coverage.observed * 1_000_000).checked_div(coverage.expected),
+            coverage_ppm: (observed * 1_000_000).checked_div(expected),
             burns: burns.collect(),
-            outlook: outlook(standing, self.status.complete_up_to),
+            outlook: outlook(self.forecast, self.complete_up_to),
             causes: BTreeMap::new(),
             largest_incident: None,
             leaving: Vec::new(),
@@ -153,8 +184,7 @@ fn counts(method: BudgetingMethod, budget: &Budget) -> Option<(u64, u64)> {
     Some((valid.checked_mul(denominator)?, bad))
 }
 
-fn outlook(standing: &Standing, now: Timestamp) -> Outlook {
-    let forecast = &standing.forecast;
+fn outlook(forecast: &Forecast, now: Timestamp) -> Outlook {
     match forecast.outlook {
         Expected::NoData => Outlook::Unknown,
         Expected::NotExhausting => Outlook::Lasts,

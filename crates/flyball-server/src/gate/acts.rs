@@ -5,17 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use flyball_govern::gate::{Latch, LatchError, Override};
+use flyball_govern::gate::{EndedEarly, Latch, LatchError, Override, OverrideError};
 use flyball_govern::policy::{
-    Act, Block, BlockError, ChangeClass, NewBlock, Policy, Role, Signature,
+    Act, Block, BlockError, ChangeClass, ContestError, NewBlock, Policy, Role, Signature,
 };
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, RecordFilter};
-use serde_json::json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::{
-    ACTS, BLOCK, GateError, Gatekeeper, Known, LATCH, LOOKED_AT, OVERRIDE, SIGNATURE, keep_latch,
-    read, text,
+    ACTS, BLOCK, GateError, Gatekeeper, Known, LATCH, LOOKED_AT, OVERRIDE, SIGNATURE, USE, Use,
+    keep_latch, parse, read, text,
 };
 
 /// Why an act is refused.
@@ -30,6 +32,24 @@ pub(crate) enum ActError {
     /// The level cannot be signed off.
     #[error(transparent)]
     Latch(#[from] LatchError),
+    /// The override does not take it.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
+    /// The contest does not take it.
+    #[error(transparent)]
+    Contest(#[from] ContestError),
+    /// There is none.
+    #[error(
+        "the service has no {what} `{id}`; hint: GET /api/v1/gate/{service}/{what}s lists them"
+    )]
+    Unknown {
+        /// The kind.
+        what: &'static str,
+        /// The service.
+        service: String,
+        /// What was asked for.
+        id: String,
+    },
     /// The act is not this role's, or not like this.
     #[error("{0}")]
     Refused(String),
@@ -85,6 +105,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Signature, ActError> {
+        let _held = self.hold();
         let (name, version) = (policy.name(), policy.spec().version);
         if !policy.spec().approvers.contains(&role) {
             let asked: Vec<&str> = policy.spec().approvers.iter().map(Role::name).collect();
@@ -130,6 +151,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Latch, ActError> {
+        let _held = self.hold();
         let own = [service.to_owned()];
         let filter = RecordFilter { services: Some(&own), before: None, limit: LOOKED_AT };
         let latches: Vec<Latch> = read(&self.control.lock().records(LATCH, &filter)?)?;
@@ -155,6 +177,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Block, ActError> {
+        let _held = self.hold();
         let NewStop { service, classes, role, why, expires } = new;
         let id = format!("{service}:{at}");
         let new = NewBlock {
@@ -178,7 +201,8 @@ impl Gatekeeper {
         Ok(block)
     }
 
-    /// Makes an exception, if tier and policy let the role make one for as long.
+    /// Makes an exception, if tier and policy let the role make one for as long. Where the policy asks for a
+    /// second person it does nothing until they [agree](Self::agree).
     ///
     /// # Errors
     ///
@@ -190,6 +214,7 @@ impl Gatekeeper {
         who: &str,
         at: Timestamp,
     ) -> Result<Override, ActError> {
+        let _held = self.hold();
         let NewOverride { service, change, class, role, why, expires } = new;
         let rule = &known.policy.spec().overrides;
         let refused = |said: String| Err(ActError::Refused(said));
@@ -200,12 +225,6 @@ impl Gatekeeper {
             let may: Vec<&str> = rule.roles.iter().map(Role::name).collect();
             let may = if may.is_empty() { "nobody".to_owned() } else { may.join(", ") };
             return refused(format!("`{role}` makes no exceptions; hint: these may: {may}"));
-        }
-        if let Some(second) = &rule.second {
-            return refused(format!(
-                "the policy wants another person's agreement as `{second}`, which cannot be given here \
-                 yet; hint: `second` of the policy's overrides asks for it"
-            ));
         }
         if expires <= at || expires.since(at) > rule.longest {
             return refused(format!(
@@ -237,5 +256,130 @@ impl Gatekeeper {
             noting.keep(&kept, ACTS, Some(("gate.override", &detail))).map(|_| ())
         })?;
         Ok(made)
+    }
+
+    /// Agrees to the override `id` of `service` as another person.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::Unknown`], [`ActError::Override`].
+    pub(crate) fn agree(
+        &self,
+        (service, id): (&str, &str),
+        known: &Known,
+        role: &Role,
+        who: &str,
+        at: Timestamp,
+    ) -> Result<Override, ActError> {
+        let rule = &known.policy.spec().overrides;
+        let act = ("gate.agree", json!({ "service": service, "role": role }));
+        self.amend((OVERRIDE, service, id), (who, at), act, |one: &mut Override| {
+            one.agree(role, who, at, rule)?;
+            Ok(one.from)
+        })
+    }
+
+    /// Takes the override `id` of `service` back.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::Unknown`], [`ActError::Override`].
+    pub(crate) fn revoke(
+        &self,
+        (service, id): (&str, &str),
+        known: &Known,
+        role: &Role,
+        ended: EndedEarly,
+    ) -> Result<Override, ActError> {
+        let rule = &known.policy.spec().overrides;
+        let EndedEarly { who, why, at } = ended.clone();
+        let act = ("gate.revoke", json!({ "service": service, "role": role, "why": why }));
+        self.amend((OVERRIDE, service, id), (&who, at), act, |one: &mut Override| {
+            one.revoke(role, ended, rule)?;
+            Ok(one.from)
+        })
+    }
+
+    /// Ends the block `id` of `service` early.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::Unknown`], [`ActError::Block`].
+    pub(crate) fn lift(
+        &self,
+        (service, id): (&str, &str),
+        known: &Known,
+        role: &Role,
+        ended: EndedEarly,
+    ) -> Result<Block, ActError> {
+        let EndedEarly { who, why, at } = ended.clone();
+        let act = ("gate.lift", json!({ "service": service, "role": role, "why": why }));
+        self.amend((BLOCK, service, id), (&who, at), act, |block: &mut Block| {
+            block.lift(role, ended, &known.tier.spec.rights)?;
+            Ok(block.from())
+        })
+    }
+
+    /// Changes what is kept of `kind` under `id`, of `service`, as `work` does, which answers the moment that
+    /// it is about. Nothing comes between reading it and writing it.
+    pub(super) fn amend<T: DeserializeOwned + Serialize>(
+        &self,
+        (kind, service, id): (&'static str, &str, &str),
+        (who, at): (&str, Timestamp),
+        (action, detail): (&str, Value),
+        work: impl FnOnce(&mut T) -> Result<Timestamp, ActError>,
+    ) -> Result<T, ActError> {
+        let unknown = || {
+            let (service, id) = (service.to_owned(), id.to_owned());
+            ActError::Unknown { what: kind, service, id }
+        };
+        // Ids begin with the service that they are of.
+        let is_own = id.strip_prefix(service).is_some_and(|rest| rest.starts_with(':'));
+        if !is_own {
+            return Err(unknown());
+        }
+        let _held = self.hold();
+        self.control.lock().note(who, at, |noting| {
+            let record = noting.record(kind, id)?.ok_or_else(unknown)?;
+            let mut kept: T = parse(&record)?;
+            let at = work(&mut kept)?;
+            let (id, service) = (id.to_owned(), Some(service.to_owned()));
+            let text = text(&kept, &id)?;
+            noting.keep(
+                &NewRecord { kind, id, service, at, text },
+                ACTS,
+                Some((action, &detail)),
+            )?;
+            Ok(kept)
+        })
+    }
+
+    /// Blocks of `service`, those made last first; at most [`LOOKED_AT`].
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn blocks(&self, service: &str) -> Result<Vec<Block>, GateError> {
+        self.of_service(BLOCK, service)
+    }
+
+    /// Overrides of `service`, those made last first, and which changes each let through; at most
+    /// [`LOOKED_AT`] of both.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn overrides(&self, service: &str) -> Result<(Vec<Override>, Vec<Use>), GateError> {
+        Ok((self.of_service(OVERRIDE, service)?, self.of_service(USE, service)?))
+    }
+
+    pub(super) fn of_service<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        service: &str,
+    ) -> Result<Vec<T>, GateError> {
+        let own = [service.to_owned()];
+        let filter = RecordFilter { services: Some(&own), before: None, limit: LOOKED_AT };
+        read(&self.control.lock().records(kind, &filter)?)
     }
 }

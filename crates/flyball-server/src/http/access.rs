@@ -99,7 +99,7 @@ pub(super) fn describe(document: &mut Value) {
             "type": "http",
             "scheme": "bearer",
             "description": "A token of the server. The roles named are its scopes; admin means all. \
-                            While the server has no token at all and people cannot log in, none is \
+                            Clients that know users and passwords only show it as the password. While the server has no token at all and people cannot log in, none is \
                             needed.",
         },
         SESSION: {
@@ -255,6 +255,19 @@ impl From<&Denied> for Problem {
 /// The problem that a new request would be refused with.
 pub(super) fn still(gate: &Gate, caller: &Caller, needs: Needs) -> Result<Caller, Problem> {
     gate.still(caller, needs).map_err(|denied| Problem::from(&denied))
+}
+
+/// Refuses what needs `role` for `service`, unless the caller `may`.
+///
+/// # Errors
+///
+/// A problem with status 403.
+pub(super) fn allowed(may: bool, role: Role, service: &str) -> Result<(), Problem> {
+    if may {
+        return Ok(());
+    }
+    let said = format!("that needs the role {role} for {service}; hint: an admin can grant it");
+    Err(Problem::new(StatusCode::FORBIDDEN, &said))
 }
 
 /// The refusal in the words of the protocol that was asked in.

@@ -14,7 +14,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::access::still;
+use super::access::{allowed, still};
 use super::administration::wait;
 use super::body::read_any_json;
 use super::extract::{Path, Query, page_size};
@@ -238,7 +238,7 @@ pub(super) async fn acknowledge(
     let request: AcknowledgeRequest = read_any_json(&app, "alerts", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
     let alert = seen(&app, &caller, id).await?;
-    allowed(caller.may(Role::Developer, &alert.service), &alert.service)?;
+    allowed(caller.may(Role::Developer, &alert.service), Role::Developer, &alert.service)?;
     let AcknowledgeRequest { who, note } = request;
     let who = named(who.as_deref(), &caller);
     let detail = json!({ "service": alert.service, "slo": alert.slo, "note": note });
@@ -296,15 +296,6 @@ fn named(who: Option<&str>, caller: &Caller) -> String {
         Some(who) => format!("{who} ({known})"),
         None => known,
     }
-}
-
-/// Refuses what the caller may not do for `service`, unless they may.
-fn allowed(may: bool, service: &str) -> Result<(), Problem> {
-    if may {
-        return Ok(());
-    }
-    let said = format!("that needs the role developer for {service}; hint: an admin can grant it");
-    Err(Problem::new(StatusCode::FORBIDDEN, &said))
 }
 
 /// Records in the audit log what is about to be done.

@@ -1,6 +1,13 @@
-//! Whether a change may ship, and who decides so by hand.
+//! Whether a change may ship: asked in our own words. [`peers`] and [`github`] are asked in those of others.
 
-use std::collections::BTreeSet;
+mod acts;
+mod backtest;
+mod contests;
+mod github;
+mod peers;
+mod policies;
+mod prerelease;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,21 +15,38 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
-use flyball_govern::gate::{Decision, Override, Question, Rollout};
-use flyball_govern::policy::{Block, ChangeClass, Role as Function, Signature, Standing, standing};
+use flyball_connect::Asked;
+use flyball_govern::gate::{Decision, Question, Rollout};
+use flyball_govern::policy::ChangeClass;
 use flyball_model::Timestamp;
 use flyball_store::StoreError;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::still;
+use super::access::{allowed, still};
 use super::administration::wait;
 use super::body::read_any_json;
 use super::extract::{Path, Query, page_size};
 use super::problem::Problem;
 use super::{App, shapes};
 use crate::auth::{Caller, Needs, Role};
-use crate::gate::{ActError, GateError, Known, NewOverride, NewStop};
+use crate::gate::{GateError, Known};
+pub(super) use acts::{
+    __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
+    __path_revoke, __path_sign_off, agree, block, blocks, except, lift, overrides, revoke,
+    sign_off,
+};
+pub(super) use backtest::{__path_backtested, backtested};
+pub(super) use contests::{
+    __path_bring, __path_contest, __path_contests, __path_settle, bring, contest, contests, settle,
+};
+pub(super) use github::{__path_protection, protection};
+pub(super) use peers::{
+    __path_flagger, __path_flagger_rollback, __path_opa, __path_prometheus,
+    __path_prometheus_posted, flagger, flagger_rollback, opa, prometheus, prometheus_posted,
+};
+pub(super) use policies::{__path_policies, __path_sign, policies, sign};
+pub(super) use prerelease::{__path_risk, risk};
 
 /// Decisions in one answer, unless told.
 const PAGE: usize = 20;
@@ -50,6 +74,8 @@ pub(super) struct GateQuestion {
 pub(super) struct GateAnswer {
     /// What the decision is known by: the SHA-256 of its canonical JSON; null when it is not kept.
     id: Option<String>,
+    /// Whether it may ship.
+    allow: bool,
     /// What a command that asks ends with: 0 it may ship, 1 denied, 3 undecidable.
     exit_code: u8,
     /// The decision, which explains itself.
@@ -89,101 +115,6 @@ pub(super) struct DecisionQuery {
     limit: Option<usize>,
 }
 
-/// A block by hand.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BlockRequest {
-    /// What is blocked.
-    classes: Vec<String>,
-    /// As what the caller blocks.
-    role: String,
-    /// Why, in a sentence.
-    why: String,
-    /// Until when; at most 14 days ahead.
-    expires: String,
-}
-
-/// An exception to what a policy decides.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OverrideRequest {
-    /// Which class of changes it lets through.
-    class: String,
-    /// Only this change; any of the class unless told.
-    change: Option<String>,
-    /// As what the caller answers for it.
-    role: String,
-    /// Why, in a sentence.
-    why: String,
-    /// Until when; no longer than the policy allows.
-    expires: String,
-}
-
-/// A signature under a latched level.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SignOffRequest {
-    /// The level.
-    level: String,
-    /// As what the caller signs.
-    role: String,
-}
-
-/// A signature under a policy.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SignRequest {
-    /// As what the caller signs.
-    role: String,
-}
-
-/// What was done by hand.
-#[derive(Debug, serde::Serialize, ToSchema)]
-pub(super) struct Done {
-    /// What it is known by.
-    id: String,
-    /// As the audit log names them.
-    who: String,
-    /// Until when it holds; null when it has no end.
-    #[schema(value_type = Option<shapes::Instant>)]
-    expires: Option<Timestamp>,
-}
-
-/// Every policy.
-#[derive(Debug, serde::Serialize, ToSchema)]
-pub(super) struct PolicyList {
-    policies: Vec<PolicyInfo>,
-}
-
-/// A policy and how binding it is.
-#[derive(Debug, serde::Serialize, ToSchema)]
-pub(super) struct PolicyInfo {
-    /// Its name.
-    name: String,
-    /// Its version.
-    version: u32,
-    /// What it is for.
-    description: String,
-    /// Whether it decides: until each of its approvers has signed this version it says what it would do.
-    enforced: bool,
-    /// The roles whose signatures are missing.
-    missing: Vec<String>,
-    /// Who has signed this version, as what.
-    signed: Vec<SignedBy>,
-}
-
-/// A signature.
-#[derive(Debug, serde::Serialize, ToSchema)]
-pub(super) struct SignedBy {
-    /// As what.
-    role: String,
-    /// Who.
-    who: String,
-    /// When.
-    #[schema(value_type = shapes::Instant)]
-    at: Timestamp,
-}
-
 impl From<GateError> for Problem {
     fn from(error: GateError) -> Self {
         let status = match error {
@@ -191,28 +122,12 @@ impl From<GateError> for Problem {
             GateError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            GateError::Store(_) | GateError::Unreadable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            GateError::Store(_) | GateError::Unreadable { .. } | GateError::GivenUp => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         Self::new(status, &error.to_string())
     }
-}
-
-impl From<ActError> for Problem {
-    fn from(error: ActError) -> Self {
-        match error {
-            ActError::Gate(error) => error.into(),
-            refused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &refused.to_string()),
-        }
-    }
-}
-
-/// Refuses whoever may not do for `service` what needs `role`.
-fn check(caller: &Caller, role: Role, service: &str) -> Result<(), Problem> {
-    if caller.may(role, service) {
-        return Ok(());
-    }
-    let said = format!("that needs the role `{role}` for the service; hint: an admin can grant it");
-    Err(Problem::new(StatusCode::FORBIDDEN, &said))
 }
 
 fn meant(said: &str) -> Problem {
@@ -226,32 +141,42 @@ fn class(word: &str) -> Result<ChangeClass, Problem> {
     })
 }
 
-fn function(name: &str) -> Result<Function, Problem> {
-    Function::new(name).map_err(|error| meant(&error.to_string()))
-}
-
-fn moment(text: &str) -> Result<Timestamp, Problem> {
-    Timestamp::parse(text).map_err(|error| meant(&format!("`expires`: {error}")))
-}
-
-impl GateQuestion {
-    pub(super) fn question(self, service: String, at: Timestamp) -> Result<Question, Problem> {
-        let Self { class: word, rollout, environment, change } = self;
-        let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
-        Ok(Question {
-            service,
-            class: word.as_deref().map_or(Ok(ChangeClass::Feature), class)?,
-            change,
-            environment,
-            rollout: rollout.map_err(|error| meant(&error.to_string()))?,
-            approvals: Vec::new(),
-            at,
-        })
+impl From<GateQuestion> for Asked {
+    fn from(asked: GateQuestion) -> Self {
+        let GateQuestion { class, rollout, environment, change } = asked;
+        Self { class, rollout, environment, change }
     }
 }
 
-/// What is known of `service`; with `leaving` also when its budgets recover.
-async fn known(app: &App, service: &str, leaving: bool) -> Result<Known, Problem> {
+/// What is asked of the gate of `service` at `at`.
+///
+/// # Errors
+///
+/// A problem with status 422 for a class or a rollout that is none.
+pub(super) fn question(asked: Asked, service: String, at: Timestamp) -> Result<Question, Problem> {
+    let Asked { class: word, rollout, environment, change } = asked;
+    let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
+    Ok(Question {
+        service,
+        class: word.as_deref().map_or(Ok(ChangeClass::Feature), class)?,
+        change,
+        environment,
+        rollout: rollout.map_err(|error| meant(&error.to_string()))?,
+        approvals: Vec::new(),
+        at,
+    })
+}
+
+/// What is known of `service` as of the last tick of the evaluator; with `leaving` also when its budgets recover.
+async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Problem> {
+    let slot = app.gatekeeper.knowing().of(service);
+    let mut slot = slot.lock().await;
+    let version = (*app.evaluator.ticks().borrow(), app.changes.version());
+    // What one said that has ended stays as it was.
+    let remembered = slot.get(version, leaving).filter(|_| !app.evaluator.has_ended());
+    if let Some(known) = remembered {
+        return Ok(known);
+    }
     let asked = service.to_owned();
     let found = app.evaluator.ask(move |evaluator| {
         let facts = evaluator.service_facts(&asked, leaving)?;
@@ -262,25 +187,49 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Known, Problem
     let (changes, asked) = (app.changes.clone(), service.to_owned());
     let open = tokio::task::spawn_blocking(move || changes.incidents_open(&asked)).await;
     known.facts.incidents_open = open.ok().transpose()?;
+    let known = Arc::new(known);
+    slot.set(leaving, &known);
     Ok(known)
 }
 
 /// What is decided on `question` now, and what it was decided from. That of a change that waits says until
 /// when, which takes a look at whole windows.
-pub(super) async fn decided(app: &App, question: &Question) -> Result<(Decision, Known), Problem> {
+pub(super) async fn decided(
+    app: &App,
+    question: &Question,
+) -> Result<(Decision, Arc<Known>), Problem> {
     let first = known(app, &question.service, false).await?;
-    let look = |known: Known| {
-        let (gatekeeper, question) = (app.gatekeeper.clone(), question.clone());
-        wait(move || {
-            let decision = gatekeeper.look(&question, &known)?;
-            Ok::<_, GateError>((decision, known))
-        })
-    };
-    let (decision, first) = look(first).await?;
+    let decision = looked(app, question, &first).await?;
     if decision.outcome.passes() {
         return Ok((decision, first));
     }
-    look(known(app, &question.service, true).await?).await
+    let known = known(app, &question.service, true).await?;
+    Ok((looked(app, question, &known).await?, known))
+}
+
+async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<Decision, Problem> {
+    if let Some(decision) = app.gatekeeper.glance(question, known) {
+        return Ok(decision);
+    }
+    let (gatekeeper, question, known) =
+        (app.gatekeeper.clone(), question.clone(), Arc::clone(known));
+    wait(move || gatekeeper.look(&question, &known)).await
+}
+
+/// Decides on `question` for `actor`, and keeps the decision; with what it is known by.
+async fn kept(app: &App, question: Question, actor: String) -> Result<(String, Decision), Problem> {
+    let (_, known) = decided(app, &question).await?;
+    let gatekeeper = app.gatekeeper.clone();
+    let (id, decision) = wait(move || gatekeeper.decide(question, known, actor)).await?;
+    app.telemetry.told("gate", if decision.outcome.passes() { "passed" } else { "held" });
+    Ok((id, decision))
+}
+
+impl GateAnswer {
+    fn of(id: Option<String>, decision: Decision) -> Self {
+        let (allow, exit_code) = (decision.outcome.passes(), decision.outcome.exit_code());
+        Self { id, allow, exit_code, decision }
+    }
 }
 
 /// Whether a change may ship, as things stand. What is decided is not kept: ask by POST for that.
@@ -306,11 +255,10 @@ pub(super) async fn look(
     Path(service): Path<String>,
     Query(asked): Query<GateQuestion>,
 ) -> Result<Json<GateAnswer>, Problem> {
-    check(&caller, Role::Developer, &service)?;
-    let question = asked.question(service, app.clock.now())?;
+    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let question = question(asked.into(), service, app.clock.now())?;
     let (decision, _) = decided(&app, &question).await?;
-    let exit_code = decision.outcome.exit_code();
-    Ok(Json(GateAnswer { id: None, exit_code, decision }))
+    Ok(Json(GateAnswer::of(None, decision)))
 }
 
 /// Decides whether a change may ship, and keeps the decision with what it was made from.
@@ -341,15 +289,10 @@ pub(super) async fn decide(
 ) -> Result<Json<GateAnswer>, Problem> {
     let asked: GateQuestion = read_any_json(&app, "gate", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
-    check(&caller, Role::Developer, &service)?;
-    let question = asked.question(service, app.clock.now())?;
-    let (_, known) = decided(&app, &question).await?;
-    let gatekeeper = app.gatekeeper.clone();
-    let made = wait(move || gatekeeper.decide(&question, &known, &caller.actor()));
-    let (id, decision) = made.await?;
-    app.telemetry.told("gate", if decision.outcome.passes() { "passed" } else { "held" });
-    let exit_code = decision.outcome.exit_code();
-    Ok(Json(GateAnswer { id: Some(id), exit_code, decision }))
+    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let question = question(asked.into(), service, app.clock.now())?;
+    let (id, decision) = kept(&app, question, caller.actor()).await?;
+    Ok(Json(GateAnswer::of(Some(id), decision)))
 }
 
 /// What was decided on changes of a service, the last first.
@@ -379,204 +322,4 @@ pub(super) async fn decisions(
     let next = found.last().filter(|_| found.len() == limit).map(|(number, ..)| *number);
     let decisions = found.into_iter().map(|(_, id, decision)| KeptDecision { id, decision });
     Ok(Json(DecisionList { decisions: decisions.collect(), next }))
-}
-
-/// Stops changes of a service by hand: who, as what, why, which classes, until when.
-#[utoipa::path(
-    post,
-    path = "/api/v1/gate/{service}/blocks",
-    tag = "changes",
-    params(("service" = String, Path, description = "The service")),
-    request_body = BlockRequest,
-    responses(
-        (status = 201, description = "It is blocked", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "No such block can be made", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["admin"]), ("session" = ["owner"]))
-)]
-pub(super) async fn block(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: BlockRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    check(&caller, Role::Owner, &service)?;
-    let known = known(&app, &service, false).await?;
-    let classes: BTreeSet<ChangeClass> =
-        asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
-    let (role, expires) = (function(&asked.role)?, moment(&asked.expires)?);
-    let new = NewStop { service, classes, role, why: asked.why, expires };
-    let (who, at) = (caller.actor(), app.clock.now());
-    let block: Block = wait(move || app.gatekeeper.block(new, &known, &who, at)).await?;
-    let (id, expires) = (block.id().to_owned(), Some(block.expires()));
-    Ok((StatusCode::CREATED, Json(Done { id, who: caller.actor(), expires })))
-}
-
-/// Lets changes of a class through for a time, whatever the policy decides: who, as what, why, until when.
-#[utoipa::path(
-    post,
-    path = "/api/v1/gate/{service}/overrides",
-    tag = "changes",
-    params(("service" = String, Path, description = "The service")),
-    request_body = OverrideRequest,
-    responses(
-        (status = 201, description = "The exception is made", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The policy allows no such exception", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["admin"]), ("session" = ["owner"]))
-)]
-pub(super) async fn except(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: OverrideRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    check(&caller, Role::Owner, &service)?;
-    let known = known(&app, &service, false).await?;
-    let OverrideRequest { class: word, change, role, why, expires } = asked;
-    let (class, role, expires) = (class(&word)?, function(&role)?, moment(&expires)?);
-    let new = NewOverride { service, change, class, role, why, expires };
-    let (who, at) = (caller.actor(), app.clock.now());
-    let made: Override = wait(move || app.gatekeeper.except(new, &known, &who, at)).await?;
-    let Override { id, who, expires, .. } = made;
-    Ok((StatusCode::CREATED, Json(Done { id, who, expires: Some(expires) })))
-}
-
-/// Signs off a level that stays until somebody does.
-#[utoipa::path(
-    post,
-    path = "/api/v1/gate/{service}/sign-offs",
-    tag = "changes",
-    params(("service" = String, Path, description = "The service")),
-    request_body = SignOffRequest,
-    responses(
-        (status = 201, description = "The level no longer holds", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The level is not latched, or another role's to sign", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["admin"]), ("session" = ["owner"]))
-)]
-pub(super) async fn sign_off(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Problem> {
-    let SignOffRequest { level, role } = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    check(&caller, Role::Owner, &service)?;
-    let known = known(&app, &service, false).await?;
-    let role = function(&role)?;
-    let (who, at) = (caller.actor(), app.clock.now());
-    let signed = wait(move || app.gatekeeper.sign_off((&service, &known), &level, &role, &who, at));
-    let latch = signed.await?;
-    let id = format!("{}/{}", latch.policy, latch.level);
-    Ok((StatusCode::CREATED, Json(Done { id, who: caller.actor(), expires: None })))
-}
-
-/// The policies that decide on changes, and how binding each is.
-#[utoipa::path(
-    get,
-    path = "/api/v1/policies",
-    tag = "changes",
-    responses(
-        (status = 200, description = "The policies, those that ship among them", body = PolicyList),
-        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["read"]), ("session" = ["viewer"]))
-)]
-pub(super) async fn policies(State(app): State<App>) -> Result<Json<PolicyList>, Problem> {
-    let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
-    let now = app.clock.now();
-    let signatures = wait(move || app.gatekeeper.signatures()).await?;
-    let info = |policy: &flyball_govern::policy::Policy| {
-        let (name, spec) = (policy.name(), policy.spec());
-        let of_version = |of: &&Signature| of.policy == name && of.version == spec.version;
-        let signed = signatures.iter().filter(of_version).map(|of| SignedBy {
-            role: of.role.to_string(),
-            who: of.who.clone(),
-            at: of.at,
-        });
-        let missing = match standing(policy, &signatures, now) {
-            Standing::Advisory { missing } => missing.iter().map(ToString::to_string).collect(),
-            Standing::Enforced { .. } => Vec::new(),
-        };
-        PolicyInfo {
-            name: name.to_owned(),
-            version: spec.version,
-            description: spec.description.clone(),
-            enforced: missing.is_empty(),
-            missing,
-            signed: signed.collect(),
-        }
-    };
-    Ok(Json(PolicyList { policies: catalog.governance.policies().map(info).collect() }))
-}
-
-/// Signs a policy as one of its approvers. When each of them has signed a version, it decides.
-#[utoipa::path(
-    post,
-    path = "/api/v1/policies/{name}/signatures",
-    tag = "changes",
-    params(("name" = String, Path, description = "The policy's name")),
-    request_body = SignRequest,
-    responses(
-        (status = 201, description = "It is signed", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such policy", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The policy asks another role, or the caller has signed as another", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
-    ),
-    security(("token" = ["admin"]), ("session" = ["owner"]))
-)]
-pub(super) async fn sign(
-    State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Done>), Problem> {
-    let SignRequest { role } = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    if !caller.may_everywhere(Role::Owner) {
-        let said = "a policy decides for many services; hint: that needs the role owner for all";
-        return Err(Problem::new(StatusCode::FORBIDDEN, said));
-    }
-    let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
-    let Some(policy) = catalog.governance.policy(&name).cloned() else {
-        let said = "there is no such policy; hint: GET /api/v1/policies lists them";
-        return Err(Problem::new(StatusCode::NOT_FOUND, said));
-    };
-    let role = function(&role)?;
-    let (who, at) = (caller.actor(), app.clock.now());
-    let signature = wait(move || app.gatekeeper.sign(&policy, role, &who, at)).await?;
-    let id = format!("{}/{}/{}", signature.policy, signature.version, signature.role);
-    Ok((StatusCode::CREATED, Json(Done { id, who: signature.who, expires: None })))
 }

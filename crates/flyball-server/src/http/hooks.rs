@@ -3,12 +3,16 @@
 //! Forges show no token of ours and sign what they send, so their routes are open and believe only
 //! what a secret of the hook has signed. All others show a token.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
-use flyball_connect::{Format, Hook};
+use bytes::Bytes;
+use flyball_connect::{Format, Headers, Hook};
 use flyball_model::Timestamp;
+use tokio::sync::SemaphorePermit;
 use utoipa::IntoParams;
 
 use super::App;
@@ -18,7 +22,7 @@ use super::described::{HookRefusals, SignedRefusals};
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use crate::auth::{Caller, Needs};
-use crate::changes::{Receipt, Sender, Signed};
+use crate::changes::{Hooks, Receipt, Sender, Signed};
 
 /// What the address of a hook says of its messages.
 #[derive(Debug, serde::Deserialize, IntoParams)]
@@ -41,6 +45,35 @@ impl HookQuery {
     }
 }
 
+/// Room to work on one message of a sender whom nobody knows before it was read.
+pub(super) fn room<'h>(
+    app: &App,
+    hooks: &'h Hooks,
+    signed: Signed,
+) -> Result<SemaphorePermit<'h>, Problem> {
+    hooks.room().ok_or_else(|| {
+        app.telemetry.refused(signed.name(), "no room");
+        let said = "too many messages come at once; hint: send it again after a moment";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, said)
+    })
+}
+
+/// Reads a message of a sender that signs, if it is signed with a secret of the hook.
+pub(super) async fn believed(
+    app: &App,
+    signed: Signed,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Headers, Bytes), Problem> {
+    let body = read(app, signed.name(), headers, body).await?;
+    let shown = headers_of(headers);
+    app.hooks.verify(signed, &shown, &body).map_err(|unsigned| {
+        app.telemetry.refused(signed.name(), "signature");
+        Problem::new(StatusCode::FORBIDDEN, &unsigned.to_string())
+    })?;
+    Ok((shown, body))
+}
+
 /// Takes a message of a sender that signs.
 async fn signed(
     app: App,
@@ -49,20 +82,10 @@ async fn signed(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Receipt>, Problem> {
-    let name = signed.name();
-    let hooks = std::sync::Arc::clone(&app.hooks);
-    let Some(_room) = hooks.room() else {
-        app.telemetry.refused(name, "no room");
-        let said = "too many messages come at once; hint: send it again after a moment";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
-    };
-    let body = read(&app, name, &headers, body).await?;
-    let shown = headers_of(&headers);
-    hooks.verify(signed, &shown, &body).map_err(|unsigned| {
-        app.telemetry.refused(name, "signature");
-        Problem::new(StatusCode::FORBIDDEN, &unsigned.to_string())
-    })?;
-    let hook = query.hook(app.clock.now());
+    let hooks = Arc::clone(&app.hooks);
+    let _room = room(&app, &hooks, signed)?;
+    let (shown, body) = believed(&app, signed, &headers, body).await?;
+    let (name, hook) = (signed.name(), query.hook(app.clock.now()));
     let sender = Sender { actor: format!("hook:{name}"), caller: Caller::Anyone };
     take(app, name, (format, shown, hook), body, sender).await.map(Json)
 }

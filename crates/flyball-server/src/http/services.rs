@@ -13,7 +13,7 @@ use flyball_budget::Status;
 use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::alert;
-use flyball_govern::gate::{Decision, Question};
+use flyball_govern::gate::Decision;
 use flyball_model::{Incident, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use super::administration::wait;
 use super::alerts::{AlertInfo, waiting};
 use super::extract::Path;
-use super::gate::{GateQuestion, decided};
+use super::gate::{GateQuestion, decided, question};
 use super::problem::Problem;
 use super::{App, shapes};
 use crate::agreements::AgreementStatus;
@@ -211,7 +211,7 @@ pub(super) async fn agreements(
 
 /// Whether a feature of the service may ship now, to everybody at once.
 async fn shipping(app: &App, service: &str, now: Timestamp) -> Result<Decision, Problem> {
-    let question: Question = GateQuestion::default().question(service.to_owned(), now)?;
+    let question = question(GateQuestion::default().into(), service.to_owned(), now)?;
     Ok(decided(app, &question).await?.0)
 }
 

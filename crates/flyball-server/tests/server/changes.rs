@@ -66,7 +66,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// A signature of `body`, as GitHub and Flux write it.
-fn signed(secret: &str, body: &[u8]) -> String {
+pub(crate) fn signed(secret: &str, body: &[u8]) -> String {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     format!("sha256={}", hex(&mac.finalize().into_bytes()))

@@ -17,6 +17,7 @@ mod harness;
 mod ingest;
 mod payloads;
 mod people;
+mod pipelines;
 mod probes;
 mod remote_write;
 mod restart;

@@ -1,4 +1,4 @@
-//! `kind: BudgetPolicy`, `kind: Tier` and `kind: Service`: carried as plain values to whoever knows what they
+//! `kind: BudgetPolicy`, `PolicyTest`, `Tier` and `Service`: carried as plain values to whoever knows what they
 //! mean.
 
 use super::Defined;

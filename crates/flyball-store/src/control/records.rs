@@ -240,6 +240,22 @@ impl Control {
 }
 
 impl Noting<'_> {
+    /// Does `work` as `actor` in the same transaction: what several did at the same time is on disk at once.
+    ///
+    /// # Errors
+    ///
+    /// What `work` answers; [`StoreError::Invalid`] for an empty actor, [`StoreError::TooLong`].
+    pub fn by<T, E: From<StoreError>>(
+        &self,
+        actor: &str,
+        at: Timestamp,
+        work: impl FnOnce(&Noting<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        check_text("an actor", actor)?;
+        let Changing { transaction, path, .. } = *self.0;
+        work(&Noting(&Changing { transaction, path, actor, at }))
+    }
+
     /// Notes that a message came; the oldest of more than [`DELIVERIES_MAX`] is forgotten.
     ///
     /// # Errors

@@ -60,6 +60,11 @@ pub(crate) struct Load {
 pub(crate) struct Sent(Vec<f64>);
 
 impl Sent {
+    pub(crate) fn of(mut took: Vec<f64>) -> Self {
+        took.sort_by(f64::total_cmp);
+        Self(took)
+    }
+
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         self.0[((self.0.len() - 1) as f64 * percent / 100.0) as usize]
@@ -134,8 +139,7 @@ impl Load {
         for sender in senders {
             took.extend(sender.await??);
         }
-        took.sort_by(f64::total_cmp);
-        Ok(Sent(took))
+        Ok(Sent::of(took))
     }
 
     /// Decodes every body into generated structs: how many spans there are, and how long it took.

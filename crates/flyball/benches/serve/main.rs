@@ -3,13 +3,16 @@
 //! answered; then how long acknowledgements take at half that rate, and how long a restart takes.
 //!
 //! ```text
-//! cargo bench --workspace --profile quick --bench serve -- [--events N]
+//! cargo bench --workspace --profile quick --bench serve -- [--events N | --gate]
 //! ```
+//!
+//! With `--gate` it is measured how long a gate takes to answer while events come in, and nothing else.
 //!
 //! Beside it, in the same run: decoding the same spans into generated structs, which is the naive
 //! way and does nothing else, and an insert of the same lines by `chdb` where `BENCH_PYTHON` has
 //! it. A count that is wrong ends the run with an error; a ratio that is not reached does not.
 
+mod gate;
 mod load;
 mod server;
 
@@ -28,18 +31,22 @@ const SLOS: usize = 100;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let mut events = EVENTS;
+    let (mut events, mut is_gate) = (EVENTS, false);
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
+            "--gate" => is_gate = true,
             "--events" => events = rest.next().context("--events needs a value")?.parse()?,
             // Cargo gives this one to every benchmark.
             "--bench" => {}
-            other => bail!("unknown argument {other}; there is --events N"),
+            other => bail!("unknown argument {other}; there are --events N and --gate"),
         }
     }
     flyball_server::choose_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if is_gate {
+        return gate::measure(&runtime);
+    }
     say(&format!("{SLOS} SLOs; CPU seconds of the server for a million events, {events} sent"))?;
     for kind in [Kind::Spans, Kind::Lines] {
         let load = Load::new(kind, events);

@@ -1,5 +1,7 @@
 //! `flyball gate`: may a change ship?
 
+mod risk;
+
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -17,7 +19,8 @@ const EXIT_CODES: &str = "Exit codes: 0 it may ship, 1 denied, 2 the question ca
 ///
 /// What is decided is kept on the server, with what it was decided from. A denial says until when, or
 /// what would change it. Restoring is never denied; a service without data is told so, and not blocked.
-/// Until a policy is signed by its approvers, it denies nothing and says what it would have done.
+/// Until a policy is signed by its approvers, it denies nothing and says what it would have done. With
+/// --rollout it also says what the rollout may cost, by what changes of the service cost before.
 ///
 /// Examples:
 ///
@@ -127,6 +130,9 @@ pub(crate) fn run(args: &GateArgs) -> anyhow::Result<Exit> {
     };
     let found: Answer = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || card(&found))?;
+    if let Some(rollout) = args.rollout.as_deref().filter(|_| matches!(args.output, Form::Table)) {
+        risk::tell(&remote, &args.service, rollout);
+    }
     Ok(match found.exit_code {
         0 => Exit::Met,
         1 => Exit::Missed,

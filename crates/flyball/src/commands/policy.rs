@@ -1,13 +1,20 @@
 //! `flyball policy`: how binding policies are, and what people decide by hand.
 
+mod backtest;
+mod contest;
+mod reports;
+mod test;
+
+use flyball_model::{Duration, Timestamp};
 use serde_json::{Value, json};
 
+use super::replay::now;
 use super::{Form, answer};
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
-/// List policies, sign them, and decide by hand: freeze, override, sign off
+/// List, test and sign policies, and decide by hand: freeze, override, sign off
 ///
 /// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
 /// its approvers has signed this version. Whoever acts is known by their token; a reason and an end are
@@ -21,10 +28,31 @@ pub(crate) struct PolicyArgs {
 #[derive(Debug, clap::Subcommand)]
 enum PolicyCommand {
     List(ListArgs),
+    Test(test::TestArgs),
+    Backtest(backtest::BacktestArgs),
+    #[command(flatten)]
+    Act(Act),
+    Overrides(reports::ReportArgs),
+    Blocks(reports::BlocksArgs),
+    Contests(contest::ListArgs),
+}
+
+/// Whom an act is told, where, and with which words.
+type Request = (ServerArgs, Vec<String>, Value);
+
+/// What somebody does, and a server keeps.
+#[derive(Debug, clap::Subcommand)]
+enum Act {
     Sign(SignArgs),
     Freeze(FreezeArgs),
+    Lift(LiftArgs),
     Override(OverrideArgs),
+    Agree(AgreeArgs),
+    Revoke(EndArgs),
     SignOff(SignOffArgs),
+    Contest(contest::ContestArgs),
+    Evidence(contest::EvidenceArgs),
+    Settle(contest::SettleArgs),
 }
 
 /// List the policies and whose signatures are missing
@@ -113,6 +141,60 @@ struct SignOffArgs {
     server: ServerArgs,
 }
 
+/// Agree to an override of somebody else, where the policy asks for a second person
+///
+/// Examples:
+///
+///   flyball policy agree checkout checkout:2026-12-01T12:00:00Z --role sre
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct AgreeArgs {
+    /// The service
+    service: String,
+    /// What the override is known by
+    id: String,
+    /// As what you agree
+    #[arg(long)]
+    role: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Take an override back before its end
+///
+/// Examples:
+///
+///   flyball policy revoke checkout checkout:2026-12-01T12:00:00Z --role sre --why 'the release broke'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct EndArgs {
+    /// The service
+    service: String,
+    /// What it is known by
+    id: String,
+    /// As what you end it
+    #[arg(long)]
+    role: String,
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Lift a block before its end
+///
+/// Examples:
+///
+///   flyball policy lift checkout checkout:2026-12-01T12:00:00Z --role product_manager --why 'sold out'
+#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct LiftArgs {
+    #[command(flatten)]
+    end: EndArgs,
+}
+
 /// Who answers for an act, why, until when.
 #[derive(Debug, clap::Args)]
 struct ActArgs {
@@ -122,11 +204,19 @@ struct ActArgs {
     /// Why, in a sentence
     #[arg(long, value_name = "TEXT")]
     why: String,
-    /// Until when
-    #[arg(long, value_name = "TIME")]
-    until: String,
+    /// Until when, or for how long: 2026-12-01T18:00:00Z, or 4h
+    #[arg(long, value_name = "TIME", value_parser = until)]
+    until: Timestamp,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// A moment, or a length of time from now on.
+fn until(text: &str) -> Result<Timestamp, String> {
+    match Duration::parse(text) {
+        Ok(length) => Ok(now().plus(length)),
+        Err(_) => Timestamp::parse(text).map_err(|error| error.to_string()),
+    }
 }
 
 /// What was done.
@@ -135,6 +225,7 @@ struct Done {
     id: String,
     who: String,
     expires: Option<String>,
+    waits_for: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -152,34 +243,74 @@ struct Info {
 }
 
 pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
-    let gate = |service: &str, what| ["api", "v1", "gate", service, what].map(str::to_owned);
     let (server, path, body) = match args.command {
         PolicyCommand::List(args) => return list(&args),
-        PolicyCommand::Sign(SignArgs { name, role, server }) => {
-            let path = ["api", "v1", "policies", &name, "signatures"].map(str::to_owned);
-            (server, path, json!({ "role": role }))
-        }
-        PolicyCommand::Freeze(FreezeArgs { service, classes, act }) => {
-            let ActArgs { role, why, until, server } = act;
-            let body = json!({ "classes": classes, "role": role, "why": why, "expires": until });
-            (server, gate(&service, "blocks"), body)
-        }
-        PolicyCommand::Override(OverrideArgs { service, class, change, act }) => {
-            let ActArgs { role, why, until, server } = act;
-            let body = json!({
-                "class": class, "change": change, "role": role, "why": why, "expires": until,
-            });
-            (server, gate(&service, "overrides"), body)
-        }
-        PolicyCommand::SignOff(SignOffArgs { service, level, role, server }) => {
-            (server, gate(&service, "sign-offs"), json!({ "level": level, "role": role }))
-        }
+        PolicyCommand::Overrides(args) => return reports::overrides(&args),
+        PolicyCommand::Blocks(args) => return reports::blocks(&args),
+        PolicyCommand::Contests(args) => return contest::list(&args),
+        PolicyCommand::Test(args) => return test::run(&args),
+        PolicyCommand::Backtest(args) => return backtest::run(&args),
+        PolicyCommand::Act(act) => act.request(),
     };
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let Done { id, who, expires } = Remote::new(&server)?.post(&path, &body)?;
+    let done: Done = Remote::new(&server)?.post(&path, &body)?;
+    let Done { id, who, expires, waits_for } = done;
     let until = expires.map(|at| format!(", until {at}")).unwrap_or_default();
     talk::note(&format!("done by {}{until}: {}", printable(&who), printable(&id)));
+    if let Some(role) = waits_for {
+        let (service, _) = id.split_once(':').unwrap_or((&id, ""));
+        talk::note(&printable(&format!(
+            "it does nothing until somebody else agrees as {role}: flyball policy agree {service} {id} --role {role}"
+        )));
+    }
     Ok(Exit::Met)
+}
+
+impl Act {
+    /// Whom an act is told, where, and with which words.
+    fn request(self) -> Request {
+        let path = |parts: &[&str]| {
+            let all = ["api", "v1"].iter().chain(parts);
+            all.map(|part| (*part).to_owned()).collect()
+        };
+        match self {
+            Self::Sign(SignArgs { name, role, server }) => {
+                (server, path(&["policies", &name, "signatures"]), json!({ "role": role }))
+            }
+            Self::Freeze(FreezeArgs { service, classes, act }) => {
+                let ActArgs { role, why, until, server } = act;
+                let body =
+                    json!({ "classes": classes, "role": role, "why": why, "expires": until });
+                (server, path(&["gate", &service, "blocks"]), body)
+            }
+            Self::Override(OverrideArgs { service, class, change, act }) => {
+                let ActArgs { role, why, until, server } = act;
+                let body = json!({
+                    "class": class, "change": change, "role": role, "why": why, "expires": until,
+                });
+                (server, path(&["gate", &service, "overrides"]), body)
+            }
+            Self::SignOff(SignOffArgs { service, level, role, server }) => {
+                let body = json!({ "level": level, "role": role });
+                (server, path(&["gate", &service, "sign-offs"]), body)
+            }
+            Self::Contest(args) => args.request(),
+            Self::Evidence(args) => args.request(),
+            Self::Settle(args) => args.request(),
+            Self::Agree(AgreeArgs { service, id, role, server }) => {
+                let path = path(&["gate", &service, "overrides", &id, "agreements"]);
+                (server, path, json!({ "role": role }))
+            }
+            Self::Revoke(EndArgs { service, id, role, why, server }) => {
+                let path = path(&["gate", &service, "overrides", &id, "end"]);
+                (server, path, json!({ "role": role, "why": why }))
+            }
+            Self::Lift(LiftArgs { end: EndArgs { service, id, role, why, server } }) => {
+                let path = path(&["gate", &service, "blocks", &id, "end"]);
+                (server, path, json!({ "role": role, "why": why }))
+            }
+        }
+    }
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {

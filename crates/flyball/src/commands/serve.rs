@@ -12,8 +12,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
-    Clock, Config, Given, Grafana, HookSecret, Limits, Prometheus, Rates, Retention, Server,
-    ServerError, Settings, Tail, TlsFiles,
+    Clock, Config, GITHUB_API, GitHubApp, Given, Grafana, HookSecret, Limits, Prometheus, Rates,
+    Retention, Server, ServerError, Settings, Tail, TlsFiles,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -141,6 +141,13 @@ pub(crate) struct ServeArgs {
     /// The file with the token of a service account of Grafana that may write annotations
     #[arg(long, value_name = "FILE", env = "FLYBALL_GRAFANA_TOKEN", requires = "grafana")]
     grafana_token: Option<PathBuf>,
+    /// The GitHub App that answers deployment protection rules: ID:FILE, its id or client id and its
+    /// private key in PEM. Without one they are not answered
+    #[arg(long, value_name = "APP", env = "FLYBALL_GITHUB_APP")]
+    github_app: Option<GitHubApp>,
+    /// GitHub's API, for a GitHub of your own `https://HOST/api/v3`. Answers are sent nowhere else
+    #[arg(long, value_name = "URL", default_value = GITHUB_API)]
+    github_api: String,
     // Last, since its heading would be that of what follows.
     #[command(flatten)]
     people: people::PeopleArgs,
@@ -236,6 +243,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
             (Some(url), Some(token)) => Some(Grafana::new(&url, token)?),
             _ => None,
         },
+        github: args.github_app,
+        github_api: args.github_api,
         limits: Limits {
             rates,
             late_max: args.late_max,

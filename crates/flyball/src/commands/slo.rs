@@ -42,6 +42,6 @@ pub(crate) fn run(args: SloArgs) -> anyhow::Result<Exit> {
 }
 
 /// `1 error`, `2 errors`.
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

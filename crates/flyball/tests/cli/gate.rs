@@ -71,3 +71,102 @@ fn a_pipeline_goes_by_the_exit_code() {
     assert_eq!(run(&["policy", "sign-off", "shop", "overspent", "--role", "sre"]).code, 2);
     assert_eq!(run(&["audit", "verify"]).code, 0);
 }
+
+#[test]
+fn shipped_policies_pass_their_tests_and_failures_have_places() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../flyball-govern/policies");
+    let shipped = flyball(at, &["policy", "test", policies.to_str().unwrap()]);
+    assert_eq!(shipped.code, 0, "{}{}", shipped.out, shipped.err);
+    assert!(shipped.err.contains("14 passed, 0 failed, 0 could not be run"), "{}", shipped.err);
+
+    let test = "apiVersion: flyball.dev/v1
+kind: PolicyTest
+metadata: {name: mine}
+spec:
+  policy: four-weeks
+  cases:
+  - name: overspent
+    budgets:
+    - {slo: checkout, target: 99%, valid: 100, bad: 2}
+    expect:
+    - {class: feature, outcome: deny}
+    - {class: fix, outcome: allow, level: overspent}
+";
+    let run = |text: &str| {
+        std::fs::write(at.join("mine.policytest"), text).unwrap();
+        flyball(at, &["policy", "test", "."])
+    };
+    let failed = run(test);
+    assert_eq!(failed.code, 1, "{}", failed.err);
+    assert!(failed.out.contains("mine.policytest:12:29"), "{}", failed.out);
+    assert!(failed.out.contains("expected allow, found deny"), "{}", failed.out);
+    let json = flyball(at, &["policy", "test", "mine.policytest", "-o", "json"]).json();
+    assert_eq!(
+        (&json[0]["result"], &json[0]["problems"][0]["line"]),
+        (&"failed".into(), &12.into())
+    );
+
+    for (wrong, place) in [
+        (test.replace("policy: four-weeks", "policy: five-weeks"), "mine.policytest:5:11"),
+        (test.replace("outcome: deny", "outcome: no"), "mine.policytest:11:"),
+        (test.replace("kind: PolicyTest", "kind: Tier"), "mine.policytest:2:"),
+        (test.replace("    expect:", "    latched: [nothing]\n    expect:"), "mine.policytest:10:"),
+    ] {
+        let refused = run(&wrong);
+        assert_eq!(refused.code, 2, "{}{}", refused.out, refused.err);
+        let said = format!("{}{}", refused.out, refused.err);
+        assert!(said.contains(place), "{said}");
+    }
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let applied = at_server(at, &url, &["apply", "--yes", "-f", "mine.policytest"]);
+    assert_eq!(applied.code, 2, "a test is not evaluated");
+    assert!(applied.err.contains("flyball policy test"), "{}", applied.err);
+}
+
+#[test]
+fn what_is_decided_by_hand_ends_when_somebody_says_so() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    let freeze = ["policy", "freeze", "shop", "--role", "sre", "--why", "a sale", "--until"];
+    assert_eq!(run(&[&freeze[..], &["soon"]].concat()).code, 2);
+    let frozen = run(&[&freeze[..], &["4h"]].concat());
+    assert_eq!(frozen.code, 0, "a length of time will do: {}", frozen.err);
+    assert_eq!(run(&["gate", "shop", "--dry-run"]).code, 1);
+    let listed = run(&["policy", "blocks", "shop", "-o", "json"]).json();
+    let id = listed["blocks"][0]["id"].as_str().unwrap();
+    let lift = ["policy", "lift", "shop", id, "--role", "sre", "--why", "sold out"];
+    assert_eq!(run(&lift).code, 0);
+    assert_eq!(run(&["gate", "shop", "--dry-run"]).code, 0);
+    assert!(run(&["policy", "blocks", "shop"]).out.contains("ended by anyone"));
+    let unknown = run(&["policy", "lift", "shop", "shop:1", "--role", "sre", "--why", "x"]);
+    assert!(
+        unknown.err.contains("hint: `flyball policy blocks shop` lists them"),
+        "{}",
+        unknown.err
+    );
+
+    let except = ["policy", "override", "shop", "--role", "product_manager", "--until", "4h"];
+    assert_eq!(run(&[&except[..], &["--why", "a contract ends"]].concat()).code, 0);
+    let report = run(&["policy", "overrides", "shop", "-o", "json"]).json();
+    let id = report["overrides"][0]["id"].as_str().unwrap();
+    let unasked = run(&["policy", "agree", "shop", id, "--role", "sre"]);
+    assert!(unasked.code == 2 && unasked.err.contains("wants nobody to agree"), "{}", unasked.err);
+    let revoke = ["policy", "revoke", "shop", id, "--role", "product_manager", "--why", "signed"];
+    assert_eq!(run(&revoke).code, 0);
+    let contest =
+        ["policy", "contest", "shop", "incident 7", "--why", "a load test", "--until", "7d"];
+    assert_eq!(run(&contest).code, 0);
+    let contests = run(&["policy", "contests", "shop", "-o", "json"]).json();
+    let id = contests["contests"][0]["id"].as_str().unwrap();
+    assert_eq!(run(&["policy", "evidence", "shop", id, "graph 3"]).code, 0);
+    let settle = ["policy", "settle", "shop", id, "stands", "--role", "cto", "--why", "it was not"];
+    assert_eq!(run(&settle).code, 2, "nobody judges their own cause");
+    assert!(run(&["policy", "contests", "shop"]).out.contains("open"));
+    let told = run(&["policy", "overrides", "shop"]).out;
+    assert!(told.contains("anyone: 1 made") && told.contains("1 unused"), "{told}");
+    assert_eq!(run(&["audit", "verify"]).code, 0);
+}

@@ -232,7 +232,10 @@ fn an_override_lets_through_by_the_policys_rules_only() {
     for idle in [
         Override { expires: now(), ..exception() },
         Override { from: now().plus(Duration::from_seconds(1)), ..exception() },
-        Override { revoked: Some(now()), ..exception() },
+        Override {
+            revoked: Some(EndedEarly { who: "bo".into(), why: "no".into(), at: now() }),
+            ..exception()
+        },
         Override { why: " ".to_owned(), ..exception() },
         Override { role: role("developer"), ..exception() },
         Override { second: None, ..exception() },
@@ -252,9 +255,9 @@ fn an_override_lets_through_by_the_policys_rules_only() {
 fn who_overrode_and_how_it_ended_is_told() {
     let other = Override { id: "o2".to_owned(), ..exception() };
     let used = [
-        ("o1".to_owned(), Ended::Regressed),
-        ("o1".to_owned(), Ended::Healthy),
-        ("o9".to_owned(), Ended::Healthy),
+        ("o1".to_owned(), Some(Ended::Regressed)),
+        ("o1".to_owned(), Some(Ended::Healthy)),
+        ("o9".to_owned(), Some(Ended::Healthy)),
     ];
     let report = override_report(&[exception(), other], &used);
     let record = &report["ada"];

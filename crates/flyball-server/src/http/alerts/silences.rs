@@ -222,7 +222,8 @@ pub(crate) async fn make_silence(
         _ => return Err(invalid("a silence has an end; hint: say either `until` or `length`")),
     };
     let matchers: Vec<Matcher> = matchers.into_iter().map(Matcher::from).collect();
-    allowed(may(&caller, Role::Developer, &matchers), service(&matchers))?;
+    let may = may(&caller, Role::Developer, &matchers);
+    allowed(may, Role::Developer, service(&matchers))?;
     let who = named(who.as_deref(), &caller);
     let silence =
         Silence { id: 0, matchers, from, until, who, why, ended_by: None, is_announced: false };
@@ -265,7 +266,8 @@ pub(crate) async fn end_silence(
     });
     let found = found.await?.filter(|silence| may(&caller, Role::Viewer, &silence.matchers));
     let silence = found.ok_or(AlertError::Silence(SilenceError::Unknown(id)))?;
-    allowed(may(&caller, Role::Developer, &silence.matchers), service(&silence.matchers))?;
+    let may = may(&caller, Role::Developer, &silence.matchers);
+    allowed(may, Role::Developer, service(&silence.matchers))?;
     if silence.is_announced {
         return Err(AlertError::Silence(SilenceError::Ended(id)).into());
     }

@@ -1,12 +1,12 @@
 //! `flyball slo test`: run `.slotest` scripts.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::{count, print};
+use crate::commands::scripts::scripts;
 use crate::slotest::{self, Outcome, Problem};
 use crate::{Exit, talk};
 
@@ -51,7 +51,7 @@ struct Counts {
 pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let mut counts = Counts::default();
     let mut results = Vec::new();
-    for file in scripts(&args.paths)? {
+    for file in scripts(&args.paths, ENDING)? {
         let bytes =
             std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let Ok(text) = String::from_utf8(bytes) else {
@@ -134,40 +134,4 @@ fn json_of(file: &Path, outcome: &Outcome) -> serde_json::Value {
         "expectations": outcome.expectations,
         "problems": outcome.problems.iter().map(problem).collect::<Vec<_>>(),
     })
-}
-
-/// The scripts that `paths` name, each once, in order; directories with all below.
-fn scripts(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        let about = || format!("cannot read {}", path.display());
-        if std::fs::metadata(path).with_context(about)?.is_dir() {
-            let mut found = BTreeSet::new();
-            collect(path, &mut found)?;
-            if found.is_empty() {
-                bail!("no scripts in {}\nhint: scripts end in .{ENDING}", path.display());
-            }
-            files.extend(found);
-        } else {
-            files.push(path.clone());
-        }
-    }
-    let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
-    Ok(files)
-}
-
-fn collect(directory: &Path, files: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(directory)
-        .with_context(|| format!("cannot read {}", directory.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        // Links to directories are not followed, so a loop of them cannot trap us.
-        if path.is_dir() && !path.is_symlink() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == ENDING) {
-            files.insert(path);
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,197 @@
+//! Decisions that are kept, many at a time: whoever comes to write first writes what all have asked for
+//! meanwhile, in one transaction, so that they wait for the disk together.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flyball_govern::gate::{Decision, Question, gate};
+use flyball_store::{NewRecord, Noting};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Acts, DECISION, DECISIONS, GateError, Gatekeeper, Known, keep_latch, keep_use};
+use crate::hex::hex;
+
+/// The most decisions that one transaction keeps.
+const TOGETHER_MAX: usize = 256;
+/// The most services whose acts are remembered; past it all are forgotten.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// What was decided, with what it is known by.
+type Decided = (String, Decision);
+type Made = Result<Decided, GateError>;
+
+/// A decision that is to be made and kept.
+#[derive(Debug)]
+pub(super) struct Job {
+    question: Question,
+    known: Arc<Known>,
+    actor: String,
+    done: SyncSender<Made>,
+}
+
+/// Acts as they are on disk, by service and policy.
+pub(super) type Remembered = HashMap<(String, String), Arc<Acts>>;
+
+/// A lock that nobody leaves in disorder: what it guards is a queue, or can be read again.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gatekeeper {
+    /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then.
+    /// On disk when this returns; with the decision's id. It waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`]; nothing was kept then.
+    pub(crate) fn decide(&self, question: Question, known: Arc<Known>, actor: String) -> Made {
+        let (done, made) = sync_channel(1);
+        lock(&self.waiting).push_back(Job { question, known, actor, done });
+        let alone = lock(&self.writing);
+        loop {
+            if let Ok(made) = made.try_recv() {
+                return made;
+            }
+            let jobs: Vec<Job> = {
+                let mut waiting = lock(&self.waiting);
+                let count = waiting.len().min(TOGETHER_MAX);
+                waiting.drain(..count).collect()
+            };
+            if jobs.is_empty() {
+                drop(alone);
+                // Whoever took it has gone with it.
+                return made.recv().unwrap_or(Err(GateError::GivenUp));
+            }
+            self.decide_all(jobs);
+        }
+    }
+
+    /// Decides on all of `jobs`. Where they cannot be kept together each is tried alone, so that one that cannot be
+    /// kept stops no other.
+    fn decide_all(&self, jobs: Vec<Job>) {
+        // Whoever asked may have gone.
+        let tell = |job: Job, made: Made| _ = job.done.send(made);
+        match (self.transact(&jobs), <[Job; 1]>::try_from(jobs)) {
+            (Ok(made), Ok([job])) => made.into_iter().for_each(|made| _ = job.done.send(Ok(made))),
+            (Ok(made), Err(jobs)) => {
+                jobs.into_iter().zip(made).for_each(|(job, made)| tell(job, Ok(made)));
+            }
+            (Err(error), Ok([job])) => tell(job, Err(error)),
+            (Err(_), Err(jobs)) => {
+                for job in jobs {
+                    let made = self.transact(std::slice::from_ref(&job));
+                    let made = made.and_then(|mut made| made.pop().ok_or(GateError::GivenUp));
+                    tell(job, made);
+                }
+            }
+        }
+    }
+
+    /// Keeps the decisions of `jobs`, all or none, in their order.
+    fn transact(&self, jobs: &[Job]) -> Result<Vec<Decided>, GateError> {
+        let Some(first) = jobs.first() else { return Ok(Vec::new()) };
+        let mut acts = Remembered::new();
+        for Job { question, known, .. } in jobs {
+            acts.insert(key(question, known), self.remembered(&question.service, known)?);
+        }
+        let mut moved = Remembered::new();
+        let made = self.control.lock().note(&first.actor, first.question.at, |noting| {
+            let keep = |job: &Job| {
+                noting.by(&job.actor, job.question.at, |noting| {
+                    let key = key(&job.question, &job.known);
+                    let current = moved.get(&key).or_else(|| acts.get(&key)).cloned();
+                    let (made, news) = job.keep(noting, current.unwrap_or_default())?;
+                    moved.extend(news.map(|news| (key, news)));
+                    Ok(made)
+                })
+            };
+            jobs.iter().map(keep).collect::<Result<Vec<_>, GateError>>()
+        });
+        let mut remembered = lock(&self.remembered);
+        match &made {
+            Ok(_) => remembered.extend(moved),
+            Err(_) => remembered.clear(),
+        }
+        made
+    }
+
+    /// What people have decided that bears on `service`, read once until somebody decides again.
+    pub(super) fn remembered(&self, service: &str, known: &Known) -> Result<Arc<Acts>, GateError> {
+        let key = (service.to_owned(), known.policy.name().to_owned());
+        // It is held while they are read, so that what is forgotten meanwhile is not remembered after.
+        let mut remembered = lock(&self.remembered);
+        if let Some(acts) = remembered.get(&key) {
+            return Ok(Arc::clone(acts));
+        }
+        let acts = Arc::new(self.acts(service, known)?);
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(key, Arc::clone(&acts));
+        Ok(acts)
+    }
+
+    /// For whoever changes acts: no decision is made meanwhile, and then all are read again.
+    pub(super) fn hold(&self) -> Held<'_> {
+        Held { _writing: lock(&self.writing), remembered: &self.remembered }
+    }
+}
+
+/// Acts are being changed.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    _writing: MutexGuard<'a, ()>,
+    remembered: &'a Mutex<Remembered>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        lock(self.remembered).clear();
+    }
+}
+
+fn key(question: &Question, known: &Known) -> (String, String) {
+    (question.service.clone(), known.policy.name().to_owned())
+}
+
+impl Job {
+    /// Decides and keeps it; with the acts as they are then where a latch has moved.
+    fn keep(
+        &self,
+        noting: &Noting<'_>,
+        acts: Arc<Acts>,
+    ) -> Result<(Decided, Option<Arc<Acts>>), GateError> {
+        let Self { question, known, .. } = self;
+        let mut acts = acts;
+        let mut news = None;
+        if known.policy.spec().levels.iter().any(|level| level.latch.is_some()) {
+            let own = Arc::make_mut(&mut acts);
+            let moved = own.move_latches(question, known);
+            for latch in &moved {
+                keep_latch(noting, latch, &question.service, question.at, "latch.move")?;
+            }
+            news = (!moved.is_empty()).then(|| Arc::clone(&acts));
+        }
+        let decision = gate(&acts.inputs(question, known));
+        let unreadable = |cause| GateError::Unreadable { id: question.service.clone(), cause };
+        let text = decision.canonical_json().map_err(unreadable)?;
+        let id = hex(&Sha256::digest(text.as_bytes()));
+        let service = Some(question.service.clone());
+        let detail = json!({
+            "service": question.service,
+            "class": question.class.word(),
+            "outcome": decision.outcome,
+            "policy": decision.policy.name,
+            "version": decision.policy.version,
+            "level": decision.level,
+        });
+        let kept = NewRecord { kind: DECISION, id: id.clone(), service, at: question.at, text };
+        noting.keep(&kept, DECISIONS, Some(("gate.decide", &detail)))?;
+        if let Some(by) = &decision.overridden_by {
+            keep_use(noting, by, &decision, &kept.id)?;
+        }
+        Ok(((id, decision), news))
+    }
+}

@@ -1,0 +1,484 @@
+//! What people decide by hand: blocks, overrides, sign-offs of latches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use flyball_govern::gate::{Ended, EndedEarly, Override, override_report};
+use flyball_govern::policy::{Block, ChangeClass, Role as Function};
+use flyball_model::Timestamp;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::access::{allowed, still};
+use super::super::administration::wait;
+use super::super::body::read_any_json;
+use super::super::extract::Path;
+use super::super::problem::Problem;
+use super::super::{App, shapes};
+use super::{class, known, meant};
+use crate::auth::{Caller, Needs, Role};
+use crate::gate::{ActError, NewOverride, NewStop, Use};
+
+/// A block by hand.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct BlockRequest {
+    /// What is blocked.
+    classes: Vec<String>,
+    /// As what the caller blocks.
+    role: String,
+    /// Why, in a sentence.
+    why: String,
+    /// Until when; at most 14 days ahead.
+    expires: String,
+}
+
+/// An exception to what a policy decides.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct OverrideRequest {
+    /// Which class of changes it lets through.
+    class: String,
+    /// Only this change; any of the class unless told.
+    change: Option<String>,
+    /// As what the caller answers for it.
+    role: String,
+    /// Why, in a sentence.
+    why: String,
+    /// Until when; no longer than the policy allows.
+    expires: String,
+}
+
+/// A signature under a latched level.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SignOffRequest {
+    /// The level.
+    level: String,
+    /// As what the caller signs.
+    role: String,
+}
+
+/// Agreement to an override.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct AgreeRequest {
+    /// As what the caller agrees.
+    role: String,
+}
+
+/// The early end of a block or an override.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct EndRequest {
+    /// As what the caller ends it.
+    role: String,
+    /// Why, in a sentence.
+    why: String,
+}
+
+/// The blocks of a service.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct BlockList {
+    /// Those made last first; at most 1,000.
+    #[schema(value_type = Vec<Object>)]
+    blocks: Vec<Block>,
+}
+
+/// The overrides of a service, and what came of them.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct OverrideReport {
+    /// Those made last first; at most 1,000.
+    overrides: Vec<OverrideUsed>,
+    /// For each person how many they made, how the changes under them ended (`healthy` or `regressed`), how many of
+    /// those are `open`, and how many overrides nobody used.
+    #[schema(value_type = BTreeMap<String, Object>)]
+    people: BTreeMap<String, flyball_govern::gate::OverrideRecord>,
+}
+
+/// An override, and the changes that it let through.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct OverrideUsed {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    made: Override,
+    /// The changes, the last first.
+    used: Vec<UsedBy>,
+}
+
+/// A change that an override let through.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct UsedBy {
+    /// The change, if it had a name.
+    change: Option<String>,
+    /// What the decision is known by.
+    decision: String,
+    /// When it was asked.
+    #[schema(value_type = shapes::Instant)]
+    at: Timestamp,
+    /// `healthy` or `regressed`; null while that is not known.
+    #[schema(value_type = Option<String>)]
+    ended: Option<Ended>,
+}
+
+/// What was done by hand.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct Done {
+    /// What it is known by.
+    pub(super) id: String,
+    /// As the audit log names them.
+    pub(super) who: String,
+    /// Until when it holds; null when it has no end.
+    #[schema(value_type = Option<shapes::Instant>)]
+    pub(super) expires: Option<Timestamp>,
+    /// The role whose agreement it waits for; null when it waits for nobody.
+    pub(super) waits_for: Option<String>,
+}
+
+impl Done {
+    pub(super) const fn at_once(id: String, who: String, expires: Option<Timestamp>) -> Self {
+        Self { id, who, expires, waits_for: None }
+    }
+}
+
+impl From<ActError> for Problem {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Gate(error) => error.into(),
+            unknown @ ActError::Unknown { .. } => {
+                Self::new(StatusCode::NOT_FOUND, &unknown.to_string())
+            }
+            refused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &refused.to_string()),
+        }
+    }
+}
+
+pub(super) fn function(name: &str) -> Result<Function, Problem> {
+    Function::new(name).map_err(|error| meant(&error.to_string()))
+}
+
+pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text).map_err(|error| meant(&format!("`{field}`: {error}")))
+}
+
+/// Stops changes of a service by hand: who, as what, why, which classes, until when.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/blocks",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    request_body = BlockRequest,
+    responses(
+        (status = 201, description = "It is blocked", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "No such block can be made", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn block(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: BlockRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let known = known(&app, &service, false).await?;
+    let classes: BTreeSet<ChangeClass> =
+        asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
+    let (role, expires) = (function(&asked.role)?, moment("expires", &asked.expires)?);
+    let new = NewStop { service, classes, role, why: asked.why, expires };
+    let (who, at) = (caller.actor(), app.clock.now());
+    let block: Block = wait(move || app.gatekeeper.block(new, &known, &who, at)).await?;
+    let (id, expires) = (block.id().to_owned(), Some(block.expires()));
+    Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), expires))))
+}
+
+/// Lets changes of a class through for a time, whatever the policy decides: who, as what, why, until when.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/overrides",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    request_body = OverrideRequest,
+    responses(
+        (status = 201, description = "The exception is made", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The policy allows no such exception", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn except(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: OverrideRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let known = known(&app, &service, false).await?;
+    let OverrideRequest { class: word, change, role, why, expires } = asked;
+    let (class, role, expires) = (class(&word)?, function(&role)?, moment("expires", &expires)?);
+    let new = NewOverride { service, change, class, role, why, expires };
+    let (who, at) = (caller.actor(), app.clock.now());
+    let second = known.policy.spec().overrides.second.as_ref().map(ToString::to_string);
+    let made: Override = wait(move || app.gatekeeper.except(new, &known, &who, at)).await?;
+    let Override { id, who, expires, .. } = made;
+    let done = Done { waits_for: second, ..Done::at_once(id, who, Some(expires)) };
+    Ok((StatusCode::CREATED, Json(done)))
+}
+
+/// Signs off a level that stays until somebody does.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/sign-offs",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    request_body = SignOffRequest,
+    responses(
+        (status = 201, description = "The level no longer holds", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The level is not latched, or another role's to sign", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn sign_off(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let SignOffRequest { level, role } = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let known = known(&app, &service, false).await?;
+    let role = function(&role)?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let signed = wait(move || app.gatekeeper.sign_off((&service, &known), &level, &role, &who, at));
+    let latch = signed.await?;
+    let id = format!("{}/{}", latch.policy, latch.level);
+    Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), None))))
+}
+
+/// Agrees to an override as another person, where the policy asks for one. Until then it does nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/overrides/{id}/agreements",
+    tag = "changes",
+    params(
+        ("service" = String, Path, description = "The service"),
+        ("id" = String, Path, description = "What the override is known by"),
+    ),
+    request_body = AgreeRequest,
+    responses(
+        (status = 201, description = "It holds", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It is over, or not the caller's to say", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn agree(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path((service, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: AgreeRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let known = known(&app, &service, false).await?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let role = function(&asked.role)?;
+    let made = wait(move || app.gatekeeper.agree((&service, &id), &known, &role, &who, at)).await?;
+    let Override { id, expires, .. } = made;
+    Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(expires)))))
+}
+
+/// Takes an override back before its end: who, as what, why.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/overrides/{id}/end",
+    tag = "changes",
+    params(
+        ("service" = String, Path, description = "The service"),
+        ("id" = String, Path, description = "What the override is known by"),
+    ),
+    request_body = EndRequest,
+    responses(
+        (status = 201, description = "It does nothing any more", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It is over, or not the caller's to say", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn revoke(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path((service, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: EndRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let known = known(&app, &service, false).await?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let (role, ended) = (function(&asked.role)?, EndedEarly { who, why: asked.why, at });
+    let made = wait(move || app.gatekeeper.revoke((&service, &id), &known, &role, ended)).await?;
+    Ok((StatusCode::CREATED, Json(Done::at_once(made.id, caller.actor(), Some(at)))))
+}
+
+/// Ends a block before its time: who, as what, why.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/blocks/{id}/end",
+    tag = "changes",
+    params(
+        ("service" = String, Path, description = "The service"),
+        ("id" = String, Path, description = "What the block is known by"),
+    ),
+    request_body = EndRequest,
+    responses(
+        (status = 201, description = "It stops nothing any more", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It is over, or not the caller's to say", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn lift(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path((service, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: EndRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let known = known(&app, &service, false).await?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let (role, ended) = (function(&asked.role)?, EndedEarly { who, why: asked.why, at });
+    let block = wait(move || app.gatekeeper.lift((&service, &id), &known, &role, ended)).await?;
+    Ok((StatusCode::CREATED, Json(Done::at_once(block.id().to_owned(), caller.actor(), Some(at)))))
+}
+
+/// The blocks of a service, those that are over among them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gate/{service}/blocks",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    responses(
+        (status = 200, description = "Its blocks; of a service that the caller may not see, none", body = BlockList),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn blocks(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(service): Path<String>,
+) -> Result<Json<BlockList>, Problem> {
+    if !caller.sees(&service) {
+        return Ok(Json(BlockList { blocks: Vec::new() }));
+    }
+    let blocks = wait(move || app.gatekeeper.blocks(&service)).await?;
+    Ok(Json(BlockList { blocks }))
+}
+
+/// Who overrode what for a service, which changes went through, and how those ended.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gate/{service}/overrides",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    responses(
+        (status = 200, description = "Its overrides; of a service that the caller may not see, none", body = OverrideReport),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn overrides(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(service): Path<String>,
+) -> Result<Json<OverrideReport>, Problem> {
+    if !caller.sees(&service) {
+        return Ok(Json(OverrideReport { overrides: Vec::new(), people: BTreeMap::new() }));
+    }
+    let now = app.clock.now();
+    let report = wait(move || {
+        let (made, uses) = app.gatekeeper.overrides(&service)?;
+        let mut used = Vec::with_capacity(uses.len());
+        for one in uses {
+            let change = match &one.change {
+                Some(id) => app.changes.get(id, &caller)?,
+                None => None,
+            };
+            let ended = change.and_then(|change| Ended::of(&change.phase(now)));
+            used.push((one, ended));
+        }
+        Ok::<_, Problem>(report(made, &used))
+    });
+    Ok(Json(report.await?))
+}
+
+/// Overrides with the changes that each let through.
+fn report(made: Vec<Override>, used: &[(Use, Option<Ended>)]) -> OverrideReport {
+    let endings: Vec<(String, Option<Ended>)> =
+        used.iter().map(|(one, ended)| (one.by.clone(), *ended)).collect();
+    let people = override_report(&made, &endings);
+    let overrides = made.into_iter().map(|made| {
+        let own = used.iter().filter(|(one, _)| one.by == made.id);
+        let used = own.map(|(one, ended)| UsedBy {
+            change: one.change.clone(),
+            decision: one.decision.clone(),
+            at: one.at,
+            ended: *ended,
+        });
+        OverrideUsed { used: used.collect(), made }
+    });
+    OverrideReport { overrides: overrides.collect(), people }
+}

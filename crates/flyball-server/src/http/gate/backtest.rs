@@ -1,0 +1,241 @@
+//! A policy tried on the past: what it would have stopped of the changes there were.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use flyball_govern::gate::{Backtest, Ended, Facts, Question, RecordedChange, backtest};
+use flyball_govern::policy::{ChangeClass, Policy};
+use flyball_model::{ChangeKind, Duration, Incident, Timestamp};
+use flyball_spec::{Diagnostic, Source};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::access::still;
+use super::super::administration::wait;
+use super::super::body::read_any_json;
+use super::super::extract::Path;
+use super::super::problem::Problem;
+use super::super::{App, shapes};
+use super::acts::moment;
+use super::meant;
+use crate::auth::{Caller, Needs};
+use crate::changes::{Kept, PAGE_MAX};
+use crate::evaluator::History;
+
+/// How far back is looked unless told: a quarter.
+const USUAL: Duration = Duration::from_days(91);
+/// The most changes that are replayed, the latest ones; each takes a look at whole windows.
+const CHANGES_MAX: usize = 1_000;
+/// The most changes that are looked through for those of the time.
+const LOOKED_THROUGH_MAX: usize = 20_000;
+
+/// Which changes a policy is tried on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::http) struct BacktestRequest {
+    /// Only changes of this service; else of all that the caller may know of.
+    service: Option<String>,
+    /// Only changes from then on; those of the last 91 days unless told.
+    from: Option<String>,
+    /// Only changes before then; until now unless told.
+    to: Option<String>,
+    /// A document with the policy, to be tried in the place of the one that is there.
+    document: Option<String>,
+}
+
+/// What a policy would have done.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct BacktestAnswer {
+    /// The policy.
+    policy: String,
+    /// Its version.
+    version: u32,
+    /// From when on changes were looked at.
+    #[schema(value_type = shapes::Instant)]
+    from: Timestamp,
+    /// Before when.
+    #[schema(value_type = shapes::Instant)]
+    to: Timestamp,
+    /// All in a sentence.
+    sentence: String,
+    /// Earlier changes of the time that were left out, since there were too many.
+    left_out: usize,
+    /// How many `changes` there were, their `outcomes` with how many were `healthy`, `regressed`, `undecided` and
+    /// `unjudged`, and those that would have been `stopped`.
+    #[schema(value_type = Object)]
+    result: Backtest,
+}
+
+/// Replays a policy, as if it were in force, over recorded changes with the budgets as they were when each began.
+///
+/// Known of the past are the budgets of objectives, incidents and the tier; not slices, nor which alerts paged.
+#[utoipa::path(
+    post,
+    path = "/api/v1/policies/{name}/backtest",
+    tag = "changes",
+    params(("name" = String, Path, description = "The policy's name")),
+    request_body = BacktestRequest,
+    responses(
+        (status = 200, description = "What it would have done", body = BacktestAnswer),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such policy", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The document or the time cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Changes or budgets cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn backtested(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<BacktestAnswer>, Problem> {
+    let asked: BacktestRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    let BacktestRequest { service, from, to, document } = asked;
+    let now = app.clock.now();
+    let to = to.map_or(Ok(now), |text| moment("to", &text))?;
+    let from = from.map_or(Ok(to.minus(USUAL)), |text| moment("from", &text))?;
+    if from >= to {
+        return Err(meant("the time ends before it begins; hint: `from` is before `to`"));
+    }
+    let Ok(room) = Arc::clone(&app.querying).try_acquire_owned() else {
+        let said = "too much is looked at already; hint: ask again after a moment";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
+    };
+    let history = app.evaluator.ask(|evaluator| evaluator.history());
+    let mut history = history.await?.map_err(crate::gate::GateError::from)?;
+    let policy = policy(&name, document, &history)?;
+    let answer = wait(move || {
+        let _room = room;
+        let recorded = shipped(&app, &caller, service.as_deref(), (from, to))?;
+        let left_out = recorded.len().saturating_sub(CHANGES_MAX);
+        let latest = &recorded[left_out..];
+        let changes = with_facts(&app, &mut history, latest, now)?;
+        let result = backtest(&policy, &changes);
+        let (policy, version) = (policy.name().to_owned(), policy.spec().version);
+        let sentence = result.to_string();
+        Ok::<_, Problem>(BacktestAnswer { policy, version, from, to, sentence, left_out, result })
+    });
+    Ok(Json(answer.await?))
+}
+
+/// The policy called `name`: that of `document` where one is given.
+fn policy(name: &str, document: Option<String>, history: &History) -> Result<Policy, Problem> {
+    let found = match document {
+        None => history.catalog.governance.policy(name).cloned(),
+        Some(text) => {
+            let (set, mut found) = flyball_spec::load(&[Source::new("policy.yaml", text)]);
+            let (governance, more) = flyball_catalog::governance(&set);
+            found.extend(more);
+            if found.iter().any(Diagnostic::is_error) {
+                return Err(Problem::documents(found));
+            }
+            governance.policy(name).cloned()
+        }
+    };
+    found.ok_or_else(|| {
+        let said = "there is no such policy; hint: GET /api/v1/policies lists them";
+        Problem::new(StatusCode::NOT_FOUND, said)
+    })
+}
+
+/// When a change was to be asked about: when it began, where that is known.
+fn asked_at(kept: &Kept) -> Option<Timestamp> {
+    let shipped = kept.change.shipped()?;
+    Some(kept.change.started.map_or(shipped, |started| started.min(shipped)))
+}
+
+/// Changes that shipped and began from `from` to before `to`, in this order; drills, which are no work of a
+/// pipeline, left out.
+pub(super) fn shipped(
+    app: &App,
+    caller: &Caller,
+    service: Option<&str>,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<Kept>, Problem> {
+    let (mut found, mut before, mut looked) = (Vec::new(), None, 0);
+    while looked < LOOKED_THROUGH_MAX {
+        let page = app.changes.list(service, before, PAGE_MAX, caller)?;
+        looked += page.len();
+        before = page.last().map(|kept| kept.number);
+        let is_last = page.len() < PAGE_MAX;
+        found.extend(page.into_iter().filter(|kept| {
+            let at = asked_at(kept);
+            kept.change.kind != ChangeKind::Drill && at.is_some_and(|at| from <= at && at < to)
+        }));
+        if is_last {
+            break;
+        }
+    }
+    found.sort_by_key(asked_at);
+    Ok(found)
+}
+
+/// The same changes with what was known when each began, and how they ended as of `now`.
+fn with_facts(
+    app: &App,
+    history: &mut History,
+    changes: &[Kept],
+    now: Timestamp,
+) -> Result<Vec<RecordedChange>, Problem> {
+    let mut by_service: BTreeMap<&str, Vec<(usize, Timestamp)>> = BTreeMap::new();
+    for (place, kept) in changes.iter().enumerate() {
+        let at = asked_at(kept).unwrap_or(now);
+        by_service.entry(&kept.change.service).or_default().push((place, at));
+    }
+    let mut recorded: Vec<(usize, RecordedChange)> = Vec::with_capacity(changes.len());
+    for (service, places) in by_service {
+        let moments: Vec<Timestamp> = places.iter().map(|(_, at)| *at).collect();
+        let budgets = history.facts(service, &moments)?;
+        let incidents = app.changes.incidents(service)?;
+        let tier = history.catalog.governance.tier(service).name;
+        for ((place, at), budgets) in places.into_iter().zip(budgets) {
+            let kept = &changes[place];
+            let facts = Facts {
+                tier: Some(tier.clone()),
+                custody: None,
+                incidents_open: Some(open_at(&incidents, at)),
+                alerts_paging: None,
+                budgets,
+            };
+            let ended = Ended::of(&kept.phase(now));
+            recorded.push((place, RecordedChange { question: question(kept, at), facts, ended }));
+        }
+    }
+    recorded.sort_by_key(|(place, _)| *place);
+    Ok(recorded.into_iter().map(|(_, recorded)| recorded).collect())
+}
+
+/// What would have been asked about a change.
+fn question(kept: &Kept, at: Timestamp) -> Question {
+    let change = &kept.change;
+    Question {
+        service: change.service.clone(),
+        class: ChangeClass::of(change),
+        change: Some(change.id.clone()),
+        environment: change.environment.clone(),
+        // What its source calls a rollout may be none.
+        rollout: change.rollout.as_ref().and_then(|text| text.parse().ok()),
+        approvals: Vec::new(),
+        at,
+    }
+}
+
+/// How many incidents were open at `at`.
+fn open_at(incidents: &[Incident], at: Timestamp) -> u64 {
+    let is_open = |incident: &&Incident| {
+        incident.opened().is_some_and(|opened| opened <= at)
+            && incident.resolved.is_none_or(|resolved| at < resolved)
+    };
+    incidents.iter().filter(is_open).count() as u64
+}

@@ -1,0 +1,206 @@
+//! Postings that somebody disputes.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use flyball_govern::policy::ContestOutcome;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::App;
+use super::super::access::{allowed, still};
+use super::super::administration::wait;
+use super::super::body::read_any_json;
+use super::super::extract::Path;
+use super::super::problem::Problem;
+use super::acts::{Done, function, moment};
+use super::{known, meant};
+use crate::auth::{Caller, Needs, Role};
+use crate::gate::{KeptContest, NewContest};
+
+/// A posting that is disputed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ContestRequest {
+    /// The posting: the objective and the time of what was counted, or the incident that it was put down to.
+    posting: String,
+    /// Why, in a sentence.
+    why: String,
+    /// The role that decides.
+    decider: String,
+    /// By when; then it stands.
+    deadline: String,
+}
+
+/// Something that bears on a contest.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct EvidenceRequest {
+    /// What it says, or where it is.
+    text: String,
+}
+
+/// The end of a contest.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SettleRequest {
+    /// As what the caller decides.
+    role: String,
+    /// `stands`, `taken_back` or `moved`.
+    outcome: String,
+    /// Why, in a sentence.
+    why: String,
+}
+
+/// The contests of a service.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct ContestList {
+    /// Those opened last first; at most 1,000.
+    #[schema(value_type = Vec<Object>)]
+    contests: Vec<serde_json::Value>,
+}
+
+/// The contests of a service, with their evidence and how they ended.
+#[utoipa::path(
+    get,
+    path = "/api/v1/gate/{service}/contests",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    responses(
+        (status = 200, description = "Its contests; of a service that the caller may not see, none", body = ContestList),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn contests(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(service): Path<String>,
+) -> Result<Json<ContestList>, Problem> {
+    if !caller.sees(&service) {
+        return Ok(Json(ContestList { contests: Vec::new() }));
+    }
+    let at = app.clock.now();
+    let contests = wait(move || app.gatekeeper.contests(&service, at)).await?;
+    Ok(Json(ContestList { contests }))
+}
+
+/// Disputes a posting: why, who decides, by when. It stands while it is contested.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/contests",
+    tag = "changes",
+    params(("service" = String, Path, description = "The service")),
+    request_body = ContestRequest,
+    responses(
+        (status = 201, description = "It is kept", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Why, posting or time is missing, or the role decides no contests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn contest(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path(service): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: ContestRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let known = known(&app, &service, false).await?;
+    let ContestRequest { posting, why, decider, deadline } = asked;
+    let (decider, deadline) = (function(&decider)?, moment("deadline", &deadline)?);
+    let new = NewContest { service, posting, why, decider, deadline };
+    let kept: KeptContest = wait(move || app.gatekeeper.contest(new, &known, &who, at)).await?;
+    Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))
+}
+
+/// Adds evidence to a contest.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/contests/{id}/evidence",
+    tag = "changes",
+    params(
+        ("service" = String, Path, description = "The service"),
+        ("id" = String, Path, description = "What the contest is known by"),
+    ),
+    request_body = EvidenceRequest,
+    responses(
+        (status = 201, description = "It is kept", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It is over, or says nothing", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn bring(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path((service, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: EvidenceRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let kept = wait(move || app.gatekeeper.bring((&service, &id), asked.text, &who, at)).await?;
+    Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))
+}
+
+/// Decides a contest: the posting stands, is taken back, or is somebody else's. Nobody decides their own.
+#[utoipa::path(
+    post,
+    path = "/api/v1/gate/{service}/contests/{id}/decision",
+    tag = "changes",
+    params(
+        ("service" = String, Path, description = "The service"),
+        ("id" = String, Path, description = "What the contest is known by"),
+    ),
+    request_body = SettleRequest,
+    responses(
+        (status = 201, description = "It is kept", body = Done),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It is over, or not the caller's to decide", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn settle(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(needs): Extension<Needs>,
+    Path((service, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let asked: SettleRequest = read_any_json(&app, "gate", &headers, body).await?;
+    let caller = still(&app.gate, &caller, needs)?;
+    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let outcome = serde_json::from_value::<ContestOutcome>(asked.outcome.into());
+    let outcome = outcome
+        .map_err(|_| meant("that is no outcome; hint: there are stands, taken_back and moved"))?;
+    let (role, why) = (function(&asked.role)?, asked.why);
+    let settle = move || app.gatekeeper.settle((&service, &id), (&role, outcome, &why), &who, at);
+    let kept = wait(settle).await?;
+    Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))
+}

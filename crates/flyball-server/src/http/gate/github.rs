@@ -1,0 +1,97 @@
+//! GitHub's custom deployment protection rules: asked by a signed webhook, answered at GitHub.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use flyball_connect::github_protection;
+use flyball_govern::gate::Outcome;
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::App;
+use super::super::described::SignedRefusals;
+use super::super::extract::Query;
+use super::super::hooks::{believed, room};
+use super::super::problem::Problem;
+use super::{kept, question};
+use crate::changes::Signed;
+use crate::gate::AnswerError;
+
+/// What the address of the hook says of its questions.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct ProtectionQuery {
+    /// The service that is to change, whatever the deployment calls it; else the deployment's payload names
+    /// it, or it is the repository's name.
+    service: Option<String>,
+    /// The class of its changes, whatever the deployment says.
+    class: Option<String>,
+}
+
+/// What GitHub was answered.
+#[derive(Debug, Default, serde::Serialize, ToSchema)]
+pub(in crate::http) struct ProtectionAnswered {
+    /// What the decision is known by; null for a message that asks nothing.
+    decision: Option<String>,
+    /// `allow`, `warn`, `deny` or `undecidable`; the latter two are told as `rejected`.
+    #[schema(value_type = Option<String>)]
+    outcome: Option<Outcome>,
+}
+
+impl From<AnswerError> for Problem {
+    fn from(error: AnswerError) -> Self {
+        let status = match error {
+            AnswerError::NoApp => StatusCode::SERVICE_UNAVAILABLE,
+            AnswerError::Elsewhere(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            AnswerError::Key(_) | AnswerError::Refused { .. } | AnswerError::Unreachable(_) => {
+                StatusCode::BAD_GATEWAY
+            }
+        };
+        Self::new(status, &error.to_string())
+    }
+}
+
+/// A webhook of a GitHub App, event `deployment_protection_rule`: decides whether the deployment may go on,
+/// keeps the decision, and tells GitHub `approved` or `rejected` before this is answered. What cannot be told
+/// is rejected, too. Other events ask nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/hooks/github/gate",
+    tag = "changes",
+    params(ProtectionQuery),
+    request_body(content = Object, content_type = "application/json"),
+    responses(
+        (status = 200, description = "GitHub knows the answer, or nothing was asked", body = ProtectionAnswered),
+        (status = 502, description = "GitHub does not take the answer; send the message again", body = Problem, content_type = "application/problem+json"),
+        SignedRefusals,
+    ),
+    security(())
+)]
+pub(in crate::http) async fn protection(
+    State(app): State<App>,
+    Query(ProtectionQuery { service, class }): Query<ProtectionQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ProtectionAnswered>, Problem> {
+    let hooks = Arc::clone(&app.hooks);
+    let _room = room(&app, &hooks, Signed::GitHub)?;
+    let (shown, body) = believed(&app, Signed::GitHub, &headers, body).await?;
+    let hook = flyball_connect::Hook { service, ..flyball_connect::Hook::new(app.clock.now()) };
+    let Some(asks) = github_protection(&shown, &body, &hook)? else {
+        return Ok(Json(ProtectionAnswered::default()));
+    };
+    let mut asked = asks.asked.clone();
+    asked.class = class.or(asked.class);
+    let question = question(asked, asks.service.clone(), app.clock.now())?;
+    // Before anything is decided: who could not be told asks in vain.
+    let callback = app.github.callback(&asks)?;
+    let (id, decision) = kept(&app, question, "hook:github".to_owned()).await?;
+    let outcome = decision.outcome;
+    let comment = format!("{decision}\n\nDecision {id}");
+    let answer = asks.answer(outcome.passes(), &comment);
+    app.github.answer(asks.installation, &callback, &answer, app.clock.now()).await?;
+    Ok(Json(ProtectionAnswered { decision: Some(id), outcome: Some(outcome) }))
+}

@@ -1,0 +1,106 @@
+//! How long a gate takes to answer while events come in, each decision on disk before it is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tokio::runtime::Runtime;
+
+use crate::load::{self, Load, Sent};
+use crate::server::Server;
+use crate::{Kind, SLOS, now, say};
+
+/// Questions in a second, and for how long.
+const RATE: usize = 2_000;
+const SECONDS: usize = 20;
+/// Questions under way at the same time, at most.
+const ASKERS: usize = 64;
+/// Events that come in a second meanwhile.
+const EVENTS_A_SECOND: u64 = 10_000;
+
+/// Measures decisions of a policy that nobody has signed, which pass, and of one that denies.
+pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<()> {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let mut server = Server::start(directory.path(), &load::documents(SLOS))?;
+    let events = EVENTS_A_SECOND * SECONDS as u64;
+    say(&format!("{RATE} questions a second for {SECONDS} s, {EVENTS_A_SECOND} events a second"))?;
+    for (name, is_signed) in [("gate, changes pass", false), ("gate, changes wait", true)] {
+        if is_signed {
+            runtime.block_on(sign(&server))?;
+        }
+        let load = Load::new(Kind::Lines, events);
+        let before = server.cpu()?;
+        let begun = now();
+        let seconds = SECONDS as f64;
+        let (sent, asked) = runtime.block_on(async {
+            tokio::try_join!(load.send(server.address(), Some(seconds)), ask(&server))
+        })?;
+        let took = now().duration_since(begun).as_secs_f64();
+        say(&format!(
+            "{name:<34} p50 {:.1} ms, p99 {:.1} ms, {:.0} answers/s   {:.2} CPU   ack p99 {:.1} ms",
+            asked.percentile(50.0),
+            asked.percentile(99.0),
+            (RATE * SECONDS) as f64 / took,
+            (server.cpu()? - before) / took,
+            sent.percentile(99.0),
+        ))?;
+    }
+    runtime.block_on(verify(&server))?;
+    server.stop()
+}
+
+async fn ask(server: &Server) -> anyhow::Result<Sent> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let (begun, to) = (now(), server.address());
+    let mut askers = Vec::new();
+    for _ in 0..ASKERS {
+        let next = Arc::clone(&next);
+        let client = reqwest::Client::new();
+        askers.push(tokio::spawn(async move {
+            let mut took = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= RATE * SECONDS {
+                    return anyhow::Ok(took);
+                }
+                let due = begun + Duration::from_secs_f64(at as f64 / RATE as f64);
+                tokio::time::sleep_until(due.into()).await;
+                let sent = now();
+                let service = at % load::SERVICES;
+                let url = format!("http://{to}/api/v1/gate/service-{service}");
+                let body = format!("{{\"change\":\"release-{at}\"}}");
+                let answer = client.post(url).body(body).send().await?;
+                let status = answer.status();
+                answer.bytes().await?;
+                ensure!(status.is_success(), "{status}");
+                took.push(now().duration_since(sent).as_secs_f64() * 1e3);
+            }
+        }));
+    }
+    let mut took = Vec::new();
+    for asker in askers {
+        took.extend(asker.await??);
+    }
+    Ok(Sent::of(took))
+}
+
+async fn sign(server: &Server) -> anyhow::Result<()> {
+    for role in ["product_manager", "engineering_lead", "sre"] {
+        let url = format!("http://{}/api/v1/policies/four-weeks/signatures", server.address());
+        let body = format!("{{\"role\":\"{role}\"}}");
+        let answer = reqwest::Client::new().post(url).body(body).send().await?;
+        ensure!(answer.status().is_success(), "{}", answer.status());
+    }
+    Ok(())
+}
+
+/// A decision log that does not verify ends the run with an error.
+async fn verify(server: &Server) -> anyhow::Result<()> {
+    let url = format!("http://{}/api/v1/audit/verify", server.address());
+    let said: serde_json::Value = reqwest::get(url).await?.json().await?;
+    ensure!(said["whole"] == true, "{said}");
+    let records = said["records"].as_u64().context("a number of records")?;
+    ensure!(records >= 2 * (RATE * SECONDS) as u64, "{said}");
+    say(&format!("{:<34} {records} records, whole", "  audit log"))
+}
