@@ -25,11 +25,12 @@ pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<()> {
     let mut server = Server::start(directory.path(), &load::documents(SLOS))?;
     let events = EVENTS_A_SECOND * SECONDS as u64;
     say(&format!("{RATE} questions a second for {SECONDS} s, {EVENTS_A_SECOND} events a second"))?;
+    let mut load = Load::new(Kind::Lines, events);
     for (name, is_signed) in [("gate, changes pass", false), ("gate, changes wait", true)] {
         if is_signed {
             runtime.block_on(sign(&server))?;
+            load = load.again();
         }
-        let load = Load::new(Kind::Lines, events);
         let before = server.cpu()?;
         let begun = now();
         let seconds = SECONDS as f64;
@@ -46,6 +47,9 @@ pub(crate) fn measure(runtime: &Runtime) -> anyhow::Result<()> {
             sent.percentile(99.0),
         ))?;
     }
+    let threads = server.cpu_by_thread()?.into_iter().take(4);
+    let shares: Vec<String> = threads.map(|(name, used)| format!("{name} {used:.1}")).collect();
+    say(&format!("{:<34} {}", "  CPU seconds by thread", shares.join(", ")))?;
     runtime.block_on(verify(&server))?;
     server.stop()
 }
