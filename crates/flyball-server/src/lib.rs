@@ -258,8 +258,7 @@ impl Server {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;
         let origin = origin(config.external, &listen, tls.is_some());
-        let github = (&*config.github_api, config.github);
-        let (tls, hooks, github) = cryptography(tls, &config.hooks, github)?;
+        let (tls, hooks, github) = keyed(tls, &config.hooks, (&config.github_api, config.github))?;
         let store = Store::open(&data, limits.journal())?;
         let making = store.backups();
         let Store { journal, ledger, control, recovery } = store;
@@ -447,11 +446,14 @@ impl Telling {
 }
 
 /// Certificate and key of this server, the secrets of hooks, and who answers GitHub.
-fn cryptography(
+type Keyed = (Option<Arc<Tls>>, Arc<Hooks>, GitHub);
+
+/// Reads all that needs keys.
+fn keyed(
     tls: Option<TlsFiles>,
     secrets: &[HookSecret],
     (api, app): (&str, Option<GitHubApp>),
-) -> Result<(Option<Arc<Tls>>, Arc<Hooks>, GitHub), ServerError> {
+) -> Result<Keyed, ServerError> {
     choose_cryptography();
     let tls = tls.map(Tls::new).transpose()?.map(Arc::new);
     Ok((tls, Arc::new(Hooks::read(secrets)?), GitHub::new(api, app)?))

@@ -190,6 +190,34 @@ impl IntoResponses for SignedRefusals {
     }
 }
 
+/// What decisions by hand are refused for.
+#[derive(Debug)]
+pub(super) enum ActRefusals {}
+
+impl IntoResponses for ActRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(&[
+            ("400", "The request cannot be read"),
+            ("408", "The body did not come"),
+            ("409", "The service's tier names a policy that is not there"),
+            ("413", "The body is too large"),
+            ("503", "Nothing can be written"),
+        ])
+    }
+}
+
+/// The same of decisions about something that was made before.
+#[derive(Debug)]
+pub(super) enum KnownActRefusals {}
+
+impl IntoResponses for KnownActRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut answers = ActRefusals::responses();
+        answers.extend(refusals(&[("404", "The service has none of this id")]));
+        answers
+    }
+}
+
 /// The answers to alerts of other systems.
 #[derive(Debug)]
 pub(crate) enum ForeignAnswers {}

@@ -10,11 +10,13 @@ use flyball_govern::gate::{Ended, EndedEarly, Override, override_report};
 use flyball_govern::policy::{Block, ChangeClass, Role as Function};
 use flyball_model::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use super::super::access::{allowed, still};
 use super::super::administration::wait;
 use super::super::body::read_any_json;
+use super::super::described::{ActRefusals, KnownActRefusals};
 use super::super::extract::Path;
 use super::super::problem::Problem;
 use super::super::{App, shapes};
@@ -164,6 +166,24 @@ pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
     Timestamp::parse(text).map_err(|error| meant(&format!("`{field}`: {error}")))
 }
 
+/// What somebody wants done for a service, and who that is, if they still may with `role` when it has come.
+///
+/// # Errors
+///
+/// Those of [`read_any_json`], and a problem with status 403 for who may not.
+pub(super) async fn wanted<T: DeserializeOwned>(
+    app: &App,
+    (caller, needs): (&Caller, Needs),
+    (role, service): (Role, &str),
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(T, Caller), Problem> {
+    let wanted = read_any_json(app, "gate", headers, body).await?;
+    let caller = still(&app.gate, caller, needs)?;
+    allowed(caller.may(role, service), role, service)?;
+    Ok((wanted, caller))
+}
+
 /// Stops changes of a service by hand: who, as what, why, which classes, until when.
 #[utoipa::path(
     post,
@@ -173,12 +193,8 @@ pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
     request_body = BlockRequest,
     responses(
         (status = 201, description = "It is blocked", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No such block can be made", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        ActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -190,9 +206,9 @@ pub(in crate::http) async fn block(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: BlockRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (asked, caller): (BlockRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let known = known(&app, &service, false).await?;
     let classes: BTreeSet<ChangeClass> =
         asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
@@ -213,12 +229,8 @@ pub(in crate::http) async fn block(
     request_body = OverrideRequest,
     responses(
         (status = 201, description = "The exception is made", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The policy allows no such exception", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        ActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -230,9 +242,9 @@ pub(in crate::http) async fn except(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: OverrideRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (asked, caller): (OverrideRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let known = known(&app, &service, false).await?;
     let OverrideRequest { class: word, change, role, why, expires } = asked;
     let (class, role, expires) = (class(&word)?, function(&role)?, moment("expires", &expires)?);
@@ -254,12 +266,8 @@ pub(in crate::http) async fn except(
     request_body = SignOffRequest,
     responses(
         (status = 201, description = "The level no longer holds", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The level is not latched, or another role's to sign", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        ActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -271,9 +279,9 @@ pub(in crate::http) async fn sign_off(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let SignOffRequest { level, role } = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (SignOffRequest { level, role }, caller) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let known = known(&app, &service, false).await?;
     let role = function(&role)?;
     let (who, at) = (caller.actor(), app.clock.now());
@@ -295,13 +303,8 @@ pub(in crate::http) async fn sign_off(
     request_body = AgreeRequest,
     responses(
         (status = 201, description = "It holds", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It is over, or not the caller's to say", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        KnownActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -313,9 +316,9 @@ pub(in crate::http) async fn agree(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: AgreeRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (asked, caller): (AgreeRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let role = function(&asked.role)?;
@@ -336,13 +339,8 @@ pub(in crate::http) async fn agree(
     request_body = EndRequest,
     responses(
         (status = 201, description = "It does nothing any more", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It is over, or not the caller's to say", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        KnownActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -354,9 +352,9 @@ pub(in crate::http) async fn revoke(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: EndRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (asked, caller): (EndRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let (role, ended) = (function(&asked.role)?, EndedEarly { who, why: asked.why, at });
@@ -376,13 +374,8 @@ pub(in crate::http) async fn revoke(
     request_body = EndRequest,
     responses(
         (status = 201, description = "It stops nothing any more", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It is over, or not the caller's to say", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        KnownActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -394,9 +387,9 @@ pub(in crate::http) async fn lift(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: EndRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (asked, caller): (EndRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let (role, ended) = (function(&asked.role)?, EndedEarly { who, why: asked.why, at });

@@ -9,12 +9,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::App;
-use super::super::access::{allowed, still};
 use super::super::administration::wait;
-use super::super::body::read_any_json;
+use super::super::described::{ActRefusals, KnownActRefusals};
 use super::super::extract::Path;
 use super::super::problem::Problem;
-use super::acts::{Done, function, moment};
+use super::acts::{Done, function, moment, wanted};
 use super::{known, meant};
 use crate::auth::{Caller, Needs, Role};
 use crate::gate::{KeptContest, NewContest};
@@ -95,12 +94,8 @@ pub(in crate::http) async fn contests(
     request_body = ContestRequest,
     responses(
         (status = 201, description = "It is kept", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Why, posting or time is missing, or the role decides no contests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        ActRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -112,9 +107,9 @@ pub(in crate::http) async fn contest(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: ContestRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let of = (Role::Developer, &*service);
+    let (asked, caller): (ContestRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let known = known(&app, &service, false).await?;
     let ContestRequest { posting, why, decider, deadline } = asked;
@@ -136,13 +131,8 @@ pub(in crate::http) async fn contest(
     request_body = EvidenceRequest,
     responses(
         (status = 201, description = "It is kept", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It is over, or says nothing", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        KnownActRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -154,9 +144,9 @@ pub(in crate::http) async fn bring(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: EvidenceRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let of = (Role::Developer, &*service);
+    let (asked, caller): (EvidenceRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let kept = wait(move || app.gatekeeper.bring((&service, &id), asked.text, &who, at)).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))
@@ -174,13 +164,8 @@ pub(in crate::http) async fn bring(
     request_body = SettleRequest,
     responses(
         (status = 201, description = "It is kept", body = Done),
-        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The service has none of this id", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It is over, or not the caller's to decide", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+        KnownActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
@@ -192,9 +177,9 @@ pub(in crate::http) async fn settle(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let asked: SettleRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Owner, &service), Role::Owner, &service)?;
+    let of = (Role::Owner, &*service);
+    let (asked, caller): (SettleRequest, _) =
+        wanted(&app, (&caller, needs), of, &headers, body).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let outcome = serde_json::from_value::<ContestOutcome>(asked.outcome.into());
     let outcome = outcome
