@@ -16,7 +16,7 @@ use flyball_connect::Received;
 use flyball_connect::notify::Annotation;
 use flyball_govern::verdict::ChangeVerdict;
 use flyball_govern::warranty::Page;
-use flyball_model::{Change, ChangeError, Incident, Timestamp, Warranty};
+use flyball_model::{Change, ChangeError, Duration, Incident, Timestamp, Warranty};
 use flyball_store::{Delivered, Delivery, NewRecord, RecordBound, RecordFilter, StoreError};
 use tokio::sync::watch;
 
@@ -27,7 +27,7 @@ use crate::control::SharedControl;
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
 pub use kept::ChangeView;
-pub(crate) use kept::Kept;
+pub(crate) use kept::{Kept, is_in_production};
 pub(crate) use past::Past;
 pub use told::{Receipt, ReportTold};
 
@@ -203,9 +203,14 @@ impl Changes {
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn answered_for(&self, now: Timestamp) -> Result<Vec<Kept>, ChangesError> {
-        let times = (now.minus(Warranty::DEFAULT.hold()), Timestamp::MAX);
+        // What says that it ends later than that is met again when its time has come.
+        let times = (now.minus(Warranty::DEFAULT.hold()), now.plus(Duration::from_days(1)));
         let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
-        let mut kept: Vec<Kept> = found.iter().map(Kept::read).collect::<Result<_, _>>()?;
+        let read = |record| {
+            let kept = Kept::read(record);
+            kept.map_err(|error| tracing::error!(%error, "a change is not judged")).ok()
+        };
+        let mut kept: Vec<Kept> = found.iter().filter_map(read).collect();
         for kept in &mut kept {
             kept.change.commits.clear();
         }

@@ -11,7 +11,6 @@ mod deciding;
 mod github;
 mod knowing;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use flyball_catalog::{Catalog, Governance};
@@ -29,7 +28,7 @@ use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
 pub(crate) use contests::{KeptContest, NewContest};
-use deciding::{Job, Remembered, lock};
+use deciding::{Remembered, Waiting, lock};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
 pub(crate) use knowing::Knowing;
@@ -132,7 +131,7 @@ struct Acts {
 pub(crate) struct Gatekeeper {
     control: SharedControl,
     /// Decisions that are to be made.
-    waiting: Arc<Mutex<VecDeque<Job>>>,
+    waiting: Arc<Mutex<Waiting>>,
     /// Held by whoever makes decisions, or changes what they are held against.
     writing: Arc<Mutex<()>>,
     remembered: Arc<Mutex<Remembered>>,

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration as Wait;
 
 use flyball_budget::live::LiveError;
-use flyball_connect::Hook;
 use flyball_govern::verdict::{
     Answer, ChangeVerdict, ObjectiveTallies, Observation, VerdictError, Versions,
 };
@@ -24,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::alerts::post;
 use crate::annotations::{Grafana, Pushing};
-use crate::changes::{Changes, ChangesError, Kept};
+use crate::changes::{Changes, ChangesError, Kept, is_in_production};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended, SloCounts, ToRead, corrected_series};
 use crate::telemetry::Telemetry;
@@ -188,7 +187,15 @@ impl Judge {
             if self.context.stop.is_cancelled() {
                 return Ok(());
             }
-            self.judge(open).await?;
+            let id = open.kept.change.id.clone();
+            match self.judge(open).await {
+                Ok(()) => {}
+                Err(error @ JudgeError::Ended(_)) => return Err(error),
+                // The others are judged all the same.
+                Err(error) => {
+                    tracing::error!(id, %error, "a change is not judged; it is tried again later");
+                }
+            }
         }
         self.seen = complete;
         Ok(())
@@ -261,8 +268,7 @@ fn open(answered: Vec<Kept>) -> Vec<Open> {
 fn observation(change: &Change, others: &[Change]) -> Option<Observation> {
     let (observe, width) = (Warranty::DEFAULT.observe(), Ledger::SLOT_WIDTH);
     // The promises of a service are those to the users of production.
-    let is_production = change.environment.as_deref().is_none_or(|of| of == Hook::ENVIRONMENT);
-    Observation::by_version(change, others, observe, width).filter(|_| is_production)
+    Observation::by_version(change, others, observe, width).filter(|_| is_in_production(change))
 }
 
 /// What the ledger holds of the objectives around `change`.

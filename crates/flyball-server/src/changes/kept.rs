@@ -1,10 +1,11 @@
 //! One change as it is kept, and as it is shown.
 
+use flyball_connect::Hook;
 use flyball_govern::delivery::Judgement;
 use flyball_govern::gate::Failing;
 use flyball_govern::verdict::{Answer, ChangeVerdict, Suggestion};
 use flyball_govern::warranty::life;
-use flyball_model::{Break, Change, Incident, Phase, Timestamp, Warranty};
+use flyball_model::{Break, BreakCause, Change, ChangeKind, Incident, Phase, Timestamp, Warranty};
 use flyball_store::Record;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -45,10 +46,17 @@ pub struct ChangeView {
     suggestion: Option<Suggestion>,
 }
 
+/// Whether users met `change`: it is of production, or says nothing of where it is.
+pub(crate) fn is_in_production(change: &Change) -> bool {
+    change.environment.as_deref().is_none_or(|of| of == Hook::ENVIRONMENT)
+}
+
 impl Kept {
-    /// The most breaks that are kept of a change: the earliest counts, and may turn out to lie outside of
-    /// its warranty.
-    const BREAKS_MAX: usize = 16;
+    /// The most pages that are kept as breaks of a change: the earliest counts, and may turn out to lie
+    /// outside of its warranty.
+    const PAGES_MAX: usize = 16;
+    /// The most breaks of all kinds.
+    const BREAKS_MAX: usize = 64;
 
     pub(super) fn new(change: Change) -> Self {
         Self { number: 0, change, breaks: Vec::new(), verdict: None }
@@ -62,11 +70,15 @@ impl Kept {
 
     /// Sets what broke it. `false` when that was known.
     pub(super) fn is_broken_by(&mut self, breaks: &[Break]) -> bool {
-        let breaks = &breaks[..breaks.len().min(Self::BREAKS_MAX)];
+        let mut pages = 0;
+        let is_kept = |news: &&Break| {
+            pages += usize::from(matches!(news.cause, BreakCause::Page(_)));
+            !matches!(news.cause, BreakCause::Page(_)) || pages <= Self::PAGES_MAX
+        };
+        let breaks: Vec<Break> =
+            breaks.iter().filter(is_kept).take(Self::BREAKS_MAX).cloned().collect();
         let is_news = self.breaks != breaks;
-        if is_news {
-            self.breaks = breaks.to_vec();
-        }
+        self.breaks = breaks;
         is_news
     }
 
@@ -101,7 +113,10 @@ impl Kept {
     pub(super) fn view(self, others: &[Change], now: Timestamp) -> ChangeView {
         let life = self.phase(now);
         let Self { number, change, breaks, verdict } = self;
-        let suggestion = verdict.as_ref();
+        // Later, other changes lie over it; and a drill ends by itself.
+        let held = change.shipped().map(|shipped| shipped.plus(Warranty::DEFAULT.hold()));
+        let is_late = held.is_some_and(|until| until <= now) || change.kind == ChangeKind::Drill;
+        let suggestion = verdict.as_ref().filter(|_| !is_late);
         let suggestion =
             suggestion.and_then(|verdict| verdict.suggestion(&change, others, &breaks, now));
         ChangeView { number, change, life, verdict, suggestion }

@@ -1,14 +1,14 @@
-//! Decisions that are kept, many at a time: whoever comes to write first writes what all have asked for
-//! meanwhile, in one transaction, so that they wait for the disk together.
+//! Decisions that are kept, many at a time: what was asked for while others were written is written next, in
+//! one transaction, so that all of it waits for the disk together.
 
-use std::collections::HashMap;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flyball_govern::gate::{Decision, Question, gate};
 use flyball_store::{NewRecord, Noting};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use super::{Acts, DECISION, DECISIONS, GateError, Gatekeeper, Known, keep_latch, keep_use};
 use crate::hex::hex;
@@ -28,7 +28,37 @@ pub(super) struct Job {
     question: Question,
     known: Arc<Known>,
     actor: String,
-    done: SyncSender<Made>,
+    done: oneshot::Sender<Made>,
+}
+
+/// Decisions that are to be made, in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Whether somebody makes them.
+    are_made: bool,
+}
+
+/// Who makes the decisions that wait.
+struct Making<'a>(&'a Mutex<Waiting>);
+
+impl Making<'_> {
+    /// What is to be decided together next; when there is nothing, nobody makes decisions any more.
+    fn next(&self) -> Option<Vec<Job>> {
+        let mut waiting = lock(self.0);
+        let count = waiting.jobs.len().min(TOGETHER_MAX);
+        waiting.are_made = count > 0;
+        (count > 0).then(|| waiting.jobs.drain(..count).collect())
+    }
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Those who wait are told that it was given up.
+            *lock(self.0) = Waiting::default();
+        }
+    }
 }
 
 /// Acts as they are on disk, by service and policy.
@@ -41,29 +71,36 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Gatekeeper {
     /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then.
-    /// On disk when this returns; with the decision's id. It waits for the disk.
+    /// On disk when this returns; with the decision's id.
     ///
     /// # Errors
     ///
     /// [`GateError`]; nothing was kept then.
-    pub(crate) fn decide(&self, question: Question, known: Arc<Known>, actor: String) -> Made {
-        let (done, made) = sync_channel(1);
-        lock(&self.waiting).push_back(Job { question, known, actor, done });
-        let alone = lock(&self.writing);
-        loop {
-            if let Ok(made) = made.try_recv() {
-                return made;
-            }
-            let jobs: Vec<Job> = {
-                let mut waiting = lock(&self.waiting);
-                let count = waiting.len().min(TOGETHER_MAX);
-                waiting.drain(..count).collect()
-            };
-            if jobs.is_empty() {
-                drop(alone);
-                // Whoever took it has gone with it.
-                return made.recv().unwrap_or(Err(GateError::GivenUp));
-            }
+    pub(crate) async fn decide(
+        &self,
+        question: Question,
+        known: Arc<Known>,
+        actor: String,
+    ) -> Made {
+        let (done, made) = oneshot::channel();
+        let is_first = {
+            let mut waiting = lock(&self.waiting);
+            waiting.jobs.push_back(Job { question, known, actor, done });
+            !std::mem::replace(&mut waiting.are_made, true)
+        };
+        if is_first {
+            let all = self.clone();
+            tokio::task::spawn_blocking(move || all.decide_what_waits());
+        }
+        // Whoever made it may have failed.
+        made.await.unwrap_or(Err(GateError::GivenUp))
+    }
+
+    /// Makes the decisions that wait until none does.
+    fn decide_what_waits(&self) {
+        let making = Making(&self.waiting);
+        while let Some(jobs) = making.next() {
+            let _alone = lock(&self.writing);
             self.decide_all(jobs);
         }
     }
@@ -72,20 +109,19 @@ impl Gatekeeper {
     /// kept stops no other.
     fn decide_all(&self, jobs: Vec<Job>) {
         // Whoever asked may have gone.
-        let tell = |job: Job, made: Made| _ = job.done.send(made);
-        match (self.transact(&jobs), <[Job; 1]>::try_from(jobs)) {
-            (Ok(made), Ok([job])) => made.into_iter().for_each(|made| _ = job.done.send(Ok(made))),
-            (Ok(made), Err(jobs)) => {
-                jobs.into_iter().zip(made).for_each(|(job, made)| tell(job, Ok(made)));
-            }
-            (Err(error), Ok([job])) => tell(job, Err(error)),
-            (Err(_), Err(jobs)) => {
-                for job in jobs {
-                    let made = self.transact(std::slice::from_ref(&job));
-                    let made = made.and_then(|mut made| made.pop().ok_or(GateError::GivenUp));
-                    tell(job, made);
+        let tell = |(job, made): (Job, Made)| _ = job.done.send(made);
+        match self.transact(&jobs) {
+            Ok(made) => jobs.into_iter().zip(made.into_iter().map(Ok)).for_each(tell),
+            Err(error) => match <[Job; 1]>::try_from(jobs) {
+                Ok([job]) => tell((job, Err(error))),
+                Err(jobs) => {
+                    for job in jobs {
+                        let made = self.transact(std::slice::from_ref(&job));
+                        let made = made.and_then(|mut made| made.pop().ok_or(GateError::GivenUp));
+                        tell((job, made));
+                    }
                 }
-            }
+            },
         }
     }
 

@@ -219,8 +219,7 @@ async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<De
 /// Decides on `question` for `actor`, and keeps the decision; with what it is known by.
 async fn kept(app: &App, question: Question, actor: String) -> Result<(String, Decision), Problem> {
     let (_, known) = decided(app, &question).await?;
-    let gatekeeper = app.gatekeeper.clone();
-    let (id, decision) = wait(move || gatekeeper.decide(question, known, actor)).await?;
+    let (id, decision) = app.gatekeeper.decide(question, known, actor).await?;
     app.telemetry.told("gate", if decision.outcome.passes() { "passed" } else { "held" });
     Ok((id, decision))
 }

@@ -10,7 +10,7 @@ pub(super) const TABLES: Schema =
     Schema { format: SCHEMA, read_format: "SELECT format FROM control", steps: STEPS };
 
 const STEPS: &[Step] =
-    &[Step::Sql(FIRST), Step::Sql(PEOPLE), Step::Sql(MAKERS), Step::Sql(RECORDS)];
+    &[Step::Sql(FIRST), Step::Sql(PEOPLE), Step::Sql(MAKERS), Step::Sql(RECORDS), Step::Sql(TIMES)];
 
 const FIRST: &str = "
 CREATE TABLE control (
@@ -143,3 +143,6 @@ CREATE TABLE deliveries (
     UNIQUE (system, name)
 ) STRICT;
 ";
+
+/// What is about a time, whatever service it is of.
+const TIMES: &str = "CREATE INDEX records_of_all_by_time ON records (kind, at);";

@@ -23,7 +23,7 @@ use super::super::{App, shapes};
 use super::acts::moment;
 use super::meant;
 use crate::auth::{Caller, Needs};
-use crate::changes::{Kept, PAGE_MAX};
+use crate::changes::{Kept, PAGE_MAX, is_in_production};
 use crate::evaluator::History;
 
 /// How far back is looked unless told: a quarter.
@@ -155,8 +155,8 @@ fn asked_at(kept: &Kept) -> Option<Timestamp> {
     Some(kept.change.started.map_or(shipped, |started| started.min(shipped)))
 }
 
-/// Changes that shipped and began from `from` to before `to`, in this order; drills, which are no work of a
-/// pipeline, left out.
+/// Changes that shipped to production and began from `from` to before `to`, in this order; drills, which are no
+/// work of a pipeline, left out. Elsewhere nobody judges what a change did.
 pub(super) fn shipped(
     app: &App,
     caller: &Caller,
@@ -171,7 +171,8 @@ pub(super) fn shipped(
         let is_last = page.len() < PAGE_MAX;
         found.extend(page.into_iter().filter(|kept| {
             let at = asked_at(kept);
-            kept.change.kind != ChangeKind::Drill && at.is_some_and(|at| from <= at && at < to)
+            let is_work = kept.change.kind != ChangeKind::Drill && is_in_production(&kept.change);
+            is_work && at.is_some_and(|at| from <= at && at < to)
         }));
         if is_last {
             break;

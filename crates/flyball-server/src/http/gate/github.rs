@@ -77,12 +77,14 @@ pub(in crate::http) async fn protection(
     body: Body,
 ) -> Result<Json<ProtectionAnswered>, Problem> {
     let hooks = Arc::clone(&app.hooks);
-    let _room = room(&app, &hooks, Signed::GitHub)?;
+    let room = room(&app, &hooks, Signed::GitHub)?;
     let (shown, body) = believed(&app, Signed::GitHub, &headers, body).await?;
     let hook = flyball_connect::Hook { service, ..flyball_connect::Hook::new(app.clock.now()) };
     let Some(asks) = github_protection(&shown, &body, &hook)? else {
         return Ok(Json(ProtectionAnswered::default()));
     };
+    // Other messages need not wait for what GitHub says.
+    drop(room);
     let mut asked = asks.asked.clone();
     asked.class = class.or(asked.class);
     let question = question(asked, asks.service.clone(), app.clock.now())?;
