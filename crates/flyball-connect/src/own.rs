@@ -1,6 +1,6 @@
 //! Flyball's own body: what `flyball change record` and one line of any pipeline send.
 
-use flyball_model::{Change, ChangeKind, ChangeLink, ChangeOutcome, ChangeSource};
+use flyball_model::{Change, ChangeKind, ChangeLink, ChangeOutcome, ChangeSource, Duration};
 
 use crate::error::ConnectError;
 use crate::fields::{Body, Node};
@@ -8,6 +8,9 @@ use crate::headers::Headers;
 use crate::{Hook, Received, Report};
 
 const SYSTEM: &str = "api";
+
+/// How far ahead of this clock the sender's may be.
+const AHEAD_MAX: Duration = Duration::from_minutes(10);
 
 /// Every field of the body; any other is a mistake that would otherwise go unnoticed.
 const FIELDS: &[&str] = &[
@@ -48,8 +51,8 @@ pub(crate) fn read(headers: &Headers, body: &Body, hook: &Hook) -> Result<Receiv
     let service = service(&root, "service", hook)?;
     let kind = root.may_kind("kind")?.unwrap_or(ChangeKind::Deploy);
     let outcomes = ChangeOutcome::ALL.map(ChangeOutcome::name);
-    let outcome = root.may_word("outcome", ChangeOutcome::parse, &outcomes)?;
-    let outcome = outcome.unwrap_or(ChangeOutcome::Succeeded);
+    let told = root.may_word("outcome", ChangeOutcome::parse, &outcomes)?;
+    let outcome = told.unwrap_or(ChangeOutcome::Succeeded);
     let source = ChangeSource { system: SYSTEM.to_owned(), delivery: delivery.clone() };
     let mut change = Change::new(id, service, kind, outcome, hook.received, source);
     change.class = root.may_class("class")?.unwrap_or_default();
@@ -72,8 +75,13 @@ pub(crate) fn read(headers: &Headers, body: &Body, hook: &Hook) -> Result<Receiv
         let (name, url) = (link.need_text("name")?, link.need_text("url")?);
         change.links.push(ChangeLink { name, url });
     }
-    if change.finished.is_none() && outcome.is_final() {
-        change.finished = Some(hook.received.max(change.started.unwrap_or(hook.received)));
+    // News that says nothing of how or when a change ended leaves both as they are.
+    if told.is_some() {
+        change.ended_when(hook.received);
+    }
+    if change.finished.is_some_and(|at| at.since(hook.received) > AHEAD_MAX) {
+        let hint = "a change that is still to come is planned: give `not_before` and `not_after`";
+        return Err(ConnectError::field_of("finished", "is in the future", hint));
     }
     change.check()?;
     let reports = vec![Report::Change(Box::new(change))];

@@ -417,6 +417,13 @@ impl Change {
         Ok(())
     }
 
+    /// Where it has ended and nobody said when: that was at `heard`, or when it began if that was later.
+    pub fn ended_when(&mut self, heard: Timestamp) {
+        if self.outcome.is_final() && self.finished.is_none() {
+            self.finished = Some(self.started.map_or(heard, |started| started.max(heard)));
+        }
+    }
+
     /// When users met it: its end when it succeeded, `None` otherwise.
     ///
     /// A source that says that it succeeded and not when leaves the moment at which it was heard of.

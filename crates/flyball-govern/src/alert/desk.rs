@@ -244,7 +244,11 @@ impl Desk {
             }
             let Some(id) = id else { continue };
             if let Some(alert) = self.alert_mut(id) {
-                alert.facts = facts.clone().bounded();
+                let before = std::mem::replace(&mut alert.facts, facts.clone().bounded());
+                // What came after it fired is none of its causes.
+                if alert.fired.is_some() {
+                    alert.facts.changes = before.changes;
+                }
             }
             self.advance(id, moment, at);
         }

@@ -92,7 +92,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Lists those of `changes` that were made between `since` and `until`, the newest of them first.
+    /// Lists those of `changes` that were made between `since` and `until`, or began then, the newest of them
+    /// first. What is only planned has made nothing happen.
     #[must_use]
     pub fn with_changes<'a>(
         mut self,
@@ -100,13 +101,14 @@ impl Facts {
         since: Timestamp,
         until: Timestamp,
     ) -> Self {
-        let made = |change: &Change| change.finished.or(change.started).unwrap_or(change.recorded);
-        let recent = changes.into_iter().filter(|change| (since..=until).contains(&made(change)));
+        let made = |change: &'a Change| Some((change, change.finished.or(change.started)?));
+        let recent = changes.into_iter().filter_map(made);
+        let recent = recent.filter(|(_, at)| (since..=until).contains(at));
         self.changes = recent
-            .map(|change| RecentChange {
+            .map(|(change, at)| RecentChange {
                 id: change.id.clone(),
                 kind: change.kind,
-                at: made(change),
+                at,
                 version: change.version.clone(),
                 summary: change.summary.clone(),
                 link: change.links.first().map(|link| link.url.clone()),

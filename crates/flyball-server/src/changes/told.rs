@@ -133,7 +133,7 @@ fn note_change(
 ) -> Result<bool, ChangesError> {
     let known = noting.record(CHANGE, &change.id)?;
     let is_new = known.is_none();
-    let kept = match known.as_ref().map(Kept::read).transpose()? {
+    let mut kept = match known.as_ref().map(Kept::read).transpose()? {
         None => Kept::new(change.clone()),
         Some(known) if !sender.caller.may(Role::Developer, &known.change.service) => {
             return Err(ChangesError::Taken { id: change.id.clone() });
@@ -143,6 +143,7 @@ fn note_change(
             known
         }
     };
+    kept.change.ended_when(change.recorded);
     let source = &change.source;
     let detail = json!({
         "service": change.service,

@@ -198,6 +198,7 @@ impl IntoResponses for ActRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals(&[
             ("400", "The request cannot be read"),
+            ("404", "Nothing is known of such a service"),
             ("408", "The body did not come"),
             ("409", "The service's tier names a policy that is not there"),
             ("413", "The body is too large"),
@@ -213,7 +214,10 @@ pub(super) enum KnownActRefusals {}
 impl IntoResponses for KnownActRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut answers = ActRefusals::responses();
-        answers.extend(refusals(&[("404", "The service has none of this id")]));
+        answers.extend(refusals(&[(
+            "404",
+            "Nothing is known of such a service, or it has none of this id",
+        )]));
         answers
     }
 }

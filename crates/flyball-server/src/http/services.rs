@@ -215,6 +215,20 @@ async fn shipping(app: &App, service: &str, now: Timestamp) -> Result<Decision, 
     Ok(decided(app, &question).await?.0)
 }
 
+/// Refuses a service of which nothing is known, neither a document nor a change: most likely its name is
+/// misspelt.
+pub(super) async fn is_there(app: &App, caller: &Caller, name: &str) -> Result<(), Problem> {
+    let asked = name.to_owned();
+    if app.evaluator.ask(move |evaluator| evaluator.catalog().services().contains(&*asked)).await? {
+        return Ok(());
+    }
+    let (changes, asked, seer) = (app.changes.clone(), name.to_owned(), caller.clone());
+    if wait(move || changes.list(Some(&asked), None, 1, &seer)).await?.is_empty() {
+        return Err(absent(app, caller, name).await?);
+    }
+    Ok(())
+}
+
 /// That there is no such service, with the nearest name of those that there are.
 pub(super) async fn absent(app: &App, caller: &Caller, name: &str) -> Result<Problem, Problem> {
     let seer = caller.clone();

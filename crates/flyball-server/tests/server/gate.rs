@@ -148,6 +148,9 @@ async fn exceptions_and_blocks_are_accountable_and_end() {
             json!({"classes": [class], "role": role, "why": "a sale", "expires": end(hours)});
         post(&running, "/api/v1/gate/other/blocks", body)
     };
+    assert_eq!(block("sre", "feature", 1).await.0, 404, "nothing is known of it");
+    let planned = json!({"service": "other", "outcome": "planned"});
+    assert!(post(&running, "/api/v1/changes", planned).await.0 < 300);
     assert_eq!(block("developer", "feature", 1).await.0, 422, "no right to freeze");
     assert_eq!(block("sre", "rollback", 1).await.0, 422, "restoring is never blocked");
     assert_eq!(block("sre", "feature", 15 * 24).await.0, 422, "two weeks at most");

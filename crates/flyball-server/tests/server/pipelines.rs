@@ -62,6 +62,8 @@ async fn flagger_goes_on_waits_and_takes_back() {
     assert_eq!((status, text.starts_with("rollback: deny")), (200, true), "{text}");
     assert_eq!(flagger(&running, back, json!({"class": "security"})).await.0, 403);
     let expires = clock.now().plus(Duration::from_hours(1)).to_string();
+    let planned = json!({"service": "other", "outcome": "planned"});
+    assert!(post(&running, "/api/v1/changes", planned).await.0 < 300);
     let block = json!({"classes": ["feature"], "role": "sre", "why": "a sale", "expires": expires});
     assert_eq!(post(&running, "/api/v1/gate/other/blocks", block).await.0, 201);
     assert_eq!(flagger(&running, "other/flagger", json!({})).await.0, 403, "it is blocked");

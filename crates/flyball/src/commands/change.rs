@@ -62,9 +62,10 @@ struct RecordArgs {
     /// Why it was made: feature, fix, reliability, security or maintenance
     #[arg(long, value_parser = class)]
     class: Option<ChangeClass>,
-    /// How far it has come: planned, underway, succeeded, failed or cancelled
-    #[arg(long, value_parser = outcome, default_value = "succeeded")]
-    outcome: ChangeOutcome,
+    /// How far it has come: planned, underway, succeeded, failed or cancelled; unless told it has succeeded,
+    /// and what is known of a change that was recorded before stays
+    #[arg(long, value_parser = outcome)]
+    outcome: Option<ChangeOutcome>,
     /// What it is known by, where several messages speak of it
     #[arg(long)]
     id: Option<String>,
@@ -271,25 +272,23 @@ fn body(args: &RecordArgs, run: ci::Run, remote: &Remote) -> anyhow::Result<Valu
         // Two changes of a service in one nanosecond are not told by two command lines.
         None => format!("cli:{service}:{}", now()),
     });
-    let revision = args.revision.clone().or(run.revision);
-    let commits = match &args.commits {
-        None => Vec::new(),
-        Some(since) => {
-            let place = (service.as_str(), environment.as_str());
-            let since = match since {
-                Some(since) => Some(since.clone()),
-                None => commits::shipped_before(remote, place, &id)?,
-            };
-            commits::list(&args.repository, since.as_deref(), revision.as_deref())?
-        }
-    };
+    let mut revision = args.revision.clone().or(run.revision);
+    let mut commits = Vec::new();
+    if let Some(since) = &args.commits {
+        let place = (service.as_str(), environment.as_str());
+        let since = since.clone().or_else(|| commits::shipped_before(remote, place, &id));
+        commits = commits::list(&args.repository, since.as_deref(), revision.as_deref())?;
+        // What is checked out ships; nothing new where that is what shipped before.
+        let newest = commits.first().map(|commit| commit.sha.clone());
+        revision = revision.or(newest).or(since);
+    }
     let mut body = Map::new();
     let texts = [
         ("id", Some(id)),
         ("service", Some(service)),
         ("kind", Some(args.kind.name().to_owned())),
         ("class", args.class.map(|class| class.name().to_owned())),
-        ("outcome", Some(args.outcome.name().to_owned())),
+        ("outcome", args.outcome.map(|outcome| outcome.name().to_owned())),
         ("environment", Some(environment)),
         ("version", args.version.clone().or(run.version)),
         ("revision", revision),

@@ -13,6 +13,9 @@ fn at_server(at: &Path, url: &str, args: &[&str]) -> Ran {
     flyball(at, &[args, &["--server", url]].concat())
 }
 
+/// By which a service is known.
+const PLANNED: [&str; 6] = ["change", "record", "--service", "shop", "--outcome", "planned"];
+
 #[test]
 fn a_pipeline_goes_by_the_exit_code() {
     let directory = TempDir::new().unwrap();
@@ -36,6 +39,9 @@ fn a_pipeline_goes_by_the_exit_code() {
     assert_eq!(flyball(at, &["gate", "shop", "--server", "http://127.0.0.1:1"]).code, 2);
 
     let freeze = ["policy", "freeze", "shop", "--role", "sre", "--why", "a sale", "--until"];
+    let unknown = run(&[&freeze[..], &["4h"]].concat());
+    assert!(unknown.code == 2 && unknown.err.contains("nothing is known"), "{}", unknown.err);
+    assert_eq!(run(&PLANNED).code, 0);
     let refused = run(&[&freeze[..], &["2000-01-01T00:00:00Z"]].concat());
     assert_eq!(refused.code, 2, "it has ended before it begins");
     let looked = run(&["gate", "shop", "--dry-run", "-o", "json"]).json();
@@ -131,6 +137,7 @@ fn what_is_decided_by_hand_ends_when_somebody_says_so() {
     let at = directory.path();
     let (_server, url) = serve(at, "127.0.0.1:0", &[]);
     let run = |args: &[&str]| at_server(at, &url, args);
+    assert_eq!(run(&PLANNED).code, 0);
     let freeze = ["policy", "freeze", "shop", "--role", "sre", "--why", "a sale", "--until"];
     assert_eq!(run(&[&freeze[..], &["soon"]].concat()).code, 2);
     let frozen = run(&[&freeze[..], &["4h"]].concat());

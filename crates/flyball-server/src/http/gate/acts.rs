@@ -19,6 +19,7 @@ use super::super::body::read_any_json;
 use super::super::described::{ActRefusals, KnownActRefusals};
 use super::super::extract::Path;
 use super::super::problem::Problem;
+use super::super::services::is_there;
 use super::super::{App, shapes};
 use super::{class, known, meant};
 use crate::auth::{Caller, Needs, Role};
@@ -170,7 +171,8 @@ pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
 ///
 /// # Errors
 ///
-/// Those of [`read_any_json`], and a problem with status 403 for who may not.
+/// Those of [`read_any_json`], and problems with status 403 for who may not, 404 for a service of which nothing
+/// is known.
 pub(super) async fn wanted<T: DeserializeOwned>(
     app: &App,
     (caller, needs): (&Caller, Needs),
@@ -181,6 +183,7 @@ pub(super) async fn wanted<T: DeserializeOwned>(
     let wanted = read_any_json(app, "gate", headers, body).await?;
     let caller = still(&app.gate, caller, needs)?;
     allowed(caller.may(role, service), role, service)?;
+    is_there(app, &caller, service).await?;
     Ok((wanted, caller))
 }
 

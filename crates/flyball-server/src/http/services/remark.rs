@@ -10,11 +10,12 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, Needs, Role};
 use crate::changes::ChangesError;
 use crate::http::App;
-use crate::http::access::still;
+use crate::http::access::{allowed, still};
 use crate::http::administration::wait;
 use crate::http::body::read_any_json;
 use crate::http::extract::Path;
 use crate::http::problem::Problem;
+use crate::http::services::is_there;
 use crate::remarks::keep;
 
 /// The longest note, in bytes.
@@ -51,6 +52,7 @@ pub(in crate::http) struct RemarkRequest {
     responses(
         (status = 201, description = "It is kept", body = Object),
         (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It says nothing, or cannot be meant", body = Problem, content_type = "application/problem+json"),
@@ -68,10 +70,8 @@ pub(in crate::http) async fn remark(
 ) -> Result<(StatusCode, Json<Remark>), Problem> {
     let asked: RemarkRequest = read_any_json(&app, "remark", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
-    if !caller.may(Role::Developer, &name) {
-        let said = "that needs the role `developer` for the service; hint: an admin can grant it";
-        return Err(Problem::new(StatusCode::FORBIDDEN, said));
-    }
+    allowed(caller.may(Role::Developer, &name), Role::Developer, &name)?;
+    is_there(&app, &caller, &name).await?;
     let RemarkRequest { toil, toil_hours, satisfaction, note } = asked;
     let note = note.filter(|note| !note.trim().is_empty());
     let wrong = if toil.is_none()

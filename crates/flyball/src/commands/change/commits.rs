@@ -17,15 +17,22 @@ use crate::talk;
 const LOOKED_AT: &str = "1000";
 
 /// The commit that the last recorded deployment of a service to an environment shipped, other than the
-/// change `id` itself; `None` when there is none.
+/// change `id` itself; `None`, and that is told, when there is none or nobody may say.
 pub(super) fn shipped_before(
     remote: &Remote,
     (service, environment): (&str, &str),
     id: &str,
-) -> anyhow::Result<Option<String>> {
-    let page: Page = remote
-        .get(&PATH, &[("service", service), ("limit", LOOKED_AT)])
-        .context("the last deployment is not known\nhint: name its commit: --commits=SINCE")?;
+) -> Option<String> {
+    let page: Page = match remote.get(&PATH, &[("service", service), ("limit", LOOKED_AT)]) {
+        Ok(page) => page,
+        Err(error) => {
+            talk::warning(&format!(
+                "only its own commit is listed, since the last deployment is not known: {error:#}\n\
+                 hint: name its commit (--commits=SINCE), or use a token with the scope `read` as well"
+            ));
+            return None;
+        }
+    };
     let changes = page.changes.into_iter().map(|view| view.change);
     let shipped = changes.filter(|change| {
         change.id != id
@@ -34,7 +41,13 @@ pub(super) fn shipped_before(
             && change.kind.is_deployment()
             && change.revision.is_some()
     });
-    Ok(shipped.max_by_key(flyball_model::Change::shipped).and_then(|change| change.revision))
+    let last = shipped.max_by_key(flyball_model::Change::shipped);
+    if last.is_none() {
+        talk::warning(
+            "only its own commit is listed: no deployment that names its commit was recorded before",
+        );
+    }
+    last.and_then(|change| change.revision)
 }
 
 /// The commits that `until` (what is checked out unless told) holds and `since` does not, newest first;
@@ -67,9 +80,6 @@ pub(super) fn list(
              pipeline's may be cut off (fetch-depth, GIT_DEPTH)",
             said.trim()
         );
-    }
-    if since.is_none() {
-        talk::warning("no deployment was recorded before: only its own commit is listed");
     }
     let said = String::from_utf8(asked.stdout).context("git says something else than commits")?;
     let lines = said.lines().map(|line| {
