@@ -189,6 +189,7 @@ pub(in crate::http) async fn opa(
 pub(in crate::http) struct PrometheusQuery {
     /// `flyball_gate_allowed{service="checkout"}`, with `class`, `rollout`, `environment` and `change` as
     /// further labels; or `vector(1)`, by which clients see whether somebody answers.
+    #[serde(default)]
     query: String,
 }
 
@@ -220,9 +221,10 @@ pub(in crate::http) async fn prometheus(
     tag = "changes",
     request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "A vector of one sample, in the form of Prometheus", body = Object),
-        (status = 400, description = "The query is not understood, in the form of Prometheus", body = Object),
         HookRefusals,
+        (status = 200, description = "A vector of one sample, in the form of Prometheus", body = Object),
+        (status = 400, description = "The query is not understood, in the form of Prometheus, or the form cannot be read", content((Object = "application/json"), (Problem = "application/problem+json"))),
+        (status = 503, description = "It cannot be told at the moment", content((Object = "application/json"), (Problem = "application/problem+json"))),
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
 )]
@@ -241,7 +243,7 @@ pub(in crate::http) async fn prometheus_posted(
         axum::extract::Query::<PrometheusQuery>::try_from_uri(&uri).ok().map(|found| found.0)
     });
     let Some(PrometheusQuery { query }) = read else {
-        let said = "the form has no `query`; hint: send it as Prometheus' clients do";
+        let said = "the form cannot be read; hint: send `query` as Prometheus' clients do";
         return Err(Problem::new(StatusCode::BAD_REQUEST, said));
     };
     Ok(sampled(&app, &caller, &query).await)
@@ -252,8 +254,10 @@ async fn sampled(app: &App, caller: &Caller, query: &str) -> Response {
     match sample(app, caller, query).await {
         Ok(data) => Json(json!({ "status": "success", "data": data })).into_response(),
         Err(problem) => {
-            let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let kind = if status.is_client_error() { "bad_data" } else { "unavailable" };
+            let (status, kind) = match problem.status {
+                400..500 => (StatusCode::BAD_REQUEST, "bad_data"),
+                _ => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            };
             let said = json!({ "status": "error", "errorType": kind, "error": problem.text() });
             (status, Json(said)).into_response()
         }
