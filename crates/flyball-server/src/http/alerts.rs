@@ -31,6 +31,8 @@ pub(super) use silences::{
     make_silence,
 };
 
+/// The longest name that callers give themselves. Characters.
+const WHO_CHARS_MAX: usize = 200;
 /// Alerts in one answer, unless told.
 const PAGE: usize = 100;
 /// Alerts in one answer, at most.
@@ -240,7 +242,7 @@ pub(super) async fn acknowledge(
     let alert = seen(&app, &caller, id).await?;
     allowed(caller.may(Role::Developer, &alert.service), Role::Developer, &alert.service)?;
     let AcknowledgeRequest { who, note } = request;
-    let who = named(who.as_deref(), &caller);
+    let who = named(who.as_deref(), &caller)?;
     let detail = json!({ "service": alert.service, "slo": alert.slo, "note": note });
     record(&app, &caller, "alert.acknowledge", id.to_string(), detail).await?;
     let done = app.evaluator.ask(move |it| it.acknowledge(id, &who, note.as_deref()));
@@ -287,14 +289,22 @@ pub(super) async fn targets(
 }
 
 /// Whom to talk to: as they call themselves, and as they are known here.
-fn named(who: Option<&str>, caller: &Caller) -> String {
+///
+/// # Errors
+///
+/// A problem with status 422 for a name that is too long.
+fn named(who: Option<&str>, caller: &Caller) -> Result<String, Problem> {
+    if who.is_some_and(|who| who.chars().count() > WHO_CHARS_MAX) {
+        let said = format!("`who` is longer than {WHO_CHARS_MAX} characters");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &said));
+    }
     let known = match caller.person() {
         Some((_, person)) => person.email.clone().unwrap_or_else(|| caller.actor()),
         None => caller.actor(),
     };
     match who.map(str::trim).filter(|who| !who.is_empty()) {
-        Some(who) => format!("{who} ({known})"),
-        None => known,
+        Some(who) => Ok(format!("{who} ({known})")),
+        None => Ok(known),
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn describe(schemas: &mut Value) {
             field.remove("minLength");
         }
     }
+    or_number(&mut new["properties"]);
     new["required"] = json!(["service"]);
     new["additionalProperties"] = json!(false);
     new["description"] =
@@ -52,6 +53,23 @@ pub(super) fn describe(schemas: &mut Value) {
         "description": "What kind of cause spent budget.",
     });
     schemas["decision"] = decision();
+}
+
+/// Lets whole numbers stand for texts in `schema` and all below it, as they are read: a version may be one.
+fn or_number(schema: &mut Value) {
+    if schema.get("maxLength").is_some() {
+        let mut types = match &schema["type"] {
+            Value::Array(types) => types.clone(),
+            one => vec![one.clone()],
+        };
+        types.push(json!("integer"));
+        schema["type"] = types.into();
+    }
+    match schema {
+        Value::Object(below) => below.values_mut().for_each(or_number),
+        Value::Array(below) => below.iter_mut().for_each(or_number),
+        _ => {}
+    }
 }
 
 fn text(said: &str) -> Value {

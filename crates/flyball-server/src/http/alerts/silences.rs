@@ -224,7 +224,7 @@ pub(crate) async fn make_silence(
     let matchers: Vec<Matcher> = matchers.into_iter().map(Matcher::from).collect();
     let may = may(&caller, Role::Developer, &matchers);
     allowed(may, Role::Developer, service(&matchers))?;
-    let who = named(who.as_deref(), &caller);
+    let who = named(who.as_deref(), &caller)?;
     let silence =
         Silence { id: 0, matchers, from, until, who, why, ended_by: None, is_announced: false };
     silence.check(now).map_err(AlertError::from)?;
@@ -273,7 +273,7 @@ pub(crate) async fn end_silence(
     }
     let detail = json!({ "matchers": silence.matchers, "until": silence.until });
     record(&app, &caller, "silence.end", id.to_string(), detail).await?;
-    let who = named(None, &caller);
+    let who = named(None, &caller)?;
     app.evaluator.ask(move |evaluator| evaluator.end_silence(id, &who)).await??;
     Ok(StatusCode::NO_CONTENT)
 }
