@@ -9,7 +9,7 @@ use flyball_events::{Rejected, Rejects, Sample, SampleValue};
 use flyball_model::Timestamp;
 use flyball_store::{Journal, LedgerReader, StoreError};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::Clock;
 use crate::decode::{Body, BodyError, Decoder, Reading, expand, said_bytes};
@@ -21,9 +21,10 @@ use crate::limits::Limits;
 use crate::pool::{GivenUp, Pool, Size};
 use crate::telemetry::Telemetry;
 
-/// How many times its size a body may take in memory while it is worked on: its columns, and the
-/// copy that is written.
-const WORKING_FACTOR: usize = 4;
+mod room;
+
+use room::Room;
+
 /// From how many bytes on, decompressed, decoding a body is taken to be large work: tens of
 /// milliseconds.
 const LARGE_BYTES: usize = 1 << 20;
@@ -193,7 +194,7 @@ pub(crate) struct Intake {
     reading: Arc<RwLock<Arc<Reading>>>,
     pool: Pool<Decoder>,
     counting: Sender<Message>,
-    working: Arc<Semaphore>,
+    room: Room,
     limits: Limits,
     clock: Clock,
     telemetry: Arc<Telemetry>,
@@ -226,8 +227,7 @@ impl Intake {
             reading,
             pool,
             counting,
-            // One permit a kilobyte, since permits are counted in 32 bits.
-            working: Arc::new(Semaphore::new(limits.working_bytes_max >> 10)),
+            room: Room::new(limits.working_bytes_max),
             limits,
             clock,
             telemetry,
@@ -323,9 +323,9 @@ impl Intake {
     ) -> Result<(Body, Option<Said>, OwnedSemaphorePermit), Refusal> {
         let max = self.limits.decompressed_bytes_max;
         let mut bytes = expected(header.compression, body).min(max);
-        let mut permit = self.permit(self.working_kibibytes(bytes))?;
+        let mut permit = self.room.take(bytes)?;
         loop {
-            let size = if bytes < LARGE_BYTES { Size::Small } else { Size::Large };
+            let size = size_of(bytes);
             let (reading, limits) = (current(&self.reading), self.limits.clone());
             let (header, body, services) = (header.clone(), body.clone(), Arc::clone(&services));
             let decoded = self.pool.run(size, move |decoder| {
@@ -340,9 +340,10 @@ impl Intake {
             });
             match decoded.await? {
                 Err(Refusal::Body(BodyError::TooLarge { .. })) if bytes < max => {
-                    let before = self.working_kibibytes(bytes);
                     bytes = bytes.saturating_mul(COMPRESSION_FACTOR).min(max);
-                    permit.merge(self.permit(self.working_kibibytes(bytes) - before)?);
+                    // Nothing is held of what was tried.
+                    drop(permit);
+                    permit = self.room.take(bytes)?;
                 }
                 decoded => {
                     let (decoded, said) = decoded?;
@@ -350,17 +351,6 @@ impl Intake {
                 }
             }
         }
-    }
-
-    /// What working on a body of so many bytes takes, in KiB: never more than there is.
-    fn working_kibibytes(&self, bytes: usize) -> usize {
-        bytes.saturating_mul(WORKING_FACTOR).min(self.limits.working_bytes_max) >> 10
-    }
-
-    /// Room to work on a body.
-    fn permit(&self, kibibytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let permits = u32::try_from(kibibytes).unwrap_or(u32::MAX);
-        Arc::clone(&self.working).try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)
     }
 
     /// The key of `key`'s request, where the ledger knows it.
@@ -380,6 +370,11 @@ fn said(service: Option<&str>, expanded: &[u8]) -> Said {
     let mut said = [0; CONTENT_BYTES];
     said.copy_from_slice(&hash.finalize()[..CONTENT_BYTES]);
     said
+}
+
+/// How much work a body of so many bytes is, decompressed.
+const fn size_of(bytes: usize) -> Size {
+    if bytes < LARGE_BYTES { Size::Small } else { Size::Large }
 }
 
 /// How many bytes a body is taken to be when it is decompressed: what it says, or more where it is so

@@ -32,7 +32,8 @@ pub struct Limits {
     /// are read again.
     pub attribute_bytes_max: usize,
     /// Bodies that are being worked on at the same time, decompressed. Bytes; 512 MiB unless told.
-    /// Past it requests are told to come again.
+    /// Past it requests are told to come again. An eighth of it is for small bodies alone, so that large
+    /// ones cannot keep them out.
     pub working_bytes_max: usize,
     /// Bodies that are being read at the same time, as they are sent. Bytes; 256 MiB unless told.
     /// Past it requests are told to come again.

@@ -15,6 +15,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -40,6 +41,9 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// The largest frame of HTTP/2 that is taken. Bytes: four times what clients send unless told, so that a
 /// request of a batch comes in fewer pieces.
 const FRAME_BYTES_MAX: u32 = 64 << 10;
+/// What the kernel keeps of answers on one connection that their reader has not taken. Bytes: left to
+/// itself it would keep megabytes for whoever asks without end and reads nothing.
+const UNREAD_BYTES_MAX: usize = 256 << 10;
 /// How often a silent HTTP/2 connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(20);
 /// How long a connection may stay without a new request.
@@ -83,6 +87,8 @@ pub(crate) async fn start(
     for address in addresses {
         let cannot = |cause| ServerError::Listen { address: *address, cause };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        // Connections have what their listener has.
+        SockRef::from(&listener).set_send_buffer_size(UNREAD_BYTES_MAX).map_err(cannot)?;
         bound.push((listener.local_addr().map_err(cannot)?, listener));
     }
     let listeners = Listeners { stop: CancellationToken::new(), tasks: TaskTracker::new() };

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flyball_model::Timestamp;
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::server::Server;
@@ -46,8 +47,13 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_jiff(jiff::Timestamp::now()).unwrap()
 }
 
-/// Sends small requests until `ended`.
-pub(crate) async fn send(url: String, token: String, ended: Arc<AtomicBool>) -> Met {
+/// Sends small requests until `ended`; tells when one was `served`.
+pub(crate) async fn send(
+    url: String,
+    token: String,
+    ended: Arc<AtomicBool>,
+    served: Arc<Notify>,
+) -> Met {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
     let mut pace = interval(PAUSE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,7 +64,10 @@ pub(crate) async fn send(url: String, token: String, ended: Arc<AtomicBool>) -> 
         let begun = Instant::now();
         let request = client.post(&url).bearer_auth(&token).body(line.repeat(EVENTS));
         match request.send().await {
-            Ok(answer) if answer.status() == 200 => met.took.push(begun.elapsed()),
+            Ok(answer) if answer.status() == 200 => {
+                met.took.push(begun.elapsed());
+                served.notify_one();
+            }
             Ok(answer) => met.refused.push(answer.text().await.unwrap_or_default()),
             Err(error) => met.refused.push(format!("{error:?}")),
         }
