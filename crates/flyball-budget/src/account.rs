@@ -267,8 +267,8 @@ pub(crate) fn slice_target(
     })
 }
 
-/// Whether the share of good in `tally` reaches `asked`.
-pub(crate) fn keeps(tally: Tally, asked: Rational) -> bool {
+/// Whether the share of good in `tally` reaches `asked`, exactly; of nothing it does.
+pub fn keeps(tally: Tally, asked: Rational) -> bool {
     cmp_products(
         &[u128::from(tally.good()), u128::from(asked.denominator())],
         &[u128::from(tally.valid()), u128::from(asked.numerator())],

@@ -26,7 +26,7 @@ mod sum;
 mod testing;
 pub mod window;
 
-pub use account::{Account, Frame};
+pub use account::{Account, Frame, keeps};
 pub use budget::{Budget, Coverage, Reason, Status};
 pub use chart::chart;
 pub use error::{BudgetError, RuleProblem};

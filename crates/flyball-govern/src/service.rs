@@ -3,6 +3,7 @@
 //! All of it may be left out: a service that nobody has described is there as soon as anything is heard of
 //! it, and says of itself that nobody is accountable.
 
+use flyball_budget::keeps;
 use flyball_model::{Duration, Tally, Target};
 
 use crate::delivery::Targets;
@@ -76,10 +77,7 @@ pub struct Agreement {
 impl Agreement {
     /// Whether it is kept with these events in its window; `None` when nothing was valid.
     pub fn is_kept(&self, counted: Tally) -> Option<bool> {
-        let share = self.target.share();
-        let (good, valid) = (u128::from(counted.good()), u128::from(counted.valid()));
-        let (part, whole) = (u128::from(share.numerator()), u128::from(share.denominator()));
-        (valid > 0).then(|| good * whole >= valid * part)
+        (counted.valid() > 0).then(|| keeps(counted, self.target.share()))
     }
 
     /// The share of what may go bad that has, with these events; more than one when it is broken, `None` when

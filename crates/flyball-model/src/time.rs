@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// Not an RFC 3339 instant, or outside the years 1678 to 2262 that nanoseconds in 64 bits span.
-    #[error("`{text}` is not an instant; write it like 2026-03-29T02:00:00Z")]
+    #[error("`{text}` is not an instant; hint: write it like 2026-03-29T02:00:00Z")]
     Instant {
         /// The text as given.
         text: String,

@@ -1,6 +1,7 @@
 //! Contracts beside the SLOs that are to keep them.
 
 use flyball_budget::Status;
+use flyball_govern::delivery::Fate;
 use flyball_model::{Duration, Interval, Target};
 use utoipa::ToSchema;
 
@@ -93,8 +94,7 @@ impl AgreementStatus {
             let shipped = kept.change.shipped();
             let (judged, broken) = kept.outcome();
             shipped.is_some_and(|at| self.during.contains(at))
-                && (broken.is_some()
-                    || judged == Some(flyball_govern::delivery::Judgement::Regressed))
+                && Fate::of(judged, broken.is_some()) == Fate::Failed
         });
         self.failed = failed.take(NAMED_MAX).map(|kept| kept.change.id.clone()).collect();
         let incidents = past

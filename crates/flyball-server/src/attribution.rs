@@ -164,10 +164,9 @@ pub(crate) fn attributed(
     let taken_out = dropped(&expanded);
     let is_sliced = slo.method == BudgetingMethod::Timeslices;
     let mut found = Vec::with_capacity(objectives.len());
-    for (index, (counts, promise)) in objectives.iter().zip(&slo.objectives).enumerate() {
+    for (counts, promise) in objectives.iter().zip(&slo.objectives) {
         let slices: Vec<SliceId> = counts.total.into_iter().collect();
-        let of = (slo.name.as_str(), index);
-        let series = corrected_series(snapshot, &slices, interval, of, corrections)?;
+        let series = corrected_series(snapshot, &slices, interval, &slo.name, corrections)?;
         // As in a replay, data was collected from the first event on: some may be older than the SLO.
         let first = series.extent().map_or(interval.end(), Interval::start);
         let since =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use flyball_budget::correction::occurrences;
 use flyball_budget::{BudgetError, Status};
-use flyball_govern::delivery::{ClassShare, Judgement, classes};
+use flyball_govern::delivery::{ClassShare, Fate, classes};
 use flyball_govern::policy::Retarget;
 use flyball_govern::review::{Reviewed, Said, Sign, filed_as_fixes, growing_corrections, review};
 use flyball_model::{BreakCause, Change, Correction, Duration, Incident, Interval, Timestamp};
@@ -115,7 +115,8 @@ impl Findings {
         let is_inside = |at: Option<Timestamp>| at.is_some_and(|at| during.contains(at));
         let shipped = gathered.changes.iter().filter(|change| is_inside(change.shipped()));
         let shipped: Vec<&Change> = shipped.collect();
-        let failed = shipped.iter().filter_map(|change| failed(gathered, change));
+        let failed = shipped.iter().filter(|change| facts.fate(change) == Fate::Failed);
+        let failed = failed.map(|change| failed_change(gathered, change));
         let began = gathered.incidents.iter().filter(|incident| is_inside(incident.opened()));
         let mut incidents: Vec<Incident> = began.cloned().collect();
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened()));
@@ -141,17 +142,14 @@ impl Findings {
     }
 }
 
-fn failed(gathered: &Gathered, change: &Change) -> Option<FailedChange> {
-    let cause = gathered.breaks.get(&change.id).map(|broken| broken.cause.clone());
-    let is_failed =
-        cause.is_some() || gathered.judgements.get(&change.id) == Some(&Judgement::Regressed);
-    is_failed.then(|| FailedChange {
+fn failed_change(gathered: &Gathered, change: &Change) -> FailedChange {
+    FailedChange {
         id: change.id.clone(),
         service: change.service.clone(),
         version: change.version.clone().or_else(|| change.revision.clone()),
         at: change.shipped().unwrap_or(change.recorded),
-        cause,
-    })
+        cause: gathered.breaks.get(&change.id).map(|broken| broken.cause.clone()),
+    }
 }
 
 fn signs(

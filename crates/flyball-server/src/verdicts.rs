@@ -284,8 +284,7 @@ fn tallies(
     for SloCounts { slo, objectives, .. } in &to_read.slos {
         for (index, (counts, promise)) in objectives.iter().zip(&slo.objectives).enumerate() {
             let read = |slices: &[SliceId], interval| {
-                let of = (slo.name.as_str(), index);
-                let series = corrected_series(snapshot, slices, interval, of, corrections)?;
+                let series = corrected_series(snapshot, slices, interval, &slo.name, corrections)?;
                 Ok::<_, LiveError<StoreError>>(series.iter().collect::<Vec<_>>())
             };
             let total: Vec<SliceId> = counts.total.into_iter().collect();

@@ -78,13 +78,19 @@ impl<'a> Facts<'a> {
 
     /// What came of a change.
     pub fn fate(&self, change: &Change) -> Fate {
-        let judged = self.judgements.get(&change.id);
-        if judged == Some(&Judgement::Regressed) || self.breaks.contains_key(&change.id) {
-            Fate::Failed
-        } else if judged == Some(&Judgement::Healthy) {
-            Fate::Healthy
-        } else {
-            Fate::Undecided
+        let judged = self.judgements.get(&change.id).copied();
+        Fate::of(judged, self.breaks.contains_key(&change.id))
+    }
+}
+
+impl Fate {
+    /// What came of a change that was `judged`, and whose warranty `is_broken` or is not.
+    pub fn of(judged: Option<Judgement>, is_broken: bool) -> Self {
+        match judged {
+            _ if is_broken => Self::Failed,
+            Some(Judgement::Regressed) => Self::Failed,
+            Some(Judgement::Healthy) => Self::Healthy,
+            Some(Judgement::Undecided) | None => Self::Undecided,
         }
     }
 }

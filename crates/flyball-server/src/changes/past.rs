@@ -1,11 +1,11 @@
 //! What is known of the past of services: their changes and incidents over a time.
 
 use flyball_model::{Incident, Timestamp};
-use flyball_store::{Record, RecordBound, RecordFilter, StoreError};
+use flyball_store::{RecordBound, StoreError};
 
 use super::kept::Kept;
 use super::told::parse;
-use super::{CHANGE, Changes, ChangesError, INCIDENT, PAGE_MAX};
+use super::{CHANGE, Changes, ChangesError, INCIDENT};
 
 /// The changes that one look at the past takes in: a year of 50 a day.
 const CHANGES_SEEN: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
@@ -44,17 +44,15 @@ impl Changes {
         })
     }
 
-    /// The incidents of `service` that last, the latest first, among the last [`PAGE_MAX`] of it.
+    /// The incidents of `service` that last, the latest first, among the last [`super::PAGE_MAX`] of it.
     ///
     /// # Errors
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn lasting(&self, service: &str) -> Result<Vec<Incident>, ChangesError> {
-        let services = [service.to_owned()];
-        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
-        let found: Vec<Record> = self.control.lock().records(INCIDENT, &filter)?;
-        let read: Result<Vec<Incident>, _> = found.iter().map(parse).collect();
-        Ok(read?.into_iter().filter(|incident| incident.resolved.is_none()).collect())
+        let mut incidents = self.incidents(service)?;
+        incidents.retain(|incident| incident.resolved.is_none());
+        Ok(incidents)
     }
 
     /// The services that changes are known of, by name, at most `limit` of them.

@@ -87,8 +87,7 @@ impl Handle {
     }
 }
 
-/// The counts of `slices` together in `interval`, as `corrections` of the SLO `slo` leave them; `indicator`
-/// is which of its objectives they are of.
+/// The counts of `slices` together in `interval`, as `corrections` of the SLO `slo` leave them.
 ///
 /// # Errors
 ///
@@ -97,7 +96,7 @@ pub(crate) fn corrected_series(
     snapshot: &LedgerSnapshot<'_>,
     slices: &[SliceId],
     interval: Interval,
-    (slo, indicator): (&str, usize),
+    slo: &str,
     corrections: &[Correction],
 ) -> Result<Series, LiveError<StoreError>> {
     let mut tallies = Vec::new();
@@ -106,6 +105,7 @@ pub(crate) fn corrected_series(
     }
     let series = Series::new(Ledger::SLOT_WIDTH, tallies)?;
     let expanded = expand(corrections, slo, interval)?;
-    let (corrected, _) = apply(&series, &expanded, indicator)?;
+    // Which indicator it is only stands in what is said of each correction.
+    let (corrected, _) = apply(&series, &expanded, 0)?;
     Ok(corrected.unwrap_or(series))
 }

@@ -155,7 +155,7 @@ pub(super) fn steps(
     let mut at = during.start();
     while at < during.end() {
         let step = Interval::starting(at, STEP.min(during.end().since(at)));
-        take(&corrected_series(snapshot, &[slice], step, (slo, 0), corrections)?)?;
+        take(&corrected_series(snapshot, &[slice], step, slo, corrections)?)?;
         at = step.end();
     }
     Ok(())

@@ -4,9 +4,8 @@ mod foreign;
 mod info;
 mod silences;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::alert::{DeskError, SilenceError};
 use flyball_model::{Severity, Timestamp};
@@ -14,12 +13,11 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::access::{allowed, still};
+use super::access::allowed;
 use super::administration::wait;
-use super::body::read_any_json;
-use super::extract::{Path, Query, page_size};
+use super::extract::{Path, Query, Sent, page_size};
 use super::problem::Problem;
-use crate::auth::{Caller, ControlError, Needs, Role};
+use crate::auth::{Caller, ControlError, Role};
 use crate::evaluator::{AlertError, Evaluator};
 pub(super) use foreign::{
     __path_forwarded, __path_list_foreign, __path_posted, forwarded, list_foreign, posted,
@@ -231,14 +229,10 @@ async fn seen(app: &App, caller: &Caller, id: u64) -> Result<AlertInfo, Problem>
 )]
 pub(super) async fn acknowledge(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(id): Path<u64>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<Json<AlertInfo>, Problem> {
-    let request: AcknowledgeRequest = read_any_json(&app, "alerts", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (request, caller): (AcknowledgeRequest, _) = sent.json(&app, "alerts").await?;
     let alert = seen(&app, &caller, id).await?;
     allowed(caller.may(Role::Developer, &alert.service), Role::Developer, &alert.service)?;
     let AcknowledgeRequest { who, note } = request;

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::administration::wait;
-use super::extract::Query;
+use super::extract::{Query, meant, moment};
 use super::problem::Problem;
 use super::services::absent;
 use crate::auth::Caller;
@@ -50,18 +50,6 @@ impl From<ServedError> for Problem {
     }
 }
 
-fn meant(said: &str) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said)
-}
-
-fn moment(name: &str, text: Option<&String>) -> Result<Option<Timestamp>, Problem> {
-    let read = |text: &String| {
-        Timestamp::parse(text)
-            .map_err(|error| meant(&format!("`{name}`: {error}; hint: write 2026-01-01T00:00:00Z")))
-    };
-    text.map(read).transpose()
-}
-
 /// The time from `from` to `to` as a query says it, `usual` before `to` and up to `now` unless told.
 ///
 /// # Errors
@@ -72,8 +60,8 @@ pub(super) fn stretch(
     now: Timestamp,
     usual: Duration,
 ) -> Result<Interval, Problem> {
-    let to = moment("to", to)?.unwrap_or(now);
-    let from = moment("from", from)?.unwrap_or_else(|| to.minus(usual));
+    let to = to.map_or(Ok(now), |text| moment("to", text))?;
+    let from = from.map_or(Ok(to.minus(usual)), |text| moment("from", text))?;
     if from >= to {
         return Err(meant(
             "`from` is not before `to`; hint: write moments like 2026-01-01T00:00:00Z",

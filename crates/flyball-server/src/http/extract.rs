@@ -1,11 +1,103 @@
-//! Paths and queries of requests, refused as problem documents when they cannot be read.
+//! What requests say, refused as problem documents when it cannot be read.
 
-use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use flyball_model::Timestamp;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 
+use super::App;
+use super::access::{allowed, still};
+use super::body::read_any_json;
+use super::changes::read;
 use super::problem::Problem;
+use crate::auth::{Caller, Needs, Role};
+
+/// A request whose body is still to come: by whom, and what its route needs. Who has lost their rights when
+/// it has come is refused.
+#[derive(Debug)]
+pub(super) struct Sent {
+    caller: Caller,
+    needs: Needs,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let missing = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "nobody was let in");
+        let known = <(Extension<Caller>, Extension<Needs>)>::from_request_parts(&mut parts, state);
+        let (Extension(caller), Extension(needs)) = known.await.map_err(missing)?;
+        Ok(Self { caller, needs, headers: parts.headers, body })
+    }
+}
+
+impl Sent {
+    /// What it says in JSON, whatever type it is called, and the caller as they are then; `content` is what
+    /// refusals are counted as.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_any_json`] and [`still`].
+    pub(super) async fn json<T: DeserializeOwned>(
+        self,
+        app: &App,
+        content: &'static str,
+    ) -> Result<(T, Caller), Problem> {
+        let said = read_any_json(app, content, &self.headers, self.body).await?;
+        Ok((said, still(&app.gate, &self.caller, self.needs)?))
+    }
+
+    /// As [`Self::json`], from who may with `role` for `service`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::json`] and [`allowed`].
+    pub(super) async fn json_for<T: DeserializeOwned>(
+        self,
+        app: &App,
+        content: &'static str,
+        (role, service): (Role, &str),
+    ) -> Result<(T, Caller), Problem> {
+        let (said, caller) = self.json(app, content).await?;
+        allowed(caller.may(role, service), role, service)?;
+        Ok((said, caller))
+    }
+
+    /// The bytes of a message of another system, and the caller as they are when these have come.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`] and [`still`].
+    pub(super) async fn message(
+        self,
+        app: &App,
+        system: &'static str,
+    ) -> Result<(Bytes, Caller), Problem> {
+        let body = read(app, system, &self.headers, self.body).await?;
+        Ok((body, still(&app.gate, &self.caller, self.needs)?))
+    }
+}
+
+/// A moment that `field` says.
+///
+/// # Errors
+///
+/// A problem with status 422 for what is none.
+pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text).map_err(|error| meant(&format!("`{field}`: {error}")))
+}
+
+/// The refusal of what can be read and not be meant.
+pub(super) fn meant(said: &str) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said)
+}
 
 /// What the query says, as [`axum::extract::Query`].
 #[derive(Debug)]

@@ -10,9 +10,8 @@ mod prerelease;
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
 use flyball_connect::Asked;
@@ -21,15 +20,15 @@ use flyball_govern::policy::ChangeClass;
 use flyball_model::Timestamp;
 use flyball_store::StoreError;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::{allowed, still};
+use super::access::allowed;
 use super::administration::wait;
-use super::body::read_any_json;
-use super::extract::{Path, Query, page_size};
+use super::extract::{Path, Query, Sent, meant, page_size};
 use super::problem::Problem;
 use super::{App, shapes};
-use crate::auth::{Caller, Needs, Role};
+use crate::auth::{Caller, Role};
 use crate::gate::{GateError, Known};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
@@ -130,8 +129,22 @@ impl From<GateError> for Problem {
     }
 }
 
-fn meant(said: &str) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said)
+/// A place for one that looks at much of the past.
+///
+/// # Errors
+///
+/// A problem with status 429 when there is none.
+fn room(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&app.querying).try_acquire_owned().map_err(|_| {
+        let said = "too much is looked at already; hint: ask again after a moment";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, said)
+    })
+}
+
+/// The refusal of a policy that is not there.
+fn no_policy() -> Problem {
+    let said = "there is no such policy; hint: GET /api/v1/policies lists them";
+    Problem::new(StatusCode::NOT_FOUND, said)
 }
 
 fn class(word: &str) -> Result<ChangeClass, Problem> {
@@ -198,13 +211,21 @@ pub(super) async fn decided(
     app: &App,
     question: &Question,
 ) -> Result<(Decision, Arc<Known>), Problem> {
+    let (passed, known) = judged(app, question).await?;
+    match passed {
+        Some(decision) => Ok((decision, known)),
+        None => Ok((looked(app, question, &known).await?, known)),
+    }
+}
+
+/// What `question` is to be decided from, with the decision where it passes; where it waits, until when is known.
+async fn judged(app: &App, question: &Question) -> Result<(Option<Decision>, Arc<Known>), Problem> {
     let first = known(app, &question.service, false).await?;
     let decision = looked(app, question, &first).await?;
     if decision.outcome.passes() {
-        return Ok((decision, first));
+        return Ok((Some(decision), first));
     }
-    let known = known(app, &question.service, true).await?;
-    Ok((looked(app, question, &known).await?, known))
+    Ok((None, known(app, &question.service, true).await?))
 }
 
 async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<Decision, Problem> {
@@ -218,7 +239,17 @@ async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<De
 
 /// Decides on `question` for `actor`, and keeps the decision; with what it is known by.
 async fn kept(app: &App, question: Question, actor: String) -> Result<(String, Decision), Problem> {
-    let (_, known) = decided(app, &question).await?;
+    let (_, known) = judged(app, &question).await?;
+    keep(app, question, known, actor).await
+}
+
+/// As [`kept`], from what is `known`.
+async fn keep(
+    app: &App,
+    question: Question,
+    known: Arc<Known>,
+    actor: String,
+) -> Result<(String, Decision), Problem> {
     let (id, decision) = app.gatekeeper.decide(question, known, actor).await?;
     app.telemetry.told("gate", if decision.outcome.passes() { "passed" } else { "held" });
     Ok((id, decision))
@@ -280,15 +311,11 @@ pub(super) async fn look(
 )]
 pub(super) async fn decide(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<Json<GateAnswer>, Problem> {
-    let asked: GateQuestion = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
+    let of = (Role::Developer, &*service);
+    let (asked, caller): (GateQuestion, _) = sent.json_for(&app, "gate", of).await?;
     let question = question(asked.into(), service, app.clock.now())?;
     let (id, decision) = kept(&app, question, caller.actor()).await?;
     Ok(Json(GateAnswer::of(Some(id), decision)))

@@ -280,17 +280,18 @@ metadata: {name: shop, annotations: {flyball.dev/tier: special}}
 spec: {}
 ";
 
+/// A token of an admin called `name`.
+fn admin(data: &Path, name: &str) -> String {
+    let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
+    let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
+    let at = Timestamp::parse(NOON).unwrap();
+    Tokens::open(data).unwrap().create(&request, "test", at).unwrap().token
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_override_takes_two_people_ends_early_and_is_reported_with_what_came_of_it() {
-    flyball_server::choose_cryptography();
     let directory = tempfile::tempdir().unwrap();
-    let token = |name: &str| {
-        let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
-        let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
-        let at = Timestamp::parse(NOON).unwrap();
-        Tokens::open(directory.path()).unwrap().create(&request, "test", at).unwrap().token
-    };
-    let (ada, bo) = (token("ada"), token("bo"));
+    let [ada, bo] = ["ada", "bo"].map(|name| admin(directory.path(), name));
     let clock = TestClock::at(NOON);
     let running = Running::start(directory.path(), TWO_PEOPLE, &clock).await;
     let send = async |token: &str, path: &str, body: Value| {
@@ -562,15 +563,8 @@ async fn decisions_that_come_at_once_are_each_kept_and_stand_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contested_posting_is_decided_by_another_in_time_or_stands() {
-    flyball_server::choose_cryptography();
     let directory = tempfile::tempdir().unwrap();
-    let token = |name: &str| {
-        let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
-        let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
-        let at = Timestamp::parse(NOON).unwrap();
-        Tokens::open(directory.path()).unwrap().create(&request, "test", at).unwrap().token
-    };
-    let (ada, bo) = (token("ada"), token("bo"));
+    let [ada, bo] = ["ada", "bo"].map(|name| admin(directory.path(), name));
     let clock = TestClock::at(NOON);
     let running = Running::start(directory.path(), SHOP, &clock).await;
     let send = async |token: &str, path: &str, body: Value| {

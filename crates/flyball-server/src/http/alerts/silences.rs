@@ -1,8 +1,7 @@
 //! Silences: nobody is told of what somebody knows already, until then.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::alert::{Field, Matcher, Silence, SilenceError};
 use flyball_model::{Duration, Timestamp};
@@ -10,11 +9,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{allowed, named, record};
-use crate::auth::{Caller, Needs, Role};
+use crate::auth::{Caller, Role};
 use crate::evaluator::AlertError;
-use crate::http::access::still;
-use crate::http::body::read_any_json;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Sent};
 use crate::http::{App, Problem, shapes};
 
 /// What of an alert a matcher looks at.
@@ -201,13 +198,9 @@ pub(crate) async fn list_silences(
 )]
 pub(crate) async fn make_silence(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<SilenceInfo>), Problem> {
-    let request: SilenceRequest = read_any_json(&app, "alerts", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (request, caller) = sent.json(&app, "alerts").await?;
     let SilenceRequest { matchers, from, until, length, who, why } = request;
     let now = app.clock.now();
     let from = from.unwrap_or(now);

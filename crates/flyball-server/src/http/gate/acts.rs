@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::gate::{Ended, EndedEarly, Override, override_report};
 use flyball_govern::policy::{Block, ChangeClass, Role as Function};
@@ -13,17 +12,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::super::access::{allowed, still};
 use super::super::administration::wait;
-use super::super::body::read_any_json;
 use super::super::described::{ActRefusals, KnownActRefusals};
-use super::super::extract::Path;
+use super::super::extract::{Path, Sent, meant, moment};
 use super::super::problem::Problem;
 use super::super::services::is_there;
 use super::super::{App, shapes};
-use super::{class, known, meant};
-use crate::auth::{Caller, Needs, Role};
-use crate::gate::{ActError, NewOverride, NewStop, Use};
+use super::{class, known};
+use crate::auth::{Caller, Role};
+use crate::gate::{ActError, Gatekeeper, Known, NewOverride, NewStop, Use};
 
 /// A block by hand.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -163,27 +160,19 @@ pub(super) fn function(name: &str) -> Result<Function, Problem> {
     Function::new(name).map_err(|error| meant(&error.to_string()))
 }
 
-pub(super) fn moment(field: &str, text: &str) -> Result<Timestamp, Problem> {
-    Timestamp::parse(text).map_err(|error| meant(&format!("`{field}`: {error}")))
-}
-
-/// What somebody wants done for a service, and who that is, if they still may with `role` when it has come.
+/// What somebody wants done for a service of which something is known, and who that is, if they may with the
+/// role.
 ///
 /// # Errors
 ///
-/// Those of [`read_any_json`], and problems with status 403 for who may not, 404 for a service of which nothing
-/// is known.
+/// Those of [`Sent::json_for`] and [`is_there`].
 pub(super) async fn wanted<T: DeserializeOwned>(
     app: &App,
-    (caller, needs): (&Caller, Needs),
-    (role, service): (Role, &str),
-    headers: &HeaderMap,
-    body: Body,
+    sent: Sent,
+    of: (Role, &str),
 ) -> Result<(T, Caller), Problem> {
-    let wanted = read_any_json(app, "gate", headers, body).await?;
-    let caller = still(&app.gate, caller, needs)?;
-    allowed(caller.may(role, service), role, service)?;
-    is_there(app, &caller, service).await?;
+    let (wanted, caller) = sent.json_for(app, "gate", of).await?;
+    is_there(app, &caller, of.1).await?;
     Ok((wanted, caller))
 }
 
@@ -203,15 +192,10 @@ pub(super) async fn wanted<T: DeserializeOwned>(
 )]
 pub(in crate::http) async fn block(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
-    let (asked, caller): (BlockRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+    let (asked, caller): (BlockRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let classes: BTreeSet<ChangeClass> =
         asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
@@ -239,15 +223,10 @@ pub(in crate::http) async fn block(
 )]
 pub(in crate::http) async fn except(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
-    let (asked, caller): (OverrideRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+    let (asked, caller): (OverrideRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let OverrideRequest { class: word, change, role, why, expires } = asked;
     let (class, role, expires) = (class(&word)?, function(&role)?, moment("expires", &expires)?);
@@ -276,15 +255,11 @@ pub(in crate::http) async fn except(
 )]
 pub(in crate::http) async fn sign_off(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
     let (SignOffRequest { level, role }, caller) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+        wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let role = function(&role)?;
     let (who, at) = (caller.actor(), app.clock.now());
@@ -313,21 +288,34 @@ pub(in crate::http) async fn sign_off(
 )]
 pub(in crate::http) async fn agree(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path((service, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
-    let (asked, caller): (AgreeRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+    let (asked, caller): (AgreeRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let role = function(&asked.role)?;
     let made = wait(move || app.gatekeeper.agree((&service, &id), &known, &role, &who, at)).await?;
     let Override { id, expires, .. } = made;
     Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(expires)))))
+}
+
+/// How something of a service is ended, by its id; answers what it is known by.
+type End = fn(&Gatekeeper, (&str, &str), &Known, &Function, EndedEarly) -> Result<String, ActError>;
+
+/// Ends what was made before, by `end`.
+async fn end_early(
+    app: App,
+    (service, id): (String, String),
+    sent: Sent,
+    end: End,
+) -> Result<(StatusCode, Json<Done>), Problem> {
+    let (EndRequest { role, why }, caller) = wanted(&app, sent, (Role::Owner, &service)).await?;
+    let known = known(&app, &service, false).await?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let (role, ended) = (function(&role)?, EndedEarly { who, why, at });
+    let id = wait(move || end(&app.gatekeeper, (&service, &id), &known, &role, ended)).await?;
+    Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(at)))))
 }
 
 /// Takes an override back before its end: who, as what, why.
@@ -349,20 +337,13 @@ pub(in crate::http) async fn agree(
 )]
 pub(in crate::http) async fn revoke(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path((service, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
-    let (asked, caller): (EndRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
-    let known = known(&app, &service, false).await?;
-    let (who, at) = (caller.actor(), app.clock.now());
-    let (role, ended) = (function(&asked.role)?, EndedEarly { who, why: asked.why, at });
-    let made = wait(move || app.gatekeeper.revoke((&service, &id), &known, &role, ended)).await?;
-    Ok((StatusCode::CREATED, Json(Done::at_once(made.id, caller.actor(), Some(at)))))
+    end_early(app, (service, id), sent, |gatekeeper, of, known, role, ended| {
+        gatekeeper.revoke(of, known, role, ended).map(|made| made.id)
+    })
+    .await
 }
 
 /// Ends a block before its time: who, as what, why.
@@ -384,20 +365,13 @@ pub(in crate::http) async fn revoke(
 )]
 pub(in crate::http) async fn lift(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path((service, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
-    let (asked, caller): (EndRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
-    let known = known(&app, &service, false).await?;
-    let (who, at) = (caller.actor(), app.clock.now());
-    let (role, ended) = (function(&asked.role)?, EndedEarly { who, why: asked.why, at });
-    let block = wait(move || app.gatekeeper.lift((&service, &id), &known, &role, ended)).await?;
-    Ok((StatusCode::CREATED, Json(Done::at_once(block.id().to_owned(), caller.actor(), Some(at)))))
+    end_early(app, (service, id), sent, |gatekeeper, of, known, role, ended| {
+        gatekeeper.lift(of, known, role, ended).map(|block| block.id().to_owned())
+    })
+    .await
 }
 
 /// The blocks of a service, those that are over among them.

@@ -1,12 +1,9 @@
 //! A policy tried on the past: what it would have stopped of the changes there were.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Extension, Json};
 use flyball_govern::gate::{Backtest, Ended, Facts, Question, RecordedChange, backtest};
 use flyball_govern::policy::{ChangeClass, Policy};
 use flyball_model::{ChangeKind, Duration, Incident, Timestamp};
@@ -14,15 +11,12 @@ use flyball_spec::{Diagnostic, Source};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::access::still;
 use super::super::administration::wait;
-use super::super::body::read_any_json;
-use super::super::extract::Path;
+use super::super::extract::{Path, Sent, meant, moment};
 use super::super::problem::Problem;
 use super::super::{App, shapes};
-use super::acts::moment;
-use super::meant;
-use crate::auth::{Caller, Needs};
+use super::{no_policy, room};
+use crate::auth::Caller;
 use crate::changes::{Kept, PAGE_MAX, is_in_production};
 use crate::evaluator::History;
 
@@ -93,14 +87,10 @@ pub(in crate::http) struct BacktestAnswer {
 )]
 pub(in crate::http) async fn backtested(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<Json<BacktestAnswer>, Problem> {
-    let asked: BacktestRequest = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (asked, caller) = sent.json(&app, "gate").await?;
     let BacktestRequest { service, from, to, document } = asked;
     let now = app.clock.now();
     let to = to.map_or(Ok(now), |text| moment("to", &text))?;
@@ -108,10 +98,7 @@ pub(in crate::http) async fn backtested(
     if from >= to {
         return Err(meant("the time ends before it begins; hint: `from` is before `to`"));
     }
-    let Ok(room) = Arc::clone(&app.querying).try_acquire_owned() else {
-        let said = "too much is looked at already; hint: ask again after a moment";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
-    };
+    let room = room(&app)?;
     let history = app.evaluator.ask(|evaluator| evaluator.history());
     let mut history = history.await?.map_err(crate::gate::GateError::from)?;
     let policy = policy(&name, document, &history)?;
@@ -143,10 +130,7 @@ fn policy(name: &str, document: Option<String>, history: &History) -> Result<Pol
             governance.policy(name).cloned()
         }
     };
-    found.ok_or_else(|| {
-        let said = "there is no such policy; hint: GET /api/v1/policies lists them";
-        Problem::new(StatusCode::NOT_FOUND, said)
-    })
+    found.ok_or_else(no_policy)
 }
 
 /// When a change was to be asked about: when it began, where that is known.

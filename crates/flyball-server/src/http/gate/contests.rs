@@ -1,8 +1,7 @@
 //! Postings that somebody disputes.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::policy::ContestOutcome;
 use serde::Deserialize;
@@ -11,11 +10,11 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
-use super::super::extract::Path;
+use super::super::extract::{Path, Sent, meant, moment};
 use super::super::problem::Problem;
-use super::acts::{Done, function, moment, wanted};
-use super::{known, meant};
-use crate::auth::{Caller, Needs, Role};
+use super::acts::{Done, function, wanted};
+use super::known;
+use crate::auth::{Caller, Role};
 use crate::gate::{KeptContest, NewContest};
 
 /// A posting that is disputed.
@@ -101,15 +100,11 @@ pub(in crate::http) async fn contests(
 )]
 pub(in crate::http) async fn contest(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Developer, &*service);
     let (asked, caller): (ContestRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+        wanted(&app, sent, (Role::Developer, &service)).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let known = known(&app, &service, false).await?;
     let ContestRequest { posting, why, decider, deadline } = asked;
@@ -138,15 +133,11 @@ pub(in crate::http) async fn contest(
 )]
 pub(in crate::http) async fn bring(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path((service, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Developer, &*service);
     let (asked, caller): (EvidenceRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+        wanted(&app, sent, (Role::Developer, &service)).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let kept = wait(move || app.gatekeeper.bring((&service, &id), asked.text, &who, at)).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))
@@ -171,15 +162,10 @@ pub(in crate::http) async fn bring(
 )]
 pub(in crate::http) async fn settle(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path((service, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let of = (Role::Owner, &*service);
-    let (asked, caller): (SettleRequest, _) =
-        wanted(&app, (&caller, needs), of, &headers, body).await?;
+    let (asked, caller): (SettleRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let (who, at) = (caller.actor(), app.clock.now());
     let outcome = serde_json::from_value::<ContestOutcome>(asked.outcome.into());
     let outcome = outcome

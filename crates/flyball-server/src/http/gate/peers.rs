@@ -3,9 +3,8 @@
 //! Argo Rollouts asks in our own words; `deploy/argo-rollouts.yaml` tells it how. All of these show a
 //! token; where one has room for a user and a password only, the token is the password.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use flyball_connect::{Asked, flagger_question, opa_question};
@@ -16,13 +15,12 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::App;
-use super::super::access::{allowed, still};
-use super::super::changes::read;
+use super::super::access::allowed;
 use super::super::described::HookRefusals;
-use super::super::extract::{Path, Query};
+use super::super::extract::{Path, Query, Sent};
 use super::super::problem::Problem;
-use super::{decided, kept, question};
-use crate::auth::{Caller, Needs, Role};
+use super::{decided, keep, kept, question};
+use crate::auth::{Caller, Role};
 
 /// The series that a pipeline asks for.
 const ALLOWED: &str = "flyball_gate_allowed";
@@ -30,12 +28,10 @@ const ALLOWED: &str = "flyball_gate_allowed";
 /// What Flagger asks, with the caller as they are once its body has come.
 async fn flagger_asks(
     app: &App,
-    (caller, needs): (Caller, Needs),
     service: String,
-    (headers, body): (HeaderMap, Body),
+    sent: Sent,
 ) -> Result<(Question, Caller), Problem> {
-    let body = read(app, "flagger", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (body, caller) = sent.message(app, "flagger").await?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let asked = flagger_question(&body)?;
     Ok((question(asked, service, app.clock.now())?, caller))
@@ -60,13 +56,10 @@ async fn flagger_asks(
 )]
 pub(in crate::http) async fn flagger(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, String), Problem> {
-    let (question, caller) = flagger_asks(&app, (caller, needs), service, (headers, body)).await?;
+    let (question, caller) = flagger_asks(&app, service, sent).await?;
     let (_, decision) = kept(&app, question, caller.actor()).await?;
     // Flagger takes 200, 201 and 202 for a yes, and shows what else is answered.
     let passes = decision.outcome.passes();
@@ -93,18 +86,15 @@ pub(in crate::http) async fn flagger(
 )]
 pub(in crate::http) async fn flagger_rollback(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(service): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, String), Problem> {
-    let (question, caller) = flagger_asks(&app, (caller, needs), service, (headers, body)).await?;
-    let (decision, _) = decided(&app, &question).await?;
+    let (question, caller) = flagger_asks(&app, service, sent).await?;
+    let (decision, known) = decided(&app, &question).await?;
     if !is_against_the_budget(&decision) {
         return Ok((StatusCode::FORBIDDEN, format!("no rollback: {decision}")));
     }
-    let (_, decision) = kept(&app, question, caller.actor()).await?;
+    let (_, decision) = keep(&app, question, known, caller.actor()).await?;
     Ok((StatusCode::OK, format!("rollback: {decision}")))
 }
 
@@ -159,13 +149,9 @@ pub(in crate::http) struct OpaResult {
 )]
 pub(in crate::http) async fn opa(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<Json<OpaAnswer>, Problem> {
-    let body = read(&app, "opa", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (body, caller) = sent.message(&app, "opa").await?;
     let (service, asked) = opa_question(&body)?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked, service, app.clock.now())?;
@@ -230,13 +216,9 @@ pub(in crate::http) async fn prometheus(
 )]
 pub(in crate::http) async fn prometheus_posted(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let body = read(&app, "prometheus", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (body, caller) = sent.message(&app, "prometheus").await?;
     // A form is written as a query of an address is.
     let form = std::str::from_utf8(&body).ok().and_then(|form| format!("/?{form}").parse().ok());
     let read = form.and_then(|uri: Uri| {

@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Extension, Json};
+use axum::http::StatusCode;
 use flyball_govern::policy::{Policy, Signature, Standing, standing};
 use flyball_model::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::access::still;
 use super::super::administration::wait;
-use super::super::body::read_any_json;
-use super::super::extract::Path;
+use super::super::extract::{Path, Sent};
 use super::super::problem::Problem;
 use super::super::{App, shapes};
 use super::acts::{Done, function};
-use crate::auth::{Caller, Needs, Role};
+use super::no_policy;
+use crate::auth::Role;
 
 /// A signature under a policy.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -122,23 +120,16 @@ pub(in crate::http) async fn policies(State(app): State<App>) -> Result<Json<Pol
 )]
 pub(in crate::http) async fn sign(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Done>), Problem> {
-    let SignRequest { role } = read_any_json(&app, "gate", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
+    let (SignRequest { role }, caller) = sent.json(&app, "gate").await?;
     if !caller.may_everywhere(Role::Owner) {
         let said = "a policy decides for many services; hint: that needs the role owner for all";
         return Err(Problem::new(StatusCode::FORBIDDEN, said));
     }
     let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
-    let Some(policy) = catalog.governance.policy(&name).cloned() else {
-        let said = "there is no such policy; hint: GET /api/v1/policies lists them";
-        return Err(Problem::new(StatusCode::NOT_FOUND, said));
-    };
+    let policy = catalog.governance.policy(&name).cloned().ok_or_else(no_policy)?;
     let role = function(&role)?;
     let (who, at) = (caller.actor(), app.clock.now());
     let signature = wait(move || app.gatekeeper.sign(&policy, role, &who, at)).await?;

@@ -1,10 +1,8 @@
 //! Before a release: whether the budget covers what it may cost, by what changes of the service cost before.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::{Extension, Json};
+use flyball_budget::Fraction;
 use flyball_govern::gate::{
     BudgetFacts, Counts, Ended, FailedChange, Failing, History as Before, Prerelease,
     PrereleaseInputs, Rollout, prerelease,
@@ -16,10 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::App;
 use super::super::access::allowed;
 use super::super::administration::wait;
-use super::super::extract::{Path, Query};
+use super::super::extract::{Path, Query, meant};
 use super::super::problem::Problem;
 use super::backtest::shipped;
-use super::{known, meant};
+use super::{known, room};
 use crate::auth::{Caller, Role};
 use crate::evaluator::{History, Sums};
 
@@ -107,10 +105,7 @@ pub(in crate::http) async fn risk(
     let parsed = Rational::parse_percent(&limit).filter(|limit| *limit <= Rational::ONE);
     let limit = parsed
         .ok_or_else(|| meant(&format!("`{limit}` is no probability; hint: write it like 10%")))?;
-    let Ok(room) = Arc::clone(&app.querying).try_acquire_owned() else {
-        let said = "too much is looked at already; hint: ask again after a moment";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
-    };
+    let room = room(&app)?;
     let budgets = known(&app, &service, false).await?.facts.budgets.clone();
     let history = app.evaluator.ask(|evaluator| evaluator.history());
     let mut history = history.await?.map_err(crate::gate::GateError::from)?;
@@ -198,11 +193,8 @@ fn risks(
 
 /// Bad events that are allowed beside those there were.
 fn remaining(target: Target, valid: u64, bad: u64) -> i64 {
-    let share = target.share();
-    let (promised, of) = (u128::from(share.numerator()), u128::from(share.denominator()));
-    let allowed = u128::from(valid) * (of - promised) / of;
-    let allowed = i64::try_from(allowed).unwrap_or(i64::MAX);
-    allowed.saturating_sub_unsigned(bad)
+    let allowed = Fraction::share_of(valid, target.error_budget()).floor();
+    i64::try_from(allowed).unwrap_or(i64::MAX).saturating_sub_unsigned(bad)
 }
 
 fn risk_of(plan: &Plan, failed: &Failed, sums: &Sums, remaining: i64, now: Timestamp) -> RiskOf {

@@ -1,19 +1,16 @@
 //! What people say of a service.
 
-use axum::body::Body;
+use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Extension, Json};
+use axum::http::StatusCode;
 use flyball_govern::review::{Mark, Remark};
 use utoipa::ToSchema;
 
-use crate::auth::{Caller, Needs, Role};
+use crate::auth::Role;
 use crate::changes::ChangesError;
 use crate::http::App;
-use crate::http::access::{allowed, still};
 use crate::http::administration::wait;
-use crate::http::body::read_any_json;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Sent, meant};
 use crate::http::problem::Problem;
 use crate::http::services::is_there;
 use crate::remarks::keep;
@@ -62,15 +59,10 @@ pub(in crate::http) struct RemarkRequest {
 )]
 pub(in crate::http) async fn remark(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(needs): Extension<Needs>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Result<(StatusCode, Json<Remark>), Problem> {
-    let asked: RemarkRequest = read_any_json(&app, "remark", &headers, body).await?;
-    let caller = still(&app.gate, &caller, needs)?;
-    allowed(caller.may(Role::Developer, &name), Role::Developer, &name)?;
+    let (asked, caller) = sent.json_for(&app, "remark", (Role::Developer, &name)).await?;
     is_there(&app, &caller, &name).await?;
     let RemarkRequest { toil, toil_hours, satisfaction, note } = asked;
     let note = note.filter(|note| !note.trim().is_empty());
@@ -88,7 +80,7 @@ pub(in crate::http) async fn remark(
         None
     };
     if let Some(said) = wrong {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said));
+        return Err(meant(said));
     }
     let (who, at) = (caller.actor(), app.clock.now());
     let remark = Remark { toil, toil_hours, satisfaction, note, who, at };
