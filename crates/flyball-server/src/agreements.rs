@@ -2,10 +2,11 @@
 
 use flyball_budget::Status;
 use flyball_govern::delivery::Fate;
-use flyball_model::{Duration, Interval, Target};
+use flyball_model::{Duration, Interval, Target, Timestamp};
 use utoipa::ToSchema;
 
-use crate::changes::Past;
+use crate::attribution::{Attribution, ObjectiveAttribution};
+use crate::changes::{Past, is_in_production};
 use crate::evaluator::Agreed;
 use crate::http::shapes;
 
@@ -40,6 +41,9 @@ pub(crate) struct AgreementStatus {
     /// The window at this moment, up to when everything is counted.
     #[schema(value_type = shapes::Stretch)]
     during: Interval,
+    /// Since when they are counted in it: later than its beginning where the SLO is younger; null before the first.
+    #[schema(value_type = Option<shapes::Instant>)]
+    counted_since: Option<Timestamp>,
     /// The events that count.
     valid: u64,
     /// Those of them that were bad.
@@ -53,11 +57,13 @@ pub(crate) struct AgreementStatus {
     failed: Vec<String>,
     /// Of a broken one: the incidents of the service that began in its window; at most 20.
     incidents: Vec<String>,
+    /// Of a broken one: what the bad events are put down to, so that those who caused them share what follows.
+    by_cause: Option<ObjectiveAttribution>,
 }
 
 impl AgreementStatus {
     pub(crate) fn of(agreed: Agreed) -> Self {
-        let Agreed { service, agreement, promised, during, counted, .. } = agreed;
+        let Agreed { service, agreement, promised, during, since, counted, .. } = agreed;
         let status = match agreement.is_kept(counted) {
             Some(true) => Status::Met,
             Some(false) => Status::Missed,
@@ -68,12 +74,14 @@ impl AgreementStatus {
             slo_target: promised,
             guarded: promised.map(|target| agreement.is_guarded_by(target)),
             during,
+            counted_since: since.map(|since| since.max(during.start())),
             valid: counted.valid(),
             bad: counted.bad(),
             status,
             spent_share: agreement.spent_share(counted),
             failed: Vec::new(),
             incidents: Vec::new(),
+            by_cause: None,
             name: agreement.name,
             with: agreement.with,
             remedy: agreement.remedy,
@@ -88,13 +96,20 @@ impl AgreementStatus {
         (self.status == Status::Missed).then_some(self.during)
     }
 
-    /// Names what happened in the window.
-    pub(crate) fn happened(&mut self, past: &Past) {
+    /// The SLO whose events count.
+    pub(crate) fn slo(&self) -> &str {
+        &self.slo
+    }
+
+    /// Names what happened in the window, and what the bad events are put down to.
+    pub(crate) fn happened(&mut self, past: &Past, by_cause: Option<Attribution>) {
+        self.by_cause = by_cause.and_then(|found| found.objectives.into_iter().next());
         let failed = past.changes.iter().filter(|kept| {
             let shipped = kept.change.shipped();
             let (judged, broken) = kept.outcome();
-            shipped.is_some_and(|at| self.during.contains(at))
-                && Fate::of(judged, broken.is_some()) == Fate::Failed
+            let is_shipped = shipped.is_some_and(|at| self.during.contains(at));
+            let is_deployed = kept.change.kind.is_deployment() && is_in_production(&kept.change);
+            is_shipped && is_deployed && Fate::of(judged, broken.is_some()) == Fate::Failed
         });
         self.failed = failed.take(NAMED_MAX).map(|kept| kept.change.id.clone()).collect();
         let incidents = past

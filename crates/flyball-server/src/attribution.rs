@@ -10,12 +10,12 @@ use flyball_catalog::Catalog;
 use flyball_govern::verdict::{
     CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
 };
-use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Slot, Target, Timestamp};
+use flyball_model::{BudgetingMethod, Duration, Interval, Slot, Target, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use utoipa::ToSchema;
 
-use crate::changes::Kept;
-use crate::evaluator::{SloCounts, corrected_series};
+use crate::changes::{Kept, Past};
+use crate::evaluator::{ServedError, SloCounts, corrected_series, steps};
 use crate::http::shapes;
 
 /// The longest time that is looked at: a year, and what a window of months hangs over.
@@ -38,13 +38,23 @@ pub(crate) struct Attribution {
     to: Timestamp,
     /// What is counted: `events`, or `time_slices` where the budget is made of those.
     unit: &'static str,
+    /// Whether there were more changes or incidents than are looked at, so that what earlier ones spent is called
+    /// unexplained.
+    is_cut: bool,
     /// Each objective.
-    objectives: Vec<ObjectiveAttribution>,
+    pub(crate) objectives: Vec<ObjectiveAttribution>,
+}
+
+impl Attribution {
+    /// The SLO.
+    pub(crate) fn slo(&self) -> &str {
+        &self.slo
+    }
 }
 
 /// Who spent the budget of one objective: `usual`, `unexplained` and what causes spent add up to `spent`.
-#[derive(Debug, serde::Serialize, ToSchema)]
-struct ObjectiveAttribution {
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
+pub(crate) struct ObjectiveAttribution {
     /// A name for people.
     name: Option<String>,
     /// The promised share of good.
@@ -62,8 +72,18 @@ struct ObjectiveAttribution {
     causes: Vec<CauseShare>,
 }
 
+impl ObjectiveAttribution {
+    /// The same with those causes alone that spent most, at most so many.
+    pub(crate) fn foremost(mut self, most: usize) -> Self {
+        self.causes.retain(|cause| cause.spent > 0);
+        self.causes.sort_by_key(|cause| std::cmp::Reverse(cause.spent));
+        self.causes.truncate(most);
+        self
+    }
+}
+
 /// What one cause spent.
-#[derive(Debug, serde::Serialize, ToSchema)]
+#[derive(Debug, Clone, serde::Serialize, ToSchema)]
 struct CauseShare {
     /// What it is.
     #[schema(value_type = shapes::CauseKind)]
@@ -88,7 +108,7 @@ pub(crate) enum AttributionError {
     Times(&'static str),
     /// The ledger cannot be read.
     #[error(transparent)]
-    Ledger(#[from] LiveError<StoreError>),
+    Ledger(#[from] ServedError),
     /// What is read does not fit together.
     #[error(transparent)]
     Verdict(#[from] VerdictError),
@@ -96,6 +116,12 @@ pub(crate) enum AttributionError {
 
 impl From<BudgetError> for AttributionError {
     fn from(error: BudgetError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+impl From<LiveError<StoreError>> for AttributionError {
+    fn from(error: LiveError<StoreError>) -> Self {
         Self::Ledger(error.into())
     }
 }
@@ -147,10 +173,11 @@ pub(crate) fn attributed(
     counts: &SloCounts,
     catalog: &Catalog,
     interval: Interval,
-    (changes, incidents): (&[Kept], &[Incident]),
+    told: &Past,
 ) -> Result<Attribution, AttributionError> {
     let SloCounts { slo, since, objectives } = counts;
-    let suspects: Vec<Suspect<'_>> = changes
+    let suspects: Vec<Suspect<'_>> = told
+        .changes
         .iter()
         .map(|Kept { change, verdict, breaks, .. }| Suspect {
             change,
@@ -158,7 +185,7 @@ pub(crate) fn attributed(
             breaks,
         })
         .collect();
-    let named = causes(&slo.service, &suspects, incidents, interval);
+    let named = causes(&slo.service, &suspects, &told.incidents, interval);
     let corrections = &catalog.set.corrections;
     let expanded = expand(corrections, &slo.name, interval)?;
     let taken_out = dropped(&expanded);
@@ -166,23 +193,33 @@ pub(crate) fn attributed(
     let mut found = Vec::with_capacity(objectives.len());
     for (counts, promise) in objectives.iter().zip(&slo.objectives) {
         let slices: Vec<SliceId> = counts.total.into_iter().collect();
-        let series = corrected_series(snapshot, &slices, interval, &slo.name, corrections)?;
-        // As in a replay, data was collected from the first event on: some may be older than the SLO.
-        let first = series.extent().map_or(interval.end(), Interval::start);
-        let since =
-            since.floor(Ledger::SLOT_WIDTH).min(first).clamp(interval.start(), interval.end());
-        let span = Interval::starting(since, interval.end().since(since));
-        let frame = Frame { span, dropped: &taken_out, no_data: slo.no_data };
-        let account = Account::new(&series, slo.method, promise, &frame)?;
-        let units = if is_sliced { account.units() } else { &series };
-        let width = units.width();
-        let postings: Vec<Posting> =
-            units.iter().map(|(slot, tally)| Posting { slot, tally }).collect();
+        let width = match promise.timeslice_window.filter(|_| is_sliced) {
+            Some(width) => width,
+            None => Ledger::SLOT_WIDTH,
+        };
         let charged: Vec<_> =
             named.iter().map(|cause| cause.in_slots(|at| Slot::of(at, width))).collect();
-        let per_hour = HOUR.nanos() / width.nanos().max(1);
+        let per_hour = (HOUR.nanos() / width.nanos().max(1)).max(1);
+        let hour = Duration::from_nanos(width.nanos() * per_hour).unwrap_or(HOUR);
+        // Of weeks only what was counted by the hour is held.
+        let (mut postings, mut valid) = (Vec::new(), 0);
+        let mut since = since.floor(Ledger::SLOT_WIDTH);
+        for step in steps(interval, hour) {
+            let series = corrected_series(snapshot, &slices, step, &slo.name, corrections)?;
+            // As in a replay, data was collected from the first event on: some may be older than the SLO.
+            since = series.extent().map_or(since, |extent| since.min(extent.start()));
+            let begin = since.clamp(step.start(), step.end());
+            let span = Interval::starting(begin, step.end().since(begin));
+            let frame = Frame { span, dropped: &taken_out, no_data: slo.no_data };
+            let account = Account::new(&series, slo.method, promise, &frame)?;
+            let units = if is_sliced { account.units() } else { &series };
+            valid += units.sum(step).valid();
+            let counted: Vec<Posting> =
+                units.iter().map(|(slot, tally)| Posting { slot, tally }).collect();
+            postings.extend(by_hour(&counted, &charged, per_hour));
+        }
         let usual = usual(&postings, &charged, per_hour);
-        let split = attribute(&by_hour(&postings, &charged, per_hour), &charged, usual)?;
+        let split = attribute(&postings, &charged, usual)?;
         let shares =
             named.iter().zip(&split.shares).map(|(NamedCause { kind, id, interval }, share)| {
                 let (from, to) = (interval.start(), interval.end());
@@ -191,7 +228,7 @@ pub(crate) fn attributed(
         found.push(ObjectiveAttribution {
             name: promise.display_name.clone(),
             target: promise.target,
-            valid: units.sum(interval).valid(),
+            valid,
             spent: split.total,
             usual: split.usual,
             unexplained: split.unexplained,
@@ -204,6 +241,7 @@ pub(crate) fn attributed(
         from: interval.start(),
         to: interval.end(),
         unit: if is_sliced { "time_slices" } else { "events" },
+        is_cut: told.is_cut,
         objectives: found,
     })
 }

@@ -206,6 +206,12 @@ impl Changes {
         // What says that it ends later than that is met again when its time has come.
         let times = (now.minus(Warranty::DEFAULT.hold()), now.plus(Duration::from_days(1)));
         let found = self.control.lock().records_about(CHANGE, None, times, ANSWERED_MAX)?;
+        if found.len() == ANSWERED_MAX {
+            tracing::warn!(
+                most = ANSWERED_MAX,
+                "there may be older changes that nobody judges any more"
+            );
+        }
         let read = |record| {
             let kept = Kept::read(record);
             kept.map_err(|error| tracing::error!(%error, "a change is not judged")).ok()
@@ -220,29 +226,6 @@ impl Changes {
         looks.retain(|id, _| known.contains(id.as_str()));
         drop(looks);
         Ok(kept)
-    }
-
-    /// The changes and incidents of `service` that are about a moment from `from` to before `to`, the newest
-    /// of them, the changes without their commits.
-    ///
-    /// # Errors
-    ///
-    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
-    pub(crate) fn told_of(
-        &self,
-        service: &str,
-        times: (Timestamp, Timestamp),
-    ) -> Result<(Vec<Kept>, Vec<Incident>), ChangesError> {
-        let control = self.control.lock();
-        let changes = control.records_about(CHANGE, Some(service), times, ANSWERED_MAX)?;
-        let incidents = control.records_about(INCIDENT, Some(service), times, ANSWERED_MAX)?;
-        drop(control);
-        let mut changes: Vec<Kept> = changes.iter().map(Kept::read).collect::<Result<_, _>>()?;
-        for kept in &mut changes {
-            kept.change.commits.clear();
-        }
-        let incidents = incidents.iter().map(told::parse).collect::<Result<_, _>>()?;
-        Ok((changes, incidents))
     }
 
     /// Takes what was seen of the change called `id`, which is no answer yet.

@@ -24,7 +24,9 @@ use std::sync::Arc;
 use flyball_catalog::{Catalog, SourcesError, read_sources};
 use flyball_model::{Duration, Timestamp};
 use flyball_spec::{Diagnostic, Source};
-use flyball_store::{Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, StoreError};
+use flyball_store::{
+    Change, Control, DOCUMENT_BYTES_MAX, Document, NewDocument, Noting, StoreError,
+};
 
 use crate::ServerError;
 use crate::auth::Caller;
@@ -38,6 +40,7 @@ use doubts::{linted, unlike_met, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
+use retargets::Loosened;
 pub(crate) use retargets::retargets;
 pub(crate) use watch::{Watching, watch};
 
@@ -372,9 +375,9 @@ impl Definitions {
         if apply.dry_run || !is_changed && state.revision == revision {
             return Ok(plan);
         }
-        let loosened = retargets::loosened(&self.evaluator, sets).await?;
         if is_changed {
-            plan.revision = self.commit(&before, after, &actor).await?;
+            let loosened = retargets::loosened(&self.evaluator, sets).await?;
+            plan.revision = self.commit(&before, after, loosened, &actor).await?;
         }
         let install = Arc::clone(&catalog);
         let installed = self.evaluator.ask(move |evaluator| evaluator.install(install)).await?;
@@ -383,12 +386,6 @@ impl Definitions {
         }
         let revision = plan.revision;
         tracing::info!(revision, actor, "other definitions are in force");
-        let now = self.clock.now();
-        let kept = self.control(move |control| retargets::keep(control, loosened, &actor, now));
-        if let Err(error) = kept.await {
-            // What is promised is in force all the same.
-            tracing::error!(%error, "that promises were loosened is not kept");
-        }
         (state.catalog, state.revision) = (catalog, revision);
         Ok(plan)
     }
@@ -422,11 +419,12 @@ impl Definitions {
         }
     }
 
-    /// Keeps `after` in place of `before`, and returns its revision.
+    /// Keeps `after` in place of `before`, with what it has loosened, and returns its revision.
     async fn commit(
         &self,
         before: &BTreeMap<String, String>,
         after: BTreeMap<String, String>,
+        loosened: Vec<Loosened>,
         actor: &str,
     ) -> Result<u64, ApplyError> {
         let gone = before.keys().filter(|name| !after.contains_key(*name));
@@ -438,7 +436,12 @@ impl Definitions {
         });
         let change = Change { upserts: upserts.collect(), removals };
         let (actor, now) = (actor.to_owned(), self.clock.now());
-        self.control(move |control| control.apply(&change, &actor, now)).await
+        let why = "other definitions were applied";
+        self.control(move |control| {
+            let also = |noting: &Noting<'_>| retargets::keep(noting, loosened, (&actor, why), now);
+            control.apply_with(&change, &actor, now, also)
+        })
+        .await
     }
 
     /// Takes `read` for the files that the server reads by itself. Where they cannot be used, what
@@ -460,7 +463,8 @@ impl Definitions {
                 return Err(ApplyError::Request(error.to_string()));
             }
         };
-        let taken = self.take(&given).await;
+        let before = Arc::clone(&state.catalog);
+        let taken = self.take(&given, &before).await;
         match taken {
             Ok((catalog, revision)) => {
                 (state.given, state.catalog, state.revision) = (given, catalog, revision);
@@ -480,12 +484,28 @@ impl Definitions {
         }
     }
 
-    async fn take(&self, given: &[Source]) -> Result<(Arc<Catalog>, u64), ApplyError> {
+    async fn take(
+        &self,
+        given: &[Source],
+        before: &Catalog,
+    ) -> Result<(Arc<Catalog>, u64), ApplyError> {
         let (revision, applied) = self.applied().await?;
         let (catalog, warnings) = self.load(sources(given, &applied)).await?;
         tell(&warnings);
+        let loosened = retargets::loosened(&self.evaluator, (before, &*catalog)).await?;
         let install = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.install(install)).await??;
+        if !loosened.is_empty() {
+            let (who, now) = ("server", self.clock.now());
+            let why = "the server's own files have changed";
+            let kept = self.control(move |control| {
+                control.note(who, now, |noting| retargets::keep(noting, loosened, (who, why), now))
+            });
+            if let Err(error) = kept.await {
+                // What the files say is in force all the same.
+                tracing::error!(%error, "that promises were loosened is not kept");
+            }
+        }
         Ok((catalog, revision))
     }
 

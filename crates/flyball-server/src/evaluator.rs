@@ -68,7 +68,7 @@ use objective::Watched;
 pub(crate) use objective::hash_again;
 pub(crate) use past::{PASTS_MAX, Unfinished};
 pub(crate) use reading::{SloCounts, ToRead, corrected_series};
-pub(crate) use served::{ServedBy, ServedError};
+pub(crate) use served::{ServedBy, ServedError, check, steps};
 pub use status::{ObjectiveStatus, SliceStatus, SloStatus};
 
 /// How long the ledger may lag behind the journal, and how often states are looked at.

@@ -28,7 +28,7 @@ use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
 pub(crate) use contests::{KeptContest, NewContest};
-use deciding::{Remembered, Waiting, lock};
+use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
 pub(crate) use knowing::Knowing;
@@ -157,7 +157,8 @@ impl Gatekeeper {
     /// As [`Self::look`], where that waits for no disk; `None` where it would.
     pub(crate) fn glance(&self, question: &Question, known: &Known) -> Option<Decision> {
         let key = (question.service.clone(), known.policy.name().to_owned());
-        let acts = lock(&self.remembered).get(&key).cloned()?;
+        // Whoever reads them from disk holds them.
+        let acts = self.remembered.try_lock().ok()?.get(&key).cloned()?;
         Some(gate(&acts.inputs(question, known)))
     }
 

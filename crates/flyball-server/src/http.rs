@@ -32,13 +32,14 @@ mod slos;
 mod stream;
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -60,6 +61,9 @@ pub use backups::{BackupMade, BackupRequest};
 pub use problem::Problem;
 pub(crate) use stream::Streams;
 
+/// How long somebody who looks at much of what is stored waits for a place.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What handlers work with.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
@@ -79,7 +83,7 @@ pub(crate) struct App {
     pub(crate) received: Received,
     pub(crate) clock: Clock,
     pub(crate) stored: Stored,
-    /// Room for queries that run at once.
+    /// Room for those who look at much of what is stored.
     pub(crate) querying: Arc<Semaphore>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) copies: Copies,
@@ -233,6 +237,19 @@ pub(crate) fn router(app: App) -> Router {
         .layer(from_fn_with_state(guard, access::guard))
         .layer(from_fn(secured))
         .with_state(app)
+}
+
+/// A place for one that looks at much of what is stored, as soon as there is one.
+///
+/// # Errors
+///
+/// A problem with status 429 when there is none for a while.
+async fn room(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = tokio::time::timeout(PATIENCE, Arc::clone(&app.querying).acquire_owned()).await;
+    place.ok().and_then(Result::ok).ok_or_else(|| {
+        let said = "too much is looked at already; hint: ask again after a moment";
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, said)
+    })
 }
 
 async fn not_found(request: Request) -> Response {

@@ -23,7 +23,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use flyball_model::Timestamp;
-use rusqlite::{Connection, Params, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 
 use crate::directory::{self, DataDirectory};
 use crate::{StoreError, sqlite};
@@ -171,6 +171,26 @@ impl Changing<'_> {
         sqlite::cannot("write to", self.path)
     }
 
+    /// What `sql` finds or returns first; `None` when it is nothing. The statement is kept for the next time.
+    fn find<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let found = self.transaction.prepare_cached(sql).and_then(|mut statement| {
+            let found = statement.query_row(values, read);
+            found.optional()
+        });
+        found.map_err(self.cannot())
+    }
+
+    /// Does `sql`, and answers how many rows it changed. The statement is kept for the next time.
+    fn execute(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+        let done = self.transaction.prepare_cached(sql);
+        done.and_then(|mut statement| statement.execute(values)).map_err(self.cannot())
+    }
+
     /// Refuses what was added when a table holds more than it may now.
     fn check_count(&self, what: &'static str, count: &str) -> Result<(), StoreError> {
         let rows: i64 =
@@ -198,7 +218,7 @@ fn rows<T>(
     values: impl Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
-    connection.prepare(sql)?.query_map(values, read)?.collect()
+    connection.prepare_cached(sql)?.query_map(values, read)?.collect()
 }
 
 /// The list of texts in a column that holds it as JSON.

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use flyball_model::{Incident, Severity, Timestamp};
 
-use crate::alert::Alert;
+use crate::alert::{Alert, TransitionKind};
 
 /// `incidents` with what alerts that paged somebody know of them.
 ///
 /// Pages of a service that overlap are one trouble. It belongs to the incident of the service that
 /// overlaps it, of which it fills in what nobody has said; where there is none it is an incident of its
-/// own, called `alert:` and the number of its first alert. Alerts that woke nobody are none.
+/// own, called `alert:` and the number of its first alert. `pages` are alerts that called somebody, each with
+/// the moment at which it did first: [`Desk::paged`](crate::alert::Desk::paged).
 pub fn with_pages<'a>(
     mut incidents: Vec<Incident>,
-    alerts: impl IntoIterator<Item = &'a Alert>,
+    pages: impl IntoIterator<Item = &'a (Alert, Timestamp)>,
 ) -> Vec<Incident> {
     let mut of_services: BTreeMap<&str, Vec<Incident>> = BTreeMap::new();
-    for alert in alerts {
-        if let Some(trouble) = trouble(alert) {
-            of_services.entry(&alert.subject.service).or_default().push(trouble);
-        }
+    for (alert, called) in pages {
+        let troubles = of_services.entry(&alert.subject.service).or_default();
+        troubles.push(trouble(alert, *called));
     }
     for (service, mut troubles) in of_services {
         troubles.sort_by_key(|trouble| (trouble.opened(), trouble.detected));
@@ -43,19 +43,30 @@ pub fn with_pages<'a>(
     incidents
 }
 
-/// The incident that an alert tells of; `None` when it paged nobody.
-fn trouble(alert: &Alert) -> Option<Incident> {
-    let fired = alert.fired.filter(|_| alert.severity_max == Severity::Page)?;
-    let onset = alert.pairs.iter().map(|pair| pair.onset).min();
-    let acknowledged = alert.acknowledged.as_ref().map(|by| by.at);
-    Some(Incident {
+/// The incident that an alert tells of which called somebody at `called`. What burned for days before that, and
+/// led to a ticket, is no part of it.
+fn trouble(alert: &Alert, called: Timestamp) -> Incident {
+    let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
+    let onset = paging.map(|pair| pair.onset).min();
+    let acknowledged = alert.acknowledged.as_ref().map(|by| by.at).filter(|at| *at >= called);
+    Incident {
         service: Some(alert.subject.service.clone()),
         summary: Some(format!("{} paged", alert.subject.slo)),
-        started: Some(onset.map_or(fired, |onset| onset.min(fired))),
-        detected: Some(fired),
+        started: Some(onset.map_or(called, |onset| onset.min(called))),
+        detected: Some(called),
         acknowledged,
-        resolved: alert.resolved,
+        resolved: let_go(alert).or(alert.resolved),
         ..Incident::new(format!("alert:{}", alert.id))
+    }
+}
+
+/// When a page was none any more, for good: a ticket that is left of it wakes nobody.
+fn let_go(alert: &Alert) -> Option<Timestamp> {
+    use TransitionKind as Kind;
+    alert.transitions.iter().fold(None, |let_go, step| match step.kind {
+        Kind::Fired | Kind::Escalated => None,
+        Kind::Eased | Kind::Resolved => let_go.or(Some(step.at)),
+        Kind::Pending | Kind::Acknowledged | Kind::Unsilenced => let_go,
     })
 }
 
@@ -113,12 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_overlap_are_one_incident_and_tickets_none() {
+    fn pages_that_overlap_are_one_incident() {
         let alerts = [
-            alert(2, "page", (12, 15, Some(20))),
-            alert(1, "page", (10, 14, Some(30))),
-            alert(3, "page", (40, 41, None)),
-            alert(4, "ticket", (50, 51, Some(52))),
+            (alert(2, "page", (12, 15, Some(20))), at(15)),
+            (alert(1, "page", (10, 14, Some(30))), at(14)),
+            (alert(3, "page", (40, 41, None)), at(41)),
         ];
         let found = with_pages(Vec::new(), &alerts);
         let moments = |one: &Incident| (one.started, one.detected, one.acknowledged, one.resolved);
@@ -129,6 +139,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_ticket_that_became_a_page_the_page_is_the_incident() {
+        let mut alert = alert(1, "ticket", (10, 20, None));
+        let mut page = alert.pairs[0].clone();
+        (page.severity, page.onset) = (Severity::Page, at(95));
+        alert.pairs.push(page);
+        let steps = json!([
+            {"number": 1, "at": at(20), "kind": "fired", "severity": "ticket"},
+            {"number": 2, "at": at(100), "kind": "escalated", "severity": "page"},
+            {"number": 3, "at": at(130), "kind": "eased", "severity": "ticket"},
+        ]);
+        alert.transitions = serde_json::from_value(steps).unwrap();
+        let found = with_pages(Vec::new(), &[(alert, at(100))]);
+        let Incident { started, detected, acknowledged, resolved, .. } = found[0].clone();
+        assert_eq!((started, detected), (Some(at(95)), Some(at(100))));
+        assert_eq!((acknowledged, resolved), (None, Some(at(130))), "the ticket was taken on");
+    }
+
+    #[test]
     fn an_incident_that_was_told_of_stands_and_is_filled_in() {
         let told = Incident {
             service: Some("shop".to_owned()),
@@ -136,7 +164,7 @@ mod tests {
             resolved: Some(at(25)),
             ..Incident::new("INC-1".to_owned())
         };
-        let page = [alert(1, "page", (10, 14, Some(30)))];
+        let page = [(alert(1, "page", (10, 14, Some(30))), at(14))];
         let found = with_pages(vec![told.clone()], &page);
         assert_eq!(found.len(), 1, "{found:#?}");
         let Incident { started, detected, acknowledged, resolved, .. } = found[0].clone();

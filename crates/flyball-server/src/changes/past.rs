@@ -34,14 +34,43 @@ impl Changes {
         services: &[String],
         during: (Timestamp, Timestamp),
     ) -> Result<Past, ChangesError> {
-        let of = |kind, most| self.control.lock().records_of(kind, services, during, most);
-        let (changes, are_all) = of(CHANGE, CHANGES_SEEN)?;
-        let (incidents, are_all_there) = of(INCIDENT, INCIDENTS_SEEN)?;
-        Ok(Past {
-            changes: changes.iter().map(Kept::read).collect::<Result<_, _>>()?,
-            incidents: incidents.iter().map(parse).collect::<Result<_, _>>()?,
-            is_cut: !(are_all && are_all_there),
-        })
+        let (changes, are_all) = self.changes_of(services, during)?;
+        let (incidents, are_all_there) = self.incidents_of(services, during)?;
+        Ok(Past { changes, incidents, is_cut: !(are_all && are_all_there) })
+    }
+
+    /// The changes of `services` that shipped, or were heard of where they have not, from `from` to before `to`,
+    /// the latest first; and whether these are all.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn changes_of(
+        &self,
+        services: &[String],
+        during: (Timestamp, Timestamp),
+    ) -> Result<(Vec<Kept>, bool), ChangesError> {
+        let control = self.control.lock();
+        let (found, are_all) = control.records_of(CHANGE, services, during, CHANGES_SEEN)?;
+        drop(control);
+        Ok((found.iter().map(Kept::read).collect::<Result<_, _>>()?, are_all))
+    }
+
+    /// The incidents of `services` that began from `from` to before `to`, the latest first; and whether these
+    /// are all.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn incidents_of(
+        &self,
+        services: &[String],
+        during: (Timestamp, Timestamp),
+    ) -> Result<(Vec<Incident>, bool), ChangesError> {
+        let control = self.control.lock();
+        let (found, are_all) = control.records_of(INCIDENT, services, during, INCIDENTS_SEEN)?;
+        drop(control);
+        Ok((found.iter().map(parse).collect::<Result<_, _>>()?, are_all))
     }
 
     /// The incidents of `service` that last, the latest first, among the last [`super::PAGE_MAX`] of it.

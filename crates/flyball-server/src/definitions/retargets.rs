@@ -5,7 +5,7 @@ use flyball_budget::Status;
 use flyball_catalog::Catalog;
 use flyball_govern::policy::Retarget;
 use flyball_model::{Target, Timestamp};
-use flyball_store::{Control, NewRecord, RecordBound, StoreError};
+use flyball_store::{NewRecord, Noting, RecordBound, StoreError};
 use serde_json::json;
 
 use super::ApplyError;
@@ -73,29 +73,24 @@ pub(super) async fn loosened(
     Ok(asked.await?)
 }
 
-/// Keeps what `actor` has loosened at `at`.
+/// Keeps what `who` has loosened at `at`, and why.
 pub(super) fn keep(
-    control: &mut Control,
+    noting: &Noting<'_>,
     loosened: Vec<Loosened>,
-    actor: &str,
+    (who, why): (&str, &str),
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    if loosened.is_empty() {
-        return Ok(());
+    for (number, one) in loosened.into_iter().enumerate() {
+        let Loosened { service, slo, from, to, overspent } = one;
+        let detail = json!({ "slo": slo, "from": from, "to": to, "overspent": overspent });
+        let id = format!("{slo}/{at}/{number}");
+        let (who, why) = (who.to_owned(), why.to_owned());
+        let kept = Retarget { slo, slice: None, from, to, who, why, at, overspent };
+        let text = json!(kept).to_string();
+        let new = NewRecord { kind: RETARGET, id, service: Some(service), at, text };
+        noting.keep(&new, RETARGETS, Some(("slo.loosen", &detail)))?;
     }
-    control.note(actor, at, |noting| {
-        for (number, one) in loosened.into_iter().enumerate() {
-            let Loosened { service, slo, from, to, overspent } = one;
-            let detail = json!({ "slo": slo, "from": from, "to": to, "overspent": overspent });
-            let id = format!("{slo}/{at}/{number}");
-            let (who, why) = (actor.to_owned(), "other definitions were applied".to_owned());
-            let kept = Retarget { slo, slice: None, from, to, who, why, at, overspent };
-            let text = json!(kept).to_string();
-            let new = NewRecord { kind: RETARGET, id, service: Some(service), at, text };
-            noting.keep(&new, RETARGETS, Some(("slo.loosen", &detail)))?;
-        }
-        Ok(())
-    })
+    Ok(())
 }
 
 /// The promises of `services` that were loosened from `from` to before `to`, the latest first.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::service::Agreement;
-use flyball_model::{Interval, Tally, Target};
-use flyball_store::SliceId;
+use flyball_model::{Interval, Tally, Target, Timestamp};
+use flyball_store::{Ledger, SliceId};
 
 use super::served::{ServedError, check, steps};
-use super::{Ended, Evaluator, Handle};
+use super::{Evaluator, Handle, corrected_series};
 
 /// An agreement, and where the events are counted that it is about.
 #[derive(Debug)]
@@ -22,6 +21,8 @@ pub(crate) struct Agreed {
     pub(crate) promised: Option<Target>,
     /// Its window.
     pub(crate) during: Interval,
+    /// Since when it is counted; `None` where nothing ever was.
+    pub(crate) since: Option<Timestamp>,
     /// What was counted in it.
     pub(crate) counted: Tally,
     slice: Option<SliceId>,
@@ -39,6 +40,7 @@ impl Evaluator {
                     agreement: agreement.clone(),
                     promised: slo.and_then(|of| Some(of.slo.objectives.first()?.target)),
                     during: Interval::ending(self.at, agreement.window),
+                    since: slo.map(|of| of.since),
                     counted: Tally::EMPTY,
                     slice: slo.and_then(|of| of.objectives.first()?.total.slice),
                 }
@@ -60,20 +62,24 @@ impl Handle {
             return Ok(agreed);
         }
         check(agreed.iter().map(|one| one.during))?;
-        let mut reader = Arc::clone(&self.looking).lock_owned().await;
-        let read = tokio::task::spawn_blocking(move || {
-            let snapshot = reader.snapshot().map_err(LiveError::History)?;
+        self.look(move |snapshot| {
             let corrections = &catalog.set.corrections;
             for one in &mut agreed {
-                let Some(slice) = one.slice else { continue };
-                let Agreed { agreement, during, counted, .. } = one;
-                steps(&snapshot, (slice, &agreement.slo), corrections, *during, |series| {
-                    *counted = counted.plus(series.sum(*during));
-                    Ok(())
-                })?;
+                let Some(slice) = one.slice else {
+                    one.since = None;
+                    continue;
+                };
+                for step in steps(one.during, Ledger::SLOT_WIDTH) {
+                    let slo = &one.agreement.slo;
+                    let series = corrected_series(snapshot, &[slice], step, slo, corrections)?;
+                    one.counted = one.counted.plus(series.sum(step));
+                    // Some may be older than the SLO.
+                    let first = series.extent().map(Interval::start);
+                    one.since = one.since.into_iter().chain(first).min();
+                }
             }
             Ok(agreed)
-        });
-        read.await.unwrap_or(Err(ServedError::Ended(Ended)))
+        })
+        .await
     }
 }

@@ -92,7 +92,8 @@ impl History {
             |slo: &Slo| slo.service == service && slo.method == BudgetingMethod::Occurrences;
         let mut found = Vec::new();
         for traced in self.traced.iter().filter(|traced| counts_events(&traced.slo)) {
-            for (objective, slice) in traced.slo.objectives.iter().zip(&traced.slices) {
+            let objectives = traced.slo.objectives.iter().zip(&traced.slices);
+            for (number, (objective, slice)) in objectives.enumerate() {
                 let Some(slice) = slice else { continue };
                 let tallies = stretches.iter().map(|stretch| {
                     let tallies = snapshot.tallies(*slice, *stretch).map_err(LiveError::History)?;
@@ -100,6 +101,7 @@ impl History {
                 });
                 found.push(Sums {
                     slo: traced.slo.name.clone(),
+                    objective: number,
                     target: objective.target,
                     since: traced.since,
                     tallies: tallies.collect::<Result<_, LiveError<StoreError>>>()?,
@@ -114,6 +116,8 @@ impl History {
 #[derive(Debug)]
 pub(crate) struct Sums {
     pub(crate) slo: String,
+    /// Which of its objectives.
+    pub(crate) objective: usize,
     pub(crate) target: Target,
     /// Since when it is counted.
     pub(crate) since: Timestamp,

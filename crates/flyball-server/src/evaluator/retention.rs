@@ -14,7 +14,9 @@ impl Evaluator {
     /// it may.
     pub(super) fn forget_tallies(&mut self, now: Timestamp) {
         let windows = self.watched.iter().map(|watched| nominal_length(&watched.slo.window));
-        let Some(longest) = windows.max() else { return };
+        let services = self.catalog.governance.services();
+        let contracts = services.flat_map(|of| &of.spec.agreements).map(|of| of.window);
+        let Some(longest) = windows.chain(contracts).max() else { return };
         let older = |memory: Duration| now.minus(memory.max(longest)).minus(longest);
         let by_age = self.settings.tally_memory.map(older);
         match self.try_forget(by_age, older(longest)) {

@@ -6,15 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use flyball_budget::BudgetError;
 use flyball_budget::live::LiveError;
-use flyball_budget::{BudgetError, Series};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Alert;
 use flyball_govern::delivery::Served;
-use flyball_model::{
-    BudgetingMethod, Correction, Duration, Interval, Objective, Rational, Severity, Slo,
-};
-use flyball_store::{LedgerReader, LedgerSnapshot, SliceId, StoreError};
+use flyball_model::{BudgetingMethod, Duration, Interval, Objective, Rational, Slo, Timestamp};
+use flyball_store::{LedgerSnapshot, SliceId, StoreError};
 
 use super::{Ended, Evaluator, Handle, corrected_series};
 
@@ -23,6 +21,8 @@ use super::{Ended, Evaluator, Handle, corrected_series};
 const DAYS_MAX: i64 = 40_000;
 /// How much of an objective is read at a time: a quarter of a million slots.
 const STEP: Duration = Duration::from_days(28);
+/// How long somebody who asks waits for their turn.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Why it cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub(crate) enum ServedError {
     /// The server goes down.
     #[error(transparent)]
     Ended(#[from] Ended),
+    /// Others look for so long that this one's turn does not come.
+    #[error("too much is looked at already; hint: ask again after a moment")]
+    Busy,
     /// More than one look takes in.
     #[error(
         "{objectives} objectives over {days} days together are too much for one look; hint: ask for a shorter \
@@ -59,14 +62,14 @@ pub(crate) struct ServedBy {
     pub(crate) served: Served,
     /// The SLOs that it is told from.
     pub(crate) slos: BTreeSet<String>,
-    /// The alerts of the services that paged somebody.
-    pub(crate) pages: Vec<Alert>,
+    /// The alerts of the services that paged somebody, and when each did first.
+    pub(crate) pages: Vec<(Alert, Timestamp)>,
     /// The documents in force.
     pub(crate) catalog: Arc<Catalog>,
 }
 
 /// Refuses to read more than one look takes in: an objective over each of `times`.
-pub(super) fn check(times: impl Iterator<Item = Interval>) -> Result<(), ServedError> {
+pub(crate) fn check(times: impl Iterator<Item = Interval>) -> Result<(), ServedError> {
     let days = |time: Interval| time.length().nanos() / Duration::from_days(1).nanos();
     let (objectives, days) =
         times.fold((0, 0_i64), |(count, sum), time| (count + 1, sum.saturating_add(days(time))));
@@ -84,7 +87,7 @@ struct Promise {
 struct Looked {
     promises: Vec<Promise>,
     slos: BTreeSet<String>,
-    pages: Vec<Alert>,
+    pages: Vec<(Alert, Timestamp)>,
     catalog: Arc<Catalog>,
 }
 
@@ -102,10 +105,9 @@ impl Evaluator {
                 promises.push(Promise { slo: slo.name.clone(), slice, allowed });
             }
         }
-        let paged = |alert: &&Alert| {
-            alert.severity_max == Severity::Page && services.contains(&alert.subject.service)
-        };
-        let pages = self.desk().alerts().filter(paged).cloned().collect();
+        let paged = self.desk().paged();
+        let paged = paged.filter(|(alert, _)| services.contains(&alert.subject.service));
+        let pages = paged.map(|(alert, at)| (alert.clone(), at)).collect();
         Looked { promises, slos, pages, catalog: Arc::clone(&self.catalog) }
     }
 }
@@ -134,49 +136,67 @@ impl Handle {
     ) -> Result<ServedBy, ServedError> {
         let looked = self.ask(move |evaluator| evaluator.looked(&services)).await?;
         check(looked.promises.iter().map(|_| during))?;
-        let mut reader = Arc::clone(&self.looking).lock_owned().await;
-        let read = tokio::task::spawn_blocking(move || {
-            let served = look(&mut reader, &looked, during)?;
+        self.look(move |snapshot| {
+            let served = looked.served(snapshot, during)?;
             let Looked { slos, pages, catalog, .. } = looked;
             Ok(ServedBy { served, slos, pages, catalog })
+        })
+        .await
+    }
+
+    /// Has `work` done with the ledger as it is for somebody who asks, one after the other, on a thread that
+    /// may wait.
+    ///
+    /// # Errors
+    ///
+    /// What `work` answers; [`ServedError::Busy`], [`ServedError::Ended`], a ledger that cannot be read.
+    pub(crate) async fn look<T, E>(
+        &self,
+        work: impl FnOnce(&LedgerSnapshot<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<ServedError> + Send + 'static,
+    {
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.looking).lock_owned()).await;
+        let mut reader = turn.map_err(|_| ServedError::Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let snapshot = reader.snapshot().map_err(LiveError::History);
+            work(&snapshot.map_err(ServedError::Live)?)
         });
-        read.await.unwrap_or(Err(ServedError::Ended(Ended)))
+        done.await.unwrap_or_else(|_| Err(ServedError::Ended(Ended).into()))
     }
 }
 
-/// Hands what was counted of an SLO's slice in `during` to `take`, corrected, a few weeks at a time.
-pub(super) fn steps(
-    snapshot: &LedgerSnapshot<'_>,
-    (slice, slo): (SliceId, &str),
-    corrections: &[Correction],
-    during: Interval,
-    mut take: impl FnMut(&Series) -> Result<(), BudgetError>,
-) -> Result<(), ServedError> {
+/// `during` in parts of a few weeks, each but the last of whole `width`s.
+pub(crate) fn steps(during: Interval, width: Duration) -> impl Iterator<Item = Interval> {
     let mut at = during.start();
-    while at < during.end() {
-        let step = Interval::starting(at, STEP.min(during.end().since(at)));
-        take(&corrected_series(snapshot, &[slice], step, slo, corrections)?)?;
-        at = step.end();
-    }
-    Ok(())
+    std::iter::from_fn(move || {
+        let far = at.plus(STEP).floor(width);
+        let end = if far > at { far.min(during.end()) } else { during.end() };
+        let step = (at < during.end()).then(|| Interval::starting(at, end.since(at)));
+        at = end;
+        step
+    })
 }
 
-fn look(
-    reader: &mut LedgerReader,
-    looked: &Looked,
-    during: Interval,
-) -> Result<Served, ServedError> {
-    let snapshot = reader.snapshot().map_err(LiveError::History)?;
-    let corrections = &looked.catalog.set.corrections;
-    // Whole looks, so that those at both ends are as full as the others.
-    let (start, end) = (during.start().floor(Served::LOOK), during.end().ceil(Served::LOOK));
-    let mut served = Served::new(during);
-    let whole = Interval::starting(start, end.since(start));
-    for Promise { slo, slice, allowed } in &looked.promises {
-        steps(&snapshot, (*slice, slo), corrections, whole, |series| {
-            served.count(&series.coarsen(Served::LOOK)?, *allowed);
-            Ok(())
-        })?;
+impl Looked {
+    fn served(
+        &self,
+        snapshot: &LedgerSnapshot<'_>,
+        during: Interval,
+    ) -> Result<Served, ServedError> {
+        let corrections = &self.catalog.set.corrections;
+        // Whole looks, so that those at both ends are as full as the others.
+        let (start, end) = (during.start().floor(Served::LOOK), during.end().ceil(Served::LOOK));
+        let mut served = Served::new(during);
+        let whole = Interval::starting(start, end.since(start));
+        for Promise { slo, slice, allowed } in &self.promises {
+            for step in steps(whole, Served::LOOK) {
+                let series = corrected_series(snapshot, &[*slice], step, slo, corrections)?;
+                served.count(&series.coarsen(Served::LOOK)?, *allowed);
+            }
+        }
+        Ok(served)
     }
-    Ok(served)
 }

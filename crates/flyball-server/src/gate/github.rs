@@ -27,6 +27,8 @@ const API_VERSION: &str = "2022-11-28";
 /// How long GitHub may take to connect and to answer. It waits ten seconds for us, in which it is asked twice.
 const CONNECT_MAX: Wait = Wait::from_secs(2);
 const ANSWER_MAX: Wait = Wait::from_secs(4);
+/// The longest answer that is read. Bytes; a token with the names of its repositories is a few kilobytes.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How much of a refusal is told. Bytes.
 const SAID_BYTES_MAX: usize = 300;
 /// How long a token of ours is valid, in seconds; GitHub takes ten minutes at most. It begins a minute ago, since
@@ -228,11 +230,18 @@ impl GitHub {
             .bearer_auth(token)
             .header("accept", "application/vnd.github+json")
             .header("x-github-api-version", API_VERSION);
-        let response = request.send().await.map_err(unreachable)?;
+        let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(unreachable)?;
+        let mut body = bytes::BytesMut::new();
+        while let Some(part) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + part.len() > ANSWER_BYTES_MAX {
+                let said = format!("more than {ANSWER_BYTES_MAX} bytes");
+                return Err(AnswerError::Refused { what, status: status.as_u16(), said });
+            }
+            body.extend_from_slice(&part);
+        }
         if status.is_success() {
-            return Ok(body);
+            return Ok(body.freeze());
         }
         let said = String::from_utf8_lossy(&body[..body.len().min(SAID_BYTES_MAX)]).into_owned();
         Err(AnswerError::Refused { what, status: status.as_u16(), said })

@@ -1,9 +1,11 @@
 //! Who spent a budget.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_model::{Timestamp, Warranty};
+use flyball_model::{Slo, Timestamp, Warranty};
 use utoipa::IntoParams;
 
 use super::App;
@@ -13,6 +15,7 @@ use super::problem::Problem;
 use super::slos::absent;
 use crate::attribution::{Attribution, AttributionError, attributed, times};
 use crate::auth::Caller;
+use crate::evaluator::{SloCounts, check};
 
 /// The time that is asked for.
 #[derive(Debug, serde::Deserialize, IntoParams)]
@@ -31,9 +34,8 @@ impl From<AttributionError> for Problem {
     fn from(error: AttributionError) -> Self {
         let status = match error {
             AttributionError::Times(_) => StatusCode::BAD_REQUEST,
-            AttributionError::Ledger(_) | AttributionError::Verdict(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            AttributionError::Ledger(error) => return error.into(),
+            AttributionError::Verdict(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &error.to_string())
     }
@@ -54,6 +56,7 @@ impl From<AttributionError> for Problem {
         (status = 200, description = "Who spent it", body = Attribution),
         (status = 400, description = "The name or a time cannot be read, or there is nothing between both", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no SLO of this name, or it is not evaluated", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The ledger, or what is kept of changes, cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -64,19 +67,42 @@ pub(super) async fn get(
     Path(name): Path<String>,
     Query(TimesQuery { from, to }): Query<TimesQuery>,
 ) -> Result<Json<Attribution>, Problem> {
-    let asked = name.clone();
-    let found =
-        app.evaluator.ask(move |evaluator| evaluator.counts_of(|slo| slo.name == asked)).await?;
-    let counts = found.slos.into_iter().next().filter(|counts| caller.sees(&counts.slo.service));
-    let Some(counts) = counts else { return Err(absent(&app, caller, name).await?) };
-    let interval = times(&counts, (from, to), found.complete)?;
-    let (changes, service) = (app.changes.clone(), counts.slo.service.clone());
-    // What began before may still have been in force.
-    let since = interval.start().minus(Warranty::DEFAULT.hold());
-    let told = wait(move || changes.told_of(&service, (since, interval.end()))).await?;
-    let answer = app.evaluator.read(move |snapshot| {
-        let (changes, incidents) = &told;
-        Ok(attributed(snapshot, &counts, &found.catalog, interval, (changes, incidents)))
-    });
-    Ok(Json(answer.await???))
+    let (asked, seer) = (name.clone(), caller.clone());
+    let is_asked = move |slo: &Slo| slo.name == asked && seer.sees(&slo.service);
+    match by_cause(&app, is_asked, (from, to)).await?.pop() {
+        Some(found) => Ok(Json(found)),
+        None => Err(absent(&app, caller, name).await?),
+    }
+}
+
+/// Who spent the budgets of the SLOs for which `is_asked` from `from`, else in their windows, to `to`.
+///
+/// # Errors
+///
+/// A problem where the time cannot be looked at, or what is kept cannot be read.
+pub(super) async fn by_cause(
+    app: &App,
+    is_asked: impl Fn(&Slo) -> bool + Send + 'static,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+) -> Result<Vec<Attribution>, Problem> {
+    let found = app.evaluator.ask(move |evaluator| evaluator.counts_of(is_asked)).await?;
+    let of_slo = |counts: SloCounts| {
+        let interval = times(&counts, (from, to), found.complete)?;
+        Ok::<_, AttributionError>((counts, interval))
+    };
+    let asked = found.slos.into_iter().map(of_slo).collect::<Result<Vec<_>, _>>()?;
+    check(asked.iter().map(|(_, interval)| *interval))?;
+    let mut answers = Vec::new();
+    for (counts, interval) in asked {
+        let (changes, service) = (app.changes.clone(), counts.slo.service.clone());
+        // What began before may still have been in force.
+        let since = interval.start().minus(Warranty::DEFAULT.hold());
+        let told = wait(move || changes.past(&[service], (since, interval.end()))).await?;
+        let catalog = Arc::clone(&found.catalog);
+        let answer = app
+            .evaluator
+            .look(move |snapshot| attributed(snapshot, &counts, &catalog, interval, &told));
+        answers.push(answer.await?);
+    }
+    Ok(answers)
 }

@@ -6,11 +6,11 @@ use axum::{Extension, Json};
 use flyball_model::{Duration, Interval, Timestamp};
 use utoipa::IntoParams;
 
-use super::App;
 use super::administration::wait;
 use super::extract::{Query, meant, moment};
 use super::problem::Problem;
 use super::services::absent;
+use super::{App, room};
 use crate::auth::Caller;
 use crate::changes::ChangesError;
 use crate::delivery::{Delivery, Gathered, Question, Whose};
@@ -45,6 +45,7 @@ impl From<ServedError> for Problem {
         match error {
             ServedError::Live(error) => error.into(),
             ServedError::Ended(ended) => ended.into(),
+            ServedError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, &error.to_string()),
             ServedError::TooMuch { .. } => meant(&error.to_string()),
         }
     }
@@ -89,6 +90,7 @@ pub(super) fn stretch(
         (status = 400, description = "A parameter cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No service is of that team or product", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The question cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Something cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -102,6 +104,7 @@ pub(super) async fn measure(
     let whose = whose(service, team, product)?;
     let now = app.clock.now();
     let during = stretch((from.as_ref(), to.as_ref()), now, USUAL)?;
+    let _room = room(&app).await?;
     let gathered = gather(&app, &caller, (whose, environment), during).await?;
     wait(move || Ok::<_, ChangesError>(Json(gathered.delivery()))).await
 }

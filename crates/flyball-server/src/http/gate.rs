@@ -20,7 +20,6 @@ use flyball_govern::policy::ChangeClass;
 use flyball_model::Timestamp;
 use flyball_store::StoreError;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::allowed;
@@ -127,18 +126,6 @@ impl From<GateError> for Problem {
         };
         Self::new(status, &error.to_string())
     }
-}
-
-/// A place for one that looks at much of the past.
-///
-/// # Errors
-///
-/// A problem with status 429 when there is none.
-fn room(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(&app.querying).try_acquire_owned().map_err(|_| {
-        let said = "too much is looked at already; hint: ask again after a moment";
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, said)
-    })
 }
 
 /// The refusal of a policy that is not there.

@@ -16,9 +16,9 @@ use flyball_query::sql::{Bounds, EventSource, query_within};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use utoipa::ToSchema;
 
-use super::App;
 use super::body::read_json;
 use super::problem::Problem;
+use super::{App, room};
 use crate::auth::Caller;
 use crate::limits::Limits;
 
@@ -104,10 +104,7 @@ pub(super) async fn query(
         let said = format!("the statement is longer than {SQL_BYTES_MAX} bytes");
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &said));
     }
-    let Ok(permit) = Arc::clone(&app.querying).try_acquire_owned() else {
-        let said = "too many queries run at once; hint: ask again after a moment";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
-    };
+    let permit = room(&app).await?;
     let limits = app.intake.limits().clone();
     let stored = app.stored.clone();
     // Dropped with this request, whoever drops it.

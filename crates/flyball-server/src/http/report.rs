@@ -15,7 +15,7 @@ use super::extract::Query;
 use super::problem::Problem;
 use super::services::agreements;
 use super::services::card::{BudgetLine, Owner, budgets};
-use super::{App, shapes};
+use super::{App, room, shapes};
 use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::definitions::retargets;
@@ -101,6 +101,7 @@ pub(super) struct ServiceReport {
         (status = 400, description = "A parameter cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No service is of that team or product", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The question cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Something cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -114,6 +115,7 @@ pub(super) async fn report(
     let whose = whose(service, team, product)?;
     let period = period.unwrap_or(Period::Weekly);
     let during = stretch((None, to.as_ref()), app.clock.now(), period.length())?;
+    let _room = room(&app).await?;
     let gathered = gather(&app, &caller, (whose, None), during).await?;
     let of = gathered.question.services.clone();
     app.evaluator.join(move |slo| of.contains(&slo.service)).await?;
@@ -141,7 +143,7 @@ pub(super) async fn report(
                 name: name.clone(),
                 owner: Owner::of(&gathered.catalog, name, gathered.question.now),
                 status: Status::worst(&told),
-                budgets: budgets(of_service),
+                budgets: budgets(of_service, &[]),
                 remarks,
                 toil_hours,
             });

@@ -14,13 +14,14 @@ use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::alert;
 use flyball_govern::gate::Decision;
-use flyball_model::{Incident, Timestamp};
+use flyball_model::{Incident, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
 use utoipa::ToSchema;
 
 use super::administration::wait;
 use super::alerts::{AlertInfo, waiting};
+use super::attribution::by_cause;
 use super::extract::Path;
 use super::gate::{GateQuestion, decided, question};
 use super::problem::Problem;
@@ -181,8 +182,11 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let Recent { changes, incidents } = recent;
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
+    let asked = name.to_owned();
+    let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
+    let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
     let agreements = agreements(app, &[name.to_owned()]).await?;
-    let known = Known { slos, agreements, alerts, changes, incidents, ship };
+    let known = Known { slos, by_cause, agreements, alerts, changes, incidents, ship };
     Ok(ServiceCard::new(&catalog, (name, now), known))
 }
 
@@ -197,16 +201,16 @@ pub(super) async fn agreements(
 ) -> Result<Vec<AgreementStatus>, Problem> {
     let agreed = app.evaluator.agreed(services.to_vec()).await?;
     let mut agreements: Vec<_> = agreed.into_iter().map(AgreementStatus::of).collect();
-    let changes = app.changes.clone();
-    wait(move || {
-        for agreement in &mut agreements {
-            let Some(during) = agreement.broken() else { continue };
-            let services = [agreement.service.clone()];
-            agreement.happened(&changes.past(&services, (during.start(), during.end()))?);
-        }
-        Ok::<_, ChangesError>(agreements)
-    })
-    .await
+    for agreement in &mut agreements {
+        let Some(during) = agreement.broken() else { continue };
+        let (from, to) = (during.start(), during.end());
+        let (changes, of) = (app.changes.clone(), [agreement.service.clone()]);
+        let past = wait(move || changes.past(&of, (from, to))).await?;
+        let slo = agreement.slo().to_owned();
+        let found = by_cause(app, move |of| of.name == slo, (Some(from), Some(to))).await?;
+        agreement.happened(&past, found.into_iter().next());
+    }
+    Ok(agreements)
 }
 
 /// Whether a feature of the service may ship now, to everybody at once.

@@ -306,7 +306,7 @@ async fn a_query_that_needs_more_than_it_is_given_is_told_what() {
     let no_memory = Limits { query_memory_max: 1, ..usual() };
     let no_room = Limits { queries_max: 0, ..usual() };
     let all =
-        [(no_time, 422, "took longer"), (no_memory, 422, "memory"), (no_room, 429, "at once")];
+        [(no_time, 422, "took longer"), (no_memory, 422, "memory"), (no_room, 429, "looked at")];
     for (limits, status, said) in all {
         let directory = tempfile::tempdir().unwrap();
         let running = Running::with(directory.path(), SHOP, &clock, limits).await;

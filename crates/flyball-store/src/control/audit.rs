@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use flyball_model::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::{Changing, Control};
@@ -141,11 +141,8 @@ pub(super) fn append(
     detail: &str,
 ) -> Result<(), StoreError> {
     let last = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
-    let head: Option<(i64, [u8; 32])> = change
-        .transaction
-        .query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
-        .map_err(change.cannot())?;
+    let head: Option<(i64, [u8; 32])> =
+        change.find(last, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (number, previous) = head.unwrap_or((0, GENESIS));
     let mut record = AuditRecord {
         number: number.cast_unsigned() + 1,
@@ -162,14 +159,8 @@ pub(super) fn append(
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let AuditRecord { actor, action, target, detail, .. } = &record;
     let (number, at) = (record.number.cast_signed(), record.at.nanos());
-    change
-        .transaction
-        .execute(
-            add,
-            params![number, at, actor, action, target, detail, record.previous, record.hash],
-        )
-        .map_err(change.cannot())?;
-    Ok(())
+    let values = params![number, at, actor, action, target, detail, record.previous, record.hash];
+    change.execute(add, values).map(drop)
 }
 
 /// A record from a row of its columns in order.

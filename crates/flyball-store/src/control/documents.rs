@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::records::Noting;
 use super::{CONTROL_ROWS_MAX, Changing, Control, check_text};
 use crate::{StoreError, hex};
 
@@ -112,9 +113,25 @@ impl Control {
         actor: &str,
         at: Timestamp,
     ) -> Result<u64, StoreError> {
+        self.apply_with(change, actor, at, |_| Ok(()))
+    }
+
+    /// As [`Self::apply`], and what `also` notes, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed then. Those of [`Self::apply`], and what `also` answers.
+    pub fn apply_with(
+        &mut self,
+        change: &Change,
+        actor: &str,
+        at: Timestamp,
+        also: impl FnOnce(&Noting<'_>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         check(change)?;
         let revision = self.revision()?;
         self.change(actor, at, |changing| {
+            also(&Noting(changing))?;
             let next = revision + 1;
             let mut changed = false;
             for (kind, name) in &change.removals {

@@ -91,7 +91,7 @@ pub struct RecordFilter<'a> {
 }
 
 /// A message being noted: all of it is kept, or nothing.
-pub struct Noting<'a>(&'a Changing<'a>);
+pub struct Noting<'a>(pub(super) &'a Changing<'a>);
 
 impl std::fmt::Debug for Noting<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -265,22 +265,18 @@ impl Noting<'_> {
         let Delivery { system, name, hash } = delivery;
         check_text("the system of a message", system)?;
         check_text("the name of a message", name)?;
-        let (changing, cannot) = (self.0, || self.0.cannot());
+        let changing = self.0;
         let known = "SELECT hash FROM deliveries WHERE system = ?1 AND name = ?2";
-        let known: Option<[u8; 32]> = changing
-            .transaction
-            .query_row(known, [system, name], |row| row.get(0))
-            .optional()
-            .map_err(cannot())?;
+        let known: Option<[u8; 32]> = changing.find(known, [system, name], |row| row.get(0))?;
         if let Some(known) = known {
             return Ok(if known == *hash { Delivered::Again } else { Delivered::Otherwise });
         }
         let add = "INSERT INTO deliveries (system, name, hash, at) VALUES (?1, ?2, ?3, ?4)";
         let values = params![system, name, hash, changing.at.nanos()];
-        changing.transaction.execute(add, values).map_err(cannot())?;
+        changing.execute(add, values)?;
         let forget = "DELETE FROM deliveries WHERE number <= ?1 - ?2";
         let last = changing.transaction.last_insert_rowid();
-        changing.transaction.execute(forget, params![last, DELIVERIES_MAX]).map_err(cannot())?;
+        changing.execute(forget, params![last, DELIVERIES_MAX])?;
         Ok(Delivered::New)
     }
 
@@ -291,8 +287,7 @@ impl Noting<'_> {
     /// [`StoreError::Sqlite`] when it cannot be read.
     pub fn record(&self, kind: &str, id: &str) -> Result<Option<Record>, StoreError> {
         let sql = "SELECT number, id, text FROM records WHERE kind = ?1 AND id = ?2";
-        let found = self.0.transaction.query_row(sql, [kind, id], record).optional();
-        found.map_err(self.0.cannot())
+        self.0.find(sql, [kind, id], record)
     }
 
     /// The records of `kind` and `service` that are about a moment from `from` to before `to`, in the
@@ -340,7 +335,7 @@ impl Noting<'_> {
                 most: RECORD_BYTES_MAX,
             });
         }
-        let (changing, cannot) = (self.0, || self.0.cannot());
+        let changing = self.0;
         let set = "INSERT INTO records (kind, id, service, at, bytes, text)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT (kind, id) DO UPDATE SET service = excluded.service,
@@ -348,8 +343,7 @@ impl Noting<'_> {
                    RETURNING number";
         let bytes = i64::try_from(text.len()).unwrap_or(i64::MAX);
         let values = params![kind, id, service, at.nanos(), bytes, text];
-        let number: i64 =
-            changing.transaction.query_row(set, values, |row| row.get(0)).map_err(cannot())?;
+        let number: i64 = changing.find(set, values, |row| row.get(0))?.unwrap_or_default();
         let forgotten = self.make_room(kind, bound, number)?;
         if let Some((action, detail)) = audited {
             changing.record(action, id, detail)?;
@@ -359,7 +353,6 @@ impl Noting<'_> {
 
     /// Removes the oldest records of `kind` but `newest` until the rest fits `bound`.
     fn make_room(&self, kind: &str, bound: RecordBound, newest: i64) -> Result<usize, StoreError> {
-        let cannot = || self.0.cannot();
         let total = "SELECT rows > ?2 OR bytes > ?3 FROM record_totals WHERE kind = ?1";
         let bytes = i64::try_from(bound.bytes).unwrap_or(i64::MAX);
         let oldest = "DELETE FROM records WHERE number = (
@@ -367,16 +360,12 @@ impl Noting<'_> {
                       )";
         let mut forgotten = 0;
         loop {
-            let is_over: Option<bool> = self
-                .0
-                .transaction
-                .query_row(total, params![kind, bound.rows, bytes], |row| row.get(0))
-                .optional()
-                .map_err(cannot())?;
+            let is_over: Option<bool> =
+                self.0.find(total, params![kind, bound.rows, bytes], |row| row.get(0))?;
             if is_over != Some(true) {
                 return Ok(forgotten);
             }
-            match self.0.transaction.execute(oldest, params![kind, newest]).map_err(cannot())? {
+            match self.0.execute(oldest, params![kind, newest])? {
                 0 => return Ok(forgotten),
                 removed => forgotten += removed,
             }

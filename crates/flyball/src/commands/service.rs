@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::delivery::view::{Length, Stretch};
 use super::{Document, document};
 use crate::cli::EXIT_CODES;
+use crate::output::attribution::Objective as SpentOn;
 use crate::output::page::{Page, number, text};
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};

@@ -12,20 +12,21 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::administration::wait;
-use super::super::extract::{Path, Sent, meant, moment};
+use super::super::delivery::stretch;
+use super::super::extract::{Path, Sent};
 use super::super::problem::Problem;
-use super::super::{App, shapes};
-use super::{no_policy, room};
+use super::super::{App, room, shapes};
+use super::no_policy;
 use crate::auth::Caller;
-use crate::changes::{Kept, PAGE_MAX, is_in_production};
+use crate::changes::{ChangesError, Kept, is_in_production};
 use crate::evaluator::History;
 
 /// How far back is looked unless told: a quarter.
 const USUAL: Duration = Duration::from_days(91);
 /// The most changes that are replayed, the latest ones; each takes a look at whole windows.
 const CHANGES_MAX: usize = 1_000;
-/// The most changes that are looked through for those of the time.
-const LOOKED_THROUGH_MAX: usize = 20_000;
+/// The most services whose changes are replayed at once.
+const SERVICES_MAX: usize = 10_000;
 
 /// Which changes a policy is tried on.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -58,6 +59,8 @@ pub(in crate::http) struct BacktestAnswer {
     sentence: String,
     /// Earlier changes of the time that were left out, since there were too many.
     left_out: usize,
+    /// Whether there were still earlier ones, of which it is not known how many.
+    is_cut: bool,
     /// How many `changes` there were, their `outcomes` with how many were `healthy`, `regressed`, `undecided` and
     /// `unjudged`, and those that would have been `stopped`.
     #[schema(value_type = Object)]
@@ -93,25 +96,33 @@ pub(in crate::http) async fn backtested(
     let (asked, caller) = sent.json(&app, "gate").await?;
     let BacktestRequest { service, from, to, document } = asked;
     let now = app.clock.now();
-    let to = to.map_or(Ok(now), |text| moment("to", &text))?;
-    let from = from.map_or(Ok(to.minus(USUAL)), |text| moment("from", &text))?;
-    if from >= to {
-        return Err(meant("the time ends before it begins; hint: `from` is before `to`"));
-    }
-    let room = room(&app)?;
+    let during = stretch((from.as_ref(), to.as_ref()), now, USUAL)?;
+    let (from, to) = (during.start(), during.end());
+    let room = room(&app).await?;
     let history = app.evaluator.ask(|evaluator| evaluator.history());
     let mut history = history.await?.map_err(crate::gate::GateError::from)?;
     let policy = policy(&name, document, &history)?;
     let answer = wait(move || {
         let _room = room;
-        let recorded = shipped(&app, &caller, service.as_deref(), (from, to))?;
+        let services = services(&app, &caller, service)?;
+        let (recorded, are_all) = shipped(&app, &services, (from, to), now)?;
         let left_out = recorded.len().saturating_sub(CHANGES_MAX);
         let latest = &recorded[left_out..];
         let changes = with_facts(&app, &mut history, latest, now)?;
         let result = backtest(&policy, &changes);
         let (policy, version) = (policy.name().to_owned(), policy.spec().version);
         let sentence = result.to_string();
-        Ok::<_, Problem>(BacktestAnswer { policy, version, from, to, sentence, left_out, result })
+        let is_cut = !are_all;
+        Ok::<_, Problem>(BacktestAnswer {
+            policy,
+            version,
+            from,
+            to,
+            sentence,
+            left_out,
+            is_cut,
+            result,
+        })
     });
     Ok(Json(answer.await?))
 }
@@ -133,37 +144,40 @@ fn policy(name: &str, document: Option<String>, history: &History) -> Result<Pol
     found.ok_or_else(no_policy)
 }
 
+/// The services whose changes are meant, of those that `caller` may see.
+fn services(app: &App, caller: &Caller, named: Option<String>) -> Result<Vec<String>, Problem> {
+    let mut services = match named {
+        Some(service) => vec![service],
+        None => app.changes.services(SERVICES_MAX).map_err(ChangesError::from)?,
+    };
+    services.retain(|service| caller.sees(service));
+    Ok(services)
+}
+
 /// When a change was to be asked about: when it began, where that is known.
 fn asked_at(kept: &Kept) -> Option<Timestamp> {
     let shipped = kept.change.shipped()?;
     Some(kept.change.started.map_or(shipped, |started| started.min(shipped)))
 }
 
-/// Changes that shipped to production and began from `from` to before `to`, in this order; drills, which are no
-/// work of a pipeline, left out. Elsewhere nobody judges what a change did.
+/// Changes of `services` that shipped to production and began from `from` to before `to`, in this order; drills,
+/// which are no work of a pipeline, left out. Elsewhere nobody judges what a change did. And whether these are
+/// all of the time.
 pub(super) fn shipped(
     app: &App,
-    caller: &Caller,
-    service: Option<&str>,
+    services: &[String],
     (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<Kept>, Problem> {
-    let (mut found, mut before, mut looked) = (Vec::new(), None, 0);
-    while looked < LOOKED_THROUGH_MAX {
-        let page = app.changes.list(service, before, PAGE_MAX, caller)?;
-        looked += page.len();
-        before = page.last().map(|kept| kept.number);
-        let is_last = page.len() < PAGE_MAX;
-        found.extend(page.into_iter().filter(|kept| {
-            let at = asked_at(kept);
-            let is_work = kept.change.kind != ChangeKind::Drill && is_in_production(&kept.change);
-            is_work && at.is_some_and(|at| from <= at && at < to)
-        }));
-        if is_last {
-            break;
-        }
-    }
+    now: Timestamp,
+) -> Result<(Vec<Kept>, bool), Problem> {
+    // What ships after the time may have begun in it.
+    let (mut found, are_all) = app.changes.changes_of(services, (from, now))?;
+    found.retain(|kept| {
+        let at = asked_at(kept);
+        let is_work = kept.change.kind != ChangeKind::Drill && is_in_production(&kept.change);
+        is_work && at.is_some_and(|at| from <= at && at < to)
+    });
     found.sort_by_key(asked_at);
-    Ok(found)
+    Ok((found, are_all))
 }
 
 /// The same changes with what was known when each began, and how they ended as of `now`.
@@ -182,7 +196,9 @@ fn with_facts(
     for (service, places) in by_service {
         let moments: Vec<Timestamp> = places.iter().map(|(_, at)| *at).collect();
         let budgets = history.facts(service, &moments)?;
-        let incidents = app.changes.incidents(service)?;
+        let services = [service.to_owned()];
+        // Those that began long before may have been open.
+        let (incidents, _) = app.changes.incidents_of(&services, (Timestamp::MIN, now))?;
         let tier = history.catalog.governance.tier(service).name;
         for ((place, at), budgets) in places.into_iter().zip(budgets) {
             let kept = &changes[place];

@@ -11,13 +11,13 @@ use flyball_model::{ChangeKind, Duration, Interval, Rational, Tally, Target, Tim
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::App;
 use super::super::access::allowed;
 use super::super::administration::wait;
 use super::super::extract::{Path, Query, meant};
 use super::super::problem::Problem;
+use super::super::{App, room, shapes};
 use super::backtest::shipped;
-use super::{known, room};
+use super::known;
 use crate::auth::{Caller, Role};
 use crate::evaluator::{History, Sums};
 
@@ -53,8 +53,10 @@ pub(in crate::http) struct Risks {
     failures: u64,
     /// Of those, the ones of which nobody knows when they were repaired; they are left out.
     without_end: u64,
-    /// Whether every budget covers it; null when that cannot be told of any.
+    /// Whether every budget covers it; null when that is not known of one, and none of the others is overspent.
     covered: Option<bool>,
+    /// Budgets of which nothing can be told: of time slices, or without data.
+    not_told: u64,
     /// By objective that counts events.
     budgets: Vec<RiskOf>,
 }
@@ -64,6 +66,9 @@ pub(in crate::http) struct Risks {
 pub(in crate::http) struct RiskOf {
     /// The SLO.
     slo: String,
+    /// The promised share of good.
+    #[schema(value_type = shapes::Promise)]
+    target: Target,
     /// Bad events that its budget still allows; not above 0 when it is spent.
     remaining: i64,
     /// Valid events in an hour of the last week.
@@ -105,7 +110,7 @@ pub(in crate::http) async fn risk(
     let parsed = Rational::parse_percent(&limit).filter(|limit| *limit <= Rational::ONE);
     let limit = parsed
         .ok_or_else(|| meant(&format!("`{limit}` is no probability; hint: write it like 10%")))?;
-    let room = room(&app)?;
+    let room = room(&app).await?;
     let budgets = known(&app, &service, false).await?.facts.budgets.clone();
     let history = app.evaluator.ask(|evaluator| evaluator.history());
     let mut history = history.await?.map_err(crate::gate::GateError::from)?;
@@ -113,7 +118,7 @@ pub(in crate::http) async fn risk(
     let risks = wait(move || {
         let _room = room;
         let now = app.clock.now();
-        let failed = Failed::of(&app, &caller, &service, now)?;
+        let failed = Failed::of(&app, &service, now)?;
         risks(&plan, &failed, &mut history, (&service, &budgets), now)
     });
     Ok(Json(risks.await?))
@@ -135,9 +140,11 @@ struct Failed {
 }
 
 impl Failed {
-    fn of(app: &App, caller: &Caller, service: &str, now: Timestamp) -> Result<Self, Problem> {
-        let incidents = app.changes.incidents(service)?;
-        let mut changes = shipped(app, caller, Some(service), (now.minus(BEFORE), now))?;
+    fn of(app: &App, service: &str, now: Timestamp) -> Result<Self, Problem> {
+        let (services, during) = ([service.to_owned()], (now.minus(BEFORE), now));
+        let (incidents, _) = app.changes.incidents_of(&services, during)?;
+        // Of very many the latest say enough.
+        let (mut changes, _) = shipped(app, &services, during, now)?;
         changes.retain(|kept| kept.change.kind != ChangeKind::Rollback);
         let broken = changes.iter().rev();
         let broken: Vec<_> =
@@ -168,27 +175,36 @@ fn risks(
 ) -> Result<Risks, Problem> {
     let sums = history.sums(service, &failed.stretches(now))?;
     let mut found = Vec::new();
+    let whole = || budgets.iter().filter(|facts| facts.slice.is_none());
     for sums in sums {
-        let is_own = |facts: &&BudgetFacts| {
-            (facts.slo == sums.slo && facts.target == sums.target) && facts.slice.is_none()
-        };
-        let Some(Counts::Counted { valid, bad }) = budgets.iter().find(is_own).map(|f| f.counts)
-        else {
-            continue;
-        };
+        // The budgets of an SLO come in the order of its objectives.
+        let own = whole().filter(|facts| facts.slo == sums.slo).nth(sums.objective);
+        let Some(Counts::Counted { valid, bad }) = own.map(|facts| facts.counts) else { continue };
         found.push(risk_of(plan, failed, &sums, remaining(sums.target, valid, bad), now));
     }
-    let covers = found.iter().filter_map(|one| match &one.answer {
-        Prerelease::Estimated { covered, .. } => Some(*covered),
-        Prerelease::NotEnoughData { .. } => None,
-    });
+    let not_told = whole().count() - found.len();
     Ok(Risks {
         changes: failed.changes,
         failures: failed.failures,
         without_end: failed.failures - failed.known.len() as u64,
-        covered: covers.reduce(|all, one| all && one),
+        covered: covered(&found, not_told),
+        not_told: not_told as u64,
         budgets: found,
     })
+}
+
+/// Whether every budget covers it: not told where that is not known of one and none is overspent.
+fn covered(risks: &[RiskOf], not_told: usize) -> Option<bool> {
+    let covers = risks.iter().map(|one| match &one.answer {
+        Prerelease::Estimated { covered, .. } => Some(*covered),
+        Prerelease::NotEnoughData { .. } => None,
+    });
+    let covers: Vec<Option<bool>> = covers.collect();
+    if covers.contains(&Some(false)) {
+        return Some(false);
+    }
+    let are_all_told = not_told == 0 && !covers.is_empty() && !covers.contains(&None);
+    are_all_told.then_some(true)
 }
 
 /// Bad events that are allowed beside those there were.
@@ -222,7 +238,8 @@ fn risk_of(plan: &Plan, failed: &Failed, sums: &Sums, remaining: i64, now: Times
     };
     let answer = prerelease(&inputs);
     let PrereleaseInputs { events_per_hour, background_per_hour, .. } = inputs;
-    RiskOf { slo: sums.slo.clone(), remaining, events_per_hour, background_per_hour, answer }
+    let (slo, target) = (sums.slo.clone(), sums.target);
+    RiskOf { slo, target, remaining, events_per_hour, background_per_hour, answer }
 }
 
 /// The share of bad events in `failing` beyond that in `usual`, in millionths; none where nothing was counted.
@@ -233,4 +250,56 @@ fn beyond(usual: Tally, failing: Tally) -> Rational {
     };
     let more = millionths(failing).saturating_sub(millionths(usual));
     Rational::new(more, 1_000_000).unwrap_or(Rational::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(covered: Option<bool>) -> RiskOf {
+        let inputs = PrereleaseInputs {
+            rollout: "canary:5%:30m,100%:1h".parse().unwrap(),
+            history: Before {
+                changes: 40,
+                failures: vec![
+                    FailedChange {
+                        detect: Duration::from_minutes(10),
+                        repair: Duration::from_minutes(20),
+                        error_share: Rational::new(1, 2).unwrap(),
+                    };
+                    if covered.is_some() { 10 } else { 0 }
+                ],
+            },
+            events_per_hour: 1_000,
+            background_per_hour: 0,
+            remaining: if covered == Some(true) { 1_000_000 } else { -1 },
+            limit: Rational::parse_percent(LIMIT).unwrap(),
+            seed: 0,
+        };
+        let answer = prerelease(&inputs);
+        let told = match &answer {
+            Prerelease::Estimated { covered, .. } => Some(*covered),
+            Prerelease::NotEnoughData { .. } => None,
+        };
+        assert_eq!(told, covered);
+        let (slo, target) =
+            ("answered".to_owned(), Target::new(Rational::new(99, 100).unwrap()).unwrap());
+        RiskOf { slo, target, remaining: 0, events_per_hour: 0, background_per_hour: 0, answer }
+    }
+
+    #[test]
+    fn what_is_not_known_covers_nothing() {
+        let all = |told: &[Option<bool>], not_told| {
+            covered(&told.iter().map(|one| of(*one)).collect::<Vec<_>>(), not_told)
+        };
+        assert_eq!(all(&[], 0), None);
+        assert_eq!(all(&[Some(true), Some(true)], 0), Some(true));
+        assert_eq!(all(&[Some(true)], 1), None);
+        assert_eq!(all(&[Some(true), None], 0), None);
+        assert_eq!(
+            all(&[None, Some(false)], 1),
+            Some(false),
+            "one is overspent whatever the others are"
+        );
+    }
 }

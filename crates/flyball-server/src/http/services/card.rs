@@ -8,6 +8,7 @@ use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Times
 use utoipa::ToSchema;
 
 use crate::agreements::AgreementStatus;
+use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
@@ -15,6 +16,8 @@ use crate::http::shapes;
 
 /// Slices of one objective that a card names: those with the most bad events.
 const SLICES_SHOWN: usize = 3;
+/// Causes of one objective that a card names: those that spent most.
+const CAUSES_SHOWN: usize = 3;
 
 /// Whose a service is.
 #[derive(Debug, Clone, Default, serde::Serialize, ToSchema)]
@@ -177,6 +180,8 @@ pub(crate) struct BudgetLine {
     exhausts_at: Option<Timestamp>,
     /// Where it went: the slices with the most bad events, at most three.
     spent_by: Vec<SpentBy>,
+    /// What it was spent on, with the causes that spent most, at most three; null where that is not looked at.
+    by_cause: Option<ObjectiveAttribution>,
 }
 
 /// A slice and what was bad in it.
@@ -191,7 +196,11 @@ pub(crate) struct SpentBy {
 }
 
 impl BudgetLine {
-    fn of(slo: &SloStatus, objective: &ObjectiveStatus) -> Self {
+    fn of(
+        slo: &SloStatus,
+        objective: &ObjectiveStatus,
+        by_cause: Option<&ObjectiveAttribution>,
+    ) -> Self {
         let names = [slo.display_name.as_deref(), objective.name.as_deref()];
         let names: Vec<&str> = names.into_iter().flatten().collect();
         let total = &objective.total;
@@ -219,17 +228,24 @@ impl BudgetLine {
             remaining_share: total.budget.remaining_share,
             exhausts_at: total.forecast.exhausts_at,
             spent_by: slices,
+            by_cause: by_cause.cloned().map(|found| found.foremost(CAUSES_SHOWN)),
         }
     }
 }
 
-/// What is left of the budgets of `slos`, those with the least first; what nothing is known of last.
+/// What is left of the budgets of `slos`, those with the least first; what nothing is known of last. With what
+/// they were spent on where `by_cause` has it.
 pub(in crate::http) fn budgets<'a>(
     slos: impl IntoIterator<Item = &'a SloStatus>,
+    by_cause: &[Attribution],
 ) -> Vec<BudgetLine> {
     let mut lines = Vec::new();
     for slo in slos {
-        lines.extend(slo.objectives.iter().map(|objective| BudgetLine::of(slo, objective)));
+        let causes = by_cause.iter().find(|found| found.slo() == slo.slo);
+        for (number, objective) in slo.objectives.iter().enumerate() {
+            let causes = causes.and_then(|found| found.objectives.get(number));
+            lines.push(BudgetLine::of(slo, objective, causes));
+        }
     }
     let left = |of: &BudgetLine| of.remaining_share.unwrap_or(f64::INFINITY);
     lines.sort_by(|one, two| left(one).total_cmp(&left(two)));
@@ -239,6 +255,8 @@ pub(in crate::http) fn budgets<'a>(
 /// What is known of a service at the moment.
 pub(super) struct Known {
     pub(super) slos: Vec<SloStatus>,
+    /// What their budgets were spent on, as far as that is known.
+    pub(super) by_cause: Vec<Attribution>,
     pub(super) agreements: Vec<AgreementStatus>,
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
@@ -250,7 +268,7 @@ pub(super) struct Known {
 impl ServiceCard {
     /// The card of the service `name` at `at`.
     pub(super) fn new(catalog: &Catalog, (name, at): (&str, Timestamp), known: Known) -> Self {
-        let Known { slos, agreements, alerts, changes, incidents, ship } = known;
+        let Known { slos, by_cause, agreements, alerts, changes, incidents, ship } = known;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
@@ -279,7 +297,7 @@ impl ServiceCard {
             ship,
             ship_problem,
             status: Status::worst(&statuses),
-            budgets: budgets(&slos),
+            budgets: budgets(&slos, &by_cause),
             agreements,
             alerts,
             incidents,

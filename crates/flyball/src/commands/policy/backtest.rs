@@ -56,6 +56,7 @@ struct Answer {
     version: u32,
     sentence: String,
     left_out: usize,
+    is_cut: bool,
     result: Backtest,
 }
 
@@ -89,10 +90,14 @@ pub(super) fn run(args: &BacktestArgs) -> anyhow::Result<Exit> {
 }
 
 fn table(found: &Answer) -> anyhow::Result<String> {
-    let Answer { policy, version, sentence, left_out, result } = found;
+    let Answer { policy, version, sentence, left_out, is_cut, result } = found;
     let mut out = format!("{policy} {version} {sentence}\n");
-    if *left_out > 0 {
-        writeln!(out, "{left_out} earlier changes were left out")?;
+    if *left_out > 0 || *is_cut {
+        let more = if *is_cut { " and more" } else { "" };
+        writeln!(
+            out,
+            "{left_out}{more} earlier changes were left out; hint: name a --service, or a later --since"
+        )?;
     }
     if !result.stopped.is_empty() {
         let mut table = comfy_table::Table::new();
