@@ -44,6 +44,18 @@ impl Governance {
         self.services.values()
     }
 
+    /// The services that `name` asks, as it says; none where nothing describes it.
+    pub fn dependencies(&self, name: &str) -> impl Iterator<Item = &str> {
+        let own = self.service(name).into_iter().flat_map(|of| &of.spec.dependencies);
+        own.map(|of| of.service.as_str())
+    }
+
+    /// The services that say they ask `name`, in the order of their names.
+    pub fn dependants(&self, name: &str) -> impl Iterator<Item = &str> {
+        let asks = move |of: &&Service| of.spec.dependencies.iter().any(|on| on.service == name);
+        self.services.values().filter(asks).map(|of| of.name.as_str())
+    }
+
     /// The policy called `name`.
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         self.policies.get(name)

@@ -15,6 +15,8 @@ const TEXT_BYTES_MAX: usize = 1_024;
 const LINKS_MAX: usize = 16;
 /// The most agreements of a service: each is counted over its own window.
 const AGREEMENTS_MAX: usize = 16;
+/// The most services that one asks: each is looked at for every change and budget.
+const DEPENDENCIES_MAX: usize = 64;
 /// The longest window of an agreement: a year, and what two quarters may differ.
 const WINDOW_LONGEST: Duration = Duration::from_days(400);
 
@@ -51,6 +53,30 @@ pub struct ServiceSpec {
     pub delivery: DeliverySpec,
     /// What contracts promise of it.
     pub agreements: Vec<Agreement>,
+    /// The services that it asks.
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A service that another one asks.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    /// What it is called.
+    pub service: String,
+    /// Whether the other can do without it.
+    #[serde(default)]
+    pub kind: DependencyKind,
+}
+
+/// Whether a service can do without one that it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DependencyKind {
+    /// It serves nobody without it.
+    #[default]
+    Hard,
+    /// It serves without it, though worse.
+    Soft,
 }
 
 /// What a contract promises, beside the SLO that is to keep it.
@@ -183,6 +209,22 @@ impl Service {
             if window.is_zero() || *window > WINDOW_LONGEST {
                 let message = format!("a window has a length of at most {WINDOW_LONGEST}");
                 fault(format!("spec.agreements[{at}].window"), message);
+            }
+        }
+        if spec.dependencies.len() > DEPENDENCIES_MAX {
+            let message = format!("a service has at most {DEPENDENCIES_MAX} dependencies");
+            fault("spec.dependencies".to_owned(), message);
+        }
+        for (at, dependency) in spec.dependencies.iter().enumerate() {
+            let of = &dependency.service;
+            let is_there = spec.dependencies[..at].iter().any(|other| other.service == *of);
+            let message = match says_nothing(of) {
+                None if of == name => Some("a service does not depend on itself".to_owned()),
+                None if is_there => Some(format!("`{of}` is there already")),
+                message => message,
+            };
+            if let Some(message) = message {
+                fault(format!("spec.dependencies[{at}].service"), message);
             }
         }
         if wrong.is_empty() { Ok(Self { name: name.to_owned(), spec }) } else { Err(wrong) }

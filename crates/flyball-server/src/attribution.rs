@@ -90,6 +90,8 @@ struct CauseShare {
     kind: CauseKind,
     /// What it is known by.
     id: String,
+    /// The service that it happened to: of a dependency another one.
+    service: String,
     /// The first moment that it is charged for.
     #[schema(value_type = shapes::Instant)]
     from: Timestamp,
@@ -185,7 +187,8 @@ pub(crate) fn attributed(
             breaks,
         })
         .collect();
-    let named = causes(&slo.service, &suspects, &told.incidents, interval);
+    let asked: Vec<&str> = catalog.governance.dependencies(&slo.service).collect();
+    let named = causes(&slo.service, &asked, &suspects, &told.incidents, interval);
     let corrections = &catalog.set.corrections;
     let expanded = expand(corrections, &slo.name, interval)?;
     let taken_out = dropped(&expanded);
@@ -220,11 +223,11 @@ pub(crate) fn attributed(
         }
         let usual = usual(&postings, &charged, per_hour);
         let split = attribute(&postings, &charged, usual)?;
-        let shares =
-            named.iter().zip(&split.shares).map(|(NamedCause { kind, id, interval }, share)| {
-                let (from, to) = (interval.start(), interval.end());
-                CauseShare { kind: *kind, id: id.clone(), from, to, spent: share.bad }
-            });
+        let shares = named.iter().zip(&split.shares).map(|(cause, share)| {
+            let NamedCause { kind, id, service, interval } = cause.clone();
+            let (from, to) = (interval.start(), interval.end());
+            CauseShare { kind, id, service, from, to, spent: share.bad }
+        });
         found.push(ObjectiveAttribution {
             name: promise.display_name.clone(),
             target: promise.target,

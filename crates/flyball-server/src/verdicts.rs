@@ -8,7 +8,7 @@
 
 mod pages;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration as Wait;
 
@@ -16,7 +16,7 @@ use flyball_budget::live::LiveError;
 use flyball_govern::verdict::{
     Answer, ChangeVerdict, ObjectiveTallies, Observation, VerdictError, Versions,
 };
-use flyball_model::{Change, Slice, Slo, Timestamp, Warranty};
+use flyball_model::{Change, Slice, Timestamp, Warranty};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -151,6 +151,8 @@ struct Open {
     /// All changes of its service that are answered for.
     others: Arc<[Change]>,
     observation: Observation,
+    /// The services that changed themselves while it is observed: what happens to them may be their own doing.
+    changed: BTreeSet<String>,
 }
 
 /// Who judges.
@@ -203,11 +205,20 @@ impl Judge {
 
     async fn judge(&mut self, open: Open) -> Result<(), JudgeError> {
         let Context { evaluator, changes, clock, telemetry, .. } = &self.context;
-        let Open { kept: Kept { change, verdict: before, .. }, others, observation } = open;
+        let Open { kept: Kept { change, verdict: before, .. }, others, observation, changed } =
+            open;
         let service = change.service.clone();
-        // The components of a composite are SLOs of their own, or parts of one promise.
-        let is_asked = move |slo: &Slo| slo.service == service && slo.composition.is_none();
-        let to_read = evaluator.ask(move |evaluator| evaluator.counts_of(is_asked)).await?;
+        let to_read = evaluator.ask(move |evaluator| {
+            let catalog = Arc::clone(evaluator.catalog());
+            let dependants = catalog.governance.dependants(&service);
+            let dependants: Vec<&str> = dependants.filter(|of| !changed.contains(*of)).collect();
+            // The components of a composite are SLOs of their own, or parts of one promise.
+            evaluator.counts_of(|slo| {
+                let is_asked = slo.service == service || dependants.contains(&&*slo.service);
+                is_asked && slo.composition.is_none()
+            })
+        });
+        let to_read = to_read.await?;
         let id = change.id.clone();
         let steps = observation.steps(to_read.complete);
         let is_over = observation.is_over(to_read.complete);
@@ -249,16 +260,24 @@ fn open(answered: Vec<Kept>) -> Vec<Open> {
     for kept in answered {
         services.entry(kept.change.service.clone()).or_default().push(kept);
     }
+    let shipped: Vec<(String, Timestamp)> = services
+        .values()
+        .flatten()
+        .filter_map(|kept| Some((kept.change.service.clone(), kept.change.shipped()?)))
+        .collect();
     let mut found = Vec::new();
     for of_service in services.into_values() {
         let others: Arc<[Change]> = of_service.iter().map(|kept| kept.change.clone()).collect();
         found.extend(of_service.into_iter().filter_map(|kept| {
             let observation = observation(&kept.change, &others)?;
+            let span = observation.since();
+            let changed = shipped.iter().filter(|(_, at)| span.contains(*at));
+            let changed = changed.map(|(service, _)| service.clone()).collect();
             let is_seen = kept
                 .verdict
                 .as_ref()
                 .is_some_and(|verdict| verdict.is_over && verdict.until == observation.until());
-            (!is_seen).then(|| Open { kept, others: Arc::clone(&others), observation })
+            (!is_seen).then(|| Open { kept, others: Arc::clone(&others), observation, changed })
         }));
     }
     found
@@ -271,7 +290,7 @@ fn observation(change: &Change, others: &[Change]) -> Option<Observation> {
     Observation::by_version(change, others, observe, width).filter(|_| is_in_production(change))
 }
 
-/// What the ledger holds of the objectives around `change`.
+/// What the ledger holds of the objectives around `change`, those of dependants too.
 fn tallies(
     snapshot: &LedgerSnapshot<'_>,
     to_read: &ToRead,
@@ -288,7 +307,12 @@ fn tallies(
                 Ok::<_, LiveError<StoreError>>(series.iter().collect::<Vec<_>>())
             };
             let total: Vec<SliceId> = counts.total.into_iter().collect();
-            let (own, others) = by_version(&counts.slices, change);
+            // The versions of another service are others.
+            let dependant = (slo.service != change.service).then(|| slo.service.clone());
+            let (own, others) = match dependant {
+                None => by_version(&counts.slices, change),
+                Some(_) => (Vec::new(), Vec::new()),
+            };
             let versions = if own.is_empty() {
                 None
             } else {
@@ -298,6 +322,7 @@ fn tallies(
                 slo: slo.name.clone(),
                 // Documents have a few objectives.
                 objective: u32::try_from(index).unwrap_or(u32::MAX),
+                dependant,
                 target: promise.target,
                 total: read(&total, observation.span())?,
                 versions,

@@ -26,6 +26,8 @@ pub struct NamedCause {
     pub kind: CauseKind,
     /// What it is known by, among those of its kind.
     pub id: String,
+    /// The service that it happened to.
+    pub service: String,
     /// What it is charged for.
     pub interval: Interval,
 }
@@ -33,11 +35,11 @@ pub struct NamedCause {
 impl NamedCause {
     /// The cause in slots; `slot` finds the slot that holds a moment.
     pub fn in_slots(&self, slot: impl Fn(Timestamp) -> Slot) -> Cause {
-        let Self { kind, id, interval } = self;
+        let Self { kind, id, interval, service } = self;
         let last = Timestamp::from_nanos(interval.end().nanos().saturating_sub(1));
         Cause {
             // A change and an incident may be known by the same.
-            id: format!("{kind:?} {id}"),
+            id: format!("{kind:?} {service} {id}"),
             kind: *kind,
             from: slot(interval.start()),
             to: Slot(slot(last.max(interval.start())).0.saturating_add(1)),
@@ -53,7 +55,38 @@ impl NamedCause {
 ///   restored by a rollback or a fix, failed, or another deployment took its place; at most for as long as
 ///   it is answered for.
 /// - An **incident** of the service from when users were first hit until they no longer were.
+/// - Any of these of a service in `dependencies`, as a failure of a **dependency**. What such an incident is said
+///   to be caused by is not named beside it.
 pub fn causes(
+    service: &str,
+    dependencies: &[&str],
+    suspects: &[Suspect<'_>],
+    incidents: &[Incident],
+    within: Interval,
+) -> Vec<NamedCause> {
+    let mut found = of_service(service, suspects, incidents, within);
+    for dependency in dependencies.iter().filter(|dependency| **dependency != service) {
+        let theirs = of_service(dependency, suspects, incidents, within);
+        let is_told = |of: &NamedCause| {
+            let named = |incident: &Incident| incident.cause.as_ref() == Some(&of.id);
+            of.kind == CauseKind::Change && incidents.iter().any(named)
+        };
+        found.extend(
+            theirs
+                .into_iter()
+                .filter(|of| !is_told(of))
+                .map(|of| NamedCause { kind: CauseKind::Dependency, ..of }),
+        );
+    }
+    found.sort_by(|one, two| {
+        let key = |of: &NamedCause| (of.interval.start(), of.kind);
+        (key(one), &one.service, &one.id).cmp(&(key(two), &two.service, &two.id))
+    });
+    found
+}
+
+/// What happened to `service` itself.
+fn of_service(
     service: &str,
     suspects: &[Suspect<'_>],
     incidents: &[Incident],
@@ -65,7 +98,8 @@ pub fn causes(
         let to = to.unwrap_or(within.end()).max(from);
         let interval = Interval::starting(from, to.since(from)).intersect(within);
         if let Some(interval) = interval.filter(|interval| !interval.is_empty()) {
-            found.push(NamedCause { kind, id: id.to_owned(), interval });
+            let (id, service) = (id.to_owned(), service.to_owned());
+            found.push(NamedCause { kind, id, service, interval });
         }
     };
     for suspect in suspects.iter().filter(|suspect| suspect.change.service == service) {
@@ -86,9 +120,6 @@ pub fn causes(
             add(CauseKind::Incident, &incident.id, opened, over);
         }
     }
-    found.sort_by(|one, two| {
-        (one.interval.start(), one.kind, &one.id).cmp(&(two.interval.start(), two.kind, &two.id))
-    });
     found
 }
 
@@ -160,7 +191,7 @@ mod tests {
                 suspect(&drill, None, &[]),
             ];
             let within = Interval::new(at(150), at(2_000)).unwrap();
-            causes("shop", &suspects, incidents, within)
+            causes("shop", &[], &suspects, incidents, within)
                 .into_iter()
                 .map(|of| (of.kind, of.id, of.interval.start(), of.interval.end()))
                 .collect()
@@ -182,9 +213,37 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_to_a_dependency_is_its_failure() {
+        let theirs = |id: &str, kind, began, ended| Change {
+            service: "bank".to_owned(),
+            ..change(id, kind, began, ended)
+        };
+        let (told, untold) =
+            (theirs("a", ChangeKind::Deploy, 100, 200), theirs("b", ChangeKind::Flag, 600, 700));
+        let verdicts = [&told, &untold].map(regressed);
+        let mut incident = Incident::new("INC-1".to_owned());
+        incident.service = Some("bank".to_owned());
+        incident.cause = Some("a".to_owned());
+        (incident.started, incident.resolved) = (Some(at(150)), Some(at(500)));
+        let suspect = |change, verdict| Suspect { change, verdict: Some(verdict), breaks: &[] };
+        let suspects = [suspect(&told, &verdicts[0]), suspect(&untold, &verdicts[1])];
+        let within = Interval::new(at(0), at(1_000)).unwrap();
+        let named = |dependencies: &[&str]| -> Vec<_> {
+            let found = causes("shop", dependencies, &suspects, &[incident.clone()], within);
+            found.into_iter().map(|of| (of.kind, of.service, of.id)).collect()
+        };
+        let one = |id: &str| (CauseKind::Dependency, "bank".to_owned(), id.to_owned());
+        assert_eq!(named(&["bank"]), [one("INC-1"), one("b")]);
+        assert_eq!(named(&["mail"]), []);
+    }
+
+    #[test]
     fn causes_of_two_kinds_may_be_called_the_same() {
         let interval = Interval::new(at(5), at(20)).unwrap();
-        let of = |kind| NamedCause { kind, id: "a".to_owned(), interval };
+        let of = |kind| {
+            let (id, service) = ("a".to_owned(), "shop".to_owned());
+            NamedCause { kind, id, service, interval }
+        };
         let slot = |at: Timestamp| Slot::of(at, Duration::from_seconds(10));
         let change = of(CauseKind::Change).in_slots(slot);
         assert_eq!((change.from, change.to), (Slot(0), Slot(2)));

@@ -184,6 +184,8 @@ pub struct ObjectiveTallies {
     pub slo: String,
     /// Which of its objectives, counted from 0.
     pub objective: u32,
+    /// The service that promises it, where that is another one, which depends on the one that changed.
+    pub dependant: Option<String>,
     /// What is promised.
     pub target: Target,
     /// All events.
@@ -223,6 +225,9 @@ pub struct ObjectiveVerdict {
     pub slo: String,
     /// Which of its objectives, counted from 0.
     pub objective: u32,
+    /// The service that promises it, where that is another one, which depends on the one that changed.
+    #[serde(default)]
+    pub dependant: Option<String>,
     /// The answer.
     pub answer: Answer,
     /// Why.
@@ -250,7 +255,7 @@ pub struct ObjectiveVerdict {
 /// What a change did to all objectives of its service.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ChangeVerdict {
-    /// Regressed when any objective is, healthy when all are.
+    /// Regressed when any objective is, those of dependants too; healthy when all of its own service are.
     pub answer: Answer,
     /// Since when it is looked at.
     pub from: Timestamp,
@@ -263,7 +268,7 @@ pub struct ChangeVerdict {
     pub decided: Option<Timestamp>,
     /// Whether nothing more is looked at.
     pub is_over: bool,
-    /// Each objective; none where the service has none.
+    /// Each objective, and those of dependants; none where there is none.
     pub objectives: Vec<ObjectiveVerdict>,
 }
 
@@ -304,8 +309,11 @@ impl ChangeVerdict {
         let Some(observation) = by_version.filter(|_| is_split).or(by_time) else {
             return Ok(None);
         };
-        let answer = Answer::joint(verdicts.iter().map(|verdict| verdict.answer));
-        let told = verdicts.iter().filter(|verdict| verdict.answer == answer);
+        // What others promise shows harm; whether it shows health depends on more than this change.
+        let weighs =
+            |of: &&ObjectiveVerdict| of.dependant.is_none() || of.answer == Answer::Regressed;
+        let answer = Answer::joint(verdicts.iter().filter(weighs).map(|verdict| verdict.answer));
+        let told = verdicts.iter().filter(weighs).filter(|verdict| verdict.answer == answer);
         let told = told.filter_map(|verdict| verdict.decided);
         let decided = match answer {
             Answer::Regressed => told.min(),
@@ -387,6 +395,7 @@ impl ObjectiveVerdict {
         Self {
             slo: tallies.slo.clone(),
             objective: tallies.objective,
+            dependant: tallies.dependant.clone(),
             answer,
             why,
             design,
@@ -434,7 +443,14 @@ mod tests {
 
     fn objective(total: Vec<(Slot, Tally)>) -> ObjectiveTallies {
         let target = Target::new(Rational::parse("0.99").unwrap()).unwrap();
-        ObjectiveTallies { slo: "checkout".to_owned(), objective: 0, target, total, versions: None }
+        ObjectiveTallies {
+            slo: "checkout".to_owned(),
+            objective: 0,
+            dependant: None,
+            target,
+            total,
+            versions: None,
+        }
     }
 
     /// Steady traffic with a share of `after` per thousand bad since `shipped`, and one before.

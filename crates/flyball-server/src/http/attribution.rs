@@ -95,9 +95,11 @@ pub(super) async fn by_cause(
     let mut answers = Vec::new();
     for (counts, interval) in asked {
         let (changes, service) = (app.changes.clone(), counts.slo.service.clone());
+        let asked = found.catalog.governance.dependencies(&service).map(str::to_owned);
+        let services: Vec<String> = asked.chain([service.clone()]).collect();
         // What began before may still have been in force.
         let since = interval.start().minus(Warranty::DEFAULT.hold());
-        let told = wait(move || changes.past(&[service], (since, interval.end()))).await?;
+        let told = wait(move || changes.past(&services, (since, interval.end()))).await?;
         let catalog = Arc::clone(&found.catalog);
         let answer = app
             .evaluator

@@ -221,7 +221,7 @@ fn verdict() -> Value {
     whole_object(
         "What a change did to the objectives of its service, as far as it was looked at.",
         &json!({
-            "answer": answer("Regressed when any objective is, healthy when all are."),
+            "answer": answer("Regressed when any objective is, those of dependants too; healthy when all of its own service are."),
             "from": moment("Since when it is looked at."),
             "seen": moment("Up to when it was looked at."),
             "until": moment("Until when it is looked at."),
@@ -229,7 +229,7 @@ fn verdict() -> Value {
             "is_over": { "type": "boolean", "description": "Whether nothing more is looked at." },
             "objectives": {
                 "type": "array", "items": objective_verdict(),
-                "description": "Each objective; none where the service has none.",
+                "description": "Each objective, and those of dependants; none where there is none.",
             },
         }),
     )
@@ -274,6 +274,7 @@ fn objective_verdict() -> Value {
         &json!({
             "slo": { "type": "string", "description": "The SLO." },
             "objective": whole("Which of its objectives, counted from 0."),
+            "dependant": or_null(text("The service that promises it, where that is another one, which depends on the changed one.")),
             "answer": answer("What it did."),
             "why": { "enum": why, "description": "Why." },
             "design": {

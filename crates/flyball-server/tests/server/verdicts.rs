@@ -289,3 +289,87 @@ async fn what_was_spent_is_put_down_to_changes_incidents_and_drills_and_adds_up(
     assert_eq!((status, &problem["hint"]), (404, &json!("did you mean `checkout`?")));
     running.server.stop().await;
 }
+
+/// The web shop asks the shop, and promises something itself.
+const DEPENDING: &str = r"
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: web}
+spec:
+  dependencies: [{service: shop}]
+  agreements: [{name: gold, with: ACME, slo: pages, target: 99.9%, window: 7d}]
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: pages}
+spec:
+  service: web
+  indicator:
+    metadata: {name: shown}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: flyball, spec: {where: status < 500}}}
+        total: {metricSource: {type: flyball, spec: {where: service.name = 'web'}}}
+  timeWindow: [{duration: 7d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.9}]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_judged_by_what_its_dependants_promise() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), &format!("{SHOP}{DEPENDING}"), &clock).await;
+    let noon = Timestamp::parse(NOON).unwrap();
+    let web = |events: String| events.replace("\"shop\"", "\"web\"");
+    let before = noon.minus(Duration::from_hours(2));
+    send(&running, traffic(before, 7_200, 100, "1.3.0")).await;
+    send(&running, web(traffic(before, 7_200, 100, "1.3.0"))).await;
+    record(&running, &json!({"id": "release", "service": "shop", "version": "1.4.0"})).await;
+    // The shop answers as ever, and what it answers breaks every other page.
+    send(&running, traffic(noon, 300, 100, "1.4.0")).await;
+    send(&running, web(traffic(noon, 300, 2, "1.3.0"))).await;
+    clock.advance(Duration::from_seconds(310));
+    let seen = change(&running, "release", |it| it["verdict"]["answer"] == "regressed").await;
+    let objectives = seen["verdict"]["objectives"].as_array().unwrap();
+    let told: Vec<_> = objectives.iter().map(|of| (&of["slo"], &of["dependant"])).collect();
+    assert_eq!(told, [(&json!("checkout"), &Value::Null), (&json!("pages"), &json!("web"))]);
+    assert_eq!(objectives[1]["answer"], "regressed");
+    assert_ne!(objectives[0]["answer"], "regressed");
+
+    // Whose budget it was, and what contracts and the card say of it.
+    let (_, said) = running.get("/api/v1/slos/pages/attribution").await;
+    let found = &said["objectives"][0];
+    let [cause] = &found["causes"].as_array().unwrap()[..] else { panic!("{said:#}") };
+    let named = ["kind", "service", "id"].map(|field| cause[field].as_str().unwrap());
+    assert_eq!(named, ["dependency", "shop", "release"]);
+    assert_eq!(cause["spent"], 294, "one in a hundred fails anyway: {said:#}");
+    let (_, card) = running.get("/api/v1/services/web").await;
+    let by_cause = card["budgets"][0]["by_cause"].clone();
+    assert_eq!((&by_cause["spent"], &by_cause["causes"][0]), (&found["spent"], cause));
+    let contract = &card["agreements"][0];
+    assert_eq!((&contract["status"], &contract["by_cause"]), (&json!("missed"), &by_cause));
+    assert_eq!(contract["counted_since"], before.to_string());
+    assert_eq!(card["dependencies"], json!([{"service": "shop", "kind": "hard"}]));
+    assert_eq!(running.get("/api/v1/services/shop").await.1["dependants"], json!(["web"]));
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependant_that_changed_itself_says_nothing_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), &format!("{SHOP}{DEPENDING}"), &clock).await;
+    let noon = Timestamp::parse(NOON).unwrap();
+    record(&running, &json!({"id": "release", "service": "shop", "version": "1.4.0"})).await;
+    clock.advance(Duration::from_minutes(1));
+    record(&running, &json!({"id": "page", "service": "web", "version": "7"})).await;
+    send(&running, traffic(noon, 300, 100, "1.4.0")).await;
+    clock.advance(Duration::from_seconds(250));
+    let seen = change(&running, "release", |it| it["verdict"]["objectives"].is_array()).await;
+    let objectives = seen["verdict"]["objectives"].as_array().unwrap();
+    assert!(objectives.iter().all(|of| of["dependant"].is_null()), "{seen:#}");
+    running.server.stop().await;
+}

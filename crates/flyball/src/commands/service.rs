@@ -152,6 +152,8 @@ struct Card {
     paged: Vec<String>,
     runbook: Option<String>,
     links: Vec<Link>,
+    dependencies: Vec<Dependency>,
+    dependants: Vec<String>,
     ship: Option<Ship>,
     ship_problem: Option<String>,
     status: Status,
@@ -172,6 +174,12 @@ struct HeldTo {
 struct Link {
     name: String,
     url: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Dependency {
+    service: String,
+    kind: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -209,6 +217,7 @@ pub(super) struct BudgetView {
     pub(super) remaining_share: Option<f64>,
     exhausts_at: Option<Timestamp>,
     spent_by: Vec<SpentBy>,
+    by_cause: Option<SpentOn>,
 }
 
 /// What a contract promises.
@@ -228,6 +237,9 @@ pub(super) struct AgreementView {
     spent_share: Option<f64>,
     failed: Vec<String>,
     incidents: Vec<String>,
+    by_cause: Option<SpentOn>,
+    counted_since: Option<Timestamp>,
+    during: Stretch,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -387,7 +399,14 @@ fn page(card: &Card) -> Page {
     ]);
     let runbook = format!("runbook: {}", told(card.runbook.as_ref()));
     let links = card.links.iter().map(|link| format!("{}: {}", link.name, link.url));
-    page.list(std::iter::once(runbook).chain(links));
+    let asked = card.dependencies.iter().map(|of| match of.kind.as_str() {
+        "hard" => of.service.clone(),
+        kind => format!("{} ({kind})", of.service),
+    });
+    let around = [("depends on", asked.collect::<Vec<_>>()), ("asked by", card.dependants.clone())];
+    let around = around.into_iter().filter(|(_, names)| !names.is_empty());
+    let around = around.map(|(what, names)| format!("{what}: {}", names.join(", ")));
+    page.list(std::iter::once(runbook).chain(links).chain(around));
     page.heading("May it ship?");
     shipping(&mut page, card);
     page.heading("Budgets");
@@ -486,7 +505,12 @@ pub(super) fn budgets(page: &mut Page, budgets: &[&BudgetView]) {
             format!("{name}: {slice} has {} of {} bad", words::count(*bad), words::count(*of))
         })
     });
-    page.list(spent);
+    let causes = budgets.iter().filter_map(|budget| {
+        let name = budget.display_name.as_ref().unwrap_or(&budget.slo);
+        let found = budget.by_cause.as_ref().filter(|found| found.is_spent())?;
+        Some(format!("{name}: {}", found.words()))
+    });
+    page.list(causes.chain(spent));
 }
 
 /// What contracts promise beside what SLOs do; nothing without contracts.
@@ -528,6 +552,9 @@ pub(super) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
             )),
             None => said.push(format!("{name}: the SLO {} is not evaluated.", of.slo)),
         }
+        if let Some(since) = of.counted_since.filter(|since| *since > of.during.start) {
+            said.push(format!("{name}: it is counted since {} only.", words::moment(since)));
+        }
         if of.status == Status::Missed {
             let list = |names: &[String]| match names {
                 [] => "none is known".to_owned(),
@@ -538,6 +565,8 @@ pub(super) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
                 list(&of.failed),
                 list(&of.incidents)
             ));
+            let causes = of.by_cause.as_ref().filter(|found| found.is_spent());
+            said.extend(causes.map(|found| format!("{name}: {}", found.words())));
             said.extend(of.remedy.as_ref().map(|remedy| format!("{name}: what follows: {remedy}")));
         }
     }

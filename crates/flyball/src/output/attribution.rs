@@ -12,11 +12,14 @@ pub(crate) struct Attribution {
     from: Timestamp,
     to: Timestamp,
     unit: String,
+    #[serde(default)]
+    is_cut: bool,
     objectives: Vec<Objective>,
 }
 
+/// What the budget of one objective was spent on.
 #[derive(Debug, serde::Deserialize)]
-struct Objective {
+pub(crate) struct Objective {
     name: Option<String>,
     target: f64,
     valid: u64,
@@ -30,12 +33,42 @@ struct Objective {
 struct Share {
     kind: String,
     id: String,
+    service: String,
     from: Timestamp,
     to: Timestamp,
     spent: u64,
 }
 
+impl Share {
+    /// What it is known by, with the service where that is another one.
+    fn called(&self) -> String {
+        let Self { kind, id, service, .. } = self;
+        if kind == "dependency" { format!("{service}: {id}") } else { id.clone() }
+    }
+
+    /// What it spent, in words.
+    fn words(&self) -> String {
+        format!("{} {}: {}", self.kind, self.called(), words::count(self.spent))
+    }
+}
+
 impl Objective {
+    /// What it was spent on, in words: causes, what is usual, what is unexplained.
+    pub(crate) fn words(&self) -> String {
+        let mut parts: Vec<String> = self.causes.iter().map(Share::words).collect();
+        for (name, spent) in [("usual", self.usual), ("unexplained", self.unexplained)] {
+            if spent > 0 {
+                parts.push(format!("{name}: {}", words::count(spent)));
+            }
+        }
+        format!("{} bad, by {}", words::count(self.spent), parts.join(", "))
+    }
+
+    /// Whether anything was spent.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.spent > 0
+    }
+
     /// The share of the budget that so many are: of what may be bad among all that was valid.
     fn of_budget(&self, spent: u64) -> String {
         let allowed = (1.0 - self.target) * self.valid as f64;
@@ -56,10 +89,11 @@ pub(crate) fn by_cause(found: &Attribution) -> String {
             out.extend(["\n", name, "\n"]);
         }
         let mut table = new_table(&["CAUSE", "ID", "FROM", "TO", "SPENT", "% OF BUDGET"]);
-        for Share { kind, id, from, to, spent } in &objective.causes {
+        for cause in &objective.causes {
+            let Share { kind, from, to, spent, .. } = cause;
             let [from, to] = [from, to].map(ToString::to_string);
             let share = objective.of_budget(*spent);
-            table.add_row([kind.clone(), id.clone(), from, to, words::count(*spent), share]);
+            table.add_row([kind.clone(), cause.called(), from, to, words::count(*spent), share]);
         }
         let sums = [
             ("usual", objective.usual),
@@ -72,6 +106,9 @@ pub(crate) fn by_cause(found: &Attribution) -> String {
         }
         out.push_str(&finish(table, &[4, 5]));
         out.push('\n');
+    }
+    if found.is_cut {
+        out.push_str("more changes and incidents are known than were looked at: hint: ask for a shorter time\n");
     }
     words::printable(&out)
 }

@@ -3,7 +3,7 @@
 use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
-use flyball_govern::service::ServiceLink;
+use flyball_govern::service::{Dependency, ServiceLink};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
 
@@ -79,6 +79,11 @@ pub(crate) struct ServiceCard {
     /// Where more is said of it.
     #[schema(value_type = Vec<Object>)]
     links: Vec<ServiceLink>,
+    /// The services that it asks.
+    #[schema(value_type = Vec<Object>)]
+    dependencies: Vec<Dependency>,
+    /// The services that say they ask it.
+    dependants: Vec<String>,
     /// Whether a feature may ship now, to everybody at once, and why; null where that cannot be told.
     ship: Option<Ship>,
     /// Why that cannot be told.
@@ -294,6 +299,8 @@ impl ServiceCard {
             paged: paged.map(|target| target.name.clone()).collect(),
             runbook: spec.runbook,
             links: spec.links,
+            dependencies: spec.dependencies,
+            dependants: catalog.governance.dependants(name).map(str::to_owned).collect(),
             ship,
             ship_problem,
             status: Status::worst(&statuses),

@@ -22,6 +22,7 @@ struct Objective {
     slo: String,
     #[serde(rename = "objective")]
     number: u32,
+    dependant: Option<String>,
     answer: String,
     why: String,
     design: String,
@@ -102,8 +103,11 @@ fn sentence(verdict: &Verdict) -> String {
 
 /// One objective: the answer, from what, how far, and what it cost.
 fn told(objective: &Objective) -> Vec<(&'static str, String)> {
-    let Objective { slo, number, answer, why, margin, .. } = objective;
-    let name = if *number == 0 { slo.clone() } else { format!("{slo}, objective {number}") };
+    let Objective { slo, number, dependant, answer, why, margin, .. } = objective;
+    let mut name = if *number == 0 { slo.clone() } else { format!("{slo}, objective {number}") };
+    if let Some(service) = dependant {
+        name = format!("{name} of {service}, which depends on it");
+    }
     let against = match objective.design.as_str() {
         "concurrent" => "other versions",
         _ => "before",
