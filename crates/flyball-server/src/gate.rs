@@ -10,6 +10,7 @@ mod contests;
 mod deciding;
 mod github;
 mod knowing;
+mod settling;
 
 use std::sync::{Arc, Mutex};
 
@@ -32,6 +33,7 @@ use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
 pub(crate) use knowing::Knowing;
+use settling::Settling;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
 const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
@@ -135,13 +137,16 @@ pub(crate) struct Gatekeeper {
     /// Held by whoever makes decisions, or changes what they are held against.
     writing: Arc<Mutex<()>>,
     remembered: Arc<Mutex<Remembered>>,
+    settling: Arc<Settling>,
     known: Knowing,
 }
 
 impl Gatekeeper {
     pub(crate) fn of(control: SharedControl) -> Self {
+        let settling = Arc::new(Settling::new(control.lock().settler()));
         Self {
             control,
+            settling,
             waiting: Arc::default(),
             writing: Arc::default(),
             remembered: Arc::default(),

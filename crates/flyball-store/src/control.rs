@@ -15,6 +15,7 @@ mod grants;
 mod people;
 mod records;
 mod schema;
+mod settling;
 mod tokens;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use records::{
     DELIVERIES_MAX, Delivered, Delivery, NewRecord, Noting, RECORD_BYTES_MAX, RECORDS_PAGE_MAX,
     Record, RecordBound, RecordFilter,
 };
+pub use settling::Settler;
 pub use tokens::{NewToken, Token};
 
 /// The file in the data directory.
@@ -81,6 +83,7 @@ impl Control {
     pub(crate) fn open(directory: &DataDirectory) -> Result<Self, StoreError> {
         let path = directory.path().join(FILE);
         let connection = sqlite::open(&path, &schema::TABLES)?;
+        settling::leave_to_settler(&connection, &path)?;
         directory::sync(directory.path())?;
         Ok(Self { connection, path, _directory: directory.clone() })
     }

@@ -70,6 +70,14 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
+/// Opens the file at `path`, which another connection of the process has opened to write it, once more.
+pub(crate) fn open_again(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(cannot("open", path))?;
+    connection.busy_timeout(BUSY_WAIT).map_err(cannot("open", path))?;
+    Ok(connection)
+}
+
 /// Begins the file at `path` where it is not there yet, since SQLite would let everybody read it; its
 /// other files get the rights of this one.
 fn begin(path: &Path) -> Result<(), StoreError> {

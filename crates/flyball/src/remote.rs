@@ -94,10 +94,12 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("GET /api/v1/policies", "`flyball policy list`"),
     ("GET /api/v1/tokens", "`flyball token list`"),
-    ("GET /api/v1/definitions", "`flyball get`"),
+    ("GET /api/v1/definitions", "`flyball get definitions`"),
+    ("GET /api/v1/grants", "`flyball grant list`"),
+    ("GET /api/v1/services", "`flyball service list`"),
     ("GET /api/v1/changes", "`flyball change list`"),
 ];
 

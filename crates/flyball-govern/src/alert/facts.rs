@@ -31,6 +31,12 @@ impl Links {
         };
         Self { runbook: find("runbook"), dashboard: find("dashboard") }
     }
+
+    /// Takes the runbook of the service, a link, where the SLO has none of its own.
+    pub fn or_runbook(&mut self, of_service: Option<&str>) {
+        let own = self.runbook.take();
+        self.runbook = own.or_else(|| of_service.filter(|link| is_link(link)).map(str::to_owned));
+    }
 }
 
 /// Whether a text can be shown as a link.
@@ -146,5 +152,16 @@ mod tests {
         assert_eq!(links.runbook.as_deref(), Some("https://wiki/checkout"));
         assert_eq!(links.dashboard, None);
         assert_eq!(of(&[]), Links::default());
+        let runbook = |mut links: Links, of_service| {
+            links.or_runbook(of_service);
+            links.runbook
+        };
+        assert_eq!(
+            runbook(Links::default(), Some("https://wiki/shop")).as_deref(),
+            Some("https://wiki/shop")
+        );
+        assert_eq!(runbook(Links::default(), Some("the wiki")), None);
+        let own = of(&[("runbook", "https://wiki/checkout")]);
+        assert_eq!(runbook(own.clone(), Some("https://wiki/shop")), own.runbook);
     }
 }

@@ -336,7 +336,7 @@ impl Evaluator {
     pub(super) fn advance(&mut self, to: Timestamp) {
         let (mut all, mut seen) = (Vec::new(), Vec::new());
         let recent = self.recent.get();
-        let Self { watched, ledger, telemetry, pending: commit, .. } = self;
+        let Self { watched, ledger, telemetry, pending: commit, catalog, .. } = self;
         let snapshot = match ledger.snapshot() {
             Ok(snapshot) => snapshot,
             Err(error) => return telemetry.store_failed("read", &error),
@@ -359,7 +359,9 @@ impl Evaluator {
                 let mut of_state = signs(slo, state, &before, to);
                 of_state.extend(changes[known..].iter().map(Observed::from));
                 if !of_state.is_empty() {
-                    let facts = facts((slo, index), plan, state, &history, seen.len());
+                    let mut facts = facts((slo, index), plan, state, &history, seen.len());
+                    let described = catalog.governance.service(&slo.service);
+                    facts.links.or_runbook(described.and_then(|of| of.spec.runbook.as_deref()));
                     let changes = recent.iter().filter(|change| change.service == slo.service);
                     let facts = facts.with_changes(changes, to.minus(CHANGED_WITHIN), to);
                     seen.push((subject(slo, index, slice), of_state, facts));

@@ -70,12 +70,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Gatekeeper {
-    /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then.
-    /// On disk when this returns; with the decision's id.
+    /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then; with the
+    /// decision's id. It outlives the process when this returns, and is on disk a moment later, before this
+    /// returns where it goes by an override or moves a latch.
     ///
     /// # Errors
     ///
-    /// [`GateError`]; nothing was kept then.
+    /// [`GateError`]; nothing was kept then, unless the disk did not confirm it.
     pub(crate) async fn decide(
         &self,
         question: Question,
@@ -133,7 +134,7 @@ impl Gatekeeper {
             acts.insert(key(question, known), self.remembered(&question.service, known)?);
         }
         let mut moved = Remembered::new();
-        let made = self.control.lock().note(&first.actor, first.question.at, |noting| {
+        let work = |noting: &Noting<'_>| {
             let keep = |job: &Job| {
                 noting.by(&job.actor, job.question.at, |noting| {
                     let key = key(&job.question, &job.known);
@@ -144,6 +145,13 @@ impl Gatekeeper {
                 })
             };
             jobs.iter().map(keep).collect::<Result<Vec<_>, GateError>>()
+        };
+        let made = self.note(first, work).and_then(|made| {
+            let is_used = made.iter().any(|(_, decision)| decision.overridden_by.is_some());
+            if is_used || !moved.is_empty() {
+                self.settling.now()?;
+            }
+            Ok(made)
         });
         let mut remembered = lock(&self.remembered);
         match &made {
@@ -151,6 +159,21 @@ impl Gatekeeper {
             Err(_) => remembered.clear(),
         }
         made
+    }
+
+    /// Has `work` note something that `first` asked for.
+    fn note<T>(
+        &self,
+        first: &Job,
+        work: impl FnOnce(&Noting<'_>) -> Result<T, GateError>,
+    ) -> Result<T, GateError> {
+        let (actor, at) = (&*first.actor, first.question.at);
+        if !self.settling.may_wait() {
+            return self.control.lock().note(actor, at, work);
+        }
+        let noted = self.control.lock().note_soon(actor, at, work)?;
+        self.settling.soon();
+        Ok(noted)
     }
 
     /// What people have decided that bears on `service`, read once until somebody decides again.

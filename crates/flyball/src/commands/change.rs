@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Form, answer};
 use crate::commands::replay::now;
+use crate::output::words;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
@@ -351,7 +352,7 @@ fn table(changes: &[View]) -> String {
         let at = change.shipped().unwrap_or(change.recorded);
         table.add_row([
             view.number.to_string(),
-            at.to_string(),
+            words::moment(at),
             printable(&change.service),
             change.kind.name().to_owned(),
             printable(change.version.as_deref().or(change.revision.as_deref()).unwrap_or("–")),
@@ -367,7 +368,7 @@ fn table(changes: &[View]) -> String {
 /// One change, a fact a line.
 fn card(view: &View) -> String {
     let change = &view.change;
-    let at = |moment: Option<Timestamp>| moment.map(|at| at.to_string());
+    let at = |moment: Option<Timestamp>| moment.map(words::moment);
     let commits = (!change.commits.is_empty()).then(|| change.commits.len().to_string());
     let planned = change.planned.map(|planned| if planned { "yes" } else { "no" }.to_owned());
     let mut lines = vec![
@@ -384,7 +385,7 @@ fn card(view: &View) -> String {
         ("actor", change.actor.clone()),
         ("summary", change.summary.clone()),
         ("planned", planned),
-        ("recorded", Some(change.recorded.to_string())),
+        ("recorded", at(Some(change.recorded))),
         ("started", at(change.started)),
         ("finished", at(change.finished)),
         ("not before", at(change.not_before)),

@@ -105,7 +105,7 @@ struct FreezeArgs {
 /// Examples:
 ///
 ///   flyball policy override checkout --class feature --change release-14 --role product_manager \
-///     --why 'a contract ends tonight' --until 2026-12-01T18:00:00Z
+///     --why 'a contract ends tonight' --until 4h
 #[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
