@@ -246,13 +246,22 @@ impl Prepared {
         let power = RATIO_POWER_MAX;
         let least = last_true(-power, power, |x| above(Boundary::ratio(x.exp2())));
         let most = -last_true(-power, power, |x| below(Boundary::ratio(x.exp2())));
+        let difference = (bad - explained) / candidate.valid() as f64;
+        let ratio = (self.explained > 0).then(|| bad / explained);
+        let least = if least > -power { least.exp2() } else { 0.0 };
+        let most = (most < power).then(|| most.exp2());
+        // Blocks weigh by their evidence in the ranges and by their events in the estimate: where the control was
+        // an outage for a while, these part. A range that is wider is right as often.
         Some(Effect {
-            difference: (bad - explained) / candidate.valid() as f64,
-            difference_range: Range { low: lowest, high: Some(highest) },
-            ratio: (self.explained > 0).then(|| bad / explained),
+            difference,
+            difference_range: Range {
+                low: lowest.min(difference),
+                high: Some(highest.max(difference)),
+            },
+            ratio,
             ratio_range: Range {
-                low: if least > -power { least.exp2() } else { 0.0 },
-                high: (most < power).then(|| most.exp2()),
+                low: ratio.map_or(least, |ratio| least.min(ratio)),
+                high: most.map(|most| ratio.map_or(most, |ratio| most.max(ratio))),
             },
             confidence: 1.0 - settings.false_alarm - settings.false_health,
         })

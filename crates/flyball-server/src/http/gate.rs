@@ -26,6 +26,7 @@ use super::access::allowed;
 use super::administration::wait;
 use super::extract::{Path, Query, Sent, meant, page_size};
 use super::problem::Problem;
+use super::services::is_there;
 use super::{App, shapes};
 use crate::auth::{Caller, Role};
 use crate::gate::{GateError, Known};
@@ -76,6 +77,9 @@ pub(super) struct GateAnswer {
     allow: bool,
     /// What a command that asks ends with: 0 it may ship, 1 denied, 3 undecidable.
     exit_code: u8,
+    /// That nothing is known of a service of this name, with the nearest one; null otherwise. A new service is not
+    /// blocked for that, a misspelt one is let through.
+    warning: Option<String>,
     /// The decision, which explains itself.
     #[schema(value_type = shapes::GateDecision)]
     decision: Decision,
@@ -243,9 +247,20 @@ async fn keep(
 }
 
 impl GateAnswer {
-    fn of(id: Option<String>, decision: Decision) -> Self {
+    async fn of(
+        app: &App,
+        caller: &Caller,
+        id: Option<String>,
+        decision: Decision,
+    ) -> Result<Self, Problem> {
         let (allow, exit_code) = (decision.outcome.passes(), decision.outcome.exit_code());
-        Self { id, allow, exit_code, decision }
+        let unknown = if decision.budgets.is_empty() {
+            is_there(app, caller, &decision.service).await.err()
+        } else {
+            None
+        };
+        let warning = unknown.map(|problem| problem.text());
+        Ok(Self { id, allow, exit_code, warning, decision })
     }
 }
 
@@ -275,7 +290,7 @@ pub(super) async fn look(
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked.into(), service, app.clock.now())?;
     let (decision, _) = decided(&app, &question).await?;
-    Ok(Json(GateAnswer::of(None, decision)))
+    Ok(Json(GateAnswer::of(&app, &caller, None, decision).await?))
 }
 
 /// Decides whether a change may ship, and keeps the decision with what it was made from.
@@ -305,7 +320,7 @@ pub(super) async fn decide(
     let (asked, caller): (GateQuestion, _) = sent.json_for(&app, "gate", of).await?;
     let question = question(asked.into(), service, app.clock.now())?;
     let (id, decision) = kept(&app, question, caller.actor()).await?;
-    Ok(Json(GateAnswer::of(Some(id), decision)))
+    Ok(Json(GateAnswer::of(&app, &caller, Some(id), decision).await?))
 }
 
 /// What was decided on changes of a service, the last first.

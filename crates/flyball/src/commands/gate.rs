@@ -7,9 +7,9 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::{Form, answer};
-use crate::Exit;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
+use crate::{Exit, talk};
 
 /// What the process answers to a pipeline.
 const EXIT_CODES: &str = "Exit codes: 0 it may ship, 1 denied, 2 the question cannot be asked, or the \
@@ -61,6 +61,7 @@ pub(crate) struct GateArgs {
 struct Answer {
     id: Option<String>,
     exit_code: u8,
+    warning: Option<String>,
     decision: Decision,
 }
 
@@ -130,6 +131,9 @@ pub(crate) fn run(args: &GateArgs) -> anyhow::Result<Exit> {
     };
     let found: Answer = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || card(&found))?;
+    if let Some(warning) = &found.warning {
+        talk::warning(&printable(&warning.replacen("; hint: ", "\nhint: ", 1)));
+    }
     if let Some(rollout) = args.rollout.as_deref().filter(|_| matches!(args.output, Form::Table)) {
         risk::tell(&remote, &args.service, rollout);
     }
