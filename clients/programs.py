@@ -1,5 +1,6 @@
 """Programs that run for a while, and waiting for what they do."""
 
+import contextlib
 import pathlib
 import signal
 import socket
@@ -11,10 +12,17 @@ import time
 HERE = pathlib.Path(__file__).parent
 
 
+def free_ports(count):
+    """Ports on which nobody listens, each another one."""
+    with contextlib.ExitStack() as held:
+        listeners = [held.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    return free_ports(1)[0]
 
 
 class Programs:
@@ -49,8 +57,8 @@ def run(check, what):
         try:
             wrong = check(sys.argv[1], directory, programs)
         except BaseException:
-            for log in sorted(directory.glob("*.log")):
-                print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
+            for log in sorted(directory.rglob("*.log")):
+                print(f"--- {log.relative_to(directory)}\n{log.read_text()[-3000:]}", file=sys.stderr)
             raise
         finally:
             programs.end_all()

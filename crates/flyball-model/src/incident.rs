@@ -85,4 +85,10 @@ impl Incident {
             [self.started, self.detected, self.acknowledged, self.mitigated, self.resolved];
         moments.into_iter().flatten().min()
     }
+
+    /// When it was known: when it was noticed, else the earliest moment that is known of it; `None` when
+    /// none is.
+    pub fn known(&self) -> Option<Timestamp> {
+        self.detected.or_else(|| self.opened())
+    }
 }

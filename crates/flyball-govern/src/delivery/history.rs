@@ -72,11 +72,10 @@ impl<'a> History<'a> {
         if let Some(named) = &incident.cause {
             return self.by_id.get(named.as_str()).copied();
         }
-        let opened = incident.opened()?;
-        let before = self.shipped.partition_point(|(at, _)| *at < opened);
+        let known = incident.known()?;
+        let before = self.shipped.partition_point(|(at, _)| *at < known);
         let near = self.shipped[..before].iter().rev();
-        let near =
-            near.take_while(|(at, _)| *at >= opened.minus(within)).map(|(_, change)| *change);
+        let near = near.take_while(|(at, _)| *at >= known.minus(within)).map(|(_, change)| *change);
         let mut deploys = near.filter(|change| change.kind == ChangeKind::Deploy);
         deploys
             .find(|change| incident.service.as_ref().is_none_or(|named| *named == change.service))

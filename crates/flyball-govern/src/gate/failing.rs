@@ -28,7 +28,7 @@ impl Failing {
         let broken = life(change, warranty, breaks).broken()?.at;
         let met = change.started.map_or(shipped, |started| started.min(shipped));
         let caused = || incidents.iter().filter(|one| one.cause.as_deref() == Some(&change.id));
-        let noticed = caused().filter_map(|one| one.detected.or(one.opened()));
+        let noticed = caused().filter_map(Incident::known);
         let detected = noticed.chain([broken]).min()?.max(met);
         let mended = breaks
             .iter()

@@ -18,6 +18,10 @@ use super::status::SloStatus;
 /// Slices of one service that a gate looks at: those that have spent most. A decision tells of each.
 const SLICES_MAX: usize = 100;
 
+/// Slices of one service of which it is looked up when bad events leave their window: those that have spent most.
+/// Each is read over a whole window.
+const SLICES_LEAVING_MAX: usize = 8;
+
 /// Bad events leave a window hour by hour: the grain of what is promised.
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -33,7 +37,8 @@ impl Evaluator {
     /// The budgets of `service`: each objective, and the slices of its SLOs that have spent most.
     /// Composites are left out: their components are SLOs of their own, or parts of one promise.
     ///
-    /// With `leaving`, which reads the ledger over whole windows, also when bad events leave them.
+    /// With `leaving`, which reads the ledger over whole windows, also when bad events leave them; of slices past
+    /// the first few it is not known, and no moment is promised on their account.
     ///
     /// # Errors
     ///
@@ -48,7 +53,7 @@ impl Evaluator {
         let Self { watched, ledger, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
         let mut facts = ServiceFacts::default();
-        let mut slices: Vec<(f64, BudgetFacts)> = Vec::new();
+        let mut slices = Vec::new();
         for status in &statuses {
             let Some(watched) = watched.iter().find(|of| of.slo.name == status.slo) else {
                 continue;
@@ -62,20 +67,27 @@ impl Evaluator {
                 }
                 facts.paging += paging(&objective.total);
                 facts.budgets.push(total);
-                for slice in &objective.slices {
+                // Both are in the order of slices.
+                for (slice, state) in objective.slices.iter().zip(kept.slices.values()) {
                     let spent = slice.standing.budget.spent_share.unwrap_or(0.0);
-                    let label = Some(slice.slice.clone());
-                    slices.push((spent, of.facts(label, &slice.standing, true)));
+                    slices.push((spent, of, slice, state.slice));
                 }
             }
         }
         slices.sort_by(|one, two| two.0.total_cmp(&one.0));
-        facts.budgets.extend(slices.into_iter().take(SLICES_MAX).map(|(_, facts)| facts));
+        for (rank, (_, of, slice, id)) in slices.into_iter().take(SLICES_MAX).enumerate() {
+            let mut own = of.facts(Some(slice.slice.clone()), &slice.standing, true);
+            if leaving && !is_corrected && rank < SLICES_LEAVING_MAX {
+                own.leaving = of.leaving(&snapshot, id, &slice.standing)?;
+            }
+            facts.budgets.push(own);
+        }
         Ok(facts)
     }
 }
 
 /// The objective that facts are of.
+#[derive(Clone, Copy)]
 struct Of<'a> {
     slo: &'a Slo,
     status: &'a SloStatus,

@@ -30,8 +30,13 @@ pub(crate) async fn ask(running: &Running, class: &str) -> Value {
 
 /// A server whose shop has failed `bad_every`th of 60 requests; its objective allows a tenth.
 pub(crate) async fn spent(data: &Path, clock: &TestClock, bad_every: u32) -> Running {
+    spent_of(SHOP, data, clock, bad_every).await
+}
+
+/// As [`spent`], with other documents.
+async fn spent_of(documents: &str, data: &Path, clock: &TestClock, bad_every: u32) -> Running {
     flyball_server::choose_cryptography();
-    let running = Running::start(data, SHOP, clock).await;
+    let running = Running::start(data, documents, clock).await;
     clock.advance(Duration::from_minutes(5));
     running.post("/api/v1/events", events(clock.now(), 60, bad_every)).send().await.unwrap();
     clock.advance(Duration::from_minutes(1));
@@ -116,6 +121,26 @@ async fn a_policy_advises_until_it_is_signed_and_then_denies_and_says_until_when
     let running = Running::start(directory.path(), SHOP, &clock).await;
     running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
     assert_eq!(ask(&running, "feature").await["exit_code"], 1, "signatures outlive a restart");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slice_that_is_overspent_says_until_when() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let by_status = SHOP.replace("'shop'}}}", "'shop', by: [status]}}}");
+    // A twentieth of all, and all of one slice.
+    let running = spent_of(&by_status, directory.path(), &clock, 20).await;
+    sign(&running).await;
+    let denied = ask(&running, "feature").await;
+    assert_eq!(denied["exit_code"], 1, "{denied}");
+    let inputs = denied["decision"]["inputs"].as_array().unwrap();
+    let told = inputs.iter().filter(|input| input["name"] == "budget.exhausted");
+    let exhausted = told.filter(|input| input["value"] == "true");
+    let exhausted: Vec<&Value> = exhausted.map(|input| &input["budget"]).collect();
+    assert_eq!(exhausted, ["checkout [503]"], "{denied}");
+    let until = Timestamp::parse(denied["decision"]["until"].as_str().unwrap()).unwrap();
+    assert!(until > clock.now() && until <= clock.now().plus(Duration::from_hours(2)), "{until}");
     running.server.stop().await;
 }
 

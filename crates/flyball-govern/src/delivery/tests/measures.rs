@@ -175,6 +175,9 @@ fn recovery_ends_with_the_incident_or_else_with_the_rollback() {
     incident.resolved = Some(at("02T02:00:00"));
     case.incidents = vec![incident.clone()];
     assert_eq!(case.ask(measure).recovery.deployments.unwrap().max, hours(2));
+    // A page begins with the slot of its first bad events, which may be that of the deployment.
+    case.incidents[0].started = Some(at("01T23:59:50"));
+    assert_eq!(case.ask(measure).recovery.deployments.unwrap().max, hours(2));
     // One that lasts keeps it open.
     incident.id = "j".to_owned();
     incident.resolved = None;
