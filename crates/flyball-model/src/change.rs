@@ -417,6 +417,13 @@ impl Change {
         Ok(())
     }
 
+    /// Where it is under way and nobody said since when: since `heard`.
+    pub fn begun_when(&mut self, heard: Timestamp) {
+        if self.outcome == ChangeOutcome::Underway {
+            self.started = self.started.or(Some(heard));
+        }
+    }
+
     /// Where it has ended and nobody said when: that was at `heard`, or when it began if that was later.
     pub fn ended_when(&mut self, heard: Timestamp) {
         if self.outcome.is_final() && self.finished.is_none() {

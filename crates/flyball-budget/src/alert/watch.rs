@@ -172,6 +172,20 @@ impl Watch {
         }
     }
 
+    /// Whether nothing could be told at the last look, or there was none.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self.answer, Answer::Unknown)
+    }
+
+    /// Lets go at the last look, because whoever calls knows that it is over; nothing unless it fires.
+    pub(crate) fn release(&mut self, rule: &Ready) -> Option<Change> {
+        let (State::Firing(fired), Some(now)) = (&self.state, self.looked_at) else { return None };
+        let firing = Firing { end: Some(Timestamp::from_nanos(now)), ..fired.firing(rule) };
+        self.let_go = Some(now);
+        self.state = State::Idle;
+        Some(Change::Resolved(firing))
+    }
+
     /// The firing that goes on, if one does.
     pub(crate) fn firing(&self, rule: &Ready) -> Option<Firing> {
         let State::Firing(fired) = &self.state else { return None };

@@ -76,6 +76,10 @@ pub struct Saved {
     pub watches: Vec<Watch>,
 }
 
+/// How many events a slice must have led to expect in a stretch so that none in it means that it has gone silent: by
+/// chance there would be none once in nine million times (Poisson, `e^-16`).
+pub const SILENT_MIN: u64 = 16;
+
 /// The state of one objective, or of one slice of it; see the module's documentation.
 #[derive(Debug, Clone)]
 pub struct Live {
@@ -204,6 +208,32 @@ impl Live {
             changes.extend(change);
         }
         Ok(())
+    }
+
+    /// Lets go, at the moment advanced to, of what fires for a slice that nobody asks any more, while events of `whole`,
+    /// the state of all of them, go on: a version that was rolled back, a tenant that has left. No event would ever end
+    /// it. Appends to `changes`.
+    ///
+    /// A slice has gone silent when nothing valid is left in the long lookback; or nothing in the short one, in which
+    /// the long one makes at least [`SILENT_MIN`] events likely. Where the whole is silent too, nothing is done: no data
+    /// is not health.
+    pub fn release_silent<H: History>(
+        &mut self,
+        plan: &Plan,
+        whole: &Self,
+        history: &H,
+        changes: &mut Vec<Change>,
+    ) {
+        for (index, (watch, rule)) in self.watches.iter_mut().zip(&plan.rules).enumerate() {
+            if !watch.is_unknown() || !watch.is_firing() || whole.at != self.at {
+                continue;
+            }
+            let eye = |sums| Eye { plan, rule, index, sums, history };
+            if eye(&self.sums).is_silent() && eye(&whole.sums).goes_on() {
+                changes.extend(watch.release(&rule.ready));
+                self.sums.let_go(plan, index);
+            }
+        }
     }
 
     /// The firings that go on.

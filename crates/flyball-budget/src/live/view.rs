@@ -7,7 +7,7 @@ use flyball_model::{Duration, Interval, Slot, Tally, Timestamp};
 use super::plan::Watched;
 use super::read::{first_unit, walk};
 use super::sums::{Stretch, Sums};
-use super::{History, LiveError, Plan};
+use super::{History, LiveError, Plan, SILENT_MIN};
 use crate::alert::{Look, Onset, View};
 use crate::sum::{Kind, Parts, Sum};
 
@@ -22,6 +22,26 @@ pub(super) struct Eye<'a, H> {
 }
 
 impl<H: History> Eye<'_, H> {
+    /// Whether nobody asks any more; see [`Live::release_silent`](super::Live::release_silent).
+    pub(super) fn is_silent(&self) -> bool {
+        let valid = self.events().valid();
+        if valid == 0 {
+            return true;
+        }
+        let (Some(long), Some(short)) = (self.rule.ready.long, self.rule.ready.short()) else {
+            return false;
+        };
+        let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
+        let expected = u128::from(valid) * nanos(short) / nanos(long).max(1);
+        !self.goes_on() && expected >= u128::from(SILENT_MIN)
+    }
+
+    /// Whether anything valid is in the shortest lookback.
+    pub(super) fn goes_on(&self) -> bool {
+        let look = if self.rule.short.is_some() { Look::Short } else { Look::Long };
+        self.stretch(look).events.valid() > 0
+    }
+
     fn stretch(&self, look: Look) -> &Stretch {
         self.sums.stretch(match look {
             Look::Long => self.rule.long,

@@ -598,3 +598,53 @@ fn a_plan_that_has_ended_says_so_and_another_goes_on() {
     world.live.advance(&plan, late, &world.ledger, &mut changes).unwrap();
     assert_eq!(world.live.at(), late);
 }
+
+/// A slice that fires, the whole beside it, and when the slice's page ends after `quiet` slots without events of it.
+fn silenced(per_slot: u64, goes_on: bool, quiet: usize) -> Option<Timestamp> {
+    let rule = AlertRule {
+        name: "burn".to_owned(),
+        severity: Severity::Page,
+        condition: Condition::Burn {
+            long: duration("6h"),
+            short: Some(duration("20m")),
+            factor: Factor::Exact(Rational::ONE),
+            comparison: Comparison::Above,
+        },
+        hold: Duration::ZERO,
+        evidence: Some(Evidence { confidence: None, bad_min: 2, valid_min: 0 }),
+    };
+    let slo = slo(BudgetingMethod::Occurrences, rolling("1d"), vec![objective("0.9")]);
+    let slo = Slo { alert_rules: vec![rule], ..slo };
+    let (mut slice, mut whole) =
+        (World::new(slo.clone(), vec![], &[]), World::new(slo, vec![], &[]));
+    let mut step = |good, bad, others| {
+        slice.events(&[(0, good, bad, 0)]);
+        whole.events(&[(0, good + others, bad, 0)]);
+        slice.tick(600).unwrap();
+        whole.tick(600).unwrap();
+        let mut changes = Vec::new();
+        slice.live.release_silent(&slice.plan, &whole.live, &slice.ledger, &mut changes);
+        changes.into_iter().find_map(|change| match change {
+            Change::Resolved(firing) => firing.end,
+            Change::Fired(_) => None,
+        })
+    };
+    for _ in 0..36 {
+        assert_eq!(step(per_slot, 0, per_slot), None);
+    }
+    for _ in 0..6 {
+        assert_eq!(step(0, per_slot, per_slot), None, "events end it, nothing else does");
+    }
+    (0..quiet).find_map(|_| step(0, 0, if goes_on { per_slot } else { 0 }))
+}
+
+#[test]
+fn a_slice_that_nobody_asks_any_more_calls_nobody() {
+    // The short lookback is two slots: of some 360 events in the long one 20 were to come.
+    let ended = Timestamp::from_seconds(SINCE).plus(SLOT);
+    let after = |slots: u32| ended.plus(Duration::from_minutes(10 * (42 + slots - 1)));
+    assert_eq!(silenced(10, true, 40), Some(after(2)));
+    // At one event a slot two without any may be chance: it takes until the long lookback is empty.
+    assert_eq!(silenced(1, true, 40), Some(after(36)));
+    assert_eq!(silenced(10, false, 100), None, "no data is not health");
+}

@@ -143,6 +143,7 @@ fn note_change(
             known
         }
     };
+    kept.change.begun_when(change.recorded);
     kept.change.ended_when(change.recorded);
     let source = &change.source;
     let detail = json!({

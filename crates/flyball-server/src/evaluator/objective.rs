@@ -343,7 +343,7 @@ impl Evaluator {
         };
         let mut is_ended = false;
         for watched in watched.iter_mut() {
-            let mut changes = Vec::new();
+            let (mut changes, mut whole) = (Vec::new(), None);
             let Watched { slo, objectives, .. } = watched;
             let states = objectives.iter_mut().enumerate().flat_map(|(index, objective)| {
                 objective.states().map(move |(slice, plan, state)| (index, slice, plan, state))
@@ -352,6 +352,9 @@ impl Evaluator {
                 let history = SliceHistory { snapshot: &snapshot, slice: state.slice };
                 let (before, known) = (pending(state), changes.len());
                 let moved = state.advance(plan, to, &history, &mut changes);
+                if let Some(whole) = whole.filter(|_| slice.is_some()) {
+                    state.live.release_silent(plan, whole, &history, &mut changes);
+                }
                 if let Err(error) = moved {
                     is_ended |= matches!(error, LiveError::PlanEnded { .. });
                     telemetry.state_failed(&slo.name, &error);
@@ -366,6 +369,8 @@ impl Evaluator {
                     let facts = facts.with_changes(changes, to.minus(CHANGED_WITHIN), to);
                     seen.push((subject(slo, index, slice), of_state, facts));
                 }
+                // It comes before its slices.
+                whole = if slice.is_none() { Some(&state.live) } else { whole };
             }
             if !changes.is_empty() {
                 keep(slo, objectives, &mut commit.values);

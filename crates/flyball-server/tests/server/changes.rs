@@ -114,6 +114,21 @@ async fn a_change_moves_through_its_life_with_the_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_began_when_it_was_first_heard_to_be_under_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = start(directory.path(), &clock).await;
+    let told = |outcome: &str| json!({"id": "release-1", "service": "shop", "outcome": outcome});
+    record(&running, &told("underway")).await;
+    clock.advance(Duration::from_minutes(10));
+    record(&running, &told("underway")).await;
+    let (_, view) = record(&running, &told("succeeded")).await;
+    assert_eq!(view["change"]["started"], NOON);
+    assert_eq!(view["change"]["finished"], "2026-03-02T12:10:00Z");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_breaks_what_it_undoes_also_when_it_is_heard_of_first() {
     let directory = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
