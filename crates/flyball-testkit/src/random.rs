@@ -140,7 +140,8 @@ mod tests {
         for mean in [0.03, 3.0, 190.0, 5000.0] {
             check("poisson", mean, mean, |random| random.poisson(mean) as f64);
         }
-        for (trials, ratio) in [(5, 0.3), (1000, 0.001), (1_000_000, 0.0001), (1_000_000, 0.9)] {
+        for (trials, ratio) in [(5_u32, 0.3), (1000, 0.001), (1_000_000, 0.0001), (1_000_000, 0.9)]
+        {
             let mean = f64::from(trials) * ratio;
             check("binomial", mean, mean * (1.0 - ratio), |random| {
                 random.binomial(u64::from(trials), ratio) as f64

@@ -24,7 +24,8 @@ Simulated services under the six alert strategies of the SRE Workbook and the de
 ";
 
 fn main() -> Result<(), Failure> {
-    let mut settings = Settings { seed: 1, services: 2304, slot: Duration::from_seconds(10) };
+    let mut settings =
+        Settings { seed: 1, services: 2304, slot: Duration::from_seconds(10), is_whole: true };
     let mut arguments = env::args().skip(1);
     let mut out = std::io::stdout().lock();
     while let Some(argument) = arguments.next() {

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) services: u64,
     /// How long the slots are that events are counted in and rules are looked at.
     pub(crate) slot: Duration,
+    /// Whether all of the book's strategies are looked at, or only the one that is compared with.
+    pub(crate) is_whole: bool,
 }
 
 /// What came of all services.

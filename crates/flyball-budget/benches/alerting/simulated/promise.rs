@@ -2,10 +2,8 @@
 
 use super::Results;
 use super::statistics::{Estimate, bootstrap};
-use super::trial::{Outcome, Trial, names};
+use super::trial::{Outcome, PEER, Trial, names};
 
-/// The strategy that the default rules are compared with: the book's last and best.
-const PEER: &str = "multi-window";
 /// The default rules have at most this share of its false pages at low traffic.
 const FALSE_SHARE_MAX: f64 = 0.1;
 
@@ -27,7 +25,7 @@ pub(crate) struct Promise {
 impl Results {
     /// The three promises, in the order in which they are made.
     pub(crate) fn promises(&self) -> [Promise; 3] {
-        let names = names();
+        let names = names(&self.settings);
         let peer = names.iter().position(|name| *name == PEER).unwrap_or(0);
         let ours = names.len() - 1;
         let of = |trial: &Trial| -> (Outcome, Outcome) {

@@ -45,7 +45,7 @@ impl fmt::Display for Results {
                 heads.join(" | "),
                 "---|".repeat(heads.len())
             )?;
-            for (at, name) in names().into_iter().enumerate() {
+            for (at, name) in names(&self.settings).into_iter().enumerate() {
                 let cells: Vec<String> =
                     COLUMNS.iter().map(|(_, cell)| cell(&trials, at)).collect();
                 writeln!(f, "| {name} | {} |", cells.join(" | "))?;

@@ -50,9 +50,17 @@ pub(crate) struct Trial {
     pub(crate) outcomes: Vec<Outcome>,
 }
 
-/// The strategies: those of the book, then the rules of an SLO that says nothing.
-pub(crate) fn names() -> Vec<&'static str> {
-    strategies().into_iter().map(|(name, _)| name).chain(["default"]).collect()
+/// The strategy that the default rules are compared with: the book's last and best.
+pub(crate) const PEER: &str = "multi-window";
+
+/// The strategies that are looked at: those of the book, then the rules of an SLO that says nothing.
+pub(crate) fn names(settings: &Settings) -> Vec<&'static str> {
+    book(settings).map(|(name, _)| name).chain(["default"]).collect()
+}
+
+fn book(settings: &Settings) -> impl Iterator<Item = (&'static str, Vec<AlertRule>)> {
+    let is_whole = settings.is_whole;
+    strategies().into_iter().filter(move |(name, _)| is_whole || *name == PEER)
 }
 
 impl Trial {
@@ -71,7 +79,7 @@ impl Trial {
         )?;
         let window = service.window();
         let mut outcomes = Vec::new();
-        let book = strategies().into_iter().map(|(_, rules)| rules);
+        let book = book(settings).map(|(_, rules)| rules);
         for rules in book.chain([default_rules(&window).rules]) {
             let rules: Vec<AlertRule> =
                 rules.into_iter().filter(|rule| rule.severity == Severity::Page).collect();
