@@ -29,11 +29,13 @@ fn main() -> Result<(), Failure> {
     let mut arguments = env::args().skip(1);
     let mut out = std::io::stdout().lock();
     while let Some(argument) = arguments.next() {
-        let mut value =
-            || arguments.next().ok_or(format!("{argument} needs a value; hint: {argument} 7"));
+        let mut number = || -> Result<u64, String> {
+            let wrong = || format!("{argument} needs a whole number; hint: {argument} 7");
+            arguments.next().and_then(|text| text.parse().ok()).ok_or_else(wrong)
+        };
         match argument.as_str() {
-            "--seed" => settings.seed = value()?.parse()?,
-            "--services" => settings.services = value()?.parse()?,
+            "--seed" => settings.seed = number()?,
+            "--services" => settings.services = number()?,
             "--help" => return Ok(out.write_all(HELP.as_bytes())?),
             // Cargo gives this one to every benchmark.
             "--bench" => {}
