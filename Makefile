@@ -72,6 +72,10 @@ tidy: tools ## Check crate arrows, layout, links, decision records and formats
 bench: tools ## Run the benchmarks; they print ratios
 	$(CARGO) bench $(WHOLE) --profile quick --bench '*'
 
+.PHONY: alerting
+alerting: tools ## Simulate services under the six alert strategies of the SRE Workbook and ours
+	@$(CARGO) bench --locked -p flyball-budget --bench alerting
+
 .PHONY: fuzz
 fuzz: tools ## Run every fuzz target for SECONDS_EACH (60), or TARGET alone
 	@rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal

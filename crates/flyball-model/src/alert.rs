@@ -98,8 +98,8 @@ pub enum Condition {
 /// those events alone that came after it resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
-    /// How sure to be, strictly between 0 and 1, that the true burn exceeds the factor, by an
-    /// exact binomial test over the long lookback; `None` asks no test.
+    /// How sure to be, strictly between 0 and 1, that the true burn exceeds the factor, or 4 where
+    /// that is less, by an exact binomial test over the long lookback; `None` asks no test.
     pub confidence: Option<Rational>,
     /// The fewest bad events in the long lookback.
     pub bad_min: u64,

@@ -135,11 +135,16 @@ mod tests {
     }
 
     #[test]
-    fn failures_needed_at_a_burn_of_14_4() {
-        // The table of docs/alerts.md, worked out with the binomial tail summed in logarithms.
-        for (valid, needed) in [(10, 2), (100, 5), (1000, 22), (10_000, 165), (100_000, 1503)] {
-            assert!(exceeds(needed, valid, 0.0144, 0.95), "{needed} of {valid}");
-            assert!(!exceeds(needed - 1, valid, 0.0144, 0.95), "{needed} of {valid}");
+    fn failures_needed() {
+        // Worked out with the binomial tail summed in logarithms; the first is the table of
+        // docs/alerts.md.
+        let grave = [(10, 2), (100, 4), (1000, 12), (10_000, 62), (100_000, 464)];
+        let factor = [(10, 2), (100, 5), (1000, 22), (10_000, 165), (100_000, 1503)];
+        for (ratio, confidence, rows) in [(0.004, 0.999, grave), (0.0144, 0.95, factor)] {
+            for (valid, needed) in rows {
+                assert!(exceeds(needed, valid, ratio, confidence), "{needed} of {valid}");
+                assert!(!exceeds(needed - 1, valid, ratio, confidence), "{needed} of {valid}");
+            }
         }
     }
 

@@ -25,7 +25,7 @@ pub use presets::{
     multi_window, strategies, target_rate,
 };
 pub use published::{detection, reset, spend};
-pub use rule::{FACTOR_MIN, check, factor, low_factor};
+pub use rule::{BURN_GRAVE, FACTOR_MIN, check, factor, low_factor};
 pub use watch::{Change, Watch};
 
 pub(crate) use onset::Onset;

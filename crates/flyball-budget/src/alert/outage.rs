@@ -38,9 +38,8 @@ pub fn outage(
     if matches!(comparison, Comparison::Below | Comparison::AtMost) {
         return None;
     }
-    let Check::Ratio { bound, .. } = ready(rule, objective.target, window).ok()?.check else {
-        return None;
-    };
+    let ready = ready(rule, objective.target, window).ok()?;
+    let Check::Ratio { bound, .. } = ready.check else { return None };
     let last = short.unwrap_or(long);
     if method == BudgetingMethod::Occurrences {
         return Some(Outage {
@@ -61,7 +60,7 @@ pub fn outage(
     let evident = match confidence {
         // The ratios of slices are no trials: there events are, of which there are plenty.
         Some(confidence) if method == BudgetingMethod::Timeslices => {
-            first(all, |bad| exceeds(bad, all, bound.to_f64(), confidence.to_f64()))
+            first(all, |bad| exceeds(bad, all, ready.evident(bound), confidence.to_f64()))
         }
         _ => Some(begins),
     };

@@ -32,6 +32,12 @@ impl Ready {
         }
     }
 
+    /// The error ratio that evidence of a burn above `bound` has to exceed: the bound, or that of a
+    /// [`BURN_GRAVE`] where that is less.
+    pub(super) fn evident(&self, bound: Threshold) -> f64 {
+        bound.to_f64().min(BURN_GRAVE * self.target.error_budget().to_f64())
+    }
+
     /// Whether the condition looks at the SLO's own window.
     pub(super) const fn needs_window(&self) -> bool {
         !matches!(self.check, Check::Ratio { .. })
@@ -111,6 +117,15 @@ pub const FACTOR_MIN: Rational = match Rational::new(9, 10) {
     Some(factor) => factor,
     None => Rational::ONE,
 };
+
+/// A burn at which nobody is called in vain: evidence asks of no condition that the true burn is higher.
+///
+/// It empties the budget in a quarter of the window, and lies between what a ticket is for (3) and
+/// what a page is for (6). Whether the factor is passed is what was measured; evidence is to tell
+/// trouble from chance. Asked for the factor itself, it would miss burns right above it, and wait at
+/// low traffic for failures that say nothing new: at 99 % and ten requests an hour for the seventh of
+/// ten, where the fourth is beyond chance. `docs/alerting.md` has what was measured.
+pub const BURN_GRAVE: f64 = 4.0;
 
 /// The factor of a rule that calls about burns which keep the objective: one below
 /// [`FACTOR_MIN`]. `None` for every other rule.

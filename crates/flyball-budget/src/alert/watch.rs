@@ -353,13 +353,13 @@ impl<V: View> Sight<'_, V> {
         Ok(answer(left <= right))
     }
 
-    /// The error ratio that the condition asks the long lookback to exceed, for evidence.
+    /// The error ratio that the true one of the long lookback has to exceed, for evidence.
     fn asked_ratio(&self) -> Result<f64, V::Error> {
         let budget = self.rule.target.error_budget().to_f64();
         let (elapsed, full) = self.shares();
         let elapsed_share = elapsed as f64 / full as f64;
         Ok(match self.rule.check {
-            Check::Ratio { bound, .. } => bound.to_f64(),
+            Check::Ratio { bound, .. } => self.rule.evident(bound),
             Check::Remaining { bound } => bound.to_f64() / elapsed_share,
             Check::Exhaustion { within } => {
                 let spent = self.view.units(Look::Window)?.error_ratio().unwrap_or(0.0);

@@ -1,4 +1,4 @@
-//! The crate from outside: published numbers, naive second implementations, whole reports.
+//! The crate from outside: published numbers, naive second implementations, whole reports, simulated traffic.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,4 +11,8 @@ mod outages;
 mod published_alerts;
 mod published_budgets;
 mod reports;
+mod simulated_alerts;
 mod support;
+
+#[path = "../../benches/alerting/simulated/mod.rs"]
+mod simulated;

@@ -352,16 +352,17 @@ fn low_traffic_one_failure_of_ten() {
     close(firings[0].spent_in_lookback * 100.0, 13.9, 0.05);
     // 7,200 requests in 30 days allow 7 failures.
     assert_eq!(flyball_budget::Fraction::share_of(7200, target("0.999").error_budget()).floor(), 7);
-    // With evidence asked for, one failure wakes nobody: it happens by chance in 13.5 % of hours.
+    // With evidence asked for, one failure wakes nobody: at a burn of 4 it happens by chance in 3.9 %
+    // of hours, at 14.4 in 13.5 %.
     let careful = |confidence, bad_min, valid_min| AlertRule {
         evidence: Some(Evidence { confidence, bad_min, valid_min }),
         ..rule.clone()
     };
-    let strict = Some(share("0.95"));
+    let strict = Some(share("0.97"));
     assert_eq!(fire(&series, "0.999", &[careful(strict, 0, 0)]), []);
     assert_eq!(fire(&series, "0.999", &[careful(None, 2, 0)]), []);
     assert_eq!(fire(&series, "0.999", &[careful(None, 0, 11)]), []);
-    assert_eq!(fire(&series, "0.999", &[careful(Some(share("0.86")), 1, 10)]).len(), 1);
+    assert_eq!(fire(&series, "0.999", &[careful(Some(share("0.96")), 1, 10)]).len(), 1);
     let two = history("1h", &[(719, 10, 0), (1, 10, 2)]);
     assert_eq!(fire(&two, "0.999", &[careful(strict, 0, 0)]).len(), 1);
 }
@@ -391,7 +392,7 @@ fn table_5_10_classes_share_one_set_of_rules() {
     // CRITICAL, HIGH_FAST and HIGH_SLOW, LOW: "the same alert parameters for all services".
     for class in ["0.9999", "0.999", "0.99"] {
         let defaults = default_rules(&rolling("30d"));
-        assert_eq!((defaults.rules.len(), defaults.left_out.len()), (4, 0));
+        assert_eq!((defaults.rules.len(), defaults.left_out.len()), (5, 0));
         for rule in &defaults.rules {
             check(rule, target(class), &rolling("30d")).unwrap();
         }

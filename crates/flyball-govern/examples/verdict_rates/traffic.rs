@@ -40,20 +40,20 @@ impl Traffic {
 
     /// One slot with `requests` in the mean, of which a share of `ratio` is bad in the mean.
     pub(crate) fn slot(&mut self, requests: f64, ratio: f64) -> Tally {
-        let valid = self.poisson(requests);
+        let valid = self.random.poisson(requests);
         let bad = match self.shape {
-            Shape::Independent => self.binomial(valid, ratio),
+            Shape::Independent => self.random.binomial(valid, ratio),
             Shape::Uneven => {
-                let factor = if self.uniform() < 0.5 { 1.0 / 3.0 } else { 5.0 / 3.0 };
-                self.binomial(valid, (ratio * factor).min(1.0))
+                let factor = if self.random.uniform() < 0.5 { 1.0 / 3.0 } else { 5.0 / 3.0 };
+                self.random.binomial(valid, (ratio * factor).min(1.0))
             }
             Shape::Clumps => self.clumps(valid, ratio),
             Shape::Storms => {
                 let change = if self.storming { 0.2 } else { 0.01 };
-                self.storming ^= self.uniform() < change;
+                self.storming ^= self.random.uniform() < change;
                 // A twenty-first of the time is stormy: 30/21 of the calm ratio in the mean.
                 let calm = ratio * 21.0 / 30.0;
-                self.binomial(valid, if self.storming { calm * 10.0 } else { calm }.min(1.0))
+                self.random.binomial(valid, if self.storming { calm * 10.0 } else { calm }.min(1.0))
             }
         };
         Tally::new(valid, valid - bad.min(valid)).unwrap_or_default()
@@ -70,57 +70,14 @@ impl Traffic {
         (first..first + count).map(|slot| (Slot(slot), self.slot(requests, ratio))).collect()
     }
 
-    /// A number in [0, 1).
-    fn uniform(&mut self) -> f64 {
-        (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
     /// Clumps of a size `s` with probability 1 / (s (s + 1)), the largest of a hundred.
     fn clumps(&mut self, valid: u64, ratio: f64) -> u64 {
         const LARGEST: f64 = 100.0;
         let mean: f64 = (1..=100).map(|size| 1.0 / f64::from(size)).sum();
-        let clumps = self.poisson(valid as f64 * ratio / mean);
+        let clumps = self.random.poisson(valid as f64 * ratio / mean);
         let size = |uniform: f64| (1.0 / (1.0 - uniform)).floor().min(LARGEST);
-        let bad: f64 = (0..clumps).map(|_| size(self.uniform())).sum();
+        let bad: f64 = (0..clumps).map(|_| size(self.random.uniform())).sum();
         whole(bad).min(valid)
-    }
-
-    fn poisson(&mut self, mean: f64) -> u64 {
-        if mean > 200.0 {
-            return whole((mean + mean.sqrt() * self.normal()).round().max(0.0));
-        }
-        let (limit, mut product, mut count) = ((-mean).exp(), self.uniform(), 0);
-        while product > limit {
-            product *= self.uniform();
-            count += 1;
-        }
-        count
-    }
-
-    /// By the gaps between bad events where there are few, else by the normal distribution.
-    fn binomial(&mut self, valid: u64, ratio: f64) -> u64 {
-        let mean = valid as f64 * ratio;
-        if ratio >= 1.0 {
-            return valid;
-        }
-        if mean > 200.0 {
-            let deviation = (mean * (1.0 - ratio)).sqrt();
-            return whole((mean + deviation * self.normal()).round().max(0.0)).min(valid);
-        }
-        let (mut at, mut count) = (0.0, 0);
-        loop {
-            at += ((1.0 - self.uniform()).ln() / (-ratio).ln_1p()).floor() + 1.0;
-            if at > valid as f64 || ratio <= 0.0 {
-                return count;
-            }
-            count += 1;
-        }
-    }
-
-    /// Box and Muller's.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 }
 

@@ -112,7 +112,7 @@ fn default_rules_that_do_not_suit_the_window_are_left_out_and_named() {
     let event = "{\"time\":\"2026-01-01T00:00:00Z\",\"service.name\":\"a\",\"ok\":true}\n";
     std::fs::write(day.path().join("e.ndjson"), event).unwrap();
     let ran = flyball(day.path(), &["replay", "--slo", "a.yaml", "e.ndjson"]);
-    let words = "warning: a has no alert rules: the default ones are left out over 1d: burn-1h-5m";
+    let words = "warning: a has no alert rules: the default ones are left out over 1d: burn-15m-5m";
     assert!(ran.err.contains(words), "{}", ran.err);
 }
 
@@ -223,14 +223,14 @@ fn what_was_understood_is_shown_with_its_budget() {
     assert_eq!(objective["budget_minutes"], 40.32);
     assert_eq!(objective["target_percent"], "99.9%");
     assert_eq!(shown["slos"][0]["window"], "the last 28d, rolling");
-    // The workbook's pairs over 28 days: 13.44, 5.6, 2.8, 0.9333.
+    // A prompt pair, and the workbook's over 28 days: 13.44, 5.6, 2.8, 0.9333.
     let factors: Vec<f64> = objective["alerts"]
         .as_array()
         .unwrap()
         .iter()
         .map(|alert| alert["factor"].as_f64().unwrap())
         .collect();
-    for (factor, expected) in factors.iter().zip([13.44, 5.6, 2.8, 28.0 / 30.0]) {
+    for (factor, expected) in factors.iter().zip([13.44, 13.44, 5.6, 2.8, 28.0 / 30.0]) {
         assert!((factor - expected).abs() < 1e-9, "{factors:?}");
     }
     let text = slo(dir.path(), &["show", "a.yaml"]);
