@@ -504,9 +504,9 @@ fn late_events_of_many_slots_take_few_reads() {
     world.check().unwrap();
 }
 
-#[test]
-fn a_late_event_is_fresh_evidence() {
-    let rule = AlertRule {
+/// A page for burning more than the budget over six hours and still, on two failures.
+fn burn() -> AlertRule {
+    AlertRule {
         name: "burn".to_owned(),
         severity: Severity::Page,
         condition: Condition::Burn {
@@ -517,7 +517,12 @@ fn a_late_event_is_fresh_evidence() {
         },
         hold: Duration::ZERO,
         evidence: Some(Evidence { confidence: None, bad_min: 2, valid_min: 0 }),
-    };
+    }
+}
+
+#[test]
+fn a_late_event_is_fresh_evidence() {
+    let rule = burn();
     // One failure after it let go is none, and a second one that comes late is.
     for (late, fired) in [(0, 1), (1, 2)] {
         let slo = slo(BudgetingMethod::Occurrences, rolling("1d"), vec![objective("0.9")]);
@@ -601,18 +606,7 @@ fn a_plan_that_has_ended_says_so_and_another_goes_on() {
 
 /// A slice that fires, the whole beside it, and when the slice's page ends after `quiet` slots without events of it.
 fn silenced(per_slot: u64, goes_on: bool, quiet: usize) -> Option<Timestamp> {
-    let rule = AlertRule {
-        name: "burn".to_owned(),
-        severity: Severity::Page,
-        condition: Condition::Burn {
-            long: duration("6h"),
-            short: Some(duration("20m")),
-            factor: Factor::Exact(Rational::ONE),
-            comparison: Comparison::Above,
-        },
-        hold: Duration::ZERO,
-        evidence: Some(Evidence { confidence: None, bad_min: 2, valid_min: 0 }),
-    };
+    let rule = burn();
     let slo = slo(BudgetingMethod::Occurrences, rolling("1d"), vec![objective("0.9")]);
     let slo = Slo { alert_rules: vec![rule], ..slo };
     let (mut slice, mut whole) =

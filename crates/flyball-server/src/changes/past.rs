@@ -1,7 +1,7 @@
 //! What is known of the past of services: their changes and incidents over a time.
 
 use flyball_model::{Incident, Timestamp};
-use flyball_store::{RecordBound, StoreError};
+use flyball_store::{Record, RecordBound, StoreError};
 
 use super::kept::Kept;
 use super::told::parse;
@@ -50,10 +50,7 @@ impl Changes {
         services: &[String],
         during: (Timestamp, Timestamp),
     ) -> Result<(Vec<Kept>, bool), ChangesError> {
-        let control = self.control.lock();
-        let (found, are_all) = control.records_of(CHANGE, services, during, CHANGES_SEEN)?;
-        drop(control);
-        Ok((found.iter().map(Kept::read).collect::<Result<_, _>>()?, are_all))
+        self.known_of((CHANGE, CHANGES_SEEN), services, during, Kept::read)
     }
 
     /// The incidents of `services` that began from `from` to before `to`, the latest first; and whether these
@@ -67,10 +64,19 @@ impl Changes {
         services: &[String],
         during: (Timestamp, Timestamp),
     ) -> Result<(Vec<Incident>, bool), ChangesError> {
-        let control = self.control.lock();
-        let (found, are_all) = control.records_of(INCIDENT, services, during, INCIDENTS_SEEN)?;
-        drop(control);
-        Ok((found.iter().map(parse).collect::<Result<_, _>>()?, are_all))
+        self.known_of((INCIDENT, INCIDENTS_SEEN), services, during, parse)
+    }
+
+    /// What is kept of a kind, as far as one look takes it in, each as `read` has it; and whether this is all.
+    fn known_of<T>(
+        &self,
+        (kind, most): (&str, RecordBound),
+        services: &[String],
+        during: (Timestamp, Timestamp),
+        read: impl Fn(&Record) -> Result<T, ChangesError>,
+    ) -> Result<(Vec<T>, bool), ChangesError> {
+        let (found, are_all) = self.control.lock().records_of(kind, services, during, most)?;
+        Ok((found.iter().map(read).collect::<Result<_, _>>()?, are_all))
     }
 
     /// The incidents of `service` that last, the latest first, among the last [`super::PAGE_MAX`] of it.
