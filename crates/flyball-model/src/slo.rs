@@ -187,6 +187,9 @@ pub struct TargetError {
 }
 
 impl Target {
+    /// What is kept whatever happens: all may be bad.
+    pub const NOTHING: Self = Self(Rational::ZERO);
+
     /// A target of `share`.
     ///
     /// # Errors

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use flyball_budget::burn::Burn;
 use flyball_budget::forecast::{Forecast, Outlook as Expected};
 use flyball_budget::live::{LiveError, Standing};
-use flyball_budget::{Budget, Status, WindowAt};
+use flyball_budget::report::CompositeReport;
+use flyball_budget::{Budget, Status, WindowAt, window_at};
 use flyball_govern::gate::{
     BudgetFacts, Counts, LEAVING_MAX, Leaving, Lookback, Outlook, WindowFacts,
 };
@@ -22,6 +23,8 @@ const SLICES_MAX: usize = 100;
 /// Each is read over a whole window.
 const SLICES_LEAVING_MAX: usize = 8;
 
+/// In how many parts the budget of a weighted composite is counted.
+const BILLIONTHS: u64 = 1_000_000_000;
 /// Bad events leave a window hour by hour: the grain of what is promised.
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -35,7 +38,7 @@ pub(crate) struct ServiceFacts {
 
 impl Evaluator {
     /// The budgets of `service`: each objective, and the slices of its SLOs that have spent most.
-    /// Composites are left out: their components are SLOs of their own, or parts of one promise.
+    /// Of a composite it is the whole that is promised, as it was joined last.
     ///
     /// With `leaving`, which reads the ledger over whole windows, also when bad events leave them; of slices past
     /// the first few it is not known, and no moment is promised on their account.
@@ -48,7 +51,7 @@ impl Evaluator {
         service: &str,
         leaving: bool,
     ) -> Result<ServiceFacts, LiveError<StoreError>> {
-        let statuses = self.statuses(|slo| slo.service == service && slo.composition.is_none())?;
+        let statuses = self.statuses(|slo| slo.service == service)?;
         let is_corrected = !self.catalog.set.corrections.is_empty();
         let Self { watched, ledger, .. } = self;
         let snapshot = ledger.snapshot().map_err(LiveError::History)?;
@@ -58,6 +61,13 @@ impl Evaluator {
             let Some(watched) = watched.iter().find(|of| of.slo.name == status.slo) else {
                 continue;
             };
+            if watched.slo.composition.is_some() {
+                let kept = watched.objectives.iter().any(|kept| kept.total.slice.is_some());
+                facts.budgets.push(joined(&watched.slo, status, kept)?);
+                let paging = status.objectives.iter().map(|objective| paging(&objective.total));
+                facts.paging += paging.sum::<u64>();
+                continue;
+            }
             for (objective, kept) in status.objectives.iter().zip(&watched.objectives) {
                 let of = Of { slo: &watched.slo, status, target: objective.target };
                 let mut total = of.facts(None, &objective.total, kept.total.slice.is_some());
@@ -132,7 +142,7 @@ impl Of<'_> {
             forecast,
             complete_up_to: self.status.complete_up_to,
         };
-        let facts = known.facts(self.slo, self.target, is_counted);
+        let facts = known.facts(self.slo, (self.slo.method, self.target), is_counted);
         BudgetFacts { slice, ..facts }
     }
 }
@@ -151,20 +161,22 @@ pub(super) struct Known<'a> {
 
 impl Known<'_> {
     /// The same as facts for a gate; `is_counted` says whether anything ever was.
-    pub(super) fn facts(&self, slo: &Slo, target: Target, is_counted: bool) -> BudgetFacts {
+    pub(super) fn facts(
+        &self,
+        slo: &Slo,
+        (method, target): (BudgetingMethod, Target),
+        is_counted: bool,
+    ) -> BudgetFacts {
         let Self { status, budget, window, coverage: (observed, expected), burns, .. } = *self;
-        let counts = match counts(slo.method, budget) {
+        let counts = match counts(method, budget) {
             Some((valid, bad)) if valid > 0 && status != Status::NoData => {
                 Counts::Counted { valid, bad }
             }
             _ if is_counted => Counts::Gone,
             _ => Counts::Never,
         };
-        let window = match &slo.window {
-            Window::Rolling { length } => WindowFacts::Rolling(*length),
-            Window::Calendar(_) => WindowFacts::Calendar(window.full),
-        };
-        let of_events = slo.method == BudgetingMethod::Occurrences;
+        let window = window_of(slo, window);
+        let of_events = method == BudgetingMethod::Occurrences;
         let burns = burns.iter().filter(|_| of_events);
         let burns =
             burns.map(|burn| Lookback { length: burn.lookback, valid: burn.valid, bad: burn.bad });
@@ -183,6 +195,80 @@ impl Known<'_> {
             leaving: Vec::new(),
         }
     }
+}
+
+fn window_of(slo: &Slo, window: &WindowAt) -> WindowFacts {
+    match &slo.window {
+        Window::Rolling { length } => WindowFacts::Rolling(*length),
+        Window::Calendar(_) => WindowFacts::Calendar(window.full),
+    }
+}
+
+/// The whole of a composite: slices that are good when all components are, or the spending of the components by
+/// their weights, in billionths of the whole budget. `is_counted` says whether anything of it ever was.
+fn joined(
+    slo: &Slo,
+    status: &SloStatus,
+    is_counted: bool,
+) -> Result<BudgetFacts, LiveError<StoreError>> {
+    let complete_up_to = status.complete_up_to;
+    let share = match &status.composite {
+        Some(CompositeReport::AllOf(report)) => {
+            let said = &report.total;
+            let known = Known {
+                status: said.status,
+                budget: &said.budget,
+                window: &said.window,
+                coverage: (said.coverage.observed, said.coverage.expected),
+                burns: &said.burns,
+                forecast: &said.forecast,
+                complete_up_to,
+            };
+            let counted = (BudgetingMethod::Timeslices, report.target);
+            return Ok(known.facts(slo, counted, is_counted));
+        }
+        Some(CompositeReport::Weighted(weighted)) => {
+            weighted.spent_share.map(|share| (share, weighted.status == Status::Missed))
+        }
+        None => None,
+    };
+    let counts = match share {
+        Some((share, is_overspent)) => {
+            Counts::Counted { valid: BILLIONTHS, bad: billionths(share, is_overspent) }
+        }
+        None if is_counted => Counts::Gone,
+        None => Counts::Never,
+    };
+    let outlook = match share {
+        Some((_, true)) => Outlook::GoneAt(complete_up_to),
+        _ => Outlook::Unknown,
+    };
+    Ok(BudgetFacts {
+        slo: slo.name.clone(),
+        slice: None,
+        // All of what is counted may be spent.
+        target: Target::NOTHING,
+        window: window_of(slo, &window_at(&slo.window, complete_up_to)?),
+        complete_up_to,
+        counts,
+        coverage_ppm: None,
+        burns: Vec::new(),
+        outlook,
+        causes: BTreeMap::new(),
+        largest_incident: None,
+        leaving: Vec::new(),
+    })
+}
+
+/// What is spent of a weighted whole. Whether it is overspent was decided exactly, and stays so.
+fn billionths(share: f64, is_overspent: bool) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share that is not negative; past the range it stays overspent"
+    )]
+    let spent = (share * BILLIONTHS as f64).round() as u64;
+    if is_overspent { spent.max(BILLIONTHS + 1) } else { spent.min(BILLIONTHS) }
 }
 
 /// Valid and bad in the unit of the method, both multiplied by what makes them whole.

@@ -190,7 +190,7 @@ impl Traced {
                 forecast: &said.forecast,
                 complete_up_to: at,
             };
-            known.facts(&self.slo, objective.target, is_counted)
+            known.facts(&self.slo, (self.slo.method, objective.target), is_counted)
         });
         Ok(facts.collect())
     }

@@ -182,6 +182,8 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Pr
         return Ok(known);
     }
     let asked = service.to_owned();
+    app.evaluator.join(move |slo| slo.service == asked).await?;
+    let asked = service.to_owned();
     let found = app.evaluator.ask(move |evaluator| {
         let facts = evaluator.service_facts(&asked, leaving)?;
         Ok::<_, LiveError<StoreError>>((Arc::clone(evaluator.catalog()), facts))

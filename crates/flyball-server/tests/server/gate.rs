@@ -635,3 +635,59 @@ async fn a_contested_posting_is_decided_by_another_in_time_or_stands() {
     assert_eq!(list(&running).await, told, "it outlives a restart");
     running.server.stop().await;
 }
+
+/// The shop promises two things, each with events of its own, and what they come to together.
+fn joined(how: &str) -> String {
+    let objective = |name: &str, good: &str, target: &str| {
+        format!(
+            "  - displayName: {name}
+    target: {target}
+    indicator:
+      metadata: {{name: {name}}}
+      spec:
+        ratioMetric:
+          counter: true
+          good: {{metricSource: {{type: flyball, spec: {{where: {good}}}}}}}
+          total: {{metricSource: {{type: flyball, spec: {{where: service.name = 'shop'}}}}}}
+"
+        )
+    };
+    let head = SHOP.split("  indicator:").next().unwrap();
+    let head = head.replace(
+        "name: checkout",
+        &format!("name: checkout, annotations: {{flyball.dev/composite: {how}}}"),
+    );
+    format!(
+        "{head}  timeWindow: [{{duration: 1h, isRolling: true}}]
+  budgetingMethod: Occurrences
+  objectives:
+{}{}",
+        objective("answered", "status < 500", "0.9"),
+        objective("known", "status < 600", "0.9"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_composite_counts_as_its_whole() {
+    // A third fails: the first objective has spent 3.3 budgets, the second none; the slice of both is bad.
+    for (how, target, valid, bad) in
+        [("weighted", "0%", 1_000_000_000, 1_666_666_667_u64), ("all-of", "80%", 1, 1)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = TestClock::at(NOON);
+        let running = spent_of(&joined(how), directory.path(), &clock, 3).await;
+        sign(&running).await;
+        clock.advance(Duration::from_minutes(2));
+        running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+        let (_, seen) = running.get("/api/v1/slos/checkout").await;
+        assert_eq!(seen["status"], "missed", "{how}: {seen:#}");
+        let answer = ask(&running, "feature").await;
+        assert_eq!(answer["exit_code"], 1, "{how}: {answer:#}");
+        let [budget] = &answer["decision"]["budgets"].as_array().unwrap()[..] else {
+            panic!("{how}: {answer:#}")
+        };
+        let said = ["budget", "target", "valid", "bad"].map(|field| budget[field].clone());
+        assert_eq!(said, [json!("checkout"), json!(target), json!(valid), json!(bad)], "{how}");
+        running.server.stop().await;
+    }
+}
