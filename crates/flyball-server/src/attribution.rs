@@ -3,10 +3,13 @@
 //! `flyball-govern` splits them; here it is given what the ledger holds, corrected as the budget is, and
 //! what is kept of changes and incidents. The parts add up to what the ledger says was spent.
 
+use std::collections::BTreeMap;
+
 use flyball_budget::correction::{dropped, expand};
 use flyball_budget::live::LiveError;
 use flyball_budget::{Account, BudgetError, Frame, window_at};
 use flyball_catalog::Catalog;
+use flyball_govern::policy::{IncidentSpent, PostMortem, PostMortemRule, post_mortems};
 use flyball_govern::verdict::{
     CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
 };
@@ -73,6 +76,33 @@ pub(crate) struct ObjectiveAttribution {
 }
 
 impl ObjectiveAttribution {
+    /// What was spent, by the names that exemptions go by: `drill`, `dependency`, and the ids of changes and incidents.
+    pub(crate) fn by_name(&self) -> BTreeMap<String, u64> {
+        let mut found = BTreeMap::new();
+        for cause in &self.causes {
+            let name = match cause.kind {
+                CauseKind::Drill => "drill",
+                CauseKind::Dependency => "dependency",
+                CauseKind::Change | CauseKind::Incident => &cause.id,
+            };
+            let sum: &mut u64 = found.entry(name.to_owned()).or_default();
+            *sum = sum.saturating_add(cause.spent);
+        }
+        found
+    }
+
+    /// What each incident spent.
+    pub(crate) fn incidents(&self) -> impl Iterator<Item = IncidentSpent> {
+        let incidents = self.causes.iter().filter(|cause| cause.kind == CauseKind::Incident);
+        incidents.map(|of| IncidentSpent { id: of.id.clone(), class: None, bad: of.spent })
+    }
+
+    /// The incidents that `rule` wants to be written up.
+    pub(crate) fn post_mortems(&self, rule: &PostMortemRule) -> Vec<PostMortem> {
+        let incidents: Vec<IncidentSpent> = self.incidents().collect();
+        post_mortems(rule, &incidents, self.valid, self.target)
+    }
+
     /// The same with those causes alone that spent most, at most so many.
     pub(crate) fn foremost(mut self, most: usize) -> Self {
         self.causes.retain(|cause| cause.spent > 0);

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Mutex as Turn;
 
+use flyball_govern::gate::BudgetFacts;
+
 use super::Known;
 use super::deciding::lock;
+use crate::attribution::Attribution;
 
 /// The most services of which anything is remembered; past it all are forgotten.
 const SERVICES_MAX: usize = 10_000;
@@ -22,6 +25,28 @@ pub(crate) struct Slot {
     version: (u64, u64),
     usual: Option<Arc<Known>>,
     leaving: Option<Arc<Known>>,
+    spent: Spent,
+}
+
+/// What the budgets of a service were spent on, found by reading their windows: once a minute at most.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spent {
+    /// Of what it is: the minute, and messages on changes and incidents.
+    pub(crate) version: Option<(i64, u64)>,
+    pub(crate) on: Arc<[Attribution]>,
+}
+
+impl Spent {
+    /// Tells `budgets`, in the order of SLOs and their objectives, what they were spent on: all but those of slices.
+    pub(crate) fn fill(&self, budgets: &mut [BudgetFacts]) {
+        for found in self.on.iter() {
+            let own = budgets.iter_mut().filter(|of| of.slice.is_none() && of.slo == found.slo());
+            for (budget, objective) in own.zip(&found.objectives) {
+                budget.causes = objective.by_name();
+                budget.largest_incident = objective.incidents().map(|of| of.bad).max();
+            }
+        }
+    }
 }
 
 impl Knowing {
@@ -42,9 +67,15 @@ impl Slot {
     /// What is remembered of `version`, with `leaving` or without; `None` where it is to be asked for.
     pub(crate) fn get(&mut self, version: (u64, u64), leaving: bool) -> Option<Arc<Known>> {
         if self.version != version {
-            *self = Self { version, ..Self::default() };
+            let spent = std::mem::take(&mut self.spent);
+            *self = Self { version, spent, ..Self::default() };
         }
         if leaving { self.leaving.clone() } else { self.usual.clone() }
+    }
+
+    /// What budgets were spent on, as it was last found.
+    pub(crate) const fn spent(&mut self) -> &mut Spent {
+        &mut self.spent
     }
 
     /// Remembers what was asked for.

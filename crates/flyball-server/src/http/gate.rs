@@ -14,22 +14,25 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
+use flyball_catalog::Catalog;
 use flyball_connect::Asked;
-use flyball_govern::gate::{Decision, Question, Rollout};
+use flyball_govern::gate::{Decision, Question, Rollout, WindowFacts};
 use flyball_govern::policy::ChangeClass;
-use flyball_model::Timestamp;
+use flyball_model::{BudgetingMethod, ChangeKind, Duration, Slo, Timestamp};
 use flyball_store::StoreError;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::allowed;
 use super::administration::wait;
+use super::attribution::by_cause;
 use super::extract::{Path, Query, Sent, meant, page_size};
 use super::problem::Problem;
 use super::services::is_there;
 use super::{App, shapes};
 use crate::auth::{Caller, Role};
-use crate::gate::{GateError, Known};
+use crate::changes::Kept;
+use crate::gate::{GateError, Known, Spent};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
     __path_revoke, __path_sign_off, agree, block, blocks, except, lift, overrides, revoke,
@@ -47,6 +50,8 @@ pub(super) use peers::{
 pub(super) use policies::{__path_policies, __path_sign, policies, sign};
 pub(super) use prerelease::{__path_risk, risk};
 
+/// How long a question may wait until it is found what budgets were spent on.
+const CAUSES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Decisions in one answer, unless told.
 const PAGE: usize = 20;
 /// Decisions in one answer, at most.
@@ -193,9 +198,57 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Pr
     let (changes, asked) = (app.changes.clone(), service.to_owned());
     let open = tokio::task::spawn_blocking(move || changes.incidents_open(&asked)).await;
     known.facts.incidents_open = open.ok().transpose()?;
+    let budgets = known.facts.budgets.iter();
+    let since = budgets.map(|budget| match budget.window {
+        WindowFacts::Rolling(length) => app.clock.now().minus(length),
+        WindowFacts::Calendar(period) => period.start(),
+    });
+    if let Some(since) = since.min() {
+        look_for_causes(app, slot.spent(), (service, &catalog), since).await?;
+    }
+    slot.spent().fill(&mut known.facts.budgets);
     let known = Arc::new(known);
     slot.set(leaving, &known);
     Ok(known)
+}
+
+/// Finds what the budgets of `service` were spent on, where anything is known that may have `since` their windows
+/// began: incidents, drills, dependencies. Where it cannot be found in time, what was found before stays, which exempts too little at worst.
+async fn look_for_causes(
+    app: &App,
+    spent: &mut Spent,
+    (service, catalog): (&str, &Catalog),
+    since: Timestamp,
+) -> Result<(), Problem> {
+    let now = app.clock.now();
+    let version = (now.floor(Duration::from_minutes(1)).nanos(), app.changes.version());
+    if spent.version == Some(version) {
+        return Ok(());
+    }
+    let services = [service.to_owned()];
+    let (changes, during) = (app.changes.clone(), (since, now));
+    let past = wait(move || changes.past(&services, during)).await?;
+    let is_drill = |kept: &Kept| kept.change.kind == ChangeKind::Drill;
+    let may_be_spent = !past.incidents.is_empty()
+        || past.changes.iter().any(is_drill)
+        || catalog.governance.dependencies(service).next().is_some();
+    let on = if may_be_spent {
+        let asked = service.to_owned();
+        // Its ratios are not what is attributed.
+        let is_asked = move |slo: &Slo| {
+            slo.service == asked
+                && slo.composition.is_none()
+                && slo.method != BudgetingMethod::RatioTimeslices
+        };
+        let found =
+            tokio::time::timeout(CAUSES_PATIENCE, by_cause(app, is_asked, (None, None))).await;
+        let Ok(Ok(found)) = found else { return Ok(()) };
+        found
+    } else {
+        Vec::new()
+    };
+    *spent = Spent { version: Some(version), on: on.into() };
+    Ok(())
 }
 
 /// What is decided on `question` now, and what it was decided from. That of a change that waits says until

@@ -691,3 +691,53 @@ async fn a_composite_counts_as_its_whole() {
         running.server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exempted_does_not_count_and_what_an_incident_spent_is_written_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let shipped = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../flyball-govern/policies/four-weeks.yaml"),
+    );
+    let policy = shipped.unwrap().replace("cause: out-of-scope", "cause: drill");
+    let documents = format!("{SHOP}---\n{policy}");
+    let running = spent_of(&documents, directory.path(), &clock, 3).await;
+    sign(&running).await;
+    let denied = ask(&running, "feature").await;
+    assert_eq!(
+        (&denied["exit_code"], &denied["decision"]["budgets"][0]["exempted"]),
+        (&json!(1), &json!(0))
+    );
+
+    // All of it was a drill, says who made it.
+    let drill = json!({
+        "id": "outage", "service": "shop", "kind": "drill",
+        "started": "2026-03-02T12:00:00Z", "finished": "2026-03-02T12:06:00Z",
+    });
+    assert_eq!(post(&running, "/api/v1/changes", drill).await.0, 201);
+    clock.advance(Duration::from_seconds(10));
+    let passed = ask(&running, "feature").await;
+    let budget = &passed["decision"]["budgets"][0];
+    assert_eq!((&budget["bad"], &budget["exempted"]), (&json!(20), &json!(20)), "{passed:#}");
+    assert_eq!(passed["exit_code"], 0, "{passed:#}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_that_spent_much_is_to_be_written_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = spent(directory.path(), &clock, 3).await;
+    let issue = json!({
+        "issueKey": "OPS-17", "title": "nobody could pay", "status": "DONE",
+        "createdDate": "2026-03-02T12:04:00Z", "resolutionDate": "2026-03-02T12:06:00Z",
+    });
+    let told = post(&running, "/api/v1/changes/devlake/issues?service=shop", issue).await;
+    assert_eq!(told.0, 200, "{}", told.1);
+    let (_, card) = running.get("/api/v1/services/shop").await;
+    let due = &card["post_mortems"];
+    assert_eq!(due[0]["slo"], "checkout", "{card:#}");
+    assert_eq!(due[0]["incident"], "devlake:OPS-17");
+    assert!(due[0]["share"].as_str().unwrap().contains("3.333333"), "{due}");
+    running.server.stop().await;
+}

@@ -161,7 +161,15 @@ struct Card {
     agreements: Vec<AgreementView>,
     alerts: Vec<Alert>,
     incidents: Vec<Incident>,
+    post_mortems: Vec<Due>,
     changes: Vec<Changed>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Due {
+    slo: String,
+    incident: String,
+    share: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -574,7 +582,7 @@ pub(super) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
 }
 
 fn troubles(page: &mut Page, card: &Card) {
-    if card.alerts.is_empty() && card.incidents.is_empty() {
+    if card.alerts.is_empty() && card.incidents.is_empty() && card.post_mortems.is_empty() {
         page.say("Nothing fires, and no incident is known to last.");
         return;
     }
@@ -592,7 +600,11 @@ fn troubles(page: &mut Page, card: &Card) {
         let summary = incident.summary.as_deref().unwrap_or("without a summary");
         format!("incident {}: {summary}", incident.id)
     });
-    page.list(alerts.chain(incidents));
+    let due = card.post_mortems.iter().map(|due| {
+        let Due { slo, incident, share } = due;
+        format!("a post-mortem is due: {incident} spent {share} of the budget of {slo}")
+    });
+    page.list(alerts.chain(incidents).chain(due));
 }
 
 fn changes(page: &mut Page, card: &Card) {

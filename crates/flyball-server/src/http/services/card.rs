@@ -3,6 +3,7 @@
 use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
+use flyball_govern::policy::{Number, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, ServiceLink};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
@@ -100,8 +101,37 @@ pub(crate) struct ServiceCard {
     /// Its incidents that last, those that were heard of last first; at most 20.
     #[schema(value_type = Vec<Object>)]
     incidents: Vec<Incident>,
+    /// The incidents of which the policy wants a post-mortem, for what they spent of a budget.
+    post_mortems: Vec<Due>,
     /// The five changes that were heard of last, and what became of them.
     changes: Vec<ChangeView>,
+}
+
+/// A post-mortem that is due.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct Due {
+    /// The SLO whose budget was spent.
+    slo: String,
+    /// The incident.
+    incident: String,
+    /// The share of the budget that it spent, as a decimal; more than 1 is more than all of it.
+    #[schema(value_type = String)]
+    share: Number,
+}
+
+/// The post-mortems that `rule` wants of what was spent.
+fn due(rule: Option<PostMortemRule>, by_cause: &[Attribution]) -> Vec<Due> {
+    let Some(rule) = rule else { return Vec::new() };
+    let mut found = Vec::new();
+    for spent in by_cause {
+        for objective in &spent.objectives {
+            found.extend(objective.post_mortems(&rule).into_iter().filter_map(|due| {
+                let PostMortemReason::Incident { id: incident } = due.reason else { return None };
+                Some(Due { slo: spent.slo().to_owned(), incident, share: due.share })
+            }));
+        }
+    }
+    found
 }
 
 /// What services of a tier are held to.
@@ -276,6 +306,8 @@ impl ServiceCard {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, ship } = known;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
+        let policy = catalog.governance.policy(&tier.policy);
+        let rule = policy.and_then(|policy| policy.spec().post_mortem);
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
         let is_paged = |target: &&flyball_model::AlertTarget| {
             target.services.is_empty() || target.services.iter().any(|of| of == name)
@@ -305,6 +337,7 @@ impl ServiceCard {
             ship_problem,
             status: Status::worst(&statuses),
             budgets: budgets(&slos, &by_cause),
+            post_mortems: due(rule, &by_cause),
             agreements,
             alerts,
             incidents,
