@@ -109,6 +109,7 @@ fn change() -> Value {
         ("summary", "What it is about, in a sentence."),
         ("rollout", "How it reaches users step by step, as canary:5%:30m."),
         ("restores", "The change that this one undoes or repairs, by id."),
+        ("flag", "The feature flag that what it did is behind, or that it flipped."),
     ] {
         add(name, or_null(text(said)));
     }

@@ -49,6 +49,7 @@ const EXIT_CODES: &str = "Exit codes: 0 it is recorded, on the server's disk; 2 
 ///   flyball change record --service checkout --version 1.4.0 --commits
 ///   flyball change record --service checkout --outcome underway --id release-14
 ///   flyball change record --service checkout --kind rollback --restores release-14
+///   flyball change record --service checkout --kind flag --flag new-cart
 ///   flyball change record --service shop --outcome planned --not-before 2026-12-01T09:00:00Z --rollout canary:5%:30m
 #[derive(Debug, clap::Args)]
 // `--version` is that of what runs.
@@ -94,6 +95,9 @@ struct RecordArgs {
     /// The change that this one undoes or repairs, by id
     #[arg(long, value_name = "ID")]
     restores: Option<String>,
+    /// The feature flag that what it did is behind, or that it flipped: it can be undone by switching it off
+    #[arg(long, value_name = "NAME")]
+    flag: Option<String>,
     /// When it began
     #[arg(long, value_name = "TIME", value_parser = moment)]
     started: Option<Timestamp>,
@@ -297,6 +301,7 @@ fn body(args: &RecordArgs, run: ci::Run, remote: &Remote) -> anyhow::Result<Valu
         ("actor", args.actor.clone().or(run.actor)),
         ("summary", args.summary.clone()),
         ("restores", args.restores.clone()),
+        ("flag", args.flag.clone()),
         ("rollout", args.rollout.clone()),
         ("started", args.started.map(|at| at.to_string())),
         ("finished", args.finished.map(|at| at.to_string())),
@@ -392,6 +397,7 @@ fn card(view: &View) -> String {
         ("not after", at(change.not_after)),
         ("rollout", change.rollout.clone()),
         ("restores", change.restores.clone()),
+        ("flag", change.flag.clone()),
         ("commits", commits),
         ("told by", Some(format!("{}, {}", change.source.system, change.source.delivery))),
     ];
