@@ -5,8 +5,8 @@ use flyball_model::{
     TARGET_SERVICES_MAX,
 };
 
-use super::reference::{self, address, secret};
 use super::Defined;
+use super::reference::{self, address, secret};
 use crate::decode::{Fields, Reader, Text};
 use crate::diagnostic::shown;
 use crate::openslo::Version;

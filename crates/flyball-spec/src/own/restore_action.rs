@@ -17,8 +17,7 @@ const NAME_BYTES_MAX: usize = 1_024;
 
 pub(super) fn restore_action(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Defined> {
     let metadata = metadata(fields, Version::V1, r);
-    let node =
-        fields.require("spec", "with `service` and one of `hook`, `flagd`, `unleash`", r)?;
+    let node = fields.require("spec", "with `service` and one of `hook`, `flagd`, `unleash`", r)?;
     let mut spec = r.fields(node)?;
     description(&mut spec, r);
     let service = spec.require_text("service", "the service whose changes it undoes", r);
@@ -136,7 +135,8 @@ fn file(text: &Text, r: &mut Reader<'_, '_>) -> Option<String> {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     if !is_below || !is_json || text.value.len() > NAME_BYTES_MAX {
         let message = format!("`{}` is no file of flags", shown(&text.value));
-        let hint = "name a JSON file below the server's --flag-files directory, like shop/flags.json";
+        let hint =
+            "name a JSON file below the server's --flag-files directory, like shop/flags.json";
         r.error(text.at.span, message, hint);
         return None;
     }
