@@ -2,6 +2,7 @@
 
 mod ci;
 mod commits;
+mod restore;
 mod verdict;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
-/// Record changes of production, list them, show one
+/// Record changes of production, list them, show one, undo one
 ///
 /// A change is a deploy, a rollback, a configuration, a flag, the infrastructure, or a drill.
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,7 @@ enum ChangeCommand {
     Record(Box<RecordArgs>),
     List(ListArgs),
     Show(ShowArgs),
+    Restore(restore::RestoreArgs),
 }
 
 /// What a failure of a command means to a pipeline.
@@ -215,6 +217,7 @@ struct View {
     life: Life,
     verdict: Option<verdict::Verdict>,
     suggestion: Option<verdict::Suggestion>,
+    restores: Vec<restore::Restoring>,
 }
 
 /// Where a change is in its life, as an answer says it.
@@ -249,6 +252,7 @@ pub(crate) fn run(args: ChangeArgs) -> anyhow::Result<Exit> {
         ChangeCommand::Record(args) => record(&args),
         ChangeCommand::List(args) => list(&args),
         ChangeCommand::Show(args) => show(&args),
+        ChangeCommand::Restore(args) => restore::run(&args),
     }
 }
 
@@ -402,7 +406,8 @@ fn card(view: &View) -> String {
         ("told by", Some(format!("{}, {}", change.source.system, change.source.delivery))),
     ];
     let told = verdict::lines(view.verdict.as_ref(), view.suggestion.as_ref());
-    lines.extend(told.into_iter().map(|(name, said)| (name, Some(said))));
+    let done = view.restores.iter().map(|it| ("restore", restore::sentence(it)));
+    lines.extend(told.into_iter().chain(done).map(|(name, said)| (name, Some(said))));
     lines.extend(change.links.iter().map(|link| (link.name.as_str(), Some(link.url.clone()))));
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
