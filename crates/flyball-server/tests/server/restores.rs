@@ -106,6 +106,7 @@ async fn a_regression_is_rolled_back_once_recorded_and_a_ticket() {
     receiver.answer(503, 1);
     broken_deploy(&running, &clock).await;
     let first = receiver.next().await;
+    change(&running, "release", |it| it["restores"][0]["attempts"] == 1).await;
     clock.advance(Duration::from_seconds(2));
     let second = receiver.next().await;
     assert_eq!(first.body, second.body);
