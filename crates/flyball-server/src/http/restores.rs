@@ -107,10 +107,12 @@ pub(super) async fn restore(
         None => only(&catalog, kept.suggestion(&others, now), &kept)?,
     };
     check_slice(action, wanted.slice.as_deref())?;
-    if wanted.apply {
-        check_apply(action, &catalog, wanted.role.as_deref(), &service)?;
-    }
     let RestoreRequest { slice, apply, role, .. } = wanted;
+    let role = role.as_deref().map(function).transpose()?;
+    if apply {
+        check_apply(action, &catalog, role.as_ref(), &service)?;
+    }
+    let role = role.map(|role| role.to_string());
     let asked = Asked { by: caller.actor(), role, slice, is_begun: apply };
     let planned = app.restorer.plan(&kept, action, asked, now).await;
     if let Some(problem) = &planned.problem {
@@ -195,7 +197,7 @@ fn check_slice(action: &RestoreAction, slice: Option<&str>) -> Result<(), Proble
 fn check_apply(
     action: &RestoreAction,
     catalog: &Catalog,
-    role: Option<&str>,
+    role: Option<&Function>,
     service: &str,
 ) -> Result<(), Problem> {
     if action.dry_run {
@@ -207,8 +209,8 @@ fn check_apply(
     let role = role.ok_or_else(|| {
         meant("nobody says as what it is done; hint: name the `role`, like on_call")
     })?;
-    let (role, rights) = (function(role)?, catalog.governance.tier(service).spec.rights);
-    if rights.may(&role, Act::Rollback) {
+    let rights = catalog.governance.tier(service).spec.rights;
+    if rights.may(role, Act::Rollback) {
         return Ok(());
     }
     let holders: Vec<&str> = rights.holders(Act::Rollback).map(Function::name).collect();

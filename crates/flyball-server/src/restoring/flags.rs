@@ -122,7 +122,11 @@ fn switched(switch: &Switch, text: &str) -> Result<(String, Vec<Edit>), FlagsErr
 }
 
 fn later(file: &str, what: &str, error: &io::Error) -> FlagsError {
-    FlagsError::Later(format!("the flag file {file} cannot {what}: {error}"))
+    let said = format!(
+        "the flag file {file} cannot {what}: {error}; hint: it must lie below --flag-files, and the server may \
+         write there"
+    );
+    FlagsError::Later(said)
 }
 
 /// Puts `after` in the place of the file at `path`, whole or not at all, with the file's permissions. Fails when it is

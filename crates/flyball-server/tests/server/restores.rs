@@ -131,6 +131,14 @@ async fn a_regression_is_rolled_back_once_recorded_and_a_ticket() {
     assert_eq!((&made["version"], &made["actor"]), (&json!("1.3.0"), &json!("server")));
     assert_eq!(audited(&running).await, ["server begin", "server done"]);
 
+    let measured = "/api/v1/delivery?service=shop&from=2026-03-02T08:00:00Z";
+    let (_, measured) = running.get(measured).await;
+    assert_eq!(measured.pointer("/measures/change_failure/rate/of"), Some(&json!(1)), "{measured}");
+    let recovery = measured.pointer("/measures/recovery/deployments/median").unwrap();
+    assert!(recovery.as_str().unwrap().starts_with("5m"), "{recovery}");
+    let cause = &seen["life"]["ending"]["cause"];
+    assert_eq!((&cause["kind"], &cause["by"]), (&json!("verdict"), &json!("release")));
+
     let ticket = chat.next().await.json();
     assert_eq!(ticket["event"], "change.restored");
     assert!(ticket["title"].as_str().unwrap().contains("look at it in working hours"), "{ticket}");
