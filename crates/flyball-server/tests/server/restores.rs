@@ -131,6 +131,8 @@ async fn a_regression_is_rolled_back_once_recorded_and_a_ticket() {
     assert_eq!((&made["version"], &made["actor"]), (&json!("1.3.0"), &json!("server")));
     assert_eq!(audited(&running).await, ["server begin", "server done"]);
 
+    // What is measured ends where everything is counted.
+    clock.advance(Duration::from_seconds(20));
     let measured = "/api/v1/delivery?service=shop&from=2026-03-02T08:00:00Z";
     let (_, measured) = running.get(measured).await;
     assert_eq!(measured.pointer("/measures/change_failure/rate/of"), Some(&json!(1)), "{measured}");

@@ -376,7 +376,7 @@ fn a_restore_action_is_a_dry_run_by_hand_unless_it_says_more() {
     let RestoreVia::Hook { purpose, .. } = &action.via else { panic!("{action:?}") };
     assert_eq!(*purpose, HookPurpose::Rollback);
     for (from, to, path) in [
-        ("  service: shop\n", "", "spec"),
+        ("  service: shop\n", "", "spec.service"),
         ("[deploy]", "[deployment]", "spec.kinds[0]"),
         ("purpose: rollback", "purpose: restart", "spec.hook.purpose"),
         ("https://h/", "https://u:pw@h/", "spec.hook.url"),
