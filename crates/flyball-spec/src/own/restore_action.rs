@@ -114,8 +114,8 @@ fn unleash(node: &Node, r: &mut Reader<'_, '_>) -> Option<RestoreVia> {
 
 /// A name that another system knows something by.
 fn named(text: Text, r: &mut Reader<'_, '_>) -> Option<String> {
-    if text.value.is_empty() || text.value.len() > NAME_BYTES_MAX {
-        let message = format!("a name has 1 to {NAME_BYTES_MAX} bytes");
+    if text.value.len() > NAME_BYTES_MAX {
+        let message = format!("a name has at most {NAME_BYTES_MAX} bytes");
         r.error(text.at.span, message, "write it as the other system does");
         return None;
     }
