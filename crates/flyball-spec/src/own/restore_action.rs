@@ -12,8 +12,8 @@ use crate::openslo::Version;
 use crate::openslo::metadata::{description, metadata};
 use crate::yaml::Node;
 
-/// The longest name of a project, an environment, a flag, a variant or a file. Bytes.
-const NAME_BYTES_MAX: usize = 1_024;
+/// The longest name of a project, an environment, a flag, a variant or a file. Characters.
+const NAME_CHARS_MAX: usize = 256;
 
 pub(super) fn restore_action(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Defined> {
     let metadata = metadata(fields, Version::V1, r);
@@ -83,11 +83,11 @@ fn hook(node: &Node, r: &mut Reader<'_, '_>) -> Option<RestoreVia> {
 fn flagd(node: &Node, r: &mut Reader<'_, '_>) -> Option<RestoreVia> {
     let mut fields = r.fields(node)?;
     let file = fields.require_text("file", "like shop/flags.json", r);
-    let (flag, off) = (fields.text("flag", r), fields.text("off", r));
+    let flag = fields.short_text("flag", NAME_CHARS_MAX, r);
+    let off = fields.short_text("off", NAME_CHARS_MAX, r);
     fields.finish(r);
     let file = file.and_then(|text| self::file(&text, r));
-    let (flag, off) = (optional(flag, r), optional(off, r));
-    Some(RestoreVia::Flagd { file: file?, flag: flag?, off: off? })
+    Some(RestoreVia::Flagd { file: file?, flag, off })
 }
 
 fn unleash(node: &Node, r: &mut Reader<'_, '_>) -> Option<RestoreVia> {
@@ -95,37 +95,30 @@ fn unleash(node: &Node, r: &mut Reader<'_, '_>) -> Option<RestoreVia> {
     let url = fields.require_text("url", "like https://unleash.example.com", r);
     let project = fields.require_text("project", "the project that the flag is of", r);
     let environment = fields.require_text("environment", "like production", r);
-    let flag = fields.text("flag", r);
+    let flag = fields.short_text("flag", NAME_CHARS_MAX, r);
     let token = fields.require_text("token", "where the token of the admin API is found", r);
     fields.finish(r);
     let url = url.and_then(|text| self::url(&text, r));
     let project = project.and_then(|text| named(text, r));
     let environment = environment.and_then(|text| named(text, r));
-    let flag = optional(flag, r);
     let token = token.and_then(|text| secret(&text, r));
     Some(RestoreVia::Unleash {
         url: url?,
         project: project?,
         environment: environment?,
-        flag: flag?,
+        flag,
         token: token?,
     })
 }
 
 /// A name that another system knows something by.
 fn named(text: Text, r: &mut Reader<'_, '_>) -> Option<String> {
-    if text.value.len() > NAME_BYTES_MAX {
-        let message = format!("a name has at most {NAME_BYTES_MAX} bytes");
+    if text.value.chars().count() > NAME_CHARS_MAX {
+        let message = format!("a name has at most {NAME_CHARS_MAX} characters");
         r.error(text.at.span, message, "write it as the other system does");
         return None;
     }
     Some(text.value)
-}
-
-/// As [`named`], of what may be left out. `None` when it is wrong.
-#[expect(clippy::option_option, reason = "what is left out is not wrong")]
-fn optional(text: Option<Text>, r: &mut Reader<'_, '_>) -> Option<Option<String>> {
-    text.map_or(Some(None), |text| named(text, r).map(Some))
 }
 
 /// A file below a directory of the server's.
@@ -133,7 +126,7 @@ fn file(text: &Text, r: &mut Reader<'_, '_>) -> Option<String> {
     let path = Path::new(&text.value);
     let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
     let is_json = path.extension().is_some_and(|extension| extension == "json");
-    if !is_below || !is_json || text.value.len() > NAME_BYTES_MAX {
+    if !is_below || !is_json || text.value.chars().count() > NAME_CHARS_MAX {
         let message = format!("`{}` is no file of flags", shown(&text.value));
         let hint =
             "name a JSON file below the server's --flag-files directory, like shop/flags.json";

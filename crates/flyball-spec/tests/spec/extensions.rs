@@ -398,7 +398,7 @@ fn a_restore_action_is_a_dry_run_by_hand_unless_it_says_more() {
         ("flagd: {file: /etc/flags.json}", "spec.flagd.file"),
         ("flagd: {file: flags.yaml}", "spec.flagd.file"),
         (&format!("flagd: {{file: a.json, off: {}}}", "x".repeat(2_000)), "spec.flagd.off"),
-        ("unleash: {url: 'https://h/', project: a, token: 'file:a'}", "spec.unleash"),
+        ("unleash: {url: 'https://h/', project: a, token: 'file:a'}", "spec.unleash.environment"),
         ("unleash: {url: h, project: a, environment: b, token: 'file:a'}", "spec.unleash.url"),
         (
             "unleash: {url: 'https://h/', project: a, environment: b, token: a}",
