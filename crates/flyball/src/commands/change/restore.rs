@@ -6,7 +6,7 @@ use flyball_model::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Form, PATH, answer};
-use crate::output::words::printable;
+use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
@@ -144,7 +144,7 @@ pub(super) fn sentence(restore: &Restoring) -> String {
         "planned" => "a dry run, nothing was changed".to_owned(),
         state => state.replace('_', " "),
     };
-    let at = restore.ended.unwrap_or(restore.at);
+    let at = words::whole_seconds(&restore.ended.unwrap_or(restore.at).to_string());
     let problem = restore.problem.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let recorded = restore.change.as_ref().map(|id| format!(", recorded as {id}"));
     let recorded = recorded.unwrap_or_default();
