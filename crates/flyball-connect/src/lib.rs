@@ -23,6 +23,7 @@ mod gitlab;
 mod headers;
 pub mod notify;
 mod own;
+pub mod restore;
 mod signature;
 
 pub use alerts::{FORWARDED_TIMEOUT, RESOLVE_TIMEOUT, forwarded_alerts, posted_alerts};

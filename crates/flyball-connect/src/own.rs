@@ -32,6 +32,7 @@ const FIELDS: &[&str] = &[
     "not_after",
     "rollout",
     "restores",
+    "flag",
     "commits",
     "links",
 ];
@@ -70,6 +71,7 @@ pub(crate) fn read(headers: &Headers, body: &Body, hook: &Hook) -> Result<Receiv
     change.not_after = root.may_time("not_after")?;
     change.rollout = root.may_text("rollout")?;
     change.restores = root.may_text("restores")?;
+    change.flag = root.may_text("flag")?;
     change.commits = root.commits("commits")?;
     for link in root.list("links")? {
         let (name, url) = (link.need_text("name")?, link.need_text("url")?);
@@ -110,6 +112,7 @@ pub(crate) fn add(change: &mut Change, said: &Node<'_>) -> Result<(), ConnectErr
     change.revision = said.may_text("revision")?.or(change.revision.take());
     change.actor = said.may_text("actor")?.or(change.actor.take());
     change.restores = said.may_text("restores")?.or(change.restores.take());
+    change.flag = said.may_text("flag")?.or(change.flag.take());
     change.rollout = said.may_text("rollout")?.or(change.rollout.take());
     let commits = said.commits("commits")?;
     if !commits.is_empty() {

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod delivery;
 pub mod gate;
 pub mod policy;
+pub mod restore;
 pub mod review;
 pub mod service;
 pub mod verdict;

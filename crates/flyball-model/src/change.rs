@@ -242,6 +242,9 @@ pub struct Change {
     pub rollout: Option<String>,
     /// The change that this one undoes or repairs, by id.
     pub restores: Option<String>,
+    /// The feature flag that what it did is behind, or that it flipped, by the flag's own name.
+    #[serde(default)]
+    pub flag: Option<String>,
     /// What it ships that the one before did not; empty when nobody said.
     #[serde(default)]
     pub commits: Vec<Commit>,
@@ -350,6 +353,7 @@ impl Change {
             not_after: None,
             rollout: None,
             restores: None,
+            flag: None,
             commits: Vec::new(),
             links: Vec::new(),
             source,
@@ -377,6 +381,7 @@ impl Change {
             ("summary", &self.summary),
             ("rollout", &self.rollout),
             ("restores", &self.restores),
+            ("flag", &self.flag),
         ];
         let texts = must.into_iter().map(|(field, text)| (field, Some(text)));
         let texts = texts.chain(may.into_iter().map(|(field, text)| (field, text.as_ref())));
@@ -492,6 +497,7 @@ impl Change {
             not_after: first.not_after.or(second.not_after),
             rollout: first.rollout.or(second.rollout),
             restores: first.restores.or(second.restores),
+            flag: first.flag.or(second.flag),
             commits: if first.commits.is_empty() { second.commits } else { first.commits },
             links: if first.links.is_empty() { second.links } else { first.links },
             ..first

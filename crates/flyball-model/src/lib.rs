@@ -15,6 +15,7 @@ mod correction;
 mod incident;
 mod probe;
 mod rational;
+mod restore_action;
 mod slice;
 mod slo;
 mod tally;
@@ -35,6 +36,7 @@ pub use correction::{Correction, CorrectionMode, Schedule, recurrence};
 pub use incident::Incident;
 pub use probe::{Check, Probe};
 pub use rational::Rational;
+pub use restore_action::{HookPurpose, RestoreAction, RestoreVia};
 pub use slice::Slice;
 pub use slo::{
     BudgetingMethod, Composition, EventSli, GoodOrBad, Indicator, MetricQuery, MetricSli,

@@ -11,7 +11,7 @@ mod channel;
 pub(crate) mod post;
 mod received;
 mod refresh;
-mod secrets;
+pub(crate) mod secrets;
 mod smtp;
 
 use std::collections::HashMap;
@@ -74,15 +74,22 @@ type Order = Arc<Mutex<HashMap<String, Arc<RwLock<()>>>>>;
 pub(crate) struct Told {
     pub(crate) outcome: Outcome,
     pub(crate) reason: &'static str,
+    /// The status of the answer, where there was one.
+    pub(crate) status: Option<u16>,
 }
 
 impl Told {
-    fn later(reason: &'static str, problem: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Later { problem: problem.into(), after: None }, reason }
+    pub(crate) fn later(reason: &'static str, problem: impl Into<String>) -> Self {
+        let outcome = Outcome::Later { problem: problem.into(), after: None };
+        Self { outcome, reason, status: None }
     }
 
-    fn delivered(reason: &'static str) -> Self {
-        Self { outcome: Outcome::Delivered, reason }
+    pub(crate) fn refused(reason: &'static str, problem: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Refused { problem: problem.into() }, reason, status: None }
+    }
+
+    pub(crate) const fn delivered(reason: &'static str) -> Self {
+        Self { outcome: Outcome::Delivered, reason, status: None }
     }
 
     /// The outcome in one word.

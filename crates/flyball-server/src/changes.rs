@@ -7,6 +7,7 @@
 mod hooks;
 mod kept;
 mod past;
+mod restores;
 mod told;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use flyball_connect::Received;
 use flyball_connect::notify::Annotation;
-use flyball_govern::verdict::ChangeVerdict;
+use flyball_govern::verdict::{Answer, ChangeVerdict};
 use flyball_govern::warranty::Page;
 use flyball_model::{Change, ChangeError, Duration, Incident, Timestamp, Warranty};
 use flyball_store::{Delivered, Delivery, NewRecord, RecordBound, RecordFilter, StoreError};
@@ -29,6 +30,7 @@ pub(crate) use hooks::{Hooks, Signed};
 pub use kept::ChangeView;
 pub(crate) use kept::{Kept, is_in_production};
 pub(crate) use past::Past;
+pub(crate) use restores::Attempted;
 pub use told::{Receipt, ReportTold};
 
 /// The most changes that are kept; the oldest make room. Half a century of five a day, or a year of a
@@ -91,6 +93,15 @@ pub(crate) enum ChangesError {
         /// The name.
         name: String,
     },
+    /// As much was tried as is kept.
+    #[error(
+        "`{id}` was restored in as many ways as are kept; hint: restore it by your own pipeline, and record \
+         that by `flyball change record`"
+    )]
+    Restored {
+        /// The change.
+        id: String,
+    },
     /// The sender may not speak for the service.
     #[error(
         "the token or role is not for the service `{service}`; hint: use one that is, or name a \
@@ -114,6 +125,8 @@ pub(crate) struct Changes {
     control: SharedControl,
     /// Told when something is heard of a change or an incident.
     news: Arc<watch::Sender<u64>>,
+    /// Told when a change regressed, or something is done about one.
+    restorable: Arc<watch::Sender<u64>>,
     /// What was seen of changes that are looked at, by id, where it is no answer yet.
     looks: Arc<RwLock<HashMap<String, ChangeVerdict>>>,
     recent: Recent,
@@ -145,8 +158,8 @@ pub(crate) struct Sender {
 
 impl Changes {
     pub(crate) fn of(control: SharedControl) -> Self {
-        let (news, looks) = (Arc::new(watch::Sender::default()), Arc::default());
-        Self { control, news, looks, recent: Recent::default() }
+        let (news, restorable) = (Arc::default(), Arc::default());
+        Self { control, news, restorable, looks: Arc::default(), recent: Recent::default() }
     }
 
     /// Tells when something is heard of a change or an incident.
@@ -245,11 +258,15 @@ impl Changes {
         verdict: ChangeVerdict,
         now: Timestamp,
     ) -> Result<(), ChangesError> {
+        let is_restorable = verdict.answer == Answer::Regressed;
         let mut control = self.control.lock();
         control.note("server", now, |noting| told::note_verdict(noting, id, verdict))?;
         drop(control);
         self.looks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.news.send_modify(|news| *news += 1);
+        if is_restorable {
+            self.restorable.send_modify(|news| *news += 1);
+        }
         Ok(())
     }
 

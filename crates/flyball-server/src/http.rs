@@ -26,6 +26,7 @@ mod problem;
 mod query;
 mod remote_write;
 mod report;
+mod restores;
 mod services;
 pub(crate) mod shapes;
 mod slos;
@@ -55,6 +56,7 @@ use crate::evaluator;
 use crate::gate::{Gatekeeper, GitHub};
 use crate::intake::Intake;
 use crate::login::Login;
+use crate::restoring::Restorer;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
@@ -88,6 +90,7 @@ pub(crate) struct App {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) copies: Copies,
     pub(crate) changes: Changes,
+    pub(crate) restorer: Restorer,
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
@@ -147,6 +150,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(definitions::get, definitions::delete))
         .routes(routes!(changes::record, changes::list))
         .routes(routes!(changes::get))
+        .routes(routes!(restores::restore))
         .routes(routes!(hooks::github))
         .routes(routes!(hooks::gitlab))
         .routes(routes!(hooks::flux))

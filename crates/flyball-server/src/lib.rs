@@ -34,6 +34,7 @@ mod pool;
 mod ready;
 mod remarks;
 mod report;
+mod restoring;
 mod sources;
 mod stored;
 mod telemetry;
@@ -87,6 +88,7 @@ use gate::{Gatekeeper, GitHub};
 use listen::Listeners;
 use login::Login;
 pub(crate) use ready::Ready;
+use restoring::Restorer;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -110,8 +112,11 @@ pub struct Config {
     /// The address under which people reach this server, as links say it; by which targets of alerts know it,
     /// too. The first address that is listened on unless told.
     pub external: Option<String>,
-    /// The directory with the files that alert targets find their secrets in; none are there without it.
+    /// The directory with the files that alert targets and restore actions find their secrets in; none are there
+    /// without it.
     pub secrets: Option<PathBuf>,
+    /// The directory with the files of flags that restore actions may write; none are written without it.
+    pub flag_files: Option<PathBuf>,
     /// The secrets that hooks sign with; a hook without one believes nobody.
     pub hooks: Vec<HookSecret>,
     /// Where changes and verdicts are marked on dashboards, if anywhere.
@@ -150,6 +155,7 @@ impl Config {
             oidc: None,
             external: None,
             secrets: None,
+            flag_files: None,
             hooks: Vec::new(),
             grafana: None,
             github: None,
@@ -299,15 +305,11 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
         })?);
-        let definitions = Arc::new(Definitions::new(
-            control.clone(),
-            evaluating.clone(),
-            loaded,
-            clock.clone(),
-            Arc::clone(&telemetry),
-            stored.clone(),
-        ));
+        let (now, store) = ((&clock, &telemetry), (&control, &stored));
+        let definitions = define(loaded, &evaluating, now, store);
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
+        let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
+        let restorer = Restorer::new(&changes, &evaluating, now, places)?;
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
@@ -319,6 +321,7 @@ impl Server {
             gatekeeper: Gatekeeper::of(control.clone()),
             github,
             changes: changes.clone(),
+            restorer: restorer.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -336,7 +339,7 @@ impl Server {
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(&evaluating, changes, (&clock, &telemetry), told)?;
+        let telling = Telling::start(&evaluating, (changes, restorer), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -414,11 +417,13 @@ impl Server {
     }
 }
 
-/// Whoever is told what happens: people and their systems of alerts, and changes of what they did.
+/// Whoever is told what happens: people and their systems of alerts, and changes of what they did and what is done
+/// about it.
 #[derive(Debug)]
 struct Telling {
     alerts: alerts::Running,
     verdicts: verdicts::Running,
+    restores: restoring::Running,
 }
 
 impl Telling {
@@ -426,7 +431,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         evaluating: &evaluator::Handle,
-        changes: Changes,
+        (changes, restorer): (Changes, Restorer),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -436,11 +441,12 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        Ok(Self { alerts, verdicts })
+        Ok(Self { alerts, verdicts, restores: restorer.start() })
     }
 
     async fn stop(self) {
         self.verdicts.stop().await;
+        self.restores.stop().await;
         self.alerts.stop().await;
     }
 }
@@ -464,6 +470,23 @@ fn origin(external: Option<String>, listen: &[SocketAddr], is_encrypted: bool) -
     let scheme = if is_encrypted { "https" } else { "http" };
     let own = || listen.first().map_or_else(String::new, |address| format!("{scheme}://{address}"));
     external.unwrap_or_else(own).trim_end_matches('/').into()
+}
+
+/// The definitions that were `loaded`, evaluated from now on.
+fn define(
+    loaded: Loaded,
+    evaluating: &evaluator::Handle,
+    (clock, telemetry): (&Clock, &Arc<Telemetry>),
+    (control, stored): (&SharedControl, &stored::Stored),
+) -> Arc<Definitions> {
+    Arc::new(Definitions::new(
+        control.clone(),
+        evaluating.clone(),
+        loaded,
+        clock.clone(),
+        Arc::clone(telemetry),
+        stored.clone(),
+    ))
 }
 
 /// Stores events from the journal on as segments below `data`.

@@ -212,9 +212,15 @@ impl Loader<'_> {
                 }
             }
             Defined::Target(target, name) => {
-                self.set.origins.insert_target(name.at);
+                self.set.origins.insert_reaching(name.at);
                 if self.first("AlertTarget", &name) {
                     self.set.alert_targets.push(*target);
+                }
+            }
+            Defined::Restore(action, name) => {
+                self.set.origins.insert_reaching(name.at);
+                if self.first("RestoreAction", &name) {
+                    self.set.restore_actions.push(*action);
                 }
             }
             Defined::Probe(probe, name) => {

@@ -54,8 +54,8 @@ pub struct Origins {
     probes: Vec<(usize, String)>,
     /// The source of every description of a service, also of those that do not count, and its name.
     services: Vec<(usize, String)>,
-    /// The source of every alert target, also of those that do not count.
-    targets: Vec<usize>,
+    /// The source of every alert target and restore action, also of those that do not count.
+    reaching: Vec<usize>,
 }
 
 /// One part's place, with what is needed to point into it.
@@ -95,14 +95,15 @@ impl Origins {
         self.services.push((place.source, service.to_owned()));
     }
 
-    /// Notes an alert target whose name is at `place`.
-    pub(crate) fn insert_target(&mut self, place: Place) {
-        self.targets.push(place.source);
+    /// Notes an alert target or a restore action whose name is at `place`.
+    pub(crate) fn insert_reaching(&mut self, place: Place) {
+        self.reaching.push(place.source);
     }
 
-    /// The name of the source of every alert target, also of one that does not count.
-    pub fn alert_targets(&self) -> impl Iterator<Item = &str> {
-        let sources = self.targets.iter().filter_map(|source| self.sources.get(*source));
+    /// The name of the source of every alert target and restore action, also of one that does not count: what
+    /// reaches other systems with the server's own secrets.
+    pub fn reaching(&self) -> impl Iterator<Item = &str> {
+        let sources = self.reaching.iter().filter_map(|source| self.sources.get(*source));
         sources.map(|(source, _)| source.name.as_str())
     }
 

@@ -1,17 +1,19 @@
-//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `Correction`, `Probe`,
-//! `BudgetPolicy`, `PolicyTest`, `Tier` and `Service`.
+//! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `RestoreAction`, `Correction`,
+//! `Probe`, `BudgetPolicy`, `PolicyTest`, `Tier` and `Service`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
-//! exceptions, and who is told how. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
+//! exceptions, who is told how, and what may be done. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
 //! that bends its own kinds.
 
 mod alert_target;
 mod governing;
 mod probe;
+mod reference;
+mod restore_action;
 
 use flyball_model::{
     AlertRule, AlertTarget, Comparison, Condition, Correction, CorrectionMode, Duration, Evidence,
-    Factor, Interval, Probe, Rational, Schedule, Severity, Timestamp,
+    Factor, Interval, Probe, Rational, RestoreAction, Schedule, Severity, Timestamp,
 };
 use jiff::civil::{DateTime, Time};
 use jiff::fmt::temporal::Pieces;
@@ -36,6 +38,7 @@ const CORRECTED_MAX: usize = 10_000;
 pub(crate) enum Defined {
     Strategy(AlertStrategy, Text),
     Target(Box<AlertTarget>, Text),
+    Restore(Box<RestoreAction>, Text),
     /// The correction, its name, and the SLO names it lists, with their places.
     Correction(Box<Correction>, Text, Vec<Text>),
     Probe(Box<Probe>, Text),
@@ -48,6 +51,7 @@ pub(crate) enum Defined {
 enum Kind {
     Strategy,
     Target,
+    Restore,
     Correction,
     Probe,
     Governing(GoverningKind),
@@ -58,6 +62,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
     let kinds = [
         ("AlertStrategy", Kind::Strategy),
         ("AlertTarget", Kind::Target),
+        ("RestoreAction", Kind::Restore),
         ("Correction", Kind::Correction),
         ("Probe", Kind::Probe),
         ("BudgetPolicy", Kind::Governing(GoverningKind::BudgetPolicy)),
@@ -73,6 +78,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
     let defined = match kind {
         Kind::Strategy => strategy(&mut fields, r),
         Kind::Target => alert_target::alert_target(&mut fields, r),
+        Kind::Restore => restore_action::restore_action(&mut fields, r),
         Kind::Correction => correction(&mut fields, r),
         Kind::Probe => probe::probe(&mut fields, r),
         Kind::Governing(kind) => governing::governing(kind, node, &mut fields, r),

@@ -1,6 +1,6 @@
 //! What a load gives: the model, with what the model has no room for beside it.
 
-use flyball_model::{AlertRule, AlertTarget, Correction, Duration, Probe, Slo};
+use flyball_model::{AlertRule, AlertTarget, Correction, Duration, Probe, RestoreAction, Slo};
 use indexmap::IndexMap;
 
 use crate::decode::Place;
@@ -22,6 +22,8 @@ pub struct SpecSet {
     pub probes: Vec<Probe>,
     /// Who is told of alerts.
     pub alert_targets: Vec<AlertTarget>,
+    /// What may be done about changes that regressed.
+    pub restore_actions: Vec<RestoreAction>,
     /// Policies, tiers and services, as they were written; what they mean is for others to say.
     pub governing: Vec<Governing>,
     /// The services that were described.

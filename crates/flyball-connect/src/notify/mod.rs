@@ -101,6 +101,11 @@ impl Sender<'_> {
         format!("{}/api/v1/alerts/{}", self.origin, alert.id)
     }
 
+    /// Where a change can be looked at.
+    fn change(&self, id: &str) -> String {
+        format!("{}/api/v1/changes/{}", self.origin, segment(id))
+    }
+
     /// What an alert is known by everywhere: 64 hexadecimal digits, other ones on every server.
     fn key(&self, alert: &Alert) -> String {
         self.digest(&format!("alert\0{}\0{}", alert.id, alert.opened.nanos()))
@@ -108,6 +113,9 @@ impl Sender<'_> {
 
     /// What a notice is known by when it comes again.
     fn delivery(&self, notice: &Notice) -> String {
+        if let About::Restored(restored) = &notice.about {
+            return self.digest(&format!("restored\0{}\0{}", notice.target, restored.key));
+        }
         self.digest(&format!("notice\0{}\0{}\0{}", notice.target, notice.id, notice.made.nanos()))
     }
 
@@ -165,7 +173,7 @@ pub fn request(receiver: &Receiver, notice: &Notice, sender: &Sender<'_>) -> Opt
 fn of_alert(notice: &Notice) -> Option<(flyball_govern::alert::Act, &Alert)> {
     match &notice.about {
         About::Alert { act, alert, .. } => Some((*act, alert)),
-        About::SilenceOver(_) => None,
+        About::SilenceOver(_) | About::Restored(_) => None,
     }
 }
 
@@ -174,8 +182,23 @@ fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
+/// A text as a segment of a path: all but unreserved characters percent-encoded (RFC 3986, section 2).
+pub(crate) fn segment(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
 /// The hexadecimal digits of `bytes`.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()

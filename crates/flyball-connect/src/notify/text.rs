@@ -1,6 +1,8 @@
 //! What people read of a notice, before any receiver's markup.
 
-use flyball_govern::alert::{About, Act, Alert, Notice, Pair, SilenceOver, State, Subject};
+use flyball_govern::alert::{
+    About, Act, Alert, Notice, Pair, Restored, SilenceOver, State, Subject,
+};
 use flyball_model::Severity;
 
 use super::Sender;
@@ -30,6 +32,7 @@ pub(super) fn title(notice: &Notice) -> String {
     match &notice.about {
         About::Alert { act, alert, .. } => alert_title(*act, alert),
         About::SilenceOver(over) => silence_title(over),
+        About::Restored(restored) => restored_title(restored),
     }
 }
 
@@ -38,6 +41,7 @@ pub(super) fn lines(notice: &Notice, sender: &Sender<'_>) -> Vec<Line> {
     let mut lines = match &notice.about {
         About::Alert { alert, .. } => alert_lines(alert, sender),
         About::SilenceOver(over) => silence_lines(over),
+        About::Restored(restored) => restored_lines(restored, sender),
     };
     if notice.may_repeat {
         lines.push(Line::new(
@@ -168,6 +172,25 @@ fn silence_lines(over: &SilenceOver) -> Vec<Line> {
     if over.firing_more > 0 {
         lines.push(Line::new("Still fires", format!("and {} more", over.firing_more)));
     }
+    lines
+}
+
+fn restored_title(restored: &Restored) -> String {
+    let Restored { change, service, does, problem, .. } = restored;
+    match problem {
+        None => format!(
+            "[ticket] {service}: {change} {} automatically; look at it in working hours",
+            does.done()
+        ),
+        Some(_) => format!("[ticket] {service}: {change} could not be undone automatically"),
+    }
+}
+
+fn restored_lines(restored: &Restored, sender: &Sender<'_>) -> Vec<Line> {
+    let mut lines =
+        vec![Line::new("Action", &restored.action), Line::new("At", restored.at.to_string())];
+    lines.extend(restored.problem.as_ref().map(|problem| Line::new("Problem", problem)));
+    lines.push(Line::link("Change", sender.change(&restored.change)));
     lines
 }
 

@@ -15,7 +15,7 @@ pub const SIGNATURE_HEADER: &str = "flyball-signature";
 /// The header with what a notice is known by when it comes again.
 pub const DELIVERY_HEADER: &str = "flyball-delivery";
 /// The header with what the notice is: `alert.open`, `alert.update`, `alert.acknowledge`,
-/// `alert.close`, `silence.over`.
+/// `alert.close`, `silence.over`, `change.restored`.
 pub const EVENT_HEADER: &str = "flyball-event";
 
 pub(super) fn request(
@@ -24,11 +24,16 @@ pub(super) fn request(
     notice: &Notice,
     sender: &Sender<'_>,
 ) -> Request {
-    let (event, number, alert, silence) = match &notice.about {
+    let (event, number, [alert, silence, restored]) = match &notice.about {
         About::Alert { act, number, alert } => {
-            (event_of(*act), json!(number), json!(alert), Value::Null)
+            (event_of(*act), json!(number), [json!(alert), Value::Null, Value::Null])
         }
-        About::SilenceOver(over) => ("silence.over", Value::Null, Value::Null, json!(over)),
+        About::SilenceOver(over) => {
+            ("silence.over", Value::Null, [Value::Null, json!(over), Value::Null])
+        }
+        About::Restored(restored) => {
+            ("change.restored", Value::Null, [Value::Null, Value::Null, json!(restored)])
+        }
     };
     let delivery = sender.delivery(notice);
     let body = json!({
@@ -43,6 +48,7 @@ pub(super) fn request(
         "number": number,
         "alert": alert,
         "silence": silence,
+        "restored": restored,
     });
     let mut request = Request::json(url.expose(), &body);
     let signature = signature(secret, sender.now, &request.body);

@@ -11,6 +11,7 @@ mod github;
 mod notices;
 mod own;
 mod peers;
+mod restores;
 mod robust;
 mod signatures;
 

@@ -5,9 +5,10 @@ use flyball_connect::notify::{
     Secret, Sender, judge, mail, refresh, request, signature,
 };
 use flyball_govern::alert::{
-    About, Desk, Difference, Facts, Field, Links, Matcher, Notice, Observed, Outcome, Pair, Retry,
-    Route, Silence, Subject,
+    About, Desk, Difference, Facts, Field, Links, Matcher, Notice, Observed, Outcome, Pair,
+    Restored, Retry, Route, Silence, Subject,
 };
+use flyball_govern::restore::Restores;
 use flyball_model::{Duration, Severity, Timestamp};
 use serde_json::{Value, json};
 
@@ -105,6 +106,33 @@ fn notices() -> Vec<Notice> {
     notices.sort_by_key(|notice| notice.id);
     assert_eq!(notices.len(), 5);
     notices
+}
+
+/// The notices of a change that was undone by itself, and of one that could not be.
+fn restored() -> [Notice; 2] {
+    [(1, None), (2, Some("it answered 404".to_owned()))].map(|(id, problem)| {
+        let about = Restored {
+            key: "0f".repeat(32),
+            number: 14,
+            change: "release/14".to_owned(),
+            service: "shop".to_owned(),
+            action: "back".to_owned(),
+            does: Restores::RollBack,
+            at: now(),
+            problem,
+        };
+        Notice {
+            id,
+            target: "chat".to_owned(),
+            about: About::Restored(Box::new(about)),
+            made: NOON,
+            attempts: 0,
+            next: NOON,
+            begun: None,
+            may_repeat: false,
+            problem: None,
+        }
+    })
 }
 
 fn body(request: &Request) -> Value {
@@ -274,11 +302,39 @@ fn a_webhook_says_what_the_schema_says() {
     compiler.add_resource("notice.json", schema).unwrap();
     let index = compiler.compile("notice.json", &mut schemas).unwrap();
     let receiver = Receiver::Webhook { url: Secret::new("https://x"), secret: Secret::new("key") };
-    for told in bodies(&receiver).into_iter().flatten() {
+    let of_change =
+        restored().map(|notice| request(&receiver, &notice, &SENDER).as_ref().map(body));
+    for told in bodies(&receiver).into_iter().chain(of_change).flatten() {
         if let Err(error) = schemas.validate(&told, index) {
             panic!("{error}\n{told:#}");
         }
     }
+}
+
+#[test]
+fn a_change_that_was_undone_by_itself_is_a_ticket_for_working_hours() {
+    let receiver = Receiver::Webhook { url: Secret::new("https://x"), secret: Secret::new("key") };
+    let [done, failed] = restored();
+    let told = body(&request(&receiver, &done, &SENDER).unwrap());
+    assert_eq!(told["event"], "change.restored");
+    assert_eq!(
+        told["title"],
+        "[ticket] shop: release/14 was rolled back automatically; look at it in working hours"
+    );
+    let text = told["text"].as_str().unwrap();
+    assert!(
+        text.contains("https://flyball.acme.example:8443/api/v1/changes/release%2F14"),
+        "{text}"
+    );
+    // Told again under another number, by the key of what was done.
+    let again = Notice { id: 9, made: now(), ..done };
+    let told_again = body(&request(&receiver, &again, &SENDER).unwrap());
+    assert_eq!(told_again["delivery"], told["delivery"]);
+    let told = body(&request(&receiver, &failed, &SENDER).unwrap());
+    assert!(told["title"].as_str().unwrap().contains("could not be undone"), "{told}");
+    let key = Secret::new("key");
+    let pager = Receiver::PagerDuty { url: "https://x".to_owned(), routing_key: key };
+    assert_eq!(request(&pager, &again, &SENDER), None, "nobody is woken");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::episode::{Acknowledgement, Alert, State, Transition, TransitionKind};
 use super::facts::Facts;
 use super::kept::Part;
 use super::observed::{Observed, Pair, Subject};
-use super::outbox::{About, Act, Notice, Outbox, Outcome, SilenceOver};
+use super::outbox::{About, Act, Notice, Outbox, Outcome, Restored, SilenceOver};
 use super::plan::Retry;
 use super::silence::{Matcher, SILENCES_MAX, Silence, SilenceError, TEXT_BYTES_MAX};
 
@@ -40,10 +40,13 @@ pub struct Route {
 
 impl Route {
     fn wants(&self, alert: &Alert) -> bool {
-        let matches = |matcher: &Matcher| matcher.matches(&alert.subject, alert.severity);
-        let is_of = |service: &String| *service == alert.subject.service;
-        alert.state == State::Firing
-            && alert.severity >= self.severity_min
+        alert.state == State::Firing && self.is_for(&alert.subject, alert.severity)
+    }
+
+    fn is_for(&self, subject: &Subject, severity: Severity) -> bool {
+        let matches = |matcher: &Matcher| matcher.matches(subject, severity);
+        let is_of = |service: &String| *service == subject.service;
+        severity >= self.severity_min
             && (self.services.is_empty() || self.services.iter().any(is_of))
             && self.matchers.iter().all(matches)
     }
@@ -408,6 +411,25 @@ impl Desk {
     /// Keeps what came of an attempt; see [`Outbox::settle`].
     pub fn settle(&mut self, notice: u64, outcome: Outcome, at: Timestamp, retry: &Retry) {
         self.outbox.settle(notice, outcome, at, retry);
+    }
+
+    /// Tells whoever is told of tickets of the service that a change was undone by itself. What waits to be told
+    /// already is not told twice.
+    pub fn restored(&mut self, restored: &Restored, at: Timestamp) {
+        let subject = Subject {
+            service: restored.service.clone(),
+            slo: String::new(),
+            objective: 0,
+            slice: None,
+        };
+        let is_known = |notice: &Notice| matches!(&notice.about, About::Restored(known) if known.key == restored.key);
+        if self.outbox.waiting().any(is_known) {
+            return;
+        }
+        for route in self.routes.iter().filter(|route| route.is_for(&subject, Severity::Ticket)) {
+            let about = About::Restored(Box::new(restored.clone()));
+            self.outbox.put(&route.target, about, at);
+        }
     }
 
     fn silence_over(&mut self, silence: Silence, at: Timestamp) {

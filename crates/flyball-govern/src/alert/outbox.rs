@@ -7,6 +7,7 @@ use flyball_model::{Duration, Timestamp};
 use super::episode::Alert;
 use super::plan::Retry;
 use super::silence::{Silence, TEXT_BYTES_MAX};
+use crate::restore::Restores;
 
 /// The most notices that wait. More of them, and the targets have been away for longer than
 /// anybody would read up on.
@@ -41,6 +42,27 @@ pub struct SilenceOver {
     pub firing_more: u64,
 }
 
+/// A change that was undone, or was to be, without anybody asking for it: to be looked at in working hours.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Restored {
+    /// What it is known by to whoever carried it out.
+    pub key: String,
+    /// The number of the change.
+    pub number: u64,
+    /// The change, by id.
+    pub change: String,
+    /// Whose it was.
+    pub service: String,
+    /// The action.
+    pub action: String,
+    /// What that does.
+    pub does: Restores,
+    /// When it was over.
+    pub at: Timestamp,
+    /// Why it was not done; `None` where it was.
+    pub problem: Option<String>,
+}
+
 /// What a notice speaks of.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,14 +78,17 @@ pub enum About {
     },
     /// The end of a silence.
     SilenceOver(Box<SilenceOver>),
+    /// A change that was undone by itself.
+    Restored(Box<Restored>),
 }
 
 impl About {
-    /// What is told in order: of one alert, or of one silence.
-    const fn thread(&self) -> (bool, u64) {
+    /// What is told in order: of one alert, of one silence, or of one change.
+    const fn thread(&self) -> (u8, u64) {
         match self {
-            Self::Alert { alert, .. } => (true, alert.id),
-            Self::SilenceOver(over) => (false, over.silence.id),
+            Self::SilenceOver(over) => (0, over.silence.id),
+            Self::Alert { alert, .. } => (1, alert.id),
+            Self::Restored(restored) => (2, restored.number),
         }
     }
 }
@@ -145,7 +170,7 @@ pub struct Dead {
     pub id: u64,
     /// Whom it was for.
     pub target: String,
-    /// The alert; `None` for what was said of a silence.
+    /// The alert; `None` for what was said of a silence or a change.
     pub alert: Option<u64>,
     /// The number of the alert's step.
     pub number: Option<u32>,
@@ -323,7 +348,7 @@ impl Outbox {
         *self.past.dead_count.entry(reason).or_default() += 1;
         let (alert, number) = match &notice.about {
             About::Alert { alert, number, .. } => (Some(alert.id), Some(*number)),
-            About::SilenceOver(_) => (None, None),
+            About::SilenceOver(_) | About::Restored(_) => (None, None),
         };
         let Notice { id, target, problem, .. } = notice;
         self.past.dead.push(Dead { id, target, alert, number, at, reason, problem });

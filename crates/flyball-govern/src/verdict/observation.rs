@@ -378,7 +378,7 @@ impl ChangeVerdict {
         // Something that was counted ran before it, also where nobody told of what.
         let ran_before = self.objectives.iter().any(|objective| objective.control.valid > 0);
         let facts = Facts {
-            has_flag: change.kind == ChangeKind::Flag,
+            has_flag: change.kind == ChangeKind::Flag || change.flag.is_some(),
             has_previous: ran_before || moments.iter().any(|moment| *moment < shipped),
             is_one_way: false,
             age: now.since(shipped),

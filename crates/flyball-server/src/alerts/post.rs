@@ -58,7 +58,7 @@ pub(crate) async fn send(client: &reqwest::Client, request: &Request, clock: &Cl
         _ if status >= 400 => "status_4xx",
         _ => "status_other",
     };
-    Told { outcome, reason }
+    Told { outcome, reason, status: Some(status) }
 }
 
 fn kind(error: &reqwest::Error) -> &'static str {

@@ -1,4 +1,4 @@
-//! Secrets of alert targets: documents say where they are, and never what.
+//! Secrets of alert targets and restore actions: documents say where they are, and never what.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ const SECRET_BYTES_MAX: u64 = 16 << 10;
 
 /// Where secrets are found.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Secrets {
+pub(crate) struct Secrets {
     directory: Option<PathBuf>,
 }
 
 impl Secrets {
     /// Files are looked for in `directory`; there are none without it.
-    pub(super) const fn new(directory: Option<PathBuf>) -> Self {
+    pub(crate) const fn new(directory: Option<PathBuf>) -> Self {
         Self { directory }
     }
 
@@ -26,7 +26,7 @@ impl Secrets {
     /// # Errors
     ///
     /// Why there is none, without anything of it.
-    pub(super) fn read(&self, reference: &SecretRef) -> Result<Secret, String> {
+    pub(crate) fn read(&self, reference: &SecretRef) -> Result<Secret, String> {
         let text = match reference {
             SecretRef::Env(name) => std::env::var(name).map_err(|_| {
                 format!("the environment variable {name} is not set, or is no text")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flyball_connect::notify::{Mail, Secret, mail};
-use flyball_govern::alert::{Notice, Outcome};
+use flyball_govern::alert::Notice;
 use flyball_model::{MailEncryption, Mailing};
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::Credentials;
@@ -44,7 +44,7 @@ fn send(secrets: &Secrets, mailing: &Mailing, mail: &Mail) -> Told {
     let envelope = match envelope {
         Ok(envelope) => envelope,
         Err(problem) => {
-            return Told { outcome: Outcome::Refused { problem }, reason: "address" };
+            return Told::refused("address", problem);
         }
     };
     let parameters = || TlsParameters::new(host.clone());
@@ -80,7 +80,7 @@ fn failed(error: &lettre::transport::smtp::Error) -> Told {
         cause = error.source();
     }
     if error.is_permanent() {
-        return Told { outcome: Outcome::Refused { problem }, reason: "status_5xx" };
+        return Told::refused("status_5xx", problem);
     }
     let reason = if error.is_timeout() {
         "timeout"

@@ -3,6 +3,7 @@
 use flyball_connect::Hook;
 use flyball_govern::delivery::Judgement;
 use flyball_govern::gate::Failing;
+use flyball_govern::restore::Restoring;
 use flyball_govern::verdict::{Answer, ChangeVerdict, Suggestion};
 use flyball_govern::warranty::life;
 use flyball_model::{Break, BreakCause, Change, ChangeKind, Incident, Phase, Timestamp, Warranty};
@@ -25,6 +26,9 @@ pub(crate) struct Kept {
     /// What it did to users, as far as it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) verdict: Option<ChangeVerdict>,
+    /// What is done about it, the earliest first; at most [`Self::RESTORES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) restores: Vec<Restoring>,
 }
 
 /// A change and where it is in its life.
@@ -44,6 +48,9 @@ pub struct ChangeView {
     /// What to do about it, where it regressed and nothing has restored the service yet.
     #[schema(value_type = Option<shapes::ChangeSuggestion>)]
     suggestion: Option<Suggestion>,
+    /// What was planned, begun or done about it by restore actions, the earliest first.
+    #[schema(value_type = Vec<shapes::ChangeRestore>)]
+    restores: Vec<Restoring>,
 }
 
 /// Whether users met `change`: it is of production, or says nothing of where it is.
@@ -57,9 +64,12 @@ impl Kept {
     const PAGES_MAX: usize = 16;
     /// The most breaks of all kinds.
     const BREAKS_MAX: usize = 64;
+    /// The most uses of restore actions: one for each action and slice.
+    pub(super) const RESTORES_MAX: usize = 16;
 
     pub(super) fn new(change: Change) -> Self {
-        Self { number: 0, change, breaks: Vec::new(), verdict: None }
+        let (breaks, restores) = (Vec::new(), Vec::new());
+        Self { number: 0, change, breaks, verdict: None, restores }
     }
 
     /// What is kept in `record`.
@@ -111,14 +121,22 @@ impl Kept {
 
     /// The change as it is at `now`, among `others`.
     pub(super) fn view(self, others: &[Change], now: Timestamp) -> ChangeView {
-        let life = self.phase(now);
-        let Self { number, change, breaks, verdict } = self;
-        // Later, other changes lie over it; and a drill ends by itself.
-        let held = change.shipped().map(|shipped| shipped.plus(Warranty::DEFAULT.hold()));
-        let is_late = held.is_some_and(|until| until <= now) || change.kind == ChangeKind::Drill;
-        let suggestion = verdict.as_ref().filter(|_| !is_late);
-        let suggestion =
-            suggestion.and_then(|verdict| verdict.suggestion(&change, others, &breaks, now));
-        ChangeView { number, change, life, verdict, suggestion }
+        let (life, suggestion) = (self.phase(now), self.suggestion(others, now));
+        let Self { number, change, verdict, restores, breaks: _ } = self;
+        ChangeView { number, change, life, verdict, suggestion, restores }
+    }
+
+    /// What to do about it at `now`, among `others`; `None` where there is nothing to do.
+    pub(crate) fn suggestion(&self, others: &[Change], now: Timestamp) -> Option<Suggestion> {
+        let Self { change, breaks, verdict, .. } = self;
+        // A drill ends by itself.
+        let is_over = !self.is_answered_for(now) || change.kind == ChangeKind::Drill;
+        verdict.as_ref().filter(|_| !is_over)?.suggestion(change, others, breaks, now)
+    }
+
+    /// Whether it is answered for at `now`: later, other changes lie over it.
+    pub(crate) fn is_answered_for(&self, now: Timestamp) -> bool {
+        let held = self.change.shipped().map(|shipped| shipped.plus(Warranty::DEFAULT.hold()));
+        held.is_none_or(|until| now < until)
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn note(
 }
 
 /// Notes what is told of a change. `true` when it had not been heard of before.
-fn note_change(
+pub(super) fn note_change(
     noting: &Noting<'_>,
     change: &Change,
     sender: &Sender,
@@ -158,7 +158,7 @@ fn note_change(
 }
 
 /// Keeps a change.
-fn keep(
+pub(super) fn keep(
     noting: &Noting<'_>,
     kept: &Kept,
     audited: Option<(&str, &serde_json::Value)>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::{Catalog, NotCounted};
-use flyball_model::{AlertTarget, Correction, Probe, Slo};
+use flyball_model::{AlertTarget, Correction, Probe, RestoreAction, Slo};
 use flyball_spec::Diagnostic;
 
 use super::compare::{compare, corrections};
@@ -69,6 +69,19 @@ pub(crate) struct TargetChange {
     action: Action,
 }
 
+/// What becomes of a restore action.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct RestoreChange {
+    /// Its name.
+    restore: String,
+    /// The service whose changes it undoes; before the change, when it is removed.
+    service: String,
+    /// How: `hook`, `flagd`, `unleash`.
+    via: &'static str,
+    /// What becomes of it.
+    action: Action,
+}
+
 /// What a change does.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Plan {
@@ -85,6 +98,8 @@ pub(crate) struct Plan {
     /// The alert targets, before and after, those of the server's own files among them. Only whoever sees all
     /// services is told of them.
     alert_targets: Vec<TargetChange>,
+    /// The restore actions, in the same way.
+    restore_actions: Vec<RestoreChange>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
     #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
@@ -117,12 +132,13 @@ impl Plan {
             slos: slos.collect(),
             probes: probe_changes(before, after),
             alert_targets: target_changes(before, after),
+            restore_actions: restore_changes(before, after),
             not_evaluated: after.not_counted.clone(),
             warnings,
         }
     }
 
-    /// Keeps files and SLOs by their names, probes by their services, and no alert target. Warnings are about
+    /// Keeps files and SLOs by their names, probes by their services, and no alert target or restore action. Warnings are about
     /// files.
     pub(super) fn retain(
         &mut self,
@@ -131,6 +147,7 @@ impl Plan {
         service: &dyn Fn(&str) -> bool,
     ) {
         self.alert_targets.clear();
+        self.restore_actions.clear();
         self.probes.retain(|change| service(&change.service));
         self.files.retain(|change| file(&change.name));
         self.slos.retain(|change| slo(&change.slo));
@@ -167,6 +184,23 @@ fn target_changes(before: &Catalog, after: &Catalog) -> Vec<TargetChange> {
         let (old, new) = (before.get(name), after.get(name));
         let via = new.or(old)?.via.kind();
         Some(TargetChange { target: name.to_owned(), via, action: action(old, new) })
+    });
+    changes.collect()
+}
+
+/// The restore actions of a set by name.
+pub(super) fn restore_actions(catalog: &Catalog) -> BTreeMap<&str, &RestoreAction> {
+    catalog.set.restore_actions.iter().map(|action| (action.name.as_str(), action)).collect()
+}
+
+fn restore_changes(before: &Catalog, after: &Catalog) -> Vec<RestoreChange> {
+    let (before, after) = (restore_actions(before), restore_actions(after));
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let changes = names.into_iter().filter_map(|name| {
+        let (old, new) = (before.get(name), after.get(name));
+        let found = new.or(old)?;
+        let (service, via) = (found.service.clone(), found.via.kind());
+        Some(RestoreChange { restore: name.to_owned(), service, via, action: action(old, new) })
     });
     changes.collect()
 }

@@ -1,6 +1,6 @@
 //! Whether somebody may make a change of definitions, and what of them they may see.
 //!
-//! A file is of the services of its SLOs, probes and descriptions of services; one with an alert target is of all. Whoever may not change the definitions of all
+//! A file is of the services of its SLOs, probes and descriptions of services; one with an alert target or a restore action is of all. Whoever may not change the definitions of all
 //! services changes files of their own services only, and nothing that is evaluated for others: a
 //! correction in one file may take events out of any SLO's budget, and the events of a probe are its
 //! service's, so what a change *does* is looked at beside where it is made.
@@ -11,11 +11,11 @@ use flyball_catalog::Catalog;
 use flyball_spec::{Governing, GoverningKind};
 
 use super::ApplyError;
-use super::plan::{Index, Plan, Said, alert_targets, names, probes};
+use super::plan::{Index, Plan, Said, alert_targets, names, probes, restore_actions};
 use crate::auth::{Caller, Role};
 
 /// The services of a file's SLOs, probes and descriptions; `None` for an SLO whose service is not known, and for an alert
-/// target.
+/// target or a restore action.
 type Services<'a> = Vec<Option<&'a str>>;
 
 /// Refuses a change of the applied files from `texts.0` to `texts.1`, with which `sets.1` would be
@@ -73,7 +73,23 @@ pub(super) fn check(
     }
     check_services(caller, sets)?;
     check_probes(caller, sets)?;
-    check_targets(caller, sets)
+    check_targets(caller, sets)?;
+    check_restores(caller, sets)
+}
+
+/// Refuses to make, change or end a restore action: it changes production, with the server's own secrets.
+fn check_restores(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
+    let indexes = (restore_actions(sets.0), restore_actions(sets.1));
+    let all: BTreeSet<&str> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
+    match all.into_iter().find(|name| indexes.0.get(name) != indexes.1.get(name)) {
+        Some(name) => {
+            let what = format!(
+                "the restore action `{name}` would change, which needs sre for all services"
+            );
+            Err(forbidden(caller, &[None], &what))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses to make, change or end an alert target: it is told of alerts with the server's own secrets,
@@ -175,7 +191,7 @@ fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     for (file, service) in catalog.set.origins.services() {
         files.entry(file).or_default().push(Some(service));
     }
-    for file in catalog.set.origins.alert_targets() {
+    for file in catalog.set.origins.reaching() {
         files.entry(file).or_default().push(None);
     }
     files

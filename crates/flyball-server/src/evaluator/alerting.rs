@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use flyball_catalog::Catalog;
 use flyball_govern::alert::{
-    Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX, Retry,
-    Route, Row, Silence, SilenceError, Subject, Transition,
+    Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX,
+    Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
 };
 use flyball_model::{AlertTarget, Severity, Slice, Slo, Timestamp, Window};
 use flyball_store::{LedgerSnapshot, StoreError, VALUE_BYTES_MAX};
@@ -170,6 +170,17 @@ impl Evaluator {
         let Alerting { desk, retry, .. } = &mut self.alerting;
         desk.settle(notice, outcome, now, retry);
         self.keep_alerts();
+    }
+
+    /// Tells of a change that was undone by itself; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// It is told, and not on disk yet.
+    pub(crate) fn restored(&mut self, restored: &Restored) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.alerting.desk.restored(restored, now);
+        self.kept_alerts()
     }
 
     /// The alerts that called somebody: each with its id, its service and when.

@@ -48,6 +48,7 @@ pub(super) fn describe(schemas: &mut Value) {
     schemas["change_life"] = life();
     schemas["change_verdict"] = verdict();
     schemas["change_suggestion"] = suggestion();
+    schemas["change_restore"] = restore();
     schemas["cause_kind"] = json!({
         "enum": ["drill", "change", "dependency", "incident"],
         "description": "What kind of cause spent budget.",
@@ -109,6 +110,7 @@ fn change() -> Value {
         ("summary", "What it is about, in a sentence."),
         ("rollout", "How it reaches users step by step, as canary:5%:30m."),
         ("restores", "The change that this one undoes or repairs, by id."),
+        ("flag", "The feature flag that what it did is behind, or that it flipped."),
     ] {
         add(name, or_null(text(said)));
     }
@@ -317,6 +319,65 @@ fn suggestion() -> Value {
                 "type": "array", "items": { "enum": remedies },
                 "description": "What is possible besides, best first.",
             },
+        }),
+    )
+}
+
+/// What is done about a change.
+fn restore() -> Value {
+    let said = |text: &str| json!({ "type": "string", "description": text });
+    let may = |text: &str| or_null(said(text));
+    let edit = whole_object(
+        "A value of the file that becomes another.",
+        &json!({
+            "pointer": said("Where it stands, as RFC 6901 has it."),
+            "from": { "description": "What it is." },
+            "to": { "description": "What it becomes." },
+        }),
+    );
+    let request = whole_object(
+        "A request.",
+        &json!({
+            "kind": { "const": "request" },
+            "method": said("Its method."),
+            "url": said("Where it is sent; where that is a secret itself, where it is found."),
+            "body": said("Its body; empty for none."),
+        }),
+    );
+    let file = whole_object(
+        "Another text of a file of flags.",
+        &json!({
+            "kind": { "const": "edit" },
+            "file": said("The file, below the directory of flag files."),
+            "edits": { "type": "array", "items": edit, "description": "What differs." },
+        }),
+    );
+    whole_object(
+        "The use of a restore action on a change.",
+        &json!({
+            "key": said("What it is known by to whoever carries it out."),
+            "action": said("The action."),
+            "does": { "enum": ["roll_back", "drain", "toggle_off"], "description": "What that does." },
+            "slice": may("What is drained, as cloud.region=eu-1; null for the whole."),
+            "flag": may("The flag that is switched off; null where it is none."),
+            "by": said("Who asked, as the audit log names them; server where nobody had to."),
+            "role": may("As what they asked; null where nobody had to."),
+            "automatic": { "type": "boolean", "description": "Whether nobody had to ask." },
+            "at": moment("When it was planned, or begun."),
+            "plan": {
+                "description": "What is done, without secrets; null where that cannot be told.",
+                "oneOf": [{ "type": "null" }, request, file],
+            },
+            "state": {
+                "enum": ["planned", "begun", "done", "failed", "called_off"],
+                "description": "How far it has come; planned is a dry run, which changes nothing.",
+            },
+            "attempts": whole("How often it was tried and failed."),
+            "next": or_null(moment("When it is tried next, while it is begun.")),
+            "problem": may("Why it cannot be planned, or what the last attempt met."),
+            "ended": or_null(moment("When it was over.")),
+            "change": may("The change that it was recorded as, by id."),
+            "is_owed": { "type": "boolean", "description": "Whether somebody is still to be told of it." },
         }),
     )
 }

@@ -49,6 +49,7 @@ impl From<ChangesError> for Problem {
         let status = match error {
             ChangesError::Another(_)
             | ChangesError::Taken { .. }
+            | ChangesError::Restored { .. }
             | ChangesError::Otherwise { .. } => StatusCode::CONFLICT,
             ChangesError::Forbidden { .. } | ChangesError::NoService => StatusCode::FORBIDDEN,
             ChangesError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
@@ -240,7 +241,7 @@ pub(super) async fn get(
     Ok(Json(app.changes.view(kept, now)))
 }
 
-fn absent() -> Problem {
+pub(super) fn absent() -> Problem {
     let said = "there is no such change; hint: GET /api/v1/changes lists them";
     Problem::new(StatusCode::NOT_FOUND, said)
 }

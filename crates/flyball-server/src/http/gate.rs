@@ -35,8 +35,8 @@ use crate::changes::Kept;
 use crate::gate::{GateError, Known, Spent};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
-    __path_revoke, __path_sign_off, agree, block, blocks, except, lift, overrides, revoke,
-    sign_off,
+    __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
+    revoke, sign_off,
 };
 pub(super) use backtest::{__path_backtested, backtested};
 pub(super) use contests::{

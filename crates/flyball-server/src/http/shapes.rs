@@ -91,6 +91,8 @@ shapes! {
     CauseKind = "cause_kind";
     /// What to do about a change.
     ChangeSuggestion = "change_suggestion";
+    /// What is done about a change.
+    ChangeRestore = "change_restore";
     /// What is decided on a change.
     GateDecision = "decision";
 }

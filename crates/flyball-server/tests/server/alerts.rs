@@ -1,7 +1,7 @@
 //! Alerts leave the server: what receivers get, what people can do, what a restart keeps.
 
 mod channels;
-mod receiver;
+pub(crate) mod receiver;
 
 use std::path::Path;
 

@@ -21,6 +21,7 @@ mod pipelines;
 mod probes;
 mod remote_write;
 mod restart;
+mod restores;
 mod retention;
 mod services;
 mod stored;

@@ -29,7 +29,7 @@ spec:
 ";
 
 /// Two events a second of `version` from `from` on for `seconds`, of which every `bad_every`th failed.
-fn traffic(from: Timestamp, seconds: u32, bad_every: u32, version: &str) -> String {
+pub(crate) fn traffic(from: Timestamp, seconds: u32, bad_every: u32, version: &str) -> String {
     let line = |number: u32| {
         let at = from.plus(Duration::from_nanos(i64::from(number) * 500_000_000).unwrap());
         let status = if number.is_multiple_of(bad_every) { 503 } else { 200 };
@@ -40,20 +40,24 @@ fn traffic(from: Timestamp, seconds: u32, bad_every: u32, version: &str) -> Stri
 }
 
 /// Sends events, which are counted when this returns.
-async fn send(running: &Running, events: String) {
+pub(crate) async fn send(running: &Running, events: String) {
     let before = running.position().await;
     assert_eq!(running.post("/api/v1/events", events).send().await.unwrap().status(), 200);
     running.counts_behind(before).await;
 }
 
 /// Records a change.
-async fn record(running: &Running, body: &Value) {
+pub(crate) async fn record(running: &Running, body: &Value) {
     let sent = running.post("/api/v1/changes", body.to_string()).send().await.unwrap();
     assert_eq!(sent.status(), 201);
 }
 
 /// The change called `id`, as soon as `is_awaited`.
-async fn change(running: &Running, id: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn change(
+    running: &Running,
+    id: &str,
+    is_awaited: impl Fn(&Value) -> bool,
+) -> Value {
     let mut ticks = running.server.ticks();
     let mut last = Value::Null;
     let look = async {
@@ -78,7 +82,7 @@ async fn audited(running: &Running) -> Vec<Value> {
 }
 
 /// A shop that served well for two hours, and then began to fail with a deployment at noon.
-async fn broken_deploy(running: &Running, clock: &TestClock) {
+pub(crate) async fn broken_deploy(running: &Running, clock: &TestClock) {
     let noon = Timestamp::parse(NOON).unwrap();
     send(running, traffic(noon.minus(Duration::from_hours(2)), 7_200, 100, "1.3.0")).await;
     record(running, &json!({"id": "release", "service": "shop", "version": "1.4.0"})).await;

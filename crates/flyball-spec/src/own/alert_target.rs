@@ -1,11 +1,12 @@
 //! `kind: AlertTarget`.
 
 use flyball_model::{
-    Address, AlertChannel, AlertTarget, MailEncryption, Mailing, SECRET_PREFIX, SecretRef,
-    Severity, TARGET_SERVICE_CHARS_MAX, TARGET_SERVICES_MAX,
+    AlertChannel, AlertTarget, MailEncryption, Mailing, Severity, TARGET_SERVICE_CHARS_MAX,
+    TARGET_SERVICES_MAX,
 };
 
 use super::Defined;
+use super::reference::{self, address, secret};
 use crate::decode::{Fields, Reader, Text};
 use crate::diagnostic::shown;
 use crate::openslo::Version;
@@ -18,11 +19,6 @@ const PAGER_DUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 const RECIPIENTS_MAX: usize = 32;
 /// The longest address of mail. Bytes; RFC 5321, section 4.5.3.1.3, without its brackets.
 const MAIL_BYTES_MAX: usize = 254;
-/// The longest address of a receiver. Bytes.
-const URL_BYTES_MAX: usize = 2_048;
-/// How a secret is referred to.
-const SECRET_HINT: &str = "write env:FLYBALL_SECRET_NAME for an environment variable of the server, or \
-                           file:NAME for a file in its --secrets directory";
 
 pub(super) fn alert_target(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Defined> {
     let metadata = metadata(fields, Version::V1, r);
@@ -95,7 +91,7 @@ fn alertmanager(node: &Node, r: &mut Reader<'_, '_>) -> Option<AlertChannel> {
     let bearer = fields.text("bearer", r);
     fields.finish(r);
     let bearer = bearer.map_or(Some(None), |text| secret(&text, r).map(Some));
-    Some(AlertChannel::Alertmanager { url: self::url(&url?, r)?, bearer: bearer? })
+    Some(AlertChannel::Alertmanager { url: reference::url(&url?, r)?, bearer: bearer? })
 }
 
 fn webhook(node: &Node, r: &mut Reader<'_, '_>) -> Option<AlertChannel> {
@@ -103,13 +99,8 @@ fn webhook(node: &Node, r: &mut Reader<'_, '_>) -> Option<AlertChannel> {
     let url = fields.require_text("url", "like https://hooks.example/alerts", r);
     let secret = fields.require_text("secret", "what requests are signed with", r);
     fields.finish(r);
-    let url = url.and_then(|text| {
-        if is_reference(&text) {
-            return self::secret(&text, r).map(Address::Secret);
-        }
-        self::url(&text, r).map(Address::Plain)
-    });
-    let secret = secret.and_then(|text| self::secret(&text, r));
+    let url = url.and_then(|text| address(&text, r));
+    let secret = secret.and_then(|text| reference::secret(&text, r));
     Some(AlertChannel::Webhook { url: url?, secret: secret? })
 }
 
@@ -125,7 +116,7 @@ fn pager_duty(node: &Node, r: &mut Reader<'_, '_>) -> Option<AlertChannel> {
     let url = fields.text("url", r);
     let key = fields.require_text("routingKey", "where the integration's key is found", r);
     fields.finish(r);
-    let url = url.map_or_else(|| Some(PAGER_DUTY.to_owned()), |text| self::url(&text, r));
+    let url = url.map_or_else(|| Some(PAGER_DUTY.to_owned()), |text| reference::url(&text, r));
     let key = key.and_then(|text| secret(&text, r));
     Some(AlertChannel::PagerDuty { url: url?, routing_key: key? })
 }
@@ -135,7 +126,7 @@ fn go_alert(node: &Node, r: &mut Reader<'_, '_>) -> Option<AlertChannel> {
     let url = fields.require_text("url", "like https://goalert.example.com", r);
     let token = fields.require_text("token", "where the integration key's token is found", r);
     fields.finish(r);
-    let url = url.and_then(|text| self::url(&text, r));
+    let url = url.and_then(|text| reference::url(&text, r));
     let token = token.and_then(|text| secret(&text, r));
     Some(AlertChannel::GoAlert { url: url?, token: token? })
 }
@@ -234,52 +225,4 @@ fn mail_address(text: &Text, r: &mut Reader<'_, '_>) -> Option<String> {
         return None;
     }
     Some(text.value.clone())
-}
-
-/// An address of HTTP without a password.
-fn url(text: &Text, r: &mut Reader<'_, '_>) -> Option<String> {
-    let rest = ["http://", "https://"].iter().find_map(|scheme| text.value.strip_prefix(scheme));
-    let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or(rest));
-    if authority.is_some_and(|authority| authority.contains('@')) {
-        let message = "the address holds a password, and documents are shown to people";
-        r.error(text.at.span, message, SECRET_HINT);
-        return None;
-    }
-    let is_plain = text.value.chars().all(|sign| sign.is_ascii_graphic());
-    if !is_plain || text.value.len() > URL_BYTES_MAX || authority.is_none_or(str::is_empty) {
-        let message = format!("`{}` is no URL of HTTP", shown(&text.value));
-        r.error(text.at.span, message, "like https://hooks.example/alerts");
-        return None;
-    }
-    Some(text.value.clone())
-}
-
-fn is_reference(text: &Text) -> bool {
-    ["env:", "file:"].iter().any(|scheme| text.value.starts_with(scheme))
-}
-
-/// Where a secret is found. What stands there instead is not shown again: it may be the secret.
-fn secret(text: &Text, r: &mut Reader<'_, '_>) -> Option<SecretRef> {
-    let (found, message) = if let Some(name) = text.value.strip_prefix("env:") {
-        let is_sign =
-            |sign: char| sign.is_ascii_uppercase() || sign.is_ascii_digit() || sign == '_';
-        let is_good = name.len() > SECRET_PREFIX.len()
-            && name.starts_with(SECRET_PREFIX)
-            && name.chars().all(is_sign);
-        let message = "a secret's environment variable has a name that begins with FLYBALL_SECRET_, of \
-                       capital letters, digits and `_`";
-        (is_good.then(|| SecretRef::Env(name.to_owned())), message)
-    } else if let Some(name) = text.value.strip_prefix("file:") {
-        let is_sign = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '.' | '-' | '_');
-        let is_good = !name.is_empty() && !name.starts_with('.') && name.chars().all(is_sign);
-        let message =
-            "a secret's file is named alone, without a path: letters, digits, `.`, `-`, `_`";
-        (is_good.then(|| SecretRef::File(name.to_owned())), message)
-    } else {
-        (None, "a secret is referred to, and never stands in a document")
-    };
-    if found.is_none() {
-        r.error(text.at.span, message, SECRET_HINT);
-    }
-    found
 }

@@ -20,13 +20,16 @@ fn every_example_is_read_without_a_word() {
         .enumerate()
         .map(|(index, text)| Source::new(format!("example {index}"), text))
         .collect();
-    assert_eq!(sources.len(), 6);
+    assert_eq!(sources.len(), 7);
     let (set, diagnostics) = load(&sources);
     assert!(diagnostics.is_empty(), "{}", render(&diagnostics));
     assert!(lint(&set).is_empty(), "{}", render(&lint(&set)));
     assert_eq!((set.slos.len(), set.strategies.len()), (3, 1));
     assert_eq!((set.corrections.len(), set.probes.len()), (2, 2));
     assert_eq!(set.alert_targets.len(), 6, "one of each kind");
+    let actions = set.restore_actions.iter().map(|action| (action.via.kind(), action.dry_run));
+    let kinds = [("hook", false), ("hook", false), ("flagd", true), ("unleash", true)];
+    assert_eq!(actions.collect::<Vec<_>>(), kinds, "a dry run unless told");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Event SLIs, annotations and kinds of our own become the model; what is wrong is shown in place.
 
 use flyball_model::{
-    AlertChannel, Check, Composition, Condition, CorrectionMode, Duration, Factor, GoodOrBad,
-    Indicator, MailEncryption, NoDataRule, Rational, SLICE_LIMIT_MAX, Schedule, SecretRef,
-    Severity, Slo,
+    AlertChannel, ChangeKind, Check, Composition, Condition, CorrectionMode, Duration, Factor,
+    GoodOrBad, HookPurpose, Indicator, MailEncryption, NoDataRule, Rational, RestoreVia,
+    SLICE_LIMIT_MAX, Schedule, SecretRef, Severity, Slo,
 };
 use flyball_spec::{Alerting, Diagnostic, Level, Part, Source, SpecSet, lint, load, render, write};
 
@@ -355,6 +355,58 @@ fn an_alert_target_says_who_is_told_and_where_secrets_are() {
             render(&found)
         );
         assert!(found.iter().all(|f| !f.message.contains("pw@")), "{}", render(&found));
+    }
+}
+
+const ACTION: &str = "\
+apiVersion: flyball.dev/v1
+kind: RestoreAction
+metadata: {name: back}
+spec:
+  service: shop
+  kinds: [deploy]
+  hook: {purpose: rollback, url: 'https://h/', secret: 'file:a'}
+";
+
+#[test]
+fn a_restore_action_is_a_dry_run_by_hand_unless_it_says_more() {
+    let action = loaded(ACTION).restore_actions.remove(0);
+    assert_eq!((action.automatic, action.dry_run), (false, true));
+    assert_eq!((action.kinds.as_slice(), action.classes.len()), (&[ChangeKind::Deploy][..], 0));
+    let RestoreVia::Hook { purpose, .. } = &action.via else { panic!("{action:?}") };
+    assert_eq!(*purpose, HookPurpose::Rollback);
+    for (from, to, path) in [
+        ("  service: shop\n", "", "spec.service"),
+        ("[deploy]", "[deployment]", "spec.kinds[0]"),
+        ("purpose: rollback", "purpose: restart", "spec.hook.purpose"),
+        ("https://h/", "https://u:pw@h/", "spec.hook.url"),
+        ("https://h/", "ftp://h/", "spec.hook.url"),
+        ("file:a", "hunter2", "spec.hook.secret"),
+        ("  kinds:", "  dryRun: maybe\n  kinds:", "spec.dryRun"),
+        ("  hook:", "  flagd: {file: a.json}\n  hook:", "spec"),
+        ("  hook:", "  webhook:", "spec.webhook"),
+    ] {
+        let found = faults(&ACTION.replacen(from, to, 1));
+        assert!(found.iter().any(|f| f.is_error() && f.path == path), "{to}: {}", render(&found));
+        assert!(found.iter().all(|f| !f.message.contains("pw@")), "{}", render(&found));
+    }
+    let begin = ACTION.split("  hook:").next().unwrap();
+    let drain = "automatic: true\n  hook: {purpose: drain, url: 'https://h/', secret: 'file:a'}";
+    for (way, path) in [
+        (drain, "spec.automatic"),
+        ("flagd: {file: ../flags.json}", "spec.flagd.file"),
+        ("flagd: {file: /etc/flags.json}", "spec.flagd.file"),
+        ("flagd: {file: flags.yaml}", "spec.flagd.file"),
+        (&format!("flagd: {{file: a.json, off: {}}}", "x".repeat(2_000)), "spec.flagd.off"),
+        ("unleash: {url: 'https://h/', project: a, token: 'file:a'}", "spec.unleash.environment"),
+        ("unleash: {url: h, project: a, environment: b, token: 'file:a'}", "spec.unleash.url"),
+        (
+            "unleash: {url: 'https://h/', project: a, environment: b, token: a}",
+            "spec.unleash.token",
+        ),
+    ] {
+        let found = faults(&format!("{begin}  {way}\n"));
+        assert!(found.iter().any(|f| f.is_error() && f.path == path), "{way}: {}", render(&found));
     }
 }
 

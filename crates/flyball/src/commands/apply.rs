@@ -81,6 +81,7 @@ struct Plan {
     slos: Vec<SloChange>,
     probes: Vec<ProbeChange>,
     alert_targets: Vec<TargetChange>,
+    restore_actions: Vec<RestoreChange>,
     not_evaluated: Vec<NotEvaluated>,
     warnings: Vec<Diagnostic>,
 }
@@ -109,6 +110,14 @@ struct ProbeChange {
 #[derive(Debug, serde::Deserialize)]
 struct TargetChange {
     target: String,
+    via: String,
+    action: Action,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct RestoreChange {
+    restore: String,
+    service: String,
     via: String,
     action: Action,
 }
@@ -201,6 +210,12 @@ impl Plan {
         for TargetChange { target, via, action } in &self.alert_targets {
             if is_change(*action) {
                 writeln!(out, "{} alert target {target} by {via}", action.sign())?;
+            }
+        }
+        for RestoreChange { restore, service, via, action } in &self.restore_actions {
+            if is_change(*action) {
+                let sign = action.sign();
+                writeln!(out, "{sign} restore action {restore} of {service} by {via}")?;
             }
         }
         // What has just been told of a change is not told again.

@@ -2,6 +2,7 @@
 
 mod ci;
 mod commits;
+mod restore;
 mod verdict;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
-/// Record changes of production, list them, show one
+/// Record changes of production, list them, show one, undo one
 ///
 /// A change is a deploy, a rollback, a configuration, a flag, the infrastructure, or a drill.
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,7 @@ enum ChangeCommand {
     Record(Box<RecordArgs>),
     List(ListArgs),
     Show(ShowArgs),
+    Restore(restore::RestoreArgs),
 }
 
 /// What a failure of a command means to a pipeline.
@@ -49,6 +51,7 @@ const EXIT_CODES: &str = "Exit codes: 0 it is recorded, on the server's disk; 2 
 ///   flyball change record --service checkout --version 1.4.0 --commits
 ///   flyball change record --service checkout --outcome underway --id release-14
 ///   flyball change record --service checkout --kind rollback --restores release-14
+///   flyball change record --service checkout --kind flag --flag new-cart
 ///   flyball change record --service shop --outcome planned --not-before 2026-12-01T09:00:00Z --rollout canary:5%:30m
 #[derive(Debug, clap::Args)]
 // `--version` is that of what runs.
@@ -94,6 +97,9 @@ struct RecordArgs {
     /// The change that this one undoes or repairs, by id
     #[arg(long, value_name = "ID")]
     restores: Option<String>,
+    /// The feature flag that what it did is behind, or that it flipped: it can be undone by switching it off
+    #[arg(long, value_name = "NAME")]
+    flag: Option<String>,
     /// When it began
     #[arg(long, value_name = "TIME", value_parser = moment)]
     started: Option<Timestamp>,
@@ -211,6 +217,7 @@ struct View {
     life: Life,
     verdict: Option<verdict::Verdict>,
     suggestion: Option<verdict::Suggestion>,
+    restores: Vec<restore::Restoring>,
 }
 
 /// Where a change is in its life, as an answer says it.
@@ -245,6 +252,7 @@ pub(crate) fn run(args: ChangeArgs) -> anyhow::Result<Exit> {
         ChangeCommand::Record(args) => record(&args),
         ChangeCommand::List(args) => list(&args),
         ChangeCommand::Show(args) => show(&args),
+        ChangeCommand::Restore(args) => restore::run(&args),
     }
 }
 
@@ -297,6 +305,7 @@ fn body(args: &RecordArgs, run: ci::Run, remote: &Remote) -> anyhow::Result<Valu
         ("actor", args.actor.clone().or(run.actor)),
         ("summary", args.summary.clone()),
         ("restores", args.restores.clone()),
+        ("flag", args.flag.clone()),
         ("rollout", args.rollout.clone()),
         ("started", args.started.map(|at| at.to_string())),
         ("finished", args.finished.map(|at| at.to_string())),
@@ -392,11 +401,13 @@ fn card(view: &View) -> String {
         ("not after", at(change.not_after)),
         ("rollout", change.rollout.clone()),
         ("restores", change.restores.clone()),
+        ("flag", change.flag.clone()),
         ("commits", commits),
         ("told by", Some(format!("{}, {}", change.source.system, change.source.delivery))),
     ];
     let told = verdict::lines(view.verdict.as_ref(), view.suggestion.as_ref());
-    lines.extend(told.into_iter().map(|(name, said)| (name, Some(said))));
+    let done = view.restores.iter().map(|it| ("restore", restore::sentence(it)));
+    lines.extend(told.into_iter().chain(done).map(|(name, said)| (name, Some(said))));
     lines.extend(change.links.iter().map(|link| (link.name.as_str(), Some(link.url.clone()))));
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);

@@ -125,9 +125,12 @@ pub(crate) struct ServeArgs {
     /// The directory that backups are made in when an admin asks for one, each in its own below it
     #[arg(long, value_name = "DIR", env = "FLYBALL_BACKUPS")]
     backups: Option<PathBuf>,
-    /// The directory of files that alert targets find secrets in, as `file:NAME`
+    /// The directory of files that alert targets and restore actions find secrets in, as `file:NAME`
     #[arg(long, value_name = "DIR", env = "FLYBALL_SECRETS")]
     secrets: Option<PathBuf>,
+    /// The directory of flagd's flag files that restore actions may write, and no others
+    #[arg(long, value_name = "DIR", env = "FLYBALL_FLAG_FILES")]
+    flag_files: Option<PathBuf>,
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
@@ -238,6 +241,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
         external: args.people.external()?,
         oidc: args.people.read()?,
         secrets: args.secrets,
+        flag_files: args.flag_files,
         hooks: args.hook_secrets,
         grafana: match (args.grafana, args.grafana_token) {
             (Some(url), Some(token)) => Some(Grafana::new(&url, token)?),

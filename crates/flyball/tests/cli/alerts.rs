@@ -18,10 +18,10 @@ use crate::run::{Ran, directory, flyball, slo_with};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A request that waits for its answer.
-struct Told {
+pub(crate) struct Told {
     stream: TcpStream,
-    body: Value,
-    key: String,
+    pub(crate) body: Value,
+    pub(crate) key: String,
 }
 
 impl Told {
@@ -29,7 +29,7 @@ impl Told {
         self.body["event"].as_str().unwrap()
     }
 
-    fn answer(mut self, status: u16) {
+    pub(crate) fn answer(mut self, status: u16) {
         let answer =
             format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         // Whoever asked may have been killed.
@@ -38,13 +38,13 @@ impl Told {
 }
 
 /// Somebody who is told of alerts.
-struct Hook {
-    address: String,
-    told: Receiver<Told>,
+pub(crate) struct Hook {
+    pub(crate) address: String,
+    pub(crate) told: Receiver<Told>,
 }
 
 impl Hook {
-    fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (tell, told) = channel();
@@ -61,7 +61,7 @@ impl Hook {
         Self { address, told }
     }
 
-    fn next(&self) -> Told {
+    pub(crate) fn next(&self) -> Told {
         self.told.recv_timeout(PATIENCE).expect("a notice is awaited and does not come")
     }
 }

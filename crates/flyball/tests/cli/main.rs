@@ -17,6 +17,7 @@ mod live;
 mod process;
 mod query;
 mod replay;
+mod restore;
 mod run;
 mod schema;
 mod service;

@@ -156,7 +156,7 @@ impl From<ActError> for Problem {
     }
 }
 
-pub(super) fn function(name: &str) -> Result<Function, Problem> {
+pub(in crate::http) fn function(name: &str) -> Result<Function, Problem> {
     Function::new(name).map_err(|error| meant(&error.to_string()))
 }
 

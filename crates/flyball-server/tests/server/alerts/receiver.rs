@@ -7,24 +7,25 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A request that came.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Request {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
 }
@@ -40,14 +41,14 @@ struct Shared {
 
 /// A server that takes whatever it is told.
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     address: std::net::SocketAddr,
     hears: UnboundedReceiver<Request>,
     shared: Shared,
 }
 
 impl Receiver {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (told, hears) = unbounded_channel();
         let (answer, deliveries) = (Arc::new(Mutex::new((200, 0))), Arc::default());
         let shared = Shared { told, answer, deliveries };
@@ -58,29 +59,35 @@ impl Receiver {
         Self { address, hears, shared }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Answers the next `count` requests with `status`.
-    pub(super) fn answer(&self, status: u16, count: usize) {
+    pub(crate) fn answer(&self, status: u16, count: usize) {
         *self.shared.answer.lock().unwrap() = (status, count);
     }
 
     /// The next request, as soon as it is there.
-    pub(super) async fn next(&mut self) -> Request {
+    pub(crate) async fn next(&mut self) -> Request {
         let next = tokio::time::timeout(Duration::from_mins(1), self.hears.recv()).await;
         next.expect("a request is awaited and does not come").unwrap()
     }
 
+    /// Whether everything that came was looked at.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.hears.try_recv().is_err()
+    }
+
     /// The different keys of all notices that came.
-    pub(super) fn deliveries(&self) -> BTreeSet<String> {
+    pub(crate) fn deliveries(&self) -> BTreeSet<String> {
         self.shared.deliveries.lock().unwrap().clone()
     }
 }
 
 async fn take(
     State(shared): State<Shared>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -88,7 +95,7 @@ async fn take(
     if let Some(key) = headers.get("flyball-delivery") {
         shared.deliveries.lock().unwrap().insert(key.to_str().unwrap().to_owned());
     }
-    let request = Request { path: uri.path().to_owned(), headers, body };
+    let request = Request { method, path: uri.path().to_owned(), headers, body };
     let mut answer = shared.answer.lock().unwrap();
     let status = if answer.1 > 0 {
         answer.1 -= 1;

@@ -433,3 +433,41 @@ async fn developers_register_changes_of_their_services() {
     assert_eq!(told.map(|record| &record["actor"]).next(), Some(&json!("person:developer")));
     site.running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn developers_have_changes_of_their_services_undone_and_sre_says_how() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let back = "apiVersion: flyball.dev/v1\nkind: RestoreAction\nmetadata: {name: back}\nspec: {service: shop, \
+                hook: {purpose: rollback, url: 'http://127.0.0.1:1/', secret: 'file:hook'}}\n";
+    let owner = site.log_in("owner").await;
+    site.grant(&boss, "person:owner", "shop", "owner").await;
+    let apply = async |who: &Browser| {
+        site.ask(who, "POST", "/api/v1/apply", apply(&[("back.yaml", back)])).await
+    };
+    let (status, said) = apply(&owner).await;
+    assert_eq!(status, 403, "it changes production with the server's secrets: {said}");
+    let (status, plan) = apply(&boss).await;
+    assert_eq!((status, &plan["restore_actions"][0]["via"]), (200, &json!("hook")), "{plan}");
+    assert_eq!(site.get(&owner, "/api/v1/definitions/back.yaml").await.0, 404);
+
+    for service in ["shop", "bank"] {
+        let change = json!({"id": service, "service": service});
+        assert_eq!(site.ask(&boss, "POST", "/api/v1/changes", change).await.0, 201);
+    }
+    for (role, status) in [("viewer", 403), ("developer", 200), ("owner", 200)] {
+        let who = site.log_in(role).await;
+        site.grant(&boss, &format!("person:{role}"), "shop", role).await;
+        site.grant(&boss, &format!("person:{role}"), "bank", "viewer").await;
+        let restore = async |of: &str| {
+            let asked = json!({"action": "back"});
+            site.ask(&who, "POST", &format!("/api/v1/changes/{of}/restore"), asked).await
+        };
+        let (found, said) = restore("shop").await;
+        assert_eq!(found, status, "{role}: {said}");
+        assert_eq!(restore("bank").await.0, 403, "{role} only looks at it");
+        assert_eq!(restore("none").await.0, if role == "viewer" { 403 } else { 404 }, "{role}");
+    }
+    site.running.server.stop().await;
+}
