@@ -732,7 +732,7 @@ async fn an_incident_that_spent_much_is_to_be_written_up() {
         "issueKey": "OPS-17", "title": "nobody could pay", "status": "DONE",
         "createdDate": "2026-03-02T12:04:00Z", "resolutionDate": "2026-03-02T12:06:00Z",
     });
-    let told = post(&running, "/api/v1/changes/devlake/issues?service=shop", issue).await;
+    let told = post(&running, "/api/v1/hooks/devlake/issues?service=shop", issue).await;
     assert_eq!(told.0, 200, "{}", told.1);
     let (_, card) = running.get("/api/v1/services/shop").await;
     let due = &card["post_mortems"];
