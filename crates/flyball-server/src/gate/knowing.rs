@@ -31,7 +31,7 @@ pub(crate) struct Slot {
 /// What the budgets of a service were spent on, found by reading their windows: once a minute at most.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spent {
-    /// Of what it is: the minute, and messages on changes and incidents.
+    /// Of what it is: the minute, and messages on incidents.
     pub(crate) version: Option<(i64, u64)>,
     pub(crate) on: Arc<[Attribution]>,
 }

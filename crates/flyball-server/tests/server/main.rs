@@ -9,6 +9,7 @@ mod auth;
 mod changes;
 mod compressed;
 mod contract;
+mod counted;
 mod definitions;
 mod delivery;
 mod failing;
