@@ -17,6 +17,7 @@ use flyball_model::{BudgetingMethod, Duration, Interval, Slot, Target, Timestamp
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use utoipa::ToSchema;
 
+use crate::auth::Caller;
 use crate::changes::{Kept, Past};
 use crate::evaluator::{ServedError, SloCounts, corrected_series, steps};
 use crate::http::shapes;
@@ -53,6 +54,22 @@ impl Attribution {
     pub(crate) fn slo(&self) -> &str {
         &self.slo
     }
+
+    /// The first moment that is looked at.
+    pub(crate) const fn from(&self) -> Timestamp {
+        self.from
+    }
+
+    /// As `caller` may see it: what happened to services that they may not see has no name.
+    #[must_use]
+    pub(crate) fn seen_by(mut self, caller: &Caller) -> Self {
+        let causes = self.objectives.iter_mut().flat_map(|objective| &mut objective.causes);
+        for cause in causes.filter(|cause| !caller.sees(&cause.service)) {
+            cause.id.clear();
+            cause.service.clear();
+        }
+        self
+    }
 }
 
 /// Who spent the budget of one objective: `usual`, `unexplained` and what causes spent add up to `spent`.
@@ -63,6 +80,8 @@ pub(crate) struct ObjectiveAttribution {
     /// The promised share of good.
     #[schema(value_type = shapes::Promise)]
     target: Target,
+    /// What is counted: `events`, or `time_slices` where the budget is made of those.
+    unit: &'static str,
     /// What counts.
     valid: u64,
     /// What of it is bad.
@@ -78,11 +97,15 @@ pub(crate) struct ObjectiveAttribution {
 impl ObjectiveAttribution {
     /// What was spent, by the names that exemptions go by: `drill`, `dependency`, and the ids of changes and incidents.
     pub(crate) fn by_name(&self) -> BTreeMap<String, u64> {
+        const KINDS: [&str; 2] = ["drill", "dependency"];
+        let is_kind = |id: &str| KINDS.contains(&id);
         let mut found = BTreeMap::new();
         for cause in &self.causes {
             let name = match cause.kind {
-                CauseKind::Drill => "drill",
-                CauseKind::Dependency => "dependency",
+                CauseKind::Drill => KINDS[0],
+                CauseKind::Dependency => KINDS[1],
+                // A change may be called as it likes.
+                CauseKind::Change | CauseKind::Incident if is_kind(&cause.id) => continue,
                 CauseKind::Change | CauseKind::Incident => &cause.id,
             };
             let sum: &mut u64 = found.entry(name.to_owned()).or_default();
@@ -118,9 +141,9 @@ struct CauseShare {
     /// What it is.
     #[schema(value_type = shapes::CauseKind)]
     kind: CauseKind,
-    /// What it is known by.
+    /// What it is known by; empty where it happened to a service that the caller may not see.
     id: String,
-    /// The service that it happened to: of a dependency another one.
+    /// The service that it happened to: of a dependency another one; empty where the caller may not see that.
     service: String,
     /// The first moment that it is charged for.
     #[schema(value_type = shapes::Instant)]
@@ -223,6 +246,7 @@ pub(crate) fn attributed(
     let expanded = expand(corrections, &slo.name, interval)?;
     let taken_out = dropped(&expanded);
     let is_sliced = slo.method == BudgetingMethod::Timeslices;
+    let unit = if is_sliced { "time_slices" } else { "events" };
     let mut found = Vec::with_capacity(objectives.len());
     for (counts, promise) in objectives.iter().zip(&slo.objectives) {
         let slices: Vec<SliceId> = counts.total.into_iter().collect();
@@ -254,13 +278,14 @@ pub(crate) fn attributed(
         let usual = usual(&postings, &charged, per_hour);
         let split = attribute(&postings, &charged, usual)?;
         let shares = named.iter().zip(&split.shares).map(|(cause, share)| {
-            let NamedCause { kind, id, service, interval } = cause.clone();
+            let NamedCause { kind, id, service, interval, .. } = cause.clone();
             let (from, to) = (interval.start(), interval.end());
             CauseShare { kind, id, service, from, to, spent: share.bad }
         });
         found.push(ObjectiveAttribution {
             name: promise.display_name.clone(),
             target: promise.target,
+            unit,
             valid,
             spent: split.total,
             usual: split.usual,
@@ -273,7 +298,7 @@ pub(crate) fn attributed(
         service: slo.service.clone(),
         from: interval.start(),
         to: interval.end(),
-        unit: if is_sliced { "time_slices" } else { "events" },
+        unit,
         is_cut: told.is_cut,
         objectives: found,
     })

@@ -32,7 +32,7 @@ pub(crate) use contests::{KeptContest, NewContest};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
-pub(crate) use knowing::{Knowing, Spent};
+pub(crate) use knowing::Knowing;
 use settling::Settling;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.

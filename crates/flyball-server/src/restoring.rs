@@ -19,6 +19,7 @@ use flyball_connect::notify::Secret;
 use flyball_connect::restore::{hook_request, unleash_address, unleash_request};
 use flyball_govern::alert::{Outcome, Restored};
 use flyball_govern::restore::{Plan, RETRY, RestoreState, Restoring, is_restore, suggested};
+use flyball_govern::verdict::Answer;
 use flyball_model::{Address, RestoreAction, RestoreVia, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -160,10 +161,20 @@ impl Restorer {
         let catalog = self.evaluator.ask(|it| Arc::clone(it.catalog())).await?;
         let mut waits = false;
         for kept in all {
-            self.propose(&kept, &catalog, now).await?;
+            // The others are looked at all the same.
+            let tell = |error: RestoringError| match error {
+                RestoringError::Ended(_) => Err(error),
+                error => {
+                    let id = &kept.change.id;
+                    tracing::error!(id, %error, "a change is not restored; it is tried again");
+                    Ok(true)
+                }
+            };
+            waits |= self.propose(&kept, &catalog, now).await.map(|()| false).or_else(tell)?;
             for restoring in &kept.restores {
                 if restoring.is_owed {
-                    self.follow_up(&kept, restoring, now).await?;
+                    let told = self.follow_up(&kept, restoring, now).await;
+                    waits |= told.map(|()| false).or_else(tell)?;
                 }
                 if restoring.state != RestoreState::Begun {
                     continue;
@@ -197,7 +208,12 @@ impl Restorer {
         // What is known late meets somebody who is mending it already.
         let decided = kept.verdict.as_ref().and_then(|verdict| verdict.decided);
         let is_news = decided.is_some_and(|decided| now.since(decided) <= RETRY.age_max);
-        let is_begun = is_automatic(&action) && is_news;
+        // What others say they depend on may be said by anybody.
+        let objectives = kept.verdict.iter().flat_map(|verdict| &verdict.objectives);
+        let is_own = objectives
+            .into_iter()
+            .any(|of| of.dependant.is_none() && of.answer == Answer::Regressed);
+        let is_begun = is_automatic(&action) && is_news && is_own;
         let asked = Asked { by: SERVER.to_owned(), role: None, slice: None, is_begun };
         let wanted = self.plan(kept, action, asked, now).await;
         let is_known = kept.restores.iter().any(|known| known.key == wanted.key);
@@ -251,6 +267,15 @@ impl Restorer {
     async fn carry_out(self, kept: Kept, restoring: Restoring) {
         let (id, key) = (kept.change.id.clone(), restoring.key.clone());
         let now = self.clock.now();
+        // An attempt may have ended since the changes were read.
+        let (changes, of) = (self.changes.clone(), id.clone());
+        let read = tokio::task::spawn_blocking(move || changes.restores_of(&of)).await;
+        let known = read.ok().and_then(Result::ok).unwrap_or_default();
+        let known = known.into_iter().find(|it| it.key == key && it.state == RestoreState::Begun);
+        let Some(restoring) = known else {
+            self.lock_busy().remove(&key);
+            return;
+        };
         let others = self.changes.recent().get();
         let is_over = restoring.automatic && kept.suggestion(&others, now).is_none();
         let done = if is_over {
@@ -259,8 +284,14 @@ impl Restorer {
         } else {
             let (doing, asked) = (self.clone(), restoring.clone());
             // By itself, so that a bug in it does not leave it begun for ever.
-            let told = tokio::spawn(async move { doing.attempt(&asked).await }).await;
-            let told = told.unwrap_or_else(|_| Told::later("bug", "a bug was met in restoring"));
+            let told = if now.since(restoring.at) > RETRY.age_max {
+                // By now something else may run there.
+                let said = "it was begun too long ago; hint: ask again, if it is still to be done";
+                Told::refused("too_late", said)
+            } else {
+                let told = tokio::spawn(async move { doing.attempt(&asked).await }).await;
+                told.unwrap_or_else(|_| Told::later("bug", "a bug was met in restoring"))
+            };
             let counted = format!("restore {}", restoring.action);
             self.telemetry.notified(&counted, told.name(), told.reason);
             let is_underway = told.status == Some(ACCEPTED);
@@ -275,11 +306,15 @@ impl Restorer {
             let keep = move || changes.settle_restore(&id, &key, attempted, now);
             tokio::task::spawn_blocking(keep).await
         };
-        match done {
-            Ok(Ok(())) => {}
-            // It is begun still, and is done again under its key.
-            Ok(Err(error)) => tracing::error!(id, %error, "what came of restoring is not kept"),
-            Err(error) => tracing::error!(id, %error, "what came of restoring is not kept"),
+        let failed = match done {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = failed {
+            // It is begun still, and is done again under its key, not at once.
+            tracing::error!(id, error, "what came of restoring is not kept");
+            tokio::time::sleep(AGAIN).await;
         }
         self.lock_busy().remove(&key);
     }

@@ -16,7 +16,9 @@ use flyball_budget::live::LiveError;
 use flyball_govern::verdict::{
     Answer, ChangeVerdict, ObjectiveTallies, Observation, VerdictError, Versions,
 };
-use flyball_model::{Change, Slice, Timestamp, Warranty};
+use flyball_model::{
+    Change, ChangeKind, ChangeOutcome, Duration, Interval, Slice, Timestamp, Warranty,
+};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -260,18 +262,21 @@ fn open(answered: Vec<Kept>) -> Vec<Open> {
     for kept in answered {
         services.entry(kept.change.service.clone()).or_default().push(kept);
     }
-    let shipped: Vec<(String, Timestamp)> = services
+    let acts: Vec<(String, Interval)> = services
         .values()
         .flatten()
-        .filter_map(|kept| Some((kept.change.service.clone(), kept.change.shipped()?)))
+        .filter_map(|kept| Some((kept.change.service.clone(), lasted(&kept.change)?)))
         .collect();
     let mut found = Vec::new();
     for of_service in services.into_values() {
         let others: Arc<[Change]> = of_service.iter().map(|kept| kept.change.clone()).collect();
         found.extend(of_service.into_iter().filter_map(|kept| {
             let observation = observation(&kept.change, &others)?;
-            let span = observation.since();
-            let changed = shipped.iter().filter(|(_, at)| span.contains(*at));
+            let seen = observation.since();
+            // What it is held against is up to a few minutes before.
+            let start = seen.start().minus(Duration::from_minutes(5));
+            let span = Interval::starting(start, seen.end().since(start));
+            let changed = acts.iter().filter(|(_, act)| act.intersect(span).is_some());
             let changed = changed.map(|(service, _)| service.clone()).collect();
             let is_seen = kept
                 .verdict
@@ -281,6 +286,20 @@ fn open(answered: Vec<Kept>) -> Vec<Open> {
         }));
     }
     found
+}
+
+/// From when until when `change` was carried out in production, a drill while it lasted; up to the end of all time while it
+/// is under way. `None` for what has not begun, and elsewhere.
+fn lasted(change: &Change) -> Option<Interval> {
+    let has_begun = change.outcome != ChangeOutcome::Planned;
+    if !has_begun || !(is_in_production(change) || change.kind == ChangeKind::Drill) {
+        return None;
+    }
+    let end = change.shipped().or(change.finished);
+    let start = change.started.or(end).unwrap_or(change.recorded);
+    // What took no time happened all the same.
+    let end = end.map_or(Timestamp::MAX, |end| end.max(start).plus(Ledger::SLOT_WIDTH));
+    Interval::new(start, end).ok()
 }
 
 /// When `change` is looked at: from the earliest moment at which something can be told of it.

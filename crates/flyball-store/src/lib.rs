@@ -28,7 +28,7 @@ pub use backup::{Backup, Backups, SegmentFiles};
 pub use control::{
     AUDIT_PAGE_MAX, AuditChecked, AuditHead, AuditRecord, CONTROL_ROWS_MAX, CONTROL_TEXT_MAX,
     Change, Control, DELIVERIES_MAX, DOCUMENT_BYTES_MAX, Delivered, Delivery, Document, Documents,
-    Grant, Identity, NewDocument, NewRecord, NewSession, NewToken, Noting, PERSON_GROUPS_MAX,
+    Grant, Identity, Log, NewDocument, NewRecord, NewSession, NewToken, Noting, PERSON_GROUPS_MAX,
     Person, RECORD_BYTES_MAX, RECORDS_PAGE_MAX, Record, RecordBound, RecordFilter, SESSIONS_MAX,
     SESSIONS_OF_PERSON_MAX, Session, Settler, TOKEN_LIST_MAX, Token,
 };

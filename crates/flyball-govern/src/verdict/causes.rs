@@ -30,16 +30,18 @@ pub struct NamedCause {
     pub service: String,
     /// What it is charged for.
     pub interval: Interval,
+    /// What happened to the service itself; differs from the kind for dependencies.
+    of: CauseKind,
 }
 
 impl NamedCause {
     /// The cause in slots; `slot` finds the slot that holds a moment.
     pub fn in_slots(&self, slot: impl Fn(Timestamp) -> Slot) -> Cause {
-        let Self { kind, id, interval, service } = self;
+        let Self { kind, id, interval, service, of } = self;
         let last = Timestamp::from_nanos(interval.end().nanos().saturating_sub(1));
         Cause {
             // A change and an incident may be known by the same.
-            id: format!("{kind:?} {service} {id}"),
+            id: format!("{of:?} {service} {id}"),
             kind: *kind,
             from: slot(interval.start()),
             to: Slot(slot(last.max(interval.start())).0.saturating_add(1)),
@@ -68,7 +70,10 @@ pub fn causes(
     for dependency in dependencies.iter().filter(|dependency| **dependency != service) {
         let theirs = of_service(dependency, suspects, incidents, within);
         let is_told = |of: &NamedCause| {
-            let named = |incident: &Incident| incident.cause.as_ref() == Some(&of.id);
+            let named = |incident: &Incident| {
+                incident.service.as_deref() == Some(*dependency)
+                    && incident.cause.as_ref() == Some(&of.id)
+            };
             of.kind == CauseKind::Change && incidents.iter().any(named)
         };
         found.extend(
@@ -99,7 +104,7 @@ fn of_service(
         let interval = Interval::starting(from, to.since(from)).intersect(within);
         if let Some(interval) = interval.filter(|interval| !interval.is_empty()) {
             let (id, service) = (id.to_owned(), service.to_owned());
-            found.push(NamedCause { kind, id, service, interval });
+            found.push(NamedCause { kind, id, service, interval, of: kind });
         }
     };
     for suspect in suspects.iter().filter(|suspect| suspect.change.service == service) {
@@ -242,7 +247,7 @@ mod tests {
         let interval = Interval::new(at(5), at(20)).unwrap();
         let of = |kind| {
             let (id, service) = ("a".to_owned(), "shop".to_owned());
-            NamedCause { kind, id, service, interval }
+            NamedCause { kind, id, service, interval, of: kind }
         };
         let slot = |at: Timestamp| Slot::of(at, Duration::from_seconds(10));
         let change = of(CauseKind::Change).in_slots(slot);

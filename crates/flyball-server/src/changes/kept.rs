@@ -4,7 +4,7 @@ use flyball_connect::Hook;
 use flyball_govern::delivery::Judgement;
 use flyball_govern::gate::Failing;
 use flyball_govern::restore::Restoring;
-use flyball_govern::verdict::{Answer, ChangeVerdict, Suggestion};
+use flyball_govern::verdict::{Answer, ChangeVerdict, ObjectiveVerdict, Suggestion};
 use flyball_govern::warranty::life;
 use flyball_model::{Break, BreakCause, Change, ChangeKind, Incident, Phase, Timestamp, Warranty};
 use flyball_store::Record;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ChangesError;
+use crate::auth::Caller;
 use crate::http::shapes;
 
 /// A change with what is known of what became of it.
@@ -51,6 +52,20 @@ pub struct ChangeView {
     /// What was planned, begun or done about it by restore actions, the earliest first.
     #[schema(value_type = Vec<shapes::ChangeRestore>)]
     restores: Vec<Restoring>,
+}
+
+impl ChangeView {
+    /// As `caller` may see it: without what services that they may not see promise.
+    #[must_use]
+    pub(crate) fn seen_by(mut self, caller: &Caller) -> Self {
+        if let Some(verdict) = &mut self.verdict {
+            let is_seen = |of: &ObjectiveVerdict| {
+                of.dependant.as_ref().is_none_or(|service| caller.sees(service))
+            };
+            verdict.objectives.retain(is_seen);
+        }
+        self
+    }
 }
 
 /// Whether users met `change`: it is of production, or says nothing of where it is.

@@ -99,6 +99,9 @@ impl Changes {
         let Attempted { outcome, is_underway } = attempted;
         let others = self.recent.get();
         self.amend(id, key, now, |noting, kept, mut restoring| {
+            if restoring.state != RestoreState::Begun {
+                return Ok(());
+            }
             restoring.settle(outcome, now);
             let is_done = restoring.state == RestoreState::Done;
             let made = is_done.then(|| {
@@ -133,6 +136,9 @@ impl Changes {
         now: Timestamp,
     ) -> Result<(), ChangesError> {
         self.amend(id, key, now, |noting, kept, mut restoring| {
+            if restoring.state != RestoreState::Begun {
+                return Ok(());
+            }
             restoring.call_off(now);
             kept.replace(&restoring);
             note(noting, kept, &restoring)

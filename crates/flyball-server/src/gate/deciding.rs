@@ -169,7 +169,10 @@ impl Gatekeeper {
     ) -> Result<T, GateError> {
         let (actor, at) = (&*first.actor, first.question.at);
         if !self.settling.may_wait() {
-            return self.control.lock().note(actor, at, work);
+            let noted = self.control.lock().note(actor, at, work)?;
+            // Perhaps it can be again.
+            self.settling.soon();
+            return Ok(noted);
         }
         let noted = self.control.lock().note_soon(actor, at, work)?;
         self.settling.soon();

@@ -2,15 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration as Wait;
 
+use flyball_govern::gate::{BudgetFacts, WindowFacts};
+use flyball_model::{Duration, Timestamp};
 use tokio::sync::Mutex as Turn;
-
-use flyball_govern::gate::BudgetFacts;
+use tokio::task::JoinHandle;
 
 use super::Known;
 use super::deciding::lock;
 use crate::attribution::Attribution;
 
+/// How long a question waits until it is found what budgets were spent on.
+const PATIENCE: Wait = Wait::from_millis(200);
+/// How far a window may have moved since it was found what it was spent on: what has left it must not be exempted.
+const WINDOW_MOVED_MAX: Duration = Duration::from_minutes(5);
 /// The most services of which anything is remembered; past it all are forgotten.
 const SERVICES_MAX: usize = 10_000;
 
@@ -28,20 +34,56 @@ pub(crate) struct Slot {
     spent: Spent,
 }
 
-/// What the budgets of a service were spent on, found by reading their windows: once a minute at most.
-#[derive(Debug, Clone, Default)]
+/// What the budgets of a service were spent on, found by reading their windows once a minute, beside whoever asks.
+#[derive(Debug, Default)]
 pub(crate) struct Spent {
-    /// Of what it is: the minute, and messages on incidents.
-    pub(crate) version: Option<(i64, u64)>,
-    pub(crate) on: Arc<[Attribution]>,
+    /// The minute in which it was looked for last.
+    minute: Option<Timestamp>,
+    looking: Option<JoinHandle<Option<Vec<Attribution>>>>,
+    on: Vec<Attribution>,
 }
 
 impl Spent {
-    /// Tells `budgets`, in the order of SLOs and their objectives, what they were spent on: all but those of slices.
+    /// Has `look` find it where it was not looked for in this `minute`, and waits for that a moment: what takes longer
+    /// is taken in when it is there.
+    pub(crate) async fn look<F>(&mut self, minute: Timestamp, look: impl FnOnce() -> F)
+    where
+        F: Future<Output = Option<Vec<Attribution>>> + Send + 'static,
+    {
+        let is_new = self.looking.is_none() && self.minute != Some(minute);
+        if is_new {
+            self.minute = Some(minute);
+            self.looking = Some(tokio::spawn(look()));
+        }
+        let Some(mut looking) = self.looking.take() else { return };
+        let found = if is_new || looking.is_finished() {
+            tokio::time::timeout(PATIENCE, &mut looking).await
+        } else {
+            self.looking = Some(looking);
+            return;
+        };
+        match found {
+            Ok(Ok(Some(found))) => self.on = found,
+            // What was found before stays, as long as it is of the same window.
+            Ok(Ok(None) | Err(_)) => {}
+            Err(_) => self.looking = Some(looking),
+        }
+    }
+
+    /// Tells `budgets`, in the order of SLOs and their objectives, what they were spent on: all but those of slices,
+    /// and of windows that have moved on since.
     pub(crate) fn fill(&self, budgets: &mut [BudgetFacts]) {
-        for found in self.on.iter() {
+        for found in &self.on {
             let own = budgets.iter_mut().filter(|of| of.slice.is_none() && of.slo == found.slo());
             for (budget, objective) in own.zip(&found.objectives) {
+                let start = match budget.window {
+                    WindowFacts::Rolling(length) => budget.complete_up_to.minus(length),
+                    WindowFacts::Calendar(period) => period.start(),
+                };
+                let from = found.from();
+                if start.since(from).max(from.since(start)) > WINDOW_MOVED_MAX {
+                    continue;
+                }
                 budget.causes = objective.by_name();
                 budget.largest_incident = objective.incidents().map(|of| of.bad).max();
             }

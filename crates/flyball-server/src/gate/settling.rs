@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flyball_store::{Settler, StoreError};
+use flyball_store::{Log, Settler, StoreError};
 
 use super::deciding::lock;
 
@@ -15,6 +15,7 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Brings decisions to disk.
 #[derive(Debug)]
 pub(super) struct Settling {
+    log: Log,
     settler: Mutex<Settler>,
     /// Whether somebody is about to.
     is_due: AtomicBool,
@@ -25,7 +26,7 @@ pub(super) struct Settling {
 impl Settling {
     pub(super) fn new(settler: Settler) -> Self {
         let (is_due, has_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { settler: Mutex::new(settler), is_due, has_failed }
+        Self { log: settler.log(), settler: Mutex::new(settler), is_due, has_failed }
     }
 
     /// Whether decisions may be answered before they are on disk: not while that fails.
@@ -39,7 +40,8 @@ impl Settling {
     ///
     /// The disk does not confirm it.
     pub(super) fn now(&self) -> Result<(), StoreError> {
-        let synced = lock(&self.settler).sync();
+        // Whoever settles holds nobody up who waits for this.
+        let synced = self.log.sync();
         self.has_failed.store(synced.is_err(), Ordering::Relaxed);
         synced
     }
@@ -59,8 +61,10 @@ impl Settling {
     }
 
     fn settle(&self) {
-        if let Err(error) = self.now().and_then(|()| lock(&self.settler).settle()) {
+        if let Err(error) = self.now() {
             tracing::error!(%error, "decisions are not on disk; those to come wait for it");
+        } else if let Err(error) = lock(&self.settler).settle() {
+            tracing::error!(%error, "the log of decisions cannot be shortened; it is tried again");
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn get(
     let (asked, seer) = (name.clone(), caller.clone());
     let is_asked = move |slo: &Slo| slo.name == asked && seer.sees(&slo.service);
     match by_cause(&app, is_asked, (from, to)).await?.pop() {
-        Some(found) => Ok(Json(found)),
+        Some(found) => Ok(Json(found.seen_by(&caller))),
         None => Err(absent(&app, caller, name).await?),
     }
 }

@@ -183,10 +183,10 @@ pub(super) async fn record(
     let Some(ReportTold::Change { id, new, .. }) = receipt.reports.into_iter().next() else {
         return Err(absent());
     };
-    let shown = changes.clone();
-    let kept = wait(move || changes.get(&id, &caller)).await?.ok_or_else(absent)?;
+    let (shown, seer) = (changes.clone(), caller.clone());
+    let kept = wait(move || changes.get(&id, &seer)).await?.ok_or_else(absent)?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(shown.view(kept, now))))
+    Ok((status, Json(shown.view(kept, now).seen_by(&caller))))
 }
 
 /// Changes, those that were heard of last first.
@@ -210,9 +210,11 @@ pub(super) async fn list(
     let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
     let now = app.clock.now();
     let changes = app.changes.clone();
-    let listed = wait(move || changes.list(service.as_deref(), before, limit, &caller)).await?;
+    let seer = caller.clone();
+    let listed = wait(move || changes.list(service.as_deref(), before, limit, &seer)).await?;
     let next = listed.last().filter(|_| listed.len() == limit).map(|kept| kept.number);
-    let changes = listed.into_iter().map(|kept| app.changes.view(kept, now)).collect();
+    let changes =
+        listed.into_iter().map(|kept| app.changes.view(kept, now).seen_by(&caller)).collect();
     Ok(Json(ChangeList { changes, next }))
 }
 
@@ -237,8 +239,9 @@ pub(super) async fn get(
 ) -> Result<Json<ChangeView>, Problem> {
     let now = app.clock.now();
     let changes = app.changes.clone();
-    let kept = wait(move || changes.get(&id, &caller)).await?.ok_or_else(absent)?;
-    Ok(Json(app.changes.view(kept, now)))
+    let seer = caller.clone();
+    let kept = wait(move || changes.get(&id, &seer)).await?.ok_or_else(absent)?;
+    Ok(Json(app.changes.view(kept, now).seen_by(&caller)))
 }
 
 pub(super) fn absent() -> Problem {

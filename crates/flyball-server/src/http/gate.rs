@@ -14,11 +14,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
-use flyball_catalog::Catalog;
 use flyball_connect::Asked;
 use flyball_govern::gate::{Decision, Question, Rollout, WindowFacts};
 use flyball_govern::policy::ChangeClass;
-use flyball_model::{BudgetingMethod, ChangeKind, Duration, Slo, Timestamp};
+use flyball_govern::verdict::Answer;
+use flyball_model::{BudgetingMethod, ChangeKind, Duration, Slo, Timestamp, Warranty};
 use flyball_store::StoreError;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -30,9 +30,10 @@ use super::extract::{Path, Query, Sent, meant, page_size};
 use super::problem::Problem;
 use super::services::is_there;
 use super::{App, shapes};
+use crate::attribution::Attribution;
 use crate::auth::{Caller, Role};
 use crate::changes::Kept;
-use crate::gate::{GateError, Known, Spent};
+use crate::gate::{GateError, Known};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
     __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
@@ -50,8 +51,6 @@ pub(super) use peers::{
 pub(super) use policies::{__path_policies, __path_sign, policies, sign};
 pub(super) use prerelease::{__path_risk, risk};
 
-/// How long a question may wait until it is found what budgets were spent on.
-const CAUSES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 /// Decisions in one answer, unless told.
 const PAGE: usize = 20;
 /// Decisions in one answer, at most.
@@ -204,51 +203,41 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Pr
         WindowFacts::Calendar(period) => period.start(),
     });
     if let Some(since) = since.min() {
-        look_for_causes(app, slot.spent(), (service, &catalog), since).await?;
+        let minute = app.clock.now().floor(Duration::from_minutes(1));
+        let look =
+            || causes(app.clone(), service.to_owned(), since.minus(Warranty::DEFAULT.hold()));
+        slot.spent().look(minute, look).await;
+        slot.spent().fill(&mut known.facts.budgets);
     }
-    slot.spent().fill(&mut known.facts.budgets);
     let known = Arc::new(known);
     slot.set(leaving, &known);
     Ok(known)
 }
 
-/// Finds what the budgets of `service` were spent on, where anything is known that may have `since` their windows
-/// began: incidents, drills, dependencies. Where it cannot be found in time, what was found before stays, which exempts too little at worst.
-async fn look_for_causes(
-    app: &App,
-    spent: &mut Spent,
-    (service, catalog): (&str, &Catalog),
-    since: Timestamp,
-) -> Result<(), Problem> {
-    let now = app.clock.now();
-    let version = (now.floor(Duration::from_minutes(1)).nanos(), app.changes.version());
-    if spent.version == Some(version) {
-        return Ok(());
-    }
-    let services = [service.to_owned()];
-    let (changes, during) = (app.changes.clone(), (since, now));
-    let past = wait(move || changes.past(&services, during)).await?;
-    let is_drill = |kept: &Kept| kept.change.kind == ChangeKind::Drill;
-    let may_be_spent = !past.incidents.is_empty()
-        || past.changes.iter().any(is_drill)
-        || catalog.governance.dependencies(service).next().is_some();
-    let on = if may_be_spent {
-        let asked = service.to_owned();
-        // Its ratios are not what is attributed.
-        let is_asked = move |slo: &Slo| {
-            slo.service == asked
-                && slo.composition.is_none()
-                && slo.method != BudgetingMethod::RatioTimeslices
-        };
-        let found =
-            tokio::time::timeout(CAUSES_PATIENCE, by_cause(app, is_asked, (None, None))).await;
-        let Ok(Ok(found)) = found else { return Ok(()) };
-        found
-    } else {
-        Vec::new()
+/// What the budgets of `service` were spent on, where anything is known that may have since `from`: incidents, drills,
+/// changes that regressed, dependencies. `None` where it cannot be found.
+async fn causes(app: App, service: String, from: Timestamp) -> Option<Vec<Attribution>> {
+    let (changes, services, to) = (app.changes.clone(), [service.clone()], app.clock.now());
+    let past = wait(move || changes.past(&services, (from, to))).await.ok()?;
+    let may_spend = |kept: &Kept| {
+        let verdict = kept.verdict.as_ref();
+        kept.change.kind == ChangeKind::Drill
+            || verdict.is_some_and(|verdict| verdict.answer == Answer::Regressed)
     };
-    *spent = Spent { version: Some(version), on: on.into() };
-    Ok(())
+    let asked = service.clone();
+    let depends = app
+        .evaluator
+        .ask(move |evaluator| evaluator.catalog().governance.dependencies(&asked).next().is_some());
+    if past.incidents.is_empty() && !past.changes.iter().any(may_spend) && !depends.await.ok()? {
+        return Some(Vec::new());
+    }
+    // Its ratios are not what is attributed.
+    let is_asked = move |slo: &Slo| {
+        slo.service == service
+            && slo.composition.is_none()
+            && slo.method != BudgetingMethod::RatioTimeslices
+    };
+    by_cause(&app, is_asked, (None, None)).await.ok()
 }
 
 /// What is decided on `question` now, and what it was decided from. That of a change that waits says until

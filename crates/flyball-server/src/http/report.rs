@@ -124,7 +124,7 @@ pub(super) async fn report(
         app.evaluator.ask(move |evaluator| evaluator.statuses(|slo| of.contains(&slo.service)));
     let slos: Result<Vec<SloStatus>, LiveError<StoreError>> = slos.await?;
     let slos = slos?;
-    let agreements = agreements(&app, &gathered.question.services).await?;
+    let agreements = agreements(&app, &caller, &gathered.question.services).await?;
     let asked = Said { toil, satisfaction };
     wait(move || {
         let time = (during.start(), during.end());

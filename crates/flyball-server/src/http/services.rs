@@ -180,14 +180,16 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         return Err(absent(app, caller, name).await?);
     }
     let Recent { changes, incidents } = recent;
+    let changes = changes.into_iter().map(|view: ChangeView| view.seen_by(caller)).collect();
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
     let asked = name.to_owned();
     let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
     let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
-    let agreements = agreements(app, &[name.to_owned()]).await?;
+    let by_cause = by_cause.into_iter().map(|found| found.seen_by(caller)).collect();
+    let agreements = agreements(app, caller, &[name.to_owned()]).await?;
     let known = Known { slos, by_cause, agreements, alerts, changes, incidents, ship };
-    Ok(ServiceCard::new(&catalog, (name, now), known))
+    Ok(ServiceCard::new(&catalog, (name, now), known, |service| caller.sees(service)))
 }
 
 /// The agreements of `services` and whether they are kept, with what happened where they are not.
@@ -197,6 +199,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
 /// A problem where the ledger or the control state cannot be read.
 pub(super) async fn agreements(
     app: &App,
+    caller: &Caller,
     services: &[String],
 ) -> Result<Vec<AgreementStatus>, Problem> {
     let agreed = app.evaluator.agreed(services.to_vec()).await?;
@@ -208,7 +211,8 @@ pub(super) async fn agreements(
         let past = wait(move || changes.past(&of, (from, to))).await?;
         let slo = agreement.slo().to_owned();
         let found = by_cause(app, move |of| of.name == slo, (Some(from), Some(to))).await?;
-        agreement.happened(&past, found.into_iter().next());
+        let found = found.into_iter().next().map(|found| found.seen_by(caller));
+        agreement.happened(&past, found);
     }
     Ok(agreements)
 }

@@ -1,7 +1,8 @@
 //! Files of flags that flagd reads: those below one directory, and no others.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -139,9 +140,10 @@ fn replace(path: &Path, before: &str, after: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let permissions = fs::metadata(path)?.permissions();
+    let known = fs::metadata(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
-    file.set_permissions(permissions)?;
+    give(&file, &known).inspect_err(|_| _ = fs::remove_file(&beside))?;
+    file.set_permissions(known.permissions())?;
     file.write_all(after.as_bytes())?;
     file.sync_all()?;
     if fs::read_to_string(path)? != before {
@@ -151,6 +153,21 @@ fn replace(path: &Path, before: &str, after: &str) -> io::Result<()> {
     fs::rename(&beside, path)?;
     let directory = path.parent().unwrap_or(path);
     File::open(directory)?.sync_all()
+}
+
+/// Gives `file` to the owner and the group of the file that is `known`, or to the group alone where the system lets nobody
+/// else give files away: whoever could read it can read it still.
+fn give(file: &File, known: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (known.uid(), known.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(known.uid()), Some(known.gid()))
+        .or_else(|_| fchown(file, None, Some(known.gid())))
+        .map_err(|error| {
+            let said = format!("cannot be given to its group: {error}; hint: add the server to it");
+            io::Error::new(error.kind(), said)
+        })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Bringing to disk what need not wait for it.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
 use flyball_model::Timestamp;
@@ -25,7 +26,7 @@ pub(super) fn leave_to_settler(connection: &Connection, path: &Path) -> Result<(
 
 impl Control {
     /// As [`Control::note`], without waiting for the disk: what is noted outlives the process when this returns,
-    /// and a power failure once a [`Settler`] has synced it, or anything else was changed.
+    /// and a power failure once the [`Log`] was synced, or anything else was changed.
     ///
     /// # Errors
     ///
@@ -37,9 +38,10 @@ impl Control {
         work: impl FnOnce(&Noting<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.set_synchronous("NORMAL")?;
-        let noted = self.note(actor, at, work);
+        // Also where `work` panics: what comes after waits for the disk.
+        let noted = catch_unwind(AssertUnwindSafe(|| self.note(actor, at, work)));
         self.set_synchronous("FULL")?;
-        noted
+        noted.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     fn set_synchronous(&self, word: &str) -> Result<(), StoreError> {
@@ -47,28 +49,42 @@ impl Control {
         set.map_err(sqlite::cannot("write to", &self.path))
     }
 
-    /// Who brings to disk what was noted soon, beside whoever writes.
+    /// Who writes what was noted soon into the tables, beside whoever notes more.
     pub fn settler(&self) -> Settler {
-        Settler { path: self.path.clone(), connection: None }
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        Settler { path: self.path.clone(), log: Log(log.into()), connection: None }
     }
 }
 
-/// Brings to disk what [`Control::note_soon`] has noted. It holds nobody up who writes.
-#[derive(Debug)]
-pub struct Settler {
-    path: PathBuf,
-    connection: Option<Connection>,
-}
+/// SQLite's log of changes, beside the file.
+#[derive(Debug, Clone)]
+pub struct Log(PathBuf);
 
-impl Settler {
+impl Log {
     /// Waits until everything that was noted before is on disk.
     ///
     /// # Errors
     ///
     /// [`StoreError::Io`] when the disk does not confirm it.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let log = self.log();
-        File::open(&log).and_then(|file| file.sync_data()).map_err(StoreError::io("sync", &log))
+        let synced = File::open(&self.0).and_then(|file| file.sync_data());
+        synced.map_err(StoreError::io("sync", &self.0))
+    }
+}
+
+/// Writes the log of what [`Control::note_soon`] has noted into the tables. It holds nobody up who writes.
+#[derive(Debug)]
+pub struct Settler {
+    path: PathBuf,
+    log: Log,
+    connection: Option<Connection>,
+}
+
+impl Settler {
+    /// The log.
+    pub fn log(&self) -> Log {
+        self.log.clone()
     }
 
     /// Writes a log that has grown into the tables, as far as nobody needs it any more.
@@ -77,8 +93,8 @@ impl Settler {
     ///
     /// [`StoreError::Sqlite`], [`StoreError::Io`].
     pub fn settle(&mut self) -> Result<(), StoreError> {
-        let log = self.log();
-        let bytes = log.metadata().map_err(StoreError::io("read", &log))?.len();
+        let Log(log) = &self.log;
+        let bytes = log.metadata().map_err(StoreError::io("read", log))?.len();
         if bytes < LOG_BYTES_MIN {
             return Ok(());
         }
@@ -90,13 +106,6 @@ impl Settler {
         settled.map_err(sqlite::cannot("write to", &self.path))?;
         self.connection = Some(connection);
         Ok(())
-    }
-
-    /// SQLite's log beside the file.
-    fn log(&self) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push("-wal");
-        path.into()
     }
 }
 
@@ -118,7 +127,7 @@ mod tests {
         let mut settler = control.settler();
         let at = Timestamp::from_seconds(1);
         let text = "x".repeat(4 << 10);
-        let log = settler.log();
+        let Log(log) = settler.log();
         for number in 0..3_000 {
             let (kind, id) = ("decision", number.to_string());
             let new = NewRecord { kind, id, service: None, at, text: text.clone() };
@@ -130,7 +139,7 @@ mod tests {
                 settler.settle().unwrap();
             }
         }
-        settler.sync().unwrap();
+        settler.log().sync().unwrap();
         let bytes = log.metadata().unwrap().len();
         assert!(bytes < 3 * LOG_BYTES_MIN, "the log was written over, not on: {bytes}");
         assert_eq!(synchronous(&control), 2, "other changes wait for the disk");

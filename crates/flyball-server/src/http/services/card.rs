@@ -83,7 +83,7 @@ pub(crate) struct ServiceCard {
     /// The services that it asks.
     #[schema(value_type = Vec<Object>)]
     dependencies: Vec<Dependency>,
-    /// The services that say they ask it.
+    /// The services that say they ask it, of those that the caller may see.
     dependants: Vec<String>,
     /// Whether a feature may ship now, to everybody at once, and why; null where that cannot be told.
     ship: Option<Ship>,
@@ -302,10 +302,16 @@ pub(super) struct Known {
 
 impl ServiceCard {
     /// The card of the service `name` at `at`.
-    pub(super) fn new(catalog: &Catalog, (name, at): (&str, Timestamp), known: Known) -> Self {
+    pub(super) fn new(
+        catalog: &Catalog,
+        (name, at): (&str, Timestamp),
+        known: Known,
+        is_seen: impl Fn(&str) -> bool,
+    ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, ship } = known;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
+        let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
         let policy = catalog.governance.policy(&tier.policy);
         let rule = policy.and_then(|policy| policy.spec().post_mortem);
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
@@ -332,7 +338,7 @@ impl ServiceCard {
             runbook: spec.runbook,
             links: spec.links,
             dependencies: spec.dependencies,
-            dependants: catalog.governance.dependants(name).map(str::to_owned).collect(),
+            dependants: dependants.map(str::to_owned).collect(),
             ship,
             ship_problem,
             status: Status::worst(&statuses),
