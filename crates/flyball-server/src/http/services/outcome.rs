@@ -144,8 +144,7 @@ fn read(asked: OutcomeRequest, now: Timestamp) -> Result<Vec<Point>, Problem> {
     asked.points.into_iter().enumerate().map(point).collect()
 }
 
-/// Keeps values of the business outcome that a service has chosen, which is shown beside the measures of its
-/// [delivery](#tag/services/GET/api/v1/delivery).
+/// Keeps values of the business outcome that a service has chosen, which is shown beside the measures of its delivery.
 ///
 /// A value takes the place of the one of the same moment: pushed again, it changes nothing. The answer comes when
 /// all are on disk. It is in the audit log.
