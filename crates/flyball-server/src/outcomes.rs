@@ -17,8 +17,8 @@ use crate::control::SharedControl;
 
 /// What such records are called.
 const OUTCOME: &str = "outcome";
-/// The most days that are kept: those of two hundred services over five years. The bytes are 3,000,000 points at
-/// most, which fit the memory of one answer.
+/// The most days that are kept: those of two hundred services over five years. A point has 29 bytes at least, so one
+/// look at all services holds fewer than five million of them.
 const OUTCOMES: RecordBound = RecordBound { rows: 400_000, bytes: 128 << 20 };
 /// The most days of one service that one look takes in: 400 and as many before them, full, with room for
 /// outcomes that it had before.

@@ -122,11 +122,11 @@ fn the_outcome_of_a_service_is_pushed_and_shown_beside_the_measures() {
     assert!(early.err.contains("service `shop`"), "{}", early.err);
     assert_eq!(run(&["apply", "--yes", "-f", "shop.yaml"]).code, 0);
 
-    let mut lines = "time,value\n".to_owned();
-    for number in 0..1_200 {
+    let line = |number: u32| {
         let (month, day, hour) = (1 + number / 280, 1 + number / 10 % 28, number % 10);
-        lines += &format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z,1.25\n");
-    }
+        format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z,1.25\n")
+    };
+    let lines = "time,value\n".to_owned() + &(0..1_200).map(line).collect::<String>();
     std::fs::write(at.join("revenue.csv"), lines).unwrap();
     let file = ["--from-csv", "revenue.csv"];
     let pushed = push(&file);
