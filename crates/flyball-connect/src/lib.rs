@@ -30,6 +30,7 @@ pub use alerts::{FORWARDED_TIMEOUT, RESOLVE_TIMEOUT, forwarded_alerts, posted_al
 pub use error::ConnectError;
 pub use gates::{Asked, Protection, flagger_question, github_protection, opa_question};
 pub use headers::Headers;
+pub use own::AHEAD_MAX;
 pub use signature::{SECRET_BYTES_MIN, Scheme, SignatureError, verify};
 
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Change, Commit, Incident, Timestamp};

@@ -10,7 +10,7 @@ use crate::{Hook, Received, Report};
 const SYSTEM: &str = "api";
 
 /// How far ahead of this clock the sender's may be.
-const AHEAD_MAX: Duration = Duration::from_minutes(10);
+pub const AHEAD_MAX: Duration = Duration::from_minutes(10);
 
 /// Every field of the body; any other is a mistake that would otherwise go unnoticed.
 const FIELDS: &[&str] = &[

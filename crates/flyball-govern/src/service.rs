@@ -6,11 +6,13 @@
 use flyball_budget::keeps;
 use flyball_model::{Duration, Tally, Target};
 
-use crate::delivery::Targets;
+use crate::delivery::{OutcomeSpec, Targets};
 use crate::policy::{Accountable, PolicyError, read};
 
 /// The longest text of a service, in bytes: longer ones belong behind a link.
 const TEXT_BYTES_MAX: usize = 1_024;
+/// The longest name and unit of an outcome, in bytes: they stand beside numbers in tables.
+const LABEL_BYTES_MAX: usize = 64;
 /// The most links of a service.
 const LINKS_MAX: usize = 16;
 /// The most agreements of a service: each is counted over its own window.
@@ -137,11 +139,13 @@ pub struct DeliverySpec {
     pub environment: String,
     /// What is to be reached.
     pub targets: Targets,
+    /// The business outcome that is shown beside the measures; its values are pushed.
+    pub outcome: Option<OutcomeSpec>,
 }
 
 impl Default for DeliverySpec {
     fn default() -> Self {
-        Self { environment: "production".to_owned(), targets: Targets::default() }
+        Self { environment: "production".to_owned(), targets: Targets::default(), outcome: None }
     }
 }
 
@@ -173,6 +177,13 @@ impl Service {
         for (path, text) in texts {
             if let Some(message) = text.and_then(|text| says_nothing(text)) {
                 fault(path.to_owned(), message);
+            }
+        }
+        for (field, text) in
+            spec.delivery.outcome.iter().flat_map(|of| [("name", &of.name), ("unit", &of.unit)])
+        {
+            if let Some(message) = says_nothing(text).or_else(|| too_wide(text)) {
+                fault(format!("spec.delivery.outcome.{field}"), message);
             }
         }
         if let Some(message) = spec.runbook.as_ref().and_then(|url| no_address(url)) {
@@ -239,6 +250,16 @@ fn says_nothing(text: &str) -> Option<String> {
     let length = text.len();
     (length > TEXT_BYTES_MAX).then(|| {
         format!("it has {length} bytes\nhint: say it in {TEXT_BYTES_MAX}, and link to the rest")
+    })
+}
+
+/// What is wrong with a text that stands beside numbers.
+fn too_wide(text: &str) -> Option<String> {
+    let length = text.len();
+    (length > LABEL_BYTES_MAX).then(|| {
+        format!(
+            "it has {length} bytes\nhint: it stands beside numbers; say it in {LABEL_BYTES_MAX}"
+        )
     })
 }
 
@@ -318,12 +339,16 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_with_its_place() {
         let text = r#"{"team": " ", "accountable": {"who": ""}, "runbook": "wiki/shop",
+            "delivery": {"outcome": {"name": "", "unit": "LONG", "of": "sum"}},
             "links": [{"name": "code", "url": "https://"}, {"name": "", "url": "http://a b"}]}"#;
-        let wrong = Service::new("shop", serde_json::from_str(text).unwrap()).unwrap_err();
+        let text = text.replace("LONG", &"orders ".repeat(10));
+        let wrong = Service::new("shop", serde_json::from_str(&text).unwrap()).unwrap_err();
         let paths: Vec<&str> = wrong.iter().map(|error| error.path.as_str()).collect();
         let expected = [
             "spec.team",
             "spec.accountable.who",
+            "spec.delivery.outcome.name",
+            "spec.delivery.outcome.unit",
             "spec.runbook",
             "spec.links[0].url",
             "spec.links[1].name",

@@ -1,15 +1,15 @@
 //! How services are delivered: what is known of their past, given to whoever measures it.
 //!
-//! `flyball-govern` measures. Changes and incidents come from the control state, outages from what the
-//! ledger counts of SLOs, targets from the documents that describe services.
+//! `flyball-govern` measures. Changes, incidents and business outcomes come from the control state, outages from
+//! what the ledger counts of SLOs, targets from the documents that describe services.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flyball_catalog::Catalog;
 use flyball_govern::delivery::{
-    Edition, Facts, History, Judgement, Levels, Measures, Met, Outage, Targets, Trend, levels,
-    measure, met, over_time, trend, with_pages,
+    Direction, Edition, Facts, History, Judgement, Levels, Measures, Met, Outage, Outcome,
+    OutcomeSpec, Series, Targets, Trend, levels, measure, met, over_time, trend, with_pages,
 };
 use flyball_govern::service::{DeliverySpec, ServiceSpec};
 use flyball_model::{Break, Change, Duration, Incident, Interval, Timestamp};
@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::changes::Past;
 use crate::evaluator::ServedBy;
 use crate::http::shapes;
+use crate::outcomes::Pushed;
 
 /// How long before the time that is measured changes are looked at: the deployment before the first, and
 /// commits that an earlier one has shipped.
@@ -96,6 +97,23 @@ pub(crate) struct Accountable {
     who: Option<String>,
 }
 
+/// What came of a service for the business.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct ServiceOutcome {
+    /// The service.
+    service: String,
+    /// The outcome that it has chosen.
+    #[schema(value_type = Object)]
+    outcome: OutcomeSpec,
+    /// Its value over the time, in its unit; null when nothing was pushed in it.
+    value: Option<f64>,
+    /// How many values were pushed in the time.
+    points: u64,
+    /// Which way it went since the time before.
+    #[schema(value_type = String)]
+    trend: Direction,
+}
+
 /// How a service, a team or a product was delivered.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct Delivery {
@@ -120,6 +138,8 @@ pub(crate) struct Delivery {
     /// Where each of DORA's metrics stands in the report of each year, the oldest first.
     #[schema(value_type = Vec<Object>)]
     levels: Vec<Levels>,
+    /// The outcomes that its services have chosen, by service: side by side, for they cannot be added.
+    outcomes: Vec<ServiceOutcome>,
     /// What is to be reached; null but for a service.
     #[schema(value_type = Option<Object>)]
     targets: Option<Targets>,
@@ -131,7 +151,8 @@ pub(crate) struct Delivery {
     periods: Vec<Measures>,
     /// The SLOs that availability is told from; without any it is not known.
     slos: BTreeSet<String>,
-    /// Whether there are more changes or incidents than are looked at, so that the oldest are left out.
+    /// Whether there are more changes, incidents or values of outcomes than are looked at, so that the oldest are
+    /// left out.
     is_cut: bool,
 }
 
@@ -171,12 +192,14 @@ pub(crate) struct Gathered {
     pub(crate) slos: BTreeSet<String>,
     pub(crate) catalog: Arc<Catalog>,
     environment: String,
+    /// By service, of those that have chosen an outcome.
+    outcomes: Vec<(String, Series)>,
     is_cut: bool,
 }
 
 impl Gathered {
     /// Puts together what is known of what is asked.
-    pub(crate) fn new(question: Question, past: Past, by: ServedBy) -> Self {
+    pub(crate) fn new(question: Question, past: Past, by: ServedBy, pushed: Pushed) -> Self {
         let Past { changes: kept, incidents, is_cut } = past;
         let ServedBy { served, slos, pages, catalog } = by;
         let mut judgements = BTreeMap::new();
@@ -200,7 +223,8 @@ impl Gathered {
             breaks,
             slos,
             catalog,
-            is_cut,
+            outcomes: pushed.series,
+            is_cut: is_cut || pushed.is_cut,
         }
     }
 
@@ -211,6 +235,11 @@ impl Gathered {
 
     /// The facts that delivery is measured from.
     pub(crate) fn facts<'a>(&'a self, history: &'a History<'a>) -> Facts<'a> {
+        // Those of several services are in different units, and of different users.
+        let outcome = match &self.question.whose {
+            Whose::Service(_) => self.outcomes.first().map(|(_, series)| series),
+            Whose::Team(_) | Whose::Product(_) => None,
+        };
         Facts {
             during: self.question.during,
             now: self.question.now,
@@ -220,6 +249,20 @@ impl Gathered {
             incidents: &self.incidents,
             outages: &self.outages,
             unobserved: &self.unobserved,
+            outcome,
+        }
+    }
+
+    /// What came of `service` in the time that is measured.
+    fn outcome(&self, service: &str, series: &Series) -> ServiceOutcome {
+        let before = series.over(self.question.before());
+        let found = series.over(self.question.during);
+        ServiceOutcome {
+            service: service.to_owned(),
+            outcome: series.spec().clone(),
+            value: found.as_ref().map(|found| found.value),
+            points: found.as_ref().map_or(0, |found| found.points),
+            trend: Outcome::trend(before.as_ref(), found.as_ref()),
         }
     }
 
@@ -246,6 +289,11 @@ impl Gathered {
             levels: Edition::ALL.iter().map(|edition| levels(&measures, *edition)).collect(),
             met: targets.map(|targets| met(&measures, &targets)),
             targets,
+            outcomes: self
+                .outcomes
+                .iter()
+                .map(|(service, series)| self.outcome(service, series))
+                .collect(),
             periods: over_time(&facts, &periods(self.question.during)),
             measures,
             slos: self.slos.clone(),

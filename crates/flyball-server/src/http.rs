@@ -181,6 +181,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(services::list))
         .routes(routes!(services::get))
         .routes(routes!(services::remark))
+        .routes(routes!(services::push_outcome, services::outcome))
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))
         .routes(routes!(gate::backtested))

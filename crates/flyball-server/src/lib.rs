@@ -30,6 +30,7 @@ mod keys;
 mod limits;
 mod listen;
 mod login;
+mod outcomes;
 mod pool;
 mod ready;
 mod remarks;

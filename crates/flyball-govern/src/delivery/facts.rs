@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use flyball_model::{Break, Change, Incident, Interval, Timestamp};
 
 use super::history::History;
+use super::outcome::Series;
 
 /// What a verdict said of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -65,6 +66,8 @@ pub struct Facts<'a> {
     pub outages: &'a [Outage],
     /// Times of which nothing is known about availability, in any order; they may overlap.
     pub unobserved: &'a [Interval],
+    /// What was pushed of the outcome that is chosen; `None` without one.
+    pub outcome: Option<&'a Series>,
 }
 
 impl<'a> Facts<'a> {

@@ -4,7 +4,8 @@
 //! Everything is computed from [`Facts`]: changes with their commits, what verdicts said of them,
 //! what broke their warranties, incidents and outages. Counts are integers, times whole nanoseconds,
 //! and shares two counts, so that nothing is rounded before it is compared. What cannot be computed
-//! is absent, never zero: no deployments have no failure rate.
+//! is absent, never zero: no deployments have no failure rate. Beside them is one outcome of the team's
+//! choice, which is pushed.
 
 mod classes;
 mod commits;
@@ -13,6 +14,7 @@ mod facts;
 mod four;
 mod history;
 mod level;
+mod outcome;
 mod paged;
 mod response;
 mod score;
@@ -30,6 +32,7 @@ pub use facts::{Facts, Fate, Judgement, Outage};
 pub use four::{Availability, Frequency, Held, LeadTime, Restore};
 pub use history::History;
 pub use level::{Answer, Edition, Level, Metric, Placed, place_failure, place_time};
+pub use outcome::{Better, Outcome, OutcomeOf, OutcomeSpec, Point, Series};
 pub use paged::with_pages;
 pub use response::Response;
 pub use score::{
@@ -72,6 +75,9 @@ pub struct Measures {
     /// Whether the median lead time is shorter than the median time from one deployment to the next:
     /// a commit is then live before the next one is due, and nothing piles up.
     pub lead_time_within_interval: Held,
+    /// What came of it for the business; `None` without an outcome that is chosen, and when nothing of it was
+    /// pushed in the time.
+    pub outcome: Option<Outcome>,
     /// How many deployments made things worse.
     pub change_failure: ChangeFailure,
     /// How long failed deployments were felt.
@@ -93,6 +99,7 @@ pub fn measure(facts: &Facts<'_>) -> Measures {
         lead_time,
         availability: four::availability(facts),
         restore: four::restore(facts),
+        outcome: facts.outcome.and_then(|series| series.over(facts.during)),
         change_failure: dora::change_failure(facts),
         recovery: dora::recovery(facts),
         rework: dora::rework(facts),

@@ -6,6 +6,7 @@ use flyball_model::{Duration, Rational};
 
 use super::Measures;
 use super::four::Held;
+use super::outcome::Outcome;
 use super::spread::Share;
 use crate::policy::read;
 
@@ -99,6 +100,19 @@ pub enum Direction {
     NotEnoughData,
 }
 
+impl Direction {
+    /// The direction of what is better when it is smaller, by how it compares with what it was; `None` where
+    /// one of the two is not known.
+    pub(super) fn of_smaller(ordering: Option<Ordering>) -> Self {
+        match ordering {
+            Some(Ordering::Less) => Self::Better,
+            Some(Ordering::Greater) => Self::Worse,
+            Some(Ordering::Equal) => Self::Same,
+            None => Self::NotEnoughData,
+        }
+    }
+}
+
 /// Which way each measure went from one time to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Trend {
@@ -110,6 +124,8 @@ pub struct Trend {
     pub availability: Direction,
     /// The median time to restore availability; shorter is better.
     pub restore: Direction,
+    /// The outcome of the team's choice, which says what is better.
+    pub outcome: Direction,
     /// The change failure rate of decided deployments; smaller is better.
     pub change_failure: Direction,
     /// The median recovery from a failed deployment; shorter is better.
@@ -123,23 +139,20 @@ pub struct Trend {
 /// A direction is that of the two numbers and no test: with few deployments it says little, and the
 /// interval of each share says how little.
 pub fn trend(before: &Measures, after: &Measures) -> Trend {
-    let smaller = |ordering: Option<Ordering>| match ordering {
-        Some(Ordering::Less) => Direction::Better,
-        Some(Ordering::Greater) => Direction::Worse,
-        Some(Ordering::Equal) => Direction::Same,
-        None => Direction::NotEnoughData,
-    };
     let time = |value: &dyn Fn(&Measures) -> Option<Duration>| {
-        smaller(value(after).zip(value(before)).map(|(after, before)| after.cmp(&before)))
+        let both = value(after).zip(value(before));
+        Direction::of_smaller(both.map(|(after, before)| after.cmp(&before)))
     };
     let share = |value: &dyn Fn(&Measures) -> Option<Share>| {
-        smaller(value(after).zip(value(before)).map(|(after, before)| after.compare(before)))
+        let both = value(after).zip(value(before));
+        Direction::of_smaller(both.map(|(after, before)| after.compare(before)))
     };
     Trend {
         interval: time(&|of| of.frequency.interval),
         lead_time: time(&|of| Some(of.lead_time.commits?.median)),
-        availability: smaller(before.availability.compare(&after.availability)),
+        availability: Direction::of_smaller(before.availability.compare(&after.availability)),
         restore: time(&|of| Some(of.restore.outages?.median)),
+        outcome: Outcome::trend(before.outcome.as_ref(), after.outcome.as_ref()),
         change_failure: share(&|of| of.change_failure.rate),
         recovery: time(&|of| Some(of.recovery.deployments?.median)),
         rework: share(&|of| of.rework.rate),

@@ -13,6 +13,7 @@ use flyball_model::{
 
 use super::facts::{Facts, Judgement, Outage};
 use super::history::History;
+use super::outcome::Series;
 
 /// An instant on the first days of 2026.
 fn at(text: &str) -> Timestamp {
@@ -47,6 +48,7 @@ struct Case {
     incidents: Vec<Incident>,
     outages: Vec<Outage>,
     unobserved: Vec<Interval>,
+    outcome: Option<Series>,
 }
 
 impl Case {
@@ -62,6 +64,7 @@ impl Case {
             incidents: Vec::new(),
             outages: Vec::new(),
             unobserved: Vec::new(),
+            outcome: None,
         }
     }
 
@@ -77,6 +80,7 @@ impl Case {
             incidents: &self.incidents,
             outages: &self.outages,
             unobserved: &self.unobserved,
+            outcome: self.outcome.as_ref(),
         })
     }
 }

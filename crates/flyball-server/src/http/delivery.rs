@@ -15,9 +15,10 @@ use crate::auth::Caller;
 use crate::changes::ChangesError;
 use crate::delivery::{Delivery, Gathered, Question, Whose};
 use crate::evaluator::ServedError;
+use crate::outcomes::pushed;
 
 /// How long is measured unless told.
-const USUAL: Duration = Duration::from_days(90);
+pub(super) const USUAL: Duration = Duration::from_days(90);
 /// The longest time that is measured at once: a year, and what two quarters may differ.
 const LONGEST: Duration = Duration::from_days(400);
 
@@ -76,7 +77,8 @@ pub(super) fn stretch(
 }
 
 /// How a service, a team or a product was delivered: how often and how fast, how available it was and how soon
-/// again; DORA's measures, where they stand in DORA's reports, whether targets are met, which way it goes.
+/// again; DORA's measures, where they stand in DORA's reports, whether targets are met, which way it goes; and the
+/// business outcome of its choice.
 ///
 /// What cannot be told is null or `not_enough_data`. Of a team or a product the services are measured that the
 /// caller may see.
@@ -169,5 +171,11 @@ pub(super) async fn gather(
         return Err(absent(app, caller, name).await?);
     }
     let by = app.evaluator.served(question.services.clone(), question.observed()).await?;
-    wait(move || Ok::<_, ChangesError>(Gathered::new(question, past, by))).await
+    let control = app.control.clone();
+    wait(move || {
+        let Question { services, .. } = &question;
+        let pushed = pushed(&control, &by.catalog, services, question.observed())?;
+        Ok::<_, ChangesError>(Gathered::new(question, past, by, pushed))
+    })
+    .await
 }

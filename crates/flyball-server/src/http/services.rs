@@ -1,6 +1,7 @@
 //! Services: whose they are, how they stand, whether their next change may ship.
 
 pub(super) mod card;
+mod outcome;
 mod remark;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
 use card::{Known, Owner, ServiceCard, Ship};
+pub(super) use outcome::{__path_outcome, __path_push_outcome, outcome, push_outcome};
 pub(super) use remark::{__path_remark, remark};
 
 /// Services that nothing but changes is known of, at most.

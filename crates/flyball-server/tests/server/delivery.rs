@@ -309,3 +309,151 @@ async fn what_people_say_is_kept_and_decides_between_lines_of_the_table() {
     assert_eq!(again["services"][1]["remarks"], shop["remarks"], "they outlive a restart");
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_is_pushed_once_and_stands_beside_the_measures() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let chosen = "outcome: {name: orders, unit: orders, of: sum}\n    targets";
+    let documents = format!("{SHOP}{}", OWNED.replace("targets", chosen));
+    let running = Running::start(directory.path(), &documents, &clock).await;
+    let push = async |service: &str, body: Value| {
+        let path = format!("/api/v1/services/{service}/outcome");
+        let answer = running.post(&path, body.to_string()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let points = |of: &[(&str, f64)]| {
+        let point = |(at, value): &(&str, f64)| json!({"at": at, "value": value});
+        json!({"points": of.iter().map(point).collect::<Vec<_>>()})
+    };
+    let first = points(&[
+        ("2026-02-22T00:00:00Z", 7.25),
+        ("2026-03-01T00:00:00Z", 0.1),
+        ("2026-03-01T18:00:00Z", 0.2),
+        ("2026-03-02T00:00:00Z", 0.3),
+    ]);
+    let kept = |kept: u64, known: u64| json!({"name": "orders", "kept": kept, "known": known});
+    assert_eq!(push("shop", first.clone()).await, (200, kept(4, 0)));
+    assert_eq!(push("shop", first).await, (200, kept(0, 4)), "again, it changes nothing");
+    let audited = async || {
+        let (_, log) = running.get("/api/v1/audit?limit=1000").await;
+        log.to_string().matches("service.outcome").count()
+    };
+    assert_eq!(audited().await, 3, "once for each day");
+    let other = points(&[("2026-03-01T00:00:00Z", 5.1), ("2026-03-02T00:00:00Z", 0.3)]);
+    assert_eq!(push("shop", other).await, (200, kept(1, 1)));
+
+    let asked = "/api/v1/delivery?from=2026-02-23T12:00:00Z&to=2026-03-02T12:00:00Z";
+    let (_, said) = running.get(&format!("{asked}&service=shop")).await;
+    let orders = json!({"name": "orders", "unit": "orders", "of": "sum", "better": "higher"});
+    let mut whole = orders.clone();
+    (whole["value"], whole["points"]) = (json!(5.6), json!(3));
+    assert_eq!(said["measures"]["outcome"], whole);
+    assert_eq!(said["trend"]["outcome"], "worse", "after 7.25");
+    let value = |day: usize| said["periods"][day]["outcome"]["value"].clone();
+    assert_eq!((value(4), value(5), value(6)), (Value::Null, json!(5.1), json!(0.5)));
+    let (_, team) = running.get(&format!("{asked}&team=checkout")).await;
+    assert_eq!(team["measures"]["outcome"], Value::Null, "they are not added");
+    let side = json!([{
+        "service": "shop", "outcome": orders, "value": 5.6, "points": 3, "trend": "worse",
+    }]);
+    assert_eq!((&team["outcomes"], &said["outcomes"]), (&side, &side));
+    assert_eq!(team["trend"]["outcome"], "not_enough_data");
+
+    let listed =
+        async |query: &str| running.get(&format!("/api/v1/services/shop/outcome?{query}")).await;
+    let (_, page) = listed("limit=2").await;
+    assert_eq!(page["outcome"], orders);
+    let at = |page: &Value, number: usize| page["points"][number]["at"].clone();
+    assert_eq!((at(&page, 0), at(&page, 1)), (json!("2026-03-02T00:00:00Z"), page["next"].clone()));
+    let (_, rest) = listed("limit=2&to=2026-03-01T18:00:00Z").await;
+    assert_eq!(rest["points"][0], json!({"at": "2026-03-01T00:00:00Z", "value": 5.1}));
+    assert_eq!((at(&rest, 1), &rest["next"]), (json!("2026-02-22T00:00:00Z"), &Value::Null));
+    for (query, status) in [("limit=0", 400), ("from=soon", 422), ("form=2026-01-01", 400)] {
+        assert_eq!(listed(query).await.0, status, "{query}");
+    }
+    running.server.stop().await;
+
+    let renamed = documents.replace("name: orders", "name: baskets");
+    let running = Running::start(directory.path(), &renamed, &clock).await;
+    let (_, said) = running.get(&format!("{asked}&service=shop")).await;
+    assert_eq!(said["outcomes"][0]["value"], Value::Null, "another outcome begins with nothing");
+    running.server.stop().await;
+    let running = Running::start(directory.path(), &documents, &clock).await;
+    let (_, said) = running.get(&format!("{asked}&service=shop")).await;
+    assert_eq!(said["measures"]["outcome"], whole, "it outlives a restart");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_cannot_be_meant_are_refused_and_none_of_them_is_kept() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let chosen = "outcome: {name: rating, unit: stars, of: mean}\n    targets";
+    let documents = format!("{SHOP}{}", OWNED.replace("targets", chosen));
+    let running = Running::start(directory.path(), &documents, &TestClock::at(NOON)).await;
+    let of_day = |from: u32, to: u32| {
+        let at = |number| format!("2026-03-01T{:02}:{:02}:00Z", number / 60, number % 60);
+        let points = (from..to).map(|number| json!({"at": at(number), "value": 4.5}));
+        json!({"points": points.collect::<Vec<_>>()}).to_string()
+    };
+    let good = r#"{"at": "2026-03-01T00:00:00Z", "value": 4}"#;
+    for (service, body, status) in [
+        ("shop", of_day(0, 289), 422),
+        ("shop", of_day(0, 1_001), 422),
+        ("shop", r#"{"points": []}"#.to_owned(), 422),
+        ("shop", format!(r#"{{"points": [{good}, {{"at": "soon", "value": 4}}]}}"#), 422),
+        (
+            "shop",
+            format!(r#"{{"points": [{good}, {{"at": "2026-03-02T12:10:01Z", "value": 4}}]}}"#),
+            422,
+        ),
+        (
+            "shop",
+            format!(
+                r#"{{"points": [{good}, {{"at": "2026-03-01T00:00:00Z", "value": -1.1e15}}]}}"#
+            ),
+            422,
+        ),
+        (
+            "shop",
+            format!(r#"{{"points": [{good}, {{"at": "2026-03-01T00:00:00Z", "value": NaN}}]}}"#),
+            400,
+        ),
+        (
+            "shop",
+            format!(r#"{{"points": [{good}, {{"at": "2026-03-01T00:00:00Z", "value": 1e400}}]}}"#),
+            400,
+        ),
+        (
+            "shop",
+            format!(r#"{{"points": [{good}, {{"at": "2026-03-01T00:00:00Z", "value": null}}]}}"#),
+            400,
+        ),
+        ("shop", format!(r#"{{"point": [{good}]}}"#), 400),
+        ("cart", format!(r#"{{"points": [{good}]}}"#), 404),
+        ("shpo", format!(r#"{{"points": [{good}]}}"#), 404),
+    ] {
+        let path = format!("/api/v1/services/{service}/outcome");
+        let answer = running.post(&path, body.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{body}");
+        let problem: Value = answer.json().await.unwrap();
+        assert!(problem["hint"].is_string(), "{problem}");
+    }
+    let (_, page) = running.get("/api/v1/services/shop/outcome").await;
+    assert_eq!(page["points"], json!([]), "nothing of any request was kept");
+    for service in ["cart", "shpo"] {
+        assert_eq!(running.get(&format!("/api/v1/services/{service}/outcome")).await.0, 404);
+    }
+    let ahead = r#"{"points": [{"at": "2026-03-02T12:10:00Z", "value": -1e15}]}"#;
+    for (body, status) in [(of_day(0, 288), 200), (of_day(288, 289), 422), (ahead.to_owned(), 200)]
+    {
+        let answer = running.post("/api/v1/services/shop/outcome", body).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{}", answer.text().await.unwrap());
+    }
+    let (_, said) = running.get("/api/v1/delivery?service=shop").await;
+    let outcome = &said["measures"]["outcome"];
+    assert_eq!((&outcome["value"], &outcome["points"]), (&json!(4.5), &json!(288)));
+    running.server.stop().await;
+}

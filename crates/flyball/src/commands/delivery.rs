@@ -15,10 +15,10 @@ use view::{Delivery, Measures, Seven, Spread, UNKNOWN, plain};
 
 /// Show how a service, a team or a product is delivered: how often, how fast, how available, how soon again
 ///
-/// The four measures that go together come first, then DORA's, with the level of each in each year's report;
-/// which way they went since the time of equal length before; and whether the service's targets are met. Lead
-/// time needs the commits of changes (`flyball change record --commits`), availability SLOs. What cannot be
-/// told is said so.
+/// The four measures that go together come first, with the business outcome that the service has chosen, then
+/// DORA's, with the level of each in each year's report; which way they went since the time of equal length
+/// before; and whether the service's targets are met. Lead time needs the commits of changes (`flyball change
+/// record --commits`), availability SLOs, outcomes `flyball service outcome`. What cannot be told is said so.
 ///
 /// Examples:
 ///
@@ -74,7 +74,7 @@ fn length(text: &str) -> Result<Duration, String> {
     Duration::parse(text).map_err(|error| error.to_string())
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|error| error.to_string())
 }
 
@@ -105,26 +105,38 @@ fn page(delivery: &Delivery) -> Page {
     page.facts([("Accountable", accountable(delivery))]);
     if delivery.is_cut {
         page.say(
-            "There are more changes or incidents than are looked at: the oldest are left out.",
+            "There are more changes, incidents or values of outcomes than are looked at: the oldest are left out.",
         );
     }
     write(&mut page, delivery);
+    over_time(&mut page, delivery);
+    page
+}
+
+/// Velocity beside stability over consecutive times, with the outcome of a service that has chosen one.
+pub(super) fn over_time(page: &mut Page, delivery: &Delivery) {
     page.heading("Velocity and stability");
     if delivery.periods.is_empty() {
         page.say("The time is too short to be divided.");
     }
-    page.table(
-        [
-            text("From"),
-            number("Deployments"),
-            text("Lead time"),
-            text("Served"),
-            text("Failed"),
-            text("Restored in"),
-        ],
-        delivery.periods.iter().map(period),
-    );
-    page
+    let columns = [
+        text("From"),
+        number("Deployments"),
+        text("Lead time"),
+        text("Served"),
+        text("Failed"),
+        text("Restored in"),
+    ];
+    let periods = delivery.periods.iter();
+    match (delivery.of.kind.as_str(), delivery.outcomes.first()) {
+        ("service", Some(of)) => {
+            let [from, deployments, lead, served, failed, restored] = columns;
+            let columns = [from, deployments, lead, served, failed, restored, number("Outcome")];
+            page.table(columns, periods.map(|of| with_outcome(period(of), of)));
+            page.say(format!("The outcome is {}.", of.outcome.words()));
+        }
+        _ => page.table(columns, periods.map(period)),
+    }
 }
 
 /// Who answers for the services.
@@ -156,7 +168,11 @@ pub(super) fn sentence(measures: &Measures) -> String {
         .map_or_else(String::new, |rate| format!("; {} served", words::percent_down(rate, 3)));
     let again = median(&restore.outages)
         .map_or_else(String::new, |again| format!("; half of all outages are over within {again}"));
-    let said = format!("{often}{fast}{served}{again}.");
+    let came = measures
+        .outcome
+        .as_ref()
+        .map_or_else(String::new, |of| format!("; {}: {}", of.spec.name, of.spec.amount(of.value)));
+    let said = format!("{often}{fast}{served}{again}{came}.");
     said[..1].to_uppercase() + &said[1..]
 }
 
@@ -185,6 +201,13 @@ pub(super) fn write(page: &mut Page, delivery: &Delivery) {
         |name: &str, value: String| [name.to_owned(), value, "–".to_owned(), "–".to_owned()];
     let columns = || [text("Measure"), text("Value"), text("Trend"), text("Target")];
     page.heading("The four that go together");
+    let outcomes = delivery.outcomes.iter().map(|of| {
+        let name = match delivery.of.kind.as_str() {
+            "service" => format!("Outcome: {}", of.outcome.name),
+            _ => format!("Outcome of {}: {}", of.service, of.outcome.name),
+        };
+        [name, outcome(of), plain(Some(&of.trend)), "–".to_owned()]
+    });
     page.table(
         columns(),
         [
@@ -196,7 +219,9 @@ pub(super) fn write(page: &mut Page, delivery: &Delivery) {
             ),
             line("Availability rate", availability(measures, delivery), |of| &of.availability),
             line("Time to restore", restore(measures), |of| &of.restore),
-        ],
+        ]
+        .into_iter()
+        .chain(outcomes),
     );
     page.heading("DORA");
     page.table(
@@ -273,6 +298,12 @@ fn restore(measures: &Measures) -> String {
     let of = &measures.restore;
     let open = if of.open > 0 { "; one lasts" } else { "" };
     spread(of.outages.as_ref(), "outage", "outages") + open
+}
+
+fn outcome(of: &view::ServiceOutcome) -> String {
+    let Some(value) = of.value else { return UNKNOWN.to_owned() };
+    let points = words::plural(of.points, "value", "values");
+    format!("{}, the {} of {points}", of.outcome.amount(value), of.outcome.of)
 }
 
 fn change_failure(measures: &Measures) -> String {
@@ -355,4 +386,12 @@ fn period(of: &Measures) -> [String; 6] {
         }),
         median(of.restore.outages.as_ref()),
     ]
+}
+
+/// A period with what came of it.
+fn with_outcome(period: [String; 6], of: &Measures) -> [String; 7] {
+    let [from, deployments, lead, served, failed, restored] = period;
+    let outcome = of.outcome.as_ref();
+    let outcome = outcome.map_or_else(|| "–".to_owned(), |of| of.spec.amount(of.value));
+    [from, deployments, lead, served, failed, restored, outcome]
 }

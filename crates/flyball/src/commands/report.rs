@@ -5,7 +5,7 @@ use flyball_model::Timestamp;
 use serde_json::Value;
 
 use super::delivery::view::{Delivery, Share, Stretch};
-use super::delivery::{OfArgs, accountable, sentence, write};
+use super::delivery::{OfArgs, accountable, over_time, sentence, write};
 use super::service::{AgreementView, BudgetView, Mark, Owner, agreements, budgets};
 use super::{Document, document};
 use crate::Exit;
@@ -206,6 +206,7 @@ fn page(report: &Report) -> Page {
     page.heading("What broke");
     failures(&mut page, report);
     write(&mut page, delivery);
+    over_time(&mut page, delivery);
     page.heading("To look at twice");
     signs(&mut page, report);
     page

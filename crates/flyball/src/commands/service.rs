@@ -1,5 +1,7 @@
 //! `flyball service`: whose services are, how they stand, whether their next change may ship.
 
+mod outcome;
+
 use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
 use serde_json::{Value, json};
@@ -25,6 +27,7 @@ enum ServiceCommand {
     List(ListArgs),
     Show(ShowArgs),
     Remark(RemarkArgs),
+    Outcome(outcome::OutcomeArgs),
 }
 
 /// List the services of a server, with their teams and who answers for them
@@ -311,6 +314,7 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
         ServiceCommand::List(args) => list(&args),
         ServiceCommand::Show(args) => show(&args),
         ServiceCommand::Remark(args) => remark(&args),
+        ServiceCommand::Outcome(args) => outcome::run(&args),
     }
 }
 

@@ -15,7 +15,7 @@ spec:
   team: payments
   accountable: {who: Ada}
   onCall: rota payments
-  delivery: {targets: {leadTime: 2d}}
+  delivery: {targets: {leadTime: 2d}, outcome: {name: revenue, unit: EUR, of: sum, better: higher}}
 ";
 
 fn at_server(at: &Path, url: &str, args: &[&str]) -> Ran {
@@ -106,5 +106,61 @@ fn a_service_is_shown_measured_and_reported_in_every_form() {
         let read: Value = serde_json::from_str(&form("json")).unwrap();
         assert!(read.is_object(), "{command:?}");
         assert!(form("yaml").contains("shop"), "{command:?}");
+    }
+}
+
+#[test]
+fn the_outcome_of_a_service_is_pushed_and_shown_beside_the_measures() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("shop.yaml"), SERVICE).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    let push = |args: &[&str]| run(&[&["service", "outcome", "shop"], args].concat());
+    let early = push(&["1"]);
+    assert_eq!(early.code, 2);
+    assert!(early.err.contains("service `shop`"), "{}", early.err);
+    assert_eq!(run(&["apply", "--yes", "-f", "shop.yaml"]).code, 0);
+
+    let line = |number: u32| {
+        let (month, day, hour) = (1 + number / 280, 1 + number / 10 % 28, number % 10);
+        format!("2026-{month:02}-{day:02}T{hour:02}:00:00Z,1.25\n")
+    };
+    let lines = "time,value\n".to_owned() + &(0..1_200).map(line).collect::<String>();
+    std::fs::write(at.join("revenue.csv"), lines).unwrap();
+    let file = ["--from-csv", "revenue.csv"];
+    let pushed = push(&file);
+    assert_eq!(pushed.code, 0, "{}", pushed.err);
+    assert!(pushed.err.contains("kept: 1,200 values of revenue for shop"), "{}", pushed.err);
+    let again = push(&file);
+    assert!(again.err.contains("kept: 0 values") && again.err.contains("1,200"), "{}", again.err);
+    std::fs::write(at.join("wrong.csv"), "2026-01-01T00:00:00Z,1\n2026-01-02T00:00:00Z,many\n")
+        .unwrap();
+    let wrong = push(&["--from-csv", "wrong.csv"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("wrong.csv:2: `many` is no number"), "{}", wrong.err);
+    for wrong in [&[][..], &["NaN"], &["1", "--at", "soon"], &["1", "--from-csv", "revenue.csv"]] {
+        assert_eq!(push(wrong).code, 2, "{wrong:?}");
+    }
+    assert_eq!(push(&["-250.5", "--at", "2026-05-20T00:00:00Z"]).code, 0);
+
+    let delivery = ["delivery", "shop", "--since", "28d", "--until", "2026-05-28T00:00:00Z"];
+    let form = |form: &str| run(&[&delivery[..], &["-o", form]].concat()).out;
+    // Ten a day: sixty of the first week, twenty of the second, and what was paid back in the third.
+    for said in ["Outcome: revenue", "-150.5 EUR, the sum of 81 values", "; revenue: -150.5 EUR."] {
+        assert!(form("table").contains(said), "{said}: {}", form("table"));
+        assert!(form("html").contains(said), "{said}: {}", form("html"));
+    }
+    let markdown = form("markdown");
+    assert!(
+        markdown.contains("| Outcome: revenue |") && markdown.contains("| worse |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("| Outcome |") && markdown.contains("| 75 EUR |"), "{markdown}");
+    let team = run(&["delivery", "--team", "payments", "--until", "2026-05-28T00:00:00Z"]);
+    assert!(team.out.contains("Outcome of shop: revenue"), "{}", team.out);
+    let report = run(&["report", "quarterly", "shop", "--until", "2026-05-28T00:00:00Z"]);
+    for said in ["Outcome: revenue", "Velocity and stability", "The outcome is revenue"] {
+        assert!(report.out.to_lowercase().contains(&said.to_lowercase()), "{said}: {}", report.out);
     }
 }

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 
 use super::{Case, at, commit, deploy, page};
 use crate::delivery::{
-    Counts, Direction, Edition, Held, History, Judgement, Outage, Share, Targets, classes,
-    is_rework, levels, measure, met, over_time, shipped_commits, trend,
+    Better, Counts, Direction, Edition, Held, History, Judgement, Measures, Outage, OutcomeOf,
+    OutcomeSpec, Point, Series, Share, Targets, classes, is_rework, levels, measure, met,
+    over_time, shipped_commits, trend,
 };
 
 fn hours(of: u32) -> Duration {
@@ -388,4 +389,43 @@ fn classes_add_up_to_all_deployments() {
     assert_eq!((share(ChangeClass::Fix).of, share(ChangeClass::Feature).of), (2, 1));
     assert_eq!(found.iter().map(|of| of.deployments.of).sum::<u64>(), 3);
     assert!(found.iter().all(|of| of.deployments.out_of == 3));
+}
+
+#[test]
+fn an_outcome_is_measured_over_the_same_times_as_delivery() {
+    let mut case = Case::empty();
+    let spec = OutcomeSpec {
+        name: "revenue".to_owned(),
+        unit: "EUR".to_owned(),
+        of: OutcomeOf::Sum,
+        better: Better::Higher,
+    };
+    let point = |at: Timestamp, value| Point { at, value };
+    let points = vec![
+        point(case.during.end(), 400.0),
+        point(at("01T00:00:00"), 20.0),
+        point(at("01T00:00:00").minus(hours(1)), 30.0),
+        point(at("09T12:00:00"), 4.5),
+    ];
+    assert_eq!(case.ask(measure).outcome, None, "none is chosen");
+    case.outcome = Some(Series::new(spec, points));
+    let value = |of: &Measures| of.outcome.as_ref().map(|of| (of.value, of.points));
+    let measured = case.ask(measure);
+    assert_eq!(value(&measured), Some((24.5, 2)));
+    let before = Interval::ending(case.during.start(), case.during.length());
+    let days = [before, Interval::starting(at("02T00:00:00"), hours(24)), case.during];
+    let over = case.ask(|facts| over_time(facts, &days));
+    assert_eq!(
+        over.iter().map(value).collect::<Vec<_>>(),
+        [Some((30.0, 1)), None, Some((24.5, 2))]
+    );
+    assert_eq!(trend(&over[0], &measured).outcome, Direction::Worse);
+    assert_eq!(trend(&over[1], &measured).outcome, Direction::NotEnoughData);
+    let json = serde_json::to_value(&measured).unwrap();
+    assert_eq!(
+        json["outcome"],
+        serde_json::json!({
+            "name": "revenue", "unit": "EUR", "of": "sum", "better": "higher", "value": 24.5, "points": 2,
+        })
+    );
 }

@@ -18,6 +18,7 @@ pub(crate) struct Delivery {
     pub(crate) targets: Option<Targets>,
     pub(crate) met: Option<Seven>,
     pub(crate) periods: Vec<Measures>,
+    pub(crate) outcomes: Vec<ServiceOutcome>,
     pub(crate) slos: Vec<String>,
     pub(crate) is_cut: bool,
 }
@@ -48,6 +49,7 @@ pub(crate) struct Measures {
     pub(crate) availability: Availability,
     pub(crate) restore: Restore,
     pub(crate) lead_time_within_interval: String,
+    pub(crate) outcome: Option<Outcome>,
     pub(crate) change_failure: ChangeFailure,
     pub(crate) recovery: Recovery,
     pub(crate) rework: Rework,
@@ -115,6 +117,32 @@ pub(crate) struct Response {
     pub(crate) acknowledge: Option<Spread>,
     pub(crate) mitigate: Option<Spread>,
     pub(crate) restore: Option<Spread>,
+}
+
+/// The outcome of a time.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Outcome {
+    #[serde(flatten)]
+    pub(crate) spec: OutcomeSpec,
+    pub(crate) value: f64,
+}
+
+/// The outcome that a service has chosen.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OutcomeSpec {
+    pub(crate) name: String,
+    unit: String,
+    pub(crate) of: String,
+    better: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ServiceOutcome {
+    pub(crate) service: String,
+    pub(crate) outcome: OutcomeSpec,
+    pub(crate) value: Option<f64>,
+    pub(crate) points: u64,
+    pub(crate) trend: String,
 }
 
 /// Lengths of time.
@@ -222,6 +250,19 @@ impl Length {
 
 /// What nothing is known of.
 pub(crate) const UNKNOWN: &str = "not enough data";
+
+impl OutcomeSpec {
+    /// A value with its unit.
+    pub(crate) fn amount(&self, value: f64) -> String {
+        format!("{} {}", words::amount(value), self.unit)
+    }
+
+    /// What it is, and what is wanted of it.
+    pub(crate) fn words(&self) -> String {
+        let Self { name, of, better, .. } = self;
+        format!("{name}, the {of} of each time; {better} is better")
+    }
+}
 
 impl Spread {
     /// Median, ninth decile, and of how many.
