@@ -104,7 +104,7 @@ const COMMANDS: [(&str, &str); 6] = [
 ];
 
 /// A hint for whoever types commands.
-fn in_commands(hint: &str) -> String {
+pub(crate) fn in_commands(hint: &str) -> String {
     let commands = COMMANDS.iter();
     let hint =
         commands.fold(hint.to_owned(), |hint, (request, command)| hint.replace(request, command));

@@ -1,6 +1,7 @@
 //! What is known of the past of services: their changes and incidents over a time.
 
-use flyball_model::{Incident, Timestamp};
+use flyball_govern::restore::before;
+use flyball_model::{Change, Incident, Timestamp};
 use flyball_store::{Record, RecordBound, StoreError};
 
 use super::kept::Kept;
@@ -9,6 +10,8 @@ use super::{CHANGE, Changes, ChangesError, INCIDENT};
 
 /// The changes that one look at the past takes in: a year of 50 a day.
 const CHANGES_SEEN: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
+/// The changes among which the deployment before one is looked for: the latest.
+const BEFORE_SEEN: RecordBound = RecordBound { rows: 200, bytes: 4 << 20 };
 /// The incidents that one look at the past takes in.
 const INCIDENTS_SEEN: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
 
@@ -65,6 +68,19 @@ impl Changes {
         during: (Timestamp, Timestamp),
     ) -> Result<(Vec<Incident>, bool), ChangesError> {
         self.known_of((INCIDENT, INCIDENTS_SEEN), services, during, parse)
+    }
+
+    /// The deployment that was live before `change`: what is gone back to. `None` when none is known.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn before(&self, change: &Change) -> Result<Option<Change>, ChangesError> {
+        let services = [change.service.clone()];
+        let during = (Timestamp::MIN, change.shipped().unwrap_or(change.recorded));
+        let (found, _) = self.known_of((CHANGE, BEFORE_SEEN), &services, during, Kept::read)?;
+        let changes: Vec<Change> = found.into_iter().map(|kept| kept.change).collect();
+        Ok(before(change, &changes).cloned())
     }
 
     /// What is kept of a kind, as far as one look takes it in, each as `read` has it; and whether this is all.

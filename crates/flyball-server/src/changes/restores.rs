@@ -5,9 +5,7 @@
 
 use flyball_connect::restore::change_id;
 use flyball_govern::alert::Outcome;
-use flyball_govern::restore::{
-    RESTORE_SYSTEM, RestoreState, Restores, Restoring, before, is_restore,
-};
+use flyball_govern::restore::{RESTORE_SYSTEM, RestoreState, Restores, Restoring, is_restore};
 use flyball_model::{Change, ChangeClass, ChangeOutcome, ChangeSource, Timestamp};
 use flyball_store::Noting;
 use serde_json::json;
@@ -97,17 +95,17 @@ impl Changes {
         now: Timestamp,
     ) -> Result<(), ChangesError> {
         let Attempted { outcome, is_underway } = attempted;
-        let others = self.recent.get();
+        let record = self.control.lock().record(CHANGE, id)?;
+        let change = record.as_ref().map(Kept::read).transpose()?.map(|kept| kept.change);
+        let to = change.map(|change| self.before(&change)).transpose()?.flatten();
         self.amend(id, key, now, |noting, kept, mut restoring| {
             if restoring.state != RestoreState::Begun {
                 return Ok(());
             }
             restoring.settle(outcome, now);
             let is_done = restoring.state == RestoreState::Done;
-            let made = is_done.then(|| {
-                let to = before(&kept.change, &others);
-                restore_of(&kept.change, &restoring, to, is_underway, now)
-            });
+            let made = is_done
+                .then(|| restore_of(&kept.change, &restoring, to.as_ref(), is_underway, now));
             restoring.change = made.as_ref().map(|change| change.id.clone());
             kept.replace(&restoring);
             match restoring.state {

@@ -30,10 +30,18 @@ pub(super) fn describe(schemas: &mut Value) {
     let mut new = change.clone();
     if let Some(fields) = new["properties"].as_object_mut() {
         fields.retain(|name, _| !matches!(name.as_str(), "recorded" | "source"));
-        // What is empty is as if it were left out.
+        // What is empty, or null, is as if it were left out.
         let optional = fields.iter_mut().filter(|(name, _)| *name != "service");
         for field in optional.filter_map(|(_, field)| field.as_object_mut()) {
             field.remove("minLength");
+        }
+        for name in ["id", "commits", "links"] {
+            fields[name] = or_null(fields[name].take());
+        }
+        for name in ["kind", "class", "outcome"] {
+            if let Some(words) = fields[name]["enum"].as_array_mut() {
+                words.push(Value::Null);
+            }
         }
     }
     or_number(&mut new["properties"]);

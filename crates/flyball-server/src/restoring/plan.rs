@@ -1,7 +1,7 @@
 //! What would be done about a change, exactly, without a secret.
 
 use flyball_connect::restore::{Order, unleash_address};
-use flyball_govern::restore::{Edit, Plan, RestoreState, Restores, Restoring, before};
+use flyball_govern::restore::{Edit, Plan, RestoreState, Restores, Restoring};
 use flyball_govern::verdict::Answer;
 use flyball_model::{Address, RestoreAction, RestoreVia, SecretRef, Timestamp};
 use sha2::{Digest, Sha256};
@@ -76,7 +76,10 @@ impl Restorer {
         let post = |url, body| Ok(Plan::Request { method: "POST".to_owned(), url, body });
         match &action.via {
             RestoreVia::Hook { purpose, url, .. } => {
-                let others = self.changes.recent().get();
+                let (changes, change) = (self.changes.clone(), kept.change.clone());
+                let to = tokio::task::spawn_blocking(move || changes.before(&change)).await;
+                let to = to.map_err(|error| error.to_string())?;
+                let to = to.map_err(|error| error.to_string())?;
                 let verdict = kept.verdict.iter();
                 let objectives = verdict.flat_map(|verdict| &verdict.objectives);
                 let regressed = objectives.filter(|of| of.answer == Answer::Regressed);
@@ -85,7 +88,7 @@ impl Restorer {
                     action: &action.name,
                     purpose: *purpose,
                     change: &kept.change,
-                    to: before(&kept.change, &others),
+                    to: to.as_ref(),
                     slice: restoring.slice.as_deref().and_then(|slice| slice.split_once('=')),
                     objectives: regressed.map(|of| of.slo.as_str()).collect(),
                     by: &restoring.by,

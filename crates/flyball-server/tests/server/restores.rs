@@ -99,7 +99,7 @@ async fn a_regression_is_rolled_back_once_recorded_and_a_ticket() {
     );
     let running = Running::of(with(home.path(), &documents, &clock)).await;
     let before = json!({
-        "id": "before", "service": "shop", "version": "1.3.0", "finished": "2026-03-02T09:00:00Z",
+        "id": "before", "service": "shop", "version": "1.3.0", "finished": "2026-02-02T09:00:00Z",
     });
     record(&running, &before).await;
     // The first attempt is refused for now, so the second is under the same key.

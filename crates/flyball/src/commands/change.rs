@@ -422,7 +422,7 @@ fn card(view: &View) -> String {
 fn life(life: &Life) -> String {
     let phase = life.phase.replace('_', " ");
     match (&life.until, &life.ending) {
-        (Some(until), _) => format!("{phase} until {until}"),
+        (Some(until), _) => format!("{phase} until {}", words::moment(*until)),
         (None, Some(Ending { kind, cause: Some(Cause { kind: by, by: id }) })) => {
             printable(&format!("{kind} by {by} {id}"))
         }

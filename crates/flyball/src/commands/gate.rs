@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Form, answer};
 use crate::output::words::printable;
-use crate::remote::{Remote, ServerArgs};
+use crate::remote::{Remote, ServerArgs, in_commands};
 use crate::{Exit, talk};
 
 /// What the process answers to a pipeline.
@@ -132,7 +132,8 @@ pub(crate) fn run(args: &GateArgs) -> anyhow::Result<Exit> {
     let found: Answer = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || card(&found))?;
     if let Some(warning) = &found.warning {
-        talk::warning(&printable(&warning.replacen("; hint: ", "\nhint: ", 1)));
+        let (said, hint) = warning.split_once("; hint: ").unwrap_or((warning, ""));
+        talk::warning(&printable(&format!("{said}\nhint: {}", in_commands(hint))));
     }
     if let Some(rollout) = args.rollout.as_deref().filter(|_| matches!(args.output, Form::Table)) {
         risk::tell(&remote, &args.service, rollout);

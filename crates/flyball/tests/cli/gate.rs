@@ -60,6 +60,7 @@ fn a_pipeline_goes_by_the_exit_code() {
     let misspelt = run(&["gate", "shpo"]);
     assert_eq!(misspelt.code, 0, "it may be a new one");
     assert!(misspelt.err.contains("nothing is known of a service `shpo`"), "{}", misspelt.err);
+    assert!(misspelt.err.contains("hint: `flyball service list`"), "{}", misspelt.err);
     assert!(!run(&["gate", "shop", "--dry-run"]).err.contains("nothing is known"));
     let looked = run(&["gate", "shop", "--dry-run", "-o", "json"]);
     assert_eq!((looked.code, &looked.json()["id"]), (1, &Value::Null));
