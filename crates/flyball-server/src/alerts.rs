@@ -140,13 +140,17 @@ pub(crate) fn start(
 impl Running {
     /// Sends nothing more, and waits for the answers to what was sent.
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(END_MAX, self.tasks.wait()).await.is_err() {
-            tracing::warn!(
-                "some targets did not answer in time; they are told again after the start"
-            );
-        }
+        let unanswered = "some targets did not answer in time; they are told again after the start";
+        end(&self.stop, &self.tasks, unanswered).await;
+    }
+}
+
+/// Begins none of `tasks` any more and waits for those that are under way, for a while; says what is `unanswered` then.
+pub(crate) async fn end(stop: &CancellationToken, tasks: &TaskTracker, unanswered: &str) {
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(END_MAX, tasks.wait()).await.is_err() {
+        tracing::warn!("{unanswered}");
     }
 }
 

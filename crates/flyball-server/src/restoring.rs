@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::alerts::secrets::Secrets;
-use crate::alerts::{Told, post};
+use crate::alerts::{Told, end, post};
 use crate::changes::{Attempted, Changes, ChangesError, Kept};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended};
@@ -37,9 +37,6 @@ pub(crate) use plan::Asked;
 const LOOK: Wait = Wait::from_secs(1);
 /// How long to wait until what could not be read or kept is tried again.
 const AGAIN: Wait = Wait::from_secs(5);
-/// How long requests that were sent may go on when the server ends; what is not known by then is sent again by
-/// the next start.
-const END_MAX: Wait = Wait::from_secs(15);
 /// How long whoever asks waits for what comes of it; the rest of it is told when they ask again.
 const ANSWER_MAX: Wait = Wait::from_secs(12);
 /// Who it is in the audit log that nobody had to ask.
@@ -90,13 +87,8 @@ pub(crate) struct Running {
 impl Running {
     /// Asks nobody any more, and waits for the answers to what was sent.
     pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(END_MAX, self.tasks.wait()).await.is_err() {
-            tracing::warn!(
-                "some hooks did not answer in time; they are asked again after the start"
-            );
-        }
+        let unanswered = "some hooks did not answer in time; they are asked again after the start";
+        end(&self.stop, &self.tasks, unanswered).await;
     }
 }
 

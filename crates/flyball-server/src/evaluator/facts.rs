@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flyball_budget::burn::Burn;
 use flyball_budget::forecast::{Forecast, Outlook as Expected};
 use flyball_budget::live::{LiveError, Standing};
-use flyball_budget::report::CompositeReport;
+use flyball_budget::report::{Assessment, CompositeReport};
 use flyball_budget::{Budget, Status, WindowAt, window_at};
 use flyball_govern::gate::{
     BudgetFacts, Counts, LEAVING_MAX, Leaving, Lookback, Outlook, WindowFacts,
@@ -159,7 +159,20 @@ pub(super) struct Known<'a> {
     pub(super) complete_up_to: Timestamp,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    /// What was assessed of one as it is joined, or was at a moment of the past.
+    pub(super) fn of(said: &'a Assessment, complete_up_to: Timestamp) -> Self {
+        Self {
+            status: said.status,
+            budget: &said.budget,
+            window: &said.window,
+            coverage: (said.coverage.observed, said.coverage.expected),
+            burns: &said.burns,
+            forecast: &said.forecast,
+            complete_up_to,
+        }
+    }
+
     /// The same as facts for a gate; `is_counted` says whether anything ever was.
     pub(super) fn facts(
         &self,
@@ -214,18 +227,8 @@ fn joined(
     let complete_up_to = status.complete_up_to;
     let share = match &status.composite {
         Some(CompositeReport::AllOf(report)) => {
-            let said = &report.total;
-            let known = Known {
-                status: said.status,
-                budget: &said.budget,
-                window: &said.window,
-                coverage: (said.coverage.observed, said.coverage.expected),
-                burns: &said.burns,
-                forecast: &said.forecast,
-                complete_up_to,
-            };
             let counted = (BudgetingMethod::Timeslices, report.target);
-            return Ok(known.facts(slo, counted, is_counted));
+            return Ok(Known::of(&report.total, complete_up_to).facts(slo, counted, is_counted));
         }
         Some(CompositeReport::Weighted(weighted)) => {
             weighted.spent_share.map(|share| (share, weighted.status == Status::Missed))

@@ -180,17 +180,8 @@ impl Traced {
         let report = assess(&self.slo, &Measured { indicators }, corrections, at, span)?;
         let objectives = report.objectives.iter().zip(is_counted);
         let facts = objectives.map(|(objective, is_counted)| {
-            let said = &objective.total;
-            let known = Known {
-                status: said.status,
-                budget: &said.budget,
-                window: &said.window,
-                coverage: (said.coverage.observed, said.coverage.expected),
-                burns: &said.burns,
-                forecast: &said.forecast,
-                complete_up_to: at,
-            };
-            known.facts(&self.slo, (self.slo.method, objective.target), is_counted)
+            let counted = (self.slo.method, objective.target);
+            Known::of(&objective.total, at).facts(&self.slo, counted, is_counted)
         });
         Ok(facts.collect())
     }

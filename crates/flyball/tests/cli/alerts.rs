@@ -110,7 +110,8 @@ fn home(hook: &Hook) -> TempDir {
     home
 }
 
-fn start(at: &Path) -> (Process, String) {
+/// Starts a server with the documents, secrets and address that notices and hooks need.
+pub(crate) fn start(at: &Path) -> (Process, String) {
     let more =
         ["--slo", "slo.yaml", "--secrets", "secrets", "--external-url", "https://flyball.example"];
     serve(at, "127.0.0.1:0", &more)

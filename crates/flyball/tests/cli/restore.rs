@@ -7,9 +7,8 @@ use flyball_model::{Duration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::alerts::Hook;
+use crate::alerts::{Hook, start};
 use crate::live::send_events;
-use crate::process::{Process, serve};
 use crate::run::{directory, flyball, slo_with};
 
 /// A directory with a promise of the shop, a hook that is to roll it back by itself, and one that is not.
@@ -29,12 +28,6 @@ fn home(hook: &Hook) -> TempDir {
     std::fs::create_dir(home.path().join("secrets")).unwrap();
     std::fs::write(home.path().join("secrets/hook"), "hush").unwrap();
     home
-}
-
-fn start(at: &Path) -> (Process, String) {
-    let more =
-        ["--slo", "slo.yaml", "--secrets", "secrets", "--external-url", "https://flyball.example"];
-    serve(at, "127.0.0.1:0", &more)
 }
 
 /// An event every second, from `from` minutes ago to before `to` minutes ago, of which every `bad_every`th failed.
