@@ -5,7 +5,11 @@
 //! arguments, and what is decided is carried out elsewhere (I7).
 
 pub mod alert;
+pub mod catalogue;
+pub mod checklist;
+pub mod custody;
 pub mod delivery;
+pub mod evidence;
 pub mod gate;
 pub mod policy;
 pub mod restore;

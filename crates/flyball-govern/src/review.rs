@@ -1,5 +1,8 @@
 //! The review of an SLO: what to change about it, by whether it was met, how much toil it took and whether
 //! its users are satisfied; and what a reviewer should look at twice.
+//!
+//! The questions that a review of SLOs asks beside this table are those of a
+//! [`Checklist`](crate::checklist::Checklist).
 
 use flyball_model::{Change, ChangeClass, ChangeKind, Duration, Timestamp};
 
@@ -13,6 +16,16 @@ pub enum Mark {
     Low,
     /// Much.
     High,
+}
+
+impl Mark {
+    /// The word that conditions know it by.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::High => "high",
+        }
+    }
 }
 
 /// What somebody says of a service: what no telemetry knows.
@@ -33,7 +46,8 @@ pub struct Remark {
 }
 
 /// What remarks come to: what was said last of toil and of satisfaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Said {
     /// How much toil it takes; `None` when nobody said.
     pub toil: Option<Mark>,

@@ -3,8 +3,19 @@
 //! All of it may be left out: a service that nobody has described is there as soon as anything is heard of
 //! it, and says of itself that nobody is accountable.
 
+mod funding;
+mod revenue;
+#[cfg(test)]
+mod tests;
+
 use flyball_budget::keeps;
 use flyball_model::{Duration, Tally, Target};
+use jiff::civil::Date;
+
+pub(crate) use funding::day;
+pub use funding::{FUNDING_NOTICE, Funding};
+pub use revenue::Revenue;
+pub(crate) use revenue::amount_or_none;
 
 use crate::delivery::{OutcomeSpec, Targets};
 use crate::policy::{Accountable, PolicyError, read};
@@ -19,6 +30,8 @@ const LINKS_MAX: usize = 16;
 const AGREEMENTS_MAX: usize = 16;
 /// The most services that one asks: each is looked at for every change and budget.
 const DEPENDENCIES_MAX: usize = 64;
+/// The most journeys of a service: each is shown on its card.
+const JOURNEYS_MAX: usize = 32;
 /// The longest window of an agreement: a year, and what two quarters may differ.
 const WINDOW_LONGEST: Duration = Duration::from_days(400);
 
@@ -57,6 +70,29 @@ pub struct ServiceSpec {
     pub agreements: Vec<Agreement>,
     /// The services that it asks.
     pub dependencies: Vec<Dependency>,
+    /// The journeys of users that it takes part in, such as `buy a ticket`.
+    pub journeys: Vec<String>,
+    /// What is not earned in an hour that it is down.
+    pub revenue_per_hour: Option<Revenue>,
+    /// Who runs it.
+    pub support_model: Option<SupportModel>,
+    /// The last day for which its team is paid.
+    #[serde(with = "read::date_or_none")]
+    pub funded_until: Option<Date>,
+}
+
+/// Who runs a service: the models of Equal Experts' *You Build It You Run It* playbook, and an SRE team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SupportModel {
+    /// Those who build it run it.
+    Developers,
+    /// An operations team runs it.
+    Operations,
+    /// Some of each: operations by day, say, and developers at night.
+    Mixed,
+    /// An SRE team runs it.
+    Sre,
 }
 
 /// A service that another one asks.
@@ -222,24 +258,48 @@ impl Service {
                 fault(format!("spec.agreements[{at}].window"), message);
             }
         }
-        if spec.dependencies.len() > DEPENDENCIES_MAX {
-            let message = format!("a service has at most {DEPENDENCIES_MAX} dependencies");
-            fault("spec.dependencies".to_owned(), message);
-        }
-        for (at, dependency) in spec.dependencies.iter().enumerate() {
-            let of = &dependency.service;
-            let is_there = spec.dependencies[..at].iter().any(|other| other.service == *of);
-            let message = match says_nothing(of) {
-                None if of == name => Some("a service does not depend on itself".to_owned()),
-                None if is_there => Some(format!("`{of}` is there already")),
-                message => message,
-            };
-            if let Some(message) = message {
-                fault(format!("spec.dependencies[{at}].service"), message);
-            }
-        }
+        wrong.extend(dependency_faults(name, &spec.dependencies));
+        wrong.extend(journey_faults(&spec.journeys));
         if wrong.is_empty() { Ok(Self { name: name.to_owned(), spec }) } else { Err(wrong) }
     }
+}
+
+/// What is wrong with what the service called `name` asks.
+fn dependency_faults(name: &str, dependencies: &[Dependency]) -> Vec<PolicyError> {
+    let mut wrong = Vec::new();
+    if dependencies.len() > DEPENDENCIES_MAX {
+        let message = format!("a service has at most {DEPENDENCIES_MAX} dependencies");
+        wrong.push(PolicyError::at("spec.dependencies", message));
+    }
+    for (at, dependency) in dependencies.iter().enumerate() {
+        let of = &dependency.service;
+        let is_there = dependencies[..at].iter().any(|other| other.service == *of);
+        let message = match says_nothing(of) {
+            None if of == name => Some("a service does not depend on itself".to_owned()),
+            None if is_there => Some(format!("`{of}` is there already")),
+            message => message,
+        };
+        let path = format!("spec.dependencies[{at}].service");
+        wrong.extend(message.map(|message| PolicyError::at(path, message)));
+    }
+    wrong
+}
+
+/// What is wrong with the journeys of a service.
+fn journey_faults(journeys: &[String]) -> Vec<PolicyError> {
+    let mut wrong = Vec::new();
+    if journeys.len() > JOURNEYS_MAX {
+        let message = format!("a service has at most {JOURNEYS_MAX} journeys");
+        wrong.push(PolicyError::at("spec.journeys", message));
+    }
+    for (at, journey) in journeys.iter().enumerate() {
+        let is_there = journeys[..at].contains(journey);
+        let message = says_nothing(journey).or_else(|| too_wide(journey));
+        let message = message.or_else(|| is_there.then(|| format!("`{journey}` is there already")));
+        let path = format!("spec.journeys[{at}]");
+        wrong.extend(message.map(|message| PolicyError::at(path, message)));
+    }
+    wrong
 }
 
 /// What is wrong with a text that people read.
@@ -272,88 +332,4 @@ fn no_address(url: &str) -> Option<String> {
     }
     let most = TEXT_BYTES_MAX;
     Some(format!("it is no address of at most {most} bytes\nhint: write https://HOST/PATH in full"))
-}
-
-#[cfg(test)]
-mod tests {
-    use flyball_model::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_service_says_what_it_likes_and_nothing_else() {
-        let nothing: ServiceSpec = serde_json::from_str("{}").unwrap();
-        assert_eq!(nothing, ServiceSpec::default());
-        assert!(Service::new("shop", nothing).is_ok());
-        let text = r#"{"team": "checkout", "accountable": {"who": "ada"}, "onCall": "rota shop",
-            "runbook": "https://wiki.example/shop",
-            "links": [{"name": "code", "url": "https://code.example/shop"}],
-            "delivery": {"targets": {"leadTime": "2d", "changeFailure": "15%"}}}"#;
-        let spec: ServiceSpec = serde_json::from_str(text).unwrap();
-        assert_eq!(spec.delivery.environment, "production");
-        assert_eq!(spec.delivery.targets.lead_time, Some(Duration::from_days(2)));
-        assert_eq!(spec.delivery.targets.interval, None);
-        assert!(Service::new("shop", spec).is_ok());
-        for wrong in [
-            r#"{"tame": "checkout"}"#,
-            r#"{"accountable": "ada"}"#,
-            r#"{"accountable": {"who": "ada", "delegat": null}}"#,
-            r#"{"delivery": {"targets": {"leadTime": "soon"}}}"#,
-            r#"{"delivery": {"targets": {"rework": "110%"}}}"#,
-            r#"{"delivery": {"targets": {"lead_time": "2d"}}}"#,
-        ] {
-            assert!(serde_json::from_str::<ServiceSpec>(wrong).is_err(), "{wrong} was accepted");
-        }
-    }
-
-    #[test]
-    fn an_agreement_is_kept_at_its_boundary() {
-        let text = r#"{"agreements": [{"name": "gold", "with": "ACME", "slo": "served", "target": "99%",
-            "window": "30d"}]}"#;
-        let spec: ServiceSpec = serde_json::from_str(text).unwrap();
-        let agreement = &spec.agreements[0];
-        let tally = |valid, good| Tally::new(valid, good).unwrap();
-        assert_eq!(agreement.is_kept(tally(100, 99)), Some(true));
-        assert_eq!(agreement.is_kept(tally(1_000_000_001, 990_000_000)), Some(false));
-        assert_eq!(
-            (agreement.is_kept(Tally::EMPTY), agreement.spent_share(Tally::EMPTY)),
-            (None, None)
-        );
-        assert!((agreement.spent_share(tally(100, 98)).unwrap() - 2.0).abs() < 1e-9);
-        let target = |text| Target::new(flyball_model::Rational::parse(text).unwrap()).unwrap();
-        assert!(
-            agreement.is_guarded_by(target("0.995")) && !agreement.is_guarded_by(target("0.99"))
-        );
-        let twice = ServiceSpec {
-            agreements: vec![
-                agreement.clone(),
-                Agreement { window: Duration::ZERO, ..agreement.clone() },
-            ],
-            ..spec
-        };
-        let wrong = Service::new("shop", twice).unwrap_err();
-        let paths: Vec<&str> = wrong.iter().map(|error| error.path.as_str()).collect();
-        assert_eq!(paths, ["spec.agreements[1].name", "spec.agreements[1].window"]);
-    }
-
-    #[test]
-    fn everything_that_is_wrong_is_told_with_its_place() {
-        let text = r#"{"team": " ", "accountable": {"who": ""}, "runbook": "wiki/shop",
-            "delivery": {"outcome": {"name": "", "unit": "LONG", "of": "sum"}},
-            "links": [{"name": "code", "url": "https://"}, {"name": "", "url": "http://a b"}]}"#;
-        let text = text.replace("LONG", &"orders ".repeat(10));
-        let wrong = Service::new("shop", serde_json::from_str(&text).unwrap()).unwrap_err();
-        let paths: Vec<&str> = wrong.iter().map(|error| error.path.as_str()).collect();
-        let expected = [
-            "spec.team",
-            "spec.accountable.who",
-            "spec.delivery.outcome.name",
-            "spec.delivery.outcome.unit",
-            "spec.runbook",
-            "spec.links[0].url",
-            "spec.links[1].name",
-            "spec.links[1].url",
-        ];
-        assert_eq!(paths, expected);
-    }
 }

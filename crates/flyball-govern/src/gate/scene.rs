@@ -1,7 +1,7 @@
 //! What conditions see, now and at moments to come.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Duration, Timestamp};
 
@@ -62,8 +62,8 @@ impl<'a> Scene<'a> {
         if sets.is_empty() {
             sets.push(set(None));
         }
-        let mut names = policy.conditions().flat_map(Condition::names);
-        let uses_calendar = names.any(|name| name.is_of_calendar());
+        let mut asked = policy.conditions().flat_map(Condition::asked);
+        let uses_calendar = asked.any(|(_, variable)| variable.is_of_calendar());
         Self { policy, asked: question.at, sets, uses_calendar, is_new }
     }
 
@@ -158,15 +158,16 @@ impl<'a> Scene<'a> {
 
     /// Everything that the policy's conditions look at, each once, in order of budgets and variables.
     pub(super) fn inputs(&self) -> Vec<Input> {
-        let names: BTreeSet<_> =
-            self.policy.conditions().flat_map(Condition::names).copied().collect();
+        let asked: BTreeMap<_, _> = self.policy.conditions().flat_map(Condition::asked).collect();
         let mut inputs = Vec::new();
         for (index, set) in self.sets.iter().enumerate() {
-            for name in names.iter().filter(|name| index == 0 || name.is_of_budget()) {
+            let asked = asked.iter().filter(|(_, of)| index == 0 || of.is_of_budget());
+            for (place, variable) in asked {
+                let budget = set.budget.filter(|_| variable.is_of_budget());
                 inputs.push(Input {
-                    budget: set.budget.filter(|_| name.is_of_budget()).map(BudgetFacts::label),
-                    name: name.variable().name,
-                    value: set.values.get(*name).map(ToString::to_string),
+                    budget: budget.map(BudgetFacts::label),
+                    name: variable.name,
+                    value: set.values.get(*place).map(ToString::to_string),
                 });
             }
         }
@@ -194,11 +195,11 @@ impl<'a> Scene<'a> {
     pub(super) fn missing(&self, condition: &Condition) -> BTreeSet<String> {
         let mut missing = BTreeSet::new();
         for set in self.sets.iter().filter(|set| condition.holds(&set.values).is_none()) {
-            for name in condition.names().iter().filter(|name| set.values.get(**name).is_none()) {
-                let variable = name.variable().name;
-                missing.insert(match set.budget.filter(|_| name.is_of_budget()) {
-                    Some(budget) => format!("{variable} of {}", budget.label()),
-                    None => variable.to_owned(),
+            let asked = condition.asked();
+            for (_, variable) in asked.filter(|(place, _)| set.values.get(*place).is_none()) {
+                missing.insert(match set.budget.filter(|_| variable.is_of_budget()) {
+                    Some(budget) => format!("{} of {}", variable.name, budget.label()),
+                    None => variable.name.to_owned(),
                 });
             }
         }
@@ -211,7 +212,7 @@ fn text(text: &str) -> Value {
 }
 
 fn of_service(policy: &Policy, question: &Question, facts: &Facts) -> Values {
-    let mut values = Values::unknown(policy.conditions().flat_map(Condition::names).copied());
+    let mut values = Values::unknown(policy.conditions().flat_map(Condition::places));
     values.set(Name::CustodyHolder, facts.custody.as_deref().map(text));
     values.set(Name::ServiceTier, facts.tier.as_deref().map(text));
     values.set(Name::ChangeClass, Some(Value::Text(Cow::Borrowed(question.class.word()))));

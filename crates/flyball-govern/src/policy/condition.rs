@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 use flyball_model::Duration;
 
 pub use number::Number;
+pub(crate) use variable::{HOLDERS, Name, Place, VARIABLES_MAX, Values, variables};
 pub use variable::{Kind, VARIABLES, Variable};
-pub(crate) use variable::{Name, Values};
 
 /// The longest condition, in bytes.
 pub const CONDITION_BYTES_MAX: usize = 4_096;
@@ -42,7 +42,8 @@ pub struct ConditionError {
 pub struct Condition {
     text: String,
     root: Node,
-    names: BTreeSet<Name>,
+    variables: &'static [Variable],
+    places: BTreeSet<Place>,
 }
 
 impl Condition {
@@ -54,8 +55,20 @@ impl Condition {
     /// types that do not go together, a word that a variable never is, or a part of CEL that is not
     /// accepted.
     pub fn compile(text: &str) -> Result<Self, ConditionError> {
-        let (root, names) = compile::compile(text)?;
-        Ok(Self { text: text.to_owned(), root, names })
+        Self::compile_over(text, VARIABLES)
+    }
+
+    /// Compiles `text` over other variables than those of a policy.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::compile`].
+    pub(crate) fn compile_over(
+        text: &str,
+        variables: &'static [Variable],
+    ) -> Result<Self, ConditionError> {
+        let (root, places) = compile::compile(text, variables)?;
+        Ok(Self { text: text.to_owned(), root, variables, places })
     }
 
     /// The text as it was given.
@@ -63,14 +76,19 @@ impl Condition {
         &self.text
     }
 
-    /// What it depends on, each once, in the order of [`VARIABLES`].
+    /// What it depends on, each once, in the order of the list of its variables.
     pub fn variables(&self) -> impl Iterator<Item = &'static Variable> + '_ {
-        self.names.iter().map(|name| name.variable())
+        self.places.iter().map(|place| &self.variables[place.0])
     }
 
-    /// The names that it depends on.
-    pub(crate) fn names(&self) -> &BTreeSet<Name> {
-        &self.names
+    /// As [`Self::variables`], each with where it stands in that list.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (Place, &'static Variable)> + '_ {
+        self.places.iter().map(|place| (*place, &self.variables[place.0]))
+    }
+
+    /// Where what it depends on stands in the list of its variables, in order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.places.iter().copied()
     }
 
     /// Whether it holds; `None` when what is unknown decides.
@@ -125,7 +143,7 @@ impl std::fmt::Display for Value {
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Literal(bool),
-    Variable(Name),
+    Variable(Place),
     Not(Box<Node>),
     And(Box<Node>, Box<Node>),
     Or(Box<Node>, Box<Node>),
@@ -137,14 +155,14 @@ enum Node {
 #[derive(Debug, Clone, PartialEq)]
 enum Operand {
     Literal(Value),
-    Variable(Name),
+    Variable(Place),
 }
 
 impl Operand {
     fn value<'a>(&'a self, values: &'a Values) -> Option<&'a Value> {
         match self {
             Self::Literal(value) => Some(value),
-            Self::Variable(name) => values.get(*name),
+            Self::Variable(place) => values.get(*place),
         }
     }
 }
@@ -180,7 +198,7 @@ impl Node {
     fn holds(&self, values: &Values) -> Option<bool> {
         match self {
             Self::Literal(value) => Some(*value),
-            Self::Variable(name) => match values.get(*name) {
+            Self::Variable(place) => match values.get(*place) {
                 Some(Value::Bool(value)) => Some(*value),
                 _ => None,
             },

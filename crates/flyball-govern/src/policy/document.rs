@@ -243,6 +243,13 @@ pub struct PolicyError {
     pub message: String,
 }
 
+impl PolicyError {
+    /// `message` about what stands at `path`.
+    pub(crate) fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), place: None, message: message.into() }
+    }
+}
+
 /// A policy that can decide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -326,7 +333,7 @@ struct Check {
 
 impl Check {
     fn error(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.errors.push(PolicyError { path: path.into(), place: None, message: message.into() });
+        self.errors.push(PolicyError::at(path, message));
     }
 
     fn head(&mut self, name: &str, spec: &BudgetPolicySpec) {

@@ -29,7 +29,7 @@ pub use class::ChangeClass;
 pub use condition::{
     CONDITION_BYTES_MAX, Condition, ConditionError, Kind, Number, VARIABLES, Variable,
 };
-pub(crate) use condition::{Name, Value, Values};
+pub(crate) use condition::{HOLDERS, Name, Place, VARIABLES_MAX, Value, Values, variables};
 pub use contest::{Contest, ContestError, ContestState, Evidence, Outcome as ContestOutcome};
 pub use document::{
     BudgetPolicySpec, CalendarFreeze, Cap, EscalationStep, Exemption, LEVELS_MAX, LIST_MAX,

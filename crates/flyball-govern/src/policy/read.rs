@@ -129,6 +129,33 @@ pub(crate) mod date {
     }
 }
 
+/// A civil date, where there is one.
+pub(crate) mod date_or_none {
+    use jiff::civil::Date;
+
+    use super::{Deserialize, Deserializer, date};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<Date>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        struct Day(#[serde(deserialize_with = "date::deserialize")] Date);
+        Ok(Option::<Day>::deserialize(input)?.map(|Day(date)| date))
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+    pub(crate) fn serialize<S: serde::Serializer>(
+        date: &Option<Date>,
+        output: S,
+    ) -> Result<S::Ok, S::Error> {
+        match date {
+            Some(date) => date::serialize(date, output),
+            None => output.serialize_none(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

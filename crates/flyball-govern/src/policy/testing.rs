@@ -18,9 +18,11 @@ pub(crate) fn yaml(text: &str) -> Value {
 
 fn node<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> Value {
     match event {
-        Event::Scalar(text, ScalarStyle::Plain, ..) => {
-            text.parse::<u64>().map_or_else(|_| Value::from(&*text), Value::from)
-        }
+        Event::Scalar(text, ScalarStyle::Plain, ..) => match (text.parse::<u64>(), &*text) {
+            (Ok(number), _) => Value::from(number),
+            (_, "true") => Value::Bool(true),
+            (_, text) => Value::from(text),
+        },
         Event::Scalar(text, ..) => Value::from(&*text),
         Event::SequenceStart(..) => {
             let mut list = Vec::new();

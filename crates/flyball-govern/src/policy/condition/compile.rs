@@ -7,15 +7,18 @@ use cel::parser::{Expression, Parser};
 use flyball_model::{Duration, Rational};
 
 use super::{
-    CONDITION_BYTES_MAX, ConditionError, Kind, Name, Node, Number, Operand, Operator, VARIABLES,
-    Value,
+    CONDITION_BYTES_MAX, ConditionError, Kind, Node, Number, Operand, Operator, Place, Value,
+    Variable,
 };
 
 /// How deep a condition nests; deeper ones are refused by the parser.
 const DEPTH_MAX: u16 = 32;
 
-/// Compiles `text`, and says which variables it names.
-pub(super) fn compile(text: &str) -> Result<(Node, BTreeSet<Name>), ConditionError> {
+/// Compiles `text`, and says which of `variables` it names.
+pub(super) fn compile(
+    text: &str,
+    variables: &'static [Variable],
+) -> Result<(Node, BTreeSet<Place>), ConditionError> {
     let at_start = |message: String| ConditionError { line: 1, column: 1, message };
     if text.len() > CONDITION_BYTES_MAX {
         let message =
@@ -36,15 +39,16 @@ pub(super) fn compile(text: &str) -> Result<(Node, BTreeSet<Name>), ConditionErr
         let message = format!("this is not CEL: {}", error.msg);
         ConditionError { line: place(error.pos.0), column: place(error.pos.1), message }
     })?;
-    let mut compiler = Compiler { text, source: &source, names: BTreeSet::new() };
+    let mut compiler = Compiler { text, source: &source, variables, places: BTreeSet::new() };
     let root = compiler.node(&root)?;
-    Ok((root, compiler.names))
+    Ok((root, compiler.places))
 }
 
 struct Compiler<'a> {
     text: &'a str,
     source: &'a SourceInfo,
-    names: BTreeSet<Name>,
+    variables: &'static [Variable],
+    places: BTreeSet<Place>,
 }
 
 impl Compiler<'_> {
@@ -53,15 +57,15 @@ impl Compiler<'_> {
         match &expression.expr {
             Expr::Literal(LiteralValue::Boolean(value)) => Ok(Node::Literal(*value.inner())),
             Expr::Ident(_) | Expr::Select(_) => {
-                let name = self.name(expression)?;
-                if name.variable().kind != Kind::Bool {
-                    let variable = name.variable();
+                let place = self.place(expression)?;
+                let variable = self.variable(place);
+                if variable.kind != Kind::Bool {
                     return Err(self.error(
                         expression,
                         format!("`{}` is {}; hint: compare it with something", variable.name, variable.kind),
                     ));
                 }
-                Ok(Node::Variable(name))
+                Ok(Node::Variable(place))
             }
             Expr::Call(call) => self.call(expression, call),
             _ => Err(self.error(
@@ -100,7 +104,7 @@ impl Compiler<'_> {
             return Err(self.unsupported(expression, call));
         };
         let (left, right) = (self.operand(left_side)?, self.operand(right_side)?);
-        let (left_kind, right_kind) = (kind(&left), kind(&right));
+        let (left_kind, right_kind) = (self.kind(&left), self.kind(&right));
         if left_kind != right_kind {
             let message = format!("{left_kind} is compared with {right_kind}");
             return Err(self.error(right_side, message));
@@ -112,8 +116,8 @@ impl Compiler<'_> {
         }
         for (variable, literal, place) in [(&left, &right, right_side), (&right, &left, left_side)]
         {
-            if let (Operand::Variable(name), Operand::Literal(value)) = (variable, literal) {
-                self.can_be(*name, value, place)?;
+            if let (Operand::Variable(variable), Operand::Literal(value)) = (variable, literal) {
+                self.can_be(*variable, value, place)?;
             }
         }
         Ok(Node::Compare(left, operator, right))
@@ -125,7 +129,7 @@ impl Compiler<'_> {
             return Err(self.unsupported(expression, call));
         };
         let Expr::List(literals) = &list.expr else {
-            let message = "`in` needs a list of literals, like `calendar.weekday in [\"friday\", \"saturday\"]`";
+            let message = "`in` needs a list of literals, like `service.tier in [\"critical\", \"standard\"]`";
             return Err(self.error(list, message.to_owned()));
         };
         let operand = self.operand(element)?;
@@ -134,13 +138,13 @@ impl Compiler<'_> {
             let Operand::Literal(value) = self.operand(literal)? else {
                 return Err(self.error(literal, "a list holds literals only".to_owned()));
             };
-            if value.kind() != kind(&operand) {
-                let message =
-                    format!("{} is looked for among lists of {}", kind(&operand), value.kind());
+            if value.kind() != self.kind(&operand) {
+                let kind = self.kind(&operand);
+                let message = format!("{kind} is looked for among lists of {}", value.kind());
                 return Err(self.error(literal, message));
             }
-            if let Operand::Variable(name) = &operand {
-                self.can_be(*name, &value, literal)?;
+            if let Operand::Variable(place) = &operand {
+                self.can_be(*place, &value, literal)?;
             }
             values.push(value);
         }
@@ -149,7 +153,7 @@ impl Compiler<'_> {
 
     fn operand(&mut self, expression: &Expression) -> Result<Operand, ConditionError> {
         match &expression.expr {
-            Expr::Ident(_) | Expr::Select(_) => Ok(Operand::Variable(self.name(expression)?)),
+            Expr::Ident(_) | Expr::Select(_) => Ok(Operand::Variable(self.place(expression)?)),
             Expr::Literal(literal) => Ok(Operand::Literal(self.literal(expression, literal)?)),
             Expr::Call(call) if call.func_name == operators::NEGATE => {
                 match call.args.first().map(|inner| self.operand(inner)).transpose()? {
@@ -213,8 +217,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// A dotted name.
-    fn name(&mut self, expression: &Expression) -> Result<Name, ConditionError> {
+    /// The variable of a dotted name.
+    fn place(&mut self, expression: &Expression) -> Result<Place, ConditionError> {
         let mut parts = Vec::new();
         let mut inner = expression;
         loop {
@@ -228,27 +232,41 @@ impl Compiler<'_> {
                     break;
                 }
                 _ => {
-                    return Err(self.error(
-                        expression,
-                        "write a variable like `budget.exhausted` here".into(),
-                    ));
+                    let like = self.variables.first().map_or("", |variable| variable.name);
+                    let message = format!("write a variable like `{like}` here");
+                    return Err(self.error(expression, message));
                 }
             }
         }
         parts.reverse();
         let text = parts.join(".");
-        let Some(name) = Name::find(&text) else {
-            return Err(
-                self.error(inner, format!("there is no variable `{text}`; {}", near(&text)))
-            );
+        let Some(place) = self.variables.iter().position(|variable| variable.name == text) else {
+            let near = near(&text, self.variables);
+            return Err(self.error(inner, format!("there is no variable `{text}`; {near}")));
         };
-        self.names.insert(name);
-        Ok(name)
+        self.places.insert(Place(place));
+        Ok(Place(place))
+    }
+
+    fn variable(&self, place: Place) -> &'static Variable {
+        &self.variables[place.0]
+    }
+
+    fn kind(&self, operand: &Operand) -> Kind {
+        match operand {
+            Operand::Literal(value) => value.kind(),
+            Operand::Variable(place) => self.variable(*place).kind,
+        }
     }
 
     /// Refuses words that a variable never is.
-    fn can_be(&self, name: Name, value: &Value, place: &Expression) -> Result<(), ConditionError> {
-        let variable = name.variable();
+    fn can_be(
+        &self,
+        variable: Place,
+        value: &Value,
+        place: &Expression,
+    ) -> Result<(), ConditionError> {
+        let variable = self.variable(variable);
         match value {
             Value::Text(text)
                 if !variable.words.is_empty() && !variable.words.contains(&text.as_ref()) =>
@@ -287,25 +305,19 @@ impl Compiler<'_> {
     }
 }
 
-fn kind(operand: &Operand) -> Kind {
-    match operand {
-        Operand::Literal(value) => value.kind(),
-        Operand::Variable(name) => name.variable().kind,
-    }
-}
-
 /// Variables of the same group, or the groups.
-fn near(text: &str) -> String {
+fn near(text: &str, variables: &[Variable]) -> String {
     let group = text.split_once('.').map_or(text, |(group, _)| group);
-    let same: Vec<&str> = VARIABLES
+    let grouped = variables.iter().filter_map(|variable| variable.name.split_once('.'));
+    let same: Vec<&str> = variables
         .iter()
         .map(|variable| variable.name)
         .filter(|name| name.split_once('.').is_some_and(|(own, _)| own == group))
         .collect();
     if same.is_empty() {
-        let groups =
-            "budget, forecast, burn, custody, incidents, alerts, calendar, change, service";
-        return format!("hint: variables begin with one of {groups}");
+        let mut groups: Vec<&str> = grouped.map(|(group, _)| group).collect();
+        groups.dedup();
+        return format!("hint: variables begin with one of {}", groups.join(", "));
     }
     format!("hint: there are {}", same.join(", "))
 }

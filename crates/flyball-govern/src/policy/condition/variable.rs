@@ -42,7 +42,11 @@ pub struct Variable {
     pub meaning: &'static str,
 }
 
-/// Declares [`Name`] and [`VARIABLES`] side by side, so that neither can lack what the other has.
+/// Where a variable stands in the list that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(pub(crate) usize);
+
+/// Declares `Name` and `VARIABLES` side by side, so that neither can lack what the other has.
 macro_rules! variables {
     ($($id:ident $name:literal $kind:ident $words:expr, $meaning:literal;)*) => {
         /// A variable, by its place in [`VARIABLES`].
@@ -50,17 +54,31 @@ macro_rules! variables {
         pub(crate) enum Name { $($id),* }
 
         /// Every variable, in the order of the document.
-        pub const VARIABLES: &[Variable] = &[
-            $(Variable { name: $name, kind: Kind::$kind, words: $words, meaning: $meaning }),*
+        pub const VARIABLES: &[$crate::policy::Variable] = &[
+            $($crate::policy::Variable {
+                name: $name,
+                kind: $crate::policy::Kind::$kind,
+                words: $words,
+                meaning: $meaning,
+            }),*
         ];
 
-        const NAMES: &[Name] = &[$(Name::$id),*];
+        impl From<Name> for $crate::policy::Place {
+            #[inline]
+            fn from(name: Name) -> Self {
+                Self(name as usize)
+            }
+        }
+
+        // A bit for each.
+        const _: () = assert!(VARIABLES.len() <= $crate::policy::VARIABLES_MAX);
     };
 }
+pub(crate) use variables;
 
 const WEEKDAYS: &[&str] =
     &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-const HOLDERS: &[&str] = &["developers", "shared", "sre"];
+pub(crate) const HOLDERS: &[&str] = &["developers", "shared", "sre"];
 const CLASSES: &[&str] = &[
     "feature",
     "maintenance",
@@ -130,26 +148,15 @@ variables! {
         "the tier's name";
 }
 
-impl Name {
-    /// The variable called `text`.
-    pub(super) fn find(text: &str) -> Option<Self> {
-        NAMES.iter().copied().find(|name| name.variable().name == text)
-    }
-
-    /// What it is.
-    pub(crate) fn variable(self) -> &'static Variable {
-        &VARIABLES[self as usize]
-    }
-
-    /// True for what is of one budget and not of the service.
-    pub(crate) fn is_of_budget(self) -> bool {
-        let name = self.variable().name;
-        ["budget.", "forecast.", "burn."].iter().any(|prefix| name.starts_with(prefix))
+impl Variable {
+    /// True for what a policy asks of one budget and not of the service.
+    pub(crate) fn is_of_budget(&self) -> bool {
+        ["budget.", "forecast.", "burn."].iter().any(|prefix| self.name.starts_with(prefix))
     }
 
     /// True for what changes with the clock alone.
-    pub(crate) fn is_of_calendar(self) -> bool {
-        self.variable().name.starts_with("calendar.")
+    pub(crate) fn is_of_calendar(&self) -> bool {
+        self.name.starts_with("calendar.")
     }
 }
 
@@ -157,30 +164,35 @@ impl Name {
 #[derive(Debug, Clone)]
 pub(crate) struct Values {
     /// A bit for each variable that a condition names.
-    asked: u32,
+    asked: u64,
     known: Vec<Option<Value>>,
 }
 
-// A bit for each.
-const _: () = assert!(VARIABLES.len() <= u32::BITS as usize);
+/// The most variables of a list: a bit for each.
+pub(crate) const VARIABLES_MAX: usize = u64::BITS as usize;
 
 impl Values {
-    /// Nothing is known of what `names` ask for, and nothing else will be kept.
-    pub(crate) fn unknown(names: impl IntoIterator<Item = Name>) -> Self {
-        let asked = names.into_iter().fold(0, |asked, name| asked | 1 << name as u32);
-        Self { asked, known: vec![None; VARIABLES.len()] }
+    /// Nothing is known of what `places` ask for, and nothing else will be kept.
+    pub(crate) fn unknown(places: impl IntoIterator<Item = impl Into<Place>>) -> Self {
+        let places = places.into_iter().map(Into::into);
+        let asked = places.fold(0_u64, |asked, Place(place)| asked | 1 << place);
+        let length = u64::BITS - asked.leading_zeros();
+        Self { asked, known: vec![None; length as usize] }
     }
 
-    /// The value of `name`; `None` when unknown.
-    pub(crate) fn get(&self, name: Name) -> Option<&Value> {
-        self.known[name as usize].as_ref()
-    }
-
-    /// Sets or forgets `name`, if it is asked for.
+    /// The value of what stands at `place`; `None` when unknown.
     #[inline]
-    pub(crate) fn set(&mut self, name: Name, value: Option<Value>) {
-        if self.asked & 1 << name as u32 != 0 {
-            self.known[name as usize] = value;
+    pub(crate) fn get(&self, place: impl Into<Place>) -> Option<&Value> {
+        let Place(place) = place.into();
+        self.known.get(place)?.as_ref()
+    }
+
+    /// Sets or forgets what stands at `place`, if it is asked for.
+    #[inline]
+    pub(crate) fn set(&mut self, place: impl Into<Place>, value: Option<Value>) {
+        let Place(place) = place.into();
+        if self.asked & 1 << place != 0 {
+            self.known[place] = value;
         }
     }
 }

@@ -1,0 +1,656 @@
+//! One going-through of a checklist by a service: who answered what, what was waived, who signed.
+//!
+//! The team answers by itself and submits; those whom the checklist names sign, and whoever signs has submitted
+//! nothing. With the last signature the review is approved, and keeps what was seen then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flyball_model::{Duration, Timestamp};
+
+use super::assess::Assessment;
+use super::document::{self, Asks, Checklist, ItemSeverity, Stage};
+use crate::evidence::ServiceEvidence;
+use crate::policy::Role;
+
+/// The longest that any waiver may last, whatever a checklist says.
+pub const WAIVER_LONGEST: Duration = document::WAIVER_LONGEST;
+/// The longest answer or reason, in bytes: longer ones belong behind a link.
+const TEXT_BYTES_MAX: usize = 4_096;
+
+/// The most waivers of a review: several of each item, renewed.
+const WAIVERS_MAX: usize = 1_024;
+
+/// What a person answered.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Answer {
+    /// Yes or no.
+    pub yes: bool,
+    /// What shows it: words, or where it is.
+    pub evidence: String,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An item that need not hold for a time.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Waiver {
+    /// The item.
+    pub item: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// As what the approver waives.
+    pub role: Role,
+    /// Who approves it.
+    pub approver: String,
+    /// From when.
+    pub at: Timestamp,
+    /// The first instant at which it does not count.
+    pub expires: Timestamp,
+}
+
+impl Waiver {
+    /// Whether it counts at `at`.
+    pub fn is_in_force(&self, at: Timestamp) -> bool {
+        self.at <= at && at < self.expires
+    }
+}
+
+/// A signature under a review.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ReviewSignature {
+    /// As what.
+    pub role: Role,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who says something of a review, and when.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ReportedBy {
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How far a review has come.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ReviewState {
+    /// The team answers.
+    Open,
+    /// The team has answered; signatures are awaited.
+    Submitted(ReportedBy),
+    /// All have signed.
+    Approved {
+        /// With the last signature.
+        at: Timestamp,
+        /// What was seen then.
+        seen: Box<Assessment>,
+    },
+    /// It was given up.
+    Withdrawn {
+        /// By whom and when.
+        #[serde(flatten)]
+        by: ReportedBy,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a review is worth at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing yet.
+    Pending,
+    /// It is approved.
+    Approved {
+        /// Until something has to be done; `None` when nothing is known to end it.
+        until: Option<Timestamp>,
+    },
+    /// It was approved, and waivers that it rested on are over.
+    WaiversOver {
+        /// Of these items.
+        items: Vec<String>,
+    },
+    /// It was approved too long ago.
+    TooOld {
+        /// Since when it does not count.
+        since: Timestamp,
+    },
+    /// It was given up.
+    Withdrawn,
+}
+
+impl Standing {
+    /// Whether it opens what its stage opens.
+    pub const fn is_approved(&self) -> bool {
+        matches!(self, Self::Approved { .. })
+    }
+}
+
+/// Why a review does not move.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// Something that it cannot be without.
+    #[error("a review needs {what}")]
+    Missing {
+        /// What is not there.
+        what: &'static str,
+    },
+    /// Too much text.
+    #[error("{what} has {length} bytes; hint: say it in {TEXT_BYTES_MAX}, and link to the rest")]
+    TooLong {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        length: usize,
+    },
+    /// The service is not ready to be reviewed.
+    #[error("`{service}` is not eligible for `{checklist}` yet: {}; hint: it may ask again when these hold", unmet.join("; "))]
+    NotEligible {
+        /// The service.
+        service: String,
+        /// The checklist.
+        checklist: String,
+        /// What does not hold, or is not known, with what was seen.
+        unmet: Vec<String>,
+    },
+    /// Another checklist, or another version of it.
+    #[error(
+        "the review goes through `{own}` version {version}; hint: move it to the version that counts now"
+    )]
+    OtherVersion {
+        /// The review's checklist.
+        own: String,
+        /// The review's version.
+        version: u32,
+    },
+    /// It is too late or too early for this.
+    #[error("the review is {state}; hint: {hint}")]
+    WrongState {
+        /// Where it is.
+        state: &'static str,
+        /// What can be done.
+        hint: &'static str,
+    },
+    /// No such item.
+    #[error("`{checklist}` has no item `{item}`")]
+    NoItem {
+        /// The checklist.
+        checklist: String,
+        /// The item.
+        item: String,
+    },
+    /// The item is answered live.
+    #[error("`{item}` is answered by what is measured; hint: mend that, or have it waived")]
+    Live {
+        /// The item.
+        item: String,
+    },
+    /// Items stand in the way.
+    #[error("{} in the way: {}; hint: answer them with yes, mend them, or have them waived", if items.len() == 1 { "an item stands" } else { "items stand" }, items.join(", "))]
+    Blocked {
+        /// Which.
+        items: Vec<String>,
+    },
+    /// Not theirs to do.
+    #[error("the role `{role}` may not {act} here; hint: these may: {holders}")]
+    NoRight {
+        /// The role.
+        role: Role,
+        /// What it tried.
+        act: &'static str,
+        /// Who may, in words.
+        holders: String,
+    },
+    /// Nobody judges their own cause.
+    #[error("{who} {did}, and cannot {act} as well; hint: ask somebody else who holds the role")]
+    OwnCause {
+        /// Who.
+        who: String,
+        /// What they have done.
+        did: &'static str,
+        /// What they tried.
+        act: &'static str,
+    },
+    /// It is about nothing.
+    #[error("`{item}` needs no waiver: {why}")]
+    NotWaivable {
+        /// The item.
+        item: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// Too much.
+    #[error("a review has at most {WAIVERS_MAX} waivers; hint: open another one")]
+    TooManyWaivers,
+    /// Its end is not after its start, or too far.
+    #[error(
+        "a waiver ends after it starts and lasts at most {longest}; hint: renew it then, if it is still wanted"
+    )]
+    WaiverLength {
+        /// The longest.
+        longest: Duration,
+    },
+}
+
+/// One going-through of a checklist.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Review {
+    /// What it is known by.
+    pub id: String,
+    /// The service.
+    pub service: String,
+    /// The checklist.
+    pub checklist: String,
+    /// The version of the checklist.
+    pub version: u32,
+    /// What passing it opens.
+    pub stage: Stage,
+    /// Who began it, and when.
+    pub opened: ReportedBy,
+    /// The version that the service had gone through before; `None` when none.
+    pub before: Option<u32>,
+    /// Who advises it.
+    adviser: Option<String>,
+    /// The last answer of each item.
+    answers: BTreeMap<String, Answer>,
+    /// Every waiver, in the order in which they were given.
+    waivers: Vec<Waiver>,
+    /// Since it was submitted last.
+    signatures: Vec<ReviewSignature>,
+    /// How far it has come.
+    state: ReviewState,
+    /// For how long an approval counts.
+    #[serde(default, deserialize_with = "crate::policy::read::duration_or_none")]
+    valid_for: Option<Duration>,
+}
+
+impl Review {
+    /// Begins a review of `service`, of which `evidence` is known. `before` is the version of the checklist that
+    /// it went through last.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::NotEligible`] when what must hold beforehand does not, or is not known;
+    /// [`ReviewError::Missing`] without an id or a person.
+    pub fn open(
+        id: &str,
+        service: &str,
+        checklist: &Checklist,
+        before: Option<u32>,
+        evidence: &ServiceEvidence,
+        opened: ReportedBy,
+    ) -> Result<Self, ReviewError> {
+        for (what, text) in [("an id", id), ("a service", service), ("a person", &opened.who)] {
+            require(what, text)?;
+        }
+        let unmet: Vec<String> = checklist.unmet(evidence);
+        if !unmet.is_empty() {
+            let (service, checklist) = (service.to_owned(), checklist.name().to_owned());
+            return Err(ReviewError::NotEligible { service, checklist, unmet });
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            service: service.to_owned(),
+            checklist: checklist.name().to_owned(),
+            version: checklist.spec().version,
+            stage: checklist.spec().stage,
+            opened,
+            before,
+            adviser: None,
+            answers: BTreeMap::new(),
+            waivers: Vec::new(),
+            signatures: Vec::new(),
+            state: ReviewState::Open,
+            valid_for: checklist.spec().valid_for,
+        })
+    }
+
+    /// Assigns who advises it; another name takes the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] when it is over, [`ReviewError::Missing`] without a name,
+    /// [`ReviewError::OwnCause`] for whoever opened it: advice comes from outside.
+    pub fn advise(&mut self, adviser: &str) -> Result<(), ReviewError> {
+        self.is_underway()?;
+        require("a name of its adviser", adviser)?;
+        if adviser == self.opened.who {
+            let (who, did) = (adviser.to_owned(), "opened this review");
+            return Err(ReviewError::OwnCause { who, did, act: "advise it" });
+        }
+        self.adviser = Some(adviser.to_owned());
+        Ok(())
+    }
+
+    /// Answers an item; a later answer takes the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] unless it is open, [`ReviewError::OtherVersion`], [`ReviewError::NoItem`],
+    /// [`ReviewError::Live`] for what is measured, [`ReviewError::Missing`] for a yes without evidence.
+    pub fn answer(
+        &mut self,
+        checklist: &Checklist,
+        item: &str,
+        answer: Answer,
+    ) -> Result<(), ReviewError> {
+        self.is_open()?;
+        self.is_of(checklist)?;
+        let asked = self.item(checklist, item)?;
+        if asked.holds.is_some() {
+            return Err(ReviewError::Live { item: item.to_owned() });
+        }
+        require("a person who answers", &answer.who)?;
+        if answer.yes && asked.asks == Asks::Check {
+            require("evidence for a yes", &answer.evidence)?;
+        }
+        fits("the evidence", &answer.evidence)?;
+        self.answers.insert(item.to_owned(), answer);
+        Ok(())
+    }
+
+    /// Waives an item that would stand in the way.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] when it was given up, [`ReviewError::OtherVersion`], [`ReviewError::NoItem`],
+    /// [`ReviewError::NotWaivable`] for questions of scope, [`ReviewError::NoRight`], [`ReviewError::OwnCause`]
+    /// for whoever opened or submitted it, [`ReviewError::Missing`] without a reason or a person,
+    /// [`ReviewError::WaiverLength`], [`ReviewError::TooManyWaivers`].
+    pub fn waive(&mut self, checklist: &Checklist, waiver: Waiver) -> Result<(), ReviewError> {
+        if matches!(self.state, ReviewState::Withdrawn { .. }) {
+            return Err(self.wrong_state());
+        }
+        self.is_of(checklist)?;
+        let asked = self.item(checklist, &waiver.item)?;
+        if asked.asks == Asks::Scope {
+            let (item, why) = (waiver.item, "both of its answers are right; answer it");
+            return Err(ReviewError::NotWaivable { item, why });
+        }
+        let rule = &checklist.spec().waivers;
+        may(&rule.roles, &waiver.role, "waive items")?;
+        require("a person who approves the waiver", &waiver.approver)?;
+        self.is_other(&waiver.approver, "waive its items")?;
+        require("a reason for the waiver", &waiver.why)?;
+        fits("the reason", &waiver.why)?;
+        if waiver.expires <= waiver.at || waiver.expires.since(waiver.at) > rule.longest {
+            return Err(ReviewError::WaiverLength { longest: rule.longest });
+        }
+        if self.waivers.len() >= WAIVERS_MAX {
+            return Err(ReviewError::TooManyWaivers);
+        }
+        self.waivers.push(waiver);
+        Ok(())
+    }
+
+    /// Submits it: the team says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] unless it is open, [`ReviewError::OtherVersion`], [`ReviewError::Missing`]
+    /// without an adviser where one is asked for, [`ReviewError::Blocked`] when items stand in the way.
+    pub fn submit(
+        &mut self,
+        checklist: &Checklist,
+        evidence: &ServiceEvidence,
+        by: ReportedBy,
+    ) -> Result<(), ReviewError> {
+        self.is_open()?;
+        self.is_of(checklist)?;
+        require("a person who submits it", &by.who)?;
+        if checklist.spec().adviser && self.adviser.is_none() {
+            return Err(ReviewError::Missing { what: "an adviser from outside the team" });
+        }
+        self.unblocked(checklist, evidence, by.at)?;
+        self.signatures.clear();
+        self.state = ReviewState::Submitted(by);
+        Ok(())
+    }
+
+    /// Signs it; with the last signature that the checklist asks for it is approved. What is measured is asked
+    /// again with each.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] unless it is submitted, [`ReviewError::OtherVersion`],
+    /// [`ReviewError::NoRight`] for a role that is not asked for, [`ReviewError::OwnCause`] for whoever opened or
+    /// submitted it or signed as another role, [`ReviewError::Blocked`].
+    pub fn sign(
+        &mut self,
+        checklist: &Checklist,
+        evidence: &ServiceEvidence,
+        signature: ReviewSignature,
+    ) -> Result<(), ReviewError> {
+        if !matches!(self.state, ReviewState::Submitted(_)) {
+            return Err(self.wrong_state());
+        }
+        self.is_of(checklist)?;
+        let signers: BTreeSet<Role> = checklist.spec().signers.iter().cloned().collect();
+        may(&signers, &signature.role, "sign")?;
+        require("a person who signs", &signature.who)?;
+        self.is_other(&signature.who, "sign it")?;
+        let is_again =
+            |other: &ReviewSignature| other.who == signature.who && other.role != signature.role;
+        if self.signatures.iter().any(is_again) {
+            let (who, did) = (signature.who, "signed as another role");
+            return Err(ReviewError::OwnCause { who, did, act: "sign as this one" });
+        }
+        let seen = self.unblocked(checklist, evidence, signature.at)?;
+        let at = signature.at;
+        self.signatures.retain(|other| other.role != signature.role);
+        self.signatures.push(signature);
+        if self.missing(checklist).next().is_none() {
+            self.state = ReviewState::Approved { at, seen: Box::new(seen) };
+        }
+        Ok(())
+    }
+
+    /// Gives it back to the team, whose answers stay.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] unless it is submitted.
+    pub fn reopen(&mut self) -> Result<(), ReviewError> {
+        if !matches!(self.state, ReviewState::Submitted(_)) {
+            return Err(self.wrong_state());
+        }
+        self.signatures.clear();
+        self.state = ReviewState::Open;
+        Ok(())
+    }
+
+    /// Gives it up.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] when it is over, [`ReviewError::Missing`] without a person or a reason.
+    pub fn withdraw(&mut self, by: ReportedBy, why: &str) -> Result<(), ReviewError> {
+        self.is_underway()?;
+        require("a person who gives it up", &by.who)?;
+        require("a reason to give it up", why)?;
+        fits("the reason", why)?;
+        self.state = ReviewState::Withdrawn { by, why: why.to_owned() };
+        Ok(())
+    }
+
+    /// Moves it to the version of `checklist`, and back to the team: answers and waivers of items that are gone,
+    /// or are answered live now, are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::WrongState`] when it is over, [`ReviewError::OtherVersion`] for another checklist.
+    pub fn move_to(&mut self, checklist: &Checklist) -> Result<(), ReviewError> {
+        self.is_underway()?;
+        if checklist.name() != self.checklist {
+            return Err(self.other_version());
+        }
+        let spec = checklist.spec();
+        (self.version, self.stage, self.valid_for) = (spec.version, spec.stage, spec.valid_for);
+        self.answers.retain(|id, _| checklist.item(id).is_some_and(|item| item.holds.is_none()));
+        self.waivers.retain(|waiver| checklist.item(&waiver.item).is_some());
+        self.signatures.clear();
+        self.state = ReviewState::Open;
+        Ok(())
+    }
+
+    /// What it is worth at `at`.
+    pub fn standing(&self, at: Timestamp) -> Standing {
+        let (approved, seen) = match &self.state {
+            ReviewState::Open | ReviewState::Submitted(_) => return Standing::Pending,
+            ReviewState::Withdrawn { .. } => return Standing::Withdrawn,
+            ReviewState::Approved { at, seen } => (*at, seen),
+        };
+        let ends = self.valid_for.map(|length| approved.plus(length));
+        if let Some(since) = ends.filter(|ends| *ends <= at) {
+            return Standing::TooOld { since };
+        }
+        let waived: Vec<&str> = seen.waived().collect();
+        let over = waived.iter().filter(|item| self.waived_until(item, at).is_none());
+        let items: Vec<String> = over.map(|item| (*item).to_owned()).collect();
+        if !items.is_empty() {
+            return Standing::WaiversOver { items };
+        }
+        let waivers = waived.iter().filter_map(|item| self.waived_until(item, at));
+        Standing::Approved { until: waivers.chain(ends).min() }
+    }
+
+    /// Until when `item` is waived, at `at`; `None` when it is not.
+    pub fn waived_until(&self, item: &str, at: Timestamp) -> Option<Timestamp> {
+        let waivers = self.waivers.iter().filter(|waiver| waiver.item == item);
+        waivers.filter(|waiver| waiver.is_in_force(at)).map(|waiver| waiver.expires).max()
+    }
+
+    /// The roles whose signatures are awaited, each once, in the order of the checklist.
+    pub fn missing<'a>(&'a self, checklist: &'a Checklist) -> impl Iterator<Item = &'a Role> {
+        let signers = checklist.spec().signers.iter();
+        signers.filter(|role| !self.signatures.iter().any(|signed| signed.role == **role))
+    }
+
+    /// How far it has come.
+    pub const fn state(&self) -> &ReviewState {
+        &self.state
+    }
+
+    /// Who advises it.
+    pub fn adviser(&self) -> Option<&str> {
+        self.adviser.as_deref()
+    }
+
+    /// The last answer of each item.
+    pub const fn answers(&self) -> &BTreeMap<String, Answer> {
+        &self.answers
+    }
+
+    /// Every waiver, in the order in which they were given.
+    pub fn waivers(&self) -> &[Waiver] {
+        &self.waivers
+    }
+
+    /// Who has signed since it was submitted last.
+    pub fn signatures(&self) -> &[ReviewSignature] {
+        &self.signatures
+    }
+
+    /// Whether it goes through this version of `checklist`.
+    pub(super) fn is_of(&self, checklist: &Checklist) -> Result<(), ReviewError> {
+        let is_it = checklist.name() == self.checklist && checklist.spec().version == self.version;
+        if is_it { Ok(()) } else { Err(self.other_version()) }
+    }
+
+    fn other_version(&self) -> ReviewError {
+        ReviewError::OtherVersion { own: self.checklist.clone(), version: self.version }
+    }
+
+    fn item<'a>(
+        &self,
+        checklist: &'a Checklist,
+        item: &str,
+    ) -> Result<&'a super::Item, ReviewError> {
+        let none = || ReviewError::NoItem {
+            checklist: self.checklist.clone(),
+            item: item.chars().take(TEXT_BYTES_MAX).collect(),
+        };
+        checklist.item(item).ok_or_else(none)
+    }
+
+    fn unblocked(
+        &self,
+        checklist: &Checklist,
+        evidence: &ServiceEvidence,
+        at: Timestamp,
+    ) -> Result<Assessment, ReviewError> {
+        let assessment = checklist.assess(self, evidence, at)?;
+        let items: Vec<String> = assessment.blocking().map(|item| item.id.clone()).collect();
+        if items.is_empty() { Ok(assessment) } else { Err(ReviewError::Blocked { items }) }
+    }
+
+    /// Whoever judges it has neither opened nor submitted it.
+    fn is_other(&self, who: &str, act: &'static str) -> Result<(), ReviewError> {
+        let submitted = match &self.state {
+            ReviewState::Submitted(by) => Some(by.who.as_str()),
+            _ => None,
+        };
+        let did = if self.opened.who == who {
+            "opened this review"
+        } else if submitted == Some(who) {
+            "submitted this review"
+        } else {
+            return Ok(());
+        };
+        Err(ReviewError::OwnCause { who: who.to_owned(), did, act })
+    }
+
+    fn is_open(&self) -> Result<(), ReviewError> {
+        if matches!(self.state, ReviewState::Open) { Ok(()) } else { Err(self.wrong_state()) }
+    }
+
+    fn is_underway(&self) -> Result<(), ReviewError> {
+        match self.state {
+            ReviewState::Open | ReviewState::Submitted(_) => Ok(()),
+            _ => Err(self.wrong_state()),
+        }
+    }
+
+    fn wrong_state(&self) -> ReviewError {
+        let (state, hint) = match self.state {
+            ReviewState::Open => ("open", "submit it first"),
+            ReviewState::Submitted(_) => ("submitted", "have it given back to the team first"),
+            ReviewState::Approved { .. } => ("approved", "open another one"),
+            ReviewState::Withdrawn { .. } => ("given up", "open another one"),
+        };
+        ReviewError::WrongState { state, hint }
+    }
+}
+
+impl ItemSeverity {
+    /// Whether a bad answer stands in the way.
+    pub const fn blocks(self) -> bool {
+        matches!(self, Self::Required)
+    }
+}
+
+fn require(what: &'static str, text: &str) -> Result<(), ReviewError> {
+    if text.trim().is_empty() { Err(ReviewError::Missing { what }) } else { Ok(()) }
+}
+
+fn fits(what: &'static str, text: &str) -> Result<(), ReviewError> {
+    let length = text.len();
+    if length > TEXT_BYTES_MAX { Err(ReviewError::TooLong { what, length }) } else { Ok(()) }
+}
+
+fn may(roles: &BTreeSet<Role>, role: &Role, act: &'static str) -> Result<(), ReviewError> {
+    if roles.contains(role) {
+        return Ok(());
+    }
+    let names: Vec<&str> = roles.iter().map(Role::name).collect();
+    let holders = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+    Err(ReviewError::NoRight { role: role.clone(), act, holders })
+}

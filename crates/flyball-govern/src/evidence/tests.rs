@@ -1,0 +1,213 @@
+use flyball_model::Rational;
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn period(start: &str, kept: Option<bool>) -> Period {
+    Period { start: at(start), end: at(start), kept }
+}
+
+fn row(kept: &[Option<bool>]) -> Vec<Period> {
+    let start = |index: usize| Timestamp::from_seconds(i64::try_from(index).unwrap());
+    let period = |(index, kept): (usize, &Option<bool>)| Period {
+        start: start(index),
+        end: start(index + 1),
+        kept: *kept,
+    };
+    kept.iter().enumerate().map(period).collect()
+}
+
+fn ask(text: &str, evidence: &ServiceEvidence) -> Option<bool> {
+    Criterion::compile(text).unwrap_or_else(|error| panic!("{text}: {error}")).ask(evidence).holds
+}
+
+#[test]
+fn months_in_a_row_are_counted_from_the_last() {
+    let (yes, no, unknown) = (Some(true), Some(false), None);
+    for (months, expected) in [
+        (vec![], None),
+        (vec![yes, unknown], None),
+        (vec![no], Some(0)),
+        (vec![no, yes, yes], Some(2)),
+        (vec![yes, unknown, yes], Some(1)),
+        (vec![yes; 7], Some(7)),
+    ] {
+        assert_eq!(kept_in_a_row(&row(&months)), expected, "{months:?}");
+    }
+}
+
+#[test]
+fn quarters_of_an_earlier_holder_do_not_count() {
+    let quarters = [
+        period("2025-10-01T00:00:00Z", Some(false)),
+        period("2026-01-01T00:00:00Z", Some(false)),
+        period("2026-04-01T00:00:00Z", None),
+        period("2026-07-01T00:00:00Z", Some(false)),
+    ];
+    assert_eq!(missed_of(&quarters, 4, Timestamp::MIN), Some(3));
+    assert_eq!(missed_of(&quarters, 3, Timestamp::MIN), Some(2));
+    assert_eq!(missed_of(&quarters, 4, at("2026-01-02T00:00:00Z")), Some(1));
+    assert_eq!(missed_of(&quarters, 4, at("2026-08-01T00:00:00Z")), None);
+    assert_eq!(missed_of(&quarters[2..3], 4, Timestamp::MIN), None, "no data is no miss");
+}
+
+#[test]
+fn months_are_those_of_the_calendar() {
+    for (from, to, months) in [
+        ("2026-01-15T12:00:00Z", "2026-07-15T12:00:00Z", 6),
+        ("2026-01-15T12:00:00Z", "2026-07-15T11:59:59Z", 5),
+        ("2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z", 0),
+        ("2026-01-31T00:00:00Z", "2026-03-01T00:00:00Z", 1),
+        ("2024-02-29T00:00:00Z", "2025-02-28T00:00:00Z", 11),
+        ("2024-02-29T00:00:00Z", "2025-03-01T00:00:00Z", 12),
+        ("2026-07-15T12:00:00Z", "2026-01-15T12:00:00Z", 0),
+        ("2025-12-01T00:00:00Z", "2027-03-01T00:00:00Z", 15),
+    ] {
+        assert_eq!(whole_months(at(from), at(to)), months, "{from} {to}");
+    }
+}
+
+#[test]
+fn what_nobody_knows_is_unknown() {
+    let nothing = ServiceEvidence::default();
+    for variable in VARIABLES {
+        let text = match variable.kind {
+            crate::policy::Kind::Bool => variable.name.to_owned(),
+            crate::policy::Kind::Number => format!("{} >= 0", variable.name),
+            crate::policy::Kind::Length => format!("{} >= duration('0s')", variable.name),
+            crate::policy::Kind::Text => {
+                format!("{} == '{}'", variable.name, variable.words.first().unwrap_or(&"a"))
+            }
+        };
+        assert_eq!(ask(&text, &nothing), None, "{text}");
+    }
+}
+
+#[test]
+fn each_variable_says_what_was_counted() {
+    let half = Target::new(Rational::new(1, 2).unwrap()).unwrap();
+    let budget = |bad, coverage_ppm| BudgetEvidence {
+        slo: "a".to_owned(),
+        target: half,
+        valid: 100,
+        bad,
+        coverage_ppm,
+    };
+    let known = ServiceEvidence {
+        at: at("2026-11-22T00:00:00Z"),
+        described: Some(Described {
+            owned: true,
+            funded: Some(false),
+            runbook: true,
+            revenue_per_hour: Rational::new(25_001, 2),
+        }),
+        tier: Some("critical".to_owned()),
+        catalogue_faults: Some(2),
+        said: Some(Said { toil: Some(Mark::High), satisfaction: Some(Mark::Low) }),
+        custody: Some((Holder::Developers, at("2026-04-22T00:00:00Z"))),
+        budgets: Some(vec![budget(10, Some(990_000)), budget(51, Some(1_000_000))]),
+        months: row(&[Some(true); 6]),
+        quarters: row(&[Some(true), Some(false)]),
+        events: Some(2_801),
+        runbooks: Some(Part { part: 3, whole: 4 }),
+        told: Some(1),
+        pages: Some(9),
+        failed: Some(Part { part: 3, whole: 20 }),
+        lead_time: Some(Duration::from_hours(16)),
+        restore: Some(Duration::from_minutes(10)),
+        incidents_open: Some(0),
+        unwritten: Some(1),
+        without_slo: Some(Part { part: 1, whole: 3 }),
+        above_dependencies: Some(true),
+    };
+    let questions = [
+        "service.tier == 'critical'",
+        "service.owned",
+        "!service.funded",
+        "service.runbook",
+        "service.revenue_per_hour == 12500.5",
+        "service.catalogue_faults == 2",
+        "service.toil == 'high'",
+        "service.satisfaction == 'low'",
+        "custody.holder == 'developers'",
+        "custody.months == 7",
+        "slo.count == 2",
+        "slo.missed == 1",
+        "budget.remaining_share == -0.02",
+        "budget.coverage == 0.99",
+        "budget.kept_months == 6",
+        "budget.quarters_missed == 1",
+        "traffic.per_day > 100 && traffic.per_day < 100.04",
+        "alerts.paging_rules == 4",
+        "alerts.runbook_share == 0.75",
+        "alerts.told == 1",
+        "pages.per_week == 2.25",
+        "changes.deployments == 20",
+        "changes.failure_rate <= 0.15",
+        "changes.lead_time == duration('16h')",
+        "changes.restore < duration('1h')",
+        "incidents.open == 0",
+        "incidents.unwritten == 1",
+        "dependencies.hard == 3",
+        "dependencies.without_slo == 1",
+        "dependencies.exceeded",
+    ];
+    assert_eq!(questions.len(), VARIABLES.len());
+    for (question, variable) in questions.iter().zip(VARIABLES) {
+        assert!(question.contains(variable.name), "{question} is not of {}", variable.name);
+        assert_eq!(ask(question, &known), Some(true), "{question}");
+    }
+    let again = serde_json::from_value(serde_json::to_value(&known).unwrap()).unwrap();
+    assert_eq!(known, again);
+    let mut silent = known.clone();
+    silent.budgets.as_mut().unwrap()[0].valid = 0;
+    silent.budgets.as_mut().unwrap()[0].bad = 0;
+    assert_eq!(ask("slo.missed == 1", &silent), None, "one without data hides what it is");
+    assert_eq!(ask("budget.remaining_share < 0", &silent), None);
+    silent.budgets = Some(Vec::new());
+    assert_eq!(ask("slo.count == 0 && slo.missed == 0", &silent), Some(true));
+    assert_eq!(ask("budget.remaining_share > 0", &silent), None);
+}
+
+#[test]
+fn variables_of_policies_are_not_those_of_evidence() {
+    let error = Criterion::compile("budget.exhausted").unwrap_err();
+    assert!(error.message.contains("there are budget.remaining_share"), "{error}");
+    let error = Criterion::compile("calendar.hour > 3").unwrap_err();
+    assert!(error.message.contains("service, custody, slo, budget, traffic"), "{error}");
+    let error = Criterion::compile("custody.holder == 'ops'").unwrap_err();
+    assert!(error.message.contains("developers, shared, sre"), "{error}");
+}
+
+#[test]
+fn what_was_seen_is_told() {
+    let evidence = ServiceEvidence { pages: Some(9), ..ServiceEvidence::default() };
+    let criterion = Criterion::compile("pages.per_week <= 2 || changes.failure_rate < 0.1");
+    let answered = criterion.unwrap().ask(&evidence);
+    assert_eq!(answered.holds, None);
+    let seen: Vec<String> = answered.seen.iter().map(ToString::to_string).collect();
+    assert_eq!(seen, ["pages.per_week is 2.25", "changes.failure_rate is not known"]);
+}
+
+proptest! {
+    /// A second way to count: strings of `k`, `m` and `?`.
+    #[test]
+    fn rows_and_misses_are_counted_as_text(
+        kept in proptest::collection::vec(proptest::option::of(any::<bool>()), 0..12),
+        of in 0_usize..6,
+    ) {
+        let letter = |kept: &Option<bool>| match kept { Some(true) => 'k', Some(false) => 'm', None => '?' };
+        let text: String = kept.iter().map(letter).collect();
+        let tail = text.len() - text.trim_end_matches('k').len();
+        let expected = (!text.is_empty() && !text.ends_with('?')).then_some(tail as u64);
+        prop_assert_eq!(kept_in_a_row(&row(&kept)), expected);
+        let last = &text[text.len().saturating_sub(of)..];
+        let known = last.contains(['k', 'm']);
+        let missed = known.then(|| last.matches('m').count() as u64);
+        prop_assert_eq!(missed_of(&row(&kept), of, Timestamp::MIN), missed);
+    }
+}
