@@ -216,17 +216,17 @@ fn compare_with_product(share: Rational, factors: &[Rational]) -> Ordering {
 }
 
 /// The product of `factors` in digits of 2^64, the lowest first, without leading zeros.
-fn product(factors: impl Iterator<Item = u64>) -> Vec<u64> {
-    let mut digits = vec![1_u64];
+fn product(factors: impl Iterator<Item = u64>) -> Vec<u128> {
+    const LOW: u128 = u64::MAX as u128;
+    let mut digits = vec![1];
     for factor in factors {
-        let mut carry = 0_u128;
+        let mut carry = 0;
         for digit in &mut digits {
             // At most (2^64 - 1)² + 2^64 - 1, which is below 2^128.
-            let wide = u128::from(*digit) * u128::from(factor) + carry;
-            *digit = wide as u64;
-            carry = wide >> u64::BITS;
+            let wide = *digit * u128::from(factor) + carry;
+            (*digit, carry) = (wide & LOW, wide >> u64::BITS);
         }
-        digits.push(carry as u64);
+        digits.push(carry);
         while digits.last() == Some(&0) {
             digits.pop();
         }

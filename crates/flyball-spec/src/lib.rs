@@ -1,4 +1,4 @@
-//! Text to model and back: OpenSLO, Flyball's own kinds, Sloth and Pyrra.
+//! Text to model and back: OpenSLO, Flyball's own kinds, Sloth, Pyrra and catalogues of Backstage.
 //!
 //! [`load`] takes the texts of any number of files and gives a [`SpecSet`] with a list of
 //! [`Diagnostic`]s, each with file, line, column, field and a hint. Reading never stops at the

@@ -28,6 +28,7 @@ pub fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
         registry: Registry::default(),
         slos: Vec::new(),
         imported: Vec::new(),
+        entities: Vec::new(),
         corrected: Vec::new(),
         seen: HashSet::new(),
     };
@@ -59,6 +60,8 @@ struct Loader<'s> {
     registry: Registry,
     slos: Vec<SloDoc>,
     imported: Vec<Imported>,
+    /// What a catalogue of Backstage describes.
+    entities: Vec<import::backstage::Entity>,
     /// The SLO names that corrections list.
     corrected: Vec<Text>,
     /// Names by kind, to see what is defined twice.
@@ -72,15 +75,18 @@ enum Format {
     Flyball,
     SlothKubernetes,
     Pyrra,
+    Backstage,
 }
 
-const FORMATS: [(&str, Format); 6] = [
+const FORMATS: [(&str, Format); 8] = [
     ("openslo/v1", Format::OpenSlo(Version::V1)),
     ("openslo/v1alpha", Format::OpenSlo(Version::V1Alpha)),
     ("openslo.com/v2alpha", Format::OpenSlo(Version::V2Alpha)),
     ("flyball.dev/v1", Format::Flyball),
     ("sloth.slok.dev/v1", Format::SlothKubernetes),
     ("pyrra.dev/v1alpha1", Format::Pyrra),
+    ("backstage.io/v1alpha1", Format::Backstage),
+    ("backstage.io/v1beta1", Format::Backstage),
 ];
 
 impl Loader<'_> {
@@ -129,6 +135,10 @@ impl Loader<'_> {
             Format::Pyrra => {
                 let imported = import::pyrra::document(node, kind, &mut r);
                 self.imported.extend(imported);
+            }
+            Format::Backstage => {
+                let entity = import::backstage::document(node, kind, &mut r);
+                self.entities.extend(entity);
             }
         }
     }
@@ -279,6 +289,14 @@ impl Loader<'_> {
     }
 
     fn resolve(&mut self) {
+        let entities = std::mem::take(&mut self.entities);
+        for (service, governing, name) in import::backstage::services(&entities, &mut self.session)
+        {
+            if self.first_service(&name) {
+                self.set.services.push(service);
+                self.set.governing.push(governing);
+            }
+        }
         for doc in std::mem::take(&mut self.slos) {
             let name = doc.metadata.name.clone();
             if !self.first_slo(&name.value, name.at) {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data is to fail")]
 
+#[path = "spec/backstage.rs"]
+mod backstage;
 #[path = "spec/conformance.rs"]
 mod conformance;
 #[path = "spec/deviations.rs"]

@@ -248,9 +248,9 @@ fn a_launch_is_reported_by_the_team_and_approved_by_others() {
     assert!(matches!(sign("product_manager", "bo", 3), Err(ReviewError::OwnCause { .. })));
     sign("product_manager", "eve", 4).unwrap();
     assert!(matches!(sign("sre", "bo", 5), Err(ReviewError::WrongState { .. })));
-    let until = Some(at(4 + 7 * 52));
-    assert_eq!(review.standing(at(5)), Standing::Approved { until });
-    assert_eq!(review.standing(until.unwrap()), Standing::TooOld { since: until.unwrap() });
+    let until = at(4 + 7 * 52);
+    assert_eq!(review.standing(at(5)), Standing::Approved { until: Some(until) });
+    assert_eq!(review.standing(until), Standing::TooOld { since: until });
     let ReviewState::Approved { seen, .. } = review.state() else { panic!("{review:?}") };
     assert_eq!(seen.items[1].seen[0].to_string(), "pages.per_week is 2");
     let kept = serde_json::to_value(&review).unwrap();

@@ -144,7 +144,11 @@ pub(crate) mod date_or_none {
         Ok(Option::<Day>::deserialize(input)?.map(|Day(date)| date))
     }
 
-    #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes fields by reference"
+    )]
     pub(crate) fn serialize<S: serde::Serializer>(
         date: &Option<Date>,
         output: S,
