@@ -410,8 +410,10 @@ proptest! {
                 }
                 MoveReason::HandedBack { notice } => {
                     prop_assert_eq!(step.to, Holder::Developers);
-                    prop_assert!(step.at >= notice.notice_until && step.at <= notice.deadline.max(step.at));
-                    prop_assert!(notice.decided.is_some() || step.at == notice.deadline);
+                    let decided = notice.decided.as_ref().map(|decided| decided.at);
+                    let due = decided.map_or(notice.deadline, |at| at.max(notice.notice_until));
+                    prop_assert_eq!(step.at, due);
+                    prop_assert!(due <= notice.deadline);
                 }
             }
             before = step.to;

@@ -23,6 +23,8 @@ const LINKS_MAX: usize = 16;
 const NAME_CHARS_MAX: usize = 63;
 /// The namespace of entities that name none.
 const NAMESPACE: &str = "default";
+/// Types of components that run nowhere.
+const NOT_RUN: [&str; 2] = ["library", "documentation"];
 /// The annotations that say what Backstage has no word for, each with its field of a service.
 const TEXTS: [(&str, &str); 5] = [
     ("flyball.dev/tier", "tier"),
@@ -118,6 +120,14 @@ fn entity(node: &Node, kind: &str, r: &mut Reader<'_, '_>) -> Option<Entity> {
     let mut fields = r.fields(node)?;
     let metadata = fields.require("metadata", "with a `name`", r)?;
     let spec = fields.get("spec");
+    let kind_of = spec.and_then(|spec| spec.get("type")).filter(|node| !node.is_null());
+    if let Some(text) = kind_of.and_then(|node| r.any_text(node))
+        && NOT_RUN.contains(&text.value.as_str())
+    {
+        let message = format!("what is of the type `{}` runs nowhere", text.value);
+        r.warn(text.at.span, message, "the document is skipped");
+        return None;
+    }
     let mut about = r.fields(metadata)?;
     let name = about.require("name", "the entity's name", r).and_then(|node| name(node, r))?;
     let namespace = about.get("namespace").and_then(|node| self::name(node, r));

@@ -17,7 +17,9 @@ fn spec<'a>(set: &'a SpecSet, name: &str) -> &'a serde_json::Value {
     &of.unwrap_or_else(|| panic!("no {name}")).spec
 }
 
-const TICKETS: &str = "# yaml-language-server: $schema=https://example.org/catalog-info.json
+/// A file as repositories hold it.
+pub(crate) const TICKETS: &str =
+    "# yaml-language-server: $schema=https://example.org/catalog-info.json
 apiVersion: backstage.io/v1alpha1
 kind: Component
 metadata:
@@ -84,6 +86,7 @@ const OTHERS: &str = "- apiVersion: backstage.io/v1beta1
   metadata: {name: orders}
 - {apiVersion: backstage.io/v1alpha1, kind: Location, metadata: {name: all}, spec: {targets: [./*]}}
 - {apiVersion: backstage.io/v1alpha1, kind: AiResource, metadata: {name: rules}, spec: {}}
+- {apiVersion: backstage.io/v1alpha1, kind: Component, metadata: {name: lib}, spec: {type: library}}
 - {apiVersion: scaffolder.backstage.io/v1beta3, kind: Template, metadata: {name: new}, spec: {}}
 ";
 
@@ -128,7 +131,8 @@ fn an_entity_becomes_a_service() {
         "32:spec.consumesApis[1] nobody here provides the API `weather`",
         "16:kind the files that a `Location` names are not followed",
         "17:kind `AiResource` is no kind",
-        "18:apiVersion `scaffolder.backstage.io/v1beta3` is not a version",
+        "18:spec.type what is of the type `library` runs nowhere",
+        "19:apiVersion `scaffolder.backstage.io/v1beta3` is not a version",
     ];
     assert_eq!(found.len(), begins.len(), "{found:#?}");
     for (found, begins) in found.iter().zip(begins) {

@@ -3,6 +3,7 @@
 use flyball_spec::{Diagnostic, Source, export, format, inline, lint, load};
 use proptest::prelude::*;
 
+use crate::backstage::TICKETS;
 use crate::conformance::data;
 use crate::extensions::CHECKOUT;
 use crate::imports::files;
@@ -30,7 +31,7 @@ fn exercise(text: &str) {
 
 /// Published documents and our own, as seeds.
 fn seeds() -> Vec<String> {
-    let mut seeds = vec![CHECKOUT.to_owned()];
+    let mut seeds = vec![CHECKOUT.to_owned(), TICKETS.to_owned()];
     for root in ["openslo/files/go-sdk", "sloth/testdata", "pyrra/mimir"] {
         let texts = files(&data().join(root)).into_iter();
         seeds.extend(texts.map(|path| std::fs::read_to_string(path).unwrap()));
