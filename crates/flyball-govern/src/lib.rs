@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod delivery;
 pub mod gate;
+pub mod oncall;
 pub mod policy;
 pub mod restore;
 pub mod review;
