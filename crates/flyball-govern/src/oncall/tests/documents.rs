@@ -46,8 +46,9 @@ fn a_month_that_is_anchored_on_the_31st_ends_on_the_last_day() {
             "rotation": {"unit": "month", "start": "2026-01-31T09:00"}}],
     }));
     let during = span("2026-01-31T09:00:00Z", "2026-04-30T09:00:00Z");
-    let starts: Vec<String> = rota
-        .shifts(during, &Exceptions::default())
+    let shifts = rota.shifts(during, &Exceptions::default());
+    assert!(shifts.iter().all(|shift| !shift.continues), "the last ends with what was asked for");
+    let starts: Vec<String> = shifts
         .iter()
         .map(|shift| format!("{} {}", shift.who, &shift.start.to_string()[..10]))
         .collect();
