@@ -22,6 +22,7 @@ mod github;
 mod gitlab;
 mod headers;
 pub mod notify;
+pub mod oncall;
 mod own;
 pub mod restore;
 mod signature;

@@ -11,6 +11,7 @@ pub mod custody;
 pub mod delivery;
 pub mod evidence;
 pub mod gate;
+pub mod oncall;
 pub mod policy;
 pub mod restore;
 pub mod review;

@@ -9,6 +9,7 @@ mod delivery_tools;
 mod gates;
 mod github;
 mod notices;
+mod oncall;
 mod own;
 mod peers;
 mod restores;

@@ -160,6 +160,30 @@ pub(crate) mod date_or_none {
     }
 }
 
+/// A civil date and time to the minute, like `2027-06-01T09:00`.
+pub(crate) mod datetime {
+    use jiff::civil::DateTime;
+
+    use super::{Deserialize, Deserializer, Error};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<DateTime, D::Error> {
+        let text = String::deserialize(input)?;
+        let civil: Option<DateTime> = text.parse().ok();
+        let is_whole = |civil: &DateTime| civil.second() == 0 && civil.subsec_nanosecond() == 0;
+        civil.filter(|civil| text.contains('T') && is_whole(civil)).ok_or_else(|| {
+            let message = "is not a date with a time to the minute; write it like 2027-06-01T09:00";
+            D::Error::custom(format!("`{text}` {message}"))
+        })
+    }
+
+    pub(crate) fn serialize<S: serde::Serializer>(
+        civil: &DateTime,
+        output: S,
+    ) -> Result<S::Ok, S::Error> {
+        output.collect_str(&civil.strftime("%Y-%m-%dT%H:%M"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

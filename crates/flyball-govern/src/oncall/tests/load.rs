@@ -1,0 +1,181 @@
+//! Load against the norms, and hours for pay.
+
+use flyball_model::Duration;
+
+use super::*;
+
+/// Ada (developers, in Berlin) by day, Bo (operations) by night; the fifth of January 2026 is a Monday.
+fn day_and_night() -> Rota {
+    let layer = |name: &str, who: &str, (from, to): (&str, &str)| {
+        json!({"name": name, "members": [who],
+            "rotation": {"unit": "day", "start": "2026-01-05T06:00"},
+            "hours": [{"days": weekdays([1; 7]), "from": from, "to": to}]})
+    };
+    rota(json!({
+        "members": [
+            {"name": "ada", "side": "developers", "timeZone": "Europe/Berlin", "paid": "standby",
+                "holidays": "DE"},
+            {"name": "bo", "side": "operations", "week": "20h"},
+        ],
+        "calendars": [{"name": "DE", "days": [{"date": "2026-12-25"}]}],
+        "layers": [layer("day", "ada", ("06:00", "18:00")), layer("night", "bo", ("18:00", "06:00"))],
+    }))
+}
+
+fn called(id: &str, who: &str, from: &str, minutes: Option<u32>) -> CallOut {
+    let called = at(&format!("2026-01-{from}:00Z"));
+    let ended = minutes.map(|minutes| called.plus(Duration::from_minutes(minutes)));
+    let (id, who) = (id.to_owned(), who.to_owned());
+    CallOut { id, who, severity: flyball_model::Severity::Page, called, ended }
+}
+
+fn week() -> Interval {
+    span("2026-01-05T06:00:00Z", "2026-01-12T06:00:00Z")
+}
+
+#[test]
+fn two_events_a_shift_are_the_norm_and_three_are_over() {
+    let rota = day_and_night();
+    let shifts = rota.shifts(week(), &Exceptions::default());
+    assert_eq!(shifts.len(), 14);
+    let calls = [
+        // One trouble that paged three times is one event.
+        called("a", "ada", "05T07:00", Some(30)),
+        called("a", "ada", "05T08:00", Some(30)),
+        called("a", "ada", "05T09:00", Some(30)),
+        called("b", "ada", "05T17:59", Some(30)),
+        called("c", "bo", "05T18:00", Some(10)),
+        called("d", "bo", "05T23:00", Some(10)),
+        called("e", "bo", "06T05:59", Some(10)),
+    ];
+    let load = rota.load(&shifts, &calls, week());
+    let brief = |at: usize| {
+        let of = &load.shifts[at];
+        (of.events, of.at_night, of.busiest, of.is_over)
+    };
+    assert_eq!(
+        (brief(0), brief(1), brief(2)),
+        ((2, 0, 2, false), (3, 2, 3, true), (0, 0, 0, false))
+    );
+    let person = |name: &str| load.people.iter().find(|person| person.who == name).unwrap();
+    let (ada, bo) = (person("ada"), person("bo"));
+    assert_eq!((ada.shifts, ada.shifts_over, ada.events, ada.out_of_hours), (7, 0, 2, 2));
+    assert_eq!((bo.shifts, bo.shifts_over, bo.events, bo.at_night), (7, 1, 3, 2));
+    assert_eq!((ada.on_call, ada.worked), (Duration::from_hours(84), Duration::from_hours(2)));
+    assert!((ada.operations_share.unwrap() - 0.05).abs() < 1e-12);
+    let share = |at: usize| (load.sides[at].side, load.sides[at].events, load.sides[at].share);
+    assert_eq!(share(0), (Some(Side::Developers), 2, Some(0.8)));
+    assert_eq!(share(1), (Some(Side::Operations), 3, Some(0.2)));
+}
+
+#[test]
+fn a_long_shift_is_held_to_the_norm_every_twelve_hours() {
+    let rota = rota(json!({
+        "members": members(&["ada"]),
+        "layers": [{"name": "primary", "members": ["ada"],
+            "rotation": {"unit": "week", "start": "2026-01-05T06:00"}}],
+    }));
+    let shifts = rota.shifts(week(), &Exceptions::default());
+    let spread = ["05T10:00", "05T20:00", "05T22:00", "06T10:00", "06T22:00", "07T10:00"];
+    let calls = |times: &[&str]| {
+        let call = |(at, time): (usize, &&str)| called(&at.to_string(), "ada", time, Some(5));
+        times.iter().enumerate().map(call).collect::<Vec<_>>()
+    };
+    let fine = rota.load(&shifts, &calls(&spread), week());
+    assert_eq!((fine.shifts[0].events, fine.shifts[0].busiest), (6, 2));
+    assert!(!fine.shifts[0].is_over);
+    let bad = rota.load(&shifts, &calls(&["07T01:00", "07T02:00", "07T12:59"]), week());
+    assert_eq!((bad.shifts[0].events, bad.shifts[0].is_over), (3, true));
+}
+
+#[test]
+fn half_of_the_week_is_the_most_for_operations_and_the_unknown_is_not_fine() {
+    let rota = day_and_night();
+    let work = |minutes: u32| called("a", "bo", "06T08:00", Some(minutes));
+    let bo = |calls: &[CallOut]| {
+        let load = rota.load(&[], calls, week());
+        let of = load.people.into_iter().find(|person| person.who == "bo").unwrap();
+        (of.is_over, of.unknown)
+    };
+    assert_eq!(bo(&[work(600)]), (Some(false), 0), "half of 20 h is no more than half");
+    assert_eq!(bo(&[work(601)]), (Some(true), 0));
+    let unknown = called("b", "bo", "07T08:00", None);
+    assert_eq!(bo(&[work(600), unknown.clone()]), (None, 1));
+    assert_eq!(bo(&[work(601), unknown]), (Some(true), 1));
+    let nobody = rota.load(&[], &[], week());
+    assert!(nobody.people.is_empty() && nobody.sides.is_empty());
+}
+
+#[test]
+fn hours_for_pay_add_up() {
+    let rota = day_and_night();
+    let shifts = rota.shifts(week(), &Exceptions::default());
+    let calls = [
+        called("a", "bo", "06T02:00", Some(90)),
+        called("b", "bo", "06T03:00", Some(60)),
+        called("c", "bo", "07T02:00", None),
+        called("d", "ada", "05T09:00", Some(30)),
+        // In her working hours until 16:00 in UTC, and on after them.
+        called("e", "ada", "05T15:30", Some(60)),
+        called("f", "ada", "06T22:30", Some(20)),
+        called("g", "zoe", "06T22:30", Some(20)),
+    ];
+    let sheet = rota.pay(&shifts, &calls, week());
+    let names: Vec<&str> = sheet.lines.iter().map(|line| line.who.as_str()).collect();
+    assert_eq!(names, ["ada", "bo", "zoe"]);
+    let (ada, bo) = (&sheet.lines[0], &sheet.lines[1]);
+    let hours = Duration::from_hours;
+    // Five days of 12 hours of which she works 8, and two of 12.
+    assert_eq!((ada.standby, ada.out_of_hours), (hours(84), hours(5 * 4 + 24)));
+    assert_eq!((bo.standby, bo.out_of_hours, bo.at_night), (hours(84), hours(84), hours(56)));
+    assert_eq!((ada.call_outs, ada.called_out), (2, Duration::from_minutes(50)));
+    // Two at once count once.
+    assert_eq!((bo.call_outs, bo.called_out, bo.unknown), (3, hours(2), 1));
+    let unpaid: Vec<_> = sheet
+        .unpaid
+        .iter()
+        .map(|call| (call.id.as_str(), call.why, call.length.map(|length| length.to_string())))
+        .collect();
+    let length = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        unpaid,
+        [
+            ("a", UnpaidReason::NotSaid, length("90m")),
+            ("b", UnpaidReason::NotSaid, length("1h")),
+            ("f", UnpaidReason::NotOnCall, length("20m")),
+            ("g", UnpaidReason::Stranger, length("20m")),
+            ("c", UnpaidReason::NotSaid, None),
+        ]
+    );
+    let csv = sheet.csv();
+    let rows: Vec<&str> = csv.split("\r\n").collect();
+    assert_eq!(rows[0].split(',').count(), 13);
+    assert_eq!(
+        rows[1],
+        "ada,2026-01-05T06:00:00Z,2026-01-12T06:00:00Z,standby,84.0000,44.0000,0.0000,0.0000,0.0000,\
+         0.0000,2,0.8333,0"
+    );
+    assert_eq!(rows.len(), 5);
+}
+
+#[test]
+fn a_holiday_is_out_of_hours_and_names_are_no_formulas() {
+    let rota = day_and_night();
+    let during = span("2026-12-25T06:00:00Z", "2026-12-25T18:00:00Z");
+    let shift = Shift {
+        rota: "payments".to_owned(),
+        layer: Some("day".to_owned()),
+        carries: Carries::Pages,
+        who: "ada".to_owned(),
+        by: By::Turn,
+        start: during.start(),
+        end: during.end(),
+        continues: false,
+    };
+    let formula = Shift { who: "=cmd,\"x\"".to_owned(), ..shift.clone() };
+    let sheet = rota.pay(&[shift, formula], &[], during);
+    let ada = sheet.lines.iter().find(|line| line.who == "ada").unwrap();
+    let whole = Duration::from_hours(12);
+    assert_eq!((ada.out_of_hours, ada.on_holidays), (whole, whole));
+    assert!(sheet.csv().contains("\r\n\"'=cmd,\"\"x\"\"\","), "{}", sheet.csv());
+}

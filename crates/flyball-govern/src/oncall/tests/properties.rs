@@ -1,0 +1,290 @@
+//! What holds for every rota, and a naive second implementation that looks at each half hour.
+
+use flyball_model::Duration;
+use jiff::ToSpan;
+use jiff::civil::{DateTime, date};
+use proptest::prelude::*;
+
+use super::*;
+use crate::oncall::spans;
+
+/// How finely the naive implementation looks. All times of the rotas below are multiples of it, and so are
+/// changes of clocks, of which those of Lord Howe are the smallest.
+const STEP: Duration = Duration::from_minutes(30);
+const ZONES: [&str; 5] =
+    ["UTC", "Europe/Berlin", "America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe"];
+
+#[derive(Debug, Clone)]
+struct Case {
+    rota: Rota,
+    /// What is asked.
+    during: Interval,
+}
+
+fn hours() -> impl Strategy<Value = Value> {
+    let days =
+        proptest::sample::subsequence(vec!["mon", "tue", "wed", "thu", "fri", "sat", "sun"], 1..6);
+    (days, 0_u32..48, 0_u32..48).prop_map(|(days, from, to)| {
+        let clock = |half: u32| format!("{:02}:{:02}", half / 2, half % 2 * 30);
+        json!({"days": days, "from": clock(from), "to": clock(to)})
+    })
+}
+
+fn member(number: usize) -> impl Strategy<Value = Value> {
+    let some = proptest::collection::vec(hours(), 0..2);
+    let rest = proptest::collection::vec(hours(), 0..2);
+    (some, rest, 0..ZONES.len(), any::<bool>()).prop_map(
+        move |(hours, rest, zone, has_holidays)| {
+            let holidays = has_holidays.then_some("XX");
+            json!({"name": format!("m{number}"), "side": "developers", "hours": hours, "rest": rest,
+            "timeZone": ZONES[zone], "holidays": holidays})
+        },
+    )
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let members = (1_usize..5).prop_flat_map(|count| (0..count).map(member).collect::<Vec<_>>());
+    let unit = prop_oneof![
+        (Just("hour"), 5_u32..40),
+        (Just("day"), 1_u32..4),
+        (Just("week"), 1_u32..2),
+        (Just("month"), 1_u32..2),
+    ];
+    let layer_hours = proptest::collection::vec(hours(), 0..2);
+    // Around the changes of clocks in March and November.
+    let start =
+        (prop_oneof![Just(date(2026, 3, 1)), Just(date(2026, 10, 20))], 0_i32..20, 0_u8..48);
+    let asked = (-60_i64..900, 1_u32..400);
+    (members, unit, layer_hours, start, 0..ZONES.len(), asked).prop_map(
+        |(members, (unit, every), hours, (date, days, half), zone, (from, length))| {
+            let clock = jiff::civil::time(
+                i8::try_from(half / 2).unwrap(),
+                i8::try_from(half % 2 * 30).unwrap(),
+                0,
+                0,
+            );
+            let start: DateTime = date.checked_add(days.days()).unwrap().to_datetime(clock);
+            let names: Vec<Value> = members.iter().map(|who| who["name"].clone()).collect();
+            let holidays = ["2026-03-09", "2026-03-29", "2026-11-01", "2026-11-02"];
+            let rota = rota(json!({
+                "timeZone": ZONES[zone],
+                "members": members,
+                "calendars": [{"name": "XX", "days": holidays.map(|date| json!({"date": date}))}],
+                "layers": [{"name": "primary", "members": names, "hours": hours,
+                    "rotation": {"unit": unit, "every": every,
+                        "start": start.strftime("%Y-%m-%dT%H:%M").to_string()}}],
+            }));
+            let anchor = rota.spec().layers[0].rotation.boundary(0, rota.zone());
+            let moved = |steps: i64| Timestamp::from_nanos(anchor.nanos() + steps * STEP.nanos());
+            let during = spans::between(moved(from), moved(from + i64::from(length)));
+            Case { rota, during }
+        },
+    )
+}
+
+/// The civil date of `at`, give or take two days.
+fn around(at: Timestamp, zone: &TimeZone) -> impl Iterator<Item = jiff::civil::Date> {
+    let day = zone.to_datetime(at.to_jiff()).date();
+    (-2..=1).map(move |move_by: i32| day.checked_add(move_by.days()).unwrap())
+}
+
+/// Whether `at` lies in one of `hours`, told from their definition.
+fn is_in(hours: &[Weekly], at: Timestamp, zone: &TimeZone) -> bool {
+    hours.iter().any(|weekly| {
+        around(at, zone).filter(|day| weekly.days.contains(&Day::of(*day))).any(|day| {
+            let text = |date: jiff::civil::Date, clock: Clock| format!("{date}T{clock}");
+            let last = if weekly.to <= weekly.from { day.tomorrow().unwrap() } else { day };
+            let name = zone.iana_name().unwrap();
+            let from = local(&text(day, weekly.from), name);
+            from <= at && at < local(&text(last, weekly.to), name)
+        })
+    })
+}
+
+/// Of each step from the anchor on: who has the layer, `None` for nobody.
+fn naive(case: &Case) -> Vec<Option<String>> {
+    let spec = case.rota.spec();
+    let layer = &spec.layers[0];
+    let zone = case.rota.zone();
+    let people: Vec<&MemberSpec> =
+        layer.members.iter().map(|name| case.rota.member(name).unwrap()).collect();
+    let zones: Vec<TimeZone> =
+        people.iter().map(|who| TimeZone::get(who.time_zone.as_ref().unwrap()).unwrap()).collect();
+    let serves = |who: usize, at: Timestamp| {
+        people[who].hours.is_empty() || is_in(&people[who].hours, at, &zones[who])
+    };
+    let is_free = |who: usize, at: Timestamp| {
+        let today = zones[who].to_datetime(at.to_jiff()).date();
+        let is_holiday = people[who].holidays.is_some()
+            && spec.calendars[0].days.iter().any(|holiday| holiday.date == today);
+        serves(who, at) && !is_in(&people[who].rest, at, &zones[who]) && !is_holiday
+    };
+    let covered = |at: Timestamp| layer.hours.is_empty() || is_in(&layer.hours, at, zone);
+    let (mut turns, mut stands): (Vec<Served>, Vec<Served>) =
+        (vec![Served::default(); people.len()], vec![Served::default(); people.len()]);
+    let mut said = Vec::new();
+    let mut number = 0;
+    while layer.rotation.boundary(number, zone) < case.during.end() {
+        let (from, to) =
+            (layer.rotation.boundary(number, zone), layer.rotation.boundary(number + 1, zone));
+        number += 1;
+        let count = to.since(from).nanos() / STEP.nanos();
+        let steps: Vec<Timestamp> = (0..count)
+            .map(|step| Timestamp::from_nanos(from.nanos() + step * STEP.nanos()))
+            .collect();
+        let on: Vec<bool> = steps.iter().map(|at| covered(*at)).collect();
+        let free: Vec<Vec<bool>> = (0..people.len())
+            .map(|who| steps.iter().map(|at| is_free(who, *at)).collect())
+            .collect();
+        let mut answers: Vec<Option<usize>> = vec![None; steps.len()];
+        if on.contains(&true) {
+            let may: Vec<usize> = (0..people.len())
+                .filter(|who| {
+                    let own = |at: &usize| on[*at] && serves(*who, steps[*at]);
+                    let whole = (0..steps.len()).filter(own).count();
+                    let left = (0..steps.len()).filter(|at| on[*at] && free[*who][*at]).count();
+                    left > 0 && left * 2 >= whole
+                })
+                .collect();
+            let holder = pick(&mut turns, &may);
+            let mut step = 0;
+            while step < steps.len() {
+                if !on[step] {
+                    step += 1;
+                    continue;
+                }
+                if let Some(holder) = holder.filter(|who| free[*who][step]) {
+                    answers[step] = Some(holder);
+                    step += 1;
+                    continue;
+                }
+                // A stretch that the holder leaves.
+                let is_left = |at: &usize| on[*at] && !holder.is_some_and(|who| free[who][*at]);
+                let end = (step..steps.len()).find(|at| !is_left(at)).unwrap_or(steps.len());
+                let reach = |who: usize| (step..end).find(|at| !free[who][*at]).unwrap_or(end);
+                let longest = (0..people.len()).map(reach).max().unwrap();
+                if longest == step {
+                    step += 1;
+                    continue;
+                }
+                let best: Vec<usize> =
+                    (0..people.len()).filter(|who| reach(*who) == longest).collect();
+                let stand_in = pick(&mut stands, &best);
+                answers[step..longest].fill(stand_in);
+                step = longest;
+            }
+        }
+        said.extend(answers.into_iter().map(|who| who.map(|who| people[who].name.clone())));
+    }
+    said
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Served {
+    count: u32,
+    last: u32,
+}
+
+/// Whoever has served least; of those the longest ago; of those the first in the list.
+fn pick(served: &mut [Served], may: &[usize]) -> Option<usize> {
+    let now = served.iter().map(|of| of.count).sum::<u32>() + 1;
+    let mut best: Option<usize> = None;
+    for who in may {
+        let is_better = best.is_none_or(|best| {
+            served[*who].count < served[best].count
+                || (served[*who].count == served[best].count
+                    && served[*who].last < served[best].last)
+        });
+        if is_better {
+            best = Some(*who);
+        }
+    }
+    let best = best?;
+    served[best] = Served { count: served[best].count + 1, last: now };
+    Some(best)
+}
+
+fn name(answer: &Answer) -> Option<String> {
+    answer.who().map(str::to_owned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_instant_has_one_answer_whatever_is_asked(case in case(), inside in 0_i64..1_000) {
+        let lines = case.rota.lines(case.during, &Exceptions::default());
+        prop_assert_eq!(lines.len(), 1);
+        let mut next = case.during.start();
+        for piece in &lines[0].pieces {
+            prop_assert_eq!(piece.span.start(), next, "no gap and no overlap");
+            prop_assert!(!piece.span.is_empty());
+            next = piece.span.end();
+        }
+        prop_assert_eq!(next, case.during.end());
+        let nanos = case.during.length().nanos() / 1_000 * inside;
+        let moment = Timestamp::from_nanos(case.during.start().nanos() + nanos);
+        let said = case.rota.on_call(moment, &Exceptions::default());
+        let held = lines[0].pieces.iter().find(|piece| piece.span.contains(moment)).unwrap();
+        prop_assert_eq!(&said[0].answer, &held.answer);
+    }
+
+    #[test]
+    fn the_naive_implementation_says_the_same(case in case()) {
+        let anchor = case.rota.spec().layers[0].rotation.boundary(0, case.rota.zone());
+        let naive = naive(&case);
+        let lines = case.rota.lines(case.during, &Exceptions::default());
+        let steps = case.during.length().nanos() / STEP.nanos();
+        for step in 0..steps {
+            let at = Timestamp::from_nanos(case.during.start().nanos() + step * STEP.nanos());
+            let piece = lines[0].pieces.iter().find(|piece| piece.span.contains(at)).unwrap();
+            let index = usize::try_from((at.nanos() - anchor.nanos()).div_euclid(STEP.nanos()));
+            let expected = index.ok().and_then(|index| naive[index].clone());
+            prop_assert_eq!(name(&piece.answer), expected, "at {}", at);
+        }
+    }
+
+    #[test]
+    fn nobody_is_called_when_they_are_off(case in case()) {
+        for shift in case.rota.shifts(case.during, &Exceptions::default()) {
+            let member = case.rota.known(&shift.who).unwrap();
+            let off = case.rota.off(member, shift.span());
+            prop_assert!(off.is_empty(), "{:?} has {:?} off", shift, off);
+            let hours = member.hours(shift.span());
+            prop_assert_eq!(hours, vec![shift.span()], "outside their hours");
+        }
+    }
+
+    #[test]
+    fn those_who_may_differ_by_one_and_who_was_skipped_is_made_up_for(
+        count in 1_usize..8,
+        first in 0_usize..8,
+        skips in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let mut queue = crate::oncall::fair::Queue::new(count, first % count);
+        let mut counts = vec![0_u32; count];
+        let mut serve = |counts: &mut Vec<u32>, may: &dyn Fn(usize) -> bool| {
+            let Some(next) = queue.next(may) else { return Ok(()) };
+            let least = (0..count).filter(|who| may(*who)).map(|who| counts[who]).min();
+            prop_assert_eq!(Some(counts[next]), least, "nobody serves ahead of who is behind");
+            queue.serve(next);
+            counts[next] += 1;
+            Ok(())
+        };
+        for mask in &skips {
+            serve(&mut counts, &|who| mask >> who & 1 == 0)?;
+        }
+        // Once nobody is skipped, all that is owed is made up for before anybody goes ahead.
+        let most = counts.iter().max().copied().unwrap_or_default();
+        let owed: u32 = counts.iter().map(|count| most - count).sum();
+        for _ in 0..owed {
+            serve(&mut counts, &|_| true)?;
+        }
+        prop_assert!(counts.iter().all(|count| *count == most), "{:?}", counts);
+        for _ in 0..3 * count {
+            serve(&mut counts, &|_| true)?;
+            let spread = counts.iter().max().unwrap() - counts.iter().min().unwrap();
+            prop_assert!(spread <= 1, "{:?}", counts);
+        }
+    }
+}
