@@ -6,10 +6,13 @@
 
 pub mod alert;
 pub mod delivery;
+mod draws;
 pub mod gate;
+
 pub mod policy;
 pub mod restore;
 pub mod review;
+pub mod risk;
 pub mod service;
 pub mod verdict;
 pub mod warranty;
