@@ -8,7 +8,7 @@ pub mod alert;
 pub mod delivery;
 mod draws;
 pub mod gate;
-
+pub mod money;
 pub mod policy;
 pub mod restore;
 pub mod review;

@@ -18,6 +18,9 @@ pub(crate) fn yaml(text: &str) -> Value {
 
 fn node<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> Value {
     match event {
+        Event::Scalar(text, ScalarStyle::Plain, ..) if ["true", "false"].contains(&&*text) => {
+            Value::from(text == "true")
+        }
         Event::Scalar(text, ScalarStyle::Plain, ..) => {
             text.parse::<u64>().map_or_else(|_| Value::from(&*text), Value::from)
         }
