@@ -94,8 +94,8 @@ impl Source {
     }
 
     /// Between `low` and `high`, both above 0, as likely in every part of the scale that has the same ratio of
-    /// its ends; `low` where they are equal. One number is drawn in any case, so that a value and a range leave what
-    /// follows the same.
+    /// its ends; `low` where they are equal. One number is drawn in any case, so that a value and a range leave
+    /// what follows the same.
     pub(crate) fn log_uniform(&mut self, low: f64, high: f64) -> f64 {
         let part = self.uniform();
         if low < high { low * (high / low).powf(part) } else { low }

@@ -1,5 +1,5 @@
 //! Decisions that follow from a service's budget, as pure functions: who is told of what, what a
-//! change did, whether the next one may ship, how a team delivers.
+//! change did, whether the next one may ship, how a team delivers, what risks and support cost.
 //!
 //! Nothing here reads a clock, a file or a source of randomness: time and seeds come in as
 //! arguments, and what is decided is carried out elsewhere (I7).

@@ -164,7 +164,8 @@ pub struct Nines {
 }
 
 impl Banding {
-    /// The band of what an hour of outage costs: at its end an amount is still in a band. `None` in another currency.
+    /// The band of what an hour of outage costs: at its end an amount is still in a band. `None` in another
+    /// currency.
     pub fn band(&self, an_hour: Money) -> Option<&Band> {
         let mut bands = self.bands.iter();
         bands.find_map(|band| match band.up_to {

@@ -1,7 +1,7 @@
 //! When reality has left what a choice was made from.
 //!
-//! Whoever chose a target and who runs a service did so from numbers. They are kept with the choice; later ones are put
-//! in their place one by one, so that an alarm says which of them led elsewhere.
+//! Whoever chose a target and who runs a service did so from numbers. They are kept with the choice; later ones
+//! are put in their place one by one, so that an alarm says which of them led elsewhere.
 
 use flyball_budget::Fraction;
 use flyball_model::{Rational, Target, Timestamp};
@@ -65,9 +65,7 @@ impl Input {
             Self::AnHour => Basis { an_hour: now.an_hour, ..*then },
             Self::Product => Basis { product: now.product, ..*then },
             Self::Interval => Basis { interval: now.interval, ..*then },
-            Self::Traffic => {
-                Basis { substantial: now.substantial, critical: now.critical, ..*then }
-            }
+            Self::Traffic => Basis { traffic: now.traffic, ..*then },
             Self::Reviewed => Basis { reviewed: now.reviewed, ..*then },
             Self::Missed => Basis { missed: now.missed, ..*then },
             Self::Load => Basis { load: now.load, ..*then },
@@ -119,10 +117,11 @@ pub enum Drift {
     },
 }
 
-/// What would now be chosen differently than `choice` was; nothing while it stands. `None` when the costs are in another
-/// currency, or say nothing of the model.
+/// What would now be chosen differently than `choice` was; nothing while it stands. `None` when the costs are
+/// in another currency, or say nothing of the model.
 ///
-/// A rule that already said something else when it was chosen was decided against, and is no drift until it says a third thing.
+/// A rule that already said something else when it was chosen was decided against, and is no drift until it
+/// says a third thing.
 pub fn drift(costs: &SupportCosts, choice: &SupportChoice, now: &Basis) -> Option<Vec<Drift>> {
     let then = &choice.basis;
     let at = |basis: &Basis| {

@@ -1,11 +1,11 @@
 //! Teams that burn less of their budgets and ship no slower: what deserves to be seen.
 //!
-//! Teams, never persons: nothing here has a field for one. Teams are listed by name and not ranked, since budgets of
-//! different services do not compare, and what is ranked is gamed.
+//! Teams, never persons: nothing here has a field for one. Teams are listed by name and not ranked, since
+//! budgets of different services do not compare, and what is ranked is gamed.
 
 use flyball_model::Duration;
 
-use super::returned::Change;
+use super::returned::Weeks;
 use crate::delivery::{Direction, Held, Measures, trend};
 
 /// What is known of a team, before and after.
@@ -13,7 +13,8 @@ use crate::delivery::{Direction, Held, Measures, trend};
 pub struct TeamFacts<'a> {
     /// The team.
     pub team: String,
-    /// The burn of its budgets in each week before: 1 spends a budget in its window. `None` where nothing is known.
+    /// The burn of its budgets in each week before: 1 spends a budget in its window. `None` where nothing is
+    /// known.
     pub burn_before: &'a [Option<f64>],
     /// The same after.
     pub burn_after: &'a [Option<f64>],
@@ -51,7 +52,7 @@ pub struct TeamLine {
     /// The team.
     pub team: String,
     /// Its burn, before and after.
-    pub burn: Change,
+    pub burn: Weeks,
     /// Which way the time between its deployments went.
     pub interval: Direction,
     /// Which way the lead time of its commits went.
@@ -78,7 +79,7 @@ pub fn recognise(teams: &[TeamFacts<'_>], seed: u64) -> Recognition {
 }
 
 fn line(facts: &TeamFacts<'_>, seed: u64) -> TeamLine {
-    let burn = Change::of(facts.burn_before, facts.burn_after, seed);
+    let burn = Weeks::of(facts.burn_before, facts.burn_after, seed);
     let went = trend(facts.delivery_before, facts.delivery_after);
     let mut because = Vec::new();
     match burn.is_less() {

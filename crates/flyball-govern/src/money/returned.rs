@@ -1,9 +1,9 @@
 //! What reliability work returned: bad minutes avoided, with an interval, beside what it cost.
 //!
-//! Weeks before are held against weeks after. The interval is that of the difference of means under the bootstrap
-//! (Efron, *Bootstrap Methods: Another Look at the Jackknife*, 1979): weeks are drawn again and again from those
-//! there were, so that no distribution is assumed. A difference is no proof of its cause: what else changed in these weeks
-//! changed it too.
+//! Weeks before are held against weeks after. The interval is that of the difference of means under the
+//! bootstrap (Efron, *Bootstrap Methods: Another Look at the Jackknife*, 1979): weeks are drawn again and again
+//! from those there were, so that no distribution is assumed. A difference is no proof of its cause: what else
+//! changed in these weeks changed it too.
 
 use super::amount::Money;
 use crate::delivery::Held;
@@ -28,7 +28,7 @@ pub struct Estimate {
 
 /// Weeks before and after, compared.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Change {
+pub struct Weeks {
     /// Weeks before of which anything is known.
     pub weeks_before: usize,
     /// Weeks after.
@@ -43,7 +43,7 @@ pub struct Change {
     pub less: Option<Estimate>,
 }
 
-impl Change {
+impl Weeks {
     /// Compares what weeks had of something, in any unit.
     pub fn of(before: &[Option<f64>], after: &[Option<f64>], seed: u64) -> Self {
         let known = |weeks: &[Option<f64>]| weeks.iter().copied().flatten().collect::<Vec<f64>>();
@@ -90,10 +90,11 @@ fn bootstrap(before: &[f64], after: &[f64], seed: u64) -> Option<Estimate> {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Return {
     /// Bad minutes of a week, before and after.
-    pub minutes: Change,
+    pub minutes: Weeks,
     /// Bad minutes avoided in a year of 365.25 days; `None` when too little is known.
     pub avoided_minutes_a_year: Option<Estimate>,
-    /// What that is worth in a year, in units of the currency of `cost`; `None` also where an hour of outage has no price.
+    /// What that is worth in a year, in units of the currency of `cost`; `None` also where an hour of outage
+    /// has no price.
     pub worth_a_year: Option<Estimate>,
     /// What the work cost.
     pub cost: Money,
@@ -103,8 +104,8 @@ pub struct Return {
     pub pays_after_weeks: Option<f64>,
 }
 
-/// What work returned that cost `cost`: `before` and `after` are bad minutes of each week, as time in which nobody would have
-/// been served, `None` where nothing is known of a week.
+/// What work returned that cost `cost`: `before` and `after` are bad minutes of each week, as time in which
+/// nobody would have been served, `None` where nothing is known of a week.
 ///
 /// `an_hour` is what an hour of outage costs. Values outside of a week are held at its ends.
 pub fn returned(
@@ -117,7 +118,7 @@ pub fn returned(
     let held = |weeks: &[Option<f64>]| -> Vec<Option<f64>> {
         weeks.iter().map(|week| week.map(|minutes| minutes.clamp(0.0, WEEK_MINUTES))).collect()
     };
-    let minutes = Change::of(&held(before), &held(after), seed);
+    let minutes = Weeks::of(&held(before), &held(after), seed);
     let scaled = |of: Estimate, by: f64| Estimate {
         mean: of.mean * by,
         between_90: of.between_90.map(|end| end * by),

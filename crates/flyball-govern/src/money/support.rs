@@ -1,8 +1,8 @@
 //! Who should run a service: models beside each other with their costs, and what two published rules say.
 //!
-//! Sources: Equal Experts' playbooks ("You Build It You Run It", selection by availability and deployment target) and
-//! S. Smith's account of how Google's SRE teams take services on ("SRE Run It"). Where the two differ both answers
-//! stand: neither decides for the other.
+//! Sources: Equal Experts' playbooks ("You Build It You Run It", selection by availability and deployment
+//! target) and S. Smith's account of how Google's SRE teams take services on ("SRE Run It"). Where the two
+//! differ both answers stand: neither decides for the other.
 
 use flyball_budget::Fraction;
 use flyball_model::{Duration, Rational, Target};
@@ -48,19 +48,19 @@ pub struct YearlyCost {
     pub capital: Money,
     /// The part that running costs are.
     pub operating: Money,
-    /// What failures are expected to cost, in the time until they are repaired: all users hit, somebody there at once.
-    /// Where nobody is called out of hours they cost more than that.
+    /// What failures are expected to cost, in the time until they are repaired: all users hit, somebody there
+    /// at once. Where nobody is called out of hours they cost more than that.
     pub expected_loss: Money,
     /// How often a failure is handed on.
     pub hand_offs: u32,
 }
 
 impl SupportCosts {
-    /// What `model` costs a year with that rota out of hours, when an hour of outage costs `an_hour`; `None` when
-    /// nothing is said of the model, and in another currency.
+    /// What `model` costs a year with that rota out of hours, when an hour of outage costs `an_hour`; `None`
+    /// when nothing is said of the model, and in another currency.
     ///
-    /// A rota of a domain is shared by its services. Standby of a team for each service is the most expensive form:
-    /// it grows with the number of teams.
+    /// A rota of a domain is shared by its services. Standby of a team for each service is the most expensive
+    /// form: it grows with the number of teams.
     pub fn yearly(
         &self,
         model: SupportModel,
@@ -122,6 +122,20 @@ pub enum Product {
     OffTheShelf,
 }
 
+/// How much hangs on a service's traffic.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// Little.
+    Light,
+    /// So much that failures are noticed.
+    Substantial,
+    /// So much that the organisation fails with it.
+    Critical,
+}
+
 /// What a choice of who runs a service is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -133,10 +147,8 @@ pub struct Basis {
     /// The time from one deployment to the next that features ask for.
     #[serde(deserialize_with = "crate::policy::read::duration")]
     pub interval: Duration,
-    /// Whether its traffic is substantial.
-    pub substantial: bool,
-    /// Whether its traffic is critical to the organisation.
-    pub critical: bool,
+    /// How much hangs on its traffic.
+    pub traffic: Traffic,
     /// Whether it has passed its hand-off review.
     pub reviewed: bool,
     /// Whether its budget has been missed time and again.
@@ -241,7 +253,7 @@ pub fn recommend(costs: &SupportCosts, basis: &Basis) -> Option<Recommendation> 
         |of: &ModelCosts| costs.yearly(of.model, decided.out_of_hours, &basis.load, basis.an_hour);
     let mut yearly: Vec<YearlyCost> =
         costs.spec.models.iter().map(yearly).collect::<Option<_>>()?;
-    yearly.sort_by(|a, b| a.total.amount().cmp(&b.total.amount()));
+    yearly.sort_by_key(|cost| cost.total.amount());
     Some(Recommendation { rules, agreed, costs: yearly, assumed: costs.spec.assumed, targets })
 }
 
@@ -266,15 +278,14 @@ fn equal_experts(target: Target, basis: &Basis) -> Ruled {
     Ruled { rule: SupportRule::EqualExperts, model, reason }
 }
 
-/// SRE teams: developers first, shared with substantial traffic, SRE with critical traffic, back when it is missed.
+/// SRE teams: developers first, shared with substantial traffic, SRE with critical traffic, back when it is
+/// missed.
 fn sre_run_it(basis: &Basis) -> Ruled {
     let (model, reason) = match basis {
         Basis { missed: true, .. } => (SupportModel::Developers, SupportReason::HandedBack),
-        Basis { substantial: false, critical: false, .. } => {
-            (SupportModel::Developers, SupportReason::Default)
-        }
+        Basis { traffic: Traffic::Light, .. } => (SupportModel::Developers, SupportReason::Default),
         Basis { reviewed: false, .. } => (SupportModel::Developers, SupportReason::NotReviewed),
-        Basis { critical: true, .. } => (SupportModel::Sre, SupportReason::Critical),
+        Basis { traffic: Traffic::Critical, .. } => (SupportModel::Sre, SupportReason::Critical),
         Basis { .. } => (SupportModel::Shared, SupportReason::Substantial),
     };
     Ruled { rule: SupportRule::SreRunIt, model: Some(model), reason }

@@ -93,8 +93,8 @@ pub struct Worksheet {
     pub assumed: bool,
 }
 
-/// The worksheet of a service of which an hour of outage costs `an_hour`; without `targets` the usual ones, and those of the
-/// bandings in any case. `None` when the costs are in another currency.
+/// The worksheet of a service of which an hour of outage costs `an_hour`; without `targets` the usual ones, and
+/// those of the bandings in any case. `None` when the costs are in another currency.
 pub fn worksheet(costs: &SupportCosts, an_hour: Money, targets: &[Target]) -> Option<Worksheet> {
     let banded = banded(costs, an_hour)?;
     let decided = banded.first()?;
@@ -145,7 +145,8 @@ pub(super) fn banded(costs: &SupportCosts, an_hour: Money) -> Option<Vec<Banded>
     costs.spec.bandings.iter().map(of).collect()
 }
 
-/// What a target costs a year by the rule of thumb: `first × times ^ (nines - 1)` with `nines = -log10(1 - target)`.
+/// What a target costs a year by the rule of thumb: `first × times ^ (nines - 1)` with `nines = -log10(1 -
+/// target)`.
 fn cost_of(costs: &SupportCosts, target: Target) -> f64 {
     let nines = -target.error_budget().to_f64().log10();
     let rule = costs.spec.nines;
@@ -169,8 +170,8 @@ pub struct Protection {
     pub net: Money,
 }
 
-/// What support protected in `window`: an outage that lasted `lost`, as time in which nobody was served, against what
-/// `target` tolerates. `None` in two currencies.
+/// What support protected in `window`: an outage that lasted `lost`, as time in which nobody was served,
+/// against what `target` tolerates. `None` in two currencies.
 ///
 /// Source: Equal Experts' playbooks, loss protection.
 pub fn protection(

@@ -1,8 +1,8 @@
 //! A register as CSV, for spreadsheets: text ⇄ risks.
 //!
-//! RFC 4180 with a header; columns may come in any order, and those of optional fields may be missing. Lists stand in one
-//! field with `;` between their parts. A text that a spreadsheet would take for a formula is written with a `'` in
-//! front, which reading takes away again (OWASP, "CSV Injection").
+//! RFC 4180 with a header; columns may come in any order, and those of optional fields may be missing. Lists
+//! stand in one field with `;` between their parts. A text that a spreadsheet would take for a formula is
+//! written with a `'` in front, which reading takes away again (OWASP, "CSV Injection").
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,8 @@ use flyball_model::Rational;
 use super::document::{Acceptance, RISKS_MAX, Risk, RiskSpec};
 use super::range::{Range, Value};
 
-/// The columns as they are written. Those up to `time_between_failures` but `description` and `slos` are needed.
+/// The columns as they are written. Those up to `time_between_failures` but `description` and `slos` are
+/// needed.
 pub const COLUMNS: [&str; 12] = [
     "name",
     "service",
@@ -114,8 +115,8 @@ fn list(names: &BTreeSet<String>) -> String {
 ///
 /// # Errors
 ///
-/// Everything that is wrong, in the order of the text; where records do not even have the columns of the header, what is in
-/// them is not looked at.
+/// Everything that is wrong, in the order of the text; where records do not even have the columns of the
+/// header, what is in them is not looked at.
 pub fn read(text: &str) -> Result<Vec<Risk>, Vec<CsvError>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > CSV_BYTES_MAX {
@@ -297,8 +298,8 @@ fn split(text: &str) -> Result<Vec<Vec<Field>>, CsvError> {
             }
             result => (result, written),
         };
-        let raw = &bytes[at..at + read];
-        if raw.first() == Some(&b'"') && raw.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
+        let raw = &text[at..at + read];
+        if raw.starts_with('"') && raw.matches('"').count() % 2 == 1 {
             let message =
                 "the field's closing `\"` is missing; hint: a `\"` in a field is written twice";
             return Err(place.field(String::new()).wrong(message));

@@ -1,11 +1,11 @@
 //! What a risk did, beside what its register says: from incidents, changes that failed and drills.
 //!
-//! Times and shares are compared by their medians, whose interval needs no distribution: the ranks of a binomial
-//! with probability ½ (Hahn and Meeker, *Statistical Intervals*, § 5.2). How often it fails is a Poisson count, with
-//! Garwood's exact interval (Biometrika 28, 1936). All intervals hold with at least 90 %. Drills say how long
-//! it takes and nothing of how often: they are planned.
+//! Times and shares are compared by their medians, whose interval needs no distribution: the ranks of a
+//! binomial with probability ½ (Hahn and Meeker, *Statistical Intervals*, § 5.2). How often it fails is a
+//! Poisson count, with Garwood's exact interval (Biometrika 28, 1936). All intervals hold with at least 90 %.
+//! Drills say how long it takes and nothing of how often: they are planned.
 
-use flyball_model::{Duration, Incident, Interval, Rational, Timestamp};
+use flyball_model::{Break, Change, Duration, Incident, Interval, Rational, Timestamp};
 use statrs::distribution::{ContinuousCDF, Gamma};
 
 use super::document::{BETWEEN_SHORTEST, Risk, RiskSpec, TIME_LONGEST};
@@ -22,7 +22,7 @@ const PARTS: u64 = 10_000;
 /// What told of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum ToldBy {
     /// An incident.
     Incident,
     /// A change that failed.
@@ -37,7 +37,7 @@ pub struct Occurrence {
     /// The incident, change or drill, by its id.
     pub id: String,
     /// What told of it.
-    pub source: Source,
+    pub source: ToldBy,
     /// When the first user was hit; `None` when it is not known.
     pub started: Option<Timestamp>,
     /// When somebody knew.
@@ -54,10 +54,28 @@ impl Occurrence {
     pub fn of_incident(incident: &Incident, share: Option<(u64, u64)>) -> Self {
         Self {
             id: incident.id.clone(),
-            source: Source::Incident,
+            source: ToldBy::Incident,
             started: incident.started,
             detected: incident.detected,
             ended: incident.mitigated.or(incident.resolved),
+            share,
+        }
+    }
+
+    /// What a change that failed says: users met it when it shipped, and somebody knew when it broke its
+    /// warranty. `ended` and `share` are of the outage that it caused.
+    pub fn of_change(
+        change: &Change,
+        broken: Option<&Break>,
+        ended: Option<Timestamp>,
+        share: Option<(u64, u64)>,
+    ) -> Self {
+        Self {
+            id: change.id.clone(),
+            source: ToldBy::Change,
+            started: change.shipped(),
+            detected: broken.map(|broken| broken.at),
+            ended,
             share,
         }
     }
@@ -95,7 +113,7 @@ fn length(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<Duration> {
 /// Whether a register agrees with what was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Agreement {
+pub enum Finding {
     /// The range of the register and the interval of the measurement meet.
     Agrees,
     /// More was measured than the register says.
@@ -118,18 +136,18 @@ pub struct Beside<T: Value> {
     /// Where the truth lies with 90 %; `None` when too little was measured.
     pub interval_90: Option<Range<T>>,
     /// Whether the two agree.
-    pub agreement: Agreement,
+    pub finding: Finding,
 }
 
 impl<T: Value> Beside<T> {
     fn new(said: Range<T>, count: usize, measured: Option<T>, interval: Option<Range<T>>) -> Self {
-        let agreement = match interval {
-            None => Agreement::NotEnoughData,
-            Some(interval) if interval.meets(said) => Agreement::Agrees,
-            Some(interval) if interval.low() > said.high() => Agreement::More,
-            Some(_) => Agreement::Less,
+        let finding = match interval {
+            None => Finding::NotEnoughData,
+            Some(interval) if interval.meets(said) => Finding::Agrees,
+            Some(interval) if interval.low() > said.high() => Finding::More,
+            Some(_) => Finding::Less,
         };
-        Self { said, count, measured, interval_90: interval, agreement }
+        Self { said, count, measured, interval_90: interval, finding }
     }
 }
 
@@ -152,17 +170,18 @@ pub struct Measured {
     pub time_to_repair: Beside<Duration>,
     /// The share of users that was hit: of events, as the ledger counts them.
     pub share_of_users: Beside<Rational>,
-    /// From one time to the next. Without a failure in the time that was observed it has an interval and no value.
+    /// From one time to the next. Without a failure in the time that was observed it has an interval and no
+    /// value.
     pub time_between_failures: Beside<Duration>,
     /// Bad minutes a year of 365.25 days that the register expects, its factors left out.
     pub said_minutes_a_year: f64,
-    /// Bad minutes a year as they were: those of each failure whose length and share are known, by the time that was
-    /// observed. `None` when one of them is not known: what is not known is not zero.
+    /// Bad minutes a year as they were: those of each failure whose length and share are known, by the time
+    /// that was observed. `None` when one of them is not known: what is not known is not zero.
     pub measured_minutes_a_year: Option<f64>,
 }
 
-/// Holds `risk` beside the `occurrences` of it, in any order; those outside of `during` are left out, as is one that is
-/// there twice. `None` when no time was observed.
+/// Holds `risk` beside the `occurrences` of it, in any order; those outside of `during` are left out, as is one
+/// that is there twice. `None` when no time was observed.
 pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Option<Measured> {
     if during.is_empty() {
         return None;
@@ -173,7 +192,7 @@ pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Opt
         .filter(|of| of.at().is_some_and(|at| during.contains(at)) && ids.insert(of.id.as_str()))
         .collect();
     let failures: Vec<&&Occurrence> =
-        inside.iter().filter(|of| of.source != Source::Drill).collect();
+        inside.iter().filter(|of| of.source != ToldBy::Drill).collect();
     let spec = &risk.spec;
     let count = failures.len() as u64;
     let between = (count > 0)
@@ -225,8 +244,8 @@ fn median<T: Value>(said: Range<T>, values: impl Iterator<Item = T>) -> Beside<T
     Beside::new(said, count, middle, interval)
 }
 
-/// The largest rank, from 1, whose value and the one as far from the other end hold the median of `count` between them with
-/// 90 %; `None` when there is none.
+/// The largest rank, from 1, whose value and the one as far from the other end hold the median of `count`
+/// between them with 90 %; `None` when there is none.
 fn rank(count: usize) -> Option<usize> {
     if count < VALUES_MIN {
         return None;
@@ -244,8 +263,8 @@ fn rank(count: usize) -> Option<usize> {
     (rank > 0).then_some(rank)
 }
 
-/// Between which times between failures `count` of them in `observed` leave the truth with 90 %. Without any it lies above the
-/// lower end, and the upper one is where a register's longest time is.
+/// Between which times between failures `count` of them in `observed` leave the truth with 90 %. Without any it
+/// lies above the lower end, and the upper one is where a register's longest time is.
 fn garwood(count: u64, observed: Duration) -> Option<TimeRange> {
     let most = TIME_LONGEST;
     // Failures by the chi-square quantiles of 2n and 2n + 2 degrees of freedom, which are twice gammas.
@@ -269,7 +288,8 @@ fn scaled(observed: Duration, failures: f64) -> Option<Duration> {
 
 /// The risk with what was measured in place of what was said, where enough was; the rest as it is.
 ///
-/// Times and shares become the interval of their median. A risk that lasts no time or hits nobody stays as it is said.
+/// Times and shares become the interval of their median. A risk that lasts no time or hits nobody stays as it
+/// is said.
 #[must_use]
 pub fn fed(risk: &RiskSpec, measured: &Measured) -> RiskSpec {
     let mut fed = risk.clone();

@@ -138,7 +138,8 @@ impl<T: Value> Range<T> {
         if self.is_point() { low } else { (high - low) / (high / low).ln() }
     }
 
-    /// The mean of one over it, per second or as a factor: (1 / low - 1 / high) / ln(high / low); infinite for 0.
+    /// The mean of one over it, per second or as a factor: (1 / low - 1 / high) / ln(high / low); infinite for
+    /// 0.
     pub fn mean_of_inverse(self) -> f64 {
         let (low, high) = (self.low.estimate(), self.high.estimate());
         if self.is_point() { 1.0 / low } else { (1.0 / low - 1.0 / high) / (high / low).ln() }

@@ -1,8 +1,9 @@
 //! The risks of a service together, and what each is expected to cost.
 //!
-//! Expected bad time = (time to detect + time to repair) × share of users ÷ time between failures. A risk is so a
-//! share of time that users are not served, whatever the window: it is compared with the share that an objective
-//! allows. This takes traffic to be even; what fails at the busiest hour costs more events than is said here.
+//! Expected bad time = (time to detect + time to repair) × share of users ÷ time between failures. A risk is so
+//! a share of time that users are not served, whatever the window: it is compared with the share that an
+//! objective allows. This takes traffic to be even; what fails at the busiest hour costs more events than is
+//! said here.
 //!
 //! Source: Google's CRE team, "Know thy enemy: how to prioritize and communicate risks" (2018), and its sheet,
 //! in which a year has 365.25 days and a factor that is common to all risks adds
@@ -31,8 +32,8 @@ impl Register {
     ///
     /// # Errors
     ///
-    /// Names that are there twice, risks of another service, and more than [`RISKS_MAX`]; paths begin with the name
-    /// of the risk.
+    /// Names that are there twice, risks of another service, and more than [`RISKS_MAX`]; paths begin with the
+    /// name of the risk.
     pub fn new(
         service: &str,
         rules: Option<&RiskRules>,

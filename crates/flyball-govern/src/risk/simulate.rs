@@ -1,14 +1,14 @@
 //! How likely an objective is missed, by drawing its window many times.
 //!
-//! In each trial every risk fails as often as a Poisson process of its time between failures does; that time is drawn
-//! once a trial, since it is one number that nobody knows, and the time to detect, the time to repair and the
-//! share of users once a failure, since no two failures are alike. The objective is missed when the bad time is
-//! more than its budget: at its boundary it is kept.
+//! In each trial every risk fails as often as a Poisson process of its time between failures does; that time is
+//! drawn once a trial, since it is one number that nobody knows, and the time to detect, the time to repair and
+//! the share of users once a failure, since no two failures are alike. The objective is missed when the bad
+//! time is more than its budget: at its boundary it is kept.
 //!
-//! Every risk draws from its own source, so that what is changed about one moves no other: registers that differ
-//! are compared over the same luck (common random numbers; Law, *Simulation Modeling and Analysis*, 5th ed.,
-//! § 11.2). A failure counts whole in the window in which it begins. Two at a time are two: the budget then
-//! looks more spent than it is, which matters only when much is missed anyway.
+//! Every risk draws from its own source, so that what is changed about one moves no other: registers that
+//! differ are compared over the same luck (common random numbers; Law, *Simulation Modeling and Analysis*, 5th
+//! ed., § 11.2). A failure counts whole in the window in which it begins. Two at a time are two: the budget
+//! then looks more spent than it is, which matters only when much is missed anyway.
 
 use flyball_model::Duration;
 

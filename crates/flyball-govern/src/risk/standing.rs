@@ -1,7 +1,7 @@
 //! Where each risk stands against an objective: accepted, fits, does not fit, too big.
 //!
-//! Everything is compared as shares of time, exactly. Where an input is a range, both of its ends are compared; where
-//! they disagree the mean decides, and the answer says that it is not sure.
+//! Everything is compared as shares of time, exactly. Where an input is a range, both of its ends are compared;
+//! where they disagree the mean decides, and the answer says that it is not sure.
 
 use std::collections::BTreeSet;
 

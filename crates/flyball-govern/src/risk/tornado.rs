@@ -9,7 +9,7 @@ use crate::delivery::Share;
 /// What a bar of a tornado is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum BarOf {
     /// One risk.
     Risk,
     /// Something that makes many risks worse.
@@ -20,7 +20,7 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Bar {
     /// What it is of.
-    pub of: Cause,
+    pub of: BarOf,
     /// The risk or the factor.
     pub name: String,
     /// What it costs, in bad minutes a year of 365.25 days: at the better end of the ranges, on average, at the
@@ -59,7 +59,7 @@ pub fn tornado(register: &Register, objective: &RiskObjective, seed: u64) -> Opt
             let cost = register.cost(&risk.spec);
             let missed_without = trials.missed_without(column);
             Bar {
-                of: Cause::Risk,
+                of: BarOf::Risk,
                 name: risk.name.clone(),
                 minutes_a_year: [cost.best.to_f64(), cost.mean, cost.worst.to_f64()]
                     .map(|share| minutes(share, YEAR)),
@@ -81,7 +81,7 @@ pub fn tornado(register: &Register, objective: &RiskObjective, seed: u64) -> Opt
         }
         let missed_without = drawn.summary().missed;
         bars.push(Bar {
-            of: Cause::Factor,
+            of: BarOf::Factor,
             name: factor.name.clone(),
             minutes_a_year: adds.map(|share| minutes(share, YEAR)),
             undetected: None,

@@ -22,7 +22,7 @@ fn intervals_hold_what_they_say() {
     let (mut held, runs) = (0, 400);
     for run in 0..runs {
         let (before, after) = (skewed(&mut source, 60.0, 26), skewed(&mut source, 20.0, 26));
-        let [low, high] = Change::of(&before, &after, run).less.unwrap().between_90;
+        let [low, high] = Weeks::of(&before, &after, run).less.unwrap().between_90;
         held += i32::from(low <= 40.0 && 40.0 <= high);
     }
     let share = f64::from(held) / runs as f64;
@@ -36,7 +36,7 @@ fn chance_is_seldom_taken_for_work() {
     let runs = 400;
     let said = (0..runs).filter(|run| {
         let (before, after) = (skewed(&mut source, 60.0, 26), skewed(&mut source, 60.0, 26));
-        Change::of(&before, &after, *run).is_less() == Held::Yes
+        Weeks::of(&before, &after, *run).is_less() == Held::Yes
     });
     let share = said.count() as f64 / runs as f64;
     assert!(share < 0.09, "{share}");
@@ -52,9 +52,9 @@ fn few_weeks_say_nothing() {
     // Weeks of which nothing is known are neither good nor bad.
     let mut gaps = weeks(&[60.0; 7]);
     gaps.extend([None; 20]);
-    let of = Change::of(&gaps, &many, 1);
+    let of = Weeks::of(&gaps, &many, 1);
     assert_eq!((of.weeks_before, of.unknown, of.before, of.less), (7, 20, Some(60.0), None));
-    assert_eq!(Change::of(&[], &[], 1).is_less(), Held::NotEnoughData);
+    assert_eq!(Weeks::of(&[], &[], 1).is_less(), Held::NotEnoughData);
 }
 
 /// By hand: 60 minutes a week become 10, at 600 an hour.

@@ -12,8 +12,7 @@ fn basis() -> Basis {
         an_hour: money("200000 USD"),
         product: Product::DigitalService,
         interval: Duration::from_days(1),
-        substantial: false,
-        critical: false,
+        traffic: Traffic::Light,
         reviewed: false,
         missed: false,
         load: LOAD,
@@ -98,16 +97,16 @@ fn the_playbooks_rule_has_two_keys() {
 #[test]
 fn the_rule_of_sre_teams_has_steps() {
     use SupportModel::{Developers, Shared, Sre};
-    let says = |substantial, critical, reviewed, missed| {
-        ruled(&Basis { substantial, critical, reviewed, missed, ..basis() })[1]
-    };
-    assert_eq!(says(false, false, false, false), (Some(Developers), SupportReason::Default));
-    assert_eq!(says(false, false, true, false), (Some(Developers), SupportReason::Default));
-    assert_eq!(says(true, false, false, false), (Some(Developers), SupportReason::NotReviewed));
-    assert_eq!(says(true, false, true, false), (Some(Shared), SupportReason::Substantial));
-    assert_eq!(says(true, true, true, false), (Some(Sre), SupportReason::Critical));
-    assert_eq!(says(false, true, true, false), (Some(Sre), SupportReason::Critical));
-    assert_eq!(says(true, true, true, true), (Some(Developers), SupportReason::HandedBack));
+    let says =
+        |traffic, reviewed, missed| ruled(&Basis { traffic, reviewed, missed, ..basis() })[1];
+    let (light, some, critical) = (Traffic::Light, Traffic::Substantial, Traffic::Critical);
+    assert_eq!(says(light, false, false), (Some(Developers), SupportReason::Default));
+    assert_eq!(says(light, true, false), (Some(Developers), SupportReason::Default));
+    assert_eq!(says(some, false, false), (Some(Developers), SupportReason::NotReviewed));
+    assert_eq!(says(some, true, false), (Some(Shared), SupportReason::Substantial));
+    assert_eq!(says(critical, false, false), (Some(Developers), SupportReason::NotReviewed));
+    assert_eq!(says(critical, true, false), (Some(Sre), SupportReason::Critical));
+    assert_eq!(says(critical, true, true), (Some(Developers), SupportReason::HandedBack));
 }
 
 /// Where the two rules differ neither decides; where one is silent the other does.
@@ -116,7 +115,7 @@ fn rules_that_differ_are_both_shown() {
     let agree = recommend(&assumed(), &basis()).unwrap();
     assert_eq!(agree.agreed, Some(SupportModel::Developers));
     assert!(agree.assumed);
-    let critical = Basis { critical: true, reviewed: true, ..basis() };
+    let critical = Basis { traffic: Traffic::Critical, reviewed: true, ..basis() };
     let differ = recommend(&assumed(), &critical).unwrap();
     assert_eq!(differ.agreed, None);
     assert_eq!(
@@ -166,7 +165,7 @@ fn drift_says_which_number_led_elsewhere() {
         ]
     );
     // Traffic and review only together lead to another model.
-    let grown = Basis { critical: true, reviewed: true, ..basis() };
+    let grown = Basis { traffic: Traffic::Critical, reviewed: true, ..basis() };
     let found = drift(&assumed(), &choice(), &grown).unwrap();
     let model = |because: Vec<Input>| Drift::Model {
         rule: SupportRule::SreRunIt,
@@ -194,7 +193,7 @@ fn a_choice_against_a_rule_stands() {
     against.target = target("99.9%");
     against.model = SupportModel::Operations;
     assert_eq!(drift(&assumed(), &against, &basis()), Some(Vec::new()));
-    let grown = Basis { critical: true, reviewed: true, ..basis() };
+    let grown = Basis { traffic: Traffic::Critical, reviewed: true, ..basis() };
     assert!(matches!(
         &drift(&assumed(), &against, &grown).unwrap()[..],
         [Drift::Model { now: SupportModel::Sre, .. }]

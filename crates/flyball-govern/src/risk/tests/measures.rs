@@ -1,6 +1,9 @@
 //! What was measured, against tables and by hand.
 
-use flyball_model::{Incident, Interval, Timestamp};
+use flyball_model::{
+    Break, BreakCause, Change, ChangeKind, ChangeOutcome, ChangeSource, Incident, Interval,
+    Timestamp,
+};
 
 use super::*;
 
@@ -11,7 +14,7 @@ fn year() -> Interval {
 }
 
 /// A failure that begins `day` days in, is known after `detect` minutes and over after `repair` more.
-fn failure(source: Source, day: u32, detect: u32, repair: u32, share: (u64, u64)) -> Occurrence {
+fn failure(source: ToldBy, day: u32, detect: u32, repair: u32, share: (u64, u64)) -> Occurrence {
     let started = START.plus(Duration::from_days(day));
     let detected = started.plus(Duration::from_minutes(detect));
     Occurrence {
@@ -25,14 +28,14 @@ fn failure(source: Source, day: u32, detect: u32, repair: u32, share: (u64, u64)
 }
 
 fn failures(count: u32) -> Vec<Occurrence> {
-    (0..count).map(|at| failure(Source::Incident, at * 30, 10 + at, 60 + at, (1, 2))).collect()
+    (0..count).map(|at| failure(ToldBy::Incident, at * 30, 10 + at, 60 + at, (1, 2))).collect()
 }
 
 #[test]
 fn too_few_failures_say_nothing() {
     let risk = risk("a", "5m 1h 50% 30d");
     let of = measure(&risk, &failures(4), year()).unwrap();
-    assert_eq!(of.time_to_detect.agreement, Agreement::NotEnoughData);
+    assert_eq!(of.time_to_detect.finding, Finding::NotEnoughData);
     assert_eq!(of.time_to_detect.measured, Some(Duration::from_minutes(11)));
     assert_eq!((of.time_to_detect.count, of.time_to_detect.interval_90), (4, None));
     assert_eq!(fed(&risk.spec, &of).time_to_detect, risk.spec.time_to_detect, "as it is said");
@@ -59,7 +62,7 @@ fn ranks_hold_what_they_say() {
     let risk = risk("a", "5m 1h 50% 2d");
     for count in 5_u32..60 {
         let of: Vec<Occurrence> =
-            (0..count).map(|at| failure(Source::Incident, at, at + 1, 60, (1, 2))).collect();
+            (0..count).map(|at| failure(ToldBy::Incident, at, at + 1, 60, (1, 2))).collect();
         let found = measure(&risk, &of, year()).unwrap().time_to_detect.interval_90.unwrap();
         let rank = |of: Duration| u64::try_from(of.nanos()).unwrap() / 60_000_000_000;
         let (low, high) = (rank(found.low()), rank(found.high()));
@@ -88,20 +91,20 @@ fn frequencies_have_garwoods_interval() {
     let per_year = |of: Duration| 365.0 * 86_400.0 / of.as_seconds_f64();
     assert!((per_year(interval.high()) - 5.425).abs() < 0.001, "{interval}");
     assert!((per_year(interval.low()) - 16.962).abs() < 0.001, "{interval}");
-    assert_eq!(of.agreement, Agreement::Agrees);
+    assert_eq!(of.finding, Finding::Agrees);
     let none = measure(&risk, &[], year()).unwrap().time_between_failures;
     assert_eq!(none.measured, None);
     assert!((per_year(none.interval_90.unwrap().low()) - 2.996).abs() < 0.001, "{none:?}");
-    assert_eq!(none.agreement, Agreement::More, "36 days and not one in a year");
+    assert_eq!(none.finding, Finding::More, "36 days and not one in a year");
 }
 
 #[test]
 fn what_was_measured_stands_beside_what_is_said() {
     let risk = risk("a", "1m 1h..2h 10% 30d");
     let of = measure(&risk, &failures(12), year()).unwrap();
-    assert_eq!(of.time_to_detect.agreement, Agreement::More);
-    assert_eq!(of.time_to_repair.agreement, Agreement::Agrees);
-    assert_eq!(of.share_of_users.agreement, Agreement::More);
+    assert_eq!(of.time_to_detect.finding, Finding::More);
+    assert_eq!(of.time_to_repair.finding, Finding::Agrees);
+    assert_eq!(of.share_of_users.finding, Finding::More);
     assert_eq!(of.share_of_users.measured, Some(share("50%")));
     // Σ (10 + 60 + 2k) × ½ over twelve, by the 365 days.
     let expected: f64 = (0..12).map(|k| (70.0 + 2.0 * f64::from(k)) * 0.5).sum();
@@ -121,7 +124,7 @@ fn what_was_measured_stands_beside_what_is_said() {
 fn drills_are_no_failures() {
     let risk = risk("a", "1m 1h 10% 30d");
     let drills: Vec<Occurrence> =
-        (0..6).map(|at| failure(Source::Drill, at, 20, 30, (1, 10))).collect();
+        (0..6).map(|at| failure(ToldBy::Drill, at, 20, 30, (1, 10))).collect();
     let of = measure(&risk, &drills, year()).unwrap();
     assert_eq!((of.failures, of.drills), (0, 6));
     assert_eq!(of.time_to_detect.interval_90, Some(Range::point(Duration::from_minutes(20))));
@@ -156,7 +159,21 @@ fn an_incident_is_an_occurrence() {
     incident.started = Some(START);
     incident.resolved = Some(START.plus(Duration::from_hours(3)));
     let of = Occurrence::of_incident(&incident, None);
-    assert_eq!((of.source, of.ended), (Source::Incident, incident.resolved));
+    assert_eq!((of.source, of.ended), (ToldBy::Incident, incident.resolved));
     incident.mitigated = Some(START.plus(Duration::from_hours(1)));
     assert_eq!(Occurrence::of_incident(&incident, None).ended, incident.mitigated);
+}
+
+#[test]
+fn a_change_that_failed_is_an_occurrence() {
+    let source = ChangeSource { system: "test".to_owned(), delivery: "1".to_owned() };
+    let (kind, done) = (ChangeKind::Deploy, ChangeOutcome::Succeeded);
+    let change = Change::new("c1".to_owned(), "shop".to_owned(), kind, done, START, source);
+    let at = START.plus(Duration::from_minutes(7));
+    let broken = Break { at, cause: BreakCause::Page("p".to_owned()) };
+    let of = Occurrence::of_change(&change, Some(&broken), None, Some((1, 4)));
+    assert_eq!((of.source, of.started, of.detected), (ToldBy::Change, Some(START), Some(at)));
+    let seen = measure(&risk("a", "7m 1h 50% 30d"), &[of], year()).unwrap();
+    assert_eq!(seen.time_to_detect.measured, Some(Duration::from_minutes(7)));
+    assert_eq!((seen.failures, seen.measured_minutes_a_year), (1, None), "it lasts");
 }

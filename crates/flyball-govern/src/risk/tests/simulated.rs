@@ -122,7 +122,7 @@ fn a_factor_has_a_bar_of_its_own() {
     with.spec.themes.insert("no-measurement".to_owned());
     let register = ruled(&[with, risk("bare", "5m 5m 100% 10d")], rules);
     let of = tornado(&register, &objective("99.9%", DAYS_30), 1).unwrap();
-    let factor = of.bars.iter().find(|bar| bar.of == Cause::Factor).unwrap();
+    let factor = of.bars.iter().find(|bar| bar.of == BarOf::Factor).unwrap();
     // Two hours each, 36.525 times a year.
     assert!((factor.minutes_a_year[1] - 120.0 * 36.525).abs() < 1e-6, "{factor:?}");
     // Without it the two are one process that fails every 5 days for 10 minutes.
