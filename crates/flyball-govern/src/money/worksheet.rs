@@ -36,12 +36,10 @@ pub fn allowed_events(target: Target, valid: u64) -> Fraction {
     Fraction::share_of(valid, target.error_budget())
 }
 
-/// What it costs when all that a target allows in `window` is spent and an hour costs `an_hour`.
-pub fn exposure(an_hour: Money, target: Target, window: Duration) -> Money {
-    let whole = an_hour.for_time(window);
-    whole
-        .and_then(|whole| whole.times(Fraction::of(target.error_budget())))
-        .unwrap_or_else(|| Money::nothing(an_hour.currency()))
+/// What it costs when all that a target allows in `window` is spent and an hour costs `an_hour`; `None` when the
+/// exact amount does not fit; it does for windows of whole seconds.
+pub fn exposure(an_hour: Money, target: Target, window: Duration) -> Option<Money> {
+    an_hour.for_time(window)?.times(Fraction::of(target.error_budget()))
 }
 
 /// One target of a worksheet.
@@ -106,7 +104,7 @@ pub fn worksheet(costs: &SupportCosts, an_hour: Money, targets: &[Target]) -> Op
     all.dedup();
     let mut rows: Vec<WorksheetRow> = Vec::new();
     for target in all {
-        let exposure_a_year = exposure(an_hour, target, YEAR);
+        let exposure_a_year = exposure(an_hour, target, YEAR)?;
         let before = rows.last();
         let buys_a_year = before.and_then(|before| before.exposure_a_year.minus(exposure_a_year));
         let step = before.map(|before| cost_of(costs, target) - cost_of(costs, before.target));
@@ -116,7 +114,7 @@ pub fn worksheet(costs: &SupportCosts, an_hour: Money, targets: &[Target]) -> Op
             target,
             minutes_a_week: minutes(WEEK),
             minutes_a_year: minutes(YEAR),
-            exposure_a_week: exposure(an_hour, target, WEEK),
+            exposure_a_week: exposure(an_hour, target, WEEK)?,
             exposure_a_year,
             buys_a_year,
             step_costs_a_year: step,
@@ -181,7 +179,7 @@ pub fn protection(
     lost: Duration,
     cost: Money,
 ) -> Option<Protection> {
-    let (tolerated, lost) = (exposure(an_hour, target, window), an_hour.for_time(lost)?);
+    let (tolerated, lost) = (exposure(an_hour, target, window)?, an_hour.for_time(lost)?);
     let saved = tolerated.minus(lost)?;
     let share = saved.amount().to_f64() / tolerated.amount().to_f64();
     let is_at_risk = !tolerated.amount().is_zero();
