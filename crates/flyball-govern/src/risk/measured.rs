@@ -1,7 +1,7 @@
 //! What a risk did, beside what its register says: from incidents, changes that failed and drills.
 //!
 //! Times and shares are compared by their medians, whose interval needs no distribution: the ranks of a
-//! binomial with probability ½ (Hahn and Meeker, *Statistical Intervals*, § 5.2). How often it fails is a
+//! binomial with probability ½ (Hahn and Meeker, *Statistical Intervals*). How often it fails is a
 //! Poisson count, with Garwood's exact interval (Biometrika 28, 1936). All intervals hold with at least 90 %.
 //! Drills say how long it takes and nothing of how often: they are planned.
 

@@ -2,7 +2,7 @@
 //!
 //! A range stands for the reciprocal distribution between its ends: every part of the scale that has the same
 //! ratio of its ends is as likely, which is what is left to assume of a length or a frequency of which nothing
-//! but the order of magnitude is known (Jeffreys, *Theory of Probability*, 1961, § 3.1). It has closed moments,
+//! but the order of magnitude is known (Jeffreys, *Theory of Probability*). It has closed moments,
 //! so that what is simulated can be held against what is computed.
 
 use std::fmt;

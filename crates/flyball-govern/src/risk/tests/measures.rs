@@ -43,7 +43,7 @@ fn too_few_failures_say_nothing() {
 }
 
 /// Of five values the median lies between the first and the last with 93.75 %; of eleven between the third and the
-/// ninth with 93.5 % (Hahn and Meeker, table A.15a of ranks; recomputed from the binomial distribution).
+/// ninth with 93.5 % (summed from the binomial distribution).
 #[test]
 fn medians_have_their_ranks() {
     let risk = risk("a", "5m 1h 50% 30d");

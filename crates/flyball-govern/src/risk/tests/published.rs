@@ -1,5 +1,5 @@
-//! Against the sheet and the table of Google's CRE team ("Know thy enemy: how to prioritize and communicate risks";
-//! "Understanding error budget overspend", 2018), and the example of *Towards Production Excellence* (Honeycomb).
+//! Against the sheet of Google's CRE team and the table of its post ("Know thy enemy: how to prioritize and
+//! communicate risks"), and an article on production excellence that has the canary.
 
 use super::*;
 
