@@ -6,8 +6,8 @@
 //! time is more than its budget: at its boundary it is kept.
 //!
 //! Every risk draws from its own source, so that what is changed about one moves no other: registers that
-//! differ are compared over the same luck (common random numbers; Law, *Simulation Modeling and Analysis*, 5th
-//! ed., § 11.2). A failure counts whole in the window in which it begins. Two at a time are two: the budget
+//! differ are compared over the same luck (common random numbers; Law, *Simulation Modeling and Analysis*).
+//! A failure counts whole in the window in which it begins. Two at a time are two: the budget
 //! then looks more spent than it is, which matters only when much is missed anyway.
 
 use flyball_model::Duration;
