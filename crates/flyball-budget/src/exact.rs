@@ -20,6 +20,20 @@ pub fn cmp_products(left: &[u128], right: &[u128]) -> Ordering {
     }
 }
 
+/// Compares the sum of `terms`, each above and below a fraction line, with `bound`, exactly.
+///
+/// No terms sum up to 0. However many there are and whatever their denominators, nothing is rounded; a term
+/// or a bound below 0 counts as 0.
+pub fn cmp_sum(terms: &[Fraction], bound: Fraction) -> Ordering {
+    let above = |of: Fraction| of.numerator.max(0).unsigned_abs();
+    let (mut numerator, mut denominator) = (Natural::new(0), Natural::new(1));
+    for term in terms {
+        numerator = numerator.times(term.denominator).plus(&denominator.times(above(*term)));
+        denominator = denominator.times(term.denominator);
+    }
+    numerator.times(bound.denominator).cmp(&denominator.times(above(bound)))
+}
+
 /// An exact signed fraction in lowest terms: an allowed, spent or remaining amount of budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fraction {
@@ -89,6 +103,24 @@ impl Fraction {
     /// The exact difference; `None` when it does not fit 127 bits.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(Self { numerator: other.numerator.checked_neg()?, ..other })
+    }
+
+    /// The exact product; `None` when it does not fit 127 bits.
+    pub fn checked_mul(self, other: Self) -> Option<Self> {
+        let left = Self::new(self.numerator, other.denominator)?;
+        let right = Self::new(other.numerator, self.denominator)?;
+        Self::new(
+            left.numerator.checked_mul(right.numerator)?,
+            left.denominator.checked_mul(right.denominator)?,
+        )
+    }
+
+    /// The value of `share`.
+    pub fn of(share: Rational) -> Self {
+        Self {
+            numerator: i128::from(share.numerator()),
+            denominator: u128::from(share.denominator()),
+        }
     }
 
     /// The largest whole number that is not above this amount.
@@ -348,6 +380,18 @@ mod tests {
     }
 
     #[test]
+    fn sums_past_128_bits_compare() {
+        // Denominators whose product has 900 bits; the sum and its bound differ by less than 2^-120.
+        let terms: Vec<Fraction> =
+            (0..9).map(|at| Fraction::new(1, (1 << 100) + at).unwrap()).collect();
+        let most = Fraction::new(9, 1 << 100).unwrap();
+        let least = Fraction::new(9, (1 << 100) + 8).unwrap();
+        assert_eq!(cmp_sum(&terms, most), Ordering::Less);
+        assert_eq!(cmp_sum(&terms, least), Ordering::Greater);
+        assert_eq!(cmp_sum(&[], Fraction::ZERO), Ordering::Equal);
+    }
+
+    #[test]
     fn products_past_128_bits_compare() {
         let big = u128::MAX;
         assert_eq!(cmp_products(&[big, big], &[big, big - 1]), Ordering::Greater);
@@ -374,6 +418,26 @@ mod tests {
                 cmp_products(&[u128::from(a), factor, factor], &[u128::from(b), factor, factor]),
                 a.cmp(&b)
             );
+        }
+
+        #[test]
+        fn sums_compare_as_fractions_do(
+            terms in proptest::collection::vec((0i128..100, 1u128..30), 0..6), bound in 0i128..200, below in 1u128..30
+        ) {
+            let terms: Vec<Fraction> = terms.into_iter().map(|(a, b)| Fraction::new(a, b).unwrap()).collect();
+            let sum = terms.iter().try_fold(Fraction::ZERO, |sum, term| sum.checked_add(*term)).unwrap();
+            let bound = Fraction::new(bound, below).unwrap();
+            prop_assert_eq!(cmp_sum(&terms, bound), sum.cmp(&bound));
+            prop_assert_eq!(cmp_sum(&terms, sum), Ordering::Equal);
+        }
+
+        #[test]
+        fn products_of_fractions_are_exact(a in -1000i128..1000, b in 1u128..1000, c in -1000i128..1000, d in 1u128..1000) {
+            let product = Fraction::new(a, b).unwrap().checked_mul(Fraction::new(c, d).unwrap()).unwrap();
+            prop_assert_eq!(product, Fraction::new(a * c, b * d).unwrap());
+            // What has no room as a product may have it in lowest terms.
+            let (wide, inverse) = (Fraction::new(i128::MAX, 7).unwrap(), Fraction::new(7, i128::MAX.unsigned_abs()).unwrap());
+            prop_assert_eq!(wide.checked_mul(inverse), Some(Fraction::whole(1)));
         }
 
         #[test]

@@ -30,7 +30,7 @@ pub use account::{Account, Frame, keeps};
 pub use budget::{Budget, Coverage, Reason, Status};
 pub use chart::chart;
 pub use error::{BudgetError, RuleProblem};
-pub use exact::{Fraction, Threshold};
+pub use exact::{Fraction, Threshold, cmp_sum};
 pub use report::{IndicatorSeries, Measured, SloReport, assess};
 pub use series::Series;
 pub use window::{WindowAt, nominal_length, window_at};

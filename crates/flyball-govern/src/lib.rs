@@ -1,5 +1,5 @@
 //! Decisions that follow from a service's budget, as pure functions: who is told of what, what a
-//! change did, whether the next one may ship, how a team delivers.
+//! change did, whether the next one may ship, how a team delivers, what risks and support cost.
 //!
 //! Nothing here reads a clock, a file or a source of randomness: time and seeds come in as
 //! arguments, and what is decided is carried out elsewhere (I7).
@@ -9,12 +9,15 @@ pub mod catalogue;
 pub mod checklist;
 pub mod custody;
 pub mod delivery;
+mod draws;
 pub mod evidence;
 pub mod gate;
+pub mod money;
 pub mod oncall;
 pub mod policy;
 pub mod restore;
 pub mod review;
+pub mod risk;
 pub mod service;
 pub mod verdict;
 pub mod warranty;

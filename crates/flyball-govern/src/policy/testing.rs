@@ -20,7 +20,7 @@ fn node<'a>(event: Event<'a>, events: &mut impl Iterator<Item = Event<'a>>) -> V
     match event {
         Event::Scalar(text, ScalarStyle::Plain, ..) => match (text.parse::<u64>(), &*text) {
             (Ok(number), _) => Value::from(number),
-            (_, "true") => Value::Bool(true),
+            (_, "true" | "false") => Value::Bool(text == "true"),
             (_, text) => Value::from(text),
         },
         Event::Scalar(text, ..) => Value::from(&*text),
