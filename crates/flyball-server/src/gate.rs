@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use flyball_catalog::{Catalog, Governance};
 use flyball_govern::gate::{
-    Decision, Facts, GateInputs, Latch, Override, Question, gate, latch_conditions,
+    Decision, Facts, GateInputs, Latch, Override, Question, latch_conditions,
 };
 use flyball_govern::policy::{Block, Policy, Signature, Tier};
 use flyball_model::Timestamp;
@@ -29,6 +29,7 @@ use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
 pub(crate) use contests::{KeptContest, NewContest};
+pub(crate) use deciding::{Decided, Looked};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
@@ -157,24 +158,6 @@ impl Gatekeeper {
     /// What is known of services, remembered for as long as it is.
     pub(crate) fn knowing(&self) -> &Knowing {
         &self.known
-    }
-
-    /// As [`Self::look`], where that waits for no disk; `None` where it would.
-    pub(crate) fn glance(&self, question: &Question, known: &Known) -> Option<Decision> {
-        let key = (question.service.clone(), known.policy.name().to_owned());
-        // Whoever reads them from disk holds them.
-        let acts = self.remembered.try_lock().ok()?.get(&key).cloned()?;
-        Some(gate(&acts.inputs(question, known)))
-    }
-
-    /// What is decided on `question`; nothing is kept.
-    ///
-    /// # Errors
-    ///
-    /// [`GateError`].
-    pub(crate) fn look(&self, question: &Question, known: &Known) -> Result<Decision, GateError> {
-        let acts = self.remembered(&question.service, known)?;
-        Ok(gate(&acts.inputs(question, known)))
     }
 
     /// Decisions on `service`, the last first.

@@ -261,40 +261,8 @@ impl Decision {
     /// The decision as one line of JSON that is the same whenever the decision is: keys in the order of
     /// their bytes, no blanks, whole numbers and texts only. What a log hashes.
     pub fn canonical_json(&self) -> Result<String, serde_json::Error> {
-        let mut text = String::new();
-        write_canonical(&serde_json::to_value(self)?, &mut text)?;
-        Ok(text)
+        let mut value = serde_json::to_value(self)?;
+        value.sort_all_objects();
+        serde_json::to_string(&value)
     }
-}
-
-/// Appends `value` to `text`, objects with sorted keys.
-fn write_canonical(value: &serde_json::Value, text: &mut String) -> Result<(), serde_json::Error> {
-    match value {
-        serde_json::Value::Object(object) => {
-            let mut entries: Vec<_> = object.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| key.as_bytes());
-            text.push('{');
-            for (index, (key, value)) in entries.into_iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                text.push_str(&serde_json::to_string(key)?);
-                text.push(':');
-                write_canonical(value, text)?;
-            }
-            text.push('}');
-        }
-        serde_json::Value::Array(list) => {
-            text.push('[');
-            for (index, value) in list.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_canonical(value, text)?;
-            }
-            text.push(']');
-        }
-        scalar => text.push_str(&serde_json::to_string(scalar)?),
-    }
-    Ok(())
 }

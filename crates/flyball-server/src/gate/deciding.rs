@@ -18,15 +18,32 @@ const TOGETHER_MAX: usize = 256;
 /// The most services whose acts are remembered; past it all are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// What was decided, with what it is known by.
-type Decided = (String, Decision);
+/// A decision that was made and is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    /// SHA-256 of the text.
+    pub(crate) id: String,
+    /// Its canonical JSON.
+    pub(crate) text: String,
+    pub(crate) decision: Decision,
+}
+
 type Made = Result<Decided, GateError>;
+
+/// What would be decided, and what was held against it: as long as that stays, it is what is decided.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    acts: Arc<Acts>,
+    pub(crate) decision: Decision,
+}
 
 /// A decision that is to be made and kept.
 #[derive(Debug)]
 pub(super) struct Job {
     question: Question,
     known: Arc<Known>,
+    /// What was found a moment ago, from the same.
+    looked: Option<Looked>,
     actor: String,
     done: oneshot::Sender<Made>,
 }
@@ -70,8 +87,25 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Gatekeeper {
+    /// As [`Self::look`], where that waits for no disk; `None` where it would.
+    pub(crate) fn glance(&self, question: &Question, known: &Known) -> Option<Looked> {
+        // Whoever reads them from disk holds them.
+        let acts = self.remembered.try_lock().ok()?.get(&key(question, known)).cloned()?;
+        Some(Looked::of(acts, question, known))
+    }
+
+    /// What is decided on `question`; nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn look(&self, question: &Question, known: &Known) -> Result<Looked, GateError> {
+        let acts = self.remembered(&question.service, known)?;
+        Ok(Looked::of(acts, question, known))
+    }
+
     /// Decides on `question` for `actor` and keeps what was decided, and the latches as they are then; with the
-    /// decision's id. It outlives the process when this returns, and is on disk a moment later, before this
+    /// decision's id; `looked` is what was found from the same a moment ago. It outlives the process when this returns, and is on disk a moment later, before this
     /// returns where it goes by an override or moves a latch.
     ///
     /// # Errors
@@ -81,12 +115,13 @@ impl Gatekeeper {
         &self,
         question: Question,
         known: Arc<Known>,
+        looked: Option<Looked>,
         actor: String,
     ) -> Made {
         let (done, made) = oneshot::channel();
         let is_first = {
             let mut waiting = lock(&self.waiting);
-            waiting.jobs.push_back(Job { question, known, actor, done });
+            waiting.jobs.push_back(Job { question, known, looked, actor, done });
             !std::mem::replace(&mut waiting.are_made, true)
         };
         if is_first {
@@ -147,7 +182,7 @@ impl Gatekeeper {
             jobs.iter().map(keep).collect::<Result<Vec<_>, GateError>>()
         };
         let made = self.note(first, work).and_then(|made| {
-            let is_used = made.iter().any(|(_, decision)| decision.overridden_by.is_some());
+            let is_used = made.iter().any(|made| made.decision.overridden_by.is_some());
             if is_used || !moved.is_empty() {
                 self.settling.now()?;
             }
@@ -218,6 +253,13 @@ fn key(question: &Question, known: &Known) -> (String, String) {
     (question.service.clone(), known.policy.name().to_owned())
 }
 
+impl Looked {
+    fn of(acts: Arc<Acts>, question: &Question, known: &Known) -> Self {
+        let decision = gate(&acts.inputs(question, known));
+        Self { acts, decision }
+    }
+}
+
 impl Job {
     /// Decides and keeps it; with the acts as they are then where a latch has moved.
     fn keep(
@@ -236,7 +278,11 @@ impl Job {
             }
             news = (!moved.is_empty()).then(|| Arc::clone(&acts));
         }
-        let decision = gate(&acts.inputs(question, known));
+        let looked = self.looked.as_ref().filter(|looked| Arc::ptr_eq(&looked.acts, &acts));
+        let decision = match looked {
+            Some(looked) => looked.decision.clone(),
+            None => gate(&acts.inputs(question, known)),
+        };
         let unreadable = |cause| GateError::Unreadable { id: question.service.clone(), cause };
         let text = decision.canonical_json().map_err(unreadable)?;
         let id = hex(&Sha256::digest(text.as_bytes()));
@@ -249,11 +295,12 @@ impl Job {
             "version": decision.policy.version,
             "level": decision.level,
         });
-        let kept = NewRecord { kind: DECISION, id: id.clone(), service, at: question.at, text };
+        let kept = NewRecord { kind: DECISION, id, service, at: question.at, text };
         noting.keep(&kept, DECISIONS, Some(("gate.decide", &detail)))?;
         if let Some(by) = &decision.overridden_by {
             keep_use(noting, by, &decision, &kept.id)?;
         }
-        Ok(((id, decision), news))
+        let NewRecord { id, text, .. } = kept;
+        Ok((Decided { id, text, decision }, news))
     }
 }

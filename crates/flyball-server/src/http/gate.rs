@@ -21,6 +21,7 @@ use flyball_govern::verdict::Answer;
 use flyball_model::{BudgetingMethod, ChangeKind, Duration, Slo, Timestamp, Warranty};
 use flyball_store::StoreError;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::allowed;
@@ -33,7 +34,7 @@ use super::{App, shapes};
 use crate::attribution::Attribution;
 use crate::auth::{Caller, Role};
 use crate::changes::Kept;
-use crate::gate::{GateError, Known};
+use crate::gate::{Decided, GateError, Known, Looked};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
     __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
@@ -84,9 +85,9 @@ pub(super) struct GateAnswer {
     /// That nothing is known of a service of this name, with the nearest one; null otherwise. A new service is not
     /// blocked for that, a misspelt one is let through.
     warning: Option<String>,
-    /// The decision, which explains itself.
+    /// The decision, which explains itself: its canonical JSON, whose SHA-256 is the id.
     #[schema(value_type = shapes::GateDecision)]
-    decision: Decision,
+    decision: Box<RawValue>,
 }
 
 /// A page of decisions.
@@ -248,54 +249,58 @@ pub(super) async fn decided(
 ) -> Result<(Decision, Arc<Known>), Problem> {
     let (passed, known) = judged(app, question).await?;
     match passed {
-        Some(decision) => Ok((decision, known)),
-        None => Ok((looked(app, question, &known).await?, known)),
+        Some(looked) => Ok((looked.decision, known)),
+        None => Ok((looked(app, question, &known).await?.decision, known)),
     }
 }
 
-/// What `question` is to be decided from, with the decision where it passes; where it waits, until when is known.
-async fn judged(app: &App, question: &Question) -> Result<(Option<Decision>, Arc<Known>), Problem> {
+/// What `question` is to be decided from, with what is found where it passes; where it waits, until when is known.
+async fn judged(app: &App, question: &Question) -> Result<(Option<Looked>, Arc<Known>), Problem> {
     let first = known(app, &question.service, false).await?;
-    let decision = looked(app, question, &first).await?;
-    if decision.outcome.passes() {
-        return Ok((Some(decision), first));
+    let looked = looked(app, question, &first).await?;
+    if looked.decision.outcome.passes() {
+        return Ok((Some(looked), first));
     }
     Ok((None, known(app, &question.service, true).await?))
 }
 
-async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<Decision, Problem> {
-    if let Some(decision) = app.gatekeeper.glance(question, known) {
-        return Ok(decision);
+async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<Looked, Problem> {
+    if let Some(looked) = app.gatekeeper.glance(question, known) {
+        return Ok(looked);
     }
     let (gatekeeper, question, known) =
         (app.gatekeeper.clone(), question.clone(), Arc::clone(known));
     wait(move || gatekeeper.look(&question, &known)).await
 }
 
-/// Decides on `question` for `actor`, and keeps the decision; with what it is known by.
-async fn kept(app: &App, question: Question, actor: String) -> Result<(String, Decision), Problem> {
-    let (_, known) = judged(app, &question).await?;
-    keep(app, question, known, actor).await
+/// Decides on `question` for `actor`, and keeps the decision.
+async fn kept(app: &App, question: Question, actor: String) -> Result<Decided, Problem> {
+    let (looked, known) = judged(app, &question).await?;
+    keep(app, question, (known, looked), actor).await
 }
 
-/// As [`kept`], from what is `known`.
+/// As [`kept`], from what is known, and perhaps what was found from that.
 async fn keep(
     app: &App,
     question: Question,
-    known: Arc<Known>,
+    (known, looked): (Arc<Known>, Option<Looked>),
     actor: String,
-) -> Result<(String, Decision), Problem> {
-    let (id, decision) = app.gatekeeper.decide(question, known, actor).await?;
-    app.telemetry.told("gate", if decision.outcome.passes() { "passed" } else { "held" });
-    Ok((id, decision))
+) -> Result<Decided, Problem> {
+    let made = app.gatekeeper.decide(question, known, looked, actor).await?;
+    app.telemetry.told("gate", if made.decision.outcome.passes() { "passed" } else { "held" });
+    Ok(made)
+}
+
+fn unwritten(cause: serde_json::Error) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("a decision is no JSON: {cause}"))
 }
 
 impl GateAnswer {
     async fn of(
         app: &App,
         caller: &Caller,
-        id: Option<String>,
-        decision: Decision,
+        (id, text): (Option<String>, String),
+        decision: &Decision,
     ) -> Result<Self, Problem> {
         let (allow, exit_code) = (decision.outcome.passes(), decision.outcome.exit_code());
         let unknown = if decision.budgets.is_empty() {
@@ -304,6 +309,8 @@ impl GateAnswer {
             None
         };
         let warning = unknown.map(|problem| problem.text());
+        // What is kept, to the byte, so that whoever asked can compute what it is known by.
+        let decision = RawValue::from_string(text).map_err(unwritten)?;
         Ok(Self { id, allow, exit_code, warning, decision })
     }
 }
@@ -334,7 +341,8 @@ pub(super) async fn look(
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked.into(), service, app.clock.now())?;
     let (decision, _) = decided(&app, &question).await?;
-    Ok(Json(GateAnswer::of(&app, &caller, None, decision).await?))
+    let text = decision.canonical_json().map_err(unwritten)?;
+    Ok(Json(GateAnswer::of(&app, &caller, (None, text), &decision).await?))
 }
 
 /// Decides whether a change may ship, and keeps the decision with what it was made from.
@@ -363,8 +371,8 @@ pub(super) async fn decide(
     let of = (Role::Developer, &*service);
     let (asked, caller): (GateQuestion, _) = sent.json_for(&app, "gate", of).await?;
     let question = question(asked.into(), service, app.clock.now())?;
-    let (id, decision) = kept(&app, question, caller.actor()).await?;
-    Ok(Json(GateAnswer::of(&app, &caller, Some(id), decision).await?))
+    let Decided { id, text, decision } = kept(&app, question, caller.actor()).await?;
+    Ok(Json(GateAnswer::of(&app, &caller, (Some(id), text), &decision).await?))
 }
 
 /// What was decided on changes of a service, the last first.

@@ -336,14 +336,26 @@ impl Noting<'_> {
             });
         }
         let changing = self.0;
-        let set = "INSERT INTO records (kind, id, service, at, bytes, text)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                   ON CONFLICT (kind, id) DO UPDATE SET service = excluded.service,
-                       at = excluded.at, bytes = excluded.bytes, text = excluded.text
-                   RETURNING number";
         let bytes = i64::try_from(text.len()).unwrap_or(i64::MAX);
-        let values = params![kind, id, service, at.nanos(), bytes, text];
-        let number: i64 = changing.find(set, values, |row| row.get(0))?.unwrap_or_default();
+        // Each statement changes one row and has no trigger: of others SQLite copies every page that they touch, so
+        // that it could take back half of one.
+        let known = "SELECT number, bytes FROM records WHERE kind = ?1 AND id = ?2";
+        let known: Option<(i64, i64)> =
+            changing.find(known, [*kind, id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let number = if let Some((number, before)) = known {
+            let set = "UPDATE records SET service = ?2, at = ?3, bytes = ?4, text = ?5
+                       WHERE number = ?1";
+            changing.execute(set, params![number, service, at.nanos(), bytes, text])?;
+            self.add_to_total(kind, 0, bytes - before)?;
+            number
+        } else {
+            let add = "INSERT INTO records (kind, id, service, at, bytes, text)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            changing.execute(add, params![kind, id, service, at.nanos(), bytes, text])?;
+            let number = changing.transaction.last_insert_rowid();
+            self.add_to_total(kind, 1, bytes)?;
+            number
+        };
         let forgotten = self.make_room(kind, bound, number)?;
         if let Some((action, detail)) = audited {
             changing.record(action, id, detail)?;
@@ -355,9 +367,8 @@ impl Noting<'_> {
     fn make_room(&self, kind: &str, bound: RecordBound, newest: i64) -> Result<usize, StoreError> {
         let total = "SELECT rows > ?2 OR bytes > ?3 FROM record_totals WHERE kind = ?1";
         let bytes = i64::try_from(bound.bytes).unwrap_or(i64::MAX);
-        let oldest = "DELETE FROM records WHERE number = (
-                          SELECT min(number) FROM records WHERE kind = ?1 AND number != ?2
-                      )";
+        let oldest = "SELECT number, bytes FROM records WHERE kind = ?1 AND number != ?2
+                      ORDER BY number LIMIT 1";
         let mut forgotten = 0;
         loop {
             let is_over: Option<bool> =
@@ -365,11 +376,23 @@ impl Noting<'_> {
             if is_over != Some(true) {
                 return Ok(forgotten);
             }
-            match self.0.execute(oldest, params![kind, newest])? {
-                0 => return Ok(forgotten),
-                removed => forgotten += removed,
-            }
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let oldest: Option<(i64, i64)> = self.0.find(oldest, params![kind, newest], read)?;
+            let Some((number, bytes)) = oldest else { return Ok(forgotten) };
+            self.0.execute("DELETE FROM records WHERE number = ?1", [number])?;
+            self.add_to_total(kind, -1, -bytes)?;
+            forgotten += 1;
         }
+    }
+
+    /// Adds to how many records of `kind` there are, and how many bytes their texts have.
+    fn add_to_total(&self, kind: &str, rows: i64, bytes: i64) -> Result<(), StoreError> {
+        let set = "UPDATE record_totals SET rows = rows + ?2, bytes = bytes + ?3 WHERE kind = ?1";
+        if self.0.execute(set, params![kind, rows, bytes])? == 0 {
+            let add = "INSERT INTO record_totals (kind, rows, bytes) VALUES (?1, ?2, ?3)";
+            self.0.execute(add, params![kind, rows, bytes])?;
+        }
+        Ok(())
     }
 }
 

@@ -45,7 +45,7 @@ fn a_limit_in_the_middle_of_an_entry_leaves_no_trace() {
     let directory = TempDir::new().unwrap();
     // The signal would end the process; without it the write fails, after what still fitted. The
     // ledger's files stay below the limit.
-    let script = "trap '' XFSZ; ulimit -f 500; exec \"$@\"";
+    let script = "trap '' XFSZ; ulimit -f 600; exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(std::env::current_exe().unwrap()).args(ONLY_CHILD);
     let task = format!("limit {}", directory.path().display());

@@ -17,7 +17,7 @@ use super::super::hooks::{believed, room};
 use super::super::problem::Problem;
 use super::{kept, question};
 use crate::changes::Signed;
-use crate::gate::AnswerError;
+use crate::gate::{AnswerError, Decided};
 
 /// What the address of the hook says of its questions.
 #[derive(Debug, serde::Deserialize, IntoParams)]
@@ -90,7 +90,7 @@ pub(in crate::http) async fn protection(
     let question = question(asked, asks.service.clone(), app.clock.now())?;
     // Before anything is decided: who could not be told asks in vain.
     let callback = app.github.callback(&asks)?;
-    let (id, decision) = kept(&app, question, "hook:github".to_owned()).await?;
+    let Decided { id, decision, .. } = kept(&app, question, "hook:github".to_owned()).await?;
     let outcome = decision.outcome;
     let comment = format!("{decision}\n\nDecision {id}");
     let answer = asks.answer(outcome.passes(), &comment);

@@ -21,6 +21,7 @@ use super::super::extract::{Path, Query, Sent};
 use super::super::problem::Problem;
 use super::{decided, keep, kept, question};
 use crate::auth::{Caller, Role};
+use crate::gate::Decided;
 
 /// The series that a pipeline asks for.
 const ALLOWED: &str = "flyball_gate_allowed";
@@ -60,7 +61,7 @@ pub(in crate::http) async fn flagger(
     sent: Sent,
 ) -> Result<(StatusCode, String), Problem> {
     let (question, caller) = flagger_asks(&app, service, sent).await?;
-    let (_, decision) = kept(&app, question, caller.actor()).await?;
+    let Decided { decision, .. } = kept(&app, question, caller.actor()).await?;
     // Flagger takes 200, 201 and 202 for a yes, and shows what else is answered.
     let passes = decision.outcome.passes();
     let status = if passes { StatusCode::OK } else { StatusCode::FORBIDDEN };
@@ -94,7 +95,7 @@ pub(in crate::http) async fn flagger_rollback(
     if !is_against_the_budget(&decision) {
         return Ok((StatusCode::FORBIDDEN, format!("no rollback: {decision}")));
     }
-    let (_, decision) = keep(&app, question, known, caller.actor()).await?;
+    let Decided { decision, .. } = keep(&app, question, (known, None), caller.actor()).await?;
     Ok((StatusCode::OK, format!("rollback: {decision}")))
 }
 
@@ -155,7 +156,7 @@ pub(in crate::http) async fn opa(
     let (service, asked) = opa_question(&body)?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked, service, app.clock.now())?;
-    let (decision_id, decision) = kept(&app, question, caller.actor()).await?;
+    let Decided { id: decision_id, decision, .. } = kept(&app, question, caller.actor()).await?;
     let Decision { outcome, policy, level, reasons, until, .. } = decision;
     let result = OpaResult {
         allow: outcome.passes(),
