@@ -173,6 +173,8 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(gate::agree))
         .routes(routes!(gate::revoke))
         .routes(routes!(gate::sign_off))
+        .routes(routes!(gate::approve, gate::approvals))
+        .routes(routes!(gate::withdraw))
         .routes(routes!(gate::contest, gate::contests))
         .routes(routes!(gate::bring))
         .routes(routes!(gate::settle))

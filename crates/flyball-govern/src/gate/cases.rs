@@ -10,9 +10,8 @@ use flyball_model::{Duration, Rational, Target, Timestamp};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::facts::{
-    Approval, BudgetFacts, Counts, Facts, Lookback, Outlook, Question, WindowFacts,
-};
+use super::approving::{APPROVAL_LONGEST, Approval};
+use super::facts::{BudgetFacts, Counts, Facts, Lookback, Outlook, Question, WindowFacts};
 use super::latch::{Latch, LatchState};
 use super::rollout::Rollout;
 use super::{Decision, GateInputs, Outcome, ReasonKind, gate};
@@ -201,15 +200,29 @@ impl Case {
 
     fn decide(&self, policy: &Policy, expected: &Expected) -> Decision {
         let at = self.at;
-        let approval = |role: &Role| Approval { role: role.clone(), who: role.to_string(), at };
         let question = Question {
             service: "service".to_owned(),
             class: expected.class,
-            change: None,
+            change: Some("change".to_owned()),
+            revision: None,
             environment: expected.environment.clone(),
             rollout: expected.rollout.clone(),
-            approvals: expected.approvals.iter().map(approval).collect(),
+            asked_by: None,
             at,
+        };
+        let approval = |role: &Role| Approval {
+            id: role.to_string(),
+            service: question.service.clone(),
+            change: "change".to_owned(),
+            class: expected.class,
+            rollout: None,
+            environment: None,
+            role: role.clone(),
+            who: role.to_string(),
+            why: "the case says so".to_owned(),
+            from: at,
+            expires: at.plus(APPROVAL_LONGEST),
+            withdrawn: None,
         };
         let facts = Facts {
             tier: self.tier.clone(),
@@ -239,6 +252,7 @@ impl Case {
             latches: &self.latched.iter().map(latch).collect::<Vec<_>>(),
             blocks: &[],
             overrides: &[],
+            approvals: &expected.approvals.iter().map(approval).collect::<Vec<_>>(),
         })
     }
 }

@@ -7,7 +7,7 @@ use flyball_model::{Duration, Interval, Target, Timestamp};
 use super::decision::BudgetSeen;
 use super::rollout::Rollout;
 use crate::policy::read::share;
-use crate::policy::{ChangeClass, Policy, Role};
+use crate::policy::{ChangeClass, Policy};
 
 /// The most moments at which bad events leave a window, of one budget: four weeks by the hour and some.
 pub const LEAVING_MAX: usize = 744;
@@ -21,24 +21,17 @@ pub struct Question {
     pub class: ChangeClass,
     /// The change, if it has a name already.
     pub change: Option<String>,
+    /// The commit or version that would run afterwards.
+    #[serde(default)]
+    pub revision: Option<String>,
     /// Where it goes.
     pub environment: Option<String>,
     /// How far it reaches; `None` for everybody at once.
     pub rollout: Option<Rollout>,
-    /// Who has signed this change.
-    pub approvals: Vec<Approval>,
+    /// Who asks; `None` where nobody can be told from others.
+    #[serde(default)]
+    pub asked_by: Option<String>,
     /// The moment of asking.
-    pub at: Timestamp,
-}
-
-/// Somebody's signature under one change.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Approval {
-    /// As what.
-    pub role: Role,
-    /// Who.
-    pub who: String,
-    /// When.
     pub at: Timestamp,
 }
 

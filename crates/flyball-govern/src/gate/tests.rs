@@ -25,9 +25,10 @@ fn question(class: ChangeClass) -> Question {
         service: "shop".to_owned(),
         class,
         change: Some("c1".to_owned()),
+        revision: None,
         environment: None,
         rollout: None,
-        approvals: Vec::new(),
+        asked_by: None,
         at: now(),
     }
 }
@@ -78,6 +79,7 @@ fn decide(policy: &Policy, question: &Question, facts: &Facts) -> Decision {
         latches: &[],
         blocks: &[],
         overrides: &[],
+        approvals: &[],
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use flyball_govern::gate::{EndedEarly, Latch, LatchError, Override, OverrideError};
+use flyball_govern::gate::{ApprovalError, EndedEarly, Latch, LatchError, Override, OverrideError};
 use flyball_govern::policy::{
     Act, Block, BlockError, ChangeClass, ContestError, NewBlock, Policy, Role, Signature,
 };
@@ -35,6 +35,9 @@ pub(crate) enum ActError {
     /// The override does not take it.
     #[error(transparent)]
     Override(#[from] OverrideError),
+    /// The change is not approved like this.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     /// The contest does not take it.
     #[error(transparent)]
     Contest(#[from] ContestError),

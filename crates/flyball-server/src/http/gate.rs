@@ -1,6 +1,7 @@
 //! Whether a change may ship: asked in our own words. [`peers`] and [`github`] are asked in those of others.
 
 mod acts;
+mod approvals;
 mod backtest;
 mod contests;
 mod github;
@@ -39,6 +40,9 @@ pub(super) use acts::{
     __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
     revoke, sign_off,
 };
+pub(super) use approvals::{
+    __path_approvals, __path_approve, __path_withdraw, approvals, approve, withdraw,
+};
 pub(super) use backtest::{__path_backtested, backtested};
 pub(super) use contests::{
     __path_bring, __path_contest, __path_contests, __path_settle, bring, contest, contests, settle,
@@ -70,6 +74,8 @@ pub(super) struct GateQuestion {
     environment: Option<String>,
     /// What the change is known by.
     change: Option<String>,
+    /// The commit or version that would run afterwards; an approval may name it in place of the change.
+    revision: Option<String>,
 }
 
 /// What is decided.
@@ -151,26 +157,32 @@ fn class(word: &str) -> Result<ChangeClass, Problem> {
 
 impl From<GateQuestion> for Asked {
     fn from(asked: GateQuestion) -> Self {
-        let GateQuestion { class, rollout, environment, change } = asked;
-        Self { class, rollout, environment, change }
+        let GateQuestion { class, rollout, environment, change, revision } = asked;
+        Self { class, rollout, environment, change, revision }
     }
 }
 
-/// What is asked of the gate of `service` at `at`.
+/// What is asked of the gate of `service` at `at`, by whom where they can be told from others.
 ///
 /// # Errors
 ///
 /// A problem with status 422 for a class or a rollout that is none.
-pub(super) fn question(asked: Asked, service: String, at: Timestamp) -> Result<Question, Problem> {
-    let Asked { class: word, rollout, environment, change } = asked;
+pub(super) fn question(
+    asked: Asked,
+    service: String,
+    asked_by: Option<String>,
+    at: Timestamp,
+) -> Result<Question, Problem> {
+    let Asked { class: word, rollout, environment, change, revision } = asked;
     let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
     Ok(Question {
         service,
         class: word.as_deref().map_or(Ok(ChangeClass::Feature), class)?,
         change,
+        revision,
         environment,
         rollout: rollout.map_err(|error| meant(&error.to_string()))?,
-        approvals: Vec::new(),
+        asked_by,
         at,
     })
 }
@@ -332,7 +344,7 @@ pub(super) async fn look(
     Query(asked): Query<GateQuestion>,
 ) -> Result<Json<GateAnswer>, Problem> {
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
-    let question = question(asked.into(), service, app.clock.now())?;
+    let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
     let (decision, _) = decided(&app, &question).await?;
     Ok(Json(GateAnswer::of(&app, &caller, None, decision).await?))
 }
@@ -362,7 +374,7 @@ pub(super) async fn decide(
 ) -> Result<Json<GateAnswer>, Problem> {
     let of = (Role::Developer, &*service);
     let (asked, caller): (GateQuestion, _) = sent.json_for(&app, "gate", of).await?;
-    let question = question(asked.into(), service, app.clock.now())?;
+    let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
     let (id, decision) = kept(&app, question, caller.actor()).await?;
     Ok(Json(GateAnswer::of(&app, &caller, Some(id), decision).await?))
 }

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod annotations;
+mod approvals;
 mod asked;
 mod auth;
 mod changes;

@@ -1,5 +1,6 @@
 //! `flyball policy`: how binding policies are, and what people decide by hand.
 
+mod approve;
 mod backtest;
 mod contest;
 mod reports;
@@ -14,7 +15,7 @@ use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
-/// List, test and sign policies, and decide by hand: freeze, override, sign off
+/// List, test and sign policies, and decide by hand: freeze, override, approve, sign off
 ///
 /// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
 /// its approvers has signed this version. Whoever acts is known by their token; a reason and an end are
@@ -34,6 +35,7 @@ enum PolicyCommand {
     Act(Act),
     Overrides(reports::ReportArgs),
     Blocks(reports::BlocksArgs),
+    Approvals(approve::ApprovalsArgs),
     Contests(contest::ListArgs),
 }
 
@@ -50,6 +52,8 @@ enum Act {
     Agree(AgreeArgs),
     Revoke(EndArgs),
     SignOff(SignOffArgs),
+    Approve(approve::ApproveArgs),
+    Withdraw(approve::WithdrawArgs),
     Contest(contest::ContestArgs),
     Evidence(contest::EvidenceArgs),
     Settle(contest::SettleArgs),
@@ -247,6 +251,7 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
         PolicyCommand::List(args) => return list(&args),
         PolicyCommand::Overrides(args) => return reports::overrides(&args),
         PolicyCommand::Blocks(args) => return reports::blocks(&args),
+        PolicyCommand::Approvals(args) => return approve::list(&args),
         PolicyCommand::Contests(args) => return contest::list(&args),
         PolicyCommand::Test(args) => return test::run(&args),
         PolicyCommand::Backtest(args) => return backtest::run(&args),
@@ -294,6 +299,8 @@ impl Act {
                 let body = json!({ "level": level, "role": role });
                 (server, path(&["gate", &service, "sign-offs"]), body)
             }
+            Self::Approve(args) => args.request(),
+            Self::Withdraw(args) => args.request(),
             Self::Contest(args) => args.request(),
             Self::Evidence(args) => args.request(),
             Self::Settle(args) => args.request(),
