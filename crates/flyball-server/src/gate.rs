@@ -7,6 +7,7 @@
 
 mod acts;
 mod approvals;
+mod classes;
 mod contests;
 mod deciding;
 mod github;
@@ -30,11 +31,12 @@ use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
 pub(crate) use approvals::{Actor, NewApproval};
+pub(crate) use classes::{Classes, NewClass};
 pub(crate) use contests::{KeptContest, NewContest};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
-pub(crate) use knowing::Knowing;
+pub(crate) use knowing::{Found, Knowing};
 use settling::Settling;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
@@ -49,6 +51,7 @@ const LATCH: &str = "latch";
 const BLOCK: &str = "block";
 const OVERRIDE: &str = "override";
 const APPROVAL: &str = "approval";
+pub(crate) const CLASS: &str = "class";
 const DECISION: &str = "decision";
 const USE: &str = "use";
 const CONTEST: &str = "contest";

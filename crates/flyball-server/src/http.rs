@@ -175,6 +175,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(gate::sign_off))
         .routes(routes!(gate::approve, gate::approvals))
         .routes(routes!(gate::withdraw))
+        .routes(routes!(gate::classify, gate::classes))
         .routes(routes!(gate::contest, gate::contests))
         .routes(routes!(gate::bring))
         .routes(routes!(gate::settle))

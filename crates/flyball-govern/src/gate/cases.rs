@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::approving::{APPROVAL_LONGEST, Approval};
-use super::facts::{BudgetFacts, Counts, Facts, Lookback, Outlook, Question, WindowFacts};
+use super::facts::{BudgetFacts, Counts, Facts, Lookback, Outlook, Question, SpentOn, WindowFacts};
 use super::latch::{Latch, LatchState};
 use super::rollout::Rollout;
 use super::{Decision, GateInputs, Outcome, ReasonKind, gate};
@@ -99,6 +99,9 @@ struct CaseBudget {
     /// Bad events by cause.
     #[serde(default)]
     causes: BTreeMap<String, u64>,
+    /// Bad events of other causes, by class.
+    #[serde(default)]
+    classes: BTreeMap<String, u64>,
     /// Bad events of the largest incident.
     largest_incident: Option<u64>,
 }
@@ -260,7 +263,17 @@ impl Case {
 impl CaseBudget {
     fn facts(&self, at: Timestamp) -> BudgetFacts {
         let Self { slo, slice, target, window, valid, bad, gone, age, .. } = self;
-        let Self { coverage, burns, forecast, causes, largest_incident, .. } = self;
+        let Self { coverage, burns, forecast, causes, classes, largest_incident, .. } = self;
+        let of_cause = |(name, bad): (&String, &u64)| SpentOn {
+            names: vec![name.clone()],
+            class: None,
+            bad: *bad,
+        };
+        let of_class = |(class, bad): (&String, &u64)| SpentOn {
+            names: Vec::new(),
+            class: Some(class.clone()),
+            bad: *bad,
+        };
         let lookback =
             |burn: &CaseBurn| Lookback { length: burn.last, valid: burn.valid, bad: burn.bad };
         // A share is at most one, so that its millionths fit.
@@ -283,7 +296,7 @@ impl CaseBudget {
                 Forecast::Unknown => Outlook::Unknown,
                 Forecast::GoneIn(length) => Outlook::GoneAt(at.plus(length)),
             },
-            causes: causes.clone(),
+            causes: causes.iter().map(of_cause).chain(classes.iter().map(of_class)).collect(),
             largest_incident: *largest_incident,
             leaving: Vec::new(),
         }

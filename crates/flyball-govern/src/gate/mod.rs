@@ -32,7 +32,7 @@ pub use decision::{
     BudgetSeen, Decision, Input, Lift, Outcome, PolicyUsed, Reach, Reason, ReasonKind,
 };
 pub use facts::{
-    BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question,
+    BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question, SpentOn,
     WindowFacts,
 };
 pub use failing::Failing;

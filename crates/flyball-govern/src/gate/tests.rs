@@ -4,8 +4,6 @@ mod cases;
 mod properties;
 mod times;
 
-use std::collections::BTreeMap;
-
 use flyball_model::{Duration, Rational, Target, Timestamp};
 
 use super::*;
@@ -45,7 +43,7 @@ fn budget(bad: u64) -> BudgetFacts {
         coverage_ppm: Some(1_000_000),
         burns: Vec::new(),
         outlook: Outlook::Lasts,
-        causes: BTreeMap::new(),
+        causes: Vec::new(),
         largest_incident: None,
         leaving: Vec::new(),
     }
@@ -53,6 +51,11 @@ fn budget(bad: u64) -> BudgetFacts {
 
 fn facts(budgets: Vec<BudgetFacts>) -> Facts {
     Facts { budgets, ..Facts::default() }
+}
+
+/// What all causes of a class have spent.
+fn classed(class: &str, bad: u64) -> SpentOn {
+    SpentOn { names: Vec::new(), class: Some(class.to_owned()), bad }
 }
 
 /// The signatures that put `policy` in force.

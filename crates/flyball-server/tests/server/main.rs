@@ -13,6 +13,7 @@ mod contract;
 mod counted;
 mod definitions;
 mod delivery;
+mod exempted;
 mod failing;
 mod gate;
 mod harness;

@@ -2,6 +2,7 @@
 
 mod approve;
 mod backtest;
+mod classify;
 mod contest;
 mod reports;
 mod test;
@@ -36,6 +37,7 @@ enum PolicyCommand {
     Overrides(reports::ReportArgs),
     Blocks(reports::BlocksArgs),
     Approvals(approve::ApprovalsArgs),
+    Classes(classify::ClassesArgs),
     Contests(contest::ListArgs),
 }
 
@@ -54,6 +56,7 @@ enum Act {
     SignOff(SignOffArgs),
     Approve(approve::ApproveArgs),
     Withdraw(approve::WithdrawArgs),
+    Classify(classify::ClassifyArgs),
     Contest(contest::ContestArgs),
     Evidence(contest::EvidenceArgs),
     Settle(contest::SettleArgs),
@@ -252,6 +255,7 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
         PolicyCommand::Overrides(args) => return reports::overrides(&args),
         PolicyCommand::Blocks(args) => return reports::blocks(&args),
         PolicyCommand::Approvals(args) => return approve::list(&args),
+        PolicyCommand::Classes(args) => return classify::list(&args),
         PolicyCommand::Contests(args) => return contest::list(&args),
         PolicyCommand::Test(args) => return test::run(&args),
         PolicyCommand::Backtest(args) => return backtest::run(&args),
@@ -301,6 +305,7 @@ impl Act {
             }
             Self::Approve(args) => args.request(),
             Self::Withdraw(args) => args.request(),
+            Self::Classify(args) => args.request(),
             Self::Contest(args) => args.request(),
             Self::Evidence(args) => args.request(),
             Self::Settle(args) => args.request(),

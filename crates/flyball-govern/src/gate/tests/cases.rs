@@ -1,6 +1,6 @@
 //! The policies that ship, on cases whose answers are known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::policy::testing::{four_weeks, levels, quarterly};
@@ -34,17 +34,28 @@ fn the_workbook_policy_halts_what_the_workbook_halts() {
 fn errors_that_are_not_the_teams_do_not_count() {
     let policy = four_weeks();
     let mut spent = budget(1_400);
-    spent.causes = BTreeMap::from([("company-network".to_owned(), 399)]);
+    spent.causes = vec![classed("company-network", 399)];
     let decide = |spent: &BudgetFacts| {
         decide(&policy, &question(ChangeClass::Feature), &facts(vec![spent.clone()])).outcome
     };
     assert_eq!(decide(&spent), Outcome::Deny);
-    spent.causes.insert("out-of-scope".to_owned(), 1);
+    spent.causes.push(classed("out-of-scope", 1));
     assert_eq!(decide(&spent), Outcome::Warn);
-    spent.causes.insert("bad-luck".to_owned(), 1_000);
+    spent.causes.push(classed("bad-luck", 1_000));
     assert_eq!(decide(&spent), Outcome::Warn);
-    spent.causes.insert("miscategorised".to_owned(), 250);
+    spent.causes.push(classed("miscategorised", 250));
     assert_eq!(decide(&spent), Outcome::Allow);
+    // What is exempted twice does not count twice.
+    let mut spent = budget(1_400);
+    let frozen = |class: Option<&str>| SpentOn {
+        names: vec!["dependency".to_owned(), "frozen-dependency".to_owned()],
+        class: class.map(str::to_owned),
+        bad: 399,
+    };
+    spent.causes = vec![frozen(Some("company-network"))];
+    assert_eq!(decide(&spent), Outcome::Deny);
+    spent.causes = vec![frozen(None), classed("miscategorised", 1)];
+    assert_eq!(decide(&spent), Outcome::Warn);
 }
 
 #[test]
@@ -546,7 +557,7 @@ fn floats(value: &serde_json::Value) -> bool {
 #[test]
 fn a_decision_keeps_what_it_was_made_from() {
     let mut spent = budget(2_000);
-    spent.causes = BTreeMap::from([("company-network".to_owned(), 400)]);
+    spent.causes = vec![classed("company-network", 400)];
     let decision = decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![spent]));
     let value = serde_json::to_value(&decision.budgets).unwrap();
     assert_eq!(

@@ -99,7 +99,7 @@ pub(in crate::http) async fn flagger_rollback(
 }
 
 /// Whether the budget itself denies the change.
-fn is_against_the_budget(decision: &Decision) -> bool {
+pub(super) fn is_against_the_budget(decision: &Decision) -> bool {
     let is_level = |kind| matches!(kind, ReasonKind::Level);
     let mut denials = decision.reasons.iter().filter(|reason| reason.outcome == Outcome::Deny);
     decision.outcome == Outcome::Deny && denials.any(|reason| is_level(reason.kind))
