@@ -266,6 +266,12 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
     let Done { id, who, expires, waits_for } = done;
     let until = expires.map(|at| format!(", until {at}")).unwrap_or_default();
     talk::note(&format!("done by {}{until}: {}", printable(&who), printable(&id)));
+    if who == "anyone" {
+        talk::note(
+            "the server has no tokens: it takes everybody for anyone, who may act in every role, and tells no two \
+             people apart; hint: flyball token create",
+        );
+    }
     if let Some(role) = waits_for {
         let (service, _) = id.split_once(':').unwrap_or((&id, ""));
         talk::note(&printable(&format!(

@@ -121,6 +121,7 @@ spec:
     for (wrong, place) in [
         (test.replace("policy: four-weeks", "policy: five-weeks"), "mine.policytest:5:11"),
         (test.replace("outcome: deny", "outcome: no"), "mine.policytest:11:"),
+        (test.replace("  cases:", "  document: gone.yaml\n  cases:"), "mine.policytest:6:13"),
         (test.replace("kind: PolicyTest", "kind: Tier"), "mine.policytest:2:"),
         (test.replace("    expect:", "    latched: [nothing]\n    expect:"), "mine.policytest:10:"),
     ] {
@@ -129,6 +130,15 @@ spec:
         let said = format!("{}{}", refused.out, refused.err);
         assert!(said.contains(place), "{said}");
     }
+    // What is wrong with one keeps no other from being tried.
+    std::fs::write(at.join("other.policytest"), test).unwrap();
+    std::fs::write(at.join("empty.policytest"), "").unwrap();
+    let both = run(&test.replace("  cases:", "  document: gone.yaml\n  cases:"));
+    assert!(
+        both.code == 2 && both.err.contains("0 passed, 1 failed, 2 could not be run"),
+        "{}",
+        both.err
+    );
     let (_server, url) = serve(at, "127.0.0.1:0", &[]);
     let applied = at_server(at, &url, &["apply", "--yes", "-f", "mine.policytest"]);
     assert_eq!(applied.code, 2, "a test is not evaluated");
@@ -180,6 +190,21 @@ fn what_is_decided_by_hand_ends_when_somebody_says_so() {
     let told = run(&["policy", "overrides", "shop"]).out;
     assert!(told.contains("anyone: 1 made") && told.contains("1 unused"), "{told}");
     assert_eq!(run(&["audit", "verify"]).code, 0);
+
+    let classify = |what: &str, class: &str| {
+        let act = ["--role", "engineering_lead", "--why", "the backbone was down"];
+        run(&[&["policy", "classify", "shop", what, class], &act[..]].concat())
+    };
+    let unknown = classify("OPS-17", "company-network");
+    assert!(unknown.code == 2 && unknown.err.contains("--by-cause"), "{}", unknown.err);
+    let drill = ["change", "record", "--service", "shop", "--kind", "drill", "--id", "load-test-7"];
+    assert_eq!(run(&drill).code, 0);
+    let classed = classify("load-test-7", "out-of-scope");
+    assert!(classed.code == 0 && classed.err.contains("no tokens"), "{}", classed.err);
+    let listed = run(&["policy", "classes", "shop"]).out;
+    assert!(listed.contains("out-of-scope") && listed.contains("backbone"), "{listed}");
+    assert_eq!(classify("load-test-7", "none").code, 0);
+    assert!(!run(&["policy", "classes", "shop"]).out.contains("out-of-scope"));
 }
 
 /// A policy by which every feature needs a signature.
