@@ -98,9 +98,8 @@ impl<'a> Exempted<'a> {
     /// The field of `exemption` that names what is not known, and what is to be said of it.
     fn doubt(&self, exemption: &Exemption, suggests: bool) -> Option<(&'static str, String)> {
         let near = |name: &str, known: Vec<&str>, otherwise: &str| {
-            let near = near_matches(name, known.into_iter())
-                .first()
-                .map(|near| format!("did you mean `{near}`?"));
+            let near =
+                near_matches(name, known).first().map(|near| format!("did you mean `{near}`?"));
             near.unwrap_or_else(|| otherwise.to_owned())
         };
         if let Some(class) = exemption.class.as_ref().filter(|of| !self.classes.contains(*of)) {

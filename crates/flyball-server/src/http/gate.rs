@@ -35,7 +35,7 @@ use super::extract::{Path, Query, Sent, meant, page_size};
 use super::problem::Problem;
 use super::services::is_there;
 use super::{App, shapes};
-use crate::attribution::Attribution;
+use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::auth::{Caller, Role};
 use crate::changes::Kept;
 use crate::gate::{Found, GateError, Known};
@@ -274,7 +274,7 @@ async fn found(app: App, service: String, from: Timestamp) -> Option<Found> {
 async fn frozen(app: &App, service: String, slos: &[Attribution]) -> Option<BTreeSet<String>> {
     let objectives = slos.iter().flat_map(|slo| &slo.objectives);
     let spent: BTreeSet<String> =
-        objectives.flat_map(|of| of.dependencies()).map(str::to_owned).collect();
+        objectives.flat_map(ObjectiveAttribution::dependencies).map(str::to_owned).collect();
     let asked = app.evaluator.ask(move |evaluator| {
         let governance = &evaluator.catalog().governance;
         let own = governance.service(&service).into_iter().flat_map(|of| &of.spec.dependencies);

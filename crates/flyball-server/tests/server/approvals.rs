@@ -39,6 +39,17 @@ fn commands(answer: &Value) -> Vec<&str> {
     lifts.filter_map(|lift| lift["command"].as_str()).collect()
 }
 
+/// An approval of one commit by a canary, for four hours.
+fn approval(clock: &TestClock, role: &str, more: &Value) -> Value {
+    let expires = clock.now().plus(Duration::from_hours(4)).to_string();
+    let mut body = json!({
+        "change": "4f2a", "class": "feature", "rollout": "canary:5%:30m", "role": role,
+        "why": "read it", "expires": expires,
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_approved_by_others_than_who_asks_for_a_time() {
     flyball_server::choose_cryptography();
@@ -65,15 +76,7 @@ async fn a_change_is_approved_by_others_than_who_asks_for_a_time() {
         "{told:?}"
     );
 
-    let approval = |role: &str, more: Value| {
-        let expires = clock.now().plus(Duration::from_hours(4)).to_string();
-        let mut body = json!({
-            "change": "4f2a", "class": "feature", "rollout": "canary:5%:30m", "role": role,
-            "why": "read it", "expires": expires,
-        });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
+    let approval = |role: &str, more: Value| approval(&clock, role, &more);
     let path = "gate/shop/approvals";
     for (wrong, status) in [
         (approval("cto", json!({})), 422),

@@ -18,6 +18,7 @@ use crate::remote::{Remote, ServerArgs};
 ///
 ///   flyball policy classify checkout devlake:OPS-17 company-network --role engineering_lead --why 'the backbone was down'
 ///   flyball policy classify checkout load-test-7 out-of-scope --role product_manager --why 'no user was there'
+#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ClassifyArgs {
