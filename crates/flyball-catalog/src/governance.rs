@@ -1,6 +1,8 @@
 //! Policies, tiers and services, read from documents and checked; policies and tiers that ship where documents
 //! say nothing.
 
+mod reading;
+
 use std::collections::BTreeMap;
 
 use flyball_govern::gate::PolicyTest;
@@ -10,7 +12,7 @@ use flyball_govern::policy::{
 use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
 use flyball_spec::{Diagnostic, Governing, GoverningKind, Origins, Source, SpecSet, load};
-use serde::de::DeserializeOwned;
+use reading::{conditions, read};
 
 /// Who decides on changes by which policy, and who answers for which service.
 #[derive(Debug, Clone, Default)]
@@ -110,7 +112,11 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
     let name = of.name.clone();
     match of.kind {
         GoverningKind::BudgetPolicy => {
-            let policy = read::<BudgetPolicySpec>(of).and_then(|spec| Policy::new(&name, spec));
+            let spec = match read::<BudgetPolicySpec>(of) {
+                Ok(spec) => spec,
+                Err(errors) => return errors.into_iter().chain(conditions(of)).collect(),
+            };
+            let policy = Policy::new(&name, spec);
             policy.map(|policy| governance.policies.insert(name, policy)).err().unwrap_or_default()
         }
         GoverningKind::Tier => {
@@ -138,17 +144,6 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
 /// What is wrong with the document.
 pub fn policy_test(of: &Governing) -> Result<PolicyTest, Vec<PolicyError>> {
     read(of)
-}
-
-/// The `spec` of a document as what it is to be.
-fn read<T: DeserializeOwned>(of: &Governing) -> Result<T, Vec<PolicyError>> {
-    serde_path_to_error::deserialize(&of.spec).map_err(|error| {
-        let path = match error.path().to_string() {
-            root if root == "." => "spec".to_owned(),
-            below => format!("spec.{below}"),
-        };
-        vec![PolicyError { path, place: None, message: error.into_inner().to_string() }]
-    })
 }
 
 /// Tiers of `set` whose policy nobody knows.
@@ -248,6 +243,43 @@ mod tests {
         assert_eq!(governance.tier("shop").name, "critical");
         let team = governance.service("shop").and_then(|shop| shop.spec.team.as_deref());
         assert_eq!((team, governance.service("other")), (Some("checkout"), None));
+    }
+
+    #[test]
+    fn all_that_cannot_be_read_is_told_at_once() {
+        let text = "apiVersion: flyball.dev/v1
+kind: BudgetPolicy
+metadata: {name: shop}
+spec:
+  version: 1
+  approvers: [SRE, sre, 'the boss']
+  revisit: soon
+  levles: []
+  levels:
+  - {name: one, when: budget.exhausted, deploys: {deny: [feature, party], warn: [fix]}}
+  - {when: budget.exhuasted, require: [{role: sre}]}
+  - {name: three, caps: [{classes: [feature], share: much, bake: 30m}, {classes: [fix], share: 5%, bake: soon}]}
+  exemptions: [{cause: drill, why: 7}]
+";
+        let (_, found) = told(text);
+        let places: Vec<&str> = found.iter().filter_map(|one| one.split(' ').nth(1)).collect();
+        assert_eq!(
+            places,
+            [
+                "spec.approvers[0]",
+                "spec.approvers[2]",
+                "spec.exemptions[0].why",
+                "spec.levels[0].deploys.deny[1]",
+                "spec.levels[1].require[0]",
+                "spec.levels[1]",
+                "spec.levels[2].caps[0].share",
+                "spec.levels[2].caps[1].bake",
+                "spec.levles",
+                "spec.revisit",
+                "spec.levels[1].when",
+            ],
+            "{found:#?}"
+        );
     }
 
     #[test]

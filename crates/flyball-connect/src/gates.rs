@@ -23,6 +23,8 @@ pub struct Asked {
     pub environment: Option<String>,
     /// What it is known by.
     pub change: Option<String>,
+    /// The commit or version that would run afterwards.
+    pub revision: Option<String>,
 }
 
 /// GitHub asks a custom deployment protection rule, and waits for the answer at an address.
@@ -115,6 +117,7 @@ pub fn github_protection(
             class: change.as_ref().map(|change| ChangeClass::of(change).word().to_owned()),
             rollout: change.as_ref().and_then(|change| change.rollout.clone()),
             environment: Some(environment.clone()),
+            revision: change.as_ref().and_then(|change| change.revision.clone()),
             change: change.map(|change| change.id),
         },
         environment,
@@ -125,7 +128,7 @@ pub fn github_protection(
 }
 
 /// Reads the body of a webhook of Flagger. What it calls `metadata` may say `class`, `rollout`,
-/// `environment` and `change`; a change that is not named is known by the canary and the checksum of
+/// `environment`, `change` and `revision`; a change that is not named is known by the canary and the checksum of
 /// what it would run.
 ///
 /// # Errors
@@ -146,6 +149,7 @@ pub fn flagger_question(body: &[u8]) -> Result<Asked, ConnectError> {
         rollout: metadata.may_text("rollout")?,
         environment: metadata.may_text("environment")?,
         change: metadata.may_text("change")?.or(usual),
+        revision: metadata.may_text("revision")?,
     })
 }
 
@@ -156,7 +160,7 @@ pub fn flagger_question(body: &[u8]) -> Result<Asked, ConnectError> {
 /// [`ConnectError`] when it cannot be understood; a field that is not known is a mistake that would
 /// otherwise go unnoticed.
 pub fn opa_question(body: &[u8]) -> Result<(String, Asked), ConnectError> {
-    const FIELDS: [&str; 5] = ["service", "class", "rollout", "environment", "change"];
+    const FIELDS: [&str; 6] = ["service", "class", "rollout", "environment", "change", "revision"];
     let body = parse(body)?;
     let root = body.root();
     let input = root.need("input")?.object()?;
@@ -169,6 +173,7 @@ pub fn opa_question(body: &[u8]) -> Result<(String, Asked), ConnectError> {
         rollout: input.may_text("rollout")?,
         environment: input.may_text("environment")?,
         change: input.may_text("change")?,
+        revision: input.may_text("revision")?,
     };
     Ok((input.need_text("service")?, asked))
 }

@@ -3,13 +3,14 @@
 //! `flyball-govern` splits them; here it is given what the ledger holds, corrected as the budget is, and
 //! what is kept of changes and incidents. The parts add up to what the ledger says was spent.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use flyball_budget::correction::{dropped, expand};
 use flyball_budget::live::LiveError;
 use flyball_budget::{Account, BudgetError, Frame, window_at};
 use flyball_catalog::Catalog;
-use flyball_govern::policy::{IncidentSpent, PostMortem, PostMortemRule, post_mortems};
+use flyball_govern::gate::SpentOn;
+use flyball_govern::policy::{CAUSES, IncidentSpent, PostMortem, PostMortemRule, post_mortems};
 use flyball_govern::verdict::{
     CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
 };
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 use crate::auth::Caller;
 use crate::changes::{Kept, Past};
 use crate::evaluator::{ServedError, SloCounts, corrected_series, steps};
+use crate::gate::Classes;
 use crate::http::shapes;
 
 /// The longest time that is looked at: a year, and what a window of months hangs over.
@@ -67,6 +69,7 @@ impl Attribution {
         for cause in causes.filter(|cause| !caller.sees(&cause.service)) {
             cause.id.clear();
             cause.service.clear();
+            cause.class = None;
         }
         self
     }
@@ -95,29 +98,31 @@ pub(crate) struct ObjectiveAttribution {
 }
 
 impl ObjectiveAttribution {
-    /// What was spent, by the names that exemptions go by: `drill`, `dependency`, and the ids of changes and incidents.
-    pub(crate) fn by_name(&self) -> BTreeMap<String, u64> {
-        const KINDS: [&str; 2] = ["drill", "dependency"];
-        let is_kind = |id: &str| KINDS.contains(&id);
-        let mut found = BTreeMap::new();
-        for cause in &self.causes {
-            let name = match cause.kind {
-                CauseKind::Drill => KINDS[0],
-                CauseKind::Dependency => KINDS[1],
-                // A change may be called as it likes.
-                CauseKind::Change | CauseKind::Incident if is_kind(&cause.id) => continue,
-                CauseKind::Change | CauseKind::Incident => &cause.id,
-            };
-            let sum: &mut u64 = found.entry(name.to_owned()).or_default();
-            *sum = sum.saturating_add(cause.spent);
-        }
-        found
+    /// What each cause spent, by the names that exemptions go by: those of [`CAUSES`], and the ids of changes and
+    /// incidents, given the services that are `frozen`: that ship nothing now.
+    pub(crate) fn spent_on(&self, frozen: &BTreeSet<String>) -> Vec<SpentOn> {
+        let spent = |cause: &CauseShare| SpentOn {
+            names: cause.names(frozen).into_iter().map(str::to_owned).collect(),
+            class: cause.class.clone(),
+            bad: cause.spent,
+        };
+        self.causes.iter().map(spent).collect()
+    }
+
+    /// The services that this one depends on whose failures spent something.
+    pub(crate) fn dependencies(&self) -> impl Iterator<Item = &str> {
+        let theirs = self.causes.iter().filter(|cause| cause.kind == CauseKind::Dependency);
+        theirs.filter(|cause| cause.spent > 0).map(|cause| cause.service.as_str())
     }
 
     /// What each incident spent.
     pub(crate) fn incidents(&self) -> impl Iterator<Item = IncidentSpent> {
         let incidents = self.causes.iter().filter(|cause| cause.kind == CauseKind::Incident);
-        incidents.map(|of| IncidentSpent { id: of.id.clone(), class: None, bad: of.spent })
+        incidents.map(|of| IncidentSpent {
+            id: of.id.clone(),
+            class: of.class.clone(),
+            bad: of.spent,
+        })
     }
 
     /// The incidents that `rule` wants to be written up.
@@ -145,6 +150,8 @@ struct CauseShare {
     id: String,
     /// The service that it happened to: of a dependency another one; empty where the caller may not see that.
     service: String,
+    /// The class of outage that somebody has put it into; null where nobody has.
+    class: Option<String>,
     /// The first moment that it is charged for.
     #[schema(value_type = shapes::Instant)]
     from: Timestamp,
@@ -153,6 +160,23 @@ struct CauseShare {
     to: Timestamp,
     /// What it spent.
     spent: u64,
+}
+
+impl CauseShare {
+    /// What exemptions may call it, given the services that ship nothing now.
+    fn names(&self, frozen: &BTreeSet<String>) -> Vec<&str> {
+        let [drill, dependency, frozen_dependency] = CAUSES;
+        match self.kind {
+            CauseKind::Drill => vec![drill],
+            CauseKind::Dependency if frozen.contains(&self.service) => {
+                vec![dependency, frozen_dependency]
+            }
+            CauseKind::Dependency => vec![dependency],
+            // A change may be called as it likes.
+            CauseKind::Change | CauseKind::Incident if CAUSES.contains(&self.id.as_str()) => vec![],
+            CauseKind::Change | CauseKind::Incident => vec![&self.id],
+        }
+    }
 }
 
 /// Why it is not told who spent a budget.
@@ -218,7 +242,8 @@ fn width(counts: &SloCounts) -> Duration {
     }
 }
 
-/// Who spent the budget of the SLO in `counts` in `interval`, given what is kept of changes and incidents.
+/// Who spent the budget of the SLO in `counts` in `interval`, given what is kept of changes and incidents, and the
+/// classes that these were put into.
 ///
 /// # Errors
 ///
@@ -228,7 +253,7 @@ pub(crate) fn attributed(
     counts: &SloCounts,
     catalog: &Catalog,
     interval: Interval,
-    told: &Past,
+    (told, classes): (&Past, &Classes),
 ) -> Result<Attribution, AttributionError> {
     let SloCounts { slo, since, objectives } = counts;
     let suspects: Vec<Suspect<'_>> = told
@@ -280,7 +305,8 @@ pub(crate) fn attributed(
         let shares = named.iter().zip(&split.shares).map(|(cause, share)| {
             let NamedCause { kind, id, service, interval, .. } = cause.clone();
             let (from, to) = (interval.start(), interval.end());
-            CauseShare { kind, id, service, from, to, spent: share.bad }
+            let class = classes.get(&(service.clone(), id.clone())).cloned();
+            CauseShare { kind, id, service, class, from, to, spent: share.bad }
         });
         found.push(ObjectiveAttribution {
             name: promise.display_name.clone(),

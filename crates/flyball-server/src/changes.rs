@@ -47,8 +47,8 @@ const PAGES: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
 const ANNOTATIONS: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
 
 /// The kinds of records.
-const CHANGE: &str = "change";
-const INCIDENT: &str = "incident";
+pub(crate) const CHANGE: &str = "change";
+pub(crate) const INCIDENT: &str = "incident";
 const PUSH: &str = "push";
 const PAGE: &str = "page";
 const ANNOTATION: &str = "annotation";

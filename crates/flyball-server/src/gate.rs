@@ -1,11 +1,13 @@
 //! Whether a change may ship: a question answered from live budgets, and what was decided kept.
 //!
-//! `flyball-govern` decides; here it is given what it decides from, and signatures, latches, blocks and
-//! overrides are kept as records of the control state. A decision that is asked for by POST is kept with
+//! `flyball-govern` decides; here it is given what it decides from, and signatures, latches, blocks,
+//! overrides and approvals are kept as records of the control state. A decision that is asked for by POST is kept with
 //! the SHA-256 of its canonical JSON as its id, which the audit log's chain holds as well: a decision
 //! that was changed does not fit its id, and one whose id is not in the chain was never made.
 
 mod acts;
+mod approvals;
+mod classes;
 mod contests;
 mod deciding;
 mod github;
@@ -16,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use flyball_catalog::{Catalog, Governance};
 use flyball_govern::gate::{
-    Decision, Facts, GateInputs, Latch, Override, Question, latch_conditions,
+    Approval, Decision, Facts, GateInputs, Latch, Override, Question, latch_conditions,
 };
 use flyball_govern::policy::{Block, Policy, Signature, Tier};
 use flyball_model::Timestamp;
@@ -28,25 +30,29 @@ use crate::control::SharedControl;
 use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop};
+pub(crate) use approvals::{Actor, NewApproval};
+pub(crate) use classes::{Classes, NewClass};
 pub(crate) use contests::{KeptContest, NewContest};
 pub(crate) use deciding::{Decided, Looked};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
-pub(crate) use knowing::Knowing;
+pub(crate) use knowing::{Found, Knowing};
 use settling::Settling;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
 const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
-/// The most signatures, latches, blocks and overrides that are kept, each.
+/// The most signatures, latches, blocks, overrides and approvals that are kept, each.
 const ACTS: RecordBound = RecordBound { rows: 10_000, bytes: 64 << 20 };
-/// Blocks and overrides that one question looks at: those that were made last. They last for days.
+/// Blocks, overrides and approvals that one question looks at: those that were made last. They last for days.
 const LOOKED_AT: usize = 1_000;
 
 const SIGNATURE: &str = "signature";
 const LATCH: &str = "latch";
 const BLOCK: &str = "block";
 const OVERRIDE: &str = "override";
+const APPROVAL: &str = "approval";
+pub(crate) const CLASS: &str = "class";
 const DECISION: &str = "decision";
 const USE: &str = "use";
 const CONTEST: &str = "contest";
@@ -127,6 +133,7 @@ struct Acts {
     latches: Vec<Latch>,
     blocks: Vec<Block>,
     overrides: Vec<Override>,
+    approvals: Vec<Approval>,
 }
 
 /// Keeps what people decide, and what was decided on changes.
@@ -191,6 +198,7 @@ impl Gatekeeper {
             // Also those of all services.
             blocks: read(&control.records(BLOCK, &all)?)?,
             overrides: read(&control.records(OVERRIDE, &of_service)?)?,
+            approvals: read(&control.records(APPROVAL, &of_service)?)?,
         })
     }
 }
@@ -198,8 +206,8 @@ impl Gatekeeper {
 impl Acts {
     fn inputs<'a>(&'a self, question: &'a Question, known: &'a Known) -> GateInputs<'a> {
         let Known { policy, facts, .. } = known;
-        let Self { signatures, latches, blocks, overrides } = self;
-        GateInputs { policy, question, facts, signatures, latches, blocks, overrides }
+        let Self { signatures, latches, blocks, overrides, approvals } = self;
+        GateInputs { policy, question, facts, signatures, latches, blocks, overrides, approvals }
     }
 
     /// Moves the latches to where they are now, and answers those that moved.

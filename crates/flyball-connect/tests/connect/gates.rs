@@ -38,6 +38,7 @@ fn a_protection_rule_asks_about_the_deployment_that_later_messages_tell_of() {
             rollout: None,
             environment: Some("production".to_owned()),
             change: Some("github:Codertocat/Hello-World:deployment:145988746".to_owned()),
+            revision: Some(requested()["deployment"]["sha"].as_str().unwrap().to_owned()),
         }
     );
     assert_eq!((found.installation, found.environment.as_str()), (375_706, "production"));
@@ -130,9 +131,12 @@ fn flagger_names_a_canary_and_may_say_more() {
         (Some("fix"), Some("canary:5%:30m"))
     );
     assert_eq!(found.change.as_deref(), Some("flagger:test/podinfo@85d557f47b"));
-    body["metadata"] = json!({"change": "release-14"});
+    body["metadata"] = json!({"change": "release-14", "revision": "4f2a"});
     let found = flagger_question(body.to_string().as_bytes()).unwrap();
-    assert_eq!(found.change.as_deref(), Some("release-14"));
+    assert_eq!(
+        (found.change.as_deref(), found.revision.as_deref()),
+        (Some("release-14"), Some("4f2a"))
+    );
     // Older ones send neither phase nor checksum.
     let old = flagger_question(br#"{"name":"podinfo","namespace":"test"}"#).unwrap();
     assert_eq!(old, Asked::default());

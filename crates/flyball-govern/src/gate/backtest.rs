@@ -69,7 +69,7 @@ pub struct Backtest {
 
 /// Replays `policy`, as if it were in force, over `changes` in their order.
 ///
-/// Blocks and overrides of the time are left out: they answer a policy of the time. A latched level is
+/// Blocks, overrides and approvals of the time are left out: they answer a policy of the time. A latched level is
 /// replayed as if it had been signed off the moment its condition ceased to hold, which is the least
 /// that it would have stopped.
 pub fn backtest(policy: &Policy, changes: &[RecordedChange]) -> Backtest {
@@ -95,6 +95,7 @@ pub fn backtest(policy: &Policy, changes: &[RecordedChange]) -> Backtest {
             latches: &[],
             blocks: &[],
             overrides: &[],
+            approvals: &[],
         });
         let outcomes = result.outcomes.entry(decision.outcome).or_default();
         outcomes.changes += 1;

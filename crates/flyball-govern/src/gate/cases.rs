@@ -10,9 +10,8 @@ use flyball_model::{Duration, Rational, Target, Timestamp};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::facts::{
-    Approval, BudgetFacts, Counts, Facts, Lookback, Outlook, Question, WindowFacts,
-};
+use super::approving::{APPROVAL_LONGEST, Approval};
+use super::facts::{BudgetFacts, Counts, Facts, Lookback, Outlook, Question, SpentOn, WindowFacts};
 use super::latch::{Latch, LatchState};
 use super::rollout::Rollout;
 use super::{Decision, GateInputs, Outcome, ReasonKind, gate};
@@ -100,6 +99,9 @@ struct CaseBudget {
     /// Bad events by cause.
     #[serde(default)]
     causes: BTreeMap<String, u64>,
+    /// Bad events of other causes, by class.
+    #[serde(default)]
+    classes: BTreeMap<String, u64>,
     /// Bad events of the largest incident.
     largest_incident: Option<u64>,
 }
@@ -201,15 +203,29 @@ impl Case {
 
     fn decide(&self, policy: &Policy, expected: &Expected) -> Decision {
         let at = self.at;
-        let approval = |role: &Role| Approval { role: role.clone(), who: role.to_string(), at };
         let question = Question {
             service: "service".to_owned(),
             class: expected.class,
-            change: None,
+            change: Some("change".to_owned()),
+            revision: None,
             environment: expected.environment.clone(),
             rollout: expected.rollout.clone(),
-            approvals: expected.approvals.iter().map(approval).collect(),
+            asked_by: None,
             at,
+        };
+        let approval = |role: &Role| Approval {
+            id: role.to_string(),
+            service: question.service.clone(),
+            change: "change".to_owned(),
+            class: expected.class,
+            rollout: None,
+            environment: None,
+            role: role.clone(),
+            who: role.to_string(),
+            why: "the case says so".to_owned(),
+            from: at,
+            expires: at.plus(APPROVAL_LONGEST),
+            withdrawn: None,
         };
         let facts = Facts {
             tier: self.tier.clone(),
@@ -239,6 +255,7 @@ impl Case {
             latches: &self.latched.iter().map(latch).collect::<Vec<_>>(),
             blocks: &[],
             overrides: &[],
+            approvals: &expected.approvals.iter().map(approval).collect::<Vec<_>>(),
         })
     }
 }
@@ -246,7 +263,17 @@ impl Case {
 impl CaseBudget {
     fn facts(&self, at: Timestamp) -> BudgetFacts {
         let Self { slo, slice, target, window, valid, bad, gone, age, .. } = self;
-        let Self { coverage, burns, forecast, causes, largest_incident, .. } = self;
+        let Self { coverage, burns, forecast, causes, classes, largest_incident, .. } = self;
+        let of_cause = |(name, bad): (&String, &u64)| SpentOn {
+            names: vec![name.clone()],
+            class: None,
+            bad: *bad,
+        };
+        let of_class = |(class, bad): (&String, &u64)| SpentOn {
+            names: Vec::new(),
+            class: Some(class.clone()),
+            bad: *bad,
+        };
         let lookback =
             |burn: &CaseBurn| Lookback { length: burn.last, valid: burn.valid, bad: burn.bad };
         // A share is at most one, so that its millionths fit.
@@ -269,7 +296,7 @@ impl CaseBudget {
                 Forecast::Unknown => Outlook::Unknown,
                 Forecast::GoneIn(length) => Outlook::GoneAt(at.plus(length)),
             },
-            causes: causes.clone(),
+            causes: causes.iter().map(of_cause).chain(classes.iter().map(of_class)).collect(),
             largest_incident: *largest_incident,
             leaving: Vec::new(),
         }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use flyball_model::{Duration, Rational, Timestamp};
 
-use super::facts::{Approval, Data};
+use super::approving::Approval;
+use super::facts::Data;
 use super::latch::Latch;
 use crate::policy::read::share;
 use crate::policy::{ChangeClass, Role, Standing};
@@ -61,10 +62,14 @@ pub struct Decision {
     pub class: ChangeClass,
     /// The change, if it had a name.
     pub change: Option<String>,
+    /// The commit or version that would run afterwards, if it was said.
+    pub revision: Option<String>,
     /// Where it goes.
     pub environment: Option<String>,
     /// The rollout that was asked about, as it is written.
     pub rollout: Option<String>,
+    /// Who asked, where they could be told from others.
+    pub asked_by: Option<String>,
     /// When it was asked.
     pub at: Timestamp,
     /// What is decided.
@@ -83,7 +88,7 @@ pub struct Decision {
     pub inputs: Vec<Input>,
     /// The budgets that it was made from, in the order they were given.
     pub budgets: Vec<BudgetSeen>,
-    /// The signatures that the change had.
+    /// The approvals of the change that were in force.
     pub approvals: Vec<Approval>,
     /// The latches of the policy, as they were.
     pub latches: Vec<Latch>,
@@ -161,6 +166,8 @@ pub enum ReasonKind {
     Cap,
     /// A signature that the change lacks.
     SignOff,
+    /// Somebody has approved the change, or an approval does nothing.
+    Approval,
     /// A freeze of the calendar.
     Freeze,
     /// A block by hand.
@@ -185,6 +192,7 @@ impl ReasonKind {
             Self::Level => "level",
             Self::Cap => "cap",
             Self::SignOff => "sign_off",
+            Self::Approval => "approval",
             Self::Freeze => "freeze",
             Self::Block => "block",
             Self::Unknown => "unknown",
@@ -205,10 +213,19 @@ pub enum Lift {
         /// Until when, if things go well.
         at: Timestamp,
     },
-    /// A signature.
+    /// A signature under the level.
     SignOff {
         /// Whose.
         role: Role,
+        /// The command that gives it.
+        command: String,
+    },
+    /// A signature under the change.
+    Approval {
+        /// Whose.
+        role: Role,
+        /// The command that gives it; `None` of a change that was asked about without a name.
+        command: Option<String>,
     },
     /// A smaller rollout.
     Cap {

@@ -1,13 +1,11 @@
 //! What a decision is made from: facts about budgets and service, all given, none looked up.
 
-use std::collections::BTreeMap;
-
 use flyball_model::{Duration, Interval, Target, Timestamp};
 
 use super::decision::BudgetSeen;
 use super::rollout::Rollout;
 use crate::policy::read::share;
-use crate::policy::{ChangeClass, Policy, Role};
+use crate::policy::{ChangeClass, Policy};
 
 /// The most moments at which bad events leave a window, of one budget: four weeks by the hour and some.
 pub const LEAVING_MAX: usize = 744;
@@ -21,24 +19,17 @@ pub struct Question {
     pub class: ChangeClass,
     /// The change, if it has a name already.
     pub change: Option<String>,
+    /// The commit or version that would run afterwards.
+    #[serde(default)]
+    pub revision: Option<String>,
     /// Where it goes.
     pub environment: Option<String>,
     /// How far it reaches; `None` for everybody at once.
     pub rollout: Option<Rollout>,
-    /// Who has signed this change.
-    pub approvals: Vec<Approval>,
+    /// Who asks; `None` where nobody can be told from others.
+    #[serde(default)]
+    pub asked_by: Option<String>,
     /// The moment of asking.
-    pub at: Timestamp,
-}
-
-/// Somebody's signature under one change.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Approval {
-    /// As what.
-    pub role: Role,
-    /// Who.
-    pub who: String,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -79,13 +70,24 @@ pub struct BudgetFacts {
     pub burns: Vec<Lookback>,
     /// What is to be expected at the recent rate.
     pub outlook: Outlook,
-    /// Bad events by the cause they are attributed to.
-    pub causes: BTreeMap<String, u64>,
+    /// Bad events by the cause they are attributed to; none of them under two.
+    pub causes: Vec<SpentOn>,
     /// The bad events of the largest incident in the window; `None` when nobody keeps incidents.
     pub largest_incident: Option<u64>,
     /// Bad events that leave a rolling window at each moment to come, in order; those past
     /// [`LEAVING_MAX`] are not looked at.
     pub leaving: Vec<Leaving>,
+}
+
+/// What a cause has spent.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SpentOn {
+    /// What it is called: an id, and what causes like it are called.
+    pub names: Vec<String>,
+    /// The class that somebody has put it into.
+    pub class: Option<String>,
+    /// Its bad events.
+    pub bad: u64,
 }
 
 /// What was counted in the last `length`.
@@ -185,11 +187,17 @@ impl BudgetFacts {
         }
     }
 
-    /// The bad events of causes that `policy` exempts.
+    /// The bad events of causes that `policy` exempts, each once whatever exempts it.
     fn exempted(&self, policy: &Policy) -> u64 {
-        let causes = policy.spec().exemptions.iter();
-        let bad = causes.filter_map(|exemption| self.causes.get(&exemption.cause));
-        bad.fold(0_u64, |sum, bad| sum.saturating_add(*bad))
+        let exempts = |cause: &&SpentOn| {
+            policy.spec().exemptions.iter().any(|exemption| {
+                let is_named = |name: &String| cause.names.contains(name);
+                exemption.cause.as_ref().is_some_and(is_named)
+                    || exemption.class.is_some() && exemption.class == cause.class
+            })
+        };
+        let exempted = self.causes.iter().filter(exempts);
+        exempted.fold(0_u64, |sum, cause| sum.saturating_add(cause.bad))
     }
 
     /// Of `bad` events those that count against the budget: all but those of exempted causes. When

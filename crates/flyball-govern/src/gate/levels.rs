@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use flyball_model::{Rational, Timestamp};
 
 use super::GateInputs;
+use super::approving::{command, sign_off, signers};
 use super::decision::{Lift, Outcome, Reason, ReasonKind};
+use super::facts::Question;
 use super::scene::Scene;
 use crate::policy::read::share;
-use crate::policy::{Cap, Condition, LevelSpec, Role, SignOff};
+use crate::policy::{Cap, Condition, LevelSpec, Role};
 
 /// Why a level makes of the change what it does.
 pub(super) struct Ruling {
@@ -95,28 +97,31 @@ impl Candidate<'_> {
         })
     }
 
-    /// The signatures that the change lacks.
-    fn unsigned<'c>(&'c self, inputs: &GateInputs<'c>) -> impl Iterator<Item = &'c SignOff> {
-        let question = inputs.question;
-        self.level.require.iter().filter(move |sign_off| {
-            let signed = |role: &Role| {
-                question.approvals.iter().any(|a| a.role == *role && a.at <= question.at)
-            };
-            sign_off.classes.contains(&question.class) && !signed(&sign_off.role)
-        })
+    /// The roles whose signatures the change lacks.
+    fn unsigned<'c>(&'c self, inputs: &GateInputs<'c>) -> impl Iterator<Item = &'c Role> {
+        let inputs = *inputs;
+        let asked = signers(self.level, inputs.question.class);
+        asked.filter(move |role| inputs.signed().all(|approval| approval.role != **role))
+    }
+
+    /// Whether the level asks `role` to sign changes like this one.
+    pub(super) fn asks(&self, inputs: &GateInputs<'_>, role: &Role) -> bool {
+        signers(self.level, inputs.question.class).any(|asked| asked == role)
     }
 
     /// Why the level makes of the change what it does, and how far the change may reach.
     fn rule(&self, inputs: &GateInputs<'_>, scene: &Scene<'_>) -> Ruling {
         let class = inputs.question.class;
-        let text = self.sentence(scene);
+        let unsigned: Vec<&Role> = self.unsigned(inputs).collect();
+        // What has been signed is not asked for again.
+        let is_signed = unsigned.is_empty() && signers(self.level, class).next().is_some();
+        let text = self.sentence(scene, !is_signed);
         let outcome = self.outcome(inputs);
         let reason = |outcome, kind, text, lifts| Reason { outcome, kind, text, lifts };
         if !self.level.deploys.deny.contains(&class) {
-            let unsigned = self.unsigned(inputs).map(|sign_off| {
-                let text = format!("{text} A {class} needs the signature of `{}`.", sign_off.role);
-                let lifts = vec![Lift::SignOff { role: sign_off.role.clone() }];
-                reason(Outcome::Deny, ReasonKind::SignOff, text, lifts)
+            let unsigned = unsigned.into_iter().map(|role| {
+                let text = format!("{text} A {class} needs the signature of `{role}`.");
+                reason(Outcome::Deny, ReasonKind::SignOff, text, vec![asking(inputs, role)])
             });
             let mut reasons: Vec<_> = unsigned.collect();
             let warns = self.level.deploys.warn.contains(&class);
@@ -137,15 +142,17 @@ impl Candidate<'_> {
         let caps = self.caps(inputs).map(|cap| Lift::Cap { share: cap.share, bake: cap.bake });
         let mut lifts: Vec<_> = caps.collect();
         if let Some(latch) = self.level.latch.as_ref().filter(|_| self.latched) {
-            lifts.push(Lift::SignOff { role: latch.role.clone() });
+            let role = latch.role.clone();
+            let command = sign_off(&inputs.question.service, &self.level.name, &role);
+            lifts.push(Lift::SignOff { role, command });
         }
         Ruling { reasons: vec![reason(outcome, ReasonKind::Level, text, lifts)], reach: None }
     }
 
-    /// The level in a sentence, with the budgets that brought it about.
-    fn sentence(&self, scene: &Scene<'_>) -> String {
+    /// The level in a sentence, with the budgets that brought it about, and what it `says` of itself.
+    fn sentence(&self, scene: &Scene<'_>, says: bool) -> String {
         let LevelSpec { name, say, .. } = self.level;
-        let say = if say.is_empty() { String::new() } else { format!(" {say}") };
+        let say = if say.is_empty() || !says { String::new() } else { format!(" {say}") };
         let budgets = self.condition.map(|condition| scene.budgets(condition, self.holds));
         match budgets.as_deref() {
             _ if self.latched && self.condition.is_some_and(|c| scene.holds(c) != Some(true)) => {
@@ -155,6 +162,11 @@ impl Candidate<'_> {
             Some(budgets) => format!("Level `{name}` by {}.{say}", budgets.join(", ")),
         }
     }
+}
+
+/// The signature of `role` under the change, which would change the answer.
+fn asking(inputs: &GateInputs<'_>, role: &Role) -> Lift {
+    Lift::Approval { role: role.clone(), command: command(inputs.question, role) }
 }
 
 /// What candidates make of a change, without reasons.
@@ -216,8 +228,14 @@ pub(super) fn together(
         }
         Answer::Open(outcome) => (outcome, format!("the policy lets a {class} pass")),
     };
-    let reasons = vec![unknown(scene, candidates, outcome, &follows)];
-    Ruling { reasons, reach: None }
+    let mut reason = unknown(scene, candidates, outcome, &follows);
+    let denies = |c: &Candidate<'_>| c.level.deploys.deny.contains(&class) && !c.fits_a_cap(inputs);
+    if !outcome.passes() && !candidates.iter().any(denies) {
+        let unsigned: BTreeSet<&Role> =
+            candidates.iter().flat_map(|c| c.unsigned(inputs)).collect();
+        reason.lifts.extend(unsigned.into_iter().map(|role| asking(inputs, role)));
+    }
+    Ruling { reasons: vec![reason], reach: None }
 }
 
 /// That it cannot be told which of `candidates` is in force, why, and what follows.
@@ -276,8 +294,11 @@ pub(super) fn recovery(
     let mut recovery = Recovery::default();
     for at in moments {
         scene.advance(at);
-        let candidates = candidates(inputs, &scene, &held);
-        if Answer::of(inputs, &scene, &candidates).outcome().passes() {
+        // An approval may have expired by then.
+        let question = Question { at, ..inputs.question.clone() };
+        let then = GateInputs { question: &question, ..*inputs };
+        let candidates = candidates(&then, &scene, &held);
+        if Answer::of(&then, &scene, &candidates).outcome().passes() {
             recovery.levels = recovery.levels.or(Some(at));
             if !is_stopped(at) {
                 recovery.all = Some(at);

@@ -12,6 +12,7 @@
 //! - an advisory policy denies nothing and says what it would have denied;
 //! - an override that is over, or not by the policy's rules, does nothing.
 
+mod approving;
 mod backtest;
 mod cases;
 mod decision;
@@ -24,18 +25,21 @@ mod prerelease;
 mod rollout;
 mod scene;
 
+pub use approving::{APPROVAL_LONGEST, Approval, ApprovalError};
 pub use backtest::{Backtest, Backtested, LISTED_MAX, Outcomes, RecordedChange, backtest};
 pub use cases::{Case, CaseFailure, CaseOutcome, PolicyTest};
 pub use decision::{
     BudgetSeen, Decision, Input, Lift, Outcome, PolicyUsed, Reach, Reason, ReasonKind,
 };
 pub use facts::{
-    Approval, BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question,
+    BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Leaving, Lookback, Outlook, Question, SpentOn,
     WindowFacts,
 };
 pub use failing::Failing;
 pub use latch::{Latch, LatchError, LatchState};
-pub use overriding::{Ended, EndedEarly, Override, OverrideError, OverrideRecord, override_report};
+pub use overriding::{
+    Agreement, Ended, EndedEarly, Override, OverrideError, OverrideRecord, override_report,
+};
 pub use prerelease::{
     FAILURES_MIN, FailedChange, HISTORY_MAX, History, Mitigation, MitigationKind, Prerelease,
     PrereleaseInputs, Risk, TRIALS, prerelease,
@@ -44,7 +48,7 @@ pub use rollout::{Rollout, RolloutError, STEPS_MAX, Step};
 
 use std::collections::BTreeSet;
 
-use crate::policy::{Block, Policy, Signature, Standing, standing};
+use crate::policy::{Block, Policy, Role, Signature, Standing, standing};
 use levels::{Candidate, Recovery, candidates, recovery, together};
 use scene::Scene;
 
@@ -65,6 +69,8 @@ pub struct GateInputs<'a> {
     pub blocks: &'a [Block],
     /// Exceptions.
     pub overrides: &'a [Override],
+    /// Signatures under changes.
+    pub approvals: &'a [Approval],
 }
 
 /// Decides whether a change may ship.
@@ -86,8 +92,10 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         service: question.service.clone(),
         class: question.class,
         change: question.change.clone(),
+        revision: question.revision.clone(),
         environment: question.environment.clone(),
         rollout: question.rollout.as_ref().map(ToString::to_string),
+        asked_by: question.asked_by.clone(),
         at: question.at,
         outcome: Outcome::Allow,
         otherwise: None,
@@ -101,7 +109,7 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         reasons: Vec::new(),
         inputs: scene.inputs(),
         budgets: facts.budgets.iter().map(|budget| budget.seen(policy, question.at)).collect(),
-        approvals: question.approvals.clone(),
+        approvals: inputs.signed().cloned().collect(),
         latches: latches.cloned().collect(),
         until: None,
         overridden_by: None,
@@ -119,6 +127,7 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         let ruling = together(inputs, &scene, &candidates);
         decision.reach = ruling.reach.map(Reach);
         decision.reasons = ruling.reasons;
+        decision.reasons.extend(approvals(inputs, &candidates));
         decision.reasons.extend(freezes(inputs));
         advise(&mut decision);
         decision.reasons.extend(blocks(inputs));
@@ -141,6 +150,38 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
 /// it cannot be told. What [`Latch::after`] is told.
 pub fn latch_conditions(inputs: &GateInputs<'_>) -> Vec<(String, Option<bool>)> {
     levels::latch_conditions(inputs)
+}
+
+impl<'a> GateInputs<'a> {
+    /// The approvals of the change that is asked about, those that do nothing among them.
+    fn approvals(&self) -> impl Iterator<Item = &'a Approval> + use<'a> {
+        let Self { question, approvals, .. } = *self;
+        approvals.iter().filter(|approval| approval.concerns(question))
+    }
+
+    /// The approvals that are signatures under the change.
+    fn signed(&self) -> impl Iterator<Item = &'a Approval> + use<'a> {
+        let question = self.question;
+        self.approvals().filter(|approval| approval.refusal(question).is_none())
+    }
+}
+
+/// Who has approved the change where a level in force asks for it, and which approvals do nothing.
+fn approvals(inputs: &GateInputs<'_>, candidates: &[Candidate<'_>]) -> Vec<Reason> {
+    let asked = |role: &Role| candidates.iter().any(|candidate| candidate.asks(inputs, role));
+    let asked = inputs.approvals().filter(|approval| asked(&approval.role));
+    let text = |approval: &Approval| match approval.refusal(inputs.question) {
+        None => approval.sentence(),
+        Some(why) => format!("The approval `{}` does nothing: {why}.", approval.id),
+    };
+    asked
+        .map(|approval| Reason {
+            outcome: Outcome::Allow,
+            kind: ReasonKind::Approval,
+            text: text(approval),
+            lifts: Vec::new(),
+        })
+        .collect()
 }
 
 /// The freezes of the policy's calendar that stop the change.

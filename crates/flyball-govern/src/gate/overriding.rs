@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flyball_model::{Ending, Phase, Timestamp};
 
-use super::facts::{Approval, Question};
+use super::facts::Question;
 use crate::policy::{ChangeClass, OverrideRule, Role};
 
 /// An exception to what a policy decides.
@@ -29,13 +29,24 @@ pub struct Override {
     /// The first instant after: from then on it does nothing.
     pub expires: Timestamp,
     /// The other person who agrees.
-    pub second: Option<Approval>,
+    pub second: Option<Agreement>,
     /// Who took it back before its end.
     #[serde(default)]
     pub revoked: Option<EndedEarly>,
 }
 
-/// Somebody ended an override or a block before its time.
+/// The other person's consent to an override.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Agreement {
+    /// As what.
+    pub role: Role,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Somebody ended an override, a block or an approval before its time.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EndedEarly {
     /// Who.
@@ -141,7 +152,7 @@ impl Override {
         if who == self.who {
             return Err(OverrideError::Same { who: who.to_owned() });
         }
-        let agreed = Approval { role: role.clone(), who: who.to_owned(), at };
+        let agreed = Agreement { role: role.clone(), who: who.to_owned(), at };
         self.second.get_or_insert(agreed);
         Ok(())
     }

@@ -4,8 +4,6 @@ mod cases;
 mod properties;
 mod times;
 
-use std::collections::BTreeMap;
-
 use flyball_model::{Duration, Rational, Target, Timestamp};
 
 use super::*;
@@ -25,9 +23,10 @@ fn question(class: ChangeClass) -> Question {
         service: "shop".to_owned(),
         class,
         change: Some("c1".to_owned()),
+        revision: None,
         environment: None,
         rollout: None,
-        approvals: Vec::new(),
+        asked_by: None,
         at: now(),
     }
 }
@@ -44,7 +43,7 @@ fn budget(bad: u64) -> BudgetFacts {
         coverage_ppm: Some(1_000_000),
         burns: Vec::new(),
         outlook: Outlook::Lasts,
-        causes: BTreeMap::new(),
+        causes: Vec::new(),
         largest_incident: None,
         leaving: Vec::new(),
     }
@@ -52,6 +51,11 @@ fn budget(bad: u64) -> BudgetFacts {
 
 fn facts(budgets: Vec<BudgetFacts>) -> Facts {
     Facts { budgets, ..Facts::default() }
+}
+
+/// What all causes of a class have spent.
+fn classed(class: &str, bad: u64) -> SpentOn {
+    SpentOn { names: Vec::new(), class: Some(class.to_owned()), bad }
 }
 
 /// The signatures that put `policy` in force.
@@ -78,6 +82,7 @@ fn decide(policy: &Policy, question: &Question, facts: &Facts) -> Decision {
         latches: &[],
         blocks: &[],
         overrides: &[],
+        approvals: &[],
     })
 }
 

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::condition::Condition;
 use super::postmortem::PostMortemRule;
-use super::{ChangeClass, ConditionError, Role};
+use super::{CAUSES, CLASSES, ChangeClass, ConditionError, Role};
 
 /// The most levels of a policy: each is decided for each budget.
 pub const LEVELS_MAX: usize = 16;
@@ -154,15 +154,45 @@ impl Default for UnknownRule {
     }
 }
 
-/// A cause whose bad events are not the team's.
+/// Bad events that are not the team's: of a cause, or of all causes of a class. One of both is named.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exemption {
-    /// The cause, as attributions in the ledger name it.
-    pub cause: String,
+    /// The cause, as attributions in the ledger name it: the id of an incident or a change, or one of
+    /// [`CAUSES`](super::CAUSES).
+    #[serde(default)]
+    pub cause: Option<String>,
+    /// The class that was given to what happened.
+    #[serde(default)]
+    pub class: Option<String>,
     /// Why, in a sentence.
     #[serde(default)]
     pub why: String,
+}
+
+impl Exemption {
+    /// What is wrong with it, and in which field; what it names may well be unknown yet.
+    fn fault(&self) -> Option<(&'static str, String)> {
+        match (&self.cause, &self.class) {
+            (Some(cause), None) if CLASSES.contains(&cause.as_str()) => {
+                Some((".cause", format!("`{cause}` is a class; hint: write `class: {cause}`")))
+            }
+            (Some(cause), None) if cause.trim().is_empty() => {
+                Some((".cause", format!("it names nothing; hint: {}", CAUSES.join(", "))))
+            }
+            (None, Some(class)) if CAUSES.contains(&class.as_str()) => {
+                Some((".class", format!("`{class}` is a cause; hint: write `cause: {class}`")))
+            }
+            (None, Some(class)) if Role::new(class).is_err() => Some((
+                ".class",
+                format!("`{class}` is no class; hint: write it like `company-network`"),
+            )),
+            (None, None) | (Some(_), Some(_)) => {
+                Some(("", "an exemption names a `cause` or a `class`, and not both".to_owned()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Who may make exceptions, and for how long.
@@ -431,6 +461,11 @@ impl Check {
         }
         if spec.overrides.longest.is_zero() {
             self.error("spec.overrides.longest", "an override that ends at once does nothing");
+        }
+        for (index, exemption) in spec.exemptions.iter().enumerate() {
+            if let Some((field, message)) = exemption.fault() {
+                self.error(format!("spec.exemptions[{index}]{field}"), message);
+            }
         }
         for (list, length) in [
             ("approvers", spec.approvers.len()),

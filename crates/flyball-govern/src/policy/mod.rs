@@ -8,6 +8,7 @@
 //! transitions. Nothing is stored or sent.
 
 mod class;
+mod classing;
 mod condition;
 mod contest;
 mod document;
@@ -26,6 +27,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use class::ChangeClass;
+pub use classing::{CAUSES, CLASSES, Classing, ClassingError};
 pub use condition::{
     CONDITION_BYTES_MAX, Condition, ConditionError, Kind, Number, VARIABLES, Variable,
 };

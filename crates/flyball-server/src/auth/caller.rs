@@ -59,6 +59,18 @@ impl Caller {
         }
     }
 
+    /// Who this is, whichever of their own tokens they show; `None` where nobody can be told from others.
+    pub(crate) fn somebody(&self) -> Option<String> {
+        match self {
+            Self::Anyone => None,
+            Self::Token(known) => Some(known.standing.as_ref().map_or_else(
+                || self.actor(),
+                |standing| format!("person:{}", standing.identity.subject),
+            )),
+            Self::Session(_) => Some(self.actor()),
+        }
+    }
+
     /// The services that what the caller sends must belong to; none for all. Only admins among people
     /// may send, and they may for all.
     pub(crate) fn services(&self) -> &[String] {

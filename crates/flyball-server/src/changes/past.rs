@@ -70,6 +70,22 @@ impl Changes {
         self.known_of((INCIDENT, INCIDENTS_SEEN), services, during, parse)
     }
 
+    /// Whether an incident, a change or a drill of `service` is known by `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
+    pub(crate) fn has_happened(&self, service: &str, id: &str) -> Result<bool, ChangesError> {
+        let (incident, change) = {
+            let control = self.control.lock();
+            (control.record(INCIDENT, id)?, control.record(CHANGE, id)?)
+        };
+        let incident: Option<Incident> = incident.as_ref().map(parse).transpose()?;
+        let change = change.as_ref().map(Kept::read).transpose()?;
+        Ok(incident.is_some_and(|of| of.service.as_deref() == Some(service))
+            || change.is_some_and(|of| of.change.service == service))
+    }
+
     /// The deployment that was live before `change`: what is gone back to. `None` when none is known.
     ///
     /// # Errors

@@ -1,18 +1,26 @@
 //! What is likely not meant in definitions that can be used, for their plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use flyball_catalog::{
     Catalog, Counted, CountedBy, alert_rules, missing_attributes, unfit_conditions,
 };
+use flyball_govern::policy::{CAUSES, CLASSES, Classing, Exemption};
 use flyball_metric::Named;
 use flyball_model::Slo;
-use flyball_query::PredicateSet;
-use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, Level, Part, lint_slo};
+use flyball_query::{PredicateSet, near_matches};
+use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, GoverningKind, Level, Part, lint_slo};
+use flyball_store::{RecordFilter, StoreError};
 
+use crate::changes::{CHANGE, INCIDENT};
+use crate::control::SharedControl;
 use crate::decode::SERVICE;
 use crate::evaluator::Met;
+use crate::gate::CLASS;
 use crate::stored::Source;
+
+/// The most classes and incidents among which a name is looked for: the latest.
+const EXEMPTED_MAX: usize = 1_000;
 
 /// What `flyball slo lint` says of the SLOs that are others than `before`. Rules that can never fire are
 /// warnings here: the SLO is counted all the same.
@@ -29,6 +37,95 @@ pub(super) fn linted(before: &Catalog, after: &Catalog) -> Vec<Diagnostic> {
         lint_slo(slo, set).into_iter().chain(rules)
     });
     found.take(DIAGNOSTICS_MAX).collect()
+}
+
+/// Exemptions of policies that are others than `before` which match nothing that is known: most likely a name is
+/// misspelt.
+pub(super) fn idle_exemptions(
+    before: &Catalog,
+    after: &Catalog,
+    control: &SharedControl,
+    suggests: bool,
+) -> Vec<Diagnostic> {
+    let known = match Exempted::known(control) {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::warn!(%error, "what exemptions are about cannot be read");
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::BudgetPolicy) {
+        let Some(policy) = after.governance.policy(&of.name) else { continue };
+        if before.governance.policy(&of.name).is_some_and(|old| old.spec() == policy.spec()) {
+            continue;
+        }
+        for (at, exemption) in policy.spec().exemptions.iter().enumerate() {
+            let Some((field, said)) = known.doubt(exemption, suggests) else { continue };
+            let path = format!("spec.exemptions[{at}].{field}");
+            let told = after.set.origins.governing_error(of, &path, None, &said);
+            found.extend(told.map(|mut told| {
+                told.severity = Level::Warning;
+                told
+            }));
+        }
+    }
+    found
+}
+
+/// What exemptions may be about.
+struct Exempted<'a> {
+    control: &'a SharedControl,
+    /// The classes that policies that ship exempt, and those that were given.
+    classes: BTreeSet<String>,
+    /// The incidents that were heard of last.
+    incidents: Vec<String>,
+}
+
+impl<'a> Exempted<'a> {
+    fn known(control: &'a SharedControl) -> Result<Self, StoreError> {
+        let last = RecordFilter { services: None, before: None, limit: EXEMPTED_MAX };
+        let held = control.lock();
+        let given = held.records(CLASS, &last)?;
+        let given = given.iter().filter_map(|one| serde_json::from_str::<Classing>(&one.text).ok());
+        let mut classes: BTreeSet<String> = given.filter_map(|one| one.class).collect();
+        classes.extend(CLASSES.map(str::to_owned));
+        let incidents = held.records(INCIDENT, &last)?.into_iter().map(|one| one.id).collect();
+        drop(held);
+        Ok(Self { control, classes, incidents })
+    }
+
+    /// The field of `exemption` that names what is not known, and what is to be said of it.
+    fn doubt(&self, exemption: &Exemption, suggests: bool) -> Option<(&'static str, String)> {
+        let near = |name: &str, known: Vec<&str>, otherwise: &str| {
+            let near =
+                near_matches(name, known).first().map(|near| format!("did you mean `{near}`?"));
+            near.unwrap_or_else(|| otherwise.to_owned())
+        };
+        if let Some(class) = exemption.class.as_ref().filter(|of| !self.classes.contains(*of)) {
+            let known = self.classes.iter().map(String::as_str);
+            let known = known.filter(|class| suggests || CLASSES.contains(class)).collect();
+            let hint = near(class, known, "`flyball policy classify` puts incidents into a class");
+            let said = format!(
+                "nothing is in the class `{class}`, so that nothing is exempted\nhint: {hint}"
+            );
+            return Some(("class", said));
+        }
+        let cause = exemption.cause.as_ref().filter(|of| !CAUSES.contains(&of.as_str()))?;
+        let is_known = |kind| self.control.lock().record(kind, cause).is_ok_and(|of| of.is_some());
+        if is_known(INCIDENT) || is_known(CHANGE) {
+            return None;
+        }
+        let incidents = self.incidents.iter().filter(|_| suggests).map(String::as_str);
+        let hint = near(
+            cause,
+            CAUSES.into_iter().chain(incidents).collect(),
+            "it is the id of an incident or a change, or one of drill, dependency, frozen-dependency",
+        );
+        let said =
+            format!("no cause is called `{cause}`, so that nothing is exempted\nhint: {hint}");
+        Some(("cause", said))
+    }
 }
 
 /// What conditions that were not counted `before` read, and no stored event has, or only as another

@@ -203,7 +203,7 @@ impl<'a> Known<'a> {
             coverage_ppm: (observed * 1_000_000).checked_div(expected),
             burns: burns.collect(),
             outlook: outlook(self.forecast, self.complete_up_to),
-            causes: BTreeMap::new(),
+            causes: Vec::new(),
             largest_incident: None,
             leaving: Vec::new(),
         }
@@ -257,7 +257,7 @@ fn joined(
         coverage_ppm: None,
         burns: Vec::new(),
         outlook,
-        causes: BTreeMap::new(),
+        causes: Vec::new(),
         largest_incident: None,
         leaving: Vec::new(),
     })

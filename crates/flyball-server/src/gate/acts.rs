@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use flyball_govern::gate::{EndedEarly, Latch, LatchError, Override, OverrideError};
+use flyball_govern::gate::{ApprovalError, EndedEarly, Latch, LatchError, Override, OverrideError};
 use flyball_govern::policy::{
-    Act, Block, BlockError, ChangeClass, ContestError, NewBlock, Policy, Role, Signature,
+    Act, Block, BlockError, ChangeClass, ClassingError, ContestError, NewBlock, Policy, Role,
+    Signature,
 };
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, RecordFilter};
@@ -35,6 +36,12 @@ pub(crate) enum ActError {
     /// The override does not take it.
     #[error(transparent)]
     Override(#[from] OverrideError),
+    /// The change is not approved like this.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
+    /// Nothing is put into such a class, or not by this role.
+    #[error(transparent)]
+    Classing(#[from] ClassingError),
     /// The contest does not take it.
     #[error(transparent)]
     Contest(#[from] ContestError),

@@ -1,6 +1,6 @@
 //! What is known of services, asked for once whenever it may have changed, however many ask.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration as Wait;
 
@@ -34,13 +34,22 @@ pub(crate) struct Slot {
     spent: Spent,
 }
 
+/// What budgets were spent on.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// By SLO.
+    pub(crate) slos: Vec<Attribution>,
+    /// The dependencies without which the service serves nobody, and whose own gates hold features back for their budgets.
+    pub(crate) frozen: BTreeSet<String>,
+}
+
 /// What the budgets of a service were spent on, found by reading their windows once a minute, beside whoever asks.
 #[derive(Debug, Default)]
 pub(crate) struct Spent {
     /// The minute in which it was looked for last.
     minute: Option<Timestamp>,
-    looking: Option<JoinHandle<Option<Vec<Attribution>>>>,
-    on: Vec<Attribution>,
+    looking: Option<JoinHandle<Option<Found>>>,
+    on: Found,
 }
 
 impl Spent {
@@ -48,7 +57,7 @@ impl Spent {
     /// is taken in when it is there.
     pub(crate) async fn look<F>(&mut self, minute: Timestamp, look: impl FnOnce() -> F)
     where
-        F: Future<Output = Option<Vec<Attribution>>> + Send + 'static,
+        F: Future<Output = Option<Found>> + Send + 'static,
     {
         let is_new = self.looking.is_none() && self.minute != Some(minute);
         if is_new {
@@ -73,7 +82,7 @@ impl Spent {
     /// Tells `budgets`, in the order of SLOs and their objectives, what they were spent on: all but those of slices,
     /// and of windows that have moved on since.
     pub(crate) fn fill(&self, budgets: &mut [BudgetFacts]) {
-        for found in &self.on {
+        for found in &self.on.slos {
             let own = budgets.iter_mut().filter(|of| of.slice.is_none() && of.slo == found.slo());
             for (budget, objective) in own.zip(&found.objectives) {
                 let start = match budget.window {
@@ -84,7 +93,7 @@ impl Spent {
                 if start.since(from).max(from.since(start)) > WINDOW_MOVED_MAX {
                     continue;
                 }
-                budget.causes = objective.by_name();
+                budget.causes = objective.spent_on(&self.on.frozen);
                 budget.largest_incident = objective.incidents().map(|of| of.bad).max();
             }
         }
@@ -102,6 +111,11 @@ impl Knowing {
             slots.clear();
         }
         Arc::clone(slots.entry(service.to_owned()).or_default())
+    }
+
+    /// Forgets everything: people have said what something was.
+    pub(super) fn forget(&self) {
+        lock(&self.0).clear();
     }
 }
 

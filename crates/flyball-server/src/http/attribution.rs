@@ -99,11 +99,16 @@ pub(super) async fn by_cause(
         let services: Vec<String> = asked.chain([service.clone()]).collect();
         // What began before may still have been in force.
         let since = interval.start().minus(Warranty::DEFAULT.hold());
-        let told = wait(move || changes.past(&services, (since, interval.end()))).await?;
+        let gatekeeper = app.gatekeeper.clone();
+        let (told, classes) = wait(move || {
+            let told = changes.past(&services, (since, interval.end()))?;
+            Ok::<_, Problem>((told, gatekeeper.classes(&services)?))
+        })
+        .await?;
         let catalog = Arc::clone(&found.catalog);
-        let answer = app
-            .evaluator
-            .look(move |snapshot| attributed(snapshot, &counts, &catalog, interval, &told));
+        let answer = app.evaluator.look(move |snapshot| {
+            attributed(snapshot, &counts, &catalog, interval, (&told, &classes))
+        });
         answers.push(answer.await?);
     }
     Ok(answers)

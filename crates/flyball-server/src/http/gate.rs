@@ -1,13 +1,17 @@
 //! Whether a change may ship: asked in our own words. [`peers`] and [`github`] are asked in those of others.
 
 mod acts;
+mod approvals;
 mod backtest;
+mod classes;
 mod contests;
 mod github;
 mod peers;
 mod policies;
 mod prerelease;
 
+use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -17,6 +21,7 @@ use flyball_budget::live::LiveError;
 use flyball_connect::Asked;
 use flyball_govern::gate::{Decision, Question, Rollout, WindowFacts};
 use flyball_govern::policy::ChangeClass;
+use flyball_govern::service::DependencyKind;
 use flyball_govern::verdict::Answer;
 use flyball_model::{BudgetingMethod, ChangeKind, Duration, Slo, Timestamp, Warranty};
 use flyball_store::StoreError;
@@ -31,20 +36,25 @@ use super::extract::{Path, Query, Sent, meant, page_size};
 use super::problem::Problem;
 use super::services::is_there;
 use super::{App, shapes};
-use crate::attribution::Attribution;
+use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::auth::{Caller, Role};
 use crate::changes::Kept;
-use crate::gate::{Decided, GateError, Known, Looked};
+use crate::gate::{Decided, Found, GateError, Known, Looked};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
     __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
     revoke, sign_off,
 };
+pub(super) use approvals::{
+    __path_approvals, __path_approve, __path_withdraw, approvals, approve, withdraw,
+};
 pub(super) use backtest::{__path_backtested, backtested};
+pub(super) use classes::{__path_classes, __path_classify, classes, classify};
 pub(super) use contests::{
     __path_bring, __path_contest, __path_contests, __path_settle, bring, contest, contests, settle,
 };
 pub(super) use github::{__path_protection, protection};
+use peers::is_against_the_budget;
 pub(super) use peers::{
     __path_flagger, __path_flagger_rollback, __path_opa, __path_prometheus,
     __path_prometheus_posted, flagger, flagger_rollback, opa, prometheus, prometheus_posted,
@@ -71,6 +81,8 @@ pub(super) struct GateQuestion {
     environment: Option<String>,
     /// What the change is known by.
     change: Option<String>,
+    /// The commit or version that would run afterwards; an approval may name it in place of the change.
+    revision: Option<String>,
 }
 
 /// What is decided.
@@ -152,26 +164,32 @@ fn class(word: &str) -> Result<ChangeClass, Problem> {
 
 impl From<GateQuestion> for Asked {
     fn from(asked: GateQuestion) -> Self {
-        let GateQuestion { class, rollout, environment, change } = asked;
-        Self { class, rollout, environment, change }
+        let GateQuestion { class, rollout, environment, change, revision } = asked;
+        Self { class, rollout, environment, change, revision }
     }
 }
 
-/// What is asked of the gate of `service` at `at`.
+/// What is asked of the gate of `service` at `at`, by whom where they can be told from others.
 ///
 /// # Errors
 ///
 /// A problem with status 422 for a class or a rollout that is none.
-pub(super) fn question(asked: Asked, service: String, at: Timestamp) -> Result<Question, Problem> {
-    let Asked { class: word, rollout, environment, change } = asked;
+pub(super) fn question(
+    asked: Asked,
+    service: String,
+    asked_by: Option<String>,
+    at: Timestamp,
+) -> Result<Question, Problem> {
+    let Asked { class: word, rollout, environment, change, revision } = asked;
     let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
     Ok(Question {
         service,
         class: word.as_deref().map_or(Ok(ChangeClass::Feature), class)?,
         change,
+        revision,
         environment,
         rollout: rollout.map_err(|error| meant(&error.to_string()))?,
-        approvals: Vec::new(),
+        asked_by,
         at,
     })
 }
@@ -217,7 +235,15 @@ async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Pr
 
 /// What the budgets of `service` were spent on, where anything is known that may have since `from`: incidents, drills,
 /// changes that regressed, dependencies. `None` where it cannot be found.
-async fn causes(app: App, service: String, from: Timestamp) -> Option<Vec<Attribution>> {
+fn causes(app: App, service: String, from: Timestamp) -> Finding {
+    // Other gates are asked on the way, which look for causes in turn.
+    Box::pin(found(app, service, from))
+}
+
+/// What budgets were spent on, once it is found.
+type Finding = Pin<Box<dyn Future<Output = Option<Found>> + Send>>;
+
+async fn found(app: App, service: String, from: Timestamp) -> Option<Found> {
     let (changes, services, to) = (app.changes.clone(), [service.clone()], app.clock.now());
     let past = wait(move || changes.past(&services, (from, to))).await.ok()?;
     let may_spend = |kept: &Kept| {
@@ -230,15 +256,42 @@ async fn causes(app: App, service: String, from: Timestamp) -> Option<Vec<Attrib
         .evaluator
         .ask(move |evaluator| evaluator.catalog().governance.dependencies(&asked).next().is_some());
     if past.incidents.is_empty() && !past.changes.iter().any(may_spend) && !depends.await.ok()? {
-        return Some(Vec::new());
+        return Some(Found::default());
     }
     // Its ratios are not what is attributed.
+    let asked = service.clone();
     let is_asked = move |slo: &Slo| {
-        slo.service == service
+        slo.service == asked
             && slo.composition.is_none()
             && slo.method != BudgetingMethod::RatioTimeslices
     };
-    by_cause(&app, is_asked, (None, None)).await.ok()
+    let slos = by_cause(&app, is_asked, (None, None)).await.ok()?;
+    let frozen = frozen(&app, service, &slos).await?;
+    Some(Found { slos, frozen })
+}
+
+/// The services whose failures have spent budgets of `service`, without which it serves nobody, and whose own gates deny
+/// features on account of their budgets.
+async fn frozen(app: &App, service: String, slos: &[Attribution]) -> Option<BTreeSet<String>> {
+    let objectives = slos.iter().flat_map(|slo| &slo.objectives);
+    let spent: BTreeSet<String> =
+        objectives.flat_map(ObjectiveAttribution::dependencies).map(str::to_owned).collect();
+    let asked = app.evaluator.ask(move |evaluator| {
+        let governance = &evaluator.catalog().governance;
+        let own = governance.service(&service).into_iter().flat_map(|of| &of.spec.dependencies);
+        let hard = own.filter(|of| of.kind == DependencyKind::Hard && spent.contains(&of.service));
+        hard.map(|of| of.service.clone()).collect::<Vec<_>>()
+    });
+    let mut frozen = BTreeSet::new();
+    for dependency in asked.await.ok()? {
+        let question =
+            question(Asked::default(), dependency.clone(), None, app.clock.now()).ok()?;
+        let (decision, _) = decided(app, &question).await.ok()?;
+        if is_against_the_budget(&decision) {
+            frozen.insert(dependency);
+        }
+    }
+    Some(frozen)
 }
 
 /// What is decided on `question` now, and what it was decided from. That of a change that waits says until
@@ -339,7 +392,7 @@ pub(super) async fn look(
     Query(asked): Query<GateQuestion>,
 ) -> Result<Json<GateAnswer>, Problem> {
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
-    let question = question(asked.into(), service, app.clock.now())?;
+    let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
     let (decision, _) = decided(&app, &question).await?;
     let text = decision.canonical_json().map_err(unwritten)?;
     Ok(Json(GateAnswer::of(&app, &caller, (None, text), &decision).await?))
@@ -370,7 +423,7 @@ pub(super) async fn decide(
 ) -> Result<Json<GateAnswer>, Problem> {
     let of = (Role::Developer, &*service);
     let (asked, caller): (GateQuestion, _) = sent.json_for(&app, "gate", of).await?;
-    let question = question(asked.into(), service, app.clock.now())?;
+    let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
     let Decided { id, text, decision } = kept(&app, question, caller.actor()).await?;
     Ok(Json(GateAnswer::of(&app, &caller, (Some(id), text), &decision).await?))
 }

@@ -221,7 +221,7 @@ pub(super) async fn agreements(
 
 /// Whether a feature of the service may ship now, to everybody at once.
 async fn shipping(app: &App, service: &str, now: Timestamp) -> Result<Decision, Problem> {
-    let question = question(GateQuestion::default().into(), service.to_owned(), now)?;
+    let question = question(GateQuestion::default().into(), service.to_owned(), None, now)?;
     Ok(decided(app, &question).await?.0)
 }
 

@@ -71,7 +71,7 @@ async fn what_is_exempted_does_not_count() {
     let shipped = std::fs::read_to_string(
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../flyball-govern/policies/four-weeks.yaml"),
     );
-    let policy = shipped.unwrap().replace("cause: out-of-scope", "cause: drill");
+    let policy = shipped.unwrap().replace("class: out-of-scope", "cause: drill");
     let documents = format!("{SHOP}---\n{policy}");
     let running = spent_of(&documents, directory.path(), &clock, 3).await;
     sign(&running).await;

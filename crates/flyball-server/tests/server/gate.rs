@@ -311,7 +311,7 @@ spec: {}
 ";
 
 /// A token of an admin called `name`.
-fn admin(data: &Path, name: &str) -> String {
+pub(crate) fn admin(data: &Path, name: &str) -> String {
     let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
     let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
     let at = Timestamp::parse(NOON).unwrap();

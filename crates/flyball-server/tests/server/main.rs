@@ -4,6 +4,7 @@
 
 mod alerts;
 mod annotations;
+mod approvals;
 mod asked;
 mod auth;
 mod changes;
@@ -12,6 +13,7 @@ mod contract;
 mod counted;
 mod definitions;
 mod delivery;
+mod exempted;
 mod failing;
 mod gate;
 mod harness;

@@ -13,6 +13,7 @@ use flyball_server::{Config, HookSecret, Scope, TokenRequest, Tokens};
 use reqwest::Client;
 use serde_json::{Value, json};
 
+use crate::approvals::SIGNED;
 use crate::changes::signed;
 use crate::gate::{post, said, sign, spent};
 use crate::harness::{NOON, Running, SHOP, TestClock, config};
@@ -328,13 +329,16 @@ async fn github_is_told_at_its_own_address_whether_a_job_may_deploy() {
     let secret = format!("github:{}", directory.path().join("secret").display());
     let app = format!("123456:{}", key(directory.path()).display());
     let clock = TestClock::at(NOON);
+    let documents = format!("{SHOP}---{}", SIGNED.replace("name: shop,", "name: till,"));
     let running = Running::of(Config {
         hooks: vec![secret.parse::<HookSecret>().unwrap()],
         github: Some(app.parse().unwrap()),
         github_api: api.clone(),
-        ..config(&directory.path().join("data"), SHOP, &clock)
+        ..config(&directory.path().join("data"), &documents, &clock)
     })
     .await;
+    let signature = json!({"role": "sre"});
+    assert_eq!(post(&running, "/api/v1/policies/signed/signatures", signature).await.0, 201);
     let rule = "deployment_protection_rule";
     let (status, told) = hooked(&running, rule, &waiting(&api), "").await;
     assert_eq!((status, &told["outcome"]), (200, &json!("warn")), "{told}");
@@ -366,6 +370,33 @@ async fn github_is_told_at_its_own_address_whether_a_job_may_deploy() {
     let (_, told) = hooked(&running, rule, &waiting(&api), "?class=rollback").await;
     assert_eq!(told["outcome"], "warn", "it goes through, though nothing is known of the service");
     seen.take();
+
+    // A deployment that waits for a signature is told how it gets one. A job that runs again is another deployment
+    // of the same commit.
+    let mut needed = waiting(&api);
+    needed["deployment"]["payload"] = json!({"service": "till"});
+    let (_, told) = hooked(&running, rule, &needed, "").await;
+    assert_eq!(told["outcome"], "deny", "{told}");
+    let answer = seen.take()[1].2.clone();
+    let comment = answer["comment"].as_str().unwrap();
+    let sha = needed["deployment"]["sha"].as_str().unwrap();
+    let command =
+        format!("Approve it by `flyball policy approve till --change {sha} --class feature");
+    assert!(comment.starts_with(&command), "{comment}");
+    let mut approval = json!({
+        "change": sha, "class": "feature", "environment": "production", "why": "read it",
+        "expires": expires,
+    });
+    for role in ["sre", "engineering_lead"] {
+        approval["role"] = json!(role);
+        assert_eq!(post(&running, "/api/v1/gate/till/approvals", approval.clone()).await.0, 201);
+    }
+    needed["deployment"]["id"] = json!(43);
+    let (_, told) = hooked(&running, rule, &needed, "").await;
+    assert_eq!(told["outcome"], "warn", "{told}");
+    let answer = seen.take()[1].2.clone();
+    assert_eq!(answer["state"], "approved");
+    assert!(answer["comment"].as_str().unwrap().contains("anyone has approved"), "{answer}");
 
     // Whoever knows the secret does not choose where our token goes.
     let (status, problem) = hooked(&running, rule, &waiting("http://127.0.0.1:1"), "").await;

@@ -265,6 +265,13 @@ fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
         .context("the answer cannot be understood\nhint: is the server of this version?")?;
     answer(args.output, &said, || Ok(format!("{}\n", printable(&view.change.id))))?;
     talk::note(&format!("recorded: {}", sentence(&view)));
+    if args.outcome == Some(ChangeOutcome::Failed) {
+        let id = printable(&view.change.id);
+        talk::note(&format!(
+            "a change that failed never reached users, whatever was told of it before: it is not judged, and breaks \
+             nothing; one that users met is undone by: flyball change record --kind rollback --restores {id}"
+        ));
+    }
     Ok(Exit::Met)
 }
 

@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "Exit codes: 0 it may ship, 1 denied, 2 the question ca
 /// Examples:
 ///
 ///   flyball gate checkout
-///   flyball gate checkout --class fix --change release-14
+///   flyball gate checkout --class fix --change release-14 --revision 4f2a9c1
 ///   flyball gate checkout --rollout canary:5%:30m
 ///   flyball gate checkout --class rollback -o json
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,9 @@ pub(crate) struct GateArgs {
     /// What the change is known by
     #[arg(long, value_name = "ID")]
     change: Option<String>,
+    /// The commit or version that would run afterwards
+    #[arg(long, value_name = "COMMIT")]
+    revision: Option<String>,
     /// Only look: the decision is not kept
     #[arg(long)]
     dry_run: bool,
@@ -96,7 +99,8 @@ struct Reason {
 #[serde(tag = "by", rename_all = "snake_case")]
 enum Lift {
     Time { at: String },
-    SignOff { role: String },
+    SignOff { role: String, command: String },
+    Approval { role: String, command: Option<String> },
     Cap { share: String, bake: String },
     Data { of: Vec<String> },
     Override { roles: Vec<String> },
@@ -106,7 +110,15 @@ impl Lift {
     fn sentence(&self) -> String {
         match self {
             Self::Time { at } => format!("waiting until {at}, if nothing more goes wrong"),
-            Self::SignOff { role } => format!("a signature of {role}"),
+            Self::SignOff { role, command } => format!("a signature of {role}: {command}"),
+            Self::Approval { role, command: Some(command) } => {
+                format!("the approval of another person as {role}: {command}")
+            }
+            Self::Approval { role, command: None } => {
+                format!(
+                    "the approval of another person as {role}; ask with --change, so that it can be given"
+                )
+            }
             Self::Cap { share, bake } => {
                 format!("a rollout to at most {share} of users, each step watched for {bake}")
             }
@@ -120,8 +132,12 @@ pub(crate) fn run(args: &GateArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
     let path = ["api", "v1", "gate", args.service.as_str()];
     let mut asked = vec![("class", args.class.as_str())];
-    let more =
-        [("rollout", &args.rollout), ("environment", &args.environment), ("change", &args.change)];
+    let more = [
+        ("rollout", &args.rollout),
+        ("environment", &args.environment),
+        ("change", &args.change),
+        ("revision", &args.revision),
+    ];
     asked.extend(more.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
     let said: Value = if args.dry_run {
         remote.get(&path, &asked)?

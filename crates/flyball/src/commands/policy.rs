@@ -1,6 +1,8 @@
 //! `flyball policy`: how binding policies are, and what people decide by hand.
 
+mod approve;
 mod backtest;
+mod classify;
 mod contest;
 mod reports;
 mod test;
@@ -14,7 +16,7 @@ use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
-/// List, test and sign policies, and decide by hand: freeze, override, sign off
+/// List, test and sign policies, and decide by hand: freeze, override, approve, sign off
 ///
 /// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
 /// its approvers has signed this version. Whoever acts is known by their token; a reason and an end are
@@ -34,6 +36,8 @@ enum PolicyCommand {
     Act(Act),
     Overrides(reports::ReportArgs),
     Blocks(reports::BlocksArgs),
+    Approvals(approve::ApprovalsArgs),
+    Classes(classify::ClassesArgs),
     Contests(contest::ListArgs),
 }
 
@@ -50,6 +54,9 @@ enum Act {
     Agree(AgreeArgs),
     Revoke(EndArgs),
     SignOff(SignOffArgs),
+    Approve(approve::ApproveArgs),
+    Withdraw(approve::WithdrawArgs),
+    Classify(classify::ClassifyArgs),
     Contest(contest::ContestArgs),
     Evidence(contest::EvidenceArgs),
     Settle(contest::SettleArgs),
@@ -247,6 +254,8 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
         PolicyCommand::List(args) => return list(&args),
         PolicyCommand::Overrides(args) => return reports::overrides(&args),
         PolicyCommand::Blocks(args) => return reports::blocks(&args),
+        PolicyCommand::Approvals(args) => return approve::list(&args),
+        PolicyCommand::Classes(args) => return classify::list(&args),
         PolicyCommand::Contests(args) => return contest::list(&args),
         PolicyCommand::Test(args) => return test::run(&args),
         PolicyCommand::Backtest(args) => return backtest::run(&args),
@@ -257,6 +266,12 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
     let Done { id, who, expires, waits_for } = done;
     let until = expires.map(|at| format!(", until {at}")).unwrap_or_default();
     talk::note(&format!("done by {}{until}: {}", printable(&who), printable(&id)));
+    if who == "anyone" {
+        talk::note(
+            "the server has no tokens: it takes everybody for anyone, who may act in every role, and tells no two \
+             people apart; hint: flyball token create",
+        );
+    }
     if let Some(role) = waits_for {
         let (service, _) = id.split_once(':').unwrap_or((&id, ""));
         talk::note(&printable(&format!(
@@ -294,6 +309,9 @@ impl Act {
                 let body = json!({ "level": level, "role": role });
                 (server, path(&["gate", &service, "sign-offs"]), body)
             }
+            Self::Approve(args) => args.request(),
+            Self::Withdraw(args) => args.request(),
+            Self::Classify(args) => args.request(),
             Self::Contest(args) => args.request(),
             Self::Evidence(args) => args.request(),
             Self::Settle(args) => args.request(),

@@ -266,7 +266,7 @@ fn promise(service: &str, budget: &BudgetView) -> String {
         Status::NoData => "not known, for too little was seen",
     };
     format!(
-        "{service}, {called}: {target} over {window} is promised, {sli} was served; {kept}, {left}."
+        "{service}, {called}: {target} over {window} is promised, {sli} was good; {kept}, {left}."
     )
 }
 

@@ -34,16 +34,23 @@ struct Share {
     kind: String,
     id: String,
     service: String,
+    #[serde(default)]
+    class: Option<String>,
     from: Timestamp,
     to: Timestamp,
     spent: u64,
 }
 
 impl Share {
-    /// What it is known by, with the service where that is another one.
+    /// What it is known by, with the service where that is another one, and the class that it was put into.
     fn called(&self) -> String {
-        let Self { kind, id, service, .. } = self;
-        if kind == "dependency" { format!("{service}: {id}") } else { id.clone() }
+        let Self { kind, id, service, class, .. } = self;
+        let class = class.as_ref().map(|class| format!(" ({class})")).unwrap_or_default();
+        if kind == "dependency" {
+            format!("{service}: {id}{class}")
+        } else {
+            format!("{id}{class}")
+        }
     }
 
     /// What it spent, in words.
@@ -55,13 +62,17 @@ impl Share {
 impl Objective {
     /// What it was spent on, in words: causes, what is usual, what is unexplained.
     pub(crate) fn words(&self) -> String {
+        let all = words::count(self.spent);
+        if self.usual == self.spent {
+            return format!("{all} bad, no more than usual");
+        }
         let mut parts: Vec<String> = self.causes.iter().map(Share::words).collect();
-        for (name, spent) in [("usual", self.usual), ("unexplained", self.unexplained)] {
+        for (said, spent) in [("as usual", self.usual), ("unexplained", self.unexplained)] {
             if spent > 0 {
-                parts.push(format!("{name}: {}", words::count(spent)));
+                parts.push(format!("{} {said}", words::count(spent)));
             }
         }
-        format!("{} bad, by {}", words::count(self.spent), parts.join(", "))
+        format!("{all} bad: {}", parts.join(", "))
     }
 
     /// Whether anything was spent.

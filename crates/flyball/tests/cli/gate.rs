@@ -121,6 +121,7 @@ spec:
     for (wrong, place) in [
         (test.replace("policy: four-weeks", "policy: five-weeks"), "mine.policytest:5:11"),
         (test.replace("outcome: deny", "outcome: no"), "mine.policytest:11:"),
+        (test.replace("  cases:", "  document: gone.yaml\n  cases:"), "mine.policytest:6:13"),
         (test.replace("kind: PolicyTest", "kind: Tier"), "mine.policytest:2:"),
         (test.replace("    expect:", "    latched: [nothing]\n    expect:"), "mine.policytest:10:"),
     ] {
@@ -129,6 +130,15 @@ spec:
         let said = format!("{}{}", refused.out, refused.err);
         assert!(said.contains(place), "{said}");
     }
+    // What is wrong with one keeps no other from being tried.
+    std::fs::write(at.join("other.policytest"), test).unwrap();
+    std::fs::write(at.join("empty.policytest"), "").unwrap();
+    let both = run(&test.replace("  cases:", "  document: gone.yaml\n  cases:"));
+    assert!(
+        both.code == 2 && both.err.contains("0 passed, 1 failed, 2 could not be run"),
+        "{}",
+        both.err
+    );
     let (_server, url) = serve(at, "127.0.0.1:0", &[]);
     let applied = at_server(at, &url, &["apply", "--yes", "-f", "mine.policytest"]);
     assert_eq!(applied.code, 2, "a test is not evaluated");
@@ -179,5 +189,77 @@ fn what_is_decided_by_hand_ends_when_somebody_says_so() {
     assert!(run(&["policy", "contests", "shop"]).out.contains("open"));
     let told = run(&["policy", "overrides", "shop"]).out;
     assert!(told.contains("anyone: 1 made") && told.contains("1 unused"), "{told}");
+    assert_eq!(run(&["audit", "verify"]).code, 0);
+
+    let classify = |what: &str, class: &str| {
+        let act = ["--role", "engineering_lead", "--why", "the backbone was down"];
+        run(&[&["policy", "classify", "shop", what, class], &act[..]].concat())
+    };
+    let unknown = classify("OPS-17", "company-network");
+    assert!(unknown.code == 2 && unknown.err.contains("--by-cause"), "{}", unknown.err);
+    let drill = ["change", "record", "--service", "shop", "--kind", "drill", "--id", "load-test-7"];
+    assert_eq!(run(&drill).code, 0);
+    let classed = classify("load-test-7", "out-of-scope");
+    assert!(classed.code == 0 && classed.err.contains("no tokens"), "{}", classed.err);
+    let listed = run(&["policy", "classes", "shop"]).out;
+    assert!(listed.contains("out-of-scope") && listed.contains("backbone"), "{listed}");
+    assert_eq!(classify("load-test-7", "none").code, 0);
+    assert!(!run(&["policy", "classes", "shop"]).out.contains("out-of-scope"));
+}
+
+/// A policy by which every feature needs a signature.
+const SIGNED: &str = "apiVersion: flyball.dev/v1
+kind: BudgetPolicy
+metadata: {name: signed}
+spec:
+  version: 1
+  approvers: [sre]
+  revisit: 2100-01-01
+  levels:
+  - {name: always, require: [{role: sre, classes: [feature]}]}
+---
+apiVersion: flyball.dev/v1
+kind: Tier
+metadata: {name: special}
+spec: {target: 99%, window: 28d, alerting: default, policy: signed}
+---
+apiVersion: openslo/v1
+kind: Service
+metadata: {name: shop, annotations: {flyball.dev/tier: special}}
+spec: {}
+";
+
+#[test]
+fn a_denial_names_the_command_that_approves_the_change() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("signed.yaml"), SIGNED).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    assert_eq!(run(&["apply", "--yes", "-f", "signed.yaml"]).code, 0);
+    assert_eq!(run(&["policy", "sign", "signed", "--role", "sre"]).code, 0);
+    let nameless = run(&["gate", "shop", "--dry-run"]);
+    assert!(nameless.code == 1 && nameless.out.contains("ask with --change"), "{}", nameless.out);
+    let asked = ["gate", "shop", "--change", "release-14", "--revision", "4f2a"];
+    let denied = run(&asked);
+    assert_eq!(denied.code, 1, "{}", denied.out);
+    let command = denied.out.split("as sre: flyball ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(
+        command,
+        "policy approve shop --change 4f2a --class feature --role sre --why '…' --until 24h"
+    );
+    let words: Vec<&str> = command.split(' ').map(|word| word.trim_matches('\'')).collect();
+    let approved = run(&words);
+    assert_eq!(approved.code, 0, "{}", approved.err);
+    let passes = run(&asked);
+    assert_eq!(passes.code, 0, "{}", passes.out);
+    assert!(passes.out.contains("anyone has approved `4f2a` as `sre` until"), "{}", passes.out);
+    let listed = run(&["policy", "approvals", "shop", "-o", "json"]).json();
+    let id = listed["approvals"][0]["id"].as_str().unwrap();
+    assert_eq!(run(&["policy", "withdraw", "shop", id, "--why", "it leaks"]).code, 0);
+    assert!(run(&["policy", "approvals", "shop"]).out.contains("ended by anyone"));
+    assert_eq!(run(&asked).code, 1);
+    let unknown = run(&["policy", "withdraw", "shop", "shop:1", "--why", "x"]);
+    assert!(unknown.err.contains("`flyball policy approvals shop` lists them"), "{}", unknown.err);
     assert_eq!(run(&["audit", "verify"]).code, 0);
 }

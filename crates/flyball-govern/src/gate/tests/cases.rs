@@ -1,6 +1,6 @@
 //! The policies that ship, on cases whose answers are known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::policy::testing::{four_weeks, levels, quarterly};
@@ -34,17 +34,28 @@ fn the_workbook_policy_halts_what_the_workbook_halts() {
 fn errors_that_are_not_the_teams_do_not_count() {
     let policy = four_weeks();
     let mut spent = budget(1_400);
-    spent.causes = BTreeMap::from([("company-network".to_owned(), 399)]);
+    spent.causes = vec![classed("company-network", 399)];
     let decide = |spent: &BudgetFacts| {
         decide(&policy, &question(ChangeClass::Feature), &facts(vec![spent.clone()])).outcome
     };
     assert_eq!(decide(&spent), Outcome::Deny);
-    spent.causes.insert("out-of-scope".to_owned(), 1);
+    spent.causes.push(classed("out-of-scope", 1));
     assert_eq!(decide(&spent), Outcome::Warn);
-    spent.causes.insert("bad-luck".to_owned(), 1_000);
+    spent.causes.push(classed("bad-luck", 1_000));
     assert_eq!(decide(&spent), Outcome::Warn);
-    spent.causes.insert("miscategorised".to_owned(), 250);
+    spent.causes.push(classed("miscategorised", 250));
     assert_eq!(decide(&spent), Outcome::Allow);
+    // What is exempted twice does not count twice.
+    let mut spent = budget(1_400);
+    let frozen = |class: Option<&str>| SpentOn {
+        names: vec!["dependency".to_owned(), "frozen-dependency".to_owned()],
+        class: class.map(str::to_owned),
+        bad: 399,
+    };
+    spent.causes = vec![frozen(Some("company-network"))];
+    assert_eq!(decide(&spent), Outcome::Deny);
+    spent.causes = vec![frozen(None), classed("miscategorised", 1)];
+    assert_eq!(decide(&spent), Outcome::Warn);
 }
 
 #[test]
@@ -149,10 +160,176 @@ fn a_signature_of_the_change_may_be_needed() {
     let mut question = question(ChangeClass::Feature);
     let decision = decide(&policy, &question, &facts(vec![budget(0)]));
     assert_eq!(decision.outcome, Outcome::Deny);
-    assert!(decision.reasons[0].lifts.contains(&Lift::SignOff { role: role("sre") }));
+    let Lift::Approval { command: Some(command), .. } = &decision.reasons[0].lifts[0] else {
+        panic!("{:?}", decision.reasons)
+    };
+    assert!(
+        command.starts_with("flyball policy approve shop --change c1 --class feature --role sre")
+    );
     assert_eq!(decision.until, None);
-    question.approvals.push(Approval { role: role("sre"), who: "bo".to_owned(), at: now() });
-    assert_eq!(decide(&policy, &question, &facts(vec![budget(0)])).outcome, Outcome::Allow);
+    question.change = None;
+    let nameless = decide(&policy, &question, &facts(vec![budget(0)]));
+    let asked = Lift::Approval { role: role("sre"), command: None };
+    assert!(nameless.reasons[0].lifts.contains(&asked), "{nameless}");
+}
+
+fn approval() -> Approval {
+    Approval {
+        id: "a1".to_owned(),
+        service: "shop".to_owned(),
+        change: "c1".to_owned(),
+        class: ChangeClass::Feature,
+        rollout: None,
+        environment: None,
+        role: role("sre"),
+        who: "bo".to_owned(),
+        why: "looked at it".to_owned(),
+        from: now().minus(Duration::from_hours(1)),
+        expires: now().plus(Duration::from_hours(1)),
+        withdrawn: None,
+    }
+}
+
+#[test]
+fn a_change_is_approved_by_another_person_within_what_was_approved() {
+    let policy = levels(
+        "- {name: all, say: SRE looks first., require: [{role: sre, classes: [feature]}]}",
+        "",
+    )
+    .unwrap();
+    let (signatures, facts) = (signed(&policy), facts(vec![budget(0)]));
+    let ask = |question: &Question, one: Approval| {
+        gate(&GateInputs {
+            policy: &policy,
+            question,
+            facts: &facts,
+            signatures: &signatures,
+            latches: &[],
+            blocks: &[],
+            overrides: &[],
+            approvals: &[one],
+        })
+    };
+    let asked = Question { asked_by: Some("ci".to_owned()), ..question(ChangeClass::Feature) };
+    let passes = ask(&asked, approval());
+    assert_eq!((passes.outcome, &*passes.approvals), (Outcome::Allow, &[approval()][..]));
+    let said = passes.to_string();
+    assert!(said.contains("bo has approved `c1` as `sre` until"), "{said}");
+    assert!(!said.contains("SRE looks first"), "{said}");
+
+    let canary = || Some("canary:5%:30m".parse().unwrap());
+    let idle = [
+        (Approval { from: now().plus(Duration::from_seconds(1)), ..approval() }, "begins"),
+        (Approval { expires: now(), ..approval() }, "expired"),
+        (
+            Approval {
+                withdrawn: Some(EndedEarly { who: "bo".into(), why: "a bug".into(), at: now() }),
+                ..approval()
+            },
+            "a bug",
+        ),
+        (Approval { environment: Some("staging".to_owned()), ..approval() }, "staging"),
+        (Approval { rollout: canary(), ..approval() }, "canary:5%:30m"),
+        (Approval { who: "ci".to_owned(), ..approval() }, "another person"),
+    ];
+    for (one, why) in idle {
+        let decision = ask(&asked, one);
+        assert_eq!((decision.outcome, decision.approvals.len()), (Outcome::Deny, 0), "{why}");
+        assert!(decision.to_string().contains(why), "{decision}");
+        assert!(decision.to_string().contains("SRE looks first"), "{decision}");
+    }
+    for other in [
+        Approval { service: "search".to_owned(), ..approval() },
+        Approval { change: "c2".to_owned(), ..approval() },
+        Approval { class: ChangeClass::Fix, ..approval() },
+        Approval { role: role("cto"), ..approval() },
+    ] {
+        assert_eq!(ask(&asked, other.clone()).outcome, Outcome::Deny, "{other:?}");
+    }
+    // As far as it was approved, or less far and more slowly.
+    for (rollout, outcome) in [
+        ("canary:5%:30m", Outcome::Allow),
+        ("careful:1%:1h,5%:30m", Outcome::Allow),
+        ("wide:6%:30m", Outcome::Deny),
+        ("hasty:5%:29m", Outcome::Deny),
+    ] {
+        let asked = Question { rollout: Some(rollout.parse().unwrap()), ..asked.clone() };
+        let one = Approval { rollout: canary(), ..approval() };
+        assert_eq!(ask(&asked, one).outcome, outcome, "{rollout}");
+        assert_eq!(ask(&asked, approval()).outcome, Outcome::Allow, "{rollout}");
+    }
+    // By its revision, whatever it is called.
+    let again = Question { revision: Some("4f2a".to_owned()), ..asked };
+    let one = Approval { change: "4f2a".to_owned(), ..approval() };
+    assert_eq!(ask(&again, one).outcome, Outcome::Allow);
+}
+
+#[test]
+fn an_approval_denies_nothing_away_and_lifts_what_cannot_be_told() {
+    let text = "- {name: spent, when: budget.exhausted, deploys: {deny: [feature]}}\n\
+                - {name: rest, require: [{role: sre, classes: [feature, fix]}]}";
+    let denying = levels(text, "").unwrap();
+    let signatures = signed(&denying);
+    let ask = |policy: &Policy, facts: &Facts, approvals: &[Approval]| {
+        gate(&GateInputs {
+            policy,
+            question: &question(ChangeClass::Feature),
+            facts,
+            signatures: &signatures,
+            latches: &[],
+            blocks: &[],
+            overrides: &[],
+            approvals,
+        })
+    };
+    let denied = ask(&denying, &facts(vec![budget(2_000)]), &[approval()]);
+    assert_eq!(denied.outcome, Outcome::Deny);
+    let unknown = facts(vec![BudgetFacts { counts: Counts::Gone, ..budget(0) }]);
+    let asks = |decision: &Decision| {
+        decision
+            .reasons
+            .iter()
+            .flat_map(|reason| &reason.lifts)
+            .any(|lift| matches!(lift, Lift::Approval { .. }))
+    };
+    let held = ask(&denying, &unknown, &[]);
+    assert_eq!((held.outcome, asks(&held)), (Outcome::Deny, true), "{held}");
+    let held = ask(&denying, &unknown, &[approval()]);
+    assert_eq!((held.outcome, asks(&held)), (Outcome::Undecidable, false), "{held}");
+    let open = text.replace("deploys: {deny: [feature]}", "say: careful");
+    let open = levels(&open, "").unwrap();
+    let held = ask(&open, &unknown, &[]);
+    assert_eq!((held.outcome, asks(&held)), (Outcome::Undecidable, true), "{held}");
+    assert!(ask(&open, &unknown, &[approval()]).outcome.passes());
+}
+
+/// A denial that ends with time may not count on an approval that ends before.
+#[test]
+fn what_expires_is_not_promised() {
+    let policy = levels(
+        "- {name: spent, when: budget.exhausted, deploys: {deny: [feature]}}\n\
+         - {name: rest, require: [{role: sre, classes: [feature]}]}",
+        "",
+    )
+    .unwrap();
+    let mut spent = budget(1_001);
+    spent.leaving = vec![Leaving { at: now().plus(Duration::from_hours(2)), bad: 1 }];
+    let (signatures, facts) = (signed(&policy), facts(vec![spent]));
+    for (hours, is_promised) in [(2, false), (3, true)] {
+        let one = Approval { expires: now().plus(Duration::from_hours(hours)), ..approval() };
+        let decision = gate(&GateInputs {
+            policy: &policy,
+            question: &question(ChangeClass::Feature),
+            facts: &facts,
+            signatures: &signatures,
+            latches: &[],
+            blocks: &[],
+            overrides: &[],
+            approvals: &[one],
+        });
+        assert_eq!(decision.outcome, Outcome::Deny);
+        assert_eq!(decision.until.is_some(), is_promised, "{decision}");
+    }
 }
 
 #[test]
@@ -167,6 +344,7 @@ fn an_advisory_policy_says_what_it_would_have_said() {
         latches: &[],
         blocks: &[],
         overrides: &[],
+        approvals: &[],
     };
     let decision = gate(&inputs);
     assert_eq!((decision.outcome, decision.otherwise), (Outcome::Warn, Some(Outcome::Deny)));
@@ -203,7 +381,7 @@ fn exception() -> Override {
         why: "the law asks for it today".to_owned(),
         from: now().minus(Duration::from_hours(1)),
         expires: now().plus(Duration::from_hours(1)),
-        second: Some(Approval { role: role("sre"), who: "bo".to_owned(), at: now() }),
+        second: Some(Agreement { role: role("sre"), who: "bo".to_owned(), at: now() }),
         revoked: None,
     }
 }
@@ -222,13 +400,14 @@ fn an_override_lets_through_by_the_policys_rules_only() {
             latches: &[],
             blocks: &[],
             overrides: &[one],
+            approvals: &[],
         })
     };
     let decision = ask(exception());
     assert_eq!((decision.outcome, decision.otherwise), (Outcome::Warn, Some(Outcome::Deny)));
     assert_eq!(decision.overridden_by.as_deref(), Some("o1"));
     assert!(decision.reasons.iter().any(|reason| reason.outcome == Outcome::Deny));
-    let own = Approval { role: role("sre"), who: "ada".to_owned(), at: now() };
+    let own = Agreement { role: role("sre"), who: "ada".to_owned(), at: now() };
     for idle in [
         Override { expires: now(), ..exception() },
         Override { from: now().plus(Duration::from_seconds(1)), ..exception() },
@@ -280,6 +459,7 @@ fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
             latches: &latches,
             blocks: &[],
             overrides: &[],
+            approvals: &[],
         };
         let holds = latch_conditions(&inputs)[0].1;
         (gate(&inputs), latch.clone().after(&policy, holds, &facts.budgets, now()))
@@ -293,7 +473,8 @@ fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
     // The window forgets, the latch does not; and no time will open it.
     let (decision, closed) = ask(&closed, 100);
     assert_eq!((decision.outcome, decision.until), (Outcome::Deny, None));
-    assert!(decision.reasons[0].lifts.contains(&Lift::SignOff { role: role("sre") }));
+    let command = "flyball policy sign-off shop overspent --role sre".to_owned();
+    assert!(decision.reasons[0].lifts.contains(&Lift::SignOff { role: role("sre"), command }));
 
     assert!(closed.clone().release(&policy, &role("developer"), "x", &[], now()).is_err());
     let released = closed.release(&policy, &role("sre"), "bo", &[budget(1_200)], now()).unwrap();
@@ -314,6 +495,7 @@ fn a_latch_opens_by_a_signature_and_closes_with_further_spending() {
         latches: std::slice::from_ref(&released),
         blocks: &[],
         overrides: &[],
+        approvals: &[],
     });
     assert_eq!(decision.outcome, Outcome::Deny);
     assert_eq!(decision.levels, ["overspent", "nearly-spent"]);
@@ -351,7 +533,9 @@ fn a_decision_is_written_canonically() {
         decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![budget(2_000)]));
     let text = decision.canonical_json().unwrap();
     assert!(
-        text.starts_with(r#"{"approvals":[],"at":"2026-11-19T12:00:00Z","budgets":["#),
+        text.starts_with(
+            r#"{"approvals":[],"asked_by":null,"at":"2026-11-19T12:00:00Z","budgets":["#
+        ),
         "{text}"
     );
     assert_eq!(text, decision.clone().canonical_json().unwrap());
@@ -373,7 +557,7 @@ fn floats(value: &serde_json::Value) -> bool {
 #[test]
 fn a_decision_keeps_what_it_was_made_from() {
     let mut spent = budget(2_000);
-    spent.causes = BTreeMap::from([("company-network".to_owned(), 400)]);
+    spent.causes = vec![classed("company-network", 400)];
     let decision = decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![spent]));
     let value = serde_json::to_value(&decision.budgets).unwrap();
     assert_eq!(

@@ -136,6 +136,7 @@ proptest! {
             latches: &latches,
             blocks: &[block()],
             overrides: &[],
+            approvals: &[],
         });
         prop_assert!(decision.outcome.passes());
         prop_assert_eq!(decision.outcome.exit_code(), 0);
@@ -153,6 +154,7 @@ proptest! {
             latches: &latches,
             blocks: &[],
             overrides: &[],
+            approvals: &[],
         };
         let advised = gate(&inputs);
         prop_assert!(advised.outcome.passes());
@@ -218,6 +220,7 @@ proptest! {
             latches: &[],
             blocks: &[],
             overrides: &[],
+            approvals: &[],
         };
         let (without, with) = (gate(&inputs), gate(&GateInputs { overrides: &[expired], ..inputs }));
         prop_assert_eq!(without.outcome, with.outcome);

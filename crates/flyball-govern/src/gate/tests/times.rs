@@ -24,7 +24,7 @@ fn a_rolling_window_forgets() {
     assert!(decision.reasons[0].lifts.contains(&Lift::Time { at: hours(30) }));
 
     // What is exempted is taken to leave first.
-    spent.causes = BTreeMap::from([("company-network".to_owned(), 300)]);
+    spent.causes = vec![classed("company-network", 300)];
     let decision = decide(&four_weeks(), &question, &facts(vec![spent.clone()]));
     assert_eq!(decision.until, Some(hours(30)));
 

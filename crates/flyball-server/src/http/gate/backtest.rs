@@ -224,10 +224,11 @@ fn question(kept: &Kept, at: Timestamp) -> Question {
         service: change.service.clone(),
         class: ChangeClass::of(change),
         change: Some(change.id.clone()),
+        revision: change.revision.clone(),
         environment: change.environment.clone(),
         // What its source calls a rollout may be none.
         rollout: change.rollout.as_ref().and_then(|text| text.parse().ok()),
-        approvals: Vec::new(),
+        asked_by: None,
         at,
     }
 }

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use flyball_connect::github_protection;
-use flyball_govern::gate::Outcome;
+use flyball_govern::gate::{Decision, Lift, Outcome};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::App;
@@ -54,6 +54,17 @@ impl From<AnswerError> for Problem {
     }
 }
 
+/// How the deployment is approved, where that would change the answer; first, since long comments are cut.
+fn approving(decision: &Decision) -> String {
+    let lifts = decision.reasons.iter().flat_map(|reason| &reason.lifts);
+    let commands = lifts.filter_map(|lift| match lift {
+        Lift::Approval { command, .. } => command.as_deref(),
+        _ => None,
+    });
+    let told = |command| format!("Approve it by `{command}` and run the job again.\n\n");
+    commands.map(told).collect()
+}
+
 /// A webhook of a GitHub App, event `deployment_protection_rule`: decides whether the deployment may go on,
 /// keeps the decision, and tells GitHub `approved` or `rejected` before this is answered. What cannot be told
 /// is rejected, too. Other events ask nothing.
@@ -87,12 +98,12 @@ pub(in crate::http) async fn protection(
     drop(room);
     let mut asked = asks.asked.clone();
     asked.class = class.or(asked.class);
-    let question = question(asked, asks.service.clone(), app.clock.now())?;
+    let question = question(asked, asks.service.clone(), None, app.clock.now())?;
     // Before anything is decided: who could not be told asks in vain.
     let callback = app.github.callback(&asks)?;
     let Decided { id, decision, .. } = kept(&app, question, "hook:github".to_owned()).await?;
     let outcome = decision.outcome;
-    let comment = format!("{decision}\n\nDecision {id}");
+    let comment = format!("{}{decision}\n\nDecision {id}", approving(&decision));
     let answer = asks.answer(outcome.passes(), &comment);
     app.github.answer(asks.installation, &callback, &answer, app.clock.now()).await?;
     Ok(Json(ProtectionAnswered { decision: Some(id), outcome: Some(outcome) }))

@@ -35,13 +35,13 @@ async fn flagger_asks(
     let (body, caller) = sent.message(app, "flagger").await?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let asked = flagger_question(&body)?;
-    Ok((question(asked, service, app.clock.now())?, caller))
+    Ok((question(asked, service, caller.somebody(), app.clock.now())?, caller))
 }
 
 /// For Flagger's webhooks `confirm-rollout`, `pre-rollout`, `rollout`, `confirm-traffic-increase` and
 /// `confirm-promotion`: whether the canary may go on. The decision is kept.
 ///
-/// `metadata` of the webhook may say `class`, `rollout`, `environment` and `change`.
+/// `metadata` of the webhook may say `class`, `rollout`, `environment`, `change` and `revision`.
 #[utoipa::path(
     post,
     path = "/api/v1/gate/{service}/flagger",
@@ -100,7 +100,7 @@ pub(in crate::http) async fn flagger_rollback(
 }
 
 /// Whether the budget itself denies the change.
-fn is_against_the_budget(decision: &Decision) -> bool {
+pub(super) fn is_against_the_budget(decision: &Decision) -> bool {
     let is_level = |kind| matches!(kind, ReasonKind::Level);
     let mut denials = decision.reasons.iter().filter(|reason| reason.outcome == Outcome::Deny);
     decision.outcome == Outcome::Deny && denials.any(|reason| is_level(reason.kind))
@@ -135,8 +135,8 @@ pub(in crate::http) struct OpaResult {
     until: Option<Timestamp>,
 }
 
-/// Decides as the Open Policy Agent is asked: `input` has `service`, and `class`, `rollout`, `environment` and
-/// `change` where they are known. The decision is kept.
+/// Decides as the Open Policy Agent is asked: `input` has `service`, and `class`, `rollout`, `environment`,
+/// `change` and `revision` where they are known. The decision is kept.
 #[utoipa::path(
     post,
     path = "/v1/data/flyball/gate",
@@ -155,7 +155,7 @@ pub(in crate::http) async fn opa(
     let (body, caller) = sent.message(&app, "opa").await?;
     let (service, asked) = opa_question(&body)?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
-    let question = question(asked, service, app.clock.now())?;
+    let question = question(asked, service, caller.somebody(), app.clock.now())?;
     let Decided { id: decision_id, decision, .. } = kept(&app, question, caller.actor()).await?;
     let Decision { outcome, policy, level, reasons, until, .. } = decision;
     let result = OpaResult {
@@ -174,8 +174,8 @@ pub(in crate::http) async fn opa(
 #[derive(Debug, serde::Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct PrometheusQuery {
-    /// `flyball_gate_allowed{service="checkout"}`, with `class`, `rollout`, `environment` and `change` as
-    /// further labels; or `vector(1)`, by which clients see whether somebody answers.
+    /// `flyball_gate_allowed{service="checkout"}`, with `class`, `rollout`, `environment`, `change` and
+    /// `revision` as further labels; or `vector(1)`, by which clients see whether somebody answers.
     #[serde(default)]
     query: String,
 }
@@ -270,13 +270,14 @@ async fn sample(app: &App, caller: &Caller, query: &str) -> Result<Value, Proble
             "rollout" => &mut asked.rollout,
             "environment" => &mut asked.environment,
             "change" => &mut asked.change,
+            "revision" => &mut asked.revision,
             _ => return Err(wrong(&format!("the series has no label `{label}`; {usage}"))),
         };
         *into = Some(value).filter(|value| !value.is_empty());
     }
     let service = service.ok_or_else(|| wrong(&format!("the service is not named; {usage}")))?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
-    let question = question(asked, service, now)?;
+    let question = question(asked, service, caller.somebody(), now)?;
     let (Decision { outcome, service, class, .. }, _) = decided(app, &question).await?;
     let value = match outcome {
         Outcome::Allow | Outcome::Warn => "1",

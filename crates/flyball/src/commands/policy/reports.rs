@@ -18,12 +18,12 @@ use crate::remote::{Remote, ServerArgs};
 #[command(verbatim_doc_comment)]
 pub(super) struct ReportArgs {
     /// The service
-    service: String,
+    pub(super) service: String,
     /// What to print
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
-    output: Form,
+    pub(super) output: Form,
     #[command(flatten)]
-    server: ServerArgs,
+    pub(super) server: ServerArgs,
 }
 
 /// List the blocks of a service, those that are over among them
@@ -64,7 +64,7 @@ struct Second {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Ended {
+pub(super) struct Ended {
     who: String,
     at: String,
 }
@@ -157,7 +157,7 @@ pub(super) fn blocks(BlocksArgs { asked }: &BlocksArgs) -> anyhow::Result<Exit> 
     Ok(Exit::Met)
 }
 
-fn table(header: &[&str]) -> comfy_table::Table {
+pub(super) fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header.iter().copied());
@@ -165,7 +165,7 @@ fn table(header: &[&str]) -> comfy_table::Table {
 }
 
 /// When it ends by itself, or ended before.
-fn until(expires: &str, early: Option<&Ended>) -> String {
+pub(super) fn until(expires: &str, early: Option<&Ended>) -> String {
     match early {
         Some(Ended { who, at }) => printable(&format!("{at}, ended by {who}")),
         None => printable(expires),

@@ -87,10 +87,15 @@ impl Tried {
 pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let (mut tried, mut broken) = (Vec::new(), 0);
     for file in scripts(&args.paths, ENDING)? {
-        match read(&file)? {
-            Ok(cases) => tried.extend(cases),
-            Err(found) => {
+        // What is wrong with one file keeps no other from being tried.
+        match read(&file) {
+            Ok(Ok(cases)) => tried.extend(cases),
+            Ok(Err(found)) => {
                 talk::diagnostics(&found);
+                broken += 1;
+            }
+            Err(error) => {
+                talk::error(&error);
                 broken += 1;
             }
         }
@@ -156,11 +161,15 @@ fn one(
             return Ok(Err(told.collect()));
         }
     };
-    let document = test
-        .document
-        .as_ref()
-        .map(|name| text_of(&file.parent().unwrap_or(Path::new("")).join(name)));
-    let (set, mut found) = load(&document.transpose()?.into_iter().collect::<Vec<_>>());
+    let beside = |name: &String| text_of(&file.parent().unwrap_or(Path::new("")).join(name));
+    let document = match test.document.as_ref().map(beside).transpose() {
+        Ok(document) => document,
+        Err(error) => {
+            let hint = "name the policy's file as it lies beside the test";
+            return wrong("spec.document", &format!("{error:#}; hint: {hint}"));
+        }
+    };
+    let (set, mut found) = load(&document.into_iter().collect::<Vec<_>>());
     let (governance, more) = governance(&set);
     found.extend(more);
     if found.iter().any(Diagnostic::is_error) {
