@@ -6,7 +6,10 @@
 
 pub mod alert;
 pub mod delivery;
+pub mod drill;
+pub mod friction;
 pub mod gate;
+pub mod incident;
 pub mod policy;
 pub mod restore;
 pub mod review;
