@@ -119,7 +119,9 @@ pub enum FrictionError {
         bytes: usize,
     },
     /// A cost that is none of one time.
-    #[error("{minutes} minutes are more than one time costs; hint: note what it cost this time, at most {COST_LONGEST}")]
+    #[error(
+        "{minutes} minutes are more than one time costs; hint: note what it cost this time, at most {COST_LONGEST}"
+    )]
     Cost {
         /// The minutes.
         minutes: u32,

@@ -49,7 +49,9 @@ pub struct Journal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// It is too long.
-    #[error("the journal has {bytes} bytes, of which {JOURNAL_BYTES_MAX} are read; hint: write less into it")]
+    #[error(
+        "the journal has {bytes} bytes, of which {JOURNAL_BYTES_MAX} are read; hint: write less into it"
+    )]
     Long {
         /// Its length.
         bytes: usize,
@@ -76,15 +78,15 @@ pub fn journal(text: &[u8]) -> Result<Journal, JournalError> {
     let journal: Value =
         serde_json::from_slice(text).map_err(|error| unknown(&error.to_string()))?;
     let status = journal["status"].as_str().ok_or_else(|| unknown("it has no `status`"))?;
-    let is_deviated = journal["deviated"].as_bool().ok_or_else(|| unknown("it has no `deviated`"))?;
+    let is_deviated =
+        journal["deviated"].as_bool().ok_or_else(|| unknown("it has no `deviated`"))?;
     let held = match (is_deviated, status) {
         (true, _) => Held::No,
         (false, "completed") => Held::Yes,
         (false, _) => Held::Unknown,
     };
     let rollbacks = journal["rollbacks"].as_array().filter(|runs| !runs.is_empty());
-    let is_rolled_back =
-        rollbacks.map(|runs| runs.iter().all(|run| run["status"] == "succeeded"));
+    let is_rolled_back = rollbacks.map(|runs| runs.iter().all(|run| run["status"] == "succeeded"));
     Ok(Journal { status: status.to_owned(), held, is_rolled_back })
 }
 

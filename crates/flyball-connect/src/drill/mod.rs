@@ -69,7 +69,9 @@ pub enum DrillError {
         can: &'static str,
     },
     /// The share is finer than the system's.
-    #[error("{system} reaches whole per cents of requests, and {share} of them are none; hint: write a `blastRadius` like 5%")]
+    #[error(
+        "{system} reaches whole per cents of requests, and {share} of them are none; hint: write a `blastRadius` like 5%"
+    )]
     Share {
         /// The system.
         system: &'static str,

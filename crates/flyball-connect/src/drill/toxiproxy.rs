@@ -34,7 +34,9 @@ pub fn begin(url: &str, proxy: &str, injection: &Injection<'_>) -> Result<Ask, D
     let (kind, attributes) = match injection.fault {
         Fault::Down => return Ok(enabled(url, proxy, false)),
         // Toxiproxy counts whole milliseconds.
-        Fault::Delay { by } => ("latency", json!({ "latency": by.nanos() / 1_000_000, "jitter": 0 })),
+        Fault::Delay { by } => {
+            ("latency", json!({ "latency": by.nanos() / 1_000_000, "jitter": 0 }))
+        }
         Fault::Reset => ("reset_peer", json!({ "timeout": 0 })),
         Fault::Hang => ("timeout", json!({ "timeout": 0 })),
         Fault::Abort { .. } => {
@@ -60,7 +62,8 @@ pub fn end(url: &str, proxy: &str, injection: &Injection<'_>) -> Ask {
         return enabled(url, proxy, true);
     }
     let name = segment(&toxic_name(injection.key));
-    let mut ask = Ask::new("DELETE", format!("{}/toxics/{name}", address(url, proxy)), String::new());
+    let mut ask =
+        Ask::new("DELETE", format!("{}/toxics/{name}", address(url, proxy)), String::new());
     ask.as_good = vec![NOT_FOUND];
     ask
 }

@@ -8,9 +8,7 @@ use flyball_model::Timestamp;
 use serde_json::json;
 
 use super::{Ask, Injection};
-use crate::notify::{
-    DELIVERY_HEADER, EVENT_HEADER, Request, SIGNATURE_HEADER, Secret, signature,
-};
+use crate::notify::{DELIVERY_HEADER, EVENT_HEADER, Request, SIGNATURE_HEADER, Secret, signature};
 
 /// The name and version of an order.
 pub const SCHEMA: &str = "flyball.dev/drill/v1";

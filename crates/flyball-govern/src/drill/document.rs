@@ -236,12 +236,32 @@ impl Drill {
         wrong.text("spec.service", &spec.service);
         wrong.text("spec.slo", &spec.slo);
         for (path, is_wrong, message) in [
-            ("spec.reserve", spec.reserve >= Rational::ONE, "all of the budget stays\nhint: write less than 100%"),
-            ("spec.dose", spec.dose == Some(Rational::ZERO), "nothing may be spent\nhint: write more than 0%"),
-            ("spec.blastRadius", spec.blast_radius.is_zero(), "it reaches nobody\nhint: write more than 0%"),
+            (
+                "spec.reserve",
+                spec.reserve >= Rational::ONE,
+                "all of the budget stays\nhint: write less than 100%",
+            ),
+            (
+                "spec.dose",
+                spec.dose == Some(Rational::ZERO),
+                "nothing may be spent\nhint: write more than 0%",
+            ),
+            (
+                "spec.blastRadius",
+                spec.blast_radius.is_zero(),
+                "it reaches nobody\nhint: write more than 0%",
+            ),
             ("spec.goesBad", spec.goes_bad.is_zero(), "nothing goes bad\nhint: write more than 0%"),
-            ("spec.nearEnd", spec.near_end.is_some_and(Duration::is_zero), "there is no time\nhint: write a length, like 14d"),
-            ("spec.notice", spec.notice > NOTICE_LONGEST, "nobody remembers so long\nhint: write at most 90d"),
+            (
+                "spec.nearEnd",
+                spec.near_end.is_some_and(Duration::is_zero),
+                "there is no time\nhint: write a length, like 14d",
+            ),
+            (
+                "spec.notice",
+                spec.notice > NOTICE_LONGEST,
+                "nobody remembers so long\nhint: write at most 90d",
+            ),
         ] {
             if is_wrong {
                 wrong.add(path, message);
@@ -306,7 +326,10 @@ impl Faults {
                 DrillVia::Toxiproxy { .. } => "delay, reset, hang or down",
                 _ => "abort or delay",
             };
-            self.add("spec.fault.kind", &format!("`{via}` cannot do `{fault}`\nhint: it can do {can}"));
+            self.add(
+                "spec.fault.kind",
+                &format!("`{via}` cannot do `{fault}`\nhint: it can do {can}"),
+            );
         }
     }
 
@@ -320,7 +343,8 @@ impl Faults {
                 self.address("spec.via.url", url);
                 let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
                 if runtime.is_empty() || !runtime.bytes().all(is_key) {
-                    let message = "it is no beginning of keys\nhint: write letters, digits, `.`, `_` and `-`";
+                    let message =
+                        "it is no beginning of keys\nhint: write letters, digits, `.`, `_` and `-`";
                     self.add("spec.via.runtime", message);
                 }
             }
@@ -329,7 +353,9 @@ impl Faults {
                 self.address("spec.via.url", &of.url);
                 if !of.secret_env.starts_with(flyball_model::SECRET_PREFIX) {
                     let prefix = flyball_model::SECRET_PREFIX;
-                    let message = format!("it is no variable that holds a secret\nhint: its name begins with {prefix}");
+                    let message = format!(
+                        "it is no variable that holds a secret\nhint: its name begins with {prefix}"
+                    );
                     self.add("spec.via.secretEnv", &message);
                 }
             }

@@ -59,7 +59,9 @@ pub enum NoDose {
     #[error("there is no data, and no data is not health; hint: wait until events are counted")]
     NoData,
     /// True failures have spent it.
-    #[error("{bad} of {allowed} events that may go bad have, and {reserved} are reserved; hint: there is no surplus to spend")]
+    #[error(
+        "{bad} of {allowed} events that may go bad have, and {reserved} are reserved; hint: there is no surplus to spend"
+    )]
     NoSurplus {
         /// Bad events.
         bad: u64,
@@ -69,7 +71,9 @@ pub enum NoDose {
         reserved: u64,
     },
     /// It would be over before anybody sees it.
-    #[error("{bad} bad events are spent in less than {LASTS_SHORTEST}; hint: reach fewer users with `blastRadius`")]
+    #[error(
+        "{bad} bad events are spent in less than {LASTS_SHORTEST}; hint: reach fewer users with `blastRadius`"
+    )]
     TooShort {
         /// The bad events of the dose.
         bad: u64,
@@ -116,17 +120,20 @@ fn complement(share: Rational) -> Rational {
     share.complement().unwrap_or(Rational::ZERO)
 }
 
-/// How many whole seconds it takes until so many events went bad, held at the largest 32-bit integer.
-fn seconds(bad: u64, arriving: Arriving, shares: [Rational; 2]) -> u32 {
+/// How many whole seconds it takes until so many events went bad: `bad × per / (valid × share)`, rounded down and held
+/// at the largest 32-bit integer.
+fn seconds(bad: u64, arriving: Arriving, [reached, goes_bad]: [Rational; 2]) -> u32 {
     const SECOND: u128 = 1_000_000_000;
-    // bad × per / (valid × share × share): each factor is multiplied in as long as it fits, and what is divided
-    // away before is rounded up, so that the time is never too long.
-    let mut events = u128::from(bad);
-    for share in shares.iter().rev() {
-        // At most 2^64 × 10^12 × 10^12, which is more than 2^128: the first quotient is cut to 64 bits.
-        let scaled = events.saturating_mul(u128::from(share.denominator()));
-        events = (scaled / u128::from(share.numerator().max(1))).min(u128::from(u64::MAX));
+    // Where the product has more than twelve places, all of what is reached is taken to go bad: the time is shorter.
+    let share = reached.checked_mul(goes_bad).unwrap_or(reached);
+    // Both products are below 2^64 × 2^64.
+    let events = u128::from(bad) * u128::from(share.denominator());
+    let each = u128::from(arriving.valid) * u128::from(share.numerator());
+    if each == 0 {
+        return u32::MAX;
     }
-    let nanos = events * u128::try_from(arriving.per.nanos()).unwrap_or(0);
-    u32::try_from(nanos / u128::from(arriving.valid) / SECOND).unwrap_or(u32::MAX)
+    let per = u128::from(arriving.per.nanos().unsigned_abs());
+    let whole = (events / each).saturating_mul(per);
+    let rest = (events % each).checked_mul(per).map_or(0, |scaled| scaled / each);
+    u32::try_from(whole.saturating_add(rest) / SECOND).unwrap_or(u32::MAX)
 }

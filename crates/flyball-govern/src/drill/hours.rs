@@ -65,11 +65,17 @@ impl Hours {
             wrong.push(("days", "name a day at least, like mon".to_owned()));
         }
         if self.from >= self.to {
-            wrong.push(("to", "it is not after `from`\nhint: people go home before midnight".into()));
+            wrong.push((
+                "to",
+                "it is not after `from`\nhint: people go home before midnight".into(),
+            ));
         }
         if TimeZone::get(&self.time_zone).is_err() {
             let zone = &self.time_zone;
-            wrong.push(("timeZone", format!("`{zone}` is no zone\nhint: name one like Europe/Berlin")));
+            wrong.push((
+                "timeZone",
+                format!("`{zone}` is no zone\nhint: name one like Europe/Berlin"),
+            ));
         }
         wrong
     }
@@ -78,8 +84,7 @@ impl Hours {
     /// known. `until` may be their end.
     pub fn cover(&self, at: Timestamp, until: Timestamp) -> Option<bool> {
         let zone = TimeZone::get(&self.time_zone).ok()?;
-        let (start, end) =
-            (at.to_jiff().to_zoned(zone.clone()), until.to_jiff().to_zoned(zone));
+        let (start, end) = (at.to_jiff().to_zoned(zone.clone()), until.to_jiff().to_zoned(zone));
         let is_day = self.days.contains(&Weekday::of(start.weekday()));
         let is_in = start.time() >= self.from && end.time() <= self.to;
         Some(is_day && start.date() == end.date() && start.time() < self.to && is_in)

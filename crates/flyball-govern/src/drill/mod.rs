@@ -31,6 +31,4 @@ pub use report::{
     Dependant, DependantBurn, Held, HypothesisReport, Report, ReportInputs, SUSPECT_BELOW,
     WITHIN_DOSE, report,
 };
-pub use watch::{
-    BLIND_LONGEST, LOOK_EVERY, Looked, Stop, Watch, WatchAct, WatchError, WatchState,
-};
+pub use watch::{BLIND_LONGEST, LOOK_EVERY, Looked, Stop, Watch, WatchAct, WatchError, WatchState};

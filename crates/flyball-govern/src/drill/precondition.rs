@@ -103,9 +103,10 @@ pub fn preconditions(drill: &Drill, situation: &Situation<'_>) -> Vec<Check> {
         None => (CheckState::Unknown, "nobody knows whether changes are frozen".to_owned()),
     };
     let surplus = match &situation.dose {
-        Ok(dose) => {
-            (CheckState::Met, format!("{} of {} bad events, in {}", dose.bad, dose.surplus, dose.lasts))
-        }
+        Ok(dose) => (
+            CheckState::Met,
+            format!("{} of {} bad events, in {}", dose.bad, dose.surplus, dose.lasts),
+        ),
         Err(NoDose::NoData) => (CheckState::Unknown, NoDose::NoData.to_string()),
         Err(why) => (CheckState::NotMet, why.to_string()),
     };
@@ -165,7 +166,10 @@ fn staffed(drill: &Drill, situation: &Situation<'_>) -> (CheckState, String) {
         Some(false) => {
             let (from, to) = (hours.from.strftime("%H:%M"), hours.to.strftime("%H:%M"));
             let zone = &hours.time_zone;
-            (CheckState::NotMet, format!("it would not lie within {from} to {to} of {zone}, on its days"))
+            (
+                CheckState::NotMet,
+                format!("it would not lie within {from} to {to} of {zone}, on its days"),
+            )
         }
         None => (CheckState::Unknown, format!("`{}` is no zone", hours.time_zone)),
     }

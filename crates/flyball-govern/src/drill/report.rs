@@ -183,7 +183,8 @@ fn burn(dependant: &Dependant) -> DependantBurn {
     let usual = Rational::new(before.bad() + 1, before.valid().saturating_add(2));
     let usual = usual.filter(|_| !before.is_empty());
     let expected = usual.map_or(0, |usual| {
-        let part = u128::from(valid) * u128::from(usual.numerator()) / u128::from(usual.denominator());
+        let part =
+            u128::from(valid) * u128::from(usual.numerator()) / u128::from(usual.denominator());
         u64::try_from(part).unwrap_or(u64::MAX)
     });
     let excess = bad.saturating_sub(expected);

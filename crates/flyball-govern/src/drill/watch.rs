@@ -229,8 +229,7 @@ impl Watch {
             WatchState::Running { since } => Some(since),
             WatchState::Stopping { .. } | WatchState::Ended { .. } => return,
         };
-        self.state =
-            WatchState::Stopping { began, since: at, why, attempts: 0, problem: None };
+        self.state = WatchState::Stopping { began, since: at, why, attempts: 0, problem: None };
     }
 
     /// The fault is gone: the other system says so. It may have gone by itself.
@@ -309,7 +308,7 @@ impl Watch {
         if seen.bad.is_some_and(|bad| bad >= self.reserve_at) {
             return Some(Stop::Reserve);
         }
-        if self.foreseen(seen, since) >= u128::from(self.dose) {
+        if foreseen(seen, since) >= u128::from(self.dose) {
             return Some(Stop::Dosed);
         }
         if seen.now.since(since) >= self.lasts() {
@@ -318,16 +317,16 @@ impl Watch {
         let blind = seen.now.since(seen.complete_up_to.max(since));
         (blind > BLIND_LONGEST).then_some(Stop::Blind)
     }
+}
 
-    /// What it will have spent when the fault is gone, if it goes on as it did: counts come late, and taking the fault
-    /// away takes until the next look. What goes bad after the last count is part of the dose as well.
-    fn foreseen(&self, seen: &Looked, since: Timestamp) -> u128 {
-        let Some(burned) = seen.burned.map(u128::from) else { return 0 };
-        let counted = seen.complete_up_to.since(since).nanos().unsigned_abs();
-        if counted == 0 {
-            return burned;
-        }
-        let ahead = seen.now.plus(LOOK_EVERY).since(seen.complete_up_to).nanos().unsigned_abs();
-        burned + burned * u128::from(ahead) / u128::from(counted)
+/// What a drill that began at `since` will have spent when the fault is gone, if it goes on as it did: counts come
+/// late, and taking the fault away takes until the next look. What goes bad meanwhile is part of the dose as well.
+fn foreseen(seen: &Looked, since: Timestamp) -> u128 {
+    let Some(burned) = seen.burned.map(u128::from) else { return 0 };
+    let counted = seen.complete_up_to.since(since).nanos().unsigned_abs();
+    if counted == 0 {
+        return burned;
     }
+    let ahead = seen.now.plus(LOOK_EVERY).since(seen.complete_up_to).nanos().unsigned_abs();
+    burned + burned * u128::from(ahead) / u128::from(counted)
 }

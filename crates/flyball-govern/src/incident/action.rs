@@ -137,13 +137,17 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
     /// Something that it cannot be without.
-    #[error("an action item needs {what}; hint: what is to be done, by which team, by when, and how it is known")]
+    #[error(
+        "an action item needs {what}; hint: what is to be done, by which team, by when, and how it is known"
+    )]
     Missing {
         /// What is not there.
         what: &'static str,
     },
     /// A text that is longer than what is kept.
-    #[error("{what} has {bytes} bytes; hint: say it in {CHANGE_TEXT_BYTES_MAX}, and link to the ticket")]
+    #[error(
+        "{what} has {bytes} bytes; hint: say it in {CHANGE_TEXT_BYTES_MAX}, and link to the ticket"
+    )]
     Long {
         /// What is too long.
         what: &'static str,
@@ -176,8 +180,12 @@ impl ActionItem {
             Outcome::Drill { name } => name,
             Outcome::Looked { text } => text,
         };
-        let texts =
-            [("an id", &self.id), ("words", &self.text), ("an owner", &self.owner), ("an outcome", outcome)];
+        let texts = [
+            ("an id", &self.id),
+            ("words", &self.text),
+            ("an owner", &self.owner),
+            ("an outcome", outcome),
+        ];
         for (what, text) in texts {
             if text.trim().is_empty() {
                 return Err(ActionError::Missing { what });

@@ -73,11 +73,7 @@ pub fn measures<'a>(
                 _ => unknown += 1,
             }
         }
-        Measure {
-            lengths: Distribution::of(lengths),
-            lasting: Lasting::of(&lasting, now),
-            unknown,
-        }
+        Measure { lengths: Distribution::of(lengths), lasting: Lasting::of(&lasting, now), unknown }
     };
     IncidentMeasures {
         during,

@@ -20,20 +20,19 @@ mod tests;
 mod timeline;
 
 pub use action::{
-    ACTIONS_MAX, ActionError, ActionItem, ActionKind, ActionState, ActionSummary, Outcome, Priority,
-    Run, summary,
+    ACTIONS_MAX, ActionError, ActionItem, ActionKind, ActionState, ActionSummary, Outcome,
+    Priority, Run, summary,
 };
 pub use cost::{Counted, IncidentCost, Users, costliest};
 pub use distribution::{BIN_ENDS, Bin, Distribution, Lasting};
 pub use journeys::{Hit, Journeys};
 pub use measures::{IncidentMeasures, Measure, measures};
 pub use postmortem::{
-    Blame, Demand, Field, Lessons, PostMortemState, WRITE_UP_WITHIN, WriteUp, WriteUpError, demands,
-    names_in,
+    Blame, Demand, Field, Lessons, PostMortemState, WRITE_UP_WITHIN, WriteUp, WriteUpError,
+    demands, names_in,
 };
 pub use record::{
-    By,
-    EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentError, IncidentRecord,
+    By, EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentError, IncidentRecord,
     IncidentRole, IncidentState, LIST_MAX, Moment, NOTES_MAX, Note, Opened,
 };
 pub use recurrence::{Earlier, RECURS_WITHIN, Recurrence, Sign, Trace, recurrences};

@@ -212,13 +212,17 @@ pub struct Blame {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteUpError {
     /// Headings under which nothing is said.
-    #[error("nothing is said under {headings}; hint: \"nothing\" is an answer, an empty heading is none")]
+    #[error(
+        "nothing is said under {headings}; hint: \"nothing\" is an answer, an empty heading is none"
+    )]
     Incomplete {
         /// The headings.
         headings: String,
     },
     /// A text that is longer than what is kept.
-    #[error("{heading} has {bytes} bytes; hint: say it in {SECTION_BYTES_MAX}, and link to the rest")]
+    #[error(
+        "{heading} has {bytes} bytes; hint: say it in {SECTION_BYTES_MAX}, and link to the rest"
+    )]
     Long {
         /// The heading.
         heading: &'static str,
@@ -235,10 +239,14 @@ pub enum WriteUpError {
         id: String,
     },
     /// No item comes first.
-    #[error("no action item has the priority P0; hint: what must not wait, or the incident will come again")]
+    #[error(
+        "no action item has the priority P0; hint: what must not wait, or the incident will come again"
+    )]
     NothingFirst,
     /// Somebody is named.
-    #[error("`{name}` is named under {heading}; hint: say what the system let happen, and name a role where one is needed")]
+    #[error(
+        "`{name}` is named under {heading}; hint: say what the system let happen, and name a role where one is needed"
+    )]
     Named {
         /// Who.
         name: String,

@@ -117,9 +117,10 @@ fn signs(trace: &Trace, other: &Trace, ago: Duration) -> Option<Vec<Sign>> {
     }
     let has_class = by.iter().any(|sign| matches!(sign, Sign::Class { .. }));
     // With neither class there are two kinds left: both are there when the first and the last differ.
-    let has_two = by.first().zip(by.last()).is_some_and(|(one, other)| {
-        std::mem::discriminant(one) != std::mem::discriminant(other)
-    });
+    let has_two = by
+        .first()
+        .zip(by.last())
+        .is_some_and(|(one, other)| std::mem::discriminant(one) != std::mem::discriminant(other));
     let resembles = is_said || has_class || has_two;
     if is_said {
         by.insert(Sign::Said);
@@ -128,13 +129,16 @@ fn signs(trace: &Trace, other: &Trace, ago: Duration) -> Option<Vec<Sign>> {
 }
 
 fn earlier(other: &Trace, by: Vec<Sign>, (then, at): (Timestamp, Timestamp)) -> Earlier {
-    let done = |item: &&ActionItem| matches!(item.state, ActionState::Done { at: done, .. } if done <= at);
+    let done =
+        |item: &&ActionItem| matches!(item.state, ActionState::Done { at: done, .. } if done <= at);
     let id = |item: &ActionItem| item.id.clone();
     let undone = |item: &&ActionItem| {
         item.opened <= at
             && match item.state {
                 ActionState::Open => true,
-                ActionState::Done { at: over, .. } | ActionState::Dropped { at: over, .. } => over > at,
+                ActionState::Done { at: over, .. } | ActionState::Dropped { at: over, .. } => {
+                    over > at
+                }
             }
     };
     Earlier {

@@ -138,8 +138,7 @@ fn own(record: &IncidentRecord) -> Vec<Entry> {
         );
     }
     let notes = record.notes.iter();
-    entries
-        .extend(notes.map(|of| entry(of.at, EntryKind::Note, of.text.clone(), Some(&of.who))));
+    entries.extend(notes.map(|of| entry(of.at, EntryKind::Note, of.text.clone(), Some(&of.who))));
     for edit in &record.edits {
         let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
         let (before, after) = (said(&edit.before), said(&edit.after));
