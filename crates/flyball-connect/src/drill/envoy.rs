@@ -20,8 +20,6 @@ use crate::notify::segment;
 
 /// For how long callers may send headers before they ask again.
 pub const LEASE: Duration = Duration::from_seconds(3);
-/// The name and version of a lease.
-pub const LEASE_SCHEMA: &str = "flyball.dev/drill-lease/v1";
 /// What Envoy's own keys begin with.
 const OWN: &str = "fault.http";
 /// The parts of a share.
@@ -140,7 +138,6 @@ pub fn lease(injection: Option<&Injection<'_>>, now: Timestamp) -> Result<Value,
         sent.extend(headers.map(|(name, value)| (name.to_owned(), Value::String(value))));
     }
     Ok(json!({
-        "schema": LEASE_SCHEMA,
         "drill": injection.map(|injection| injection.key),
         "headers": sent,
         "until": now.plus(LEASE),

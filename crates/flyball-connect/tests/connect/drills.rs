@@ -140,6 +140,16 @@ fn a_webhook_is_told_for_how_long_an_order_holds() {
     assert_eq!(told["until"], json!(now().plus(Duration::from_seconds(3))));
     let end = webhook::ask(webhook::Order::End, &drill(), &hang, to, now());
     assert_eq!(body(&end)["until"], Value::Null);
+    let schema = include_str!("../../../../docs/format/drill-v1.schema.json");
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("drill.json", serde_json::from_str(schema).unwrap()).unwrap();
+    let index = compiler.compile("drill.json", &mut schemas).unwrap();
+    for order in [&told, &body(&end)] {
+        if let Err(error) = schemas.validate(order, index) {
+            panic!("{error}\n{order}");
+        }
+    }
     let secret = Secret::new("a secret of sixteen bytes");
     let request = webhook::request(&end, webhook::Order::End, "k-1", &secret, now());
     let signed = signature(&secret, now(), end.body.as_bytes());
