@@ -11,6 +11,7 @@ mod cost;
 mod distribution;
 mod journeys;
 mod measures;
+mod opening;
 mod postmortem;
 mod record;
 mod recurrence;
@@ -27,6 +28,7 @@ pub use cost::{Counted, IncidentCost, Users, costliest};
 pub use distribution::{BIN_ENDS, Bin, Distribution, Lasting};
 pub use journeys::{Hit, Journeys};
 pub use measures::{IncidentMeasures, Measure, measures};
+pub use opening::{AGAIN_WITHIN, Opening, follow, open};
 pub use postmortem::{
     Blame, Demand, Field, Lessons, PostMortemState, WRITE_UP_WITHIN, WriteUp, WriteUpError,
     demands, names_in,

@@ -2,4 +2,5 @@
 
 mod learnt;
 mod measured;
+mod opened;
 mod record;
