@@ -1,7 +1,8 @@
 //! Chaos Toolkit: experiments that it runs for a drill, and a drill as an experiment that it runs.
 //!
 //! Its rollbacks are not played when an experiment fails or is interrupted unless it is told to, so it always is.
-//! Whoever runs it ends it by SIGTERM, which plays them.
+//! Whoever runs it ends it by SIGTERM, which plays them at once; a steady state that deviates does so only when the
+//! pause is over that it deviates in.
 //!
 //! Source: Chaos Toolkit, "The Experiment" and "Journal" references; `chaos run --help` of 1.19.
 
@@ -12,6 +13,9 @@ use super::Ask;
 
 /// How often the steady state is looked at while an experiment runs, in seconds.
 const FREQUENCY: &str = "1";
+/// How many times a drill looks at whether it is to end: a pause that has begun is not interrupted by a steady state that
+/// deviates, so that one pause for all of it would last to its end.
+const LOOKS_MAX: u32 = 60;
 /// The longest journal that is read.
 pub const JOURNAL_BYTES_MAX: usize = 4 << 20;
 
@@ -95,7 +99,18 @@ pub fn journal(text: &[u8]) -> Result<Journal, JournalError> {
 pub fn experiment(drill: &Drill, begin: &Ask, end: &Ask, steady: &str) -> Value {
     let spec = &drill.spec;
     let believed = spec.hypothesis.as_ref().map_or(spec.description.as_str(), |of| &of.text);
-    let lasts = spec.longest.as_seconds_f64();
+    let steady = json!({
+        "type": "probe",
+        "name": "the drill may go on",
+        "tolerance": 200,
+        "provider": { "type": "http", "url": steady, "timeout": 3 },
+    });
+    let mut method = vec![activity("break", begin)];
+    for _ in 0..LOOKS_MAX {
+        let mut look = steady.clone();
+        look["pauses"] = json!({ "after": spec.longest.as_seconds_f64() / f64::from(LOOKS_MAX) });
+        method.push(look);
+    }
     json!({
         "version": "1.0.0",
         "title": drill.name,
@@ -107,19 +122,14 @@ pub fn experiment(drill: &Drill, begin: &Ask, end: &Ask, steady: &str) -> Value 
         },
         "steady-state-hypothesis": {
             "title": believed,
-            "probes": [{
-                "type": "probe",
-                "name": "the budget allows it",
-                "tolerance": 200,
-                "provider": { "type": "http", "url": steady, "timeout": 3 },
-            }],
+            "probes": [steady],
         },
-        "method": [activity("break", begin, lasts)],
-        "rollbacks": [activity("make whole", end, 0.0)],
+        "method": method,
+        "rollbacks": [activity("make whole", end)],
     })
 }
 
-fn activity(name: &str, ask: &Ask, pause: f64) -> Value {
+fn activity(name: &str, ask: &Ask) -> Value {
     let arguments: Value = serde_json::from_str(&ask.body).unwrap_or(Value::Null);
     json!({
         "type": "action",
@@ -132,6 +142,5 @@ fn activity(name: &str, ask: &Ask, pause: f64) -> Value {
             "arguments": arguments,
             "timeout": 3,
         },
-        "pauses": { "after": pause },
     })
 }

@@ -6,7 +6,7 @@
 
 use flyball_model::{Duration, Timestamp};
 
-use super::record::{IncidentRecord, LIST_MAX, Opened};
+use super::record::{IncidentRecord, LIST_MAX, Moment, Opened};
 use crate::alert::Alert;
 use crate::delivery::trouble;
 
@@ -37,14 +37,13 @@ pub fn open(records: &[IncidentRecord], alert: &Alert, called: Timestamp) -> Ope
                 && recent
                 && record.all_services().contains(&alert.subject.service.as_str())
     };
-    match records.iter().filter(is_of).max_by_key(|record| (knows(record), record.recorded)) {
-        Some(record) => Opening::Joins { id: record.incident.id.clone() },
-        None => {
-            let opened = Opened::ByAlerts { alerts: vec![number] };
-            let incident = trouble(alert, called);
-            Opening::Opens(Box::new(IncidentRecord::new(incident, opened, called)))
-        }
+    let last = records.iter().filter(is_of).max_by_key(|record| (knows(record), record.recorded));
+    if let Some(record) = last {
+        return Opening::Joins { id: record.incident.id.clone() };
     }
+    let opened = Opened::ByAlerts { alerts: vec![number] };
+    let incident = trouble(alert, called);
+    Opening::Opens(Box::new(IncidentRecord::new(incident, opened, called)))
 }
 
 /// Takes what `alerts`, each with the moment at which it first called somebody, know of an incident into its record;
@@ -62,7 +61,7 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[(Alert, Timestamp)]) -> boo
             }
         }
     }
-    let said = |moment: super::Moment| {
+    let said = |moment: Moment| {
         before.edits.iter().any(|edit| edit.field == moment.name())
             || matches!(before.opened, Opened::ByHand { .. } | Opened::ByMessage { .. })
                 && moment.of(&before.incident).is_some()
@@ -70,23 +69,23 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[(Alert, Timestamp)]) -> boo
     let troubles: Vec<_> = alerts.iter().map(|(alert, called)| trouble(alert, *called)).collect();
     let incident = &mut record.incident;
     let first = |moments: &mut dyn Iterator<Item = Option<Timestamp>>| moments.flatten().min();
-    if !said(super::Moment::Detected) {
+    if !said(Moment::Detected) {
         let called = first(&mut troubles.iter().map(|of| of.detected));
         incident.detected = incident.detected.into_iter().chain(called).min();
     }
     let detected = incident.detected;
-    if !said(super::Moment::Started) {
+    if !said(Moment::Started) {
         let started = first(&mut troubles.iter().map(|of| of.started));
         let started = incident.started.into_iter().chain(started).min();
         // Somebody may have noticed before the counts show it.
         incident.started = started.map(|at| detected.map_or(at, |detected| at.min(detected)));
     }
-    if !said(super::Moment::Acknowledged) {
+    if !said(Moment::Acknowledged) {
         let taken = first(&mut troubles.iter().map(|of| of.acknowledged));
         let taken = taken.filter(|at| detected.is_none_or(|detected| *at >= detected));
         incident.acknowledged = incident.acknowledged.or(taken);
     }
-    if !said(super::Moment::Resolved) && matches!(record.opened, Opened::ByAlerts { .. }) {
+    if !said(Moment::Resolved) && matches!(record.opened, Opened::ByAlerts { .. }) {
         let ends: Option<Vec<Timestamp>> = troubles.iter().map(|of| of.resolved).collect();
         let end = ends.and_then(|ends| ends.into_iter().max());
         let last = incident.acknowledged.max(incident.mitigated).max(incident.detected);
