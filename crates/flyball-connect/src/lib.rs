@@ -14,6 +14,7 @@ mod argocd;
 mod cdevents;
 mod cloudevents;
 mod devlake;
+pub mod drill;
 mod error;
 mod fields;
 mod flux;

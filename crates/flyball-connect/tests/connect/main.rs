@@ -6,6 +6,7 @@
 mod alerts;
 mod cdevents;
 mod delivery_tools;
+mod drills;
 mod gates;
 mod github;
 mod notices;

@@ -33,6 +33,7 @@ pub use four::{Availability, Frequency, Held, LeadTime, Restore};
 pub use history::History;
 pub use level::{Answer, Edition, Level, Metric, Placed, place_failure, place_time};
 pub use outcome::{Better, Outcome, OutcomeOf, OutcomeSpec, Point, Series};
+pub(crate) use paged::trouble;
 pub use paged::with_pages;
 pub use response::Response;
 pub use score::{

@@ -45,7 +45,7 @@ pub fn with_pages<'a>(
 
 /// The incident that an alert tells of which called somebody at `called`. What burned for days before that, and
 /// led to a ticket, is no part of it.
-fn trouble(alert: &Alert, called: Timestamp) -> Incident {
+pub(crate) fn trouble(alert: &Alert, called: Timestamp) -> Incident {
     let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
     let onset = paging.map(|pair| pair.onset).min();
     let acknowledged = alert.acknowledged.as_ref().map(|by| by.at).filter(|at| *at >= called);

@@ -1,0 +1,95 @@
+//! Which alerts open an incident, which belong to one, and what they say of its moments.
+//!
+//! An alert that calls somebody opens an incident of its service, unless one is open, or was over only a short while
+//! ago: then it belongs to that one. What alerts know of its moments is filled in where nobody has said it; what
+//! people say stands.
+
+use flyball_model::{Duration, Timestamp};
+
+use super::record::{IncidentRecord, LIST_MAX, Moment, Opened};
+use crate::alert::Alert;
+use crate::delivery::trouble;
+
+/// For how long after the end of an incident an alert of its service belongs to it: it was not over.
+pub const AGAIN_WITHIN: Duration = Duration::from_minutes(30);
+
+/// What an alert that called somebody means for incidents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// It opens one.
+    Opens(Box<IncidentRecord>),
+    /// It belongs to one.
+    Joins {
+        /// Which.
+        id: String,
+    },
+}
+
+/// What `alert`, which first called somebody at `called`, means for `records`: of several that it may belong to, the one
+/// that was recorded last. False alarms take no alerts, and an alert of a slice belongs to its service.
+pub fn open(records: &[IncidentRecord], alert: &Alert, called: Timestamp) -> Opening {
+    let number = alert.id;
+    let knows = |record: &IncidentRecord| matches!(&record.opened, Opened::ByAlerts { alerts } if alerts.contains(&number));
+    let is_of = |record: &&IncidentRecord| {
+        let recent = record.incident.resolved.is_none_or(|end| called <= end.plus(AGAIN_WITHIN));
+        knows(record)
+            || record.false_alarm.is_none()
+                && recent
+                && record.all_services().contains(&alert.subject.service.as_str())
+    };
+    let last = records.iter().filter(is_of).max_by_key(|record| (knows(record), record.recorded));
+    if let Some(record) = last {
+        return Opening::Joins { id: record.incident.id.clone() };
+    }
+    let opened = Opened::ByAlerts { alerts: vec![number] };
+    let incident = trouble(alert, called);
+    Opening::Opens(Box::new(IncidentRecord::new(incident, opened, called)))
+}
+
+/// Takes what `alerts`, each with the moment at which it first called somebody, know of an incident into its record;
+/// whether anything changed.
+///
+/// Who noticed first noticed it. Its beginning, its acknowledgement and, once none of them fires any more, its end are
+/// taken where nobody has said or corrected them; an end that only alerts told of goes away when one of them fires
+/// again.
+pub fn follow(record: &mut IncidentRecord, alerts: &[(Alert, Timestamp)]) -> bool {
+    let before = record.clone();
+    if let Opened::ByAlerts { alerts: known } = &mut record.opened {
+        for (alert, _) in alerts {
+            if !known.contains(&alert.id) && known.len() < LIST_MAX {
+                known.push(alert.id);
+            }
+        }
+    }
+    let said = |moment: Moment| {
+        before.edits.iter().any(|edit| edit.field == moment.name())
+            || matches!(before.opened, Opened::ByHand { .. } | Opened::ByMessage { .. })
+                && moment.of(&before.incident).is_some()
+    };
+    let troubles: Vec<_> = alerts.iter().map(|(alert, called)| trouble(alert, *called)).collect();
+    let incident = &mut record.incident;
+    let first = |moments: &mut dyn Iterator<Item = Option<Timestamp>>| moments.flatten().min();
+    if !said(Moment::Detected) {
+        let called = first(&mut troubles.iter().map(|of| of.detected));
+        incident.detected = incident.detected.into_iter().chain(called).min();
+    }
+    let detected = incident.detected;
+    if !said(Moment::Started) {
+        let started = first(&mut troubles.iter().map(|of| of.started));
+        let started = incident.started.into_iter().chain(started).min();
+        // Somebody may have noticed before the counts show it.
+        incident.started = started.map(|at| detected.map_or(at, |detected| at.min(detected)));
+    }
+    if !said(Moment::Acknowledged) {
+        let taken = first(&mut troubles.iter().map(|of| of.acknowledged));
+        let taken = taken.filter(|at| detected.is_none_or(|detected| *at >= detected));
+        incident.acknowledged = incident.acknowledged.or(taken);
+    }
+    if !said(Moment::Resolved) && matches!(record.opened, Opened::ByAlerts { .. }) {
+        let ends: Option<Vec<Timestamp>> = troubles.iter().map(|of| of.resolved).collect();
+        let end = ends.and_then(|ends| ends.into_iter().max());
+        let last = incident.acknowledged.max(incident.mitigated).max(incident.detected);
+        incident.resolved = end.map(|end| last.map_or(end, |last| end.max(last)));
+    }
+    *record != before
+}

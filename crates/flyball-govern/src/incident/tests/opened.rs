@@ -1,0 +1,94 @@
+use flyball_model::{Incident, Timestamp};
+use serde_json::json;
+
+use super::super::*;
+use crate::alert::Alert;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_seconds(minute * 60)
+}
+
+/// A page of `service` that began, called and was over at these minutes.
+fn page(
+    id: u64,
+    service: &str,
+    (onset, called, over): (i64, i64, Option<i64>),
+) -> (Alert, Timestamp) {
+    let pair = json!({
+        "rule": "page-1h", "severity": "page", "start": at(called), "end": over.map(at), "onset": at(onset),
+        "valid": 10, "good": 0, "bad": 10, "factor": null, "burn": 1.0, "burn_peak": 1.0, "spent_in_lookback": 0.1,
+        "spent_in_window": null,
+    });
+    let alert = json!({
+        "id": id, "subject": {"service": service, "slo": "answered", "objective": 0, "slice": null},
+        "state": "firing", "severity": "page", "severity_max": "page", "opened": at(called), "fired": at(called),
+        "resolved": over.map(at), "pairs": [pair], "acknowledged": null,
+        "facts": crate::alert::Facts::default(), "transitions": [],
+    });
+    (serde_json::from_value(alert).unwrap(), at(called))
+}
+
+fn opens(
+    records: &[IncidentRecord],
+    (alert, called): &(Alert, Timestamp),
+) -> Option<IncidentRecord> {
+    match open(records, alert, *called) {
+        Opening::Opens(record) => Some(*record),
+        Opening::Joins { .. } => None,
+    }
+}
+
+#[test]
+fn a_page_opens_an_incident_and_the_next_of_its_service_joins_it() {
+    let first = page(1, "shop", (10, 14, None));
+    let mut record = opens(&[], &first).unwrap();
+    assert_eq!((record.incident.id.as_str(), record.recorded), ("alert:1", at(14)));
+    assert_eq!((record.incident.started, record.incident.detected), (Some(at(10)), Some(at(14))));
+    let records = [record.clone()];
+    assert!(opens(&records, &first).is_none(), "it is known");
+    assert!(opens(&records, &page(2, "shop", (15, 20, None))).is_none());
+    assert!(opens(&records, &page(3, "bank", (15, 20, None))).is_some());
+    record.incident.resolved = Some(at(30));
+    let records = [record.clone()];
+    assert!(opens(&records, &page(4, "shop", (50, 60, None))).is_none(), "it was not over");
+    assert!(opens(&records, &page(5, "shop", (50, 61, None))).is_some());
+    let by = By { who: "ada", at: at(40), why: "a load test" };
+    record.call_false(FalseAlarmCause::OnPurpose, "a load test", by).unwrap();
+    assert!(opens(&[record], &page(6, "shop", (20, 25, None))).is_some());
+}
+
+#[test]
+fn alerts_fill_in_what_nobody_has_said() {
+    let first = page(1, "shop", (10, 14, None));
+    let mut record = opens(&[], &first).unwrap();
+    let second = page(2, "shop", (8, 12, Some(40)));
+    assert!(follow(&mut record, &[first.clone(), second.clone()]));
+    assert!(!follow(&mut record, &[first.clone(), second.clone()]), "nothing is new");
+    let Incident { started, detected, resolved, .. } = record.incident;
+    assert_eq!((started, detected, resolved), (Some(at(8)), Some(at(12)), None));
+    let over = page(1, "shop", (10, 14, Some(35)));
+    follow(&mut record, &[over.clone(), second.clone()]);
+    assert_eq!(record.incident.resolved, Some(at(40)));
+    let third = page(3, "shop", (44, 45, None));
+    follow(&mut record, &[over.clone(), second.clone(), third]);
+    assert_eq!(record.state(), IncidentState::Open, "it fires again");
+    assert_eq!(record.opened, Opened::ByAlerts { alerts: vec![1, 2, 3] });
+    let by = By { who: "ada", at: at(60), why: "users say so" };
+    record.set(Moment::Started, Some(at(5)), by).unwrap();
+    record.set(Moment::Resolved, Some(at(59)), by).unwrap();
+    follow(&mut record, &[over, second]);
+    assert_eq!((record.incident.started, record.incident.resolved), (Some(at(5)), Some(at(59))));
+}
+
+#[test]
+fn what_a_person_opened_ends_when_a_person_says_so() {
+    let told = Incident {
+        service: Some("shop".to_owned()),
+        summary: Some("checkout fails".to_owned()),
+        ..Incident::new("INC-1".to_owned())
+    };
+    let mut record = IncidentRecord::by_hand(told, "bo", at(12)).unwrap();
+    follow(&mut record, &[page(1, "shop", (20, 24, Some(30)))]);
+    let Incident { started, detected, resolved, .. } = record.incident;
+    assert_eq!((started, detected, resolved), (Some(at(12)), Some(at(12)), None));
+}
