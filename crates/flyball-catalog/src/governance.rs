@@ -144,7 +144,8 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
             rules.map(|rules| governance.risk_rules.insert(name, rules)).err().unwrap_or_default()
         }
         GoverningKind::SupportCosts => {
-            let costs = read::<SupportCostsSpec>(of).and_then(|spec| SupportCosts::new(&name, spec));
+            let costs =
+                read::<SupportCostsSpec>(of).and_then(|spec| SupportCosts::new(&name, spec));
             costs.map(|costs| governance.costs.insert(name, costs)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {

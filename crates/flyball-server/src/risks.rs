@@ -10,9 +10,7 @@ use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::risk::{Occurrence, Register, RiskObjective, ToldBy};
 use flyball_model::{Change, ChangeKind, Incident, Interval, Timestamp};
-use flyball_store::{
-    Ledger, LedgerSnapshot, NewRecord, RecordBound, RecordFilter, StoreError,
-};
+use flyball_store::{Ledger, LedgerSnapshot, NewRecord, RecordBound, RecordFilter, StoreError};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -107,7 +105,8 @@ pub(crate) fn objectives(
     slo: Option<&str>,
 ) -> Vec<RiskObjective> {
     let is_asked = |name: &str| slo.is_none_or(|asked| asked == name);
-    let own = catalog.set.slos.iter().filter(|of| of.service == service && of.composition.is_none());
+    let own =
+        catalog.set.slos.iter().filter(|of| of.service == service && of.composition.is_none());
     let own = own.filter(|of| is_asked(&of.name));
     let each = own.flat_map(|slo| {
         let window = flyball_budget::nominal_length(&slo.window);
@@ -268,7 +267,8 @@ fn share(
 fn worse(one: Option<(u64, u64)>, other: Option<(u64, u64)>) -> Option<(u64, u64)> {
     match (one, other) {
         (Some(one), Some(other)) => {
-            let less = u128::from(one.0) * u128::from(other.1) < u128::from(other.0) * u128::from(one.1);
+            let less =
+                u128::from(one.0) * u128::from(other.1) < u128::from(other.0) * u128::from(one.1);
             Some(if less { other } else { one })
         }
         (one, other) => one.or(other),

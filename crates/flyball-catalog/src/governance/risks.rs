@@ -173,7 +173,10 @@ spec: {service: shop, ceiling: 30%}
         let (governance, found) = told(&format!("{SLO}{RISKS}"));
         assert_eq!(found, Vec::<String>::new());
         let register = governance.register("shop");
-        assert_eq!((register.risks().len(), register.rules().ceiling.to_string()), (1, "3/10".to_owned()));
+        assert_eq!(
+            (register.risks().len(), register.rules().ceiling.to_string()),
+            (1, "3/10".to_owned())
+        );
         assert_eq!(governance.register("other").risks().len(), 0);
         assert_eq!(governance.services_at_risk().collect::<Vec<_>>(), ["shop"]);
     }
@@ -186,9 +189,17 @@ spec: {service: shop, ceiling: 30%}
             "apiVersion: flyball.dev/v1\nkind: RiskRules\nmetadata: {name: again}\nspec: {service: shop}\n"
         ));
         assert_eq!(found.len(), 2, "{found:#?}");
-        assert!(found[0].ends_with("spec.slos[0] the service has no SLO `serve`; did you mean `served`?"), "{found:#?}");
-        assert!(found[1].contains("spec.service the rules of `shop` are said by `shop` already"), "{found:#?}");
-        let (_, found) = told(&format!("{SLO}{}", RISKS.replace("shareOfUsers: 20%", "shareOfUsers: 0%")));
+        assert!(
+            found[0]
+                .ends_with("spec.slos[0] the service has no SLO `serve`; did you mean `served`?"),
+            "{found:#?}"
+        );
+        assert!(
+            found[1].contains("spec.service the rules of `shop` are said by `shop` already"),
+            "{found:#?}"
+        );
+        let (_, found) =
+            told(&format!("{SLO}{}", RISKS.replace("shareOfUsers: 20%", "shareOfUsers: 0%")));
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(found[0].contains("spec.shareOfUsers"), "{found:#?}");
     }

@@ -84,9 +84,9 @@ impl Trials {
         is_changed: impl Fn(&RiskSpec) -> bool,
     ) -> Self {
         let count = self.totals.len();
-        let spenders = (0_u64..)
-            .zip(other.risks())
-            .filter(|(_, risk)| risk.spec.slos.is_empty() || risk.spec.slos.contains(&objective.slo));
+        let spenders = (0_u64..).zip(other.risks()).filter(|(_, risk)| {
+            risk.spec.slos.is_empty() || risk.spec.slos.contains(&objective.slo)
+        });
         let columns = spenders.zip(&self.columns).map(|((at, risk), known)| {
             if is_changed(&risk.spec) {
                 column(other, &risk.spec, (objective, self.seed, count), at)

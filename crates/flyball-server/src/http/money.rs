@@ -28,9 +28,7 @@ use crate::auth::Caller;
 use crate::delivery::{Gathered, Whose};
 use crate::risks::objectives;
 use crate::support::{Inputs, choices, load};
-pub(super) use returned::{
-    __path_recognised, __path_returned, recognised, returned,
-};
+pub(super) use returned::{__path_recognised, __path_returned, recognised, returned};
 pub(super) use support::{
     __path_choices_made, __path_choose, __path_compared, choices_made, choose, compared,
 };
@@ -240,7 +238,8 @@ pub(super) async fn target(
     if let Some(longest) = longest {
         let _room = room(&app).await?;
         let during = Interval::ending(business.now, longest);
-        let gathered = gather(&app, &caller, (Whose::Service(service.clone()), None), during).await?;
+        let gathered =
+            gather(&app, &caller, (Whose::Service(service.clone()), None), during).await?;
         let yearly = business.yearly(&service, (costs, an_hour), &gathered);
         let history = gathered.history();
         let facts = gathered.facts(&history);

@@ -25,9 +25,7 @@ use super::{App, room, shapes};
 use crate::auth::Caller;
 use crate::pool::{GivenUp, Size};
 use crate::risks::{objectives, seed};
-pub(super) use measured::{
-    __path_measured, __path_name, __path_namings, measured, name, namings,
-};
+pub(super) use measured::{__path_measured, __path_name, __path_namings, measured, name, namings};
 
 /// Risks in one answer, unless told.
 const PAGE_DEFAULT: usize = 100;

@@ -107,12 +107,12 @@ fn frequent_failures_are_drawn_too() {
 #[test]
 fn many_failures_of_ranges_spread_as_their_sum_does() {
     let flap = risk("flap", "10s..10m 1m..30m 1%..60% 6h");
-    let of = simulate(&register(std::slice::from_ref(&flap)), &objective("90%", DAYS_30), 8).unwrap();
+    let of =
+        simulate(&register(std::slice::from_ref(&flap)), &objective("90%", DAYS_30), 8).unwrap();
     let spec = &flap.spec;
     let (detect, repair) = (spec.time_to_detect, spec.time_to_repair);
-    let both = detect.mean_of_square()
-        + repair.mean_of_square()
-        + 2.0 * detect.mean() * repair.mean();
+    let both =
+        detect.mean_of_square() + repair.mean_of_square() + 2.0 * detect.mean() * repair.mean();
     let (failures, square) = (120.0_f64, both * spec.share_of_users.mean_of_square());
     let deviation = (failures * square).sqrt() / 60.0;
     let mean = failures * (detect.mean() + repair.mean()) * spec.share_of_users.mean() / 60.0;

@@ -275,8 +275,7 @@ pub(in crate::http) async fn choose(
     let (asked, caller) = sent.json_for(&app, "support", (Role::Owner, &service)).await?;
     let ChoiceRequest { target, model, out_of_hours, basis: asked } = asked;
     let target = Rational::parse_percent(&target).and_then(|share| Target::new(share).ok());
-    let target =
-        target.ok_or_else(|| meant("`target` is no target; hint: write it like 99.9%"))?;
+    let target = target.ok_or_else(|| meant("`target` is no target; hint: write it like 99.9%"))?;
     let known = answer(&app, &caller, service.clone(), &asked).await?;
     let basis = known.basis.ok_or_else(|| {
         meant(&format!(

@@ -244,7 +244,9 @@ pub(in crate::http) async fn name(
     let NamingRequest { posting, risk, why } = asked;
     is_there(&app, &caller, &service).await?;
     if why.trim().is_empty() || why.len() > WHY_BYTES_MAX {
-        return Err(meant("`why` is empty or has more than 1,024 bytes; hint: say it in a sentence"));
+        return Err(meant(
+            "`why` is empty or has more than 1,024 bytes; hint: say it in a sentence",
+        ));
     }
     let of = service.clone();
     let found = app.evaluator.ask(move |evaluator| {
