@@ -216,7 +216,9 @@ impl Failures {
                 risk.spec.slos.is_empty() || risk.spec.slos.contains(&of.slo.name)
             };
             for occurrence in occurrences {
-                let Some(time) = occurrence.started.zip(occurrence.ended).and_then(lasted) else {
+                // Where nobody knows when the first user was hit, the share is that from when somebody knew.
+                let began = occurrence.started.or(occurrence.detected);
+                let Some(time) = began.zip(occurrence.ended).and_then(lasted) else {
                     continue;
                 };
                 if left == 0 {

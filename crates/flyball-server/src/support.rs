@@ -8,7 +8,7 @@ use flyball_budget::{Account, Frame};
 use flyball_govern::money::{Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic};
 use flyball_govern::risk::YEAR;
 use flyball_govern::service::ServiceSpec;
-use flyball_model::{BudgetingMethod, Correction, Duration, Incident, Interval, Timestamp};
+use flyball_model::{BudgetingMethod, Correction, Duration, Incident, Interval};
 use flyball_store::{Ledger, LedgerSnapshot, NewRecord, RecordBound, RecordFilter, SliceId};
 use serde_json::json;
 

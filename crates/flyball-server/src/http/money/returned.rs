@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use flyball_govern::delivery::{Facts, Measures, measure};
 use flyball_govern::money::{Recognition, Return, TeamFacts, recognise, returned as return_of};
-use flyball_model::{Duration, Interval, Timestamp};
+use flyball_model::{Duration, Interval};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::delivery::gather;
