@@ -175,7 +175,7 @@ spec: {service: shop, ceiling: 30%}
         let register = governance.register("shop");
         assert_eq!(
             (register.risks().len(), register.rules().ceiling.to_string()),
-            (1, "3/10".to_owned())
+            (1, "0.3".to_owned())
         );
         assert_eq!(governance.register("other").risks().len(), 0);
         assert_eq!(governance.services_at_risk().collect::<Vec<_>>(), ["shop"]);
@@ -206,7 +206,7 @@ spec: {service: shop, ceiling: 30%}
 
     #[test]
     fn assumed_costs_hold_until_somebody_writes_others() {
-        let (governance, found) = told("");
+        let (governance, found) = told(SLO);
         assert_eq!(found, Vec::<String>::new());
         assert!(governance.support_costs(None).is_some_and(|costs| costs.spec.assumed));
         let own = |name: &str| ASSUMED.replace("name: assumed", &format!("name: {name}"));

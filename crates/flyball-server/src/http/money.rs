@@ -9,9 +9,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_catalog::Catalog;
-use flyball_govern::delivery::{Facts, measure};
+use flyball_govern::delivery::{Facts, measure, with_pages};
 use flyball_govern::money::{
-    Money, Protection, SupportCosts, SupportModel, Worksheet, YearlyCost, protection, worksheet,
+    Load, Money, Protection, SupportCosts, SupportModel, Worksheet, YearlyCost, protection,
+    worksheet,
 };
 use flyball_govern::risk::YEAR;
 use flyball_model::{Duration, Interval, Target, Timestamp};
@@ -25,7 +26,7 @@ use super::problem::Problem;
 use super::services::{absent, is_there};
 use super::{App, room, shapes};
 use crate::auth::Caller;
-use crate::delivery::{Gathered, Whose};
+use crate::delivery::Whose;
 use crate::risks::objectives;
 use crate::support::{Inputs, choices, load};
 pub(super) use returned::{__path_recognised, __path_returned, recognised, returned};
@@ -35,6 +36,8 @@ pub(super) use support::{
 
 /// The most targets of a worksheet that somebody names.
 const TARGETS_MAX: usize = 32;
+/// How long is looked back for how often a service is called: a year.
+const LOOKED_BACK: Duration = Duration::from_days(365);
 /// The longest window over which it is told what was lost: what one look at delivery takes in.
 const PROTECTED_LONGEST: Duration = Duration::from_days(400);
 
@@ -189,19 +192,47 @@ impl Business {
         self.choice.as_ref().map(|choice| choice.model).or_else(said)
     }
 
-    /// What support of the service costs in a year; `None` when nobody said who runs it.
+    /// What support of the service costs in a year; `None` when nobody said who runs it, or how often it is called is not
+    /// known.
     fn yearly(
         &self,
         service: &str,
         (costs, an_hour): (&SupportCosts, Money),
-        gathered: &Gathered,
+        measured: Option<Load>,
     ) -> Option<YearlyCost> {
         let model = self.model(service)?;
         let rota = self.choice.as_ref().map(|choice| choice.out_of_hours);
         let rota = rota.or_else(|| Some(costs.banding().band(an_hour)?.out_of_hours))?;
-        let measured = load(&gathered.incidents, gathered.question.during, costs);
         costs.yearly(model, rota, &measured.or(self.inputs.load)?, an_hour)
     }
+}
+
+/// How often `service` fails and somebody is called, by the incidents and pages of the last year; with the time that was
+/// looked at, which begins when its first SLO counted something.
+///
+/// # Errors
+///
+/// A problem where incidents cannot be read.
+async fn called(
+    app: &App,
+    service: &str,
+    costs: &SupportCosts,
+    now: Timestamp,
+) -> Result<(Interval, Option<Load>), Problem> {
+    let of = service.to_owned();
+    let found = app.evaluator.ask(move |evaluator| {
+        let since = evaluator.counts_of(|slo| slo.service == of).slos;
+        let since = since.iter().map(|slo| slo.since).min();
+        let pages = evaluator.desk().paged().filter(|(alert, _)| alert.subject.service == of);
+        (since, pages.map(|(alert, at)| (alert.clone(), at)).collect::<Vec<_>>())
+    });
+    let (since, pages) = found.await?;
+    // What nobody could have noticed was not without failures.
+    let since = since.unwrap_or(now).clamp(now.minus(LOOKED_BACK), now);
+    let observed = Interval::starting(since, now.since(since));
+    let (changes, of) = (app.changes.clone(), [service.to_owned()]);
+    let (incidents, _) = wait(move || changes.incidents_of(&of, (since, now))).await?;
+    Ok((observed, load(&with_pages(incidents, &pages), observed, costs)))
 }
 
 /// What targets of a service are worth: what each allows an outage to cost, what each further nine buys and costs,
@@ -240,7 +271,8 @@ pub(super) async fn target(
         let during = Interval::ending(business.now, longest);
         let gathered =
             gather(&app, &caller, (Whose::Service(service.clone()), None), during).await?;
-        let yearly = business.yearly(&service, (costs, an_hour), &gathered);
+        let (_, measured) = called(&app, &service, costs, business.now).await?;
+        let yearly = business.yearly(&service, (costs, an_hour), measured);
         let history = gathered.history();
         let facts = gathered.facts(&history);
         for objective in objectives {

@@ -41,7 +41,7 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
 
     let wrong = flyball(at, &["risk", "import", "wrong.csv"]);
     assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
-    for place in ["wrong.csv:2:52: `soon` is not", "wrong.csv:3:33: a risk hits somebody"] {
+    for place in ["wrong.csv:2:47: `soon` is not", "wrong.csv:3:29: a risk hits somebody"] {
         assert!(wrong.err.contains(place), "{place}: {}", wrong.err);
     }
     let made = flyball(at, &["risk", "import", "risks.csv"]);

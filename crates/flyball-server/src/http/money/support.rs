@@ -11,17 +11,13 @@ use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::administration::wait;
-use super::super::delivery::gather;
 use super::super::extract::{Path, Query, Sent, meant, number, page_size};
 use super::super::problem::Problem;
-use super::super::{App, room, shapes};
-use super::{amount, business, costs, mixed};
+use super::super::{App, shapes};
+use super::{amount, business, called, costs, mixed};
 use crate::auth::{Caller, Role};
-use crate::delivery::Whose;
-use crate::support::{Inputs, keep, load};
+use crate::support::{Inputs, keep};
 
-/// How long is looked back for how often a service is called: a year.
-const LOOKED_BACK: Duration = Duration::from_days(365);
 /// Choices in one answer, unless told, and at most.
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
@@ -176,7 +172,6 @@ pub(in crate::http) struct ChoicesQuery {
         (status = 400, description = "A parameter cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The question cannot be meant", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Something cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -200,22 +195,8 @@ async fn answer(
     let told = asked.inputs()?;
     let business = business(app, caller, &service).await?;
     let costs = costs(&business.catalog, asked.costs.as_deref())?;
-    let (of, now) = (service.clone(), business.now);
-    let counted = app.evaluator.ask(move |evaluator| {
-        let counts = evaluator.counts_of(|slo| slo.service == of);
-        counts.slos.iter().map(|slo| slo.since).min()
-    });
-    // What nobody could have noticed was not without failures.
-    let since = counted.await?.unwrap_or(now).clamp(now.minus(LOOKED_BACK), now);
-    let observed = Interval::starting(since, now.since(since));
-    let measured = if observed.is_empty() {
-        None
-    } else {
-        let _room = room(app).await?;
-        let whose = (Whose::Service(service.clone()), None);
-        let gathered = gather(app, caller, whose, observed).await?;
-        load(&gathered.incidents, observed, costs)
-    };
+    let now = business.now;
+    let (observed, measured) = called(app, &service, costs, now).await?;
     let live = Inputs { load: measured, ..Inputs::default() };
     let found = told.or(live).or(business.inputs).basis();
     let mixed = |basis: &Basis| mixed(basis.an_hour, costs);
@@ -262,7 +243,6 @@ async fn answer(
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Something that it is made from is not known, or cannot be meant", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
