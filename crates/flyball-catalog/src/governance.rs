@@ -2,13 +2,16 @@
 //! say nothing.
 
 mod reading;
+mod risks;
 
 use std::collections::BTreeMap;
 
 use flyball_govern::gate::PolicyTest;
+use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
+use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
 use flyball_spec::{Diagnostic, Governing, GoverningKind, Origins, Source, SpecSet, load};
@@ -23,6 +26,9 @@ pub struct Governance {
     tiers_of: BTreeMap<String, String>,
     /// What services say of themselves by the kind of our own.
     services: BTreeMap<String, Service>,
+    risks: BTreeMap<String, Risk>,
+    risk_rules: BTreeMap<String, RiskRules>,
+    costs: BTreeMap<String, SupportCosts>,
 }
 
 impl Governance {
@@ -82,6 +88,7 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     }
     found.extend(unknown_policies(set, &governance));
     found.extend(unknown_slos(set, &governance));
+    found.extend(risks::faults(set, &governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
         if governance.tiers.contains_key(tier) {
@@ -97,7 +104,7 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
 
 /// What ships.
 fn shipped() -> Governance {
-    let sources = [FOUR_WEEKS, QUARTERLY].map(|text| Source::new("shipped.yaml", text));
+    let sources = [FOUR_WEEKS, QUARTERLY, ASSUMED].map(|text| Source::new("shipped.yaml", text));
     let (set, _) = load(&sources);
     let mut governance = Governance::default();
     for of in &set.governing {
@@ -127,6 +134,19 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
             let service = read::<ServiceSpec>(of).and_then(|spec| Service::new(&name, spec));
             let taken = service.map(|service| governance.services.insert(name, service));
             taken.err().unwrap_or_default()
+        }
+        GoverningKind::Risk => {
+            let risk = read::<RiskSpec>(of).and_then(|spec| Risk::new(&name, spec));
+            risk.map(|risk| governance.risks.insert(name, risk)).err().unwrap_or_default()
+        }
+        GoverningKind::RiskRules => {
+            let rules = read::<RiskRulesSpec>(of).and_then(|spec| RiskRules::new(&name, spec));
+            rules.map(|rules| governance.risk_rules.insert(name, rules)).err().unwrap_or_default()
+        }
+        GoverningKind::SupportCosts => {
+            let costs =
+                read::<SupportCostsSpec>(of).and_then(|spec| SupportCosts::new(&name, spec));
+            costs.map(|costs| governance.costs.insert(name, costs)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {
             path: "kind".to_owned(),

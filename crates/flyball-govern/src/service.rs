@@ -12,8 +12,7 @@ use flyball_budget::keeps;
 use flyball_model::{Duration, Tally, Target};
 use jiff::civil::Date;
 
-pub(crate) use funding::day;
-pub use funding::{FUNDING_NOTICE, Funding};
+pub use funding::{FUNDING_NOTICE, Funding, day};
 pub use revenue::Revenue;
 pub(crate) use revenue::amount_or_none;
 

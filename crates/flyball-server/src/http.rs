@@ -18,6 +18,7 @@ mod grpc;
 mod hooks;
 mod login;
 mod metered;
+mod money;
 mod ndjson;
 mod operations;
 mod otlp;
@@ -27,6 +28,7 @@ mod query;
 mod remote_write;
 mod report;
 mod restores;
+mod risks;
 mod services;
 pub(crate) mod shapes;
 mod slos;
@@ -56,6 +58,7 @@ use crate::evaluator;
 use crate::gate::{Gatekeeper, GitHub};
 use crate::intake::Intake;
 use crate::login::Login;
+use crate::pool::Pool;
 use crate::restoring::Restorer;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
@@ -95,6 +98,8 @@ pub(crate) struct App {
     pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) streams: Streams,
+    /// For what is drawn ten thousand times.
+    pub(crate) simulating: Arc<Pool<()>>,
 }
 
 /// The API's own description.
@@ -203,6 +208,17 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(login::me))
         .routes(routes!(people::list_grants, people::add_grant, people::remove_grant))
         .routes(routes!(people::list_sessions, people::end_sessions))
+        .routes(routes!(risks::list))
+        .routes(routes!(risks::register))
+        .routes(routes!(risks::compare))
+        .routes(routes!(risks::sheet))
+        .routes(routes!(risks::measured))
+        .routes(routes!(risks::name, risks::namings))
+        .routes(routes!(money::target))
+        .routes(routes!(money::compared, money::choose))
+        .routes(routes!(money::choices_made))
+        .routes(routes!(money::returned))
+        .routes(routes!(money::recognised))
         .split_for_parts();
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();

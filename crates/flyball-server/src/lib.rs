@@ -36,8 +36,10 @@ mod ready;
 mod remarks;
 mod report;
 mod restoring;
+mod risks;
 mod sources;
 mod stored;
+mod support;
 mod telemetry;
 mod tls;
 mod urls;
@@ -334,6 +336,8 @@ impl Server {
             querying: Arc::new(tokio::sync::Semaphore::new(queries_max)),
             definitions: Arc::clone(&definitions),
             streams: http::Streams::new(evaluating.clone(), streams_max),
+            // One is drawn after the other: each takes a processor for seconds.
+            simulating: Arc::new(pool::Pool::new("simulate", 2, || ())?),
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)

@@ -245,7 +245,13 @@ impl Loader<'_> {
                     GoverningKind::Tier => "Tier",
                     GoverningKind::Service => "Service",
                     GoverningKind::PolicyTest => "PolicyTest",
+                    GoverningKind::Risk => "Risk",
+                    GoverningKind::RiskRules => "RiskRules",
+                    GoverningKind::SupportCosts => "SupportCosts",
                 };
+                if let Some(service) = governing.service() {
+                    self.set.origins.insert_service(service, name.at);
+                }
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);
                 }

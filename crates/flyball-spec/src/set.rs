@@ -89,9 +89,15 @@ pub enum GoverningKind {
     Service,
     /// What a policy is to decide on given facts.
     PolicyTest,
+    /// Something that can spend the budgets of a service.
+    Risk,
+    /// What holds for all risks of a service.
+    RiskRules,
+    /// What support costs.
+    SupportCosts,
 }
 
-/// A policy, its tests, a tier or a service, as it was written.
+/// A policy, its tests, a tier, a service, a risk or costs, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.
@@ -104,6 +110,21 @@ pub struct Governing {
     pub(crate) place: Place,
     /// The whole document.
     pub(crate) node: Node,
+}
+
+impl Governing {
+    /// The service whose own document it is: what it says of itself, a risk of it, what holds for its risks. `None`
+    /// for what is of all services.
+    pub fn service(&self) -> Option<&str> {
+        match self.kind {
+            GoverningKind::Service => Some(&self.name),
+            GoverningKind::Risk | GoverningKind::RiskRules => self.spec["service"].as_str(),
+            GoverningKind::BudgetPolicy
+            | GoverningKind::Tier
+            | GoverningKind::PolicyTest
+            | GoverningKind::SupportCosts => None,
+        }
+    }
 }
 
 /// What they say, wherever it stands.

@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Service(commands::service::ServiceArgs),
     Delivery(commands::delivery::DeliveryArgs),
     Report(commands::report::ReportArgs),
+    Risk(commands::risk::RiskArgs),
     Change(commands::change::ChangeArgs),
     Gate(commands::gate::GateArgs),
     Policy(commands::policy::PolicyArgs),

@@ -19,6 +19,7 @@ pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod risk;
 mod scripts;
 pub(crate) mod serve;
 pub(crate) mod service;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Openapi(_) => openapi::run(),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
+        Command::Risk(args) => risk::run(args),
     }
 }
 

@@ -94,13 +94,14 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 7] = [
     ("GET /api/v1/policies", "`flyball policy list`"),
     ("GET /api/v1/tokens", "`flyball token list`"),
     ("GET /api/v1/definitions", "`flyball get definitions`"),
     ("GET /api/v1/grants", "`flyball grant list`"),
     ("GET /api/v1/services", "`flyball service list`"),
     ("GET /api/v1/changes", "`flyball change list`"),
+    ("GET /api/v1/risks", "`flyball risk list`"),
 ];
 
 /// A hint for whoever types commands.
@@ -187,6 +188,18 @@ impl Remote {
     pub(crate) fn reach(&self, path: &[&str]) -> anyhow::Result<()> {
         let request = self.request(Method::GET, path, &[])?.timeout(CONNECT_MAX);
         self.runtime.block_on(async { self.send(request).await.map(|_| ()) })
+    }
+
+    /// What is at `path`, as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn get_text(&self, path: &[&str]) -> anyhow::Result<String> {
+        let request = self.request(Method::GET, path, &[])?.timeout(ANSWER_MAX);
+        self.runtime.block_on(async {
+            self.send(request).await?.text().await.context("the answer broke off")
+        })
     }
 
     /// Sends `body` to `path`, and gives the answer in the media type `accept` as it is.

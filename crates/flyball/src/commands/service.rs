@@ -1,5 +1,6 @@
 //! `flyball service`: whose services are, how they stand, whether their next change may ship.
 
+mod money;
 mod outcome;
 
 use flyball_budget::Status;
@@ -28,6 +29,11 @@ enum ServiceCommand {
     Show(ShowArgs),
     Remark(RemarkArgs),
     Outcome(outcome::OutcomeArgs),
+    Target(money::TargetArgs),
+    Support(money::SupportArgs),
+    Choose(money::ChooseArgs),
+    Returned(money::ReturnedArgs),
+    Recognition(money::RecognitionArgs),
 }
 
 /// List the services of a server, with their teams and who answers for them
@@ -315,6 +321,11 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
         ServiceCommand::Show(args) => show(&args),
         ServiceCommand::Remark(args) => remark(&args),
         ServiceCommand::Outcome(args) => outcome::run(&args),
+        ServiceCommand::Target(args) => money::target(&args),
+        ServiceCommand::Support(args) => money::support(&args),
+        ServiceCommand::Choose(args) => money::choose(&args),
+        ServiceCommand::Returned(args) => money::returned(&args),
+        ServiceCommand::Recognition(args) => money::recognition(&args),
     }
 }
 

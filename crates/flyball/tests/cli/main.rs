@@ -18,6 +18,7 @@ mod process;
 mod query;
 mod replay;
 mod restore;
+mod risk;
 mod run;
 mod schema;
 mod service;
