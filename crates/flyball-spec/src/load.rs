@@ -245,6 +245,8 @@ impl Loader<'_> {
                     GoverningKind::Tier => "Tier",
                     GoverningKind::Service => "Service",
                     GoverningKind::PolicyTest => "PolicyTest",
+                    GoverningKind::Checklist => "Checklist",
+                    GoverningKind::CustodyRules => "CustodyRules",
                 };
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);

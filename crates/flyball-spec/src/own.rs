@@ -69,6 +69,8 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Tier", Kind::Governing(GoverningKind::Tier)),
         ("Service", Kind::Governing(GoverningKind::Service)),
         ("PolicyTest", Kind::Governing(GoverningKind::PolicyTest)),
+        ("Checklist", Kind::Governing(GoverningKind::Checklist)),
+        ("CustodyRules", Kind::Governing(GoverningKind::CustodyRules)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

@@ -89,9 +89,13 @@ pub enum GoverningKind {
     Service,
     /// What a policy is to decide on given facts.
     PolicyTest,
+    /// What is asked before a service goes a step further.
+    Checklist,
+    /// When a pager changes hands.
+    CustodyRules,
 }
 
-/// A policy, its tests, a tier or a service, as it was written.
+/// A policy, its tests, a tier, a service, a checklist or rules of custody, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.

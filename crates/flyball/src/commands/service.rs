@@ -1,5 +1,6 @@
 //! `flyball service`: whose services are, how they stand, whether their next change may ship.
 
+mod check;
 mod outcome;
 
 use flyball_budget::Status;
@@ -28,6 +29,7 @@ enum ServiceCommand {
     Show(ShowArgs),
     Remark(RemarkArgs),
     Outcome(outcome::OutcomeArgs),
+    Check(check::CheckArgs),
 }
 
 /// List the services of a server, with their teams and who answers for them
@@ -130,6 +132,9 @@ struct Line {
     slos: u64,
     status: Status,
     firing: u64,
+    holder: Option<String>,
+    #[serde(default)]
+    faults: u64,
 }
 
 /// Whose a service is.
@@ -142,6 +147,18 @@ pub(super) struct Owner {
     accountable: Option<String>,
     delegate: Option<String>,
     tier: String,
+    #[serde(default)]
+    journeys: Vec<String>,
+    revenue_per_hour: Option<Revenue>,
+    support_model: Option<String>,
+    funded_until: Option<String>,
+}
+
+/// What is not earned in an hour.
+#[derive(Debug, serde::Deserialize)]
+struct Revenue {
+    amount: String,
+    currency: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -166,6 +183,37 @@ struct Card {
     incidents: Vec<Incident>,
     post_mortems: Vec<Due>,
     changes: Vec<Changed>,
+    custody: Option<Custody>,
+    #[serde(default)]
+    reviews: Vec<Review>,
+    #[serde(default)]
+    faults: Vec<Fault>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Custody {
+    holder: Option<String>,
+    since: Timestamp,
+    step: Option<String>,
+    returns: Option<Timestamp>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Review {
+    checklist: String,
+    version: u32,
+    standing: Standing,
+    opened: Timestamp,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Standing {
+    standing: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Fault {
+    sentence: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -315,6 +363,7 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
         ServiceCommand::Show(args) => show(&args),
         ServiceCommand::Remark(args) => remark(&args),
         ServiceCommand::Outcome(args) => outcome::run(&args),
+        ServiceCommand::Check(args) => check::run(&args),
     }
 }
 
@@ -356,7 +405,7 @@ fn lines(list: &List) -> Page {
     let title = words::plural(list.services.len() as u64, "service", "services");
     let mut page = Page::new("Services", title);
     let rows = list.services.iter().map(|line| {
-        let Line { name, owner, slos, status, firing } = line;
+        let Line { name, owner, slos, status, firing, holder, faults } = line;
         [
             name.clone(),
             told(owner.team.as_ref()),
@@ -366,6 +415,8 @@ fn lines(list: &List) -> Page {
             words::count(*slos),
             words::status(*status).to_owned(),
             words::count(*firing),
+            told(holder.as_ref()),
+            words::count(*faults),
         ]
     });
     let columns = [
@@ -377,6 +428,8 @@ fn lines(list: &List) -> Page {
         number("SLOs"),
         text("Status"),
         number("Firing"),
+        text("Pager"),
+        number("Faults"),
     ];
     page.table(columns, rows);
     page
@@ -408,6 +461,9 @@ fn page(card: &Card) -> Page {
         ("Tier", tier),
         ("On call", told(card.on_call.as_ref())),
         ("Told of pages", paged),
+        ("Pager", pager(card.custody.as_ref())),
+        ("Run by", told(owner.support_model.as_ref())),
+        ("Paid until", told(owner.funded_until.as_ref())),
     ]);
     let runbook = format!("runbook: {}", told(card.runbook.as_ref()));
     let links = card.links.iter().map(|link| format!("{}: {}", link.name, link.url));
@@ -415,10 +471,17 @@ fn page(card: &Card) -> Page {
         "hard" => of.service.clone(),
         kind => format!("{} ({kind})", of.service),
     });
-    let around = [("depends on", asked.collect::<Vec<_>>()), ("asked by", card.dependants.clone())];
+    let revenue = owner.revenue_per_hour.as_ref();
+    let revenue =
+        revenue.map(|of| format!("an hour that it is down costs {} {}", of.amount, of.currency));
+    let around = [
+        ("journeys", owner.journeys.clone()),
+        ("depends on", asked.collect::<Vec<_>>()),
+        ("asked by", card.dependants.clone()),
+    ];
     let around = around.into_iter().filter(|(_, names)| !names.is_empty());
     let around = around.map(|(what, names)| format!("{what}: {}", names.join(", ")));
-    page.list(std::iter::once(runbook).chain(links).chain(around));
+    page.list(std::iter::once(runbook).chain(links).chain(around).chain(revenue));
     page.heading("May it ship?");
     shipping(&mut page, card);
     page.heading("Budgets");
@@ -428,7 +491,39 @@ fn page(card: &Card) -> Page {
     troubles(&mut page, card);
     page.heading("Last changes");
     changes(&mut page, card);
+    page.heading("Reviews");
+    reviews(&mut page, card);
     page
+}
+
+/// Who carries the pager, and what is to change about it.
+fn pager(custody: Option<&Custody>) -> String {
+    let Some(Custody { holder, since, step, returns }) = custody else { return UNTOLD.to_owned() };
+    let Some(holder) = holder else { return "nobody: the service is retired".to_owned() };
+    let mut said = format!("{holder}, since {}", words::moment(*since));
+    if let Some(step) = step {
+        said += &format!("; a step to {step} is proposed");
+    }
+    if let Some(returns) = returns {
+        said += &format!("; it goes back to developers at {}", words::moment(*returns));
+    }
+    said
+}
+
+/// Reviews and what the catalogue finds.
+fn reviews(page: &mut Page, card: &Card) {
+    if card.reviews.is_empty() {
+        page.say("No review was opened yet.");
+    } else {
+        let rows = card.reviews.iter().map(|of| {
+            let Review { checklist, version, standing, opened } = of;
+            let standing = standing.standing.replace('_', " ");
+            [checklist.clone(), version.to_string(), standing, words::moment(*opened)]
+        });
+        let columns = [text("Checklist"), number("Version"), text("Stands"), text("Opened")];
+        page.table(columns, rows);
+    }
+    page.list(card.faults.iter().map(|fault| fault.sentence.clone()));
 }
 
 /// The whole in a sentence.
