@@ -109,10 +109,7 @@ fn each_variable_says_what_was_counted() {
         catalogue_faults: Some(2),
         said: Some(Said { toil: Some(Mark::High), satisfaction: Some(Mark::Low) }),
         custody: Some((Holder::Developers, at("2026-04-22T00:00:00Z"))),
-        budgets: Some(vec![
-            budget("a", 10, Some(990_000)),
-            budget("b", 51, Some(1_000_000)),
-        ]),
+        budgets: Some(vec![budget("a", 10, Some(990_000)), budget("b", 51, Some(1_000_000))]),
         months: row(&[Some(true); 6]),
         quarters: row(&[Some(true), Some(false)]),
         events: Some(2_801),

@@ -1,5 +1,6 @@
 //! `flyball service`: whose services are, how they stand, whether their next change may ship.
 
+mod care;
 mod check;
 mod outcome;
 
@@ -183,37 +184,11 @@ struct Card {
     incidents: Vec<Incident>,
     post_mortems: Vec<Due>,
     changes: Vec<Changed>,
-    custody: Option<Custody>,
+    custody: Option<care::Custody>,
     #[serde(default)]
-    reviews: Vec<Review>,
+    reviews: Vec<care::Review>,
     #[serde(default)]
-    faults: Vec<Fault>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-struct Custody {
-    holder: Option<String>,
-    since: Timestamp,
-    step: Option<String>,
-    returns: Option<Timestamp>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-struct Review {
-    checklist: String,
-    version: u32,
-    standing: Standing,
-    opened: Timestamp,
-}
-
-#[derive(Debug, serde::Deserialize)]
-struct Standing {
-    standing: String,
-}
-
-#[derive(Debug, serde::Deserialize)]
-struct Fault {
-    sentence: String,
+    faults: Vec<care::Fault>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -461,7 +436,7 @@ fn page(card: &Card) -> Page {
         ("Tier", tier),
         ("On call", told(card.on_call.as_ref())),
         ("Told of pages", paged),
-        ("Pager", pager(card.custody.as_ref())),
+        ("Pager", care::pager(card.custody.as_ref())),
         ("Run by", told(owner.support_model.as_ref())),
         ("Paid until", told(owner.funded_until.as_ref())),
     ]);
@@ -492,38 +467,8 @@ fn page(card: &Card) -> Page {
     page.heading("Last changes");
     changes(&mut page, card);
     page.heading("Reviews");
-    reviews(&mut page, card);
+    care::reviews(&mut page, &card.reviews, &card.faults);
     page
-}
-
-/// Who carries the pager, and what is to change about it.
-fn pager(custody: Option<&Custody>) -> String {
-    let Some(Custody { holder, since, step, returns }) = custody else { return UNTOLD.to_owned() };
-    let Some(holder) = holder else { return "nobody: the service is retired".to_owned() };
-    let mut said = format!("{holder}, since {}", words::moment(*since));
-    if let Some(step) = step {
-        said += &format!("; a step to {step} is proposed");
-    }
-    if let Some(returns) = returns {
-        said += &format!("; it goes back to developers at {}", words::moment(*returns));
-    }
-    said
-}
-
-/// Reviews and what the catalogue finds.
-fn reviews(page: &mut Page, card: &Card) {
-    if card.reviews.is_empty() {
-        page.say("No review was opened yet.");
-    } else {
-        let rows = card.reviews.iter().map(|of| {
-            let Review { checklist, version, standing, opened } = of;
-            let standing = standing.standing.replace('_', " ");
-            [checklist.clone(), version.to_string(), standing, words::moment(*opened)]
-        });
-        let columns = [text("Checklist"), number("Version"), text("Stands"), text("Opened")];
-        page.table(columns, rows);
-    }
-    page.list(card.faults.iter().map(|fault| fault.sentence.clone()));
 }
 
 /// The whole in a sentence.
