@@ -81,6 +81,8 @@ pub struct ServiceSpec {
     /// The last day for which its team is paid.
     #[serde(with = "read::date_or_none")]
     pub funded_until: Option<Date>,
+    /// The rules by which its pager changes hands; those called `usual` unless told.
+    pub custody_rules: Option<String>,
 }
 
 /// Who runs a service: the models of Equal Experts' *You Build It You Run It* playbook, and an SRE team.
@@ -207,6 +209,7 @@ impl Service {
             ("spec.accountable.delegate.who", delegate.as_ref()),
             ("spec.onCall", spec.on_call.as_ref()),
             ("spec.delivery.environment", Some(&spec.delivery.environment)),
+            ("spec.custodyRules", spec.custody_rules.as_ref()),
         ];
         let mut wrong = Vec::new();
         let mut fault = |path: String, message: String| {

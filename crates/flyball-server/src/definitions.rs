@@ -36,7 +36,7 @@ use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
-use doubts::{idle_exemptions, linted, unlike_met, unlike_stored};
+use doubts::{idle_exemptions, linted, same_version, unlike_met, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -407,6 +407,7 @@ impl Definitions {
             found.extend(unlike_stored(&before, &after, &source, suggests));
             found.extend(unlike_met(&before, &after, &met, suggests));
             found.extend(idle_exemptions(&before, &after, &control, suggests));
+            found.extend(same_version(&before, &after));
             found
         });
         Ok(found.await.map_err(|_| Ended)?)

@@ -9,9 +9,11 @@ mod body;
 mod change_shapes;
 mod changes;
 mod cookies;
+mod custody;
 mod definitions;
 mod delivery;
 mod described;
+mod evidence;
 mod extract;
 mod gate;
 mod grpc;
@@ -28,6 +30,7 @@ mod query;
 mod remote_write;
 mod report;
 mod restores;
+mod reviews;
 mod risks;
 mod services;
 pub(crate) mod shapes;
@@ -53,6 +56,7 @@ use crate::backup::Copies;
 use crate::changes::{Changes, Hooks};
 use crate::clock::Clock;
 use crate::control::SharedControl;
+use crate::custody::Custodies;
 use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::gate::{Gatekeeper, GitHub};
@@ -60,6 +64,7 @@ use crate::intake::Intake;
 use crate::login::Login;
 use crate::pool::Pool;
 use crate::restoring::Restorer;
+use crate::reviews::Reviews;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
@@ -100,6 +105,8 @@ pub(crate) struct App {
     pub(crate) streams: Streams,
     /// For what is drawn ten thousand times.
     pub(crate) simulating: Arc<Pool<()>>,
+    pub(crate) reviews: Reviews,
+    pub(crate) custodies: Custodies,
 }
 
 /// The API's own description.
@@ -116,6 +123,7 @@ pub(crate) struct App {
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
         (name = "services", description = "Whose services are, how they stand, how they are delivered"),
+        (name = "reviews", description = "Checklists, reviews, and who carries pagers"),
         (name = "changes", description = "What altered production, or is about to"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
@@ -193,6 +201,27 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))
         .routes(routes!(gate::backtested))
+        .routes(routes!(services::catalogue))
+        .routes(routes!(reviews::checklists))
+        .routes(routes!(reviews::list))
+        .routes(routes!(reviews::open, reviews::of_service))
+        .routes(routes!(reviews::get))
+        .routes(routes!(reviews::answer))
+        .routes(routes!(reviews::advise))
+        .routes(routes!(reviews::submit))
+        .routes(routes!(reviews::waive))
+        .routes(routes!(reviews::sign))
+        .routes(routes!(reviews::reopen))
+        .routes(routes!(reviews::withdraw))
+        .routes(routes!(reviews::renew))
+        .routes(routes!(custody::get))
+        .routes(routes!(custody::find))
+        .routes(routes!(custody::propose))
+        .routes(routes!(custody::sign))
+        .routes(routes!(custody::drop_step))
+        .routes(routes!(custody::give_notice))
+        .routes(routes!(custody::decide))
+        .routes(routes!(custody::take_back))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

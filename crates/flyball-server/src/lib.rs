@@ -16,6 +16,7 @@ mod backup;
 mod changes;
 mod clock;
 mod control;
+mod custody;
 mod decode;
 mod definitions;
 mod delivery;
@@ -36,6 +37,7 @@ mod ready;
 mod remarks;
 mod report;
 mod restoring;
+mod reviews;
 mod risks;
 mod sources;
 mod stored;
@@ -85,6 +87,7 @@ use auth::{Gate, Sessions};
 use backup::Copies;
 use changes::{Changes, Hooks};
 use control::SharedControl;
+use custody::Custodies;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
 use gate::{Gatekeeper, GitHub};
@@ -92,6 +95,7 @@ use listen::Listeners;
 use login::Login;
 pub(crate) use ready::Ready;
 use restoring::Restorer;
+use reviews::Reviews;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -313,6 +317,7 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
+        let custodies = Custodies::of(control.clone());
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
@@ -325,6 +330,8 @@ impl Server {
             github,
             changes: changes.clone(),
             restorer: restorer.clone(),
+            reviews: Reviews::of(control.clone()),
+            custodies: custodies.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -344,7 +351,7 @@ impl Server {
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(&evaluating, (changes, restorer), now, told)?;
+        let telling = Telling::start(&evaluating, (changes, restorer, &custodies), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -429,6 +436,7 @@ struct Telling {
     alerts: alerts::Running,
     verdicts: verdicts::Running,
     restores: restoring::Running,
+    custody: custody::Running,
 }
 
 impl Telling {
@@ -436,7 +444,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         evaluating: &evaluator::Handle,
-        (changes, restorer): (Changes, Restorer),
+        (changes, restorer, custodies): (Changes, Restorer, &Custodies),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -446,12 +454,14 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        Ok(Self { alerts, verdicts, restores: restorer.start() })
+        let custody = custody::start(custodies, evaluating, clock);
+        Ok(Self { alerts, verdicts, restores: restorer.start(), custody })
     }
 
     async fn stop(self) {
         self.verdicts.stop().await;
         self.restores.stop().await;
+        self.custody.stop().await;
         self.alerts.stop().await;
     }
 }

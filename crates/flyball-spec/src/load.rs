@@ -248,6 +248,8 @@ impl Loader<'_> {
                     GoverningKind::Risk => "Risk",
                     GoverningKind::RiskRules => "RiskRules",
                     GoverningKind::SupportCosts => "SupportCosts",
+                    GoverningKind::Checklist => "Checklist",
+                    GoverningKind::CustodyRules => "CustodyRules",
                 };
                 if let Some(service) = governing.service() {
                     self.set.origins.insert_service(service, name.at);

@@ -72,6 +72,8 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Risk", Kind::Governing(GoverningKind::Risk)),
         ("RiskRules", Kind::Governing(GoverningKind::RiskRules)),
         ("SupportCosts", Kind::Governing(GoverningKind::SupportCosts)),
+        ("Checklist", Kind::Governing(GoverningKind::Checklist)),
+        ("CustodyRules", Kind::Governing(GoverningKind::CustodyRules)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

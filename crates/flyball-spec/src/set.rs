@@ -95,9 +95,13 @@ pub enum GoverningKind {
     RiskRules,
     /// What support costs.
     SupportCosts,
+    /// What is asked before a service goes a step further.
+    Checklist,
+    /// When a pager changes hands.
+    CustodyRules,
 }
 
-/// A policy, its tests, a tier, a service, a risk or costs, as it was written.
+/// A policy, its tests, a tier, a service, a risk, costs, a checklist or rules of custody, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.
@@ -122,7 +126,9 @@ impl Governing {
             GoverningKind::BudgetPolicy
             | GoverningKind::Tier
             | GoverningKind::PolicyTest
-            | GoverningKind::SupportCosts => None,
+            | GoverningKind::SupportCosts
+            | GoverningKind::Checklist
+            | GoverningKind::CustodyRules => None,
         }
     }
 }

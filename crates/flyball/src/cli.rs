@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Change(commands::change::ChangeArgs),
     Gate(commands::gate::GateArgs),
     Policy(commands::policy::PolicyArgs),
+    Review(commands::review::ReviewArgs),
+    Custody(commands::custody::CustodyArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

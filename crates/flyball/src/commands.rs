@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
 pub(crate) mod change;
+pub(crate) mod custody;
 pub(crate) mod delivery;
 pub(crate) mod doctor;
 pub(crate) mod gate;
@@ -19,6 +20,7 @@ pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod review;
 pub(crate) mod risk;
 mod scripts;
 pub(crate) mod serve;
@@ -55,6 +57,8 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Change(args) => change::run(args),
         Command::Gate(args) => gate::run(&args),
         Command::Policy(args) => policy::run(args),
+        Command::Review(args) => review::run(args),
+        Command::Custody(args) => custody::run(args),
         Command::Service(args) => service::run(args),
         Command::Delivery(args) => delivery::run(&args),
         Command::Report(args) => report::run(&args),

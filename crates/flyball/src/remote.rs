@@ -94,7 +94,8 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 8] = [
+    ("GET /api/v1/checklists", "`flyball review checklists`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
     ("GET /api/v1/tokens", "`flyball token list`"),
     ("GET /api/v1/definitions", "`flyball get definitions`"),
@@ -104,12 +105,24 @@ const COMMANDS: [(&str, &str); 7] = [
     ("GET /api/v1/risks", "`flyball risk list`"),
 ];
 
+/// Requests about a service that hints name, and the commands that make them.
+const OF_SERVICE: [(&str, &str); 2] = [
+    ("GET /api/v1/reviews/", "flyball review list --service"),
+    ("GET /api/v1/custody/", "flyball custody show"),
+];
+
 /// A hint for whoever types commands.
 pub(crate) fn in_commands(hint: &str) -> String {
     let commands = COMMANDS.iter();
     let hint =
         commands.fold(hint.to_owned(), |hint, (request, command)| hint.replace(request, command));
     // What a service has is listed by a command of its own.
+    for (request, command) in OF_SERVICE {
+        let of_service = hint.strip_prefix(request).and_then(|rest| rest.split_once(' '));
+        if let Some((service, said)) = of_service {
+            return format!("`{command} {service}` {said}");
+        }
+    }
     let of_service = hint.strip_prefix("GET /api/v1/gate/").and_then(|rest| rest.split_once('/'));
     match of_service.and_then(|(service, rest)| Some((service, rest.split_once(' ')?))) {
         Some((service, (what, said))) => format!("`flyball policy {what} {service}` {said}"),

@@ -1,7 +1,7 @@
 //! What people read of a notice, before any receiver's markup.
 
 use flyball_govern::alert::{
-    About, Act, Alert, Notice, Pair, Restored, SilenceOver, State, Subject,
+    About, Act, Alert, Notice, Pair, Reminder, Restored, SilenceOver, State, Subject,
 };
 use flyball_model::Severity;
 
@@ -33,6 +33,7 @@ pub(super) fn title(notice: &Notice) -> String {
         About::Alert { act, alert, .. } => alert_title(*act, alert),
         About::SilenceOver(over) => silence_title(over),
         About::Restored(restored) => restored_title(restored),
+        About::Reminder(reminder) => format!("[ticket] {}: {}", reminder.service, reminder.title),
     }
 }
 
@@ -42,6 +43,7 @@ pub(super) fn lines(notice: &Notice, sender: &Sender<'_>) -> Vec<Line> {
         About::Alert { alert, .. } => alert_lines(alert, sender),
         About::SilenceOver(over) => silence_lines(over),
         About::Restored(restored) => restored_lines(restored, sender),
+        About::Reminder(reminder) => reminder_lines(reminder, sender),
     };
     if notice.may_repeat {
         lines.push(Line::new(
@@ -192,6 +194,14 @@ fn restored_lines(restored: &Restored, sender: &Sender<'_>) -> Vec<Line> {
     lines.extend(restored.problem.as_ref().map(|problem| Line::new("Problem", problem)));
     lines.push(Line::link("Change", sender.change(&restored.change)));
     lines
+}
+
+fn reminder_lines(reminder: &Reminder, sender: &Sender<'_>) -> Vec<Line> {
+    vec![
+        Line::new("What", &reminder.text),
+        Line::new("At", reminder.at.to_string()),
+        Line::link("Service", sender.service(&reminder.service)),
+    ]
 }
 
 /// A burn for people, to a tenth.

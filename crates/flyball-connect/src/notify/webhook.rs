@@ -15,7 +15,7 @@ pub const SIGNATURE_HEADER: &str = "flyball-signature";
 /// The header with what a notice is known by when it comes again.
 pub const DELIVERY_HEADER: &str = "flyball-delivery";
 /// The header with what the notice is: `alert.open`, `alert.update`, `alert.acknowledge`,
-/// `alert.close`, `silence.over`, `change.restored`.
+/// `alert.close`, `silence.over`, `change.restored`, `service.reminder`.
 pub const EVENT_HEADER: &str = "flyball-event";
 
 pub(super) fn request(
@@ -24,15 +24,22 @@ pub(super) fn request(
     notice: &Notice,
     sender: &Sender<'_>,
 ) -> Request {
-    let (event, number, [alert, silence, restored]) = match &notice.about {
+    let (event, number, [alert, silence, restored, reminder]) = match &notice.about {
         About::Alert { act, number, alert } => {
-            (event_of(*act), json!(number), [json!(alert), Value::Null, Value::Null])
+            let of = [json!(alert), Value::Null, Value::Null, Value::Null];
+            (event_of(*act), json!(number), of)
         }
         About::SilenceOver(over) => {
-            ("silence.over", Value::Null, [Value::Null, json!(over), Value::Null])
+            let of = [Value::Null, json!(over), Value::Null, Value::Null];
+            ("silence.over", Value::Null, of)
         }
         About::Restored(restored) => {
-            ("change.restored", Value::Null, [Value::Null, Value::Null, json!(restored)])
+            let of = [Value::Null, Value::Null, json!(restored), Value::Null];
+            ("change.restored", Value::Null, of)
+        }
+        About::Reminder(reminder) => {
+            let of = [Value::Null, Value::Null, Value::Null, json!(reminder)];
+            ("service.reminder", Value::Null, of)
         }
     };
     let delivery = sender.delivery(notice);
@@ -49,6 +56,7 @@ pub(super) fn request(
         "alert": alert,
         "silence": silence,
         "restored": restored,
+        "reminder": reminder,
     });
     let mut request = Request::json(url.expose(), &body);
     let signature = signature(secret, sender.now, &request.body);

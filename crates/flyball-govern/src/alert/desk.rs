@@ -9,7 +9,7 @@ use super::episode::{Acknowledgement, Alert, State, Transition, TransitionKind};
 use super::facts::Facts;
 use super::kept::Part;
 use super::observed::{Observed, Pair, Subject};
-use super::outbox::{About, Act, Notice, Outbox, Outcome, Restored, SilenceOver};
+use super::outbox::{About, Act, Notice, Outbox, Outcome, Reminder, Restored, SilenceOver};
 use super::plan::Retry;
 use super::silence::{Matcher, SILENCES_MAX, Silence, SilenceError, TEXT_BYTES_MAX};
 
@@ -416,19 +416,29 @@ impl Desk {
     /// Tells whoever is told of tickets of the service that a change was undone by itself. What waits to be told
     /// already is not told twice.
     pub fn restored(&mut self, restored: &Restored, at: Timestamp) {
-        let subject = Subject {
-            service: restored.service.clone(),
-            slo: String::new(),
-            objective: 0,
-            slice: None,
-        };
         let is_known = |notice: &Notice| matches!(&notice.about, About::Restored(known) if known.key == restored.key);
-        if self.outbox.waiting().any(is_known) {
-            return;
-        }
-        for route in self.routes.iter().filter(|route| route.is_for(&subject, Severity::Ticket)) {
+        if !self.outbox.waiting().any(is_known) {
             let about = About::Restored(Box::new(restored.clone()));
-            self.outbox.put(&route.target, about, at);
+            self.ticket(&restored.service, &about, at);
+        }
+    }
+
+    /// Tells whoever is told of tickets of the service of something that is no alert. What waits to be told already
+    /// is not told twice.
+    pub fn remind(&mut self, reminder: &Reminder, at: Timestamp) {
+        let is_known = |notice: &Notice| matches!(&notice.about, About::Reminder(known) if known.key == reminder.key);
+        if !self.outbox.waiting().any(is_known) {
+            let about = About::Reminder(Box::new(reminder.clone()));
+            self.ticket(&reminder.service, &about, at);
+        }
+    }
+
+    /// Tells whoever is told of tickets of `service` of `about`.
+    fn ticket(&mut self, service: &str, about: &About, at: Timestamp) {
+        let service = service.to_owned();
+        let subject = Subject { service, slo: String::new(), objective: 0, slice: None };
+        for route in self.routes.iter().filter(|route| route.is_for(&subject, Severity::Ticket)) {
+            self.outbox.put(&route.target, about.clone(), at);
         }
     }
 

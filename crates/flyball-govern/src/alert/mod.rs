@@ -32,8 +32,8 @@ pub use foreign::{FOREIGN_BYTES_MAX, FOREIGN_MAX, Foreign, ForeignAlert};
 pub use kept::{Head, Part, Row};
 pub use observed::{Observed, Pair, Subject};
 pub use outbox::{
-    About, Act, DEAD_KEPT, Dead, DeadReason, NOTICES_MAX, Notice, Outbox, Outcome, Restored,
-    SilenceOver,
+    About, Act, DEAD_KEPT, Dead, DeadReason, NOTICES_MAX, Notice, Outbox, Outcome, Reminder,
+    Restored, SilenceOver,
 };
 pub use plan::Retry;
 pub use silence::{

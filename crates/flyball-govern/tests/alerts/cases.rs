@@ -127,7 +127,7 @@ fn the_end_of_a_silence_is_announced_and_what_fires_then_is_told() {
     let begun = desk.begin(at(100), usize::MAX, usize::MAX);
     let over = begun.iter().find_map(|notice| match &notice.about {
         About::SilenceOver(over) => Some((notice.target.as_str(), over)),
-        About::Alert { .. } | About::Restored(_) => None,
+        About::Alert { .. } | About::Restored(_) | About::Reminder(_) => None,
     });
     let (target, over) = over.unwrap();
     assert_eq!((target, over.firing.as_slice()), ("chat", &[(1, subject(0))][..]));

@@ -9,7 +9,7 @@ use flyball_govern::policy::{CAUSES, CLASSES, Classing, Exemption};
 use flyball_metric::Named;
 use flyball_model::Slo;
 use flyball_query::{PredicateSet, near_matches};
-use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, GoverningKind, Level, Part, lint_slo};
+use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, Governing, GoverningKind, Level, Part, lint_slo};
 use flyball_store::{RecordFilter, StoreError};
 
 use crate::changes::{CHANGE, INCIDENT};
@@ -71,6 +71,34 @@ pub(super) fn idle_exemptions(
         }
     }
     found
+}
+
+/// Checklists and rules of custody that are others than `before` under the same version: a review that goes through one
+/// would not be told.
+pub(super) fn same_version(before: &Catalog, after: &Catalog) -> Vec<Diagnostic> {
+    let is_same = |of: &&Governing| {
+        let (old, new) = (&before.governance, &after.governance);
+        match of.kind {
+            GoverningKind::Checklist => {
+                let specs = [old, new].map(|of_set| of_set.checklist(&of.name));
+                let [Some(old), Some(new)] = specs else { return false };
+                old.spec() != new.spec() && old.spec().version == new.spec().version
+            }
+            GoverningKind::CustodyRules => {
+                let specs = [old, new].map(|of_set| of_set.rules_of_custody(&of.name));
+                let [Some(old), Some(new)] = specs else { return false };
+                old.spec() != new.spec() && old.spec().version == new.spec().version
+            }
+            _ => false,
+        }
+    };
+    let message = "it has changed and its version has not\nhint: raise `version`, so that reviews under way are told";
+    let found = after.set.governing.iter().filter(is_same).filter_map(|of| {
+        let mut told = after.set.origins.governing_error(of, "spec.version", None, message)?;
+        told.severity = Level::Warning;
+        Some(told)
+    });
+    found.collect()
 }
 
 /// What exemptions may be about.

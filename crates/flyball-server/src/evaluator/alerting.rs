@@ -11,7 +11,7 @@ use std::sync::Arc;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::{
     Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX,
-    Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
+    Reminder, Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
 };
 use flyball_model::{AlertTarget, Severity, Slice, Slo, Timestamp, Window};
 use flyball_store::{LedgerSnapshot, StoreError, VALUE_BYTES_MAX};
@@ -180,6 +180,17 @@ impl Evaluator {
     pub(crate) fn restored(&mut self, restored: &Restored) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.alerting.desk.restored(restored, now);
+        self.kept_alerts()
+    }
+
+    /// Tells of something that is no alert; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// It is told, and not on disk yet.
+    pub(crate) fn remind(&mut self, reminder: &Reminder) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.alerting.desk.remind(reminder, now);
         self.kept_alerts()
     }
 

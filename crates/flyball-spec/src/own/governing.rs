@@ -1,5 +1,5 @@
-//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules` and `SupportCosts`: carried as plain
-//! values to whoever knows what they mean.
+//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist` and
+//! `CustodyRules`: carried as plain values to whoever knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
@@ -22,6 +22,7 @@ pub(super) fn governing(
         GoverningKind::BudgetPolicy | GoverningKind::Tier | GoverningKind::PolicyTest => {
             "policy.md"
         }
+        GoverningKind::Checklist | GoverningKind::CustodyRules => "reviews.md",
     };
     let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
     let metadata = metadata?;

@@ -1,5 +1,7 @@
 //! `flyball service`: whose services are, how they stand, whether their next change may ship.
 
+mod care;
+mod check;
 mod money;
 mod outcome;
 
@@ -34,6 +36,7 @@ enum ServiceCommand {
     Choose(money::ChooseArgs),
     Returned(money::ReturnedArgs),
     Recognition(money::RecognitionArgs),
+    Check(check::CheckArgs),
 }
 
 /// List the services of a server, with their teams and who answers for them
@@ -136,6 +139,9 @@ struct Line {
     slos: u64,
     status: Status,
     firing: u64,
+    holder: Option<String>,
+    #[serde(default)]
+    faults: u64,
 }
 
 /// Whose a service is.
@@ -148,6 +154,18 @@ pub(super) struct Owner {
     accountable: Option<String>,
     delegate: Option<String>,
     tier: String,
+    #[serde(default)]
+    journeys: Vec<String>,
+    revenue_per_hour: Option<Revenue>,
+    support_model: Option<String>,
+    funded_until: Option<String>,
+}
+
+/// What is not earned in an hour.
+#[derive(Debug, serde::Deserialize)]
+struct Revenue {
+    amount: String,
+    currency: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -172,6 +190,11 @@ struct Card {
     incidents: Vec<Incident>,
     post_mortems: Vec<Due>,
     changes: Vec<Changed>,
+    custody: Option<care::Custody>,
+    #[serde(default)]
+    reviews: Vec<care::Review>,
+    #[serde(default)]
+    faults: Vec<care::Fault>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -326,6 +349,7 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
         ServiceCommand::Choose(args) => money::choose(&args),
         ServiceCommand::Returned(args) => money::returned(&args),
         ServiceCommand::Recognition(args) => money::recognition(&args),
+        ServiceCommand::Check(args) => check::run(&args),
     }
 }
 
@@ -367,7 +391,7 @@ fn lines(list: &List) -> Page {
     let title = words::plural(list.services.len() as u64, "service", "services");
     let mut page = Page::new("Services", title);
     let rows = list.services.iter().map(|line| {
-        let Line { name, owner, slos, status, firing } = line;
+        let Line { name, owner, slos, status, firing, holder, faults } = line;
         [
             name.clone(),
             told(owner.team.as_ref()),
@@ -377,6 +401,8 @@ fn lines(list: &List) -> Page {
             words::count(*slos),
             words::status(*status).to_owned(),
             words::count(*firing),
+            told(holder.as_ref()),
+            words::count(*faults),
         ]
     });
     let columns = [
@@ -388,6 +414,8 @@ fn lines(list: &List) -> Page {
         number("SLOs"),
         text("Status"),
         number("Firing"),
+        text("Pager"),
+        number("Faults"),
     ];
     page.table(columns, rows);
     page
@@ -419,6 +447,9 @@ fn page(card: &Card) -> Page {
         ("Tier", tier),
         ("On call", told(card.on_call.as_ref())),
         ("Told of pages", paged),
+        ("Pager", care::pager(card.custody.as_ref())),
+        ("Run by", told(owner.support_model.as_ref())),
+        ("Paid until", told(owner.funded_until.as_ref())),
     ]);
     let runbook = format!("runbook: {}", told(card.runbook.as_ref()));
     let links = card.links.iter().map(|link| format!("{}: {}", link.name, link.url));
@@ -426,10 +457,17 @@ fn page(card: &Card) -> Page {
         "hard" => of.service.clone(),
         kind => format!("{} ({kind})", of.service),
     });
-    let around = [("depends on", asked.collect::<Vec<_>>()), ("asked by", card.dependants.clone())];
+    let revenue = owner.revenue_per_hour.as_ref();
+    let revenue =
+        revenue.map(|of| format!("an hour that it is down costs {} {}", of.amount, of.currency));
+    let around = [
+        ("journeys", owner.journeys.clone()),
+        ("depends on", asked.collect::<Vec<_>>()),
+        ("asked by", card.dependants.clone()),
+    ];
     let around = around.into_iter().filter(|(_, names)| !names.is_empty());
     let around = around.map(|(what, names)| format!("{what}: {}", names.join(", ")));
-    page.list(std::iter::once(runbook).chain(links).chain(around));
+    page.list(std::iter::once(runbook).chain(links).chain(around).chain(revenue));
     page.heading("May it ship?");
     shipping(&mut page, card);
     page.heading("Budgets");
@@ -439,6 +477,8 @@ fn page(card: &Card) -> Page {
     troubles(&mut page, card);
     page.heading("Last changes");
     changes(&mut page, card);
+    page.heading("Reviews");
+    care::reviews(&mut page, &card.reviews, &card.faults);
     page
 }
 
