@@ -1,11 +1,14 @@
-//! Policies, tiers and services, read from documents and checked; policies and tiers that ship where documents
-//! say nothing.
+//! Policies, tiers, services, rotas and escalations, read from documents and checked; policies and tiers that ship
+//! where documents say nothing.
 
+mod oncall;
 mod reading;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flyball_govern::gate::PolicyTest;
+use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
@@ -23,6 +26,9 @@ pub struct Governance {
     tiers_of: BTreeMap<String, String>,
     /// What services say of themselves by the kind of our own.
     services: BTreeMap<String, Service>,
+    rotas: BTreeMap<String, Rota>,
+    escalations: BTreeMap<String, Escalation>,
+    switchboard: Arc<Switchboard>,
 }
 
 impl Governance {
@@ -44,6 +50,11 @@ impl Governance {
     /// What services say of themselves, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
+    }
+
+    /// Who is called for which service, as documents say it.
+    pub const fn switchboard(&self) -> &Arc<Switchboard> {
+        &self.switchboard
     }
 
     /// The services that `name` asks, as it says; none where nothing describes it.
@@ -82,6 +93,8 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     }
     found.extend(unknown_policies(set, &governance));
     found.extend(unknown_slos(set, &governance));
+    found.extend(oncall::unknown(set, &governance));
+    governance.switchboard = Arc::new(oncall::switchboard(&governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
         if governance.tiers.contains_key(tier) {
@@ -127,6 +140,14 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
             let service = read::<ServiceSpec>(of).and_then(|spec| Service::new(&name, spec));
             let taken = service.map(|service| governance.services.insert(name, service));
             taken.err().unwrap_or_default()
+        }
+        GoverningKind::Rota => {
+            let rota = read::<RotaSpec>(of).and_then(|spec| Rota::new(&name, spec));
+            rota.map(|rota| governance.rotas.insert(name, rota)).err().unwrap_or_default()
+        }
+        GoverningKind::Escalation => {
+            let chain = read::<EscalationSpec>(of).and_then(|spec| Escalation::new(&name, spec));
+            chain.map(|chain| governance.escalations.insert(name, chain)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {
             path: "kind".to_owned(),

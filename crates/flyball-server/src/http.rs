@@ -19,6 +19,7 @@ mod hooks;
 mod login;
 mod metered;
 mod ndjson;
+mod oncall;
 mod operations;
 mod otlp;
 mod people;
@@ -57,6 +58,7 @@ use crate::gate::{Gatekeeper, GitHub};
 use crate::intake::Intake;
 use crate::login::Login;
 use crate::restoring::Restorer;
+use crate::rotas::Rotas;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
@@ -91,6 +93,7 @@ pub(crate) struct App {
     pub(crate) copies: Copies,
     pub(crate) changes: Changes,
     pub(crate) restorer: Restorer,
+    pub(crate) rotas: Rotas,
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
@@ -111,6 +114,7 @@ pub(crate) struct App {
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
         (name = "services", description = "Whose services are, how they stand, how they are delivered"),
+        (name = "on call", description = "Who carries the pager, and how much they carry"),
         (name = "changes", description = "What altered production, or is about to"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
@@ -188,6 +192,24 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))
         .routes(routes!(gate::backtested))
+        .routes(routes!(alerts::pass_on))
+        .routes(routes!(oncall::who))
+        .routes(routes!(oncall::rotas))
+        .routes(routes!(oncall::rota))
+        .routes(routes!(oncall::shifts))
+        .routes(routes!(oncall::gaps))
+        .routes(routes!(oncall::of_rota))
+        .routes(routes!(oncall::of_person))
+        .routes(routes!(oncall::override_rota))
+        .routes(routes!(oncall::swap))
+        .routes(routes!(oncall::settle))
+        .routes(routes!(oncall::plan_rota))
+        .routes(routes!(oncall::remove))
+        .routes(routes!(oncall::exceptions))
+        .routes(routes!(oncall::load))
+        .routes(routes!(oncall::pay))
+        .routes(routes!(oncall::pay_csv))
+        .routes(routes!(oncall::calls))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -36,6 +36,7 @@ mod ready;
 mod remarks;
 mod report;
 mod restoring;
+mod rotas;
 mod sources;
 mod stored;
 mod telemetry;
@@ -90,6 +91,7 @@ use listen::Listeners;
 use login::Login;
 pub(crate) use ready::Ready;
 use restoring::Restorer;
+use rotas::Rotas;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -271,6 +273,7 @@ impl Server {
         let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
+        let exceptions = rotas::exceptions(&control)?;
         let changes = Changes::of(control.clone());
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
@@ -292,6 +295,7 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
+            exceptions,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -311,6 +315,7 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
+        let rotas = Rotas::new(control.clone(), &evaluating);
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
@@ -323,6 +328,7 @@ impl Server {
             github,
             changes: changes.clone(),
             restorer: restorer.clone(),
+            rotas: rotas.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -340,7 +346,7 @@ impl Server {
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(&evaluating, (changes, restorer), now, told)?;
+        let telling = Telling::start(&evaluating, (changes, restorer, rotas), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -425,6 +431,7 @@ struct Telling {
     alerts: alerts::Running,
     verdicts: verdicts::Running,
     restores: restoring::Running,
+    calls: rotas::Running,
 }
 
 impl Telling {
@@ -432,7 +439,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         evaluating: &evaluator::Handle,
-        (changes, restorer): (Changes, Restorer),
+        (changes, restorer, rotas): (Changes, Restorer, Rotas),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -442,13 +449,14 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        Ok(Self { alerts, verdicts, restores: restorer.start() })
+        Ok(Self { alerts, verdicts, restores: restorer.start(), calls: rotas.start() })
     }
 
     async fn stop(self) {
         self.verdicts.stop().await;
         self.restores.stop().await;
         self.alerts.stop().await;
+        self.calls.stop().await;
     }
 }
 

@@ -245,6 +245,8 @@ impl Loader<'_> {
                     GoverningKind::Tier => "Tier",
                     GoverningKind::Service => "Service",
                     GoverningKind::PolicyTest => "PolicyTest",
+                    GoverningKind::Rota => "Rota",
+                    GoverningKind::Escalation => "Escalation",
                 };
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);

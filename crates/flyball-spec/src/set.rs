@@ -89,6 +89,10 @@ pub enum GoverningKind {
     Service,
     /// What a policy is to decide on given facts.
     PolicyTest,
+    /// Who takes turns to carry a pager.
+    Rota,
+    /// Who is called after whom.
+    Escalation,
 }
 
 /// A policy, its tests, a tier or a service, as it was written.

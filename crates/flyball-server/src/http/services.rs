@@ -15,7 +15,7 @@ use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::alert;
 use flyball_govern::gate::Decision;
-use flyball_model::{Incident, Slo, Timestamp};
+use flyball_model::{Incident, Interval, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
 use utoipa::ToSchema;
@@ -25,12 +25,14 @@ use super::alerts::{AlertInfo, waiting};
 use super::attribution::by_cause;
 use super::extract::Path;
 use super::gate::{GateQuestion, decided, question};
+use super::oncall::LevelNow;
 use super::problem::Problem;
-use super::{App, shapes};
+use super::{App, oncall, shapes};
 use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
+use crate::rotas::RotaError;
 use card::{Known, Owner, ServiceCard, Ship};
 pub(super) use outcome::{__path_outcome, __path_push_outcome, outcome, push_outcome};
 pub(super) use remark::{__path_remark, remark};
@@ -190,7 +192,8 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
     let by_cause = by_cause.into_iter().map(|found| found.seen_by(caller)).collect();
     let agreements = agreements(app, caller, &[name.to_owned()]).await?;
-    let known = Known { slos, by_cause, agreements, alerts, changes, incidents, ship };
+    let called = called(app, name, now).await?;
+    let known = Known { slos, by_cause, agreements, alerts, changes, incidents, called, ship };
     Ok(ServiceCard::new(&catalog, (name, now), known, |service| caller.sees(service)))
 }
 
@@ -217,6 +220,27 @@ pub(super) async fn agreements(
         agreement.happened(&past, found);
     }
     Ok(agreements)
+}
+
+/// Who is called for a page of the service, and when nobody of its first rota can be soon.
+async fn called(
+    app: &App,
+    service: &str,
+    now: Timestamp,
+) -> Result<(Option<Vec<LevelNow>>, Option<Interval>), Problem> {
+    let (board, service) = (app.rotas.switchboard().await?, service.to_owned());
+    wait(move || {
+        let levels = LevelNow::of(&board, &service, now);
+        let first = board.chain_of(&service).and_then(|chain| chain.spec.levels.first());
+        let uncovered = first.and_then(|level| {
+            let rota = board.rota(&level.rota)?;
+            let during = Interval::starting(now, oncall::AHEAD);
+            let found = rota.coverage(during, &board.exceptions(&level.rota));
+            found.gaps.first().map(|gap| gap.span)
+        });
+        Ok::<_, RotaError>((levels, uncovered))
+    })
+    .await
 }
 
 /// Whether a feature of the service may ship now, to everybody at once.

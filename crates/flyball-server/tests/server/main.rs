@@ -18,6 +18,7 @@ mod failing;
 mod gate;
 mod harness;
 mod ingest;
+mod oncall;
 mod payloads;
 mod people;
 mod pipelines;

@@ -1,5 +1,5 @@
-//! `kind: BudgetPolicy`, `PolicyTest`, `Tier` and `Service`: carried as plain values to whoever knows what they
-//! mean.
+//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Rota` and `Escalation`: carried as plain values to whoever
+//! knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
@@ -15,7 +15,11 @@ pub(super) fn governing(
     r: &mut Reader<'_, '_>,
 ) -> Option<Defined> {
     let metadata = metadata(fields, Version::V1, r);
-    let page = if kind == GoverningKind::Service { "services.md" } else { "policy.md" };
+    let page = match kind {
+        GoverningKind::Service => "services.md",
+        GoverningKind::Rota | GoverningKind::Escalation => "oncall.md",
+        _ => "policy.md",
+    };
     let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
     let metadata = metadata?;
     let name = metadata.name;

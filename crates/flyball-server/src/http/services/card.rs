@@ -13,6 +13,7 @@ use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
+use crate::http::oncall::LevelNow;
 use crate::http::shapes;
 
 /// Slices of one objective that a card names: those with the most bad events.
@@ -73,6 +74,12 @@ pub(crate) struct ServiceCard {
     held_to: HeldTo,
     /// Who is called, in words; null when nobody said.
     on_call: Option<String>,
+    /// Who would be called by a page now, level by level; null when it has neither rota nor escalation.
+    called: Option<Vec<LevelNow>>,
+    /// The first stretch of the next 28 days in which nobody of the first rota can be paged; null when there is none,
+    /// and without a rota.
+    #[schema(value_type = Option<shapes::Stretch>)]
+    uncovered: Option<Interval>,
     /// The alert targets that are told of its pages.
     paged: Vec<String>,
     /// What to do when it is down.
@@ -296,6 +303,8 @@ pub(super) struct Known {
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
     pub(super) incidents: Vec<Incident>,
+    /// Who is called, and when nobody is.
+    pub(super) called: (Option<Vec<LevelNow>>, Option<Interval>),
     /// Whether a feature may ship, or why that cannot be told.
     pub(super) ship: Result<Ship, String>,
 }
@@ -308,7 +317,8 @@ impl ServiceCard {
         known: Known,
         is_seen: impl Fn(&str) -> bool,
     ) -> Self {
-        let Known { slos, by_cause, agreements, alerts, changes, incidents, ship } = known;
+        let Known { slos, by_cause, agreements, alerts, changes, incidents, called, ship } = known;
+        let (called, uncovered) = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
@@ -334,6 +344,8 @@ impl ServiceCard {
                 policy: tier.policy,
             },
             on_call: spec.on_call,
+            called,
+            uncovered,
             paged: paged.map(|target| target.name.clone()).collect(),
             runbook: spec.runbook,
             links: spec.links,
