@@ -1,15 +1,18 @@
-//! Policies, tiers, services, checklists and rules of custody, read from documents and checked; those that ship where
-//! documents say nothing.
+//! Policies, tiers, services, checklists, rules of custody, risks, rotas and escalations, read from documents and
+//! checked; those that ship where documents say nothing.
 
+mod oncall;
 mod reading;
 mod risks;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flyball_govern::checklist::{self, Checklist, ChecklistSpec};
 use flyball_govern::custody::{self, CustodyRules, CustodyRulesSpec};
 use flyball_govern::gate::PolicyTest;
 use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
+use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
@@ -33,6 +36,9 @@ pub struct Governance {
     costs: BTreeMap<String, SupportCosts>,
     checklists: BTreeMap<String, Checklist>,
     custody_rules: BTreeMap<String, CustodyRules>,
+    rotas: BTreeMap<String, Rota>,
+    escalations: BTreeMap<String, Escalation>,
+    switchboard: Arc<Switchboard>,
 }
 
 /// The rules of custody that a service goes by which names none.
@@ -57,6 +63,11 @@ impl Governance {
     /// What services say of themselves, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
+    }
+
+    /// Who is called for which service, as documents say it.
+    pub const fn switchboard(&self) -> &Arc<Switchboard> {
+        &self.switchboard
     }
 
     /// The services that `name` asks, as it says; none where nothing describes it.
@@ -118,6 +129,8 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     found.extend(unknown_slos(set, &governance));
     found.extend(risks::faults(set, &governance));
     found.extend(unknown_rules(set, &governance));
+    found.extend(oncall::unknown(set, &governance));
+    governance.switchboard = Arc::new(oncall::switchboard(&governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
         if governance.tiers.contains_key(tier) {
@@ -189,6 +202,14 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
                 read::<CustodyRulesSpec>(of).and_then(|spec| CustodyRules::new(&name, spec));
             let taken = rules.map(|rules| governance.custody_rules.insert(name, rules));
             taken.err().unwrap_or_default()
+        }
+        GoverningKind::Rota => {
+            let rota = read::<RotaSpec>(of).and_then(|spec| Rota::new(&name, spec));
+            rota.map(|rota| governance.rotas.insert(name, rota)).err().unwrap_or_default()
+        }
+        GoverningKind::Escalation => {
+            let chain = read::<EscalationSpec>(of).and_then(|spec| Escalation::new(&name, spec));
+            chain.map(|chain| governance.escalations.insert(name, chain)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {
             path: "kind".to_owned(),

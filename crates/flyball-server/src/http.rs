@@ -22,6 +22,7 @@ mod login;
 mod metered;
 mod money;
 mod ndjson;
+mod oncall;
 mod operations;
 mod otlp;
 mod people;
@@ -65,6 +66,7 @@ use crate::login::Login;
 use crate::pool::Pool;
 use crate::restoring::Restorer;
 use crate::reviews::Reviews;
+use crate::rotas::Rotas;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
@@ -99,6 +101,7 @@ pub(crate) struct App {
     pub(crate) copies: Copies,
     pub(crate) changes: Changes,
     pub(crate) restorer: Restorer,
+    pub(crate) rotas: Rotas,
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
@@ -124,6 +127,7 @@ pub(crate) struct App {
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
         (name = "services", description = "Whose services are, how they stand, how they are delivered"),
         (name = "reviews", description = "Checklists, reviews, and who carries pagers"),
+        (name = "on call", description = "Who carries the pager, and how much they carry"),
         (name = "changes", description = "What altered production, or is about to"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
@@ -222,6 +226,24 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(custody::give_notice))
         .routes(routes!(custody::decide))
         .routes(routes!(custody::take_back))
+        .routes(routes!(alerts::pass_on))
+        .routes(routes!(oncall::who))
+        .routes(routes!(oncall::rotas))
+        .routes(routes!(oncall::rota))
+        .routes(routes!(oncall::shifts))
+        .routes(routes!(oncall::gaps))
+        .routes(routes!(oncall::of_rota))
+        .routes(routes!(oncall::of_person))
+        .routes(routes!(oncall::override_rota))
+        .routes(routes!(oncall::swap))
+        .routes(routes!(oncall::settle))
+        .routes(routes!(oncall::plan_rota))
+        .routes(routes!(oncall::remove))
+        .routes(routes!(oncall::exceptions))
+        .routes(routes!(oncall::load))
+        .routes(routes!(oncall::pay))
+        .routes(routes!(oncall::pay_csv))
+        .routes(routes!(oncall::calls))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

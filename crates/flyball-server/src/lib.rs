@@ -39,6 +39,7 @@ mod report;
 mod restoring;
 mod reviews;
 mod risks;
+mod rotas;
 mod sources;
 mod stored;
 mod support;
@@ -96,6 +97,7 @@ use login::Login;
 pub(crate) use ready::Ready;
 use restoring::Restorer;
 use reviews::Reviews;
+use rotas::Rotas;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -277,6 +279,7 @@ impl Server {
         let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
+        let exceptions = rotas::exceptions(&control)?;
         let changes = Changes::of(control.clone());
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
@@ -298,6 +301,7 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
+            exceptions,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -318,6 +322,7 @@ impl Server {
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
         let custodies = Custodies::of(control.clone());
+        let rotas = Rotas::new(control.clone(), &evaluating);
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
@@ -332,6 +337,7 @@ impl Server {
             restorer: restorer.clone(),
             reviews: Reviews::of(control.clone()),
             custodies: custodies.clone(),
+            rotas: rotas.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -351,7 +357,8 @@ impl Server {
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(&evaluating, (changes, restorer, &custodies), now, told)?;
+        let telling =
+            Telling::start(&evaluating, (changes, restorer, rotas, &custodies), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -437,6 +444,7 @@ struct Telling {
     verdicts: verdicts::Running,
     restores: restoring::Running,
     custody: custody::Running,
+    calls: rotas::Running,
 }
 
 impl Telling {
@@ -444,7 +452,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         evaluating: &evaluator::Handle,
-        (changes, restorer, custodies): (Changes, Restorer, &Custodies),
+        (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -455,7 +463,7 @@ impl Telling {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
         let custody = custody::start(custodies, evaluating, clock);
-        Ok(Self { alerts, verdicts, restores: restorer.start(), custody })
+        Ok(Self { alerts, verdicts, restores: restorer.start(), custody, calls: rotas.start() })
     }
 
     async fn stop(self) {
@@ -463,6 +471,7 @@ impl Telling {
         self.restores.stop().await;
         self.custody.stop().await;
         self.alerts.stop().await;
+        self.calls.stop().await;
     }
 }
 

@@ -250,6 +250,8 @@ impl Loader<'_> {
                     GoverningKind::SupportCosts => "SupportCosts",
                     GoverningKind::Checklist => "Checklist",
                     GoverningKind::CustodyRules => "CustodyRules",
+                    GoverningKind::Rota => "Rota",
+                    GoverningKind::Escalation => "Escalation",
                 };
                 if let Some(service) = governing.service() {
                     self.set.origins.insert_service(service, name.at);

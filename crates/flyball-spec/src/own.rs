@@ -1,5 +1,6 @@
 //! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `RestoreAction`, `Correction`,
-//! `Probe`, `BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules` and `SupportCosts`.
+//! `Probe`, `BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
+//! `CustodyRules`, `Rota` and `Escalation`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, who is told how, and what may be done. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
@@ -74,6 +75,8 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("SupportCosts", Kind::Governing(GoverningKind::SupportCosts)),
         ("Checklist", Kind::Governing(GoverningKind::Checklist)),
         ("CustodyRules", Kind::Governing(GoverningKind::CustodyRules)),
+        ("Rota", Kind::Governing(GoverningKind::Rota)),
+        ("Escalation", Kind::Governing(GoverningKind::Escalation)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

@@ -99,9 +99,13 @@ pub enum GoverningKind {
     Checklist,
     /// When a pager changes hands.
     CustodyRules,
+    /// Who takes turns to carry a pager.
+    Rota,
+    /// Who is called after whom.
+    Escalation,
 }
 
-/// A policy, its tests, a tier, a service, a risk, costs, a checklist or rules of custody, as it was written.
+/// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota or an escalation, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.
@@ -128,7 +132,9 @@ impl Governing {
             | GoverningKind::PolicyTest
             | GoverningKind::SupportCosts
             | GoverningKind::Checklist
-            | GoverningKind::CustodyRules => None,
+            | GoverningKind::CustodyRules
+            | GoverningKind::Rota
+            | GoverningKind::Escalation => None,
         }
     }
 }

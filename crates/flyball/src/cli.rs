@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Policy(commands::policy::PolicyArgs),
     Review(commands::review::ReviewArgs),
     Custody(commands::custody::CustodyArgs),
+    Oncall(Box<commands::oncall::OncallArgs>),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

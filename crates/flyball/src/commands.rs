@@ -14,6 +14,7 @@ pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod grant;
 pub(crate) mod ledger;
+pub(crate) mod oncall;
 pub(crate) mod openapi;
 pub(crate) mod policy;
 pub(crate) mod query;
@@ -62,6 +63,7 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Service(args) => service::run(args),
         Command::Delivery(args) => delivery::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Oncall(args) => oncall::run(*args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),

@@ -94,8 +94,9 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("GET /api/v1/checklists", "`flyball review checklists`"),
+    ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
     ("GET /api/v1/tokens", "`flyball token list`"),
     ("GET /api/v1/definitions", "`flyball get definitions`"),
@@ -122,6 +123,14 @@ pub(crate) fn in_commands(hint: &str) -> String {
         if let Some((service, said)) = of_service {
             return format!("`{command} {service}` {said}");
         }
+    }
+    // What a rota or a service has is listed by a command of its own.
+    let of_rota =
+        hint.strip_prefix("`flyball oncall rotas`/").and_then(|rest| rest.split_once('/'));
+    if let Some((rota, (what, said))) =
+        of_rota.and_then(|(rota, rest)| Some((rota, rest.split_once(' ')?)))
+    {
+        return format!("`flyball oncall {what} {rota}` {said}");
     }
     let of_service = hint.strip_prefix("GET /api/v1/gate/").and_then(|rest| rest.split_once('/'));
     match of_service.and_then(|(service, rest)| Some((service, rest.split_once(' ')?))) {
@@ -230,6 +239,18 @@ impl Remote {
         self.runtime.block_on(async {
             let response = self.send(request.header("accept", accept).json(body)).await?;
             response.text().await.context("the answer broke off")
+        })
+    }
+
+    /// What is at `path` as it is, in whatever media type it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn text(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<String> {
+        let request = self.request(Method::GET, path, query)?.timeout(ANSWER_MAX);
+        self.runtime.block_on(async {
+            self.send(request).await?.text().await.context("the answer broke off")
         })
     }
 

@@ -3,6 +3,7 @@
 use flyball_govern::alert::{
     About, Act, Alert, Notice, Pair, Reminder, Restored, SilenceOver, State, Subject,
 };
+use flyball_govern::oncall::CallStep;
 use flyball_model::Severity;
 
 use super::Sender;
@@ -92,7 +93,9 @@ fn alert_title(act: Act, alert: &Alert) -> String {
             let spends = alert.leading().map_or(String::new(), |pair| {
                 format!(" {still}burns its budget at {}", times(pair.burn_peak))
             });
-            format!("[{severity}] {about}{spends}")
+            let called = alert.called().filter(|_| act != Act::Acknowledge);
+            let called = called.map_or(String::new(), |step| format!("; {}", called_words(step)));
+            format!("[{severity}] {about}{spends}{called}")
         }
     }
 }
@@ -130,6 +133,15 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
             format!("{} = {}: {bad} of bad, {good} of good", it.attribute, it.value),
         )
     }));
+    lines.extend(alert.call().and_then(|call| {
+        let (step, hand_offs) = (call.steps.last()?, call.hand_offs().total());
+        let before = match hand_offs {
+            0 => String::new(),
+            1 => ", after 1 hand-off".to_owned(),
+            many => format!(", after {many} hand-offs"),
+        };
+        Some(Line::new("Called", format!("{} at {}{before}", called_words(step), step.at)))
+    }));
     lines.extend(alert.acknowledged.as_ref().map(|taken| {
         let note = taken.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
         Line::new("Taken on", format!("by {} at {}{note}", taken.who, taken.at))
@@ -139,6 +151,15 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
     lines.extend(facts.links.dashboard.as_ref().map(|link| Line::link("Dashboard", link)));
     lines.push(Line::link("Alert", sender.link(alert)));
     lines
+}
+
+/// Who was called, and at which level.
+fn called_words(step: &CallStep) -> String {
+    match step.who.as_slice() {
+        [] => format!("nobody is on call ({})", step.name),
+        [one] => format!("{one} is called ({})", step.name),
+        many => format!("{} are called ({})", many.join(", "), step.name),
+    }
 }
 
 fn rule(pair: &Pair) -> String {

@@ -53,6 +53,7 @@ pub(super) fn request(
         "title": text::title(notice),
         "text": text::plain(&text::lines(notice, sender)),
         "number": number,
+        "called": called(notice),
         "alert": alert,
         "silence": silence,
         "restored": restored,
@@ -67,6 +68,21 @@ pub(super) fn request(
         (EVENT_HEADER, event.to_owned()),
     ]);
     request
+}
+
+/// Who was called last by the call that goes on: who, the level, its rota and escalation, since when, and how many
+/// hand-offs came before; null where nobody is called.
+fn called(notice: &Notice) -> Value {
+    let About::Alert { alert, .. } = &notice.about else { return Value::Null };
+    let Some((call, step)) = alert.call().zip(alert.called()) else { return Value::Null };
+    json!({
+        "who": step.who,
+        "level": step.name,
+        "rota": step.rota,
+        "escalation": call.escalation,
+        "at": step.at,
+        "hand_offs": call.hand_offs().total(),
+    })
 }
 
 /// The signature of `body` at `now`: HMAC-SHA256 of the seconds since 1970, a full stop and the body.

@@ -11,6 +11,7 @@
 //! [`Desk::settle`]. Nothing here reads a clock, sends, or draws a random number: the jitter of retries
 //! is made from a seed.
 
+mod calling;
 mod desk;
 mod episode;
 mod facts;
@@ -23,7 +24,8 @@ mod silence;
 
 pub use desk::{ALERTS_OPEN_MAX, Counts, Desk, DeskError, RESOLVED_KEPT, ROUTES_MAX, Route};
 pub use episode::{
-    Acknowledgement, Alert, PAIRS_MAX, State, TRANSITIONS_KEPT, Transition, TransitionKind,
+    Acknowledgement, Alert, CALLS_KEPT, PAIRS_MAX, State, TRANSITIONS_KEPT, Transition,
+    TransitionKind,
 };
 pub use facts::{
     CHANGES_MAX, DIFFERENCES_MAX, Difference, Facts, LINK_BYTES_MAX, Links, RecentChange,

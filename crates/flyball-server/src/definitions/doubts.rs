@@ -7,7 +7,7 @@ use flyball_catalog::{
 };
 use flyball_govern::policy::{CAUSES, CLASSES, Classing, Exemption};
 use flyball_metric::Named;
-use flyball_model::Slo;
+use flyball_model::{Duration, Interval, Slo, Timestamp};
 use flyball_query::{PredicateSet, near_matches};
 use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, Governing, GoverningKind, Level, Part, lint_slo};
 use flyball_store::{RecordFilter, StoreError};
@@ -19,6 +19,8 @@ use crate::evaluator::Met;
 use crate::gate::CLASS;
 use crate::stored::Source;
 
+/// How far ahead rotas are looked at.
+const LOOKED_AHEAD: Duration = Duration::from_days(28);
 /// The most classes and incidents among which a name is looked for: the latest.
 const EXEMPTED_MAX: usize = 1_000;
 
@@ -99,6 +101,34 @@ pub(super) fn same_version(before: &Catalog, after: &Catalog) -> Vec<Diagnostic>
         Some(told)
     });
     found.collect()
+}
+
+/// Hours of the next weeks in which nobody of a rota that is other than `before` can be paged.
+pub(super) fn uncovered(before: &Catalog, after: &Catalog, now: Timestamp) -> Vec<Diagnostic> {
+    let (old, new) = (before.governance.switchboard(), after.governance.switchboard());
+    let mut found = Vec::new();
+    for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::Rota) {
+        let Some(rota) = new.rota(&of.name).filter(|rota| old.rota(&of.name) != Some(*rota)) else {
+            continue;
+        };
+        let gaps = rota.coverage(Interval::starting(now, LOOKED_AHEAD), &new.exceptions(&of.name));
+        let Some(first) = gaps.gaps.first() else { continue };
+        let more = match gaps.gaps.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more times within {LOOKED_AHEAD}"),
+        };
+        let said = format!(
+            "nobody can be paged from {} to {}{more}\nhint: say under `cover` when somebody has to be there",
+            first.span.start(),
+            first.span.end()
+        );
+        let told = after.set.origins.governing_error(of, "spec.layers", None, &said);
+        found.extend(told.map(|mut told| {
+            told.severity = Level::Warning;
+            told
+        }));
+    }
+    found
 }
 
 /// What exemptions may be about.

@@ -17,7 +17,7 @@ use flyball_catalog::{Catalog, faults};
 use flyball_govern::alert;
 use flyball_govern::custody::Holder;
 use flyball_govern::gate::Decision;
-use flyball_model::{Incident, Slo, Timestamp};
+use flyball_model::{Incident, Interval, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
 use utoipa::ToSchema;
@@ -27,14 +27,16 @@ use super::alerts::{AlertInfo, waiting};
 use super::attribution::by_cause;
 use super::extract::Path;
 use super::gate::{GateQuestion, decided, question};
+use super::oncall::LevelNow;
 use super::problem::Problem;
 use super::reviews::ReviewLine;
-use super::{App, shapes};
+use super::{App, oncall, shapes};
 use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
 use crate::gate::GateError;
+use crate::rotas::RotaError;
 pub(super) use card::due;
 use card::{CustodyLine, Known, Owner, ServiceCard, Ship};
 use catalogue::FaultInfo;
@@ -252,6 +254,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
     let by_cause = by_cause.into_iter().map(|found| found.seen_by(caller)).collect();
     let agreements = agreements(app, caller, &[name.to_owned()]).await?;
+    let called = called(app, name, now).await?;
     let (custody, reviews) = care(app, name, promised, now).await?;
     let faults = faults(&catalog, now).remove(name).unwrap_or_default();
     let faults = FaultInfo::seen(&faults, caller);
@@ -262,6 +265,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         alerts,
         changes,
         incidents,
+        called,
         ship,
         custody,
         reviews,
@@ -293,6 +297,27 @@ pub(super) async fn agreements(
         agreement.happened(&past, found);
     }
     Ok(agreements)
+}
+
+/// Who is called for a page of the service, and when nobody of its first rota can be soon.
+async fn called(
+    app: &App,
+    service: &str,
+    now: Timestamp,
+) -> Result<(Option<Vec<LevelNow>>, Option<Interval>), Problem> {
+    let (board, service) = (app.rotas.switchboard().await?, service.to_owned());
+    wait(move || {
+        let levels = LevelNow::of(&board, &service, now);
+        let first = board.chain_of(&service).and_then(|chain| chain.spec.levels.first());
+        let uncovered = first.and_then(|level| {
+            let rota = board.rota(&level.rota)?;
+            let during = Interval::starting(now, oncall::AHEAD);
+            let found = rota.coverage(during, &board.exceptions(&level.rota));
+            found.gaps.first().map(|gap| gap.span)
+        });
+        Ok::<_, RotaError>((levels, uncovered))
+    })
+    .await
 }
 
 /// Whether a feature of the service may ship now, to everybody at once.

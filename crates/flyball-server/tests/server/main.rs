@@ -20,6 +20,7 @@ mod gate;
 mod harness;
 mod ingest;
 mod money;
+mod oncall;
 mod payloads;
 mod people;
 mod pipelines;

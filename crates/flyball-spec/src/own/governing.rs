@@ -1,5 +1,5 @@
-//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist` and
-//! `CustodyRules`: carried as plain values to whoever knows what they mean.
+//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
+//! `CustodyRules`, `Rota` and `Escalation`: carried as plain values to whoever knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
@@ -23,6 +23,7 @@ pub(super) fn governing(
             "policy.md"
         }
         GoverningKind::Checklist | GoverningKind::CustodyRules => "reviews.md",
+        GoverningKind::Rota | GoverningKind::Escalation => "oncall.md",
     };
     let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
     let metadata = metadata?;

@@ -4,7 +4,7 @@ mod approve;
 mod backtest;
 mod classify;
 mod contest;
-mod reports;
+pub(super) mod reports;
 mod test;
 
 use flyball_model::{Duration, Timestamp};

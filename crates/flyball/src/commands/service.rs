@@ -168,6 +168,20 @@ struct Revenue {
     currency: String,
 }
 
+/// A level of those who are called.
+#[derive(Debug, serde::Deserialize)]
+struct Level {
+    level: String,
+    who: Vec<String>,
+}
+
+/// A stretch of time in which nobody can be paged.
+#[derive(Debug, serde::Deserialize)]
+struct Gap {
+    start: String,
+    end: String,
+}
+
 #[derive(Debug, serde::Deserialize)]
 struct Card {
     name: String,
@@ -176,6 +190,8 @@ struct Card {
     owner: Owner,
     held_to: HeldTo,
     on_call: Option<String>,
+    called: Option<Vec<Level>>,
+    uncovered: Option<Gap>,
     paged: Vec<String>,
     runbook: Option<String>,
     links: Vec<Link>,
@@ -440,12 +456,23 @@ fn page(card: &Card) -> Page {
         card.held_to.window
     );
     let paged = if card.paged.is_empty() { "nobody".to_owned() } else { card.paged.join(", ") };
+    let called = card.called.as_ref().map(|levels| {
+        let levels = levels.iter().map(|of| {
+            let who = if of.who.is_empty() { "nobody".to_owned() } else { of.who.join(", ") };
+            format!("{who} ({})", of.level)
+        });
+        levels.collect::<Vec<_>>().join(", then ")
+    });
+    let uncovered = card.uncovered.as_ref();
+    let uncovered = uncovered.map(|gap| format!("from {} to {}", gap.start, gap.end));
     page.facts([
         ("Team", told(owner.team.as_ref())),
         ("Product", told(owner.product.as_ref())),
         ("Accountable", accountable),
         ("Tier", tier),
         ("On call", told(card.on_call.as_ref())),
+        ("Called now", told(called.as_ref())),
+        ("Nobody there", told(uncovered.as_ref())),
         ("Told of pages", paged),
         ("Pager", care::pager(card.custody.as_ref())),
         ("Run by", told(owner.support_model.as_ref())),

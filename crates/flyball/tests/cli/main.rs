@@ -14,6 +14,7 @@ mod hostile;
 mod html;
 mod inputs;
 mod live;
+mod oncall;
 mod process;
 mod query;
 mod replay;

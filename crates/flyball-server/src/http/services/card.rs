@@ -16,6 +16,7 @@ use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
 use crate::http::evidence::is_told_of;
+use crate::http::oncall::LevelNow;
 use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
 
@@ -91,6 +92,12 @@ pub(crate) struct ServiceCard {
     held_to: HeldTo,
     /// Who is called, in words; null when nobody said.
     on_call: Option<String>,
+    /// Who would be called by a page now, level by level; null when it has neither rota nor escalation.
+    called: Option<Vec<LevelNow>>,
+    /// The first stretch of the next 28 days in which nobody of the first rota can be paged; null when there is none,
+    /// and without a rota.
+    #[schema(value_type = Option<shapes::Stretch>)]
+    uncovered: Option<Interval>,
     /// The alert targets that are told of its pages.
     paged: Vec<String>,
     /// What to do when it is down.
@@ -359,6 +366,8 @@ pub(super) struct Known {
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
     pub(super) incidents: Vec<Incident>,
+    /// Who is called, and when nobody is.
+    pub(super) called: (Option<Vec<LevelNow>>, Option<Interval>),
     /// Whether a feature may ship, or why that cannot be told.
     pub(super) ship: Result<Ship, String>,
     pub(super) custody: Option<CustodyLine>,
@@ -375,7 +384,8 @@ impl ServiceCard {
         is_seen: impl Fn(&str) -> bool,
     ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, ship, .. } = known;
-        let Known { custody, reviews, faults, .. } = known;
+        let Known { custody, reviews, faults, called, .. } = known;
+        let (called, uncovered) = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
@@ -398,6 +408,8 @@ impl ServiceCard {
                 policy: tier.policy,
             },
             on_call: spec.on_call,
+            called,
+            uncovered,
             paged: paged.map(|target| target.name.clone()).collect(),
             runbook: spec.runbook,
             links: spec.links,
