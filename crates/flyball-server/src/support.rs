@@ -5,6 +5,7 @@
 
 use flyball_budget::correction::{dropped, expand};
 use flyball_budget::{Account, Frame};
+use flyball_govern::hours::Hours;
 use flyball_govern::money::{Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic};
 use flyball_govern::risk::YEAR;
 use flyball_govern::service::ServiceSpec;
@@ -143,26 +144,34 @@ impl Inputs {
 /// How often a service fails and somebody is called in a year, from the `incidents` of `observed`; `None` when that is
 /// shorter than [`LOAD_OBSERVED_MIN`].
 ///
-/// Calls are taken to be spread evenly over the week, and to last from when somebody knew until users were served, on
-/// average; where that is not known, for as long as is paid at least. Counts are rounded up.
+/// A call-out is a failure that was known outside of the team's working `hours`; where nobody says these, calls are
+/// taken to be spread evenly over the week. They last from when somebody knew until users were served, on average; where
+/// that is not known, for as long as is paid at least. Counts are rounded up.
 pub(crate) fn load(
     incidents: &[Incident],
     observed: Interval,
     costs: &SupportCosts,
+    hours: Option<&Hours>,
 ) -> Option<Load> {
     if observed.length() < LOAD_OBSERVED_MIN {
         return None;
     }
     let began = |of: &&Incident| of.opened().is_some_and(|at| observed.contains(at));
     let failures: Vec<&Incident> = incidents.iter().filter(began).collect();
-    let a_year = |count: u128| {
-        let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
-        (count * nanos(YEAR)).div_ceil(nanos(observed.length()))
-    };
+    let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
+    let a_year = |count: usize| (count as u128 * nanos(YEAR)).div_ceil(nanos(observed.length()));
     let whole = |count: u128| u32::try_from(count).unwrap_or(u32::MAX);
-    let failures_a_year = a_year(failures.len() as u128);
-    let out = u128::from(costs.spec.out_of_hours.nanos().unsigned_abs());
-    let call_outs = (failures_a_year * out).div_ceil(u128::from(WEEK.nanos().unsigned_abs()));
+    let failures_a_year = a_year(failures.len());
+    // Of a zone that is not known nothing is told.
+    let is_out = |of: &&&Incident| {
+        let (hours, at) = (hours?, of.known()?);
+        hours.cover(at, at).map(|is_in| !is_in)
+    };
+    let known: Option<Vec<bool>> = failures.iter().map(|of| is_out(&of)).collect();
+    let call_outs = match known.filter(|_| hours.is_some()) {
+        Some(known) => a_year(known.into_iter().filter(|is_out| *is_out).count()),
+        None => (failures_a_year * nanos(costs.spec.out_of_hours)).div_ceil(nanos(WEEK)),
+    };
     let lasted = failures.iter().filter_map(|of| {
         let (from, to) = of.known().zip(of.mitigated.or(of.resolved))?;
         (from <= to).then(|| i128::from(to.since(from).nanos()))
@@ -236,4 +245,59 @@ pub(crate) fn burn(
         found.push((!burns.is_empty()).then(|| burns.iter().sum::<f64>() / count));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use flyball_model::Timestamp;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    /// An hour from `from` on.
+    fn incident(id: &str, from: &str) -> Incident {
+        let known = at(from);
+        Incident {
+            detected: Some(known),
+            resolved: Some(known.plus(Duration::from_hours(1))),
+            ..Incident::new(id.to_owned())
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_year_is_scaled_and_rounded_up() {
+        let governance = flyball_catalog::governance(&flyball_spec::load(&[]).0).0;
+        let costs = governance.support_costs(None).unwrap();
+        // A Monday at ten, a Sunday at ten, and one before the time that was observed.
+        let incidents = [
+            incident("a", "2026-03-02T10:00:00Z"),
+            incident("b", "2026-03-08T10:00:00Z"),
+            incident("c", "2026-01-01T10:00:00Z"),
+        ];
+        let begin = at("2026-02-16T00:00:00Z");
+        let month = Interval::starting(begin, Duration::from_days(28));
+        let hours: Hours = serde_json::from_str(r#"{"timeZone": "UTC"}"#).unwrap();
+        let of = |hours| load(&incidents, month, costs, hours).unwrap();
+        // 365.25 / 28 is 13.04: twice that is 26.09.
+        let known = of(Some(&hours));
+        assert_eq!((known.failures_a_year, known.call_outs_a_year), (27, 14));
+        assert_eq!(known.call_out_lasts, Duration::from_hours(1));
+        // 128 of 168 hours of 27.
+        assert_eq!((of(None).failures_a_year, of(None).call_outs_a_year), (27, 21));
+        let short = Interval::starting(begin, Duration::from_days(27));
+        assert_eq!(load(&incidents, short, costs, None), None, "a guess is no measurement");
+        assert_eq!(load(&[], month, costs, None).unwrap().failures_a_year, 0);
+    }
+
+    #[test]
+    fn weeks_end_where_the_time_ends() {
+        let end = at("2026-03-02T12:00:00Z");
+        let found = weeks(Interval::ending(end, Duration::from_days(15)));
+        assert_eq!(found.len(), 2, "a rest of a day is left out");
+        assert_eq!((found[1].end(), found[0].end()), (end, found[1].start()));
+        assert_eq!(weeks(Interval::ending(end, Duration::from_days(6))), []);
+    }
 }

@@ -217,8 +217,11 @@ async fn called(
     app: &App,
     service: &str,
     costs: &SupportCosts,
-    now: Timestamp,
+    business: &Business,
 ) -> Result<(Interval, Option<Load>), Problem> {
+    let now = business.now;
+    let spec = business.catalog.governance.service(service).map(|of| &of.spec);
+    let hours = spec.and_then(|spec| spec.working_hours.as_ref());
     let of = service.to_owned();
     let found = app.evaluator.ask(move |evaluator| {
         let since = evaluator.counts_of(|slo| slo.service == of).slos;
@@ -232,7 +235,7 @@ async fn called(
     let observed = Interval::starting(since, now.since(since));
     let (changes, of) = (app.changes.clone(), [service.to_owned()]);
     let (incidents, _) = wait(move || changes.incidents_of(&of, (since, now))).await?;
-    Ok((observed, load(&with_pages(incidents, &pages), observed, costs)))
+    Ok((observed, load(&with_pages(incidents, &pages), observed, costs, hours)))
 }
 
 /// What targets of a service are worth: what each allows an outage to cost, what each further nine buys and costs,
@@ -271,7 +274,7 @@ pub(super) async fn target(
         let during = Interval::ending(business.now, longest);
         let gathered =
             gather(&app, &caller, (Whose::Service(service.clone()), None), during).await?;
-        let (_, measured) = called(&app, &service, costs, business.now).await?;
+        let (_, measured) = called(&app, &service, costs, &business).await?;
         let yearly = business.yearly(&service, (costs, an_hour), measured);
         let history = gathered.history();
         let facts = gathered.facts(&history);

@@ -196,7 +196,7 @@ async fn answer(
     let business = business(app, caller, &service).await?;
     let costs = costs(&business.catalog, asked.costs.as_deref())?;
     let now = business.now;
-    let (observed, measured) = called(app, &service, costs, now).await?;
+    let (observed, measured) = called(app, &service, costs, &business).await?;
     let live = Inputs { load: measured, ..Inputs::default() };
     let found = told.or(live).or(business.inputs).basis();
     let mixed = |basis: &Basis| mixed(basis.an_hour, costs);
