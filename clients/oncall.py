@@ -75,7 +75,7 @@ def check(flyball, directory, programs):
     made = subprocess.run([flyball, "token", "create", "--name", "calendar", "--scope", "admin", "--data", directory / "data"],
                           check=True, capture_output=True, text=True)
     server = Server(base, made.stdout.split()[-1])
-    programs.start("flyball", flyball, "serve", directory / "rota.yaml", "--data", directory / "data",
+    programs.start("flyball", flyball, "serve", "--slo", directory / "rota.yaml", "--data", directory / "data",
                    "--listen", f"127.0.0.1:{port}")
     until("the server", lambda: server.get("/api/v1/on-call/rotas"))
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)

@@ -279,7 +279,6 @@ impl Server {
         let Store { journal, ledger, control, recovery } = store;
         let loaded = Loaded::read(&control, &given, prometheus.is_some())?;
         let control = SharedControl::new(control);
-        let exceptions = rotas::exceptions(&control)?;
         let changes = Changes::of(control.clone());
         let (gate, login) = admission(&control, limits.rates, &clock, oidc)?;
         refuse_exposure(&listen, gate.is_open(), dev, tls.is_some())?;
@@ -301,7 +300,7 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
-            exceptions,
+            exceptions: rotas::exceptions(&control)?,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();

@@ -15,7 +15,8 @@ use super::{seen, sees, work_out};
 use crate::auth::Caller;
 use crate::rotas::RotaError;
 
-/// How far back a calendar goes: shifts that have begun keep their ids, which follow from their ends.
+/// How far back a calendar goes at least. It begins where one of these lengths does, so that a shift that
+/// neither begins nor ends in it keeps its id, which follows from where it is cut, for as long.
 const BACK: Duration = Duration::from_days(31);
 /// How far ahead it goes: people plan a quarter.
 const AHEAD: Duration = Duration::from_days(92);
@@ -28,7 +29,8 @@ const REMINDERS: [Duration; 1] = [Duration::from_hours(1)];
 type Calendar = ([(HeaderName, &'static str); 1], String);
 
 fn during(now: Timestamp) -> Interval {
-    Interval::starting(now.minus(BACK), now.plus(AHEAD).since(now.minus(BACK)))
+    let start = now.minus(BACK).floor(BACK);
+    Interval::starting(start, now.plus(AHEAD).since(start))
 }
 
 fn calendar(name: &str, written_at: Timestamp, mut of: Vec<Shift>) -> Calendar {
