@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::PATH;
-use crate::cli::EXIT_CODES;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
