@@ -97,6 +97,7 @@ async fn custody(running: &Running, token: &str, is_awaited: impl Fn(&Value) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one pager, from hand to hand")]
 async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     flyball_server::choose_cryptography();
     let home = tempfile::tempdir().unwrap();

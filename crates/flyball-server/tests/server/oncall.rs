@@ -174,6 +174,7 @@ async fn a_page_calls_who_is_on_call_and_the_next_level_when_nobody_takes_it_acr
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one rota, and all that is made of it")]
 async fn what_people_make_of_a_rota_is_in_force_at_once_audited_and_removed() {
     flyball_server::choose_cryptography();
     let home = tempfile::tempdir().unwrap();

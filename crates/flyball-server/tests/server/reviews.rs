@@ -145,6 +145,7 @@ async fn what_others_promise_is_not_told_to_whom_they_are_hidden_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one review, from its opening to the gate")]
 async fn a_team_answers_and_others_sign_and_the_gate_goes_by_it() {
     flyball_server::choose_cryptography();
     let directory = tempfile::tempdir().unwrap();
@@ -324,13 +325,12 @@ async fn a_review_goes_through_one_version_of_its_checklist() {
 
 /// A checklist with an item for each of `names`.
 fn asking(names: &[&str]) -> String {
-    let items: String = names
-        .iter()
-        .enumerate()
-        .map(|(number, name)| {
-            format!("  - {{id: i{number}, heading: promises, ask: Is it {name}?, holds: '{name} == {name}'}}\n")
-        })
-        .collect();
+    let item = |(number, name): (usize, &&str)| {
+        format!(
+            "  - {{id: i{number}, heading: promises, ask: Is it {name}?, holds: '{name} == {name}'}}\n"
+        )
+    };
+    let items = names.iter().enumerate().map(item).collect::<Vec<_>>().concat();
     format!(
         "---\napiVersion: flyball.dev/v1\nkind: Checklist\nmetadata: {{name: all}}\nspec:\n  version: 1\n  \
          stage: slo_review\n  signers: [sre]\n  items:\n{items}"
