@@ -245,6 +245,7 @@ impl Loader<'_> {
                     GoverningKind::Tier => "Tier",
                     GoverningKind::Service => "Service",
                     GoverningKind::PolicyTest => "PolicyTest",
+                    GoverningKind::Runbook => "Runbook",
                 };
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);

@@ -69,6 +69,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Tier", Kind::Governing(GoverningKind::Tier)),
         ("Service", Kind::Governing(GoverningKind::Service)),
         ("PolicyTest", Kind::Governing(GoverningKind::PolicyTest)),
+        ("Runbook", Kind::Governing(GoverningKind::Runbook)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

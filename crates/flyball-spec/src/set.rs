@@ -89,9 +89,11 @@ pub enum GoverningKind {
     Service,
     /// What a policy is to decide on given facts.
     PolicyTest,
+    /// What to do in an incident, and when to go back.
+    Runbook,
 }
 
-/// A policy, its tests, a tier or a service, as it was written.
+/// A policy, its tests, a tier, a service or a runbook, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.

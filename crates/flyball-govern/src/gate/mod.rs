@@ -48,7 +48,7 @@ pub use rollout::{Rollout, RolloutError, STEPS_MAX, Step};
 
 use std::collections::BTreeSet;
 
-use crate::policy::{Block, Policy, Role, Signature, Standing, standing};
+use crate::policy::{Block, Condition, Policy, Role, Signature, Standing, standing};
 use levels::{Candidate, Recovery, candidates, recovery, together};
 use scene::Scene;
 
@@ -71,6 +71,11 @@ pub struct GateInputs<'a> {
     pub overrides: &'a [Override],
     /// Signatures under changes.
     pub approvals: &'a [Approval],
+}
+
+/// Whether `condition` holds now, of any budget that `inputs` know of; `None` where what is unknown decides.
+pub fn holds(inputs: &GateInputs<'_>, condition: &Condition) -> Option<bool> {
+    Scene::of(inputs, condition).holds(condition)
 }
 
 /// Decides whether a change may ship.

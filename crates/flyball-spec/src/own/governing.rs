@@ -1,4 +1,4 @@
-//! `kind: BudgetPolicy`, `PolicyTest`, `Tier` and `Service`: carried as plain values to whoever knows what they
+//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service` and `Runbook`: carried as plain values to whoever knows what they
 //! mean.
 
 use super::Defined;
@@ -15,7 +15,13 @@ pub(super) fn governing(
     r: &mut Reader<'_, '_>,
 ) -> Option<Defined> {
     let metadata = metadata(fields, Version::V1, r);
-    let page = if kind == GoverningKind::Service { "services.md" } else { "policy.md" };
+    let page = match kind {
+        GoverningKind::Service => "services.md",
+        GoverningKind::Runbook => "incidents.md",
+        GoverningKind::BudgetPolicy | GoverningKind::Tier | GoverningKind::PolicyTest => {
+            "policy.md"
+        }
+    };
     let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
     let metadata = metadata?;
     let name = metadata.name;
