@@ -13,9 +13,11 @@ mod definitions;
 mod delivery;
 mod described;
 mod extract;
+mod friction;
 mod gate;
 mod grpc;
 mod hooks;
+mod incidents;
 mod login;
 mod metered;
 mod ndjson;
@@ -112,6 +114,7 @@ pub(crate) struct App {
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
         (name = "services", description = "Whose services are, how they stand, how they are delivered"),
         (name = "changes", description = "What altered production, or is about to"),
+        (name = "incidents", description = "Incidents, what is learnt from them, and what hurts at work"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, who changed what, and backups"),
@@ -203,6 +206,8 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(login::me))
         .routes(routes!(people::list_grants, people::add_grant, people::remove_grant))
         .routes(routes!(people::list_sessions, people::end_sessions))
+        .merge(incidents::routes())
+        .merge(friction::routes())
         .split_for_parts();
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();

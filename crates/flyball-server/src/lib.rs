@@ -22,6 +22,7 @@ mod delivery;
 mod doctor;
 mod entry;
 mod evaluator;
+mod frictions;
 mod gate;
 mod hex;
 mod http;

@@ -15,6 +15,7 @@ use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::alert;
 use flyball_govern::gate::Decision;
+use flyball_govern::incident::{IncidentRecord, WriteUp};
 use flyball_model::{Incident, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
@@ -145,6 +146,7 @@ pub(super) async fn get(
 struct Recent {
     changes: Vec<ChangeView>,
     incidents: Vec<Incident>,
+    learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
 }
 
 /// The card of a service that `caller` sees.
@@ -159,8 +161,11 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let kept = changes.list(Some(&of), None, CHANGES_SHOWN, &seer)?;
         let mut incidents = changes.lasting(&of)?;
         incidents.truncate(ALERTS_SHOWN);
+        let services = [of];
+        let (records, _) = changes.incident_records(&services, (Timestamp::MIN, now))?;
+        let learnt = (records, changes.written(&services)?);
         let changes = kept.into_iter().map(|kept| changes.view(kept, now)).collect();
-        Ok::<_, ChangesError>(Recent { changes, incidents })
+        Ok::<_, ChangesError>(Recent { changes, incidents, learnt })
     });
     let recent = recent.await?;
     let asked = name.to_owned();
@@ -181,7 +186,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     if !catalog.services().contains(name) && recent.changes.is_empty() {
         return Err(absent(app, caller, name).await?);
     }
-    let Recent { changes, incidents } = recent;
+    let Recent { changes, incidents, learnt } = recent;
     let changes = changes.into_iter().map(|view: ChangeView| view.seen_by(caller)).collect();
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
@@ -190,7 +195,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
     let by_cause = by_cause.into_iter().map(|found| found.seen_by(caller)).collect();
     let agreements = agreements(app, caller, &[name.to_owned()]).await?;
-    let known = Known { slos, by_cause, agreements, alerts, changes, incidents, ship };
+    let known = Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship };
     Ok(ServiceCard::new(&catalog, (name, now), known, |service| caller.sees(service)))
 }
 

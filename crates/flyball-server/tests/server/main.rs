@@ -17,6 +17,7 @@ mod exempted;
 mod failing;
 mod gate;
 mod harness;
+mod incidents;
 mod ingest;
 mod payloads;
 mod people;
