@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Change(commands::change::ChangeArgs),
     Gate(commands::gate::GateArgs),
     Policy(commands::policy::PolicyArgs),
+    Incident(commands::incident::IncidentArgs),
+    Friction(commands::friction::FrictionArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

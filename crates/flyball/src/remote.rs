@@ -94,13 +94,16 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("GET /api/v1/policies", "`flyball policy list`"),
     ("GET /api/v1/tokens", "`flyball token list`"),
     ("GET /api/v1/definitions", "`flyball get definitions`"),
     ("GET /api/v1/grants", "`flyball grant list`"),
     ("GET /api/v1/services", "`flyball service list`"),
     ("GET /api/v1/changes", "`flyball change list`"),
+    ("GET /api/v1/incidents", "`flyball incident list`"),
+    ("GET /api/v1/action-items", "`flyball incident action list`"),
+    ("GET /api/v1/friction", "`flyball friction list`"),
 ];
 
 /// A hint for whoever types commands.
