@@ -14,6 +14,7 @@ pub mod drill;
 pub mod evidence;
 pub mod friction;
 pub mod gate;
+pub mod hours;
 pub mod incident;
 pub mod money;
 pub mod oncall;

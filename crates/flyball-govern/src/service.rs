@@ -18,6 +18,7 @@ pub use revenue::Revenue;
 pub(crate) use revenue::amount_or_none;
 
 use crate::delivery::{OutcomeSpec, Targets};
+use crate::hours::Hours;
 use crate::policy::{Accountable, PolicyError, read};
 
 /// The longest text of a service, in bytes: longer ones belong behind a link.
@@ -60,6 +61,8 @@ pub struct ServiceSpec {
     pub tier: Option<String>,
     /// Who is called, in words: the name of a rota, or where to look.
     pub on_call: Option<String>,
+    /// When its team works: what can wait is told then. At once unless told.
+    pub working_hours: Option<Hours>,
     /// What to do when it is down.
     pub runbook: Option<String>,
     /// Where more is said of it.
@@ -260,6 +263,7 @@ impl Service {
         }
         wrong.extend(dependency_faults(name, &spec.dependencies));
         wrong.extend(journey_faults(&spec.journeys));
+        wrong.extend(spec.working_hours.iter().flat_map(|hours| hours.faults("spec.workingHours")));
         if wrong.is_empty() { Ok(Self { name: name.to_owned(), spec }) } else { Err(wrong) }
     }
 }

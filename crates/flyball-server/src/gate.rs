@@ -152,7 +152,7 @@ pub(crate) struct Gatekeeper {
 
 impl Gatekeeper {
     pub(crate) fn of(control: SharedControl) -> Self {
-        let settling = Arc::new(Settling::new(control.lock().settler()));
+        let settling = Arc::new(Settling::new(control.clone()));
         Self {
             control,
             settling,

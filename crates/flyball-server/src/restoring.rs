@@ -35,6 +35,8 @@ pub(crate) use plan::Asked;
 
 /// How long nothing is looked for while something waits to be tried again: clocks can be set.
 const LOOK: Wait = Wait::from_secs(1);
+/// How long nothing is looked for while all that waits are tickets for working hours.
+const LOOK_FOR_HOURS: Wait = Wait::from_secs(10);
 /// How long to wait until what could not be read or kept is tried again.
 const AGAIN: Wait = Wait::from_secs(5);
 /// How long whoever asks waits for what comes of it; the rest of it is told when they ask again.
@@ -130,7 +132,7 @@ impl Restorer {
         let mut news = self.changes.restorable();
         while !stop.is_cancelled() {
             let again = match self.look(&tasks).await {
-                Ok(waits) => waits.then_some(LOOK),
+                Ok(again) => again,
                 Err(RestoringError::Ended(_)) if self.evaluator.has_ended() => return,
                 Err(error) => {
                     tracing::error!(%error, "changes are not restored; it is tried again");
@@ -145,13 +147,13 @@ impl Restorer {
         }
     }
 
-    /// Looks at all changes that are answered for; whether something waits to be tried again.
-    async fn look(&self, tasks: &TaskTracker) -> Result<bool, RestoringError> {
+    /// Looks at all changes that are answered for; how soon to look again, where something waits.
+    async fn look(&self, tasks: &TaskTracker) -> Result<Option<Wait>, RestoringError> {
         let now = self.clock.now();
         let changes = self.changes.clone();
         let all = tokio::task::spawn_blocking(move || changes.answered_for(now)).await??;
         let catalog = self.evaluator.ask(|it| Arc::clone(it.catalog())).await?;
-        let mut waits = false;
+        let (mut waits, mut is_for_hours) = (false, false);
         for kept in all {
             // The others are looked at all the same.
             let tell = |error: RestoringError| match error {
@@ -164,7 +166,9 @@ impl Restorer {
             };
             waits |= self.propose(&kept, &catalog, now).await.map(|()| false).or_else(tell)?;
             for restoring in &kept.restores {
-                if restoring.is_owed {
+                if restoring.is_owed && !is_staffed(&catalog, &kept.change.service, now) {
+                    is_for_hours = true;
+                } else if restoring.is_owed {
                     let told = self.follow_up(&kept, restoring, now).await;
                     waits |= told.map(|()| false).or_else(tell)?;
                 }
@@ -178,7 +182,7 @@ impl Restorer {
                 }
             }
         }
-        Ok(waits)
+        Ok(if waits { Some(LOOK) } else { is_for_hours.then_some(LOOK_FOR_HOURS) })
     }
 
     /// Plans what is suggested for a change that regressed, and begins it where its document says so.
@@ -411,4 +415,11 @@ impl Restorer {
     fn lock_busy(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the team of `service` works now, as far as anybody has said when it does.
+fn is_staffed(catalog: &Catalog, service: &str, now: Timestamp) -> bool {
+    let service = catalog.governance.service(service);
+    let hours = service.and_then(|service| service.spec.working_hours.as_ref());
+    hours.and_then(|hours| hours.cover(now, now)).unwrap_or(true)
 }

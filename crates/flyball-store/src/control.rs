@@ -39,7 +39,7 @@ pub use records::{
     DELIVERIES_MAX, Delivered, Delivery, NewRecord, Noting, RECORD_BYTES_MAX, RECORDS_PAGE_MAX,
     Record, RecordBound, RecordFilter,
 };
-pub use settling::{Log, Settler};
+pub use settling::{Log, Settled, Settler};
 pub use tokens::{NewToken, Token};
 
 /// The file in the data directory.

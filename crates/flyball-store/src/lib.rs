@@ -30,7 +30,7 @@ pub use control::{
     Change, Control, DELIVERIES_MAX, DOCUMENT_BYTES_MAX, Delivered, Delivery, Document, Documents,
     Grant, Identity, Log, NewDocument, NewRecord, NewSession, NewToken, Noting, PERSON_GROUPS_MAX,
     Person, RECORD_BYTES_MAX, RECORDS_PAGE_MAX, Record, RecordBound, RecordFilter, SESSIONS_MAX,
-    SESSIONS_OF_PERSON_MAX, Session, Settler, TOKEN_LIST_MAX, Token,
+    SESSIONS_OF_PERSON_MAX, Session, Settled, Settler, TOKEN_LIST_MAX, Token,
 };
 pub use error::StoreError;
 pub use journal::{Entry, Journal, JournalOptions, JournalReader, Recovery, Ticket, Torn};

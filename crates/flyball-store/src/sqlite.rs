@@ -14,9 +14,6 @@ use crate::{StoreError, directory};
 /// How long to wait for somebody who reads the file with another program.
 const BUSY_WAIT: Wait = Wait::from_secs(5);
 
-/// Bytes of a page: five hours of a slice fit one, where 4,096 bytes would hold none whole.
-const PAGE_BYTES: u32 = 8192;
-
 /// A file's tables, and the way from each version of them to the next.
 ///
 /// A step is never changed once it was shipped: a file that has taken it would differ from one
@@ -27,6 +24,8 @@ pub(crate) struct Schema {
     pub(crate) format: &'static str,
     /// Reads it.
     pub(crate) read_format: &'static str,
+    /// Bytes of a page, in a file that is begun.
+    pub(crate) page_bytes: u32,
     /// The steps, in order. `user_version` says how many a file has taken.
     pub(crate) steps: &'static [Step],
 }
@@ -47,7 +46,7 @@ pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
     let mut connection = Connection::open(path).map_err(cannot())?;
     connection.busy_timeout(BUSY_WAIT).map_err(cannot())?;
     // Only a file that is begun takes it.
-    connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(cannot())?;
+    connection.pragma_update(None, "page_size", schema.page_bytes).map_err(cannot())?;
     // Readers do not wait for the writer, and a commit is one append and one sync.
     let mode: String =
         connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(cannot())?;

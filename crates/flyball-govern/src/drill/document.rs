@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flyball_model::{Duration, Rational};
 
-use super::hours::Hours;
+use crate::hours::Hours;
 use crate::policy::{PolicyError, read};
 
 /// The shortest drill: below a slot nothing can be seen of it.
@@ -273,9 +273,7 @@ impl Drill {
         }
         wrong.fault(&spec);
         wrong.via(&spec.via);
-        for (field, message) in spec.hours.faults() {
-            wrong.add(&format!("spec.hours.{field}"), &message);
-        }
+        wrong.0.extend(spec.hours.faults("spec.hours"));
         wrong.hypothesis(&spec);
         if wrong.0.is_empty() { Ok(Self { name: name.to_owned(), spec }) } else { Err(wrong.0) }
     }

@@ -12,7 +12,6 @@
 mod document;
 mod dose;
 mod guard;
-mod hours;
 mod precondition;
 mod report;
 #[cfg(test)]
@@ -25,7 +24,6 @@ pub use document::{
 };
 pub use dose::{Arriving, Dose, NoDose, Surplus, dose};
 pub use guard::{BEAT_EVERY, Guard, GuardAct, GuardHeard, LEASE, UNDO_AGAIN};
-pub use hours::{Hours, Weekday};
 pub use precondition::{Check, CheckState, Precondition, Situation, may_begin, preconditions};
 pub use report::{
     Dependant, DependantBurn, Held, HypothesisReport, Report, ReportInputs, SUSPECT_BELOW,

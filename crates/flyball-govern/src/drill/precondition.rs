@@ -6,6 +6,7 @@ use flyball_model::{Interval, Timestamp};
 
 use super::document::Drill;
 use super::dose::{Dose, NoDose};
+use crate::hours::Hours;
 
 /// Something that has to be met before a drill begins.
 #[derive(
@@ -164,8 +165,7 @@ fn staffed(drill: &Drill, situation: &Situation<'_>) -> (CheckState, String) {
     match hours.cover(situation.now, situation.now.plus(lasts)) {
         Some(true) => (CheckState::Met, "people are there until its end".to_owned()),
         Some(false) => {
-            let (from, to) = (hours.from.strftime("%H:%M"), hours.to.strftime("%H:%M"));
-            let zone = &hours.time_zone;
+            let Hours { from, to, time_zone: zone, .. } = hours;
             (
                 CheckState::NotMet,
                 format!("it would not lie within {from} to {to} of {zone}, on its days"),

@@ -149,6 +149,11 @@ impl Weekly {
         Self { days, from: Clock { hour: 22, minute: 0 }, to: Clock { hour: 6, minute: 0 } }
     }
 
+    /// Its stretches during `during`, in order, as clocks in `zone` show them; cut where that begins and ends.
+    pub fn during(&self, during: Interval, zone: &TimeZone) -> Vec<Interval> {
+        spans::union(self.stretches(during, zone))
+    }
+
     /// Its stretches during `during`, as clocks in `zone` show them.
     fn stretches(&self, during: Interval, zone: &TimeZone) -> Vec<Interval> {
         let overnight = if self.to <= self.from { 1.day() } else { Span::new() };

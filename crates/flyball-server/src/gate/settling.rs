@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flyball_store::{Log, Settler, StoreError};
+use flyball_store::{Log, Settled, Settler, StoreError};
 
 use super::deciding::lock;
+use crate::control::SharedControl;
 
 /// How long what was decided may wait until it is brought to disk.
 const DELAY: Duration = Duration::from_millis(50);
@@ -15,6 +16,7 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Brings decisions to disk.
 #[derive(Debug)]
 pub(super) struct Settling {
+    control: SharedControl,
     log: Log,
     settler: Mutex<Settler>,
     /// Whether somebody is about to.
@@ -24,9 +26,10 @@ pub(super) struct Settling {
 }
 
 impl Settling {
-    pub(super) fn new(settler: Settler) -> Self {
+    pub(super) fn new(control: SharedControl) -> Self {
+        let settler = control.lock().settler();
         let (is_due, has_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { log: settler.log(), settler: Mutex::new(settler), is_due, has_failed }
+        Self { control, log: settler.log(), settler: Mutex::new(settler), is_due, has_failed }
     }
 
     /// Whether decisions may be answered before they are on disk: not while that fails.
@@ -63,8 +66,15 @@ impl Settling {
     fn settle(&self) {
         if let Err(error) = self.now() {
             tracing::error!(%error, "decisions are not on disk; those to come wait for it");
-        } else if let Err(error) = lock(&self.settler).settle() {
+        } else if let Err(error) = self.shorten() {
             tracing::error!(%error, "the log of decisions cannot be shortened; it is tried again");
+        }
+    }
+
+    fn shorten(&self) -> Result<(), StoreError> {
+        match lock(&self.settler).settle()? {
+            Settled::Enough => Ok(()),
+            Settled::Long => self.control.lock().settle(),
         }
     }
 }

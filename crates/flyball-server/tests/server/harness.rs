@@ -120,6 +120,16 @@ impl Running {
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// Waits until the metric `name` has this value.
+    pub(crate) async fn metric_is(&self, name: &str, value: f64) {
+        let look = async {
+            while (self.metric(name).await - value).abs() > f64::EPSILON {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect(name);
+    }
+
     /// The last journal entry that the ledger counts.
     pub(crate) async fn position(&self) -> f64 {
         self.metric("flyball_ledger_position").await

@@ -85,6 +85,42 @@ async fn broken_flag(running: &Running, clock: &TestClock, more: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_ticket_waits_for_the_hours_of_the_team() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let mut receiver = Receiver::start().await;
+    let mut chat = Receiver::start().await;
+    let documents = format!(
+        "{}---\napiVersion: flyball.dev/v1\nkind: AlertTarget\nmetadata: {{name: chat}}\nspec: {{webhook: \
+         {{url: '{}', secret: 'file:hook'}}}}\n---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: shop}}\n\
+         spec: {{workingHours: {{days: [wed], timeZone: Europe/Berlin}}}}\n",
+        hook("back", &receiver.url("/back"), "automatic: true, dryRun: false, "),
+        chat.url("/"),
+    );
+    let running = Running::of(with(home.path(), &documents, &clock)).await;
+    broken_deploy(&running, &clock).await;
+    receiver.next().await;
+    let seen = change(&running, "release", |it| state(it) == "done").await;
+    assert_eq!(seen["restores"][0]["is_owed"], true, "it is a Monday");
+
+    // A restart does not forget it. Wednesday, a second before nine in Berlin, and nine.
+    running.stop().await;
+    let early = Timestamp::parse("2026-03-04T07:59:59Z").unwrap();
+    clock.advance(early.since(clock.now()));
+    let running = Running::of(with(home.path(), &documents, &clock)).await;
+    record(&running, &json!({"id": "another", "service": "shop"})).await;
+    clock.advance(Duration::from_seconds(1));
+    record(&running, &json!({"id": "and another", "service": "shop"})).await;
+    let ticket = chat.next().await;
+    assert_eq!(ticket.json()["event"], "change.restored");
+    let nine = Timestamp::parse("2026-03-04T08:00:00Z").unwrap().seconds();
+    assert!(ticket.header("flyball-signature").starts_with(&format!("t={nine},")), "{ticket:?}");
+    change(&running, "release", |it| it["restores"][0]["is_owed"] == false).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_regression_is_rolled_back_once_recorded_and_a_ticket() {
     flyball_server::choose_cryptography();
     let home = tempfile::tempdir().unwrap();

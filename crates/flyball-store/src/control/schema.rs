@@ -6,8 +6,15 @@ use crate::sqlite::{Schema, Step};
 const SCHEMA: &str = "flyball.dev/control/v1";
 
 /// The tables and how they came to be.
-pub(super) const TABLES: Schema =
-    Schema { format: SCHEMA, read_format: "SELECT format FROM control", steps: STEPS };
+pub(super) const TABLES: Schema = Schema {
+    format: SCHEMA,
+    read_format: "SELECT format FROM control",
+    page_bytes: PAGE_BYTES,
+    steps: STEPS,
+};
+
+/// Each change writes the pages that it touches: a dozen of them for a decision, most of them of indexes.
+const PAGE_BYTES: u32 = 4096;
 
 const STEPS: &[Step] = &[
     Step::Sql(FIRST),

@@ -14,8 +14,15 @@ use crate::sqlite::{self, Schema, Step};
 const SCHEMA: &str = "flyball.dev/ledger/v1";
 
 /// The tables and how they came to be.
-pub(super) const TABLES: Schema =
-    Schema { format: SCHEMA, read_format: "SELECT format FROM ledger", steps: STEPS };
+pub(super) const TABLES: Schema = Schema {
+    format: SCHEMA,
+    read_format: "SELECT format FROM ledger",
+    page_bytes: PAGE_BYTES,
+    steps: STEPS,
+};
+
+/// Five hours of a slice fit a page, where 4,096 bytes would hold none whole.
+const PAGE_BYTES: u32 = 8192;
 
 const STEPS: &[Step] = &[
     Step::Sql(
