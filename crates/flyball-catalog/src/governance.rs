@@ -274,7 +274,7 @@ spec:
         let runbook = governance.runbooks().next().unwrap();
         assert!(runbook.is_for(&["shop"], None) && !runbook.is_for(&["bank"], None));
         let (_, found) = told(&text.replace("last_1h", "lats_1h"));
-        assert!(found[0].starts_with("9:12 spec.rollback[0].when "), "{found:#?}");
+        assert!(found[0].starts_with("9:13 spec.rollback[0].when "), "{found:#?}");
         let (_, found) = told(&text.replace("who: on_call", "who: 7"));
         assert!(found[0].contains("spec.rollback[0].who"), "{found:#?}");
     }

@@ -344,7 +344,7 @@ async fn keep(
     Ok(made)
 }
 
-fn unwritten(cause: serde_json::Error) -> Problem {
+fn unwritten(cause: &serde_json::Error) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("a decision is no JSON: {cause}"))
 }
 
@@ -363,7 +363,7 @@ impl GateAnswer {
         };
         let warning = unknown.map(|problem| problem.text());
         // What is kept, to the byte, so that whoever asked can compute what it is known by.
-        let decision = RawValue::from_string(text).map_err(unwritten)?;
+        let decision = RawValue::from_string(text).map_err(|cause| unwritten(&cause))?;
         Ok(Self { id, allow, exit_code, warning, decision })
     }
 }
@@ -394,7 +394,7 @@ pub(super) async fn look(
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
     let (decision, _) = decided(&app, &question).await?;
-    let text = decision.canonical_json().map_err(unwritten)?;
+    let text = decision.canonical_json().map_err(|cause| unwritten(&cause))?;
     Ok(Json(GateAnswer::of(&app, &caller, (None, text), &decision).await?))
 }
 

@@ -237,7 +237,6 @@ struct CloseArgs {
 ///
 ///   flyball incident false-alarm alert:17 measurement 'the probe ran into its own limit'
 ///   flyball incident false-alarm alert:17 none 'users did wait'
-#[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct FalseAlarmArgs {
@@ -288,7 +287,7 @@ fn path<'a>(id: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 
 pub(crate) fn run(args: IncidentArgs) -> anyhow::Result<Exit> {
     match args.command {
-        IncidentCommand::Open(args) => open(*args),
+        IncidentCommand::Open(args) => open(&args),
         IncidentCommand::List(args) => list(&args),
         IncidentCommand::Show(args) => show::show(&args),
         IncidentCommand::Note(args) => {
@@ -331,7 +330,7 @@ fn sentence(view: &View) -> String {
     format!("{id}{} is {}", of.unwrap_or_default(), view.state.replace('_', " "))
 }
 
-fn open(args: OpenArgs) -> anyhow::Result<Exit> {
+fn open(args: &OpenArgs) -> anyhow::Result<Exit> {
     let body = json!({
         "service": args.service, "summary": args.summary, "id": args.id,
         "environment": args.environment, "started": args.started, "detected": args.detected,

@@ -141,7 +141,8 @@ pub(super) struct Item {
 
 #[derive(Debug, serde::Deserialize)]
 struct State {
-    state: String,
+    #[serde(rename = "state")]
+    word: String,
     shown: Option<String>,
     why: Option<String>,
 }
@@ -162,7 +163,7 @@ struct Listed {
 
 impl Item {
     pub(super) fn is_open(&self) -> bool {
-        self.state.state == "open"
+        self.state.word == "open"
     }
 
     /// How it is known that it is done.
@@ -177,11 +178,11 @@ impl Item {
     }
 
     fn standing(&self) -> String {
-        let State { state, shown, why } = &self.state;
+        let State { word, shown, why } = &self.state;
         let more = shown.as_ref().or(why.as_ref());
         let more = more.map(|more| format!(": {more}")).unwrap_or_default();
         let late = if self.is_late { ", late" } else { "" };
-        format!("{state}{late}{more}")
+        format!("{word}{late}{more}")
     }
 }
 

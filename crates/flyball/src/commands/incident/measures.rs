@@ -110,7 +110,8 @@ struct Earlier {
 
 #[derive(Debug, serde::Deserialize)]
 struct Sign {
-    sign: String,
+    #[serde(rename = "sign")]
+    word: String,
     class: Option<String>,
     slo: Option<String>,
     service: Option<String>,
@@ -219,18 +220,20 @@ fn row(name: &str, of: &Measure) -> [String; 10] {
 }
 
 fn again(id: &str, earlier: &Earlier) -> String {
-    let by = earlier.by.iter().map(|Sign { sign, class, slo, service }| {
+    let by = earlier.by.iter().map(|Sign { word, class, slo, service }| {
         let what = class.as_ref().or(slo.as_ref()).or(service.as_ref());
-        what.map_or_else(|| sign.clone(), |what| format!("{sign} {what}"))
+        what.map_or_else(|| word.clone(), |what| format!("{word} {what}"))
     });
     let by: Vec<String> = by.collect();
     let mut said =
         format!("{id} resembles {} ({} before) by {}", earlier.id, earlier.ago, by.join(", "));
-    if !earlier.despite.is_empty() {
-        said += &format!("; despite {}", earlier.despite.join(", "));
-    }
-    if !earlier.undone.is_empty() {
-        said += &format!("; still to be done then: {}", earlier.undone.join(", "));
+    for (what, items) in
+        [("despite", &earlier.despite), ("still to be done then:", &earlier.undone)]
+    {
+        if !items.is_empty() {
+            said.extend(["; ", what, " "]);
+            said.push_str(&items.join(", "));
+        }
     }
     said
 }

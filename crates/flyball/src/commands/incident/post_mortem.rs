@@ -270,12 +270,11 @@ fn page(shown: &Shown) -> Page {
     }
     page.heading("Action items");
     item_rows(&mut page, &write_up.actions);
-    match costs {
-        Some(costs) => cost_table(&mut page, costs, None),
-        None => {
-            page.heading("What it cost");
-            page.say("The ledger cannot tell now.");
-        }
+    if let Some(costs) = costs {
+        cost_table(&mut page, costs, None);
+    } else {
+        page.heading("What it cost");
+        page.say("The ledger cannot tell now.");
     }
     timeline_table(&mut page, timeline);
     if !write_up.supporting.is_empty() {

@@ -122,7 +122,8 @@ struct Runbooks {
 struct Runbook {
     name: String,
     is_followed: bool,
-    runbook: Spec,
+    #[serde(rename = "runbook")]
+    spec: Spec,
     rollback: Vec<Criterion>,
 }
 
@@ -263,9 +264,9 @@ pub(super) fn runbooks(args: &RunbooksArgs) -> anyhow::Result<Exit> {
         for of in &found.runbooks {
             let followed = if of.is_followed { " (followed)" } else { "" };
             page.heading(format!("{}{followed}", of.name));
-            page.say(of.runbook.description.clone());
-            page.list(of.runbook.steps.iter().cloned());
-            page.list(of.runbook.link.iter().cloned());
+            page.say(of.spec.description.clone());
+            page.list(of.spec.steps.iter().cloned());
+            page.list(of.spec.link.iter().cloned());
             let rows = of.rollback.iter().map(|of| {
                 let now = match of.holds_now {
                     Some(true) => "yes",

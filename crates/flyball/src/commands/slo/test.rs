@@ -121,7 +121,8 @@ struct Learnt {
 
 #[derive(Debug, serde::Deserialize)]
 struct State {
-    state: String,
+    #[serde(rename = "state")]
+    word: String,
 }
 
 /// Tells a server what came of the tests of `version`.
@@ -130,7 +131,7 @@ fn tell(args: &TestArgs, version: &str, runs: &[serde_json::Value]) -> anyhow::R
     let path = ["api", "v1", "slotest-runs"];
     let Told { changed } = Remote::new(&args.server)?.post(&path, &body)?;
     for Learnt { incident, item, state } in changed {
-        let said = format!("action item {item} of {incident} is {}", state.state);
+        let said = format!("action item {item} of {incident} is {}", state.word);
         talk::note(&printable(&said));
     }
     Ok(())
