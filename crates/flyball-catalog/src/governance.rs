@@ -1,15 +1,23 @@
-//! Policies, tiers and services, read from documents and checked; policies and tiers that ship where documents
-//! say nothing.
+//! Policies, tiers, services, checklists, rules of custody, risks, rotas and escalations, read from documents and
+//! checked; those that ship where documents say nothing.
 
+mod oncall;
 mod reading;
+mod risks;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use flyball_govern::checklist::{self, Checklist, ChecklistSpec};
+use flyball_govern::custody::{self, CustodyRules, CustodyRulesSpec};
 use flyball_govern::gate::PolicyTest;
 use flyball_govern::incident::{Runbook, RunbookSpec};
+use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
+use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
     BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
+use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
 use flyball_spec::{Diagnostic, Governing, GoverningKind, Origins, Source, SpecSet, load};
@@ -25,7 +33,18 @@ pub struct Governance {
     /// What services say of themselves by the kind of our own.
     services: BTreeMap<String, Service>,
     runbooks: BTreeMap<String, Runbook>,
+    risks: BTreeMap<String, Risk>,
+    risk_rules: BTreeMap<String, RiskRules>,
+    costs: BTreeMap<String, SupportCosts>,
+    checklists: BTreeMap<String, Checklist>,
+    custody_rules: BTreeMap<String, CustodyRules>,
+    rotas: BTreeMap<String, Rota>,
+    escalations: BTreeMap<String, Escalation>,
+    switchboard: Arc<Switchboard>,
 }
+
+/// The rules of custody that a service goes by which names none.
+const USUAL: &str = "usual";
 
 impl Governance {
     /// The tier of `service`; of one that names none the usual one.
@@ -46,6 +65,11 @@ impl Governance {
     /// What services say of themselves, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
+    }
+
+    /// Who is called for which service, as documents say it.
+    pub const fn switchboard(&self) -> &Arc<Switchboard> {
+        &self.switchboard
     }
 
     /// The services that `name` asks, as it says; none where nothing describes it.
@@ -70,6 +94,27 @@ impl Governance {
         self.runbooks.values()
     }
 
+    /// The checklist called `name`.
+    pub fn checklist(&self, name: &str) -> Option<&Checklist> {
+        self.checklists.get(name)
+    }
+
+    /// Every checklist, by name.
+    pub fn checklists(&self) -> impl Iterator<Item = &Checklist> {
+        self.checklists.values()
+    }
+
+    /// The rules of custody called `name`.
+    pub fn rules_of_custody(&self, name: &str) -> Option<&CustodyRules> {
+        self.custody_rules.get(name)
+    }
+
+    /// The rules by which the pager of `service` changes hands; `None` when it names some that are not there.
+    pub fn custody_rules(&self, service: &str) -> Option<&CustodyRules> {
+        let named = self.service(service).and_then(|of| of.spec.custody_rules.as_deref());
+        self.custody_rules.get(named.unwrap_or(USUAL))
+    }
+
     /// Every policy, by name.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.policies.values()
@@ -89,6 +134,10 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     }
     found.extend(unknown_policies(set, &governance));
     found.extend(unknown_slos(set, &governance));
+    found.extend(risks::faults(set, &governance));
+    found.extend(unknown_rules(set, &governance));
+    found.extend(oncall::unknown(set, &governance));
+    governance.switchboard = Arc::new(oncall::switchboard(&governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
         if governance.tiers.contains_key(tier) {
@@ -104,7 +153,9 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
 
 /// What ships.
 fn shipped() -> Governance {
-    let sources = [FOUR_WEEKS, QUARTERLY].map(|text| Source::new("shipped.yaml", text));
+    let ready =
+        [FOUR_WEEKS, QUARTERLY, custody::USUAL, ASSUMED].into_iter().chain(checklist::READY);
+    let sources: Vec<Source> = ready.map(|text| Source::new("shipped.yaml", text)).collect();
     let (set, _) = load(&sources);
     let mut governance = Governance::default();
     for of in &set.governing {
@@ -139,6 +190,38 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
             let runbook = read::<RunbookSpec>(of).and_then(|spec| Runbook::new(&name, spec));
             let taken = runbook.map(|runbook| governance.runbooks.insert(name, runbook));
             taken.err().unwrap_or_default()
+        }
+        GoverningKind::Risk => {
+            let risk = read::<RiskSpec>(of).and_then(|spec| Risk::new(&name, spec));
+            risk.map(|risk| governance.risks.insert(name, risk)).err().unwrap_or_default()
+        }
+        GoverningKind::RiskRules => {
+            let rules = read::<RiskRulesSpec>(of).and_then(|spec| RiskRules::new(&name, spec));
+            rules.map(|rules| governance.risk_rules.insert(name, rules)).err().unwrap_or_default()
+        }
+        GoverningKind::SupportCosts => {
+            let costs =
+                read::<SupportCostsSpec>(of).and_then(|spec| SupportCosts::new(&name, spec));
+            costs.map(|costs| governance.costs.insert(name, costs)).err().unwrap_or_default()
+        }
+        GoverningKind::Checklist => {
+            let checklist = read::<ChecklistSpec>(of).and_then(|spec| Checklist::new(&name, spec));
+            let taken = checklist.map(|checklist| governance.checklists.insert(name, checklist));
+            taken.err().unwrap_or_default()
+        }
+        GoverningKind::CustodyRules => {
+            let rules =
+                read::<CustodyRulesSpec>(of).and_then(|spec| CustodyRules::new(&name, spec));
+            let taken = rules.map(|rules| governance.custody_rules.insert(name, rules));
+            taken.err().unwrap_or_default()
+        }
+        GoverningKind::Rota => {
+            let rota = read::<RotaSpec>(of).and_then(|spec| Rota::new(&name, spec));
+            rota.map(|rota| governance.rotas.insert(name, rota)).err().unwrap_or_default()
+        }
+        GoverningKind::Escalation => {
+            let chain = read::<EscalationSpec>(of).and_then(|spec| Escalation::new(&name, spec));
+            chain.map(|chain| governance.escalations.insert(name, chain)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {
             path: "kind".to_owned(),
@@ -200,6 +283,22 @@ fn unknown_slos(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
     found
 }
 
+/// Services of `set` whose rules of custody nobody knows.
+fn unknown_rules(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
+    let services = set.governing.iter().filter(|of| of.kind == GoverningKind::Service);
+    let unknown = services.filter_map(|of| {
+        let rules = governance.services.get(&of.name)?.spec.custody_rules.as_ref()?;
+        if governance.custody_rules.contains_key(rules) {
+            return None;
+        }
+        let known: Vec<&str> = governance.custody_rules.keys().map(String::as_str).collect();
+        let message =
+            format!("no rules of custody are called `{rules}`\nhint: {}", hint(rules, &known));
+        set.origins.governing_error(of, "spec.custodyRules", None, &message)
+    });
+    unknown.collect()
+}
+
 fn hint(name: &str, known: &[&str]) -> String {
     match near_matches(name, known.iter().copied()).first() {
         Some(near) => format!("did you mean `{near}`?"),
@@ -240,6 +339,43 @@ mod tests {
         assert_eq!(usual.tier("other").name, "standard");
         for tier in Tier::shipped() {
             assert!(usual.policy(&tier.spec.policy).is_some(), "{}", tier.name);
+        }
+    }
+
+    #[test]
+    fn checklists_and_rules_ship_and_make_room_for_own_ones() {
+        let (shipped, found) = told("");
+        assert_eq!(found, Vec::<String>::new());
+        let names: Vec<&str> = shipped.checklists().map(Checklist::name).collect();
+        assert_eq!(
+            names,
+            ["hand-off-readiness", "launch-readiness", "production-readiness", "slo-review"]
+        );
+        assert_eq!(shipped.custody_rules("shop").map(CustodyRules::name), Some("usual"));
+        let own = custody::USUAL.replace("name: usual", "name: strict");
+        let (own, found) = told(&format!(
+            "{own}---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: shop}}\n\
+             spec: {{custodyRules: strict}}\n---\napiVersion: flyball.dev/v1\nkind: Checklist\n\
+             metadata: {{name: slo-review}}\nspec: {{version: 7, stage: slo_review, signers: [sre], \
+             items: [{{id: one, heading: promises, ask: Is it right?}}]}}\n"
+        ));
+        assert_eq!(found, Vec::<String>::new());
+        assert_eq!(own.custody_rules("shop").map(CustodyRules::name), Some("strict"));
+        assert_eq!(own.custody_rules("other").map(CustodyRules::name), Some("usual"));
+        assert_eq!(own.checklist("slo-review").map(|list| list.spec().version), Some(7));
+        let (_, found) = told(
+            "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {name: shop}\nspec: {custodyRules: usal}\n\
+             ---\napiVersion: flyball.dev/v1\nkind: Checklist\nmetadata: {name: mine}\n\
+             spec:\n  version: 1\n  stage: launch\n  signers: [sre]\n  items:\n\
+             \x20 - {id: one, heading: promises, ask: Is it right?, holds: pages.per_wek < 1}\n",
+        );
+        let begins = [
+            "14:62 spec.items[0].holds ",
+            "4:22 spec.custodyRules no rules of custody are called `usal`; did you mean `usual`?",
+        ];
+        assert_eq!(found.len(), begins.len(), "{found:#?}");
+        for (found, begins) in found.iter().zip(begins) {
+            assert!(found.starts_with(begins), "{found}\n{begins}");
         }
     }
 

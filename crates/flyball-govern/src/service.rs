@@ -12,8 +12,7 @@ use flyball_budget::keeps;
 use flyball_model::{Duration, Tally, Target};
 use jiff::civil::Date;
 
-pub(crate) use funding::day;
-pub use funding::{FUNDING_NOTICE, Funding};
+pub use funding::{FUNDING_NOTICE, Funding, day};
 pub use revenue::Revenue;
 pub(crate) use revenue::amount_or_none;
 
@@ -82,6 +81,8 @@ pub struct ServiceSpec {
     /// The last day for which its team is paid.
     #[serde(with = "read::date_or_none")]
     pub funded_until: Option<Date>,
+    /// The rules by which its pager changes hands; those called `usual` unless told.
+    pub custody_rules: Option<String>,
 }
 
 /// Who runs a service: the models of Equal Experts' *You Build It You Run It* playbook, and an SRE team.
@@ -208,6 +209,7 @@ impl Service {
             ("spec.accountable.delegate.who", delegate.as_ref()),
             ("spec.onCall", spec.on_call.as_ref()),
             ("spec.delivery.environment", Some(&spec.delivery.environment)),
+            ("spec.custodyRules", spec.custody_rules.as_ref()),
         ];
         let mut wrong = Vec::new();
         let mut fault = |path: String, message: String| {

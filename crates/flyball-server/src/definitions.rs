@@ -36,7 +36,7 @@ use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
-use doubts::{idle_exemptions, linted, unlike_met, unlike_stored};
+use doubts::{idle_exemptions, linted, same_version, uncovered, unlike_met, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -400,13 +400,15 @@ impl Definitions {
     ) -> Result<Vec<Diagnostic>, ApplyError> {
         let (before, after) = (Arc::clone(before), Arc::clone(after));
         let (source, suggests) = (self.stored.source(), caller.sees_all());
-        let control = self.control.clone();
+        let (control, now) = (self.control.clone(), self.clock.now());
         let met = self.evaluator.ask(|evaluator| evaluator.met().clone()).await?;
         let found = tokio::task::spawn_blocking(move || {
             let mut found = linted(&before, &after);
             found.extend(unlike_stored(&before, &after, &source, suggests));
             found.extend(unlike_met(&before, &after, &met, suggests));
             found.extend(idle_exemptions(&before, &after, &control, suggests));
+            found.extend(same_version(&before, &after));
+            found.extend(uncovered(&before, &after, now));
             found
         });
         Ok(found.await.map_err(|_| Ended)?)

@@ -10,6 +10,7 @@ mod agreed;
 mod alerting;
 mod corrected;
 mod counting;
+mod evidence;
 mod facts;
 mod fill;
 mod history;
@@ -31,6 +32,7 @@ use std::time::Duration as Wait;
 use flyball_budget::alert::Change;
 use flyball_budget::nominal_length;
 use flyball_catalog::{Catalog, Counted, CountedBy};
+use flyball_govern::oncall::Exceptions;
 use flyball_metric::Points;
 use flyball_model::{Duration, Timestamp};
 use flyball_store::{
@@ -50,11 +52,12 @@ use crate::limits::Limits;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub(crate) use agreed::Agreed;
-pub(crate) use alerting::AlertError;
 use alerting::Alerting;
+pub(crate) use alerting::{AlertError, Called};
 pub use corrected::CorrectionStatus;
 use counting::Counting;
 pub(crate) use counting::{Counting as Recount, Kept};
+pub(crate) use evidence::Calendar;
 pub(crate) use facts::ServiceFacts;
 pub use fill::FillStatus;
 use fill::Filling;
@@ -215,6 +218,8 @@ pub(crate) struct Parts {
     pub(crate) telemetry: Arc<Telemetry>,
     /// What changed before an alert.
     pub(crate) recent: Recent,
+    /// What people have made of rotas, by rota.
+    pub(crate) exceptions: BTreeMap<String, Exceptions>,
 }
 
 /// How budgets are kept.
@@ -321,7 +326,7 @@ pub(crate) fn start(
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
     let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
-    let Parts { asks, clock, telemetry, recent, .. } = parts;
+    let Parts { asks, clock, telemetry, recent, exceptions, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let joining = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
@@ -331,7 +336,8 @@ pub(crate) fn start(
     let now = clock.now();
     let at = settings.complete(now);
     let due = Arc::new(Notify::new());
-    let alerting = Alerting::read(&ledger.snapshot()?, now, Arc::clone(&due), &telemetry)?;
+    let mut alerting = Alerting::read(&ledger.snapshot()?, now, Arc::clone(&due), &telemetry)?;
+    alerting.except(exceptions, now);
     let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.clone()),

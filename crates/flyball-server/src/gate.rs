@@ -34,7 +34,7 @@ pub(crate) use acts::{ActError, NewOverride, NewStop};
 pub(crate) use approvals::{Actor, NewApproval};
 pub(crate) use classes::{Classes, NewClass};
 pub(crate) use contests::{KeptContest, NewContest};
-pub(crate) use deciding::{Decided, Looked};
+pub(crate) use deciding::{Decided, Looked, lock};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
@@ -275,15 +275,30 @@ fn keep_use(noting: &Noting<'_>, by: &str, decision: &Decision, id: &str) -> Res
     Ok(())
 }
 
-fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, GateError> {
+/// What a record says.
+///
+/// # Errors
+///
+/// [`GateError::Unreadable`].
+pub(crate) fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, GateError> {
     serde_json::from_str(&record.text)
         .map_err(|cause| GateError::Unreadable { id: record.id.clone(), cause })
 }
 
-fn read<T: DeserializeOwned>(records: &[Record]) -> Result<Vec<T>, GateError> {
+/// What each of `records` says.
+///
+/// # Errors
+///
+/// [`GateError::Unreadable`].
+pub(crate) fn read<T: DeserializeOwned>(records: &[Record]) -> Result<Vec<T>, GateError> {
     records.iter().map(parse).collect()
 }
 
-fn text(kept: &impl serde::Serialize, id: &str) -> Result<String, GateError> {
+/// What is kept under `id`, as the text of a record.
+///
+/// # Errors
+///
+/// [`GateError::Unreadable`].
+pub(crate) fn text(kept: &impl serde::Serialize, id: &str) -> Result<String, GateError> {
     serde_json::to_string(kept).map_err(|cause| GateError::Unreadable { id: id.to_owned(), cause })
 }

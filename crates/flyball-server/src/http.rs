@@ -9,9 +9,11 @@ mod body;
 mod change_shapes;
 mod changes;
 mod cookies;
+mod custody;
 mod definitions;
 mod delivery;
 mod described;
+mod evidence;
 mod extract;
 mod friction;
 mod gate;
@@ -20,7 +22,9 @@ mod hooks;
 mod incidents;
 mod login;
 mod metered;
+mod money;
 mod ndjson;
+mod oncall;
 mod operations;
 mod otlp;
 mod people;
@@ -29,6 +33,8 @@ mod query;
 mod remote_write;
 mod report;
 mod restores;
+mod reviews;
+mod risks;
 mod services;
 pub(crate) mod shapes;
 mod slos;
@@ -53,12 +59,16 @@ use crate::backup::Copies;
 use crate::changes::{Changes, Hooks};
 use crate::clock::Clock;
 use crate::control::SharedControl;
+use crate::custody::Custodies;
 use crate::definitions::Definitions;
 use crate::evaluator;
 use crate::gate::{Gatekeeper, GitHub};
 use crate::intake::Intake;
 use crate::login::Login;
+use crate::pool::Pool;
 use crate::restoring::Restorer;
+use crate::reviews::Reviews;
+use crate::rotas::Rotas;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
@@ -93,10 +103,15 @@ pub(crate) struct App {
     pub(crate) copies: Copies,
     pub(crate) changes: Changes,
     pub(crate) restorer: Restorer,
+    pub(crate) rotas: Rotas,
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) streams: Streams,
+    /// For what is drawn ten thousand times.
+    pub(crate) simulating: Arc<Pool<()>>,
+    pub(crate) reviews: Reviews,
+    pub(crate) custodies: Custodies,
 }
 
 /// The API's own description.
@@ -113,6 +128,8 @@ pub(crate) struct App {
         (name = "definitions", description = "The documents that say what is promised"),
         (name = "alerts", description = "Who should know of what, who has taken it on, and what is silenced"),
         (name = "services", description = "Whose services are, how they stand, how they are delivered"),
+        (name = "reviews", description = "Checklists, reviews, and who carries pagers"),
+        (name = "on call", description = "Who carries the pager, and how much they carry"),
         (name = "changes", description = "What altered production, or is about to"),
         (name = "incidents", description = "Incidents, what is learnt from them, and what hurts at work"),
         (name = "events", description = "Stored events"),
@@ -191,6 +208,45 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))
         .routes(routes!(gate::backtested))
+        .routes(routes!(services::catalogue))
+        .routes(routes!(reviews::checklists))
+        .routes(routes!(reviews::list))
+        .routes(routes!(reviews::open, reviews::of_service))
+        .routes(routes!(reviews::get))
+        .routes(routes!(reviews::answer))
+        .routes(routes!(reviews::advise))
+        .routes(routes!(reviews::submit))
+        .routes(routes!(reviews::waive))
+        .routes(routes!(reviews::sign))
+        .routes(routes!(reviews::reopen))
+        .routes(routes!(reviews::withdraw))
+        .routes(routes!(reviews::renew))
+        .routes(routes!(custody::get))
+        .routes(routes!(custody::find))
+        .routes(routes!(custody::propose))
+        .routes(routes!(custody::sign))
+        .routes(routes!(custody::drop_step))
+        .routes(routes!(custody::give_notice))
+        .routes(routes!(custody::decide))
+        .routes(routes!(custody::take_back))
+        .routes(routes!(alerts::pass_on))
+        .routes(routes!(oncall::who))
+        .routes(routes!(oncall::rotas))
+        .routes(routes!(oncall::rota))
+        .routes(routes!(oncall::shifts))
+        .routes(routes!(oncall::gaps))
+        .routes(routes!(oncall::of_rota))
+        .routes(routes!(oncall::of_person))
+        .routes(routes!(oncall::override_rota))
+        .routes(routes!(oncall::swap))
+        .routes(routes!(oncall::settle))
+        .routes(routes!(oncall::plan_rota))
+        .routes(routes!(oncall::remove))
+        .routes(routes!(oncall::exceptions))
+        .routes(routes!(oncall::load))
+        .routes(routes!(oncall::pay))
+        .routes(routes!(oncall::pay_csv))
+        .routes(routes!(oncall::calls))
         .routes(routes!(describe))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
@@ -206,6 +262,17 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(login::me))
         .routes(routes!(people::list_grants, people::add_grant, people::remove_grant))
         .routes(routes!(people::list_sessions, people::end_sessions))
+        .routes(routes!(risks::list))
+        .routes(routes!(risks::register))
+        .routes(routes!(risks::compare))
+        .routes(routes!(risks::sheet))
+        .routes(routes!(risks::measured))
+        .routes(routes!(risks::name, risks::namings))
+        .routes(routes!(money::target))
+        .routes(routes!(money::compared, money::choose))
+        .routes(routes!(money::choices_made))
+        .routes(routes!(money::returned))
+        .routes(routes!(money::recognised))
         .merge(incidents::routes())
         .merge(friction::routes())
         .split_for_parts();

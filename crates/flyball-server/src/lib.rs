@@ -16,6 +16,7 @@ mod backup;
 mod changes;
 mod clock;
 mod control;
+mod custody;
 mod decode;
 mod definitions;
 mod delivery;
@@ -37,8 +38,12 @@ mod ready;
 mod remarks;
 mod report;
 mod restoring;
+mod reviews;
+mod risks;
+mod rotas;
 mod sources;
 mod stored;
+mod support;
 mod telemetry;
 mod tls;
 mod urls;
@@ -84,6 +89,7 @@ use auth::{Gate, Sessions};
 use backup::Copies;
 use changes::{Changes, Hooks};
 use control::SharedControl;
+use custody::Custodies;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
 use gate::{Gatekeeper, GitHub};
@@ -91,6 +97,8 @@ use listen::Listeners;
 use login::Login;
 pub(crate) use ready::Ready;
 use restoring::Restorer;
+use reviews::Reviews;
+use rotas::Rotas;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -293,6 +301,7 @@ impl Server {
             clock: clock.clone(),
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
+            exceptions: rotas::exceptions(&control)?,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -312,6 +321,8 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
+        let custodies = Custodies::of(control.clone());
+        let rotas = Rotas::new(control.clone(), &evaluating);
         let router = http::router(http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
@@ -324,6 +335,9 @@ impl Server {
             github,
             changes: changes.clone(),
             restorer: restorer.clone(),
+            reviews: Reviews::of(control.clone()),
+            custodies: custodies.clone(),
+            rotas: rotas.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -335,13 +349,16 @@ impl Server {
             querying: Arc::new(tokio::sync::Semaphore::new(queries_max)),
             definitions: Arc::clone(&definitions),
             streams: http::Streams::new(evaluating.clone(), streams_max),
+            // One is drawn after the other: each takes a processor for seconds.
+            simulating: Arc::new(pool::Pool::new("simulate", 2, || ())?),
         });
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(&evaluating, (changes, restorer), now, told)?;
+        let telling =
+            Telling::start(&evaluating, (changes, restorer, rotas, &custodies), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -426,6 +443,8 @@ struct Telling {
     alerts: alerts::Running,
     verdicts: verdicts::Running,
     restores: restoring::Running,
+    custody: custody::Running,
+    calls: rotas::Running,
 }
 
 impl Telling {
@@ -433,7 +452,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         evaluating: &evaluator::Handle,
-        (changes, restorer): (Changes, Restorer),
+        (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -443,13 +462,16 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        Ok(Self { alerts, verdicts, restores: restorer.start() })
+        let custody = custody::start(custodies, evaluating, clock);
+        Ok(Self { alerts, verdicts, restores: restorer.start(), custody, calls: rotas.start() })
     }
 
     async fn stop(self) {
         self.verdicts.stop().await;
         self.restores.stop().await;
+        self.custody.stop().await;
         self.alerts.stop().await;
+        self.calls.stop().await;
     }
 }
 

@@ -173,7 +173,11 @@ fn signs(
 }
 
 /// The time of `span` that is corrected for `slo`; twice where corrections overlap.
-fn corrected(
+///
+/// # Errors
+///
+/// A correction that cannot be expanded.
+pub(crate) fn corrected(
     corrections: &[Correction],
     slo: &str,
     span: Interval,

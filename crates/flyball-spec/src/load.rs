@@ -245,8 +245,18 @@ impl Loader<'_> {
                     GoverningKind::Tier => "Tier",
                     GoverningKind::Service => "Service",
                     GoverningKind::PolicyTest => "PolicyTest",
+                    GoverningKind::Risk => "Risk",
+                    GoverningKind::RiskRules => "RiskRules",
+                    GoverningKind::SupportCosts => "SupportCosts",
+                    GoverningKind::Checklist => "Checklist",
+                    GoverningKind::CustodyRules => "CustodyRules",
+                    GoverningKind::Rota => "Rota",
+                    GoverningKind::Escalation => "Escalation",
                     GoverningKind::Runbook => "Runbook",
                 };
+                if let Some(service) = governing.service() {
+                    self.set.origins.insert_service(service, name.at);
+                }
                 if self.first(kind, &name) {
                     self.set.governing.push(*governing);
                 }

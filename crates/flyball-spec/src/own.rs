@@ -1,5 +1,6 @@
 //! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `RestoreAction`, `Correction`,
-//! `Probe`, `BudgetPolicy`, `PolicyTest`, `Tier` and `Service`.
+//! `Probe`, `BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
+//! `CustodyRules`, `Rota` and `Escalation`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, who is told how, and what may be done. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
@@ -69,6 +70,13 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Tier", Kind::Governing(GoverningKind::Tier)),
         ("Service", Kind::Governing(GoverningKind::Service)),
         ("PolicyTest", Kind::Governing(GoverningKind::PolicyTest)),
+        ("Risk", Kind::Governing(GoverningKind::Risk)),
+        ("RiskRules", Kind::Governing(GoverningKind::RiskRules)),
+        ("SupportCosts", Kind::Governing(GoverningKind::SupportCosts)),
+        ("Checklist", Kind::Governing(GoverningKind::Checklist)),
+        ("CustodyRules", Kind::Governing(GoverningKind::CustodyRules)),
+        ("Rota", Kind::Governing(GoverningKind::Rota)),
+        ("Escalation", Kind::Governing(GoverningKind::Escalation)),
         ("Runbook", Kind::Governing(GoverningKind::Runbook)),
     ];
     let kind = r.word(kind, &kinds)?;

@@ -89,11 +89,25 @@ pub enum GoverningKind {
     Service,
     /// What a policy is to decide on given facts.
     PolicyTest,
+    /// Something that can spend the budgets of a service.
+    Risk,
+    /// What holds for all risks of a service.
+    RiskRules,
+    /// What support costs.
+    SupportCosts,
+    /// What is asked before a service goes a step further.
+    Checklist,
+    /// When a pager changes hands.
+    CustodyRules,
+    /// Who takes turns to carry a pager.
+    Rota,
+    /// Who is called after whom.
+    Escalation,
     /// What to do in an incident, and when to go back.
     Runbook,
 }
 
-/// A policy, its tests, a tier, a service or a runbook, as it was written.
+/// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota, an escalation or a runbook, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.
@@ -106,6 +120,26 @@ pub struct Governing {
     pub(crate) place: Place,
     /// The whole document.
     pub(crate) node: Node,
+}
+
+impl Governing {
+    /// The service whose own document it is: what it says of itself, a risk of it, what holds for its risks. `None`
+    /// for what is of all services.
+    pub fn service(&self) -> Option<&str> {
+        match self.kind {
+            GoverningKind::Service => Some(&self.name),
+            GoverningKind::Risk | GoverningKind::RiskRules => self.spec["service"].as_str(),
+            GoverningKind::BudgetPolicy
+            | GoverningKind::Tier
+            | GoverningKind::PolicyTest
+            | GoverningKind::SupportCosts
+            | GoverningKind::Checklist
+            | GoverningKind::CustodyRules
+            | GoverningKind::Rota
+            | GoverningKind::Escalation
+            | GoverningKind::Runbook => None,
+        }
+    }
 }
 
 /// What they say, wherever it stands.

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod budget;
 pub(crate) mod change;
+pub(crate) mod custody;
 pub(crate) mod delivery;
 pub(crate) mod doctor;
 pub(crate) mod friction;
@@ -15,12 +16,15 @@ pub(crate) mod get;
 pub(crate) mod grant;
 pub(crate) mod incident;
 pub(crate) mod ledger;
+pub(crate) mod oncall;
 pub(crate) mod openapi;
 pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod ready;
 pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod review;
+pub(crate) mod risk;
 mod scripts;
 pub(crate) mod serve;
 pub(crate) mod service;
@@ -56,9 +60,12 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Change(args) => change::run(args),
         Command::Gate(args) => gate::run(&args),
         Command::Policy(args) => policy::run(args),
+        Command::Review(args) => review::run(args),
+        Command::Custody(args) => custody::run(args),
         Command::Service(args) => service::run(args),
         Command::Delivery(args) => delivery::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Oncall(args) => oncall::run(*args),
         Command::Incident(args) => incident::run(args),
         Command::Friction(args) => friction::run(args),
         Command::Tail(args) => tail::run(&args),
@@ -67,6 +74,7 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Openapi(_) => openapi::run(),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),
+        Command::Risk(args) => risk::run(args),
     }
 }
 

@@ -94,7 +94,9 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 12] = [
+    ("GET /api/v1/checklists", "`flyball review checklists`"),
+    ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
     ("GET /api/v1/tokens", "`flyball token list`"),
     ("GET /api/v1/definitions", "`flyball get definitions`"),
@@ -104,6 +106,13 @@ const COMMANDS: [(&str, &str); 9] = [
     ("GET /api/v1/incidents", "`flyball incident list`"),
     ("GET /api/v1/action-items", "`flyball incident action list`"),
     ("GET /api/v1/friction", "`flyball friction list`"),
+    ("GET /api/v1/risks", "`flyball risk list`"),
+];
+
+/// Requests about a service that hints name, and the commands that make them.
+const OF_SERVICE: [(&str, &str); 2] = [
+    ("GET /api/v1/reviews/", "flyball review list --service"),
+    ("GET /api/v1/custody/", "flyball custody show"),
 ];
 
 /// A hint for whoever types commands.
@@ -112,6 +121,20 @@ pub(crate) fn in_commands(hint: &str) -> String {
     let hint =
         commands.fold(hint.to_owned(), |hint, (request, command)| hint.replace(request, command));
     // What a service has is listed by a command of its own.
+    for (request, command) in OF_SERVICE {
+        let of_service = hint.strip_prefix(request).and_then(|rest| rest.split_once(' '));
+        if let Some((service, said)) = of_service {
+            return format!("`{command} {service}` {said}");
+        }
+    }
+    // What a rota or a service has is listed by a command of its own.
+    let of_rota =
+        hint.strip_prefix("`flyball oncall rotas`/").and_then(|rest| rest.split_once('/'));
+    if let Some((rota, (what, said))) =
+        of_rota.and_then(|(rota, rest)| Some((rota, rest.split_once(' ')?)))
+    {
+        return format!("`flyball oncall {what} {rota}` {said}");
+    }
     let of_service = hint.strip_prefix("GET /api/v1/gate/").and_then(|rest| rest.split_once('/'));
     match of_service.and_then(|(service, rest)| Some((service, rest.split_once(' ')?))) {
         Some((service, (what, said))) => format!("`flyball policy {what} {service}` {said}"),
@@ -192,6 +215,18 @@ impl Remote {
         self.runtime.block_on(async { self.send(request).await.map(|_| ()) })
     }
 
+    /// What is at `path`, as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn get_text(&self, path: &[&str]) -> anyhow::Result<String> {
+        let request = self.request(Method::GET, path, &[])?.timeout(ANSWER_MAX);
+        self.runtime.block_on(async {
+            self.send(request).await?.text().await.context("the answer broke off")
+        })
+    }
+
     /// Sends `body` to `path`, and gives the answer in the media type `accept` as it is.
     ///
     /// # Errors
@@ -207,6 +242,18 @@ impl Remote {
         self.runtime.block_on(async {
             let response = self.send(request.header("accept", accept).json(body)).await?;
             response.text().await.context("the answer broke off")
+        })
+    }
+
+    /// What is at `path` as it is, in whatever media type it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn text(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<String> {
+        let request = self.request(Method::GET, path, query)?.timeout(ANSWER_MAX);
+        self.runtime.block_on(async {
+            self.send(request).await?.text().await.context("the answer broke off")
         })
     }
 

@@ -106,6 +106,11 @@ impl Sender<'_> {
         format!("{}/api/v1/changes/{}", self.origin, segment(id))
     }
 
+    /// Where a service can be looked at.
+    fn service(&self, name: &str) -> String {
+        format!("{}/api/v1/services/{}", self.origin, segment(name))
+    }
+
     /// What an alert is known by everywhere: 64 hexadecimal digits, other ones on every server.
     fn key(&self, alert: &Alert) -> String {
         self.digest(&format!("alert\0{}\0{}", alert.id, alert.opened.nanos()))
@@ -115,6 +120,9 @@ impl Sender<'_> {
     fn delivery(&self, notice: &Notice) -> String {
         if let About::Restored(restored) = &notice.about {
             return self.digest(&format!("restored\0{}\0{}", notice.target, restored.key));
+        }
+        if let About::Reminder(reminder) = &notice.about {
+            return self.digest(&format!("reminder\0{}\0{}", notice.target, reminder.key));
         }
         self.digest(&format!("notice\0{}\0{}\0{}", notice.target, notice.id, notice.made.nanos()))
     }
@@ -173,7 +181,7 @@ pub fn request(receiver: &Receiver, notice: &Notice, sender: &Sender<'_>) -> Opt
 fn of_alert(notice: &Notice) -> Option<(flyball_govern::alert::Act, &Alert)> {
     match &notice.about {
         About::Alert { act, alert, .. } => Some((*act, alert)),
-        About::SilenceOver(_) | About::Restored(_) => None,
+        About::SilenceOver(_) | About::Restored(_) | About::Reminder(_) => None,
     }
 }
 

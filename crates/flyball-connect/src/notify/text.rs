@@ -1,8 +1,9 @@
 //! What people read of a notice, before any receiver's markup.
 
 use flyball_govern::alert::{
-    About, Act, Alert, Notice, Pair, Restored, SilenceOver, State, Subject,
+    About, Act, Alert, Notice, Pair, Reminder, Restored, SilenceOver, State, Subject,
 };
+use flyball_govern::oncall::CallStep;
 use flyball_model::Severity;
 
 use super::Sender;
@@ -33,6 +34,7 @@ pub(super) fn title(notice: &Notice) -> String {
         About::Alert { act, alert, .. } => alert_title(*act, alert),
         About::SilenceOver(over) => silence_title(over),
         About::Restored(restored) => restored_title(restored),
+        About::Reminder(reminder) => format!("[ticket] {}: {}", reminder.service, reminder.title),
     }
 }
 
@@ -42,6 +44,7 @@ pub(super) fn lines(notice: &Notice, sender: &Sender<'_>) -> Vec<Line> {
         About::Alert { alert, .. } => alert_lines(alert, sender),
         About::SilenceOver(over) => silence_lines(over),
         About::Restored(restored) => restored_lines(restored, sender),
+        About::Reminder(reminder) => reminder_lines(reminder, sender),
     };
     if notice.may_repeat {
         lines.push(Line::new(
@@ -90,7 +93,9 @@ fn alert_title(act: Act, alert: &Alert) -> String {
             let spends = alert.leading().map_or(String::new(), |pair| {
                 format!(" {still}burns its budget at {}", times(pair.burn_peak))
             });
-            format!("[{severity}] {about}{spends}")
+            let called = alert.called().filter(|_| act != Act::Acknowledge);
+            let called = called.map_or(String::new(), |step| format!("; {}", called_words(step)));
+            format!("[{severity}] {about}{spends}{called}")
         }
     }
 }
@@ -128,6 +133,15 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
             format!("{} = {}: {bad} of bad, {good} of good", it.attribute, it.value),
         )
     }));
+    lines.extend(alert.call().and_then(|call| {
+        let (step, hand_offs) = (call.steps.last()?, call.hand_offs().total());
+        let before = match hand_offs {
+            0 => String::new(),
+            1 => ", after 1 hand-off".to_owned(),
+            many => format!(", after {many} hand-offs"),
+        };
+        Some(Line::new("Called", format!("{} at {}{before}", called_words(step), step.at)))
+    }));
     lines.extend(alert.acknowledged.as_ref().map(|taken| {
         let note = taken.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
         Line::new("Taken on", format!("by {} at {}{note}", taken.who, taken.at))
@@ -137,6 +151,15 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
     lines.extend(facts.links.dashboard.as_ref().map(|link| Line::link("Dashboard", link)));
     lines.push(Line::link("Alert", sender.link(alert)));
     lines
+}
+
+/// Who was called, and at which level.
+fn called_words(step: &CallStep) -> String {
+    match step.who.as_slice() {
+        [] => format!("nobody is on call ({})", step.name),
+        [one] => format!("{one} is called ({})", step.name),
+        many => format!("{} are called ({})", many.join(", "), step.name),
+    }
 }
 
 fn rule(pair: &Pair) -> String {
@@ -192,6 +215,14 @@ fn restored_lines(restored: &Restored, sender: &Sender<'_>) -> Vec<Line> {
     lines.extend(restored.problem.as_ref().map(|problem| Line::new("Problem", problem)));
     lines.push(Line::link("Change", sender.change(&restored.change)));
     lines
+}
+
+fn reminder_lines(reminder: &Reminder, sender: &Sender<'_>) -> Vec<Line> {
+    vec![
+        Line::new("What", &reminder.text),
+        Line::new("At", reminder.at.to_string()),
+        Line::link("Service", sender.service(&reminder.service)),
+    ]
 }
 
 /// A burn for people, to a tenth.

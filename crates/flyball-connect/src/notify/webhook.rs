@@ -15,7 +15,7 @@ pub const SIGNATURE_HEADER: &str = "flyball-signature";
 /// The header with what a notice is known by when it comes again.
 pub const DELIVERY_HEADER: &str = "flyball-delivery";
 /// The header with what the notice is: `alert.open`, `alert.update`, `alert.acknowledge`,
-/// `alert.close`, `silence.over`, `change.restored`.
+/// `alert.close`, `silence.over`, `change.restored`, `service.reminder`.
 pub const EVENT_HEADER: &str = "flyball-event";
 
 pub(super) fn request(
@@ -24,15 +24,22 @@ pub(super) fn request(
     notice: &Notice,
     sender: &Sender<'_>,
 ) -> Request {
-    let (event, number, [alert, silence, restored]) = match &notice.about {
+    let (event, number, [alert, silence, restored, reminder]) = match &notice.about {
         About::Alert { act, number, alert } => {
-            (event_of(*act), json!(number), [json!(alert), Value::Null, Value::Null])
+            let of = [json!(alert), Value::Null, Value::Null, Value::Null];
+            (event_of(*act), json!(number), of)
         }
         About::SilenceOver(over) => {
-            ("silence.over", Value::Null, [Value::Null, json!(over), Value::Null])
+            let of = [Value::Null, json!(over), Value::Null, Value::Null];
+            ("silence.over", Value::Null, of)
         }
         About::Restored(restored) => {
-            ("change.restored", Value::Null, [Value::Null, Value::Null, json!(restored)])
+            let of = [Value::Null, Value::Null, json!(restored), Value::Null];
+            ("change.restored", Value::Null, of)
+        }
+        About::Reminder(reminder) => {
+            let of = [Value::Null, Value::Null, Value::Null, json!(reminder)];
+            ("service.reminder", Value::Null, of)
         }
     };
     let delivery = sender.delivery(notice);
@@ -46,9 +53,11 @@ pub(super) fn request(
         "title": text::title(notice),
         "text": text::plain(&text::lines(notice, sender)),
         "number": number,
+        "called": called(notice),
         "alert": alert,
         "silence": silence,
         "restored": restored,
+        "reminder": reminder,
     });
     let mut request = Request::json(url.expose(), &body);
     let signature = signature(secret, sender.now, &request.body);
@@ -59,6 +68,21 @@ pub(super) fn request(
         (EVENT_HEADER, event.to_owned()),
     ]);
     request
+}
+
+/// Who was called last by the call that goes on: who, the level, its rota and escalation, since when, and how many
+/// hand-offs came before; null where nobody is called.
+fn called(notice: &Notice) -> Value {
+    let About::Alert { alert, .. } = &notice.about else { return Value::Null };
+    let Some((call, step)) = alert.call().zip(alert.called()) else { return Value::Null };
+    json!({
+        "who": step.who,
+        "level": step.name,
+        "rota": step.rota,
+        "escalation": call.escalation,
+        "at": step.at,
+        "hand_offs": call.hand_offs().total(),
+    })
 }
 
 /// The signature of `body` at `now`: HMAC-SHA256 of the seconds since 1970, a full stop and the body.

@@ -6,7 +6,7 @@ use flyball_connect::notify::{
 };
 use flyball_govern::alert::{
     About, Desk, Difference, Facts, Field, Links, Matcher, Notice, Observed, Outcome, Pair,
-    Restored, Retry, Route, Silence, Subject,
+    Reminder, Restored, Retry, Route, Silence, Subject,
 };
 use flyball_govern::restore::Restores;
 use flyball_model::{Duration, Severity, Timestamp};
@@ -292,6 +292,19 @@ fn a_webhook_is_signed_over_time_and_body() {
     assert_eq!(all[4]["silence"]["silence"]["who"], "ben");
 }
 
+/// The notice of a service whose team is not paid for long.
+fn reminder() -> Notice {
+    let about = Reminder {
+        key: "funding/shop/2026-12-31".to_owned(),
+        service: "shop".to_owned(),
+        title: "its team is paid until 2026-12-31 only".to_owned(),
+        text: "Nobody will carry its pager; hint: find it another home.".to_owned(),
+        at: now(),
+    };
+    let [notice, _] = restored();
+    Notice { about: About::Reminder(Box::new(about)), ..notice }
+}
+
 /// What is told agrees with what is documented.
 #[test]
 fn a_webhook_says_what_the_schema_says() {
@@ -304,7 +317,8 @@ fn a_webhook_says_what_the_schema_says() {
     let receiver = Receiver::Webhook { url: Secret::new("https://x"), secret: Secret::new("key") };
     let of_change =
         restored().map(|notice| request(&receiver, &notice, &SENDER).as_ref().map(body));
-    for told in bodies(&receiver).into_iter().chain(of_change).flatten() {
+    let of_service = request(&receiver, &reminder(), &SENDER).as_ref().map(body);
+    for told in bodies(&receiver).into_iter().chain(of_change).chain([of_service]).flatten() {
         if let Err(error) = schemas.validate(&told, index) {
             panic!("{error}\n{told:#}");
         }
@@ -332,6 +346,23 @@ fn a_change_that_was_undone_by_itself_is_a_ticket_for_working_hours() {
     assert_eq!(told_again["delivery"], told["delivery"]);
     let told = body(&request(&receiver, &failed, &SENDER).unwrap());
     assert!(told["title"].as_str().unwrap().contains("could not be undone"), "{told}");
+    let key = Secret::new("key");
+    let pager = Receiver::PagerDuty { url: "https://x".to_owned(), routing_key: key };
+    assert_eq!(request(&pager, &again, &SENDER), None, "nobody is woken");
+}
+
+#[test]
+fn a_reminder_is_a_ticket_that_is_told_again_as_the_same() {
+    let receiver = Receiver::Webhook { url: Secret::new("https://x"), secret: Secret::new("key") };
+    let first = reminder();
+    let told = body(&request(&receiver, &first, &SENDER).unwrap());
+    assert_eq!(told["event"], "service.reminder");
+    assert_eq!(told["title"], "[ticket] shop: its team is paid until 2026-12-31 only");
+    let text = told["text"].as_str().unwrap();
+    assert!(text.contains("/api/v1/services/shop"), "{text}");
+    let again = Notice { id: 9, made: now(), ..first };
+    let told_again = body(&request(&receiver, &again, &SENDER).unwrap());
+    assert_eq!(told_again["delivery"], told["delivery"]);
     let key = Secret::new("key");
     let pager = Receiver::PagerDuty { url: "https://x".to_owned(), routing_key: key };
     assert_eq!(request(&pager, &again, &SENDER), None, "nobody is woken");

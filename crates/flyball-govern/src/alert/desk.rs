@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use flyball_model::{Severity, Timestamp};
 
@@ -9,9 +10,10 @@ use super::episode::{Acknowledgement, Alert, State, Transition, TransitionKind};
 use super::facts::Facts;
 use super::kept::Part;
 use super::observed::{Observed, Pair, Subject};
-use super::outbox::{About, Act, Notice, Outbox, Outcome, Restored, SilenceOver};
+use super::outbox::{About, Act, Notice, Outbox, Outcome, Reminder, Restored, SilenceOver};
 use super::plan::Retry;
 use super::silence::{Matcher, SILENCES_MAX, Silence, SilenceError, TEXT_BYTES_MAX};
+use crate::oncall::{CallError, Switchboard};
 
 /// The most alerts that are pending or fire; slices beyond that share a cause.
 pub const ALERTS_OPEN_MAX: usize = 10_000;
@@ -39,7 +41,7 @@ pub struct Route {
 }
 
 impl Route {
-    fn wants(&self, alert: &Alert) -> bool {
+    pub(super) fn wants(&self, alert: &Alert) -> bool {
         alert.state == State::Firing && self.is_for(&alert.subject, alert.severity)
     }
 
@@ -81,6 +83,14 @@ pub enum DeskError {
     /// Nobody would know whom to ask.
     #[error("an acknowledgement needs a name, and no text of more than {TEXT_BYTES_MAX} bytes")]
     Unsigned,
+    /// Nobody is called for it.
+    #[error(
+        "nobody is called for the alert {0}; name a rota or an escalation in its service's onCall"
+    )]
+    NotCalled(u64),
+    /// The call does not take it.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// More targets than are kept.
     #[error("there are {0} targets; at most {ROUTES_MAX} are told of alerts")]
     Targets(usize),
@@ -102,6 +112,10 @@ pub struct Desk {
     pub(super) of_subject: BTreeMap<Subject, BTreeSet<u64>>,
     /// Those that are over.
     pub(super) over: BTreeSet<u64>,
+    /// Who is called for which service.
+    pub(super) board: Arc<Switchboard>,
+    /// Those for which somebody is called and nobody has taken it.
+    pub(super) calling: BTreeSet<u64>,
 }
 
 impl Desk {
@@ -171,7 +185,8 @@ impl Desk {
     /// When there is something to do next, whatever comes in: a notice to send, a silence to end.
     pub fn next(&self) -> Option<Timestamp> {
         let silences = self.silences.values().filter(|silence| !silence.is_announced);
-        silences.map(|silence| silence.until).chain(self.outbox.next()).min()
+        let silences = silences.map(|silence| silence.until);
+        silences.chain(self.outbox.next()).chain(self.next_call()).min()
     }
 
     /// Tells these targets from now on; see [`Self::catch_up`]. What waits for others is given up.
@@ -340,6 +355,7 @@ impl Desk {
         let note = note.map(str::to_owned);
         alert.acknowledged = Some(Acknowledgement { who: who.to_owned(), at, note });
         let transition = alert.take(TransitionKind::Acknowledged, at);
+        self.follow(id, transition.kind, at);
         self.tell(id, transition, at);
         Ok(transition)
     }
@@ -405,6 +421,7 @@ impl Desk {
     /// The notices to send at `at`; see [`Outbox::begin`].
     pub fn begin(&mut self, at: Timestamp, limit: usize, each_max: usize) -> Vec<Notice> {
         self.tick(at);
+        self.call_on(at);
         self.outbox.begin(at, limit, each_max)
     }
 
@@ -416,19 +433,33 @@ impl Desk {
     /// Tells whoever is told of tickets of the service that a change was undone by itself. What waits to be told
     /// already is not told twice.
     pub fn restored(&mut self, restored: &Restored, at: Timestamp) {
-        let subject = Subject {
-            service: restored.service.clone(),
-            slo: String::new(),
-            objective: 0,
-            slice: None,
-        };
         let is_known = |notice: &Notice| matches!(&notice.about, About::Restored(known) if known.key == restored.key);
-        if self.outbox.waiting().any(is_known) {
-            return;
-        }
-        for route in self.routes.iter().filter(|route| route.is_for(&subject, Severity::Ticket)) {
+        if !self.outbox.waiting().any(is_known) {
             let about = About::Restored(Box::new(restored.clone()));
-            self.outbox.put(&route.target, about, at);
+            self.ticket(&restored.service, &about, at);
+        }
+    }
+
+    /// Tells whoever is told of tickets of the service of something that is no alert. What waits to be told already
+    /// is not told twice.
+    pub fn remind(&mut self, reminder: &Reminder, at: Timestamp) {
+        let is_known = |notice: &Notice| matches!(&notice.about, About::Reminder(known) if known.key == reminder.key);
+        if !self.outbox.waiting().any(is_known) {
+            let about = About::Reminder(Box::new(reminder.clone()));
+            self.ticket(&reminder.service, &about, at);
+        }
+    }
+
+    /// Tells whoever is told of tickets of `service` of `about`.
+    fn ticket(&mut self, service: &str, about: &About, at: Timestamp) {
+        let service = service.to_owned();
+        let subject = Subject { service, slo: String::new(), objective: 0, slice: None };
+        let told = self
+            .routes
+            .iter()
+            .filter(|route| route.is_for(&subject, Severity::Ticket) && !self.is_own(route));
+        for target in told.map(|route| route.target.clone()).collect::<Vec<_>>() {
+            self.outbox.put(&target, about.clone(), at);
         }
     }
 
@@ -444,6 +475,7 @@ impl Desk {
                 .is_some_and(|alert| self.silenced_by(alert, at).next().is_some());
             let Some(alert) = self.alert_mut(*id).filter(|_| !is_covered) else { continue };
             let transition = alert.take(TransitionKind::Unsilenced, silence.until);
+            self.follow(*id, transition.kind, at);
             self.tell(*id, transition, at);
         }
         let mut over = SilenceOver { silence, firing, firing_more: 0 };
@@ -507,6 +539,7 @@ impl Desk {
             if kind == TransitionKind::Resolved {
                 self.over.insert(id);
             }
+            self.follow(id, kind, at);
             self.tell(id, transition, at);
         }
         // What was about to fire and did not leaves nothing.
@@ -517,7 +550,7 @@ impl Desk {
     }
 
     /// Makes the notices of a step.
-    fn tell(&mut self, id: u64, transition: Transition, at: Timestamp) {
+    pub(super) fn tell(&mut self, id: u64, transition: Transition, at: Timestamp) {
         self.tell_by(id, transition, at, |_| true);
     }
 
@@ -530,7 +563,7 @@ impl Desk {
         let mut acts = Vec::new();
         for route in &self.routes {
             let believes = alert.told.contains_key(&route.target);
-            let act = match (route.wants(alert), believes) {
+            let act = match (self.is_wanted(route, alert), believes) {
                 (false, false) => continue,
                 (false, true) => Act::Close,
                 (true, false) => Act::Open,
@@ -576,7 +609,7 @@ impl Desk {
     }
 
     /// An alert to change.
-    fn alert_mut(&mut self, id: u64) -> Option<&mut Alert> {
+    pub(super) fn alert_mut(&mut self, id: u64) -> Option<&mut Alert> {
         let alert = self.alerts.get_mut(&id)?;
         self.changed.insert(Part::Alert(id));
         Some(alert)
@@ -585,6 +618,7 @@ impl Desk {
     fn remove_alert(&mut self, id: u64) {
         let Some(alert) = self.alerts.remove(&id) else { return };
         self.over.remove(&id);
+        self.calling.remove(&id);
         self.changed.insert(Part::Alert(id));
         if let Entry::Occupied(mut ids) = self.of_subject.entry(alert.subject) {
             ids.get_mut().remove(&id);

@@ -1,12 +1,15 @@
 //! One alert from its first sign to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Severity, Timestamp};
 
 use super::facts::Facts;
 use super::observed::{Observed, Pair, Subject};
+use crate::oncall::{Call, CallStep};
 
+/// The newest calls that an alert lists: one for each time that it became a page.
+pub const CALLS_KEPT: usize = 16;
 /// The most pairs that an alert lists; of more, the oldest that are over are forgotten.
 pub const PAIRS_MAX: usize = 32;
 /// The newest transitions that an alert lists; the numbers go on.
@@ -40,6 +43,8 @@ pub enum TransitionKind {
     Acknowledged,
     /// The last silence that covered it has ended, and it still fires.
     Unsilenced,
+    /// The next level of its escalation was called.
+    Called,
     /// No rule fires any more.
     Resolved,
 }
@@ -103,6 +108,12 @@ pub struct Alert {
     pub facts: Facts,
     /// Its newest steps, oldest first.
     pub transitions: Vec<Transition>,
+    /// Who was called for it, the newest call last; none where its service has neither rota nor escalation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
+    /// The targets of the people who were called.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) reached: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending: Vec<Pending>,
     /// The targets that believe that it fires, and the severity that they were told last.
@@ -125,9 +136,25 @@ impl Alert {
             acknowledged: None,
             facts: Facts::default(),
             transitions: Vec::new(),
+            calls: Vec::new(),
+            reached: BTreeSet::new(),
             pending: Vec::new(),
             told: BTreeMap::new(),
         }
+    }
+
+    /// The call that goes on; `None` when it is over, or nobody was ever called.
+    pub fn call(&self) -> Option<&Call> {
+        self.calls.last().filter(|call| call.closed.is_none())
+    }
+
+    pub(super) fn call_mut(&mut self) -> Option<&mut Call> {
+        self.calls.last_mut().filter(|call| call.closed.is_none())
+    }
+
+    /// The level that was called last by the call that goes on.
+    pub fn called(&self) -> Option<&CallStep> {
+        self.call()?.steps.last()
     }
 
     /// The pair that the alert is told by: of those that fire the gravest, and of these the one that
@@ -165,7 +192,8 @@ impl Alert {
     /// The alert as a notice holds it: without what only the desk needs.
     #[must_use]
     pub fn shown(&self) -> Self {
-        Self { told: BTreeMap::new(), pending: Vec::new(), ..self.clone() }
+        let (told, reached, pending) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Self { told, reached, pending, ..self.clone() }
     }
 
     /// Whether this firing is known of here already.
@@ -248,6 +276,7 @@ impl Alert {
             }
             TransitionKind::Acknowledged
             | TransitionKind::Unsilenced
+            | TransitionKind::Called
             | TransitionKind::Resolved => {}
         }
         match kind {

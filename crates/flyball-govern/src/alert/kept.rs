@@ -110,6 +110,9 @@ impl Desk {
             if alert.state == State::Resolved {
                 desk.over.insert(*id);
             }
+            if alert.call().is_some_and(|call| call.taken.is_none()) {
+                desk.calling.insert(*id);
+            }
         }
         desk
     }

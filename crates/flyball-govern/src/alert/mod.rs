@@ -11,6 +11,7 @@
 //! [`Desk::settle`]. Nothing here reads a clock, sends, or draws a random number: the jitter of retries
 //! is made from a seed.
 
+mod calling;
 mod desk;
 mod episode;
 mod facts;
@@ -23,7 +24,8 @@ mod silence;
 
 pub use desk::{ALERTS_OPEN_MAX, Counts, Desk, DeskError, RESOLVED_KEPT, ROUTES_MAX, Route};
 pub use episode::{
-    Acknowledgement, Alert, PAIRS_MAX, State, TRANSITIONS_KEPT, Transition, TransitionKind,
+    Acknowledgement, Alert, CALLS_KEPT, PAIRS_MAX, State, TRANSITIONS_KEPT, Transition,
+    TransitionKind,
 };
 pub use facts::{
     CHANGES_MAX, DIFFERENCES_MAX, Difference, Facts, LINK_BYTES_MAX, Links, RecentChange,
@@ -32,8 +34,8 @@ pub use foreign::{FOREIGN_BYTES_MAX, FOREIGN_MAX, Foreign, ForeignAlert};
 pub use kept::{Head, Part, Row};
 pub use observed::{Observed, Pair, Subject};
 pub use outbox::{
-    About, Act, DEAD_KEPT, Dead, DeadReason, NOTICES_MAX, Notice, Outbox, Outcome, Restored,
-    SilenceOver,
+    About, Act, DEAD_KEPT, Dead, DeadReason, NOTICES_MAX, Notice, Outbox, Outcome, Reminder,
+    Restored, SilenceOver,
 };
 pub use plan::Retry;
 pub use silence::{

@@ -63,6 +63,21 @@ pub struct Restored {
     pub problem: Option<String>,
 }
 
+/// Something about a service that is no alert, to be looked at in working hours.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Reminder {
+    /// What it is known by: told again under it, it is the same.
+    pub key: String,
+    /// The service.
+    pub service: String,
+    /// What it is about in one line.
+    pub title: String,
+    /// What is so, and what to do.
+    pub text: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What a notice speaks of.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,15 +95,18 @@ pub enum About {
     SilenceOver(Box<SilenceOver>),
     /// A change that was undone by itself.
     Restored(Box<Restored>),
+    /// Something that is no alert.
+    Reminder(Box<Reminder>),
 }
 
 impl About {
-    /// What is told in order: of one alert, of one silence, or of one change.
+    /// What is told in order: of one alert, of one silence, of one change, or reminders.
     const fn thread(&self) -> (u8, u64) {
         match self {
             Self::SilenceOver(over) => (0, over.silence.id),
             Self::Alert { alert, .. } => (1, alert.id),
             Self::Restored(restored) => (2, restored.number),
+            Self::Reminder(_) => (3, 0),
         }
     }
 }
@@ -348,7 +366,7 @@ impl Outbox {
         *self.past.dead_count.entry(reason).or_default() += 1;
         let (alert, number) = match &notice.about {
             About::Alert { alert, number, .. } => (Some(alert.id), Some(*number)),
-            About::SilenceOver(_) | About::Restored(_) => (None, None),
+            About::SilenceOver(_) | About::Restored(_) | About::Reminder(_) => (None, None),
         };
         let Notice { id, target, problem, .. } = notice;
         self.past.dead.push(Dead { id, target, alert, number, at, reason, problem });

@@ -10,7 +10,7 @@ use flyball_model::{Duration, Timestamp};
 use super::assess::Assessment;
 use super::document::{self, Asks, Checklist, ItemSeverity, Stage};
 use crate::evidence::ServiceEvidence;
-use crate::policy::Role;
+use crate::policy::{Role, is_same};
 
 /// The longest that any waiver may last, whatever a checklist says.
 pub const WAIVER_LONGEST: Duration = document::WAIVER_LONGEST;
@@ -138,7 +138,7 @@ impl Standing {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReviewError {
     /// Something that it cannot be without.
-    #[error("a review needs {what}")]
+    #[error("a review needs {what}; hint: give it as well")]
     Missing {
         /// What is not there.
         what: &'static str,
@@ -180,7 +180,7 @@ pub enum ReviewError {
         hint: &'static str,
     },
     /// No such item.
-    #[error("`{checklist}` has no item `{item}`")]
+    #[error("`{checklist}` has no item `{item}`; hint: the review lists its items")]
     NoItem {
         /// The checklist.
         checklist: String,
@@ -220,7 +220,7 @@ pub enum ReviewError {
         act: &'static str,
     },
     /// It is about nothing.
-    #[error("`{item}` needs no waiver: {why}")]
+    #[error("`{item}` needs no waiver; hint: {why}")]
     NotWaivable {
         /// The item.
         item: String,
@@ -322,7 +322,7 @@ impl Review {
     pub fn advise(&mut self, adviser: &str) -> Result<(), ReviewError> {
         self.is_underway()?;
         require("a name of its adviser", adviser)?;
-        if adviser == self.opened.who {
+        if is_same(adviser, &self.opened.who) {
             let (who, did) = (adviser.to_owned(), "opened this review");
             return Err(ReviewError::OwnCause { who, did, act: "advise it" });
         }
@@ -437,8 +437,9 @@ impl Review {
         may(&signers, &signature.role, "sign")?;
         require("a person who signs", &signature.who)?;
         self.is_other(&signature.who, "sign it")?;
-        let is_again =
-            |other: &ReviewSignature| other.who == signature.who && other.role != signature.role;
+        let is_again = |other: &ReviewSignature| {
+            is_same(&other.who, &signature.who) && other.role != signature.role
+        };
         if self.signatures.iter().any(is_again) {
             let (who, did) = (signature.who, "signed as another role");
             return Err(ReviewError::OwnCause { who, did, act: "sign as this one" });
@@ -598,9 +599,9 @@ impl Review {
             ReviewState::Submitted(by) => Some(by.who.as_str()),
             _ => None,
         };
-        let did = if self.opened.who == who {
+        let did = if is_same(&self.opened.who, who) {
             "opened this review"
-        } else if submitted == Some(who) {
+        } else if submitted.is_some_and(|by| is_same(by, who)) {
             "submitted this review"
         } else {
             return Ok(());

@@ -174,6 +174,7 @@ fn healthy() -> ServiceEvidence {
         runbooks: Some(Part { part: 4, whole: 4 }),
         told: Some(1),
         pages: Some(8),
+        deployments: Some(20),
         failed: Some(Part { part: 2, whole: 20 }),
         lead_time: Some(Duration::from_hours(40)),
         restore: Some(Duration::from_minutes(50)),

@@ -10,7 +10,7 @@ use super::handback::{
 use super::{CustodyRules, Holder};
 use crate::checklist::Stage;
 use crate::evidence::ServiceEvidence;
-use crate::policy::Role;
+use crate::policy::{Role, is_same};
 use crate::service::Funding;
 
 /// The most moves that are kept; the audit log has them all.
@@ -111,7 +111,7 @@ pub struct FundingAlarm {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CustodyError {
     /// Something that it cannot be without.
-    #[error("a change of custody needs {what}")]
+    #[error("a change of custody needs {what}; hint: give it as well")]
     Missing {
         /// What is not there.
         what: &'static str,
@@ -139,7 +139,7 @@ pub enum CustodyError {
         hint: &'static str,
     },
     /// The service is gone.
-    #[error("`{service}` was retired at {at}")]
+    #[error("`{service}` was retired at {at}; hint: nobody carries its pager")]
     Retired {
         /// The service.
         service: String,
@@ -163,7 +163,9 @@ pub enum CustodyError {
         service: String,
     },
     /// Developers have it.
-    #[error("the developers of `{service}` carry its pager already")]
+    #[error(
+        "the developers of `{service}` carry its pager already; hint: there is nobody to hand it back"
+    )]
     AtHome {
         /// The service.
         service: String,
@@ -177,7 +179,7 @@ pub enum CustodyError {
         until: Timestamp,
     },
     /// Its end is not after its start, or too far.
-    #[error("{what} ends after it begins, and at most {longest} later")]
+    #[error("{what} ends after it begins, and at most {longest} later; hint: name another end")]
     Length {
         /// What.
         what: &'static str,
@@ -230,6 +232,21 @@ impl Custody {
             notice: None,
             moves: Vec::new(),
         }
+    }
+
+    /// The custody as it was found when somebody began to keep it: with `holder`, since `since`.
+    pub fn found(service: &str, holder: Holder, since: Timestamp) -> Self {
+        Self { holder, ..Self::new(service, since) }
+    }
+
+    /// Whether nothing was done about it since it was found.
+    pub const fn is_as_found(&self) -> bool {
+        self.moves.is_empty() && self.transfer.is_none() && self.notice.is_none()
+    }
+
+    /// Whether what was decided on a notice has the service switched off by `at`.
+    pub fn is_retired(&self, at: Timestamp) -> bool {
+        self.retired(at).is_some()
     }
 
     /// Who carries the pager at `at`, which is no earlier than what was done last; `None` once it is retired.
@@ -333,9 +350,10 @@ impl Custody {
         let signers: BTreeSet<Role> = entry.signers.iter().cloned().collect();
         may(&signers, &signed.role, "sign this step")?;
         require("a person who signs", &signed.who)?;
-        let is_again = |other: &Signed| other.who == signed.who && other.role != signed.role;
+        let is_again =
+            |other: &Signed| is_same(&other.who, &signed.who) && other.role != signed.role;
         let own = [
-            (transfer.by == signed.who, "proposed this step, and cannot sign it as well"),
+            (is_same(&transfer.by, &signed.who), "proposed this step, and cannot sign it as well"),
             (transfer.signed.iter().any(is_again), "signed as another role already"),
         ];
         if let Some((_, did)) = own.into_iter().find(|(own, _)| *own) {

@@ -420,3 +420,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_custody_that_was_found_goes_on_as_it_was() {
+    let mut custody = Custody::found("shop", Holder::Sre, at(0));
+    assert_eq!((custody.holder(at(1)), custody.since(at(1))), (Some(Holder::Sre), at(0)));
+    assert!(custody.is_as_found() && !custody.is_retired(at(1)));
+    custody.give_notice(&rules(), &noisy(), &role("sre"), "cy", at(60)).unwrap();
+    assert!(!custody.is_as_found());
+    assert!(custody.settle(at(60 + 90)));
+    assert!(!custody.is_as_found(), "it has moved");
+}
+
+#[test]
+fn where_nobody_can_be_told_from_others_anyone_signs() {
+    let mut custody = Custody::new("shop", at(0));
+    custody.propose(Holder::Shared, crate::policy::ANYONE, "it has grown", at(1)).unwrap();
+    for name in ["engineering_lead", "sre"] {
+        let signed = signed(name, crate::policy::ANYONE, 1);
+        custody.sign(&rules(), signed, &busy(), &reviewed()).unwrap();
+    }
+    assert_eq!(custody.holder(at(1)), Some(Holder::Shared));
+}
+
+/// A service that wakes people three times a day.
+fn noisy() -> ServiceEvidence {
+    let custody = Some((Holder::Sre, at(0)));
+    ServiceEvidence { at: at(60), custody, pages: Some(84), ..ServiceEvidence::default() }
+}

@@ -9,6 +9,7 @@ pub(crate) mod requirement;
 mod variable;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use flyball_model::{Duration, Target, Timestamp};
 
@@ -17,7 +18,7 @@ use crate::policy::{Condition, ConditionError, Number, Value, Values, Variable};
 use crate::review::{Mark, Said};
 use crate::service::{Funding, Service};
 
-pub use period::{Period, kept_in_a_row, missed_of, whole_months};
+pub use period::{Period, complete_quarters, kept_in_a_row, missed_of, months, whole_months};
 pub use requirement::Requirement;
 use variable::Name;
 pub use variable::VARIABLES;
@@ -47,13 +48,13 @@ pub struct ServiceEvidence {
     pub said: Option<Said>,
     /// Who carries its pager, and since when.
     pub custody: Option<(Holder, Timestamp)>,
-    /// Its SLOs; `None` when they are not known, empty when it has none.
+    /// The objectives of its SLOs; `None` when they are not known, empty when it has none.
     pub budgets: Option<Vec<BudgetEvidence>>,
     /// Whether its budgets were kept, month by month, the latest complete month last.
     pub months: Vec<Period>,
     /// The same by the quarter.
     pub quarters: Vec<Period>,
-    /// Valid events in the last [`TRAFFIC_DAYS`].
+    /// Valid events in the last [`TRAFFIC_DAYS`], of the SLI that counts the most: several may count the same ones.
     pub events: Option<u64>,
     /// Of its alert rules that page, how many name a runbook.
     pub runbooks: Option<Part>,
@@ -61,7 +62,9 @@ pub struct ServiceEvidence {
     pub told: Option<u64>,
     /// Pages in the last [`PAGES_WEEKS`].
     pub pages: Option<u64>,
-    /// Of its deployments in the last [`DEPLOYMENTS_DAYS`], how many failed.
+    /// How often it was deployed in the last [`DEPLOYMENTS_DAYS`].
+    pub deployments: Option<u64>,
+    /// Of these deployments, as far as it is decided what became of them, how many failed.
     pub failed: Option<Part>,
     /// Half of its commits reach users within this time.
     #[serde(deserialize_with = "crate::policy::read::duration_or_none")]
@@ -111,7 +114,7 @@ impl Part {
     }
 }
 
-/// What one budget was counted to be.
+/// What the budget of one objective was counted to be.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetEvidence {
@@ -156,13 +159,21 @@ impl ServiceEvidence {
         spent?.into_iter().max().map(Number::complement)
     }
 
-    /// How many SLOs are missed; unknown when one of them has no data.
+    /// How many SLOs are missed, by any of their objectives; unknown when one of them has no data.
     fn missed(&self) -> Option<u64> {
-        let budgets = self.budgets.as_ref()?.iter();
-        let spent: Option<Vec<Number>> =
-            budgets.map(|of| Number::spent(of.bad, of.valid, of.target)).collect();
-        let missed = spent?.into_iter().filter(|spent| *spent > Number::ONE);
-        u64::try_from(missed.count()).ok()
+        let mut missed = BTreeSet::new();
+        for of in self.budgets.as_ref()? {
+            if Number::spent(of.bad, of.valid, of.target)? > Number::ONE {
+                missed.insert(of.slo.as_str());
+            }
+        }
+        u64::try_from(missed.len()).ok()
+    }
+
+    /// How many SLOs there are, each once however many objectives it has.
+    fn slos(&self) -> Option<u64> {
+        let names = self.budgets.as_ref()?.iter().map(|of| of.slo.as_str());
+        u64::try_from(names.collect::<BTreeSet<_>>().len()).ok()
     }
 
     /// The least coverage of any window; unknown when it is of one of them.
@@ -194,8 +205,7 @@ impl ServiceEvidence {
         values.set(Name::CustodyHolder, holder);
         let months = self.custody.map(|(_, since)| whole_months(since, self.at));
         values.set(Name::CustodyMonths, count(months));
-        let slos = self.budgets.as_ref().and_then(|all| u64::try_from(all.len()).ok());
-        values.set(Name::SloCount, count(slos));
+        values.set(Name::SloCount, count(self.slos()));
         values.set(Name::SloMissed, count(self.missed()));
         values.set(Name::BudgetRemaining, number(self.remaining()));
         values.set(Name::BudgetCoverage, number(self.coverage()));
@@ -209,7 +219,7 @@ impl ServiceEvidence {
         values.set(Name::AlertsTold, count(self.told));
         let pages = self.pages.and_then(|pages| Number::ratio(pages, PAGES_WEEKS));
         values.set(Name::PagesPerWeek, number(pages));
-        values.set(Name::ChangesDeployments, count(self.failed.map(|part| part.whole)));
+        values.set(Name::ChangesDeployments, count(self.deployments));
         values.set(Name::ChangesFailureRate, number(self.failed.and_then(Part::share)));
         values.set(Name::ChangesLeadTime, self.lead_time.map(Value::Length));
         values.set(Name::ChangesRestore, self.restore.map(Value::Length));

@@ -1,8 +1,14 @@
 //! Budgets by the month and by the quarter, and counting them.
 
-use flyball_model::Timestamp;
-use jiff::Unit;
+use flyball_model::{Interval, Timestamp};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{ToSpan, Unit};
+
+use crate::service::day;
+
+/// How many months a quarter has.
+const QUARTER_MONTHS: i64 = 3;
 
 /// Whether all budgets of a service were kept in a complete stretch of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -45,4 +51,44 @@ pub fn whole_months(from: Timestamp, to: Timestamp) -> u64 {
     let civil = |at: Timestamp| at.to_jiff().to_zoned(TimeZone::UTC).datetime();
     let span = civil(from).until((Unit::Month, civil(to)));
     span.ok().and_then(|span| u64::try_from(span.get_months()).ok()).unwrap_or(0)
+}
+
+/// The last `count` quarters of the calendar that are complete at `at`, the earliest first, and the time from the end of
+/// the last one to the end of the last complete month, which may be empty; in UTC.
+pub fn complete_quarters(at: Timestamp, count: u32) -> (Vec<Interval>, Interval) {
+    let month = day(at).first_of_month();
+    let quarter = back(month, i64::from(month.month() - 1) % QUARTER_MONTHS);
+    let quarters = (0..i64::from(count)).rev().map(|number| {
+        let start = back(quarter, (number + 1) * QUARTER_MONTHS);
+        between(start, back(quarter, number * QUARTER_MONTHS))
+    });
+    (quarters.collect(), between(quarter, month))
+}
+
+/// The months of a time that begins and ends with one, in UTC.
+pub fn months(of: Interval) -> Vec<Interval> {
+    let (mut at, end) = (day(of.start()), day(of.end()));
+    let mut found = Vec::new();
+    while at < end {
+        // Past the end of the calendar there are none.
+        let Ok(next) = at.checked_add(1.month()) else { break };
+        found.push(between(at, next));
+        at = next;
+    }
+    found
+}
+
+/// The first of the month so many months before the one that begins at `month`.
+fn back(month: Date, months: i64) -> Date {
+    month.checked_sub(months.months()).unwrap_or(month)
+}
+
+/// The time from the beginning of `start` to that of `end`, in UTC.
+fn between(start: Date, end: Date) -> Interval {
+    let midnight = |date: Date| {
+        let zoned = date.to_zoned(TimeZone::UTC).ok();
+        zoned.and_then(|zoned| Timestamp::from_jiff(zoned.timestamp())).unwrap_or(Timestamp::MIN)
+    };
+    let start = midnight(start);
+    Interval::starting(start, midnight(end).since(start))
 }

@@ -1,4 +1,4 @@
-use flyball_model::Rational;
+use flyball_model::{Interval, Rational};
 use proptest::prelude::*;
 
 use super::*;
@@ -90,8 +90,8 @@ fn what_nobody_knows_is_unknown() {
 #[test]
 fn each_variable_says_what_was_counted() {
     let half = Target::new(Rational::new(1, 2).unwrap()).unwrap();
-    let budget = |bad, coverage_ppm| BudgetEvidence {
-        slo: "a".to_owned(),
+    let budget = |slo: &str, bad, coverage_ppm| BudgetEvidence {
+        slo: slo.to_owned(),
         target: half,
         valid: 100,
         bad,
@@ -109,13 +109,14 @@ fn each_variable_says_what_was_counted() {
         catalogue_faults: Some(2),
         said: Some(Said { toil: Some(Mark::High), satisfaction: Some(Mark::Low) }),
         custody: Some((Holder::Developers, at("2026-04-22T00:00:00Z"))),
-        budgets: Some(vec![budget(10, Some(990_000)), budget(51, Some(1_000_000))]),
+        budgets: Some(vec![budget("a", 10, Some(990_000)), budget("b", 51, Some(1_000_000))]),
         months: row(&[Some(true); 6]),
         quarters: row(&[Some(true), Some(false)]),
         events: Some(2_801),
         runbooks: Some(Part { part: 3, whole: 4 }),
         told: Some(1),
         pages: Some(9),
+        deployments: Some(20),
         failed: Some(Part { part: 3, whole: 20 }),
         lead_time: Some(Duration::from_hours(16)),
         restore: Some(Duration::from_minutes(10)),
@@ -209,5 +210,53 @@ proptest! {
         let known = last.contains(['k', 'm']);
         let missed = known.then(|| last.matches('m').count() as u64);
         prop_assert_eq!(missed_of(&row(&kept), of, Timestamp::MIN), missed);
+    }
+}
+
+#[test]
+fn an_slo_with_several_objectives_is_one() {
+    let target = Target::new(Rational::new(99, 100).unwrap()).unwrap();
+    let budget = |(slo, bad): (&str, u64)| {
+        let slo = slo.to_owned();
+        BudgetEvidence { slo, target, valid: 100, bad, coverage_ppm: None }
+    };
+    let mut evidence = ServiceEvidence::default();
+    assert_eq!(ask("slo.count == 0", &evidence), None);
+    evidence.budgets = Some(Vec::new());
+    assert_eq!(ask("slo.count == 0", &evidence), Some(true));
+    evidence.budgets = Some([("one", 2), ("one", 3), ("two", 0)].map(budget).to_vec());
+    assert_eq!(ask("slo.count == 2 && slo.missed == 1", &evidence), Some(true));
+}
+
+#[test]
+fn quarters_and_months_are_those_of_the_calendar() {
+    let shown = |moment: &str, count| {
+        let (quarters, rest) = complete_quarters(at(moment), count);
+        let all: Vec<Interval> = quarters.into_iter().chain([rest]).collect();
+        assert!(all.windows(2).all(|pair| pair[0].end() == pair[1].start()), "{all:?}");
+        let of_months: Vec<Interval> = all.iter().flat_map(|of| months(*of)).collect();
+        assert_eq!(of_months[0].start(), all[0].start());
+        assert_eq!(of_months.last().map(|of| of.end()), Some(rest.end()));
+        (all[0].start(), rest, of_months.len())
+    };
+    let (start, rest, months) = shown("2026-03-02T12:00:00Z", 2);
+    assert_eq!((start, months), (at("2025-07-01T00:00:00Z"), 8));
+    assert_eq!(rest.end(), at("2026-03-01T00:00:00Z"));
+    let (start, rest, months) = shown("2026-04-01T00:00:00Z", 1);
+    assert_eq!((start, months), (at("2026-01-01T00:00:00Z"), 3));
+    assert!(rest.is_empty(), "a quarter has just begun");
+}
+
+#[test]
+fn every_variable_is_documented_once() {
+    let mut names: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), VARIABLES.len());
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reviews.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for variable in VARIABLES {
+        let row = format!("| `{}` | {} | {} |", variable.name, variable.kind, variable.meaning);
+        assert!(page.contains(&row), "docs/reviews.md has no row\n{row}");
     }
 }

@@ -50,7 +50,7 @@ variables! {
     ChangesDeployments "changes.deployments" Number &[],
         "how often it was deployed in 90 days";
     ChangesFailureRate "changes.failure_rate" Number &[],
-        "the share of these deployments that failed; unknown without any";
+        "the share of these deployments that failed, of those of which that is decided; unknown without any";
     ChangesLeadTime "changes.lead_time" Length &[],
         "half of its commits reach users within this time";
     ChangesRestore "changes.restore" Length &[],

@@ -10,6 +10,7 @@ use flyball_model::{Duration, Rational, Timestamp};
 use super::facts::Question;
 use super::overriding::EndedEarly;
 use super::rollout::Rollout;
+use crate::checklist::Control;
 use crate::policy::{ChangeClass, LevelSpec, Policy, Role};
 
 /// The longest that one approval holds: two weeks, after which somebody has to look at the change again.
@@ -61,7 +62,7 @@ pub enum ApprovalError {
     Length,
     /// No level asks for this signature.
     #[error(
-        "no level of the policy `{policy}` asks `{role}` to sign a {class}; hint: {asked}, and `flyball policy \
+        "no level of the policy `{policy}`, and no review, asks `{role}` to sign a {class}; hint: {asked}, and `flyball policy \
          override` makes an exception"
     )]
     NotAsked {
@@ -103,9 +104,9 @@ impl Approval {
     ///
     /// # Errors
     ///
-    /// [`ApprovalError`]: who, why or the change are missing, it is longer than [`APPROVAL_LONGEST`], or no level asks
-    /// for it.
-    pub fn check(&self, policy: &Policy) -> Result<(), ApprovalError> {
+    /// [`ApprovalError`]: who, why or the change are missing, it is longer than [`APPROVAL_LONGEST`], or neither a level
+    /// nor one of `controls` asks for it.
+    pub fn check(&self, policy: &Policy, controls: &[Control]) -> Result<(), ApprovalError> {
         let missing = [
             ("who it is made by", &self.who),
             ("a reason", &self.why),
@@ -117,8 +118,8 @@ impl Approval {
         if self.expires <= self.from || self.expires.since(self.from) > APPROVAL_LONGEST {
             return Err(ApprovalError::Length);
         }
-        let mut asked: Vec<&Role> =
-            policy.spec().levels.iter().flat_map(|level| signers(level, self.class)).collect();
+        let levels = policy.spec().levels.iter().flat_map(|level| signers(level, self.class));
+        let mut asked: Vec<&Role> = levels.chain(controllers(controls, self.class)).collect();
         if asked.contains(&&self.role) {
             return Ok(());
         }
@@ -215,6 +216,12 @@ impl Approval {
 pub(super) fn signers(level: &LevelSpec, class: ChangeClass) -> impl Iterator<Item = &Role> {
     let asked = level.require.iter().filter(move |sign_off| sign_off.classes.contains(&class));
     asked.map(|sign_off| &sign_off.role)
+}
+
+/// The roles that `controls` ask to sign changes of `class`.
+pub(super) fn controllers(controls: &[Control], class: ChangeClass) -> impl Iterator<Item = &Role> {
+    let asked = controls.iter().filter(move |control| control.sign_off.classes.contains(&class));
+    asked.map(|control| &control.sign_off.role)
 }
 
 /// The share of users that a rollout reaches, and how long its steps are watched at least.

@@ -233,6 +233,7 @@ impl Case {
             incidents_open: Some(self.incidents_open),
             alerts_paging: Some(self.alerts_paging),
             budgets: self.budgets.iter().map(|budget| budget.facts(at)).collect(),
+            controls: Vec::new(),
         };
         let spec = policy.spec();
         let signature = |role: &Role| Signature {

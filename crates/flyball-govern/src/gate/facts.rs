@@ -4,6 +4,7 @@ use flyball_model::{Duration, Interval, Target, Timestamp};
 
 use super::decision::BudgetSeen;
 use super::rollout::Rollout;
+use crate::checklist::Control;
 use crate::policy::read::share;
 use crate::policy::{ChangeClass, Policy};
 
@@ -46,6 +47,9 @@ pub struct Facts {
     pub alerts_paging: Option<u64>,
     /// Its budgets: objectives, and slices that have their own.
     pub budgets: Vec<BudgetFacts>,
+    /// The signatures that its changes need because of what it is, as approved reviews say.
+    #[serde(default)]
+    pub controls: Vec<Control>,
 }
 
 /// What is known of one budget.

@@ -165,7 +165,7 @@ impl Candidate<'_> {
 }
 
 /// The signature of `role` under the change, which would change the answer.
-fn asking(inputs: &GateInputs<'_>, role: &Role) -> Lift {
+pub(super) fn asking(inputs: &GateInputs<'_>, role: &Role) -> Lift {
     Lift::Approval { role: role.clone(), command: command(inputs.question, role) }
 }
 

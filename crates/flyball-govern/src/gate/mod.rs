@@ -48,8 +48,12 @@ pub use rollout::{Rollout, RolloutError, STEPS_MAX, Step};
 
 use std::collections::BTreeSet;
 
-use crate::policy::{Block, Condition, Policy, Role, Signature, Standing, standing};
-use levels::{Candidate, Recovery, candidates, recovery, together};
+use flyball_model::Timestamp;
+
+use crate::checklist::Control;
+use crate::policy::{Block, Condition, Policy, Role, SignOff, Signature, Standing, standing};
+use approving::controllers;
+use levels::{Candidate, Recovery, asking, candidates, recovery, together};
 use scene::Scene;
 
 /// Everything that a decision is made from.
@@ -136,6 +140,7 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
         decision.reasons.extend(freezes(inputs));
         advise(&mut decision);
         decision.reasons.extend(blocks(inputs));
+        decision.reasons.extend(uncontrolled(inputs));
         settle(&mut decision);
         if !decision.outcome.passes() {
             promise(&mut decision, inputs, &candidates);
@@ -173,7 +178,11 @@ impl<'a> GateInputs<'a> {
 
 /// Who has approved the change where a level in force asks for it, and which approvals do nothing.
 fn approvals(inputs: &GateInputs<'_>, candidates: &[Candidate<'_>]) -> Vec<Reason> {
-    let asked = |role: &Role| candidates.iter().any(|candidate| candidate.asks(inputs, role));
+    let controls = &inputs.facts.controls;
+    let asked = |role: &Role| {
+        candidates.iter().any(|candidate| candidate.asks(inputs, role))
+            || controllers(controls, inputs.question.class).any(|asked| asked == role)
+    };
     let asked = inputs.approvals().filter(|approval| asked(&approval.role));
     let text = |approval: &Approval| match approval.refusal(inputs.question) {
         None => approval.sentence(),
@@ -218,6 +227,28 @@ fn blocks(inputs: &GateInputs<'_>) -> Vec<Reason> {
         .collect()
 }
 
+/// The signatures that the change lacks because of what the service is. Whoever signed the review asks for them, so
+/// that they are asked for whether the policy is signed or not.
+fn uncontrolled(inputs: &GateInputs<'_>) -> Vec<Reason> {
+    let class = inputs.question.class;
+    let asked = |control: &&Control| {
+        let SignOff { role, classes } = &control.sign_off;
+        classes.contains(&class) && inputs.signed().all(|approval| approval.role != *role)
+    };
+    let lacking = inputs.facts.controls.iter().filter(asked);
+    lacking
+        .map(|control| Reason {
+            outcome: Outcome::Deny,
+            kind: ReasonKind::SignOff,
+            text: format!(
+                "A {class} needs the signature of `{}`: a review answered `{}` with yes ({}).",
+                control.sign_off.role, control.item, control.ask
+            ),
+            lifts: vec![asking(inputs, &control.sign_off.role)],
+        })
+        .collect()
+}
+
 /// Makes warnings of what an advisory policy would have stopped.
 fn advise(decision: &mut Decision) {
     let Standing::Advisory { missing } = &decision.policy.standing else { return };
@@ -258,9 +289,12 @@ fn promise(decision: &mut Decision, inputs: &GateInputs<'_>, now: &[Candidate<'_
     let blocked = |at| inputs.blocks.iter().any(|block| block.stops(service, *class, at));
     let blocks = inputs.blocks.iter().filter(|block| block.stops(service, *class, *at));
     let block_ends: Vec<_> = blocks.map(Block::expires).collect();
+    // What waits for a signature waits for nothing else.
+    let unsigned = !uncontrolled(inputs).is_empty();
     if enforced {
         let ends = freezes().map(|freeze| freeze.until).chain(block_ends);
-        let Recovery { levels, all } = recovery(inputs, now, ends, |at| frozen(at) || blocked(at));
+        let Recovery { levels, all } =
+            recovery(inputs, now, ends, |at| unsigned || frozen(at) || blocked(at));
         decision.until = all;
         let of_levels = |reason: &&mut Reason| {
             reason.outcome == Outcome::Deny && reason.kind == ReasonKind::Level
@@ -269,7 +303,8 @@ fn promise(decision: &mut Decision, inputs: &GateInputs<'_>, now: &[Candidate<'_
             reason.lifts.extend(levels.map(|at| Lift::Time { at }));
         }
     } else {
-        decision.until = block_ends.into_iter().filter(|end| !blocked(*end)).max();
+        let passes = |end: &Timestamp| !unsigned && !blocked(*end);
+        decision.until = block_ends.into_iter().filter(passes).max();
     }
     let roles: Vec<_> = inputs.policy.spec().overrides.roles.iter().cloned().collect();
     if !roles.is_empty() {

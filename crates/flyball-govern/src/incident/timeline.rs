@@ -176,6 +176,7 @@ fn of_alert(alert: &Alert) -> impl Iterator<Item = Entry> {
             TransitionKind::Eased => "became a ticket",
             TransitionKind::Acknowledged => "was acknowledged",
             TransitionKind::Unsilenced => "was no longer silenced",
+            TransitionKind::Called => "went to the next level",
             TransitionKind::Resolved => "resolved",
         };
         let taken = alert.acknowledged.as_ref().filter(|of| of.at == step.at);

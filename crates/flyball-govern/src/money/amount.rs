@@ -44,6 +44,11 @@ impl Money {
         Self { amount: Fraction::ZERO, currency }
     }
 
+    /// So many units of a currency.
+    pub fn of(amount: Rational, currency: Currency) -> Self {
+        Self { amount: Fraction::of(amount), currency }
+    }
+
     /// The currency.
     pub const fn currency(self) -> Currency {
         self.currency

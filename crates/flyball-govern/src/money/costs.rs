@@ -35,6 +35,19 @@ pub enum SupportModel {
     Operations,
 }
 
+impl SupportModel {
+    /// What a service says of who runs it, as costs know it; `None` for a mixture of developers and operations, whose
+    /// costs nobody says.
+    pub const fn of_service(said: crate::service::SupportModel) -> Option<Self> {
+        match said {
+            crate::service::SupportModel::Developers => Some(Self::Developers),
+            crate::service::SupportModel::Operations => Some(Self::Operations),
+            crate::service::SupportModel::Sre => Some(Self::Sre),
+            crate::service::SupportModel::Mixed => None,
+        }
+    }
+}
+
 /// Who is called out of hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

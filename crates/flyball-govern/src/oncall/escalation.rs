@@ -4,9 +4,12 @@
 //! not answer, had nobody, or knew no further. They are counted, so that a chain of levels can be held
 //! against one rota that is called at once.
 
+use std::collections::BTreeSet;
+
 use flyball_model::{Duration, Severity, Timestamp};
 
 use super::document::{Check, Side};
+use super::load::CallOut;
 use crate::policy::{PolicyError, read};
 
 /// The most levels of a chain: who is called after five hand-offs is too late anyway.
@@ -166,10 +169,29 @@ pub struct CallStep {
     pub at: Timestamp,
     /// The level, by its place in the chain.
     pub level: usize,
+    /// What the level was called then.
+    pub name: String,
+    /// The rota that was called.
+    pub rota: String,
     /// Who was called; empty when the level had nobody.
     pub who: Vec<String>,
     /// How it came here.
     pub moved: Moved,
+}
+
+impl CallStep {
+    /// The call of a level of `chain`, which has so many.
+    fn of(
+        chain: &Escalation,
+        level: usize,
+        at: Timestamp,
+        moved: Moved,
+        who: impl Fn(&SupportLevel, Timestamp) -> Vec<String>,
+    ) -> Self {
+        let of = &chain.spec.levels[level];
+        let (name, rota) = (of.name.clone(), of.rota.clone());
+        Self { at, level, name, rota, who: who(of, at), moved }
+    }
 }
 
 /// How a trouble came to a level.
@@ -214,6 +236,17 @@ pub struct HandOffs {
 }
 
 impl HandOffs {
+    /// These and `other` together; the delay is the sum.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            unanswered: self.unanswered + other.unanswered,
+            nobody: self.nobody + other.nobody,
+            passed_on: self.passed_on + other.passed_on,
+            delay: super::spans::sum([self.delay, other.delay].into_iter()),
+        }
+    }
+
     /// All of them.
     pub const fn total(self) -> u32 {
         self.unanswered + self.nobody + self.passed_on
@@ -267,9 +300,11 @@ impl Call {
             && last.at.plus(wait) <= at
     }
 
-    /// Moves on to the levels that are due at `now`, each at the moment at which it was due, and answers
-    /// with the steps that are new. `who` says who of a level is called at a moment; a level without
-    /// anybody is passed over at once.
+    /// Moves on to the level that is due at `now`, and answers with the steps that are new. `who` says who of a
+    /// level is called at a moment; a level without anybody is passed over at once.
+    ///
+    /// A level that was due while nobody looked is called now, and has its whole time from then on: who
+    /// was not told has not failed to answer.
     pub fn advance(
         &mut self,
         chain: &Escalation,
@@ -277,15 +312,14 @@ impl Call {
         who: impl Fn(&SupportLevel, Timestamp) -> Vec<String>,
     ) -> &[CallStep] {
         let known = self.steps.len();
-        while let Some(at) = self.due(chain).filter(|at| *at <= now) {
+        while self.due(chain).is_some_and(|due| due <= now) {
             let Some(next) = self.next(chain) else { break };
             let moved = match self.steps.last() {
                 None => Moved::Opened,
                 Some(last) if last.who.is_empty() => Moved::Nobody,
                 Some(_) => Moved::Unanswered,
             };
-            let called = who(&chain.spec.levels[next], at);
-            self.steps.push(CallStep { at, level: next, who: called, moved });
+            self.steps.push(CallStep::of(chain, next, now, moved, &who));
         }
         &self.steps[known..]
     }
@@ -324,12 +358,12 @@ impl Call {
         said("who passes it on", by)?;
         said("the reason", why)?;
         let here = self.steps.last().map_or(0, |step| step.level);
-        let Some(level) = chain.spec.levels.get(here + 1) else {
+        if chain.spec.levels.len() <= here + 1 {
             let level = chain.spec.levels.get(here).map(|level| level.name.clone());
             return Err(CallError::Last { level: level.unwrap_or_default() });
-        };
+        }
         let moved = Moved::PassedOn { by: by.to_owned(), why: why.to_owned() };
-        self.steps.push(CallStep { at, level: here + 1, who: who(level, at), moved });
+        self.steps.push(CallStep::of(chain, here + 1, at, moved, who));
         self.taken = None;
         Ok(())
     }
@@ -337,6 +371,47 @@ impl Call {
     /// It is over.
     pub fn close(&mut self, at: Timestamp) {
         self.closed = self.closed.or(Some(at));
+    }
+
+    /// The times that people of `rota` worked on it because they were called, each person once, in the order of
+    /// the calls.
+    ///
+    /// Whoever took it worked until it was over, or until they passed it on; somebody else who was called,
+    /// until somebody took it. Whoever took it and was never called belongs to the rota that was called last.
+    pub fn outs(&self, rota: &str) -> Vec<CallOut> {
+        let out = |who: &str, called: Timestamp| CallOut {
+            id: self.id.clone(),
+            who: who.to_owned(),
+            severity: self.severity,
+            called,
+            ended: self.ended_for(who, called),
+        };
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for step in self.steps.iter().filter(|step| step.rota == rota) {
+            let people = step.who.iter().filter(|who| seen.insert(who.as_str()));
+            found.extend(people.map(|who| out(who, step.at)));
+        }
+        let is_called = |by: &str| self.steps.iter().flat_map(|of| &of.who).any(|who| is(who, by));
+        let is_last = self.steps.last().is_some_and(|step| step.rota == rota);
+        if let Some(taken) = self.taken.as_ref().filter(|of| is_last && !is_called(&of.by)) {
+            found.push(out(&taken.by, taken.at));
+        }
+        found
+    }
+
+    /// When `who` was done, who was called at `called`; `None` while nobody knows.
+    fn ended_for(&self, who: &str, called: Timestamp) -> Option<Timestamp> {
+        let passed = self.steps.iter().find(|step| {
+            step.at >= called && matches!(&step.moved, Moved::PassedOn { by, .. } if is(who, by))
+        });
+        if let Some(passed) = passed {
+            return Some(passed.at);
+        }
+        match &self.taken {
+            Some(taken) if !is(who, &taken.by) => Some(taken.at.max(called)),
+            _ => self.closed,
+        }
     }
 
     fn is_open(&self) -> Result<(), CallError> {
@@ -357,6 +432,12 @@ impl Call {
         let last = self.steps.last().map(|step| step.at.since(self.opened));
         HandOffs { delay: last.unwrap_or_default(), ..found }
     }
+}
+
+/// Whether the member called `who` is meant by `said`: their name, or name and account as in `Ada (ada@shop)`.
+fn is(who: &str, said: &str) -> bool {
+    let account = said.strip_suffix(')').and_then(|said| said.rsplit_once(" ("));
+    said == who || account.is_some_and(|(name, account)| name == who || account == who)
 }
 
 fn said(what: &'static str, text: &str) -> Result<(), CallError> {

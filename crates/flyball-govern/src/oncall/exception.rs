@@ -156,6 +156,12 @@ impl Override {
         spans::between(self.start, self.end)
     }
 
+    /// What is left of it when it ends at `at`; `None` when it had not begun.
+    #[must_use]
+    pub fn until(self, at: Timestamp) -> Option<Self> {
+        (self.start < at).then(|| Self { end: self.end.min(at), ..self })
+    }
+
     /// Whether it can be kept for `rota`. Who is removed may have left the rota already.
     ///
     /// # Errors
@@ -363,6 +369,15 @@ impl TemporarySchedule {
     /// When it is in force.
     pub const fn span(&self) -> Interval {
         spans::between(self.start, self.end)
+    }
+
+    /// What is left of it when it ends at `at`; `None` when it had not begun.
+    #[must_use]
+    pub fn until(self, at: Timestamp) -> Option<Self> {
+        let cut = |shift: FixedShift| FixedShift { end: shift.end.min(at), ..shift };
+        let begun = self.shifts.iter().filter(|shift| shift.start < at).cloned();
+        let shifts = begun.map(cut).collect();
+        (self.start < at).then(|| Self { end: self.end.min(at), shifts, ..self })
     }
 
     /// Whether it can be kept for `rota`: every shift lies inside, is of a layer and a member that are

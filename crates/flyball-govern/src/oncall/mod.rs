@@ -4,7 +4,7 @@
 //! there at an instant, [`Rota::shifts`] over a stretch of time, both with the [`Exceptions`] that people
 //! have made. What somebody cannot be asked for (days of rest, holidays, hours outside their own) is
 //! skipped, and made up for later within one turn. An [`Escalation`] says who is called after whom,
-//! a [`Call`] is one trouble on its way along it.
+//! a [`Call`] is one trouble on its way along it, and a [`Switchboard`] knows which service is whose.
 //!
 //! All is computed from documents and records: nothing is drawn, stored or sent, and no clock is read.
 //! What was served is not kept here: a rota that is changed answers differently about its past.
@@ -21,6 +21,7 @@ mod pay;
 mod roster;
 mod rotation;
 mod spans;
+mod switchboard;
 mod weekly;
 
 #[cfg(test)]
@@ -46,4 +47,5 @@ pub use load::{
 pub use pay::{PayLine, PaySheet, Unpaid, UnpaidReason};
 pub use roster::{Absence, Answer, By, OnCall, SHIFTS_LONGEST, Shift};
 pub use rotation::{Rotation, TurnUnit};
+pub use switchboard::{Switchboard, WAIT_USUAL};
 pub use weekly::{Clock, Day, Weekly};

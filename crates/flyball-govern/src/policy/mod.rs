@@ -41,6 +41,7 @@ pub use freeze::{BLOCK_LONGEST, Block, BlockError, NewBlock};
 pub use postmortem::{IncidentSpent, PostMortem, PostMortemReason, PostMortemRule, post_mortems};
 pub use ready::{FOUR_WEEKS, QUARTERLY};
 pub use retarget::{Retarget, RetargetError};
-pub use rights::{Accountable, Act, Delegate, Rights, Role, RoleError};
+pub(crate) use rights::is_same;
+pub use rights::{ANYONE, Accountable, Act, Delegate, Rights, Role, RoleError};
 pub use standing::{Signature, Standing, standing};
 pub use tier::{Tier, TierSpec};

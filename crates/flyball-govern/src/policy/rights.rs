@@ -5,6 +5,14 @@ use std::fmt;
 
 use flyball_model::{Interval, Timestamp};
 
+/// Who acts where nobody can be told from others: on a server without tokens.
+pub const ANYONE: &str = "anyone";
+
+/// Whether `one` and `other` are known to be the same person.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    one == other && one != ANYONE
+}
+
 /// A function that people hold, such as `product_manager`, `sre`, `engineering_lead`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(transparent)]

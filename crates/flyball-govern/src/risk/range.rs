@@ -138,6 +138,16 @@ impl<T: Value> Range<T> {
         if self.is_point() { low } else { (high - low) / (high / low).ln() }
     }
 
+    /// The mean of its square: (high² - low²) / (2 ln(high / low)).
+    pub fn mean_of_square(self) -> f64 {
+        let (low, high) = (self.low.estimate(), self.high.estimate());
+        if self.is_point() {
+            low * low
+        } else {
+            (high * high - low * low) / (2.0 * (high / low).ln())
+        }
+    }
+
     /// The mean of one over it, per second or as a factor: (1 / low - 1 / high) / ln(high / low); infinite for
     /// 0.
     pub fn mean_of_inverse(self) -> f64 {
@@ -224,15 +234,17 @@ mod tests {
             let range = Range::new(Duration::from_seconds(low), Duration::from_seconds(low + more)).unwrap();
             let (low, high) = (f64::from(low), f64::from(low + more));
             let steps = 20_000;
-            let (mut mean, mut inverse) = (0.0, 0.0);
+            let (mut mean, mut inverse, mut square) = (0.0, 0.0, 0.0);
             for step in 0..steps {
                 // Equal parts of the logarithm are equally likely.
                 let x = low * (high / low).powf((f64::from(step) + 0.5) / f64::from(steps));
                 mean += x / f64::from(steps);
                 inverse += 1.0 / x / f64::from(steps);
+                square += x * x / f64::from(steps);
             }
             proptest::prop_assert!((range.mean() / mean - 1.0).abs() < 1e-6);
             proptest::prop_assert!((range.mean_of_inverse() / inverse - 1.0).abs() < 1e-6);
+            proptest::prop_assert!((range.mean_of_square() / square - 1.0).abs() < 1e-6);
         }
     }
 }

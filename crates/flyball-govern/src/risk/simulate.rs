@@ -21,8 +21,14 @@ use crate::draws::Source;
 
 /// How many windows are drawn: a probability is then within one point of what more would give.
 pub const TRIALS: usize = 10_000;
-/// How many failures of one risk in one window are drawn by themselves; the means of those past it are alike.
-const EACH_MAX: u64 = 256;
+/// The fewest windows that are drawn of a register with many risks, failures and factors: within three points.
+const TRIALS_MIN: usize = 1_000;
+/// How many failures of one risk in one window are drawn by themselves. What those past it last and hit is drawn as
+/// their sum, which is close to normal (central limit theorem).
+const EACH_MAX: u64 = 16;
+/// How many risks and failures are drawn for one objective, with its factors taken away one after the other: a few
+/// seconds of one processor. Registers that need more are drawn for fewer windows.
+const WORK_MAX: f64 = 2e7;
 
 /// What is to be expected of an objective.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -57,22 +63,49 @@ impl Trials {
     pub(super) fn draw(register: &Register, objective: &RiskObjective, seed: u64) -> Option<Self> {
         let spends =
             |risk: &Risk| risk.spec.slos.is_empty() || risk.spec.slos.contains(&objective.slo);
+        let count = trials(register, objective);
         let columns: Vec<Vec<f64>> = (0_u64..)
             .zip(register.risks())
             .filter(|(_, risk)| spends(risk))
-            .map(|(at, risk)| column(register, &risk.spec, objective.window, seed, at))
+            .map(|(at, risk)| column(register, &risk.spec, (objective, seed, count), at))
             .collect();
         if columns.is_empty() {
             return None;
         }
-        let mut totals = vec![0.0; TRIALS];
+        Some(Self::of(columns, objective, seed))
+    }
+
+    /// The same trials under `other`, a register of the same risks with other rules: those alone are drawn again for
+    /// which `is_changed`.
+    pub(super) fn under(
+        &self,
+        other: &Register,
+        objective: &RiskObjective,
+        is_changed: impl Fn(&RiskSpec) -> bool,
+    ) -> Self {
+        let count = self.totals.len();
+        let spenders = (0_u64..).zip(other.risks()).filter(|(_, risk)| {
+            risk.spec.slos.is_empty() || risk.spec.slos.contains(&objective.slo)
+        });
+        let columns = spenders.zip(&self.columns).map(|((at, risk), known)| {
+            if is_changed(&risk.spec) {
+                column(other, &risk.spec, (objective, self.seed, count), at)
+            } else {
+                known.clone()
+            }
+        });
+        Self::of(columns.collect(), objective, self.seed)
+    }
+
+    fn of(columns: Vec<Vec<f64>>, objective: &RiskObjective, seed: u64) -> Self {
+        let mut totals = vec![0.0; columns.first().map_or(0, Vec::len)];
         for column in &columns {
             for (total, bad) in totals.iter_mut().zip(column) {
                 *total += bad;
             }
         }
         let allowed = objective.target.error_budget().to_f64() * objective.window.as_seconds_f64();
-        Some(Self { columns, totals, allowed, seed })
+        Self { columns, totals, allowed, seed }
     }
 
     pub(super) fn summary(&self) -> Simulated {
@@ -102,8 +135,47 @@ impl Trials {
     }
 }
 
-/// Bad seconds of one risk in each trial.
-fn column(register: &Register, risk: &RiskSpec, window: Duration, seed: u64, at: u64) -> Vec<f64> {
+/// How many windows of `objective` are drawn: the same for registers of the same risks that differ in how long
+/// failures last and whom they hit.
+fn trials(register: &Register, objective: &RiskObjective) -> usize {
+    let factors = &register.rules().factors;
+    let work: f64 = register
+        .spenders(&objective.slo)
+        .map(|risk| {
+            let again = factors.iter().filter(|factor| factor.is_of(&risk.spec)).count();
+            let often = risk.spec.time_between_failures.mean_of_inverse();
+            let failures = (objective.window.estimate() * often).min(EACH_MAX as f64);
+            (1.0 + failures) * (1 + again) as f64
+        })
+        .sum();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "held between two counts"
+    )]
+    let trials = (WORK_MAX / work).clamp(TRIALS_MIN as f64, TRIALS as f64) as usize;
+    trials
+}
+
+/// Mean and variance of what one failure of `risk` lasts and hits, in bad seconds, when it lasts `later` longer.
+fn moments(risk: &RiskSpec, later: f64) -> (f64, f64) {
+    let (detect, repair, share) = (risk.time_to_detect, risk.time_to_repair, risk.share_of_users);
+    let lasts = detect.mean() + repair.mean() + later;
+    // Of independent parts variances add up; of a product the means of squares multiply.
+    let spread = |of: super::range::TimeRange| of.mean_of_square() - of.mean().powi(2);
+    let squared = spread(detect) + spread(repair) + lasts.powi(2);
+    let mean = lasts * share.mean();
+    (mean, (squared * share.mean_of_square() - mean.powi(2)).max(0.0))
+}
+
+/// Bad seconds of one risk, the `at`-th of its register, in each of `count` trials.
+fn column(
+    register: &Register,
+    risk: &RiskSpec,
+    (objective, seed, count): (&RiskObjective, u64, usize),
+    at: u64,
+) -> Vec<f64> {
+    let window = objective.window;
     let mut source = Source::stream(seed, at);
     let factors = register.rules().factors.iter().filter(|factor| factor.is_of(risk));
     let (mut later, mut more) = (Duration::ZERO, 1.0);
@@ -114,12 +186,17 @@ fn column(register: &Register, risk: &RiskSpec, window: Duration, seed: u64, at:
     let later = later.estimate();
     let between = risk.time_between_failures;
     let (detect, repair, share) = (risk.time_to_detect, risk.time_to_repair, risk.share_of_users);
-    let mean = (detect.mean() + repair.mean() + later) * share.mean();
+    let (mean, variance) = moments(risk, later);
     let trial = |_| {
         let between = source.log_uniform(between.low().estimate(), between.high().estimate());
         let failures = source.poisson(window.estimate() / between * more);
         let drawn = failures.min(EACH_MAX);
-        let mut bad = (failures - drawn) as f64 * mean;
+        let rest = (failures - drawn) as f64;
+        let mut bad = if rest > 0.0 {
+            (rest * mean + (rest * variance).sqrt() * source.normal()).max(0.0)
+        } else {
+            0.0
+        };
         for _ in 0..drawn {
             let detected = source.log_uniform(detect.low().estimate(), detect.high().estimate());
             let repaired = source.log_uniform(repair.low().estimate(), repair.high().estimate());
@@ -128,5 +205,5 @@ fn column(register: &Register, risk: &RiskSpec, window: Duration, seed: u64, at:
         }
         bad
     };
-    (0..TRIALS).map(trial).collect()
+    (0..count).map(trial).collect()
 }

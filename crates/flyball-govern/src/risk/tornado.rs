@@ -71,7 +71,7 @@ pub fn tornado(register: &Register, objective: &RiskObjective, seed: u64) -> Opt
         .collect();
     for factor in &register.rules().factors {
         let without = register.without_factor(&factor.name);
-        let Some(drawn) = Trials::draw(&without, objective, seed) else { continue };
+        let drawn = trials.under(&without, objective, |risk| factor.is_of(risk));
         let mut adds = [0.0; 3];
         for risk in risks.iter().filter(|risk| factor.is_of(&risk.spec)) {
             let (with, bare) = (register.cost(&risk.spec), without.cost(&risk.spec));

@@ -51,6 +51,6 @@ impl Funding {
 }
 
 /// The day of `at`, in UTC: budgets of money have no time zone.
-pub(crate) fn day(at: Timestamp) -> Date {
+pub fn day(at: Timestamp) -> Date {
     at.to_jiff().to_zoned(TimeZone::UTC).date()
 }

@@ -2,6 +2,8 @@
 
 use flyball_model::Rational;
 
+use crate::money::Money;
+
 /// What is not earned in an hour that a service is down.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +14,13 @@ pub struct Revenue {
     /// Of which money: the three letters of ISO 4217. Nothing is converted.
     #[serde(deserialize_with = "currency")]
     pub currency: String,
+}
+
+impl Revenue {
+    /// The same as an exact amount; `None` for a currency that is none.
+    pub fn money(&self) -> Option<Money> {
+        Some(Money::of(self.amount, self.currency.parse().ok()?))
+    }
 }
 
 fn currency<'de, D: serde::Deserializer<'de>>(input: D) -> Result<String, D::Error> {

@@ -8,7 +8,7 @@ use flyball_govern::alert::{
 use flyball_model::{Duration, Severity, Timestamp};
 use proptest::prelude::*;
 
-use super::{RULES, at, desk, fired, resolved, subject};
+use super::{RULES, at, board, calling, fired, resolved, subject};
 
 const SUBJECTS: usize = 3;
 
@@ -103,7 +103,7 @@ impl World {
     fn new() -> Self {
         let retry = Retry { age_max: Duration::from_days(3_650), seed: 3, ..Retry::default() };
         Self {
-            desk: desk(),
+            desk: calling(),
             kept: BTreeMap::new(),
             now: 1,
             retry,
@@ -129,9 +129,12 @@ impl World {
     }
 
     fn restart(&mut self) {
+        self.desk.tick(at(self.now));
         self.keep();
         let rows = self.kept.values().map(|row| serde_json::from_str(row).unwrap());
-        let read = Desk::of_rows(rows);
+        let mut read = Desk::of_rows(rows);
+        // Nobody is called a second time.
+        read.call_by(board(), at(self.now));
         assert_eq!(read, self.desk);
         self.desk = read;
         self.desk.resume(at(self.now));
@@ -279,6 +282,33 @@ impl World {
             assert_eq!(numbers, (first..=last).collect::<Vec<_>>());
         }
         assert!(self.desk.outbox().dead().is_empty());
+        self.check_calls();
+    }
+
+    /// Pages of `shop-0` are called out from level to level, in time, until they are taken or over.
+    fn check_calls(&self) {
+        for alert in self.desk.alerts() {
+            if alert.subject.service != "shop-0" {
+                assert_eq!(alert.calls, []);
+            }
+            let is_page = alert.state == State::Firing && alert.severity == Severity::Page;
+            assert!(is_page || alert.call().is_none(), "{alert:?}");
+            for call in &alert.calls {
+                assert!(!call.steps.is_empty() && call.steps.len() <= 6, "{call:?}");
+                for (number, step) in call.steps.iter().enumerate() {
+                    assert_eq!((step.level, step.who.len()), (number % 3, 1));
+                    let wait = if step.level == 2 { 120 } else { 60 };
+                    let next = call.steps.get(number + 1);
+                    assert!(next.is_none_or(|next| next.at.since(step.at)
+                        >= Duration::from_nanos(wait * 1_000_000_000).unwrap()));
+                    let is_late = |at: Timestamp| step.at > at;
+                    assert!(!call.taken.as_ref().is_some_and(|taken| is_late(taken.at)));
+                }
+            }
+            let acknowledged = alert.acknowledged.is_some();
+            let taken = alert.call().map(|call| call.taken.is_some());
+            assert!(taken.is_none_or(|taken| taken == acknowledged), "{alert:?}");
+        }
     }
 
     /// Every receiver believes what is so.
@@ -295,6 +325,19 @@ impl World {
             let firing = self.desk.alerts().filter(|alert| alert.state == State::Firing);
             let firing = firing.filter(|alert| concerns(alert.severity)).map(|alert| alert.id);
             assert_eq!(believed, firing.collect::<BTreeSet<_>>(), "{target}");
+        }
+        for (target, who) in [("ada-phone", "ada"), ("cy-phone", "cy")] {
+            let is_open =
+                |heard: &[(u32, Act)]| heard.last().is_some_and(|(_, act)| *act != Act::Close);
+            let believed =
+                self.heard.iter().filter(|((of, _), heard)| of == target && is_open(heard));
+            let believed: BTreeSet<u64> = believed.map(|((_, alert), _)| *alert).collect();
+            let is_called = |alert: &&flyball_govern::alert::Alert| {
+                let steps = alert.call().map_or(&[][..], |call| &call.steps);
+                steps.iter().any(|step| step.who == [who])
+            };
+            let called = self.desk.alerts().filter(is_called).map(|alert| alert.id);
+            assert_eq!(believed, called.collect::<BTreeSet<_>>(), "{target}");
         }
         if self.has_silenced {
             return;

@@ -6,7 +6,7 @@ use flyball_govern::alert::{
 };
 use flyball_model::{Duration, Severity};
 
-use super::{RULES, at, desk, fired, pair, resolved, route, subject};
+use super::{RULES, at, board, calling, desk, fired, pair, resolved, route, subject};
 
 /// What each target is told at `seconds`, delivered: target, what to do, number.
 fn told(desk: &mut Desk, seconds: i64) -> Vec<(String, Act, u32)> {
@@ -127,7 +127,7 @@ fn the_end_of_a_silence_is_announced_and_what_fires_then_is_told() {
     let begun = desk.begin(at(100), usize::MAX, usize::MAX);
     let over = begun.iter().find_map(|notice| match &notice.about {
         About::SilenceOver(over) => Some((notice.target.as_str(), over)),
-        About::Alert { .. } | About::Restored(_) => None,
+        About::Alert { .. } | About::Restored(_) | About::Reminder(_) => None,
     });
     let (target, over) = over.unwrap();
     assert_eq!((target, over.firing.as_slice()), ("chat", &[(1, subject(0))][..]));
@@ -323,4 +323,98 @@ fn everything_at_once_is_bounded() {
     assert!(rows.iter().all(|(_, row)| serde_json::to_vec(row).unwrap().len() < 4_096));
     let kept = rows.into_iter().filter_map(|(_, row)| row);
     assert_eq!(Desk::of_rows(kept), desk);
+}
+
+#[test]
+fn a_page_goes_from_level_to_level_until_somebody_takes_it() {
+    let mut desk = calling();
+    see(&mut desk, vec![fired(2, at(1))], 1);
+    assert_eq!(told(&mut desk, 1), [row("chat", Act::Open, 1)], "a ticket calls nobody");
+    see(&mut desk, vec![fired(0, at(10))], 10);
+    let rows =
+        [row("chat", Act::Update, 2), row("pager", Act::Open, 2), row("ada-phone", Act::Open, 2)];
+    assert_eq!(
+        told(&mut desk, 10),
+        rows,
+        "who is called hears of it, and nobody else's own target"
+    );
+    assert_eq!(desk.next(), Some(at(70)));
+    assert_eq!(told(&mut desk, 69), []);
+    // Bo has no target: the others are told that he is called.
+    let rows = [
+        row("chat", Act::Update, 3),
+        row("pager", Act::Update, 3),
+        row("ada-phone", Act::Update, 3),
+    ];
+    assert_eq!(told(&mut desk, 70), rows);
+    let called = |desk: &Desk| {
+        let step = desk.alert(1).unwrap().called().cloned().unwrap();
+        (step.name, step.who)
+    };
+    assert_eq!(called(&desk), ("bo".to_owned(), vec!["bo".to_owned()]));
+    // The server was down while Cy was due: he is called now, once.
+    let mut desk = Desk::of_rows(desk.take_changed().into_iter().filter_map(|(_, row)| row));
+    desk.resume(at(500));
+    desk.call_by(board(), at(500));
+    let own: Vec<_> = told(&mut desk, 500).into_iter().filter(|row| row.0 == "cy-phone").collect();
+    assert_eq!(own, [row("cy-phone", Act::Open, 4)]);
+    assert_eq!(told(&mut desk, 500), []);
+    desk.acknowledge(1, "Cy (cy)", None, at(510)).unwrap();
+    assert_eq!(told(&mut desk, 510).len(), 4);
+    assert_eq!(told(&mut desk, 9_000), [], "nobody else is called");
+    // Somebody who knows no further passes it on; after the last there is nobody.
+    let last = desk.pass_on(1, ("Cy (cy)", "not mine"), at(9_001));
+    assert!(matches!(last, Err(DeskError::Call(_))), "{last:?}");
+    see(&mut desk, vec![resolved(0, at(10), at(9_010))], 9_010);
+    let rows = [
+        row("chat", Act::Update, 6),
+        row("pager", Act::Close, 6),
+        row("ada-phone", Act::Close, 6),
+        row("cy-phone", Act::Close, 6),
+    ];
+    assert_eq!(told(&mut desk, 9_010), rows, "a ticket is nobody's page");
+    let hand_offs = desk.alert(1).unwrap().calls[0].hand_offs();
+    assert_eq!((hand_offs.unanswered, hand_offs.total()), (2, 2));
+    assert!(matches!(desk.pass_on(1, ("ada", "x"), at(9_011)), Err(DeskError::NotCalled(1))));
+}
+
+#[test]
+fn a_silence_calls_nobody_and_who_passes_on_is_free() {
+    let mut desk = calling();
+    let matchers =
+        vec![Matcher { field: Field::Service, value: "shop-0".to_owned(), is_not: false }];
+    let (who, why) = ("ana".to_owned(), "a move".to_owned());
+    let silence = Silence {
+        id: 0,
+        matchers,
+        from: at(0),
+        until: at(100),
+        who,
+        why,
+        ended_by: None,
+        is_announced: false,
+    };
+    desk.silence(silence, at(0)).unwrap();
+    see(&mut desk, vec![fired(0, at(10))], 10);
+    assert_eq!(told(&mut desk, 99), []);
+    assert_eq!(desk.alert(1).unwrap().calls, []);
+    assert!(told(&mut desk, 100).contains(&row("ada-phone", Act::Open, 2)));
+    desk.acknowledge(1, "ada", None, at(110)).unwrap();
+    desk.pass_on(1, ("ada", "it is the bank"), at(120)).unwrap();
+    let alert = desk.alert(1).unwrap();
+    assert_eq!((alert.acknowledged.is_none(), alert.called().unwrap().name.as_str()), (true, "bo"));
+    assert_eq!(alert.call().unwrap().hand_offs().passed_on, 1);
+    desk.acknowledge(1, "bo", None, at(130)).unwrap();
+    assert_eq!(desk.alert(1).unwrap().calls[0].taken.as_ref().unwrap().by, "bo");
+}
+
+#[test]
+fn a_page_is_called_out_when_its_service_comes_to_a_rota() {
+    let mut desk = desk();
+    see(&mut desk, vec![fired(0, at(10))], 10);
+    assert_eq!(told(&mut desk, 10).len(), 2);
+    desk.call_by(board(), at(20));
+    desk.call_by(board(), at(21));
+    assert_eq!(told(&mut desk, 21), [row("chat", Act::Update, 2), row("pager", Act::Update, 2)]);
+    assert_eq!(desk.alert(1).unwrap().called().unwrap().who, ["ada"]);
 }

@@ -3,8 +3,12 @@
 mod always;
 mod cases;
 
+use std::sync::Arc;
+
 use flyball_govern::alert::{Desk, Observed, Pair, Route, Subject};
+use flyball_govern::oncall::{Escalation, Rota, Switchboard};
 use flyball_model::{Severity, Timestamp};
+use serde_json::json;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_800_000_000 + seconds)
@@ -64,5 +68,36 @@ fn desk() -> Desk {
     let mut desk = Desk::default();
     let chat = Route { announces: true, ..route("chat", Severity::Ticket) };
     desk.route(vec![chat, route("pager", Severity::Page)], at(0)).unwrap();
+    desk
+}
+
+/// `shop-0` calls Ada, after a minute Bo, who has no target of his own, after two Cy; and all that once again.
+fn board() -> Arc<Switchboard> {
+    let rota = |who: &str, target: Option<&str>| {
+        let spec = json!({
+            "members": [{"name": who, "side": "developers", "target": target}],
+            "layers": [{"name": "first", "members": [who],
+                "rotation": {"unit": "week", "start": "2026-01-05T09:00"}}],
+        });
+        Rota::new(who, serde_json::from_value(spec).unwrap()).unwrap()
+    };
+    let level = |who: &str, wait: &str| json!({"name": who, "side": "developers", "rota": who, "wait": wait});
+    let spec = json!({
+        "services": ["shop-0"], "repeat": 1,
+        "levels": [level("ada", "1m"), level("bo", "1m"), level("cy", "2m")],
+    });
+    let chain = Escalation::new("shop", serde_json::from_value(spec).unwrap()).unwrap();
+    let rotas = [("ada", Some("ada-phone")), ("bo", None), ("cy", Some("cy-phone"))];
+    let rotas = rotas.map(|(who, target)| rota(who, target));
+    Arc::new(Switchboard::new(rotas, [chain], []))
+}
+
+/// A [`desk`] that calls people, who have targets of their own.
+fn calling() -> Desk {
+    let mut desk = desk();
+    let own = ["ada-phone", "cy-phone"].map(|target| route(target, Severity::Ticket));
+    let routes = desk.routes().iter().cloned().chain(own).collect();
+    desk.route(routes, at(0)).unwrap();
+    desk.call_by(board(), at(0));
     desk
 }

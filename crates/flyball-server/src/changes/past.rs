@@ -5,7 +5,7 @@ use flyball_model::{Change, Incident, Timestamp};
 use flyball_store::{Record, RecordBound, StoreError};
 
 use super::kept::Kept;
-use super::{CHANGE, Changes, ChangesError};
+use super::{CHANGE, Changes, ChangesError, PAGE, PAGES};
 
 /// The changes that one look at the past takes in: a year of 50 a day.
 const CHANGES_SEEN: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
@@ -51,6 +51,21 @@ impl Changes {
         during: (Timestamp, Timestamp),
     ) -> Result<(Vec<Kept>, bool), ChangesError> {
         self.known_of((CHANGE, CHANGES_SEEN), services, during, Kept::read)
+    }
+
+    /// How often somebody was paged for `service` from `from` to before `to`, by alerts of this server.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`].
+    pub(crate) fn pages_of(
+        &self,
+        service: &str,
+        during: (Timestamp, Timestamp),
+    ) -> Result<u64, StoreError> {
+        let services = [service.to_owned()];
+        let (found, _) = self.control.lock().records_of(PAGE, &services, during, PAGES)?;
+        Ok(found.len() as u64)
     }
 
     /// Whether an incident, a change or a drill of `service` is known by `id`.

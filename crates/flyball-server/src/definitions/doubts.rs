@@ -7,9 +7,9 @@ use flyball_catalog::{
 };
 use flyball_govern::policy::{CAUSES, CLASSES, Classing, Exemption};
 use flyball_metric::Named;
-use flyball_model::Slo;
+use flyball_model::{Duration, Interval, Slo, Timestamp};
 use flyball_query::{PredicateSet, near_matches};
-use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, GoverningKind, Level, Part, lint_slo};
+use flyball_spec::{DIAGNOSTICS_MAX, Diagnostic, Governing, GoverningKind, Level, Part, lint_slo};
 use flyball_store::{RecordFilter, StoreError};
 
 use crate::changes::{CHANGE, INCIDENT};
@@ -19,6 +19,8 @@ use crate::evaluator::Met;
 use crate::gate::CLASS;
 use crate::stored::Source;
 
+/// How far ahead rotas are looked at.
+const LOOKED_AHEAD: Duration = Duration::from_days(28);
 /// The most classes and incidents among which a name is looked for: the latest.
 const EXEMPTED_MAX: usize = 1_000;
 
@@ -69,6 +71,62 @@ pub(super) fn idle_exemptions(
                 told
             }));
         }
+    }
+    found
+}
+
+/// Checklists and rules of custody that are others than `before` under the same version: a review that goes through one
+/// would not be told.
+pub(super) fn same_version(before: &Catalog, after: &Catalog) -> Vec<Diagnostic> {
+    let is_same = |of: &&Governing| {
+        let (old, new) = (&before.governance, &after.governance);
+        match of.kind {
+            GoverningKind::Checklist => {
+                let specs = [old, new].map(|of_set| of_set.checklist(&of.name));
+                let [Some(old), Some(new)] = specs else { return false };
+                old.spec() != new.spec() && old.spec().version == new.spec().version
+            }
+            GoverningKind::CustodyRules => {
+                let specs = [old, new].map(|of_set| of_set.rules_of_custody(&of.name));
+                let [Some(old), Some(new)] = specs else { return false };
+                old.spec() != new.spec() && old.spec().version == new.spec().version
+            }
+            _ => false,
+        }
+    };
+    let message = "it has changed and its version has not\nhint: raise `version`, so that reviews under way are told";
+    let found = after.set.governing.iter().filter(is_same).filter_map(|of| {
+        let mut told = after.set.origins.governing_error(of, "spec.version", None, message)?;
+        told.severity = Level::Warning;
+        Some(told)
+    });
+    found.collect()
+}
+
+/// Hours of the next weeks in which nobody of a rota that is other than `before` can be paged.
+pub(super) fn uncovered(before: &Catalog, after: &Catalog, now: Timestamp) -> Vec<Diagnostic> {
+    let (old, new) = (before.governance.switchboard(), after.governance.switchboard());
+    let mut found = Vec::new();
+    for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::Rota) {
+        let Some(rota) = new.rota(&of.name).filter(|rota| old.rota(&of.name) != Some(*rota)) else {
+            continue;
+        };
+        let gaps = rota.coverage(Interval::starting(now, LOOKED_AHEAD), &new.exceptions(&of.name));
+        let Some(first) = gaps.gaps.first() else { continue };
+        let more = match gaps.gaps.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more times within {LOOKED_AHEAD}"),
+        };
+        let said = format!(
+            "nobody can be paged from {} to {}{more}\nhint: say under `cover` when somebody has to be there",
+            first.span.start(),
+            first.span.end()
+        );
+        let told = after.set.origins.governing_error(of, "spec.layers", None, &said);
+        found.extend(told.map(|mut told| {
+            told.severity = Level::Warning;
+            told
+        }));
     }
     found
 }

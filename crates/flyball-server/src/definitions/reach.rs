@@ -1,6 +1,6 @@
 //! Whether somebody may make a change of definitions, and what of them they may see.
 //!
-//! A file is of the services of its SLOs, probes and descriptions of services; one with an alert target or a restore action is of all. Whoever may not change the definitions of all
+//! A file is of the services of its SLOs, probes, risks and descriptions of services; one with an alert target or a restore action is of all. Whoever may not change the definitions of all
 //! services changes files of their own services only, and nothing that is evaluated for others: a
 //! correction in one file may take events out of any SLO's budget, and the events of a probe are its
 //! service's, so what a change *does* is looked at beside where it is made.
@@ -67,8 +67,8 @@ pub(super) fn check(
     }
     if ruling(sets.0).ne(ruling(sets.1)) || tiers(sets.0) != tiers(sets.1) {
         // Whoever is sre for all services has passed above.
-        let what = "policies, tiers, and which tier a service is of would change; hint: that needs \
-                    the role sre for all services";
+        let what = "policies, tiers, costs, and which tier a service is of would change; hint: that \
+                    needs the role sre for all services";
         return Err(ApplyError::Forbidden(what.to_owned()));
     }
     check_services(caller, sets)?;
@@ -107,32 +107,34 @@ fn check_targets(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Appl
     }
 }
 
-/// The policies, tiers and runbooks.
+/// The policies, tiers, costs and runbooks.
 fn ruling(catalog: &Catalog) -> impl Iterator<Item = &Governing> {
-    catalog.set.governing.iter().filter(|of| of.kind != GoverningKind::Service)
+    catalog.set.governing.iter().filter(|of| of.service().is_none())
 }
 
-/// Refuses to describe a service where `caller` is no owner, also by another description that comes before.
+/// Refuses to describe a service or its risks where `caller` is no owner, also by another description that comes
+/// before.
 fn check_services(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
     let indexes = (described(sets.0), described(sets.1));
-    let all: BTreeSet<&str> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
-    let changed = all
-        .into_iter()
-        .find(|name| indexes.0.get(name) != indexes.1.get(name) && !caller.may(Role::Owner, name));
-    match changed {
-        Some(name) => {
-            let what = format!("what is said of the service `{name}` would change");
-            Err(forbidden(caller, &[Some(name)], &what))
+    let all: BTreeSet<_> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
+    for key in all {
+        let (before, after) = (indexes.0.get(&key), indexes.1.get(&key));
+        if before == after {
+            continue;
         }
-        None => Ok(()),
+        let own = [before, after].into_iter().flatten().filter_map(|of| of.service());
+        if let Some(name) = own.clone().find(|name| !caller.may(Role::Owner, name)) {
+            let what = format!("what is said of the service `{name}` would change");
+            return Err(forbidden(caller, &own.map(Some).collect::<Vec<_>>(), &what));
+        }
     }
+    Ok(())
 }
 
-/// What services say of themselves, by the kind of our own.
-fn described(catalog: &Catalog) -> BTreeMap<&str, &Governing> {
-    let governing = catalog.set.governing.iter();
-    let services = governing.filter(|of| of.kind == GoverningKind::Service);
-    services.map(|of| (of.name.as_str(), of)).collect()
+/// What services say of themselves and of their risks, by the kinds of our own.
+fn described(catalog: &Catalog) -> BTreeMap<(GoverningKind, &str), &Governing> {
+    let own = catalog.set.governing.iter().filter(|of| of.service().is_some());
+    own.map(|of| ((of.kind, of.name.as_str()), of)).collect()
 }
 
 /// The tiers that services name.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::{
     Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX,
-    Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
+    Reminder, Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
 };
+use flyball_govern::oncall::{Call, Exceptions, Switchboard};
 use flyball_model::{AlertTarget, Severity, Slice, Slo, Timestamp, Window};
 use flyball_store::{LedgerSnapshot, StoreError, VALUE_BYTES_MAX};
 use tokio::sync::Notify;
@@ -47,6 +48,17 @@ pub(crate) struct Begun {
     pub(crate) catalog: Arc<Catalog>,
     /// When there is something to do next.
     pub(crate) next: Option<Timestamp>,
+}
+
+/// The calls of one alert.
+#[derive(Debug, Clone)]
+pub(crate) struct Called {
+    /// The alert.
+    pub(crate) alert: u64,
+    /// What it is about.
+    pub(crate) subject: Subject,
+    /// Who was called for it.
+    pub(crate) calls: Vec<Call>,
 }
 
 /// What was seen of one subject.
@@ -85,6 +97,12 @@ impl Alerting {
         let retry = Retry { seed: seed(), ..Retry::default() };
         Ok(Self { desk, retry, begun: Vec::new(), due })
     }
+
+    /// Lets people be called with these exceptions to rotas from now on.
+    pub(super) fn except(&mut self, exceptions: BTreeMap<String, Exceptions>, now: Timestamp) {
+        let board = self.desk.board().with(exceptions);
+        self.desk.call_by(Arc::new(board), now);
+    }
 }
 
 /// What the jitter of retries is made of: others than on every other server.
@@ -120,6 +138,9 @@ impl Evaluator {
             // Refused before it was installed.
             tracing::error!(%error, "alert targets are not told");
         }
+        let exceptions = self.alerting.desk.board().all_exceptions().clone();
+        let board = self.catalog.governance.switchboard().with(exceptions);
+        self.alerting.desk.call_by(Arc::new(board), now);
         let mut firing = Vec::new();
         let mut pending = Vec::new();
         for Watched { slo, objectives, .. } in &self.watched {
@@ -183,6 +204,17 @@ impl Evaluator {
         self.kept_alerts()
     }
 
+    /// Tells of something that is no alert; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// It is told, and not on disk yet.
+    pub(crate) fn remind(&mut self, reminder: &Reminder) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.alerting.desk.remind(reminder, now);
+        self.kept_alerts()
+    }
+
     /// The alerts that called somebody, each with when it did first: of every service of which one has gone on since it
     /// had as many steps as `known` says, all.
     pub(crate) fn paged_since(&self, known: &HashMap<u64, u32>) -> Vec<(Alert, Timestamp)> {
@@ -195,6 +227,46 @@ impl Evaluator {
         let of_services =
             paged.iter().filter(|(alert, _)| services.contains(alert.subject.service.as_str()));
         of_services.map(|(alert, at)| ((*alert).clone(), *at)).collect()
+    }
+
+    /// Who is called for which service.
+    pub(crate) const fn switchboard(&self) -> &Arc<Switchboard> {
+        self.alerting.desk.board()
+    }
+
+    /// Lets people be called with these exceptions to `rota` from now on.
+    pub(crate) fn except(&mut self, rota: String, exceptions: Exceptions) {
+        let now = self.clock.now();
+        let mut all = self.alerting.desk.board().all_exceptions().clone();
+        all.insert(rota, exceptions);
+        self.alerting.except(all, now);
+        self.keep_alerts();
+    }
+
+    /// The calls of all alerts that are known of.
+    pub(crate) fn calls(&self) -> Vec<Called> {
+        let called = self.alerting.desk.alerts().filter(|alert| !alert.calls.is_empty());
+        let of = |alert: &Alert| {
+            let (subject, calls) = (alert.subject.clone(), alert.calls.clone());
+            Called { alert: alert.id, subject, calls }
+        };
+        called.map(of).collect()
+    }
+
+    /// Somebody passes an alert on to the next level; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`].
+    pub(crate) fn pass_on(
+        &mut self,
+        id: u64,
+        said: (&str, &str),
+    ) -> Result<Transition, AlertError> {
+        let now = self.clock.now();
+        let done = self.alerting.desk.pass_on(id, said, now)?;
+        self.kept_alerts()?;
+        Ok(done)
     }
 
     /// What the target believes to fire, and the severities that it was told.

@@ -30,7 +30,7 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// Who answers for what is done.
-    fn who(&self) -> &str {
+    pub(crate) fn who(&self) -> &str {
         self.somebody.as_deref().unwrap_or(&self.name)
     }
 }
@@ -66,7 +66,7 @@ impl Gatekeeper {
             expires,
             withdrawn: None,
         };
-        made.check(&known.policy)?;
+        made.check(&known.policy, &known.facts.controls)?;
         let others: Vec<Approval> = self.of_service(APPROVAL, &service)?;
         let is_same = |other: &Approval| {
             other.is_beside(&made) && other.holds(at) && other.who == who && other.role != made.role

@@ -82,7 +82,7 @@ impl Drop for Making<'_> {
 pub(super) type Remembered = HashMap<(String, String), Arc<Acts>>;
 
 /// A lock that nobody leaves in disorder: what it guards is a queue, or can be read again.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -113,8 +113,8 @@ impl Knowing {
         Arc::clone(slots.entry(service.to_owned()).or_default())
     }
 
-    /// Forgets everything: people have said what something was.
-    pub(super) fn forget(&self) {
+    /// Forgets everything: people have said what something is.
+    pub(crate) fn forget(&self) {
         lock(&self.0).clear();
     }
 }

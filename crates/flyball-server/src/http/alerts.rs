@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::alert::{DeskError, SilenceError};
+use flyball_govern::oncall::CallError;
 use flyball_model::{Severity, Timestamp};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -77,6 +78,19 @@ pub(super) struct AcknowledgeRequest {
     note: Option<String>,
 }
 
+/// Passing an alert on.
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PassOnRequest {
+    /// Who passes it on, as rotas name them; the caller is named beside.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    who: Option<String>,
+    /// Why, in a sentence.
+    #[schema(max_length = 1000)]
+    why: String,
+}
+
 /// A target that is told of alerts.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct TargetInfo {
@@ -108,7 +122,12 @@ impl From<AlertError> for Problem {
         let status = match &error {
             AlertError::Desk(DeskError::Unknown(_))
             | AlertError::Silence(SilenceError::Unknown(_)) => StatusCode::NOT_FOUND,
-            AlertError::Desk(DeskError::NotFiring(_) | DeskError::Taken { .. })
+            AlertError::Desk(
+                DeskError::NotFiring(_)
+                | DeskError::Taken { .. }
+                | DeskError::NotCalled(_)
+                | DeskError::Call(CallError::Last { .. } | CallError::Closed { .. }),
+            )
             | AlertError::Silence(SilenceError::Ended(_) | SilenceError::Full) => {
                 StatusCode::CONFLICT
             }
@@ -118,7 +137,7 @@ impl From<AlertError> for Problem {
         let said = error.to_string();
         // What the desk says ends with what to do.
         let said = match (&error, said.rsplit_once("; ")) {
-            (AlertError::Store(_), _) | (_, None) => said,
+            (AlertError::Store(_) | AlertError::Desk(DeskError::Call(_)), _) | (_, None) => said,
             (_, Some((what, hint))) => format!("{what}; hint: {hint}"),
         };
         Self::new(status, &said)
@@ -241,6 +260,41 @@ pub(super) async fn acknowledge(
     record(&app, &caller, "alert.acknowledge", id.to_string(), detail).await?;
     let done = app.evaluator.ask(move |it| it.acknowledge(id, &who, note.as_deref()));
     done.await??;
+    Ok(Json(seen(&app, &caller, id).await?))
+}
+
+/// Passes an alert on to the next level of its escalation, which is called at once: who has it, or was called,
+/// knows no further. It is in the audit log before it is done, also when it is refused then.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/pass-on",
+    tag = "alerts",
+    params(("id" = u64, Path, description = "The alert's id")),
+    request_body = PassOnRequest,
+    responses(
+        (status = 200, description = "The alert; the next level is called", body = AlertInfo),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none of this id", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Nobody is called for it, or there is no further level", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Who or why is missing or too long", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(super) async fn pass_on(
+    State(app): State<App>,
+    Path(id): Path<u64>,
+    sent: Sent,
+) -> Result<Json<AlertInfo>, Problem> {
+    let (PassOnRequest { who, why }, caller) = sent.json(&app, "alerts").await?;
+    let alert = seen(&app, &caller, id).await?;
+    allowed(caller.may(Role::Developer, &alert.service), Role::Developer, &alert.service)?;
+    let who = named(who.as_deref(), &caller)?;
+    let detail = json!({ "service": alert.service, "slo": alert.slo, "why": why });
+    record(&app, &caller, "alert.pass_on", id.to_string(), detail).await?;
+    app.evaluator.ask(move |it| it.pass_on(id, (&who, &why))).await??;
     Ok(Json(seen(&app, &caller, id).await?))
 }
 

@@ -238,6 +238,38 @@ impl IntoResponses for IncidentRefusals {
     }
 }
 
+/// The refusals of what people make of rotas.
+#[derive(Debug)]
+pub(super) enum ExceptionRefusals {}
+
+impl IntoResponses for ExceptionRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(&[
+            ("400", "The request cannot be read"),
+            ("404", "There is no such rota"),
+            ("408", "The body did not come"),
+            ("413", "The body is too large"),
+            ("422", "The rota does not take it"),
+            ("503", "Nothing can be written"),
+        ])
+    }
+}
+
+/// The same of what was made before.
+#[derive(Debug)]
+pub(super) enum KnownExceptionRefusals {}
+
+impl IntoResponses for KnownExceptionRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut answers = ExceptionRefusals::responses();
+        answers.extend(refusals(&[
+            ("404", "There is no such rota, or it has no exception of this id"),
+            ("422", "It is over, or not theirs to end"),
+        ]));
+        answers
+    }
+}
+
 /// The answers to alerts of other systems.
 #[derive(Debug)]
 pub(crate) enum ForeignAnswers {}

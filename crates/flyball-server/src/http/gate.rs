@@ -209,13 +209,24 @@ pub(super) async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc
     let asked = service.to_owned();
     let found = app.evaluator.ask(move |evaluator| {
         let facts = evaluator.service_facts(&asked, leaving)?;
-        Ok::<_, LiveError<StoreError>>((Arc::clone(evaluator.catalog()), facts))
+        let promised = evaluator.promised_since(&asked);
+        Ok::<_, LiveError<StoreError>>((Arc::clone(evaluator.catalog()), facts, promised))
     });
-    let (catalog, facts) = found.await??;
+    let (catalog, facts, promised) = found.await??;
     let mut known = Known::of(&catalog, service, facts)?;
     let (changes, asked) = (app.changes.clone(), service.to_owned());
     let open = tokio::task::spawn_blocking(move || changes.incidents_open(&asked)).await;
     known.facts.incidents_open = open.ok().transpose()?;
+    let (reviews, custodies, asked) =
+        (app.reviews.clone(), app.custodies.clone(), service.to_owned());
+    let kept = move || {
+        let custody = custodies.get(&asked, promised)?;
+        Ok::<_, GateError>((custody, reviews.controls(&asked)?))
+    };
+    let (custody, controls) = wait(kept).await?;
+    let holder = custody.and_then(|custody| custody.holder(app.clock.now()));
+    known.facts.custody = holder.map(|holder| holder.word().to_owned());
+    known.facts.controls = controls;
     let budgets = known.facts.budgets.iter();
     let since = budgets.map(|budget| match budget.window {
         WindowFacts::Rolling(length) => app.clock.now().minus(length),

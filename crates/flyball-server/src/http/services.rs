@@ -1,6 +1,7 @@
 //! Services: whose they are, how they stand, whether their next change may ship.
 
 pub(super) mod card;
+mod catalogue;
 mod outcome;
 mod remark;
 
@@ -12,11 +13,12 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::Status;
 use flyball_budget::live::LiveError;
-use flyball_catalog::Catalog;
+use flyball_catalog::{Catalog, faults};
 use flyball_govern::alert;
+use flyball_govern::custody::Holder;
 use flyball_govern::gate::Decision;
 use flyball_govern::incident::{IncidentRecord, WriteUp};
-use flyball_model::{Incident, Slo, Timestamp};
+use flyball_model::{Incident, Interval, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
 use utoipa::ToSchema;
@@ -26,13 +28,20 @@ use super::alerts::{AlertInfo, waiting};
 use super::attribution::by_cause;
 use super::extract::Path;
 use super::gate::{GateQuestion, decided, question};
+use super::oncall::LevelNow;
 use super::problem::Problem;
-use super::{App, shapes};
+use super::reviews::ReviewLine;
+use super::{App, oncall, shapes};
 use crate::agreements::AgreementStatus;
 use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
-use card::{Known, Owner, ServiceCard, Ship};
+use crate::gate::GateError;
+use crate::rotas::RotaError;
+pub(super) use card::due;
+use card::{CustodyLine, Known, Owner, ServiceCard, Ship};
+use catalogue::FaultInfo;
+pub(super) use catalogue::{__path_catalogue, catalogue};
 pub(super) use outcome::{__path_outcome, __path_push_outcome, outcome, push_outcome};
 pub(super) use remark::{__path_remark, remark};
 
@@ -42,6 +51,8 @@ const RECORDED_MAX: usize = 10_000;
 const CHANGES_SHOWN: usize = 5;
 /// Alerts, and incidents, on a card.
 const ALERTS_SHOWN: usize = 20;
+/// Reviews on a card.
+const REVIEWS_SHOWN: usize = 20;
 
 /// Every service.
 #[derive(Debug, serde::Serialize, ToSchema)]
@@ -64,6 +75,11 @@ pub(super) struct ServiceLine {
     status: Status,
     /// Its alerts that fire.
     firing: u64,
+    /// Who carries its pager: `developers`, `shared` or `sre`; null when nothing is known of it, or it is retired.
+    #[schema(value_type = Option<String>)]
+    holder: Option<Holder>,
+    /// How many things the catalogue finds wrong with it, as far as the caller may see.
+    faults: u64,
 }
 
 /// Every service that anything is known of: those that documents describe, promise something for or probe, and
@@ -82,8 +98,12 @@ pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<ServiceList>, Problem> {
-    let changes = app.changes.clone();
-    let recorded = wait(move || changes.services(RECORDED_MAX).map_err(ChangesError::from)).await?;
+    let (changes, custodies) = (app.changes.clone(), app.custodies.clone());
+    let kept = wait(move || {
+        let recorded = changes.services(RECORDED_MAX)?;
+        Ok::<_, GateError>((recorded, custodies.all()?))
+    });
+    let (recorded, custodies) = kept.await?;
     let now = app.clock.now();
     let seer = caller.clone();
     app.evaluator.join(move |slo| seer.sees(&slo.service)).await?;
@@ -99,6 +119,7 @@ pub(super) async fn list(
             *firing.entry(&one.subject.service).or_default() += 1;
         }
         let catalog = evaluator.catalog();
+        let faults = faults(catalog, now);
         let names: BTreeSet<&str> =
             catalog.services().into_iter().chain(recorded.iter().map(String::as_str)).collect();
         let services = names.into_iter().filter(|name| caller.sees(name)).map(|name| {
@@ -109,6 +130,13 @@ pub(super) async fn list(
                 slos: slos.len() as u64,
                 status: Status::worst(slos),
                 firing: firing.get(name).copied().unwrap_or_default(),
+                holder: match custodies.get(name) {
+                    Some(custody) => custody.holder(now),
+                    None => evaluator.promised_since(name).map(|_| Holder::Developers),
+                },
+                faults: faults
+                    .get(name)
+                    .map_or(0, |faults| FaultInfo::seen(faults, &caller).len() as u64),
             }
         });
         Ok::<_, LiveError<StoreError>>(ServiceList { services: services.collect() })
@@ -149,6 +177,36 @@ struct Recent {
     learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
 }
 
+/// What is evaluated of a service.
+struct Live {
+    slos: Vec<SloStatus>,
+    alerts: Vec<AlertInfo>,
+    catalog: Arc<Catalog>,
+    promised: Option<Timestamp>,
+}
+
+/// Who carries the pager of a service, and its last review by each checklist.
+async fn care(
+    app: &App,
+    service: &str,
+    promised: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(Option<CustodyLine>, Vec<ReviewLine>), Problem> {
+    let (custodies, reviews) = (app.custodies.clone(), app.reviews.clone());
+    let of = service.to_owned();
+    wait(move || {
+        let custody = custodies.get(&of, promised)?;
+        let mut seen = BTreeSet::new();
+        let mut last = reviews.of_service(&of)?;
+        last.retain(|review| seen.insert(review.checklist.clone()));
+        last.truncate(REVIEWS_SHOWN);
+        let custody = custody.map(|custody| CustodyLine::of(&custody, now));
+        let reviews = last.iter().map(|review| ReviewLine::of(review, now)).collect();
+        Ok::<_, GateError>((custody, reviews))
+    })
+    .await
+}
+
 /// The card of a service that `caller` sees.
 ///
 /// # Errors
@@ -180,9 +238,15 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let waiting = waiting(desk);
         let alerts = alerts.map(|of| AlertInfo::of(desk, of, &waiting, now));
         let alerts: Vec<AlertInfo> = alerts.collect();
-        Ok::<_, LiveError<StoreError>>((slos, alerts, Arc::clone(evaluator.catalog())))
+        let catalog = Arc::clone(evaluator.catalog());
+        Ok::<_, LiveError<StoreError>>(Live {
+            slos,
+            alerts,
+            catalog,
+            promised: evaluator.promised_since(&asked),
+        })
     });
-    let (slos, alerts, catalog): (Vec<SloStatus>, Vec<AlertInfo>, Arc<Catalog>) = found.await??;
+    let Live { slos, alerts, catalog, promised } = found.await??;
     if !catalog.services().contains(name) && recent.changes.is_empty() {
         return Err(absent(app, caller, name).await?);
     }
@@ -195,7 +259,24 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
     let by_cause = by_cause.into_iter().map(|found| found.seen_by(caller)).collect();
     let agreements = agreements(app, caller, &[name.to_owned()]).await?;
-    let known = Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship };
+    let called = called(app, name, now).await?;
+    let (custody, reviews) = care(app, name, promised, now).await?;
+    let faults = faults(&catalog, now).remove(name).unwrap_or_default();
+    let faults = FaultInfo::seen(&faults, caller);
+    let known = Known {
+        slos,
+        by_cause,
+        agreements,
+        alerts,
+        changes,
+        incidents,
+        learnt,
+        called,
+        ship,
+        custody,
+        reviews,
+        faults,
+    };
     Ok(ServiceCard::new(&catalog, (name, now), known, |service| caller.sees(service)))
 }
 
@@ -222,6 +303,27 @@ pub(super) async fn agreements(
         agreement.happened(&past, found);
     }
     Ok(agreements)
+}
+
+/// Who is called for a page of the service, and when nobody of its first rota can be soon.
+async fn called(
+    app: &App,
+    service: &str,
+    now: Timestamp,
+) -> Result<(Option<Vec<LevelNow>>, Option<Interval>), Problem> {
+    let (board, service) = (app.rotas.switchboard().await?, service.to_owned());
+    wait(move || {
+        let levels = LevelNow::of(&board, &service, now);
+        let first = board.chain_of(&service).and_then(|chain| chain.spec.levels.first());
+        let uncovered = first.and_then(|level| {
+            let rota = board.rota(&level.rota)?;
+            let during = Interval::starting(now, oncall::AHEAD);
+            let found = rota.coverage(during, &board.exceptions(&level.rota));
+            found.gaps.first().map(|gap| gap.span)
+        });
+        Ok::<_, RotaError>((levels, uncovered))
+    })
+    .await
 }
 
 /// Whether a feature of the service may ship now, to everybody at once.

@@ -53,12 +53,12 @@ fn target(name: &str, spec: &str) -> String {
 }
 
 /// A signed webhook at `url`.
-fn webhook(name: &str, url: &str) -> String {
+pub(crate) fn webhook(name: &str, url: &str) -> String {
     target(name, &format!("webhook: {{url: '{url}', secret: 'file:webhook'}}"))
 }
 
 /// A server with secrets, of the promise and these targets.
-fn with_targets(home: &Path, targets: &str, clock: &TestClock) -> Config {
+pub(crate) fn with_targets(home: &Path, targets: &str, clock: &TestClock) -> Config {
     let secrets = home.join("secrets");
     std::fs::create_dir_all(&secrets).unwrap();
     std::fs::write(secrets.join("webhook"), "hush\n").unwrap();
@@ -89,7 +89,12 @@ pub(crate) async fn minute(running: &Running, clock: &TestClock, is_bad: bool) {
     looked_at(running, clock).await;
 }
 
-async fn ask(running: &Running, method: Method, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn ask(
+    running: &Running,
+    method: Method,
+    path: &str,
+    body: Value,
+) -> (u16, Value) {
     let request = reqwest::Client::new().request(method, running.url(path)).json(&body);
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();

@@ -55,7 +55,8 @@ async fn every_route_but_a_few_is_closed_once_there_is_a_token() {
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
 
         // Whoever may only read may not send or change, and the other way round.
-        let asks = path == "/api/v1/query" || path.ends_with("/backtest");
+        let asks =
+            path == "/api/v1/query" || path.ends_with("/backtest") || path.ends_with("/what-if");
         let reads = method == "get" || asks;
         let wrong = if reads { &sender } else { &reader };
         let answer = request(&running, method, path).bearer_auth(wrong).send().await.unwrap();

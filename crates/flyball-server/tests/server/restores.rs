@@ -105,7 +105,7 @@ async fn the_ticket_waits_for_the_hours_of_the_team() {
     assert_eq!(seen["restores"][0]["is_owed"], true, "it is a Monday");
 
     // A restart does not forget it. Wednesday, a second before nine in Berlin, and nine.
-    running.stop().await;
+    running.server.stop().await;
     let early = Timestamp::parse("2026-03-04T07:59:59Z").unwrap();
     clock.advance(early.since(clock.now()));
     let running = Running::of(with(home.path(), &documents, &clock)).await;
@@ -114,10 +114,10 @@ async fn the_ticket_waits_for_the_hours_of_the_team() {
     record(&running, &json!({"id": "and another", "service": "shop"})).await;
     let ticket = chat.next().await;
     assert_eq!(ticket.json()["event"], "change.restored");
-    let nine = Timestamp::parse("2026-03-04T08:00:00Z").unwrap().seconds();
+    let nine = Timestamp::parse("2026-03-04T08:00:00Z").unwrap().nanos() / 1_000_000_000;
     assert!(ticket.header("flyball-signature").starts_with(&format!("t={nine},")), "{ticket:?}");
     change(&running, "release", |it| it["restores"][0]["is_owed"] == false).await;
-    running.stop().await;
+    running.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service` and `Runbook`: carried as plain values to whoever knows what they
-//! mean.
+//! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
+//! `CustodyRules`, `Rota`, `Escalation` and `Runbook`: carried as plain values to whoever knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
@@ -18,9 +18,13 @@ pub(super) fn governing(
     let page = match kind {
         GoverningKind::Service => "services.md",
         GoverningKind::Runbook => "incidents.md",
+        GoverningKind::Risk | GoverningKind::RiskRules => "risk.md",
+        GoverningKind::SupportCosts => "money.md",
         GoverningKind::BudgetPolicy | GoverningKind::Tier | GoverningKind::PolicyTest => {
             "policy.md"
         }
+        GoverningKind::Checklist | GoverningKind::CustodyRules => "reviews.md",
+        GoverningKind::Rota | GoverningKind::Escalation => "oncall.md",
     };
     let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
     let metadata = metadata?;

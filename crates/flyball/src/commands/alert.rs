@@ -21,6 +21,7 @@ enum AlertCommand {
     List(ListArgs),
     Show(ShowArgs),
     Ack(AckArgs),
+    PassOn(PassOnArgs),
     Silence(SilenceArgs),
     Silences(SilencesArgs),
     Unsilence(UnsilenceArgs),
@@ -118,6 +119,26 @@ struct AckArgs {
     server: ServerArgs,
 }
 
+/// Pass an alert on to the next level of its escalation, which is called at once
+///
+/// Examples:
+///
+///   flyball alert pass-on 7 --who Ada --why 'the bank does not answer'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct PassOnArgs {
+    /// The alert's id, as in the list
+    id: u64,
+    /// Who passes it on, as the rota names them; the token or the person who asks is named beside
+    #[arg(long)]
+    who: Option<String>,
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
 /// Tell nobody of alerts that match, until a moment that is told as well
 ///
 /// Examples:
@@ -182,6 +203,7 @@ pub(crate) fn run(args: AlertArgs) -> anyhow::Result<Exit> {
         AlertCommand::List(args) => list(&args),
         AlertCommand::Show(args) => show(&args),
         AlertCommand::Ack(args) => acknowledge(&args),
+        AlertCommand::PassOn(args) => pass_on(&args),
         AlertCommand::Silence(args) => silence(&args),
         AlertCommand::Silences(args) => silences(&args),
         AlertCommand::Unsilence(args) => unsilence(&args),
@@ -221,6 +243,20 @@ fn acknowledge(args: &AckArgs) -> anyhow::Result<Exit> {
     let alert: Value = Remote::new(server)?.post(&path, &json!({ "who": who, "note": note }))?;
     let who = alert["acknowledged"]["who"].as_str().unwrap_or_default();
     talk::note(&format!("alert {id} was taken on by {}", printable(who)));
+    Ok(Exit::Met)
+}
+
+fn pass_on(args: &PassOnArgs) -> anyhow::Result<Exit> {
+    let PassOnArgs { id, who, why, server } = args;
+    let path = ["api", "v1", "alerts", &id.to_string(), "pass-on"];
+    let alert: Value = Remote::new(server)?.post(&path, &json!({ "who": who, "why": why }))?;
+    let calls = alert["calls"].as_array().and_then(|calls| calls.last());
+    let step = calls.and_then(|call| call["steps"].as_array()?.last());
+    let people = step.and_then(|step| step["who"].as_array()).into_iter().flatten();
+    let people: Vec<&str> = people.filter_map(Value::as_str).collect();
+    let level = step.and_then(|step| step["name"].as_str()).unwrap_or_default();
+    let who = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
+    talk::note(&printable(&format!("alert {id} goes to {level}: {who} is called")));
     Ok(Exit::Met)
 }
 

@@ -4,7 +4,7 @@ mod approve;
 mod backtest;
 mod classify;
 mod contest;
-mod reports;
+pub(super) mod reports;
 mod test;
 
 use flyball_model::{Duration, Timestamp};
@@ -219,7 +219,11 @@ struct ActArgs {
 }
 
 /// A moment, or a length of time from now on.
-fn until(text: &str) -> Result<Timestamp, String> {
+///
+/// # Errors
+///
+/// Why it is neither.
+pub(super) fn until(text: &str) -> Result<Timestamp, String> {
     match Duration::parse(text) {
         Ok(length) => Ok(now().plus(length)),
         Err(_) => Timestamp::parse(text).map_err(|error| error.to_string()),

@@ -1,5 +1,8 @@
 //! `flyball service`: whose services are, how they stand, whether their next change may ship.
 
+mod care;
+mod check;
+mod money;
 mod outcome;
 
 use flyball_budget::Status;
@@ -28,6 +31,12 @@ enum ServiceCommand {
     Show(ShowArgs),
     Remark(RemarkArgs),
     Outcome(outcome::OutcomeArgs),
+    Target(money::TargetArgs),
+    Support(money::SupportArgs),
+    Choose(money::ChooseArgs),
+    Returned(money::ReturnedArgs),
+    Recognition(money::RecognitionArgs),
+    Check(check::CheckArgs),
 }
 
 /// List the services of a server, with their teams and who answers for them
@@ -130,6 +139,9 @@ struct Line {
     slos: u64,
     status: Status,
     firing: u64,
+    holder: Option<String>,
+    #[serde(default)]
+    faults: u64,
 }
 
 /// Whose a service is.
@@ -142,6 +154,32 @@ pub(super) struct Owner {
     accountable: Option<String>,
     delegate: Option<String>,
     tier: String,
+    #[serde(default)]
+    journeys: Vec<String>,
+    revenue_per_hour: Option<Revenue>,
+    support_model: Option<String>,
+    funded_until: Option<String>,
+}
+
+/// What is not earned in an hour.
+#[derive(Debug, serde::Deserialize)]
+struct Revenue {
+    amount: String,
+    currency: String,
+}
+
+/// A level of those who are called.
+#[derive(Debug, serde::Deserialize)]
+struct Level {
+    level: String,
+    who: Vec<String>,
+}
+
+/// A stretch of time in which nobody can be paged.
+#[derive(Debug, serde::Deserialize)]
+struct Gap {
+    start: String,
+    end: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -152,6 +190,8 @@ struct Card {
     owner: Owner,
     held_to: HeldTo,
     on_call: Option<String>,
+    called: Option<Vec<Level>>,
+    uncovered: Option<Gap>,
     paged: Vec<String>,
     runbook: Option<String>,
     links: Vec<Link>,
@@ -166,6 +206,11 @@ struct Card {
     incidents: Vec<Incident>,
     post_mortems: Vec<Due>,
     changes: Vec<Changed>,
+    custody: Option<care::Custody>,
+    #[serde(default)]
+    reviews: Vec<care::Review>,
+    #[serde(default)]
+    faults: Vec<care::Fault>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -317,6 +362,12 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
         ServiceCommand::Show(args) => show(&args),
         ServiceCommand::Remark(args) => remark(&args),
         ServiceCommand::Outcome(args) => outcome::run(&args),
+        ServiceCommand::Target(args) => money::target(&args),
+        ServiceCommand::Support(args) => money::support(&args),
+        ServiceCommand::Choose(args) => money::choose(&args),
+        ServiceCommand::Returned(args) => money::returned(&args),
+        ServiceCommand::Recognition(args) => money::recognition(&args),
+        ServiceCommand::Check(args) => check::run(&args),
     }
 }
 
@@ -358,7 +409,7 @@ fn lines(list: &List) -> Page {
     let title = words::plural(list.services.len() as u64, "service", "services");
     let mut page = Page::new("Services", title);
     let rows = list.services.iter().map(|line| {
-        let Line { name, owner, slos, status, firing } = line;
+        let Line { name, owner, slos, status, firing, holder, faults } = line;
         [
             name.clone(),
             told(owner.team.as_ref()),
@@ -368,6 +419,8 @@ fn lines(list: &List) -> Page {
             words::count(*slos),
             words::status(*status).to_owned(),
             words::count(*firing),
+            told(holder.as_ref()),
+            words::count(*faults),
         ]
     });
     let columns = [
@@ -379,6 +432,8 @@ fn lines(list: &List) -> Page {
         number("SLOs"),
         text("Status"),
         number("Firing"),
+        text("Pager"),
+        number("Faults"),
     ];
     page.table(columns, rows);
     page
@@ -403,13 +458,27 @@ fn page(card: &Card) -> Page {
         card.held_to.window
     );
     let paged = if card.paged.is_empty() { "nobody".to_owned() } else { card.paged.join(", ") };
+    let called = card.called.as_ref().map(|levels| {
+        let levels = levels.iter().map(|of| {
+            let who = if of.who.is_empty() { "nobody".to_owned() } else { of.who.join(", ") };
+            format!("{who} ({})", of.level)
+        });
+        levels.collect::<Vec<_>>().join(", then ")
+    });
+    let uncovered = card.uncovered.as_ref();
+    let uncovered = uncovered.map(|gap| format!("from {} to {}", gap.start, gap.end));
     page.facts([
         ("Team", told(owner.team.as_ref())),
         ("Product", told(owner.product.as_ref())),
         ("Accountable", accountable),
         ("Tier", tier),
         ("On call", told(card.on_call.as_ref())),
+        ("Called now", told(called.as_ref())),
+        ("Nobody there", told(uncovered.as_ref())),
         ("Told of pages", paged),
+        ("Pager", care::pager(card.custody.as_ref())),
+        ("Run by", told(owner.support_model.as_ref())),
+        ("Paid until", told(owner.funded_until.as_ref())),
     ]);
     let runbook = format!("runbook: {}", told(card.runbook.as_ref()));
     let links = card.links.iter().map(|link| format!("{}: {}", link.name, link.url));
@@ -417,10 +486,17 @@ fn page(card: &Card) -> Page {
         "hard" => of.service.clone(),
         kind => format!("{} ({kind})", of.service),
     });
-    let around = [("depends on", asked.collect::<Vec<_>>()), ("asked by", card.dependants.clone())];
+    let revenue = owner.revenue_per_hour.as_ref();
+    let revenue =
+        revenue.map(|of| format!("an hour that it is down costs {} {}", of.amount, of.currency));
+    let around = [
+        ("journeys", owner.journeys.clone()),
+        ("depends on", asked.collect::<Vec<_>>()),
+        ("asked by", card.dependants.clone()),
+    ];
     let around = around.into_iter().filter(|(_, names)| !names.is_empty());
     let around = around.map(|(what, names)| format!("{what}: {}", names.join(", ")));
-    page.list(std::iter::once(runbook).chain(links).chain(around));
+    page.list(std::iter::once(runbook).chain(links).chain(around).chain(revenue));
     page.heading("May it ship?");
     shipping(&mut page, card);
     page.heading("Budgets");
@@ -430,6 +506,8 @@ fn page(card: &Card) -> Page {
     troubles(&mut page, card);
     page.heading("Last changes");
     changes(&mut page, card);
+    page.heading("Reviews");
+    care::reviews(&mut page, &card.reviews, &card.faults);
     page
 }
 

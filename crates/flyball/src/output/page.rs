@@ -29,6 +29,32 @@ enum Block {
     /// What something is, a line each.
     Facts(Vec<(String, String)>),
     Table(Vec<Column>, Vec<Vec<String>>),
+    Bars(Vec<Bar>),
+}
+
+/// A line of a bar chart.
+#[derive(Debug, Clone)]
+pub(crate) struct Bar {
+    /// What it is of.
+    pub(crate) name: String,
+    /// Its length, in words.
+    pub(crate) value: String,
+    /// Its length, from 0 to 1.
+    pub(crate) share: f64,
+}
+
+impl Bar {
+    /// The bar in characters, one for each thirtieth; what is there at all has one.
+    fn drawn(&self) -> String {
+        let share = self.share.clamp(0.0, 1.0) * 30.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "held from 0 to 30"
+        )]
+        let length = share.ceil() as usize;
+        "█".repeat(length)
+    }
 }
 
 /// A column of a table.
@@ -86,6 +112,14 @@ impl Page {
         }
     }
 
+    /// A bar chart; nothing without bars.
+    pub(crate) fn bars(&mut self, bars: impl IntoIterator<Item = Bar>) {
+        let bars: Vec<Bar> = bars.into_iter().collect();
+        if !bars.is_empty() {
+            self.blocks.push(Block::Bars(bars));
+        }
+    }
+
     /// For a terminal, readable without colour.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
@@ -108,6 +142,17 @@ impl Page {
                     let width = width.unwrap_or_default();
                     for (name, fact) in facts {
                         writeln!(out, "{name:width$}  {fact}")?;
+                    }
+                }
+                Block::Bars(bars) => {
+                    let width = |of: fn(&Bar) -> &String| {
+                        bars.iter().map(|bar| of(bar).chars().count()).max().unwrap_or_default()
+                    };
+                    let (name, value) = (width(|bar| &bar.name), width(|bar| &bar.value));
+                    for bar in bars {
+                        let line =
+                            format!("{:name$}  {:>value$}  {}", bar.name, bar.value, bar.drawn());
+                        writeln!(out, "{}", line.trim_end())?;
                     }
                 }
                 Block::Table(columns, rows) => {
@@ -148,6 +193,13 @@ impl Page {
                 Block::Facts(facts) => {
                     for (name, fact) in facts {
                         writeln!(out, "- {}: {}", cell(name), cell(fact))?;
+                    }
+                }
+                Block::Bars(bars) => {
+                    writeln!(out, "|  |  |  |\n|---|---:|---|")?;
+                    for bar in bars {
+                        let (name, value) = (cell(&bar.name), cell(&bar.value));
+                        writeln!(out, "| {name} | {value} | {} |", bar.drawn())?;
                     }
                 }
                 Block::Table(columns, rows) => {
@@ -241,6 +293,19 @@ impl Block {
                 }
                 writeln!(out, "</dl>")
             }
+            Self::Bars(bars) => {
+                out.push_str(r#"<div class="scroll"><table><tbody>"#);
+                for Bar { name, value, share } in bars {
+                    let width = share.clamp(0.0, 1.0) * 100.0;
+                    write!(
+                        out,
+                        r#"<tr><th scope="row">{}</th><td class="n">{}</td><td><svg class="tornado" width="240" height="12" aria-hidden="true"><rect width="{width:.2}%" height="12"/></svg></td></tr>"#,
+                        Safe(name),
+                        Safe(value)
+                    )?;
+                }
+                writeln!(out, "</tbody></table></div>")
+            }
             Self::Table(columns, rows) => {
                 out.push_str(r#"<div class="scroll"><table><thead><tr>"#);
                 for column in columns {
@@ -278,6 +343,8 @@ mod tests {
         page.table([text("SLO"), number("Left")], [["checkout".to_owned(), "12%".to_owned()]]);
         page.table([text("Nothing")], []);
         page.list(["one\u{202e}".to_owned()]);
+        let bar = |name: &str, share| Bar { name: name.to_owned(), value: "5%".to_owned(), share };
+        page.bars([bar("store<down>", 1.0), bar("a", 0.001)]);
         page
     }
 
@@ -290,6 +357,11 @@ mod tests {
         assert!(markdown.contains("**It \\<may\\> ship.**"), "{markdown}");
         assert!(markdown.contains("| SLO | Left |\n|---|---:|\n| checkout | 12% |"), "{markdown}");
         let html = page().html();
+        assert!(text.contains("store<down>  5%  ██████"), "{text}");
+        assert!(text.contains("\na            5%  █\n"), "what is there is seen: {text}");
+        assert!(markdown.contains("| a | 5% | █ |"), "{markdown}");
+        assert!(html.contains(r#"store&lt;down&gt;</th><td class="n">5%</td>"#), "{html}");
+        assert!(html.contains(r#"<rect width="100.00%""#), "{html}");
         assert!(html.contains("<h1>It &lt;may&gt; ship.</h1>"), "{html}");
         assert!(html.contains("<dt>Team</dt><dd>a|b</dd>"), "{html}");
         assert_eq!(html.matches("<section").count(), html.matches("</section>").count());

@@ -164,3 +164,117 @@ fn the_outcome_of_a_service_is_pushed_and_shown_beside_the_measures() {
         assert!(report.out.to_lowercase().contains(&said.to_lowercase()), "{said}: {}", report.out);
     }
 }
+
+/// A checklist, rules that little has to hold for, and what the shop says of itself.
+const CARE: &str = "apiVersion: flyball.dev/v1
+kind: Checklist
+metadata: {name: small}
+spec:
+  version: 1
+  stage: launch
+  signers: [sre]
+  waivers: {roles: [sre]}
+  items:
+  - {id: tried, heading: deployment_process, ask: Was a roll-back made?}
+  - {id: measured, heading: monitoring_coverage, ask: Is it measured?, holds: budget.coverage >= 0.9}
+  - {id: cards, heading: regulatory_scope, asks: scope, ask: Is there card data?, controls: [{role: security, classes: [feature]}]}
+---
+apiVersion: flyball.dev/v1
+kind: CustodyRules
+metadata: {name: quick}
+spec:
+  version: 1
+  shared: {signers: [sre], review: launch}
+  sre: {signers: [sre]}
+  handBack: {missed: {quarters: 1, of: 4}, roles: [sre], deciders: [cto], notice: 7d, deadline: 30d}
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec: {team: payments, accountable: {who: Ada}, custodyRules: quick, journeys: [buy a ticket], supportModel: developers}
+";
+
+#[test]
+fn a_review_and_a_pager_go_by_the_command_line() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("care.yaml"), CARE).unwrap();
+    std::fs::write(at.join("slo.yaml"), slo("served", "status >= 100", "status < 500")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    let applied = run(&["apply", "--yes", "-f", "care.yaml", "-f", "slo.yaml"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    // What was applied comes back as it was.
+    let again = run(&["apply", "--yes", "-f", "care.yaml", "-f", "slo.yaml"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+
+    let checked = run(&["service", "check"]);
+    assert_eq!(checked.code, 1, "{}", checked.out);
+    assert!(checked.out.contains("Nobody says until when its team is paid"), "{}", checked.out);
+    assert_eq!(
+        run(&["service", "check", "shop", "-o", "json"]).json()["services"][0]["name"],
+        "shop"
+    );
+    assert_eq!(run(&["service", "check", "shpo"]).code, 2);
+
+    let listed = run(&["review", "checklists"]);
+    assert!(
+        listed.out.contains("launch-readiness") && listed.out.contains("small"),
+        "{}",
+        listed.out
+    );
+    let missing = run(&["review", "show", "shop", "small"]);
+    assert_eq!(missing.code, 2);
+    assert!(
+        missing.err.contains("`flyball review list --service shop` lists them"),
+        "{}",
+        missing.err
+    );
+    let early = run(&["custody", "propose", "shop", "shared", "--why", "it has grown"]);
+    assert_eq!(early.code, 0, "{}", early.err);
+    let unmet = run(&["custody", "sign", "shop", "--role", "sre"]);
+    assert_eq!(unmet.code, 2);
+    assert!(unmet.err.contains("no review of the stage `launch` is approved"), "{}", unmet.err);
+
+    let opened = run(&["review", "open", "shop", "small"]);
+    assert_eq!(opened.code, 0, "{}", opened.err);
+    assert!(opened.err.contains("in the way: tried, measured, cards"), "{}", opened.err);
+    let of = ["shop", "small"];
+    let act = |name: &str, more: &[&str]| {
+        let ran = run(&[&["review", name], &of[..], more].concat());
+        assert_eq!(ran.code, 0, "{name}: {}", ran.err);
+        ran.err
+    };
+    act("answer", &["tried", "--yes", "--evidence", "release-7, 4 minutes"]);
+    act("answer", &["cards", "--yes"]);
+    act("waive", &["measured", "--role", "sre", "--why", "it is new", "--until", "14d"]);
+    let shown = run(&["review", "show", "shop", "small"]);
+    assert_eq!(shown.code, 3, "{}", shown.out);
+    for said in ["release-7, 4 minutes", "waived until", "budget.coverage is 0", "applies"] {
+        assert!(shown.out.contains(said), "{said}: {}", shown.out);
+    }
+    assert!(act("submit", &[]).contains("it waits for the signatures of sre"));
+    assert!(act("sign", &["--role", "sre"]).contains("is approved: approved until"));
+    assert_eq!(run(&["review", "show", "shop", "small", "-o", "markdown"]).code, 0);
+    let listed = run(&["review", "list", "--service", "shop"]);
+    assert!(listed.out.contains("small 1") && listed.out.contains("approved"), "{}", listed.out);
+    let gate = run(&["gate", "shop", "--change", "release-1"]);
+    assert!(gate.out.contains("`security`"), "{} {}", gate.out, gate.err);
+
+    let signed = run(&["custody", "sign", "shop", "--role", "sre"]);
+    assert_eq!(signed.code, 0, "{}", signed.err);
+    assert!(signed.err.contains("shared carry the pager since"), "{}", signed.err);
+    let shown = run(&["custody", "show", "shop"]);
+    for said in ["shared carry the pager", "rota", "quick 1", "signed"] {
+        assert!(shown.out.contains(said), "{said}: {}", shown.out);
+    }
+    assert_eq!(run(&["custody", "show", "shop", "-o", "json"]).json()["holder"], "shared");
+    let nothing = run(&["custody", "notice", "shop", "--role", "sre"]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.err.contains("nothing is reason to hand `shop` back"), "{}", nothing.err);
+    let card = run(&["service", "show", "shop"]);
+    for said in ["shared, since", "buy a ticket", "small", "REVIEWS"] {
+        assert!(card.out.contains(said), "{said}: {}", card.out);
+    }
+    assert!(run(&["service", "list"]).out.contains("shared"));
+}

@@ -25,7 +25,7 @@ fn made() -> Approval {
 #[test]
 fn a_policy_takes_the_signatures_that_it_asks_for() {
     let policy = levels("- {name: all, require: [{role: sre, classes: [feature]}]}", "").unwrap();
-    made().check(&policy).unwrap();
+    made().check(&policy, &[]).unwrap();
     for (wrong, said) in [
         (Approval { why: " ".to_owned(), ..made() }, "a reason"),
         (Approval { who: String::new(), ..made() }, "who it is made by"),
@@ -35,7 +35,7 @@ fn a_policy_takes_the_signatures_that_it_asks_for() {
         (Approval { role: Role::new("cto").unwrap(), ..made() }, "it asks for sre"),
         (Approval { class: ChangeClass::Fix, ..made() }, "a fix needs no signature"),
     ] {
-        let error = wrong.check(&policy).unwrap_err().to_string();
+        let error = wrong.check(&policy, &[]).unwrap_err().to_string();
         assert!(error.contains(said) && error.contains("; hint: "), "{error}");
     }
 }

@@ -42,9 +42,11 @@ fn levels_follow_each_other_until_somebody_takes_it() {
     assert_eq!(call.due(&chain), Some(minute(0)));
     assert_eq!(call.advance(&chain, minute(0), people).len(), 1);
     assert_eq!(call.advance(&chain, minute(9), people), []);
-    // Time that passed unseen is caught up with, and a level with nobody is passed over at once.
-    assert_eq!(call.advance(&chain, minute(20), people).len(), 2);
+    // A level with nobody is passed over at once.
+    assert_eq!(call.advance(&chain, minute(10), people).len(), 2);
     assert_eq!(levels(&call), [(0, 0), (1, 10), (2, 10)]);
+    let step = &call.steps[2];
+    assert_eq!((step.name.as_str(), step.rota.as_str()), ("developers", "payments"));
     let hand_offs = call.hand_offs();
     assert_eq!((hand_offs.unanswered, hand_offs.nobody, hand_offs.total()), (1, 1, 2));
     assert_eq!(hand_offs.delay, Duration::from_minutes(10));
@@ -65,11 +67,55 @@ fn levels_follow_each_other_until_somebody_takes_it() {
 fn a_chain_begins_anew_and_ends_some_time() {
     let chain = chain(1);
     let mut call = call();
-    call.advance(&chain, minute(1_000), people);
+    for now in 0..1_000 {
+        call.advance(&chain, minute(now), people);
+    }
     assert_eq!(levels(&call), [(0, 0), (1, 10), (2, 10), (0, 40), (1, 50), (2, 50)]);
     assert_eq!(call.due(&chain), None);
     assert!(!call.is_unanswered(&chain, minute(79)), "the last has time to answer");
     assert!(call.is_unanswered(&chain, minute(80)));
+}
+
+#[test]
+fn a_level_that_was_due_while_nobody_looked_has_its_whole_time_from_then() {
+    let chain = chain(0);
+    let everybody = |level: &SupportLevel, _: Timestamp| vec![level.rota.clone()];
+    let mut call = call();
+    call.advance(&chain, minute(0), everybody);
+    call.advance(&chain, minute(300), everybody);
+    assert_eq!(levels(&call), [(0, 0), (1, 300)]);
+    assert_eq!(call.due(&chain), Some(minute(315)));
+}
+
+#[test]
+fn who_was_called_out_and_until_when() {
+    let chain = chain(0);
+    let two = |level: &SupportLevel, _: Timestamp| {
+        ["one", "two"].map(|who| format!("{}-{who}", level.rota)).to_vec()
+    };
+    let mut call = call();
+    let outs = |call: &Call, rota: &str| {
+        let minutes = |at: Timestamp| at.since(minute(0)).nanos() / 60_000_000_000;
+        let brief = |out: CallOut| (out.who, minutes(out.called), out.ended.map(minutes));
+        call.outs(rota).into_iter().map(brief).collect::<Vec<_>>()
+    };
+    let out = |who: &str, called, ended| (who.to_owned(), called, ended);
+    call.advance(&chain, minute(0), two);
+    assert_eq!(outs(&call, "desk"), [out("desk-one", 0, None), out("desk-two", 0, None)]);
+    call.take("desk-one (one@shop.example)", minute(4)).unwrap();
+    assert_eq!(outs(&call, "desk"), [out("desk-one", 0, None), out("desk-two", 0, Some(4))]);
+    call.pass_on(&chain, ("desk-one", "no access"), minute(20), two).unwrap();
+    call.take("Cy", minute(22)).unwrap();
+    call.close(minute(60));
+    assert_eq!(outs(&call, "desk"), [out("desk-one", 0, Some(20)), out("desk-two", 0, Some(22))]);
+    // Nobody called Cy, who took it: that is work for whoever was called last.
+    let expected = [
+        out("operators-one", 20, Some(22)),
+        out("operators-two", 20, Some(22)),
+        out("Cy", 22, Some(60)),
+    ];
+    assert_eq!(outs(&call, "operators"), expected);
+    assert_eq!(outs(&call, "payments"), []);
 }
 
 #[test]

@@ -102,6 +102,41 @@ fn frequent_failures_are_drawn_too() {
     assert!((high - low - 2.0 * 1.645 * 16.1).abs() < 2.5, "{of:?}");
 }
 
+/// Of many failures most are drawn as their sum; its spread is that of a compound Poisson sum, whose variance is the
+/// mean number of failures times the mean square of one.
+#[test]
+fn many_failures_of_ranges_spread_as_their_sum_does() {
+    let flap = risk("flap", "10s..10m 1m..30m 1%..60% 6h");
+    let of =
+        simulate(&register(std::slice::from_ref(&flap)), &objective("90%", DAYS_30), 8).unwrap();
+    let spec = &flap.spec;
+    let (detect, repair) = (spec.time_to_detect, spec.time_to_repair);
+    let both =
+        detect.mean_of_square() + repair.mean_of_square() + 2.0 * detect.mean() * repair.mean();
+    let (failures, square) = (120.0_f64, both * spec.share_of_users.mean_of_square());
+    let deviation = (failures * square).sqrt() / 60.0;
+    let mean = failures * (detect.mean() + repair.mean()) * spec.share_of_users.mean() / 60.0;
+    assert!((of.minutes_a_window / mean - 1.0).abs() < 0.01, "{of:?} {mean}");
+    let [low, _, high] = of.minutes_a_window_quantiles;
+    let spread = (high - low) / (2.0 * 1.645);
+    assert!((spread / deviation - 1.0).abs() < 0.05, "{spread} {deviation}");
+}
+
+/// The largest register is drawn for fewer windows, and its factors for the same ones.
+#[test]
+fn a_large_register_is_drawn_for_fewer_windows() {
+    let risks: Vec<Risk> =
+        (0..RISKS_MAX).map(|at| risk(&format!("r{at:03}"), "1m..5m 1m 1% 12h")).collect();
+    let factor = |at: usize| serde_json::json!({"name": format!("f{at}"), "everywhere": true, "detect": "1m"});
+    let factors: Vec<_> = (0..2).map(factor).collect();
+    let rules = serde_json::json!({"service": "shop", "factors": factors});
+    let goal = objective("99%", DAYS_30);
+    let of = tornado(&ruled(&risks, rules), &goal, 1).unwrap();
+    assert!((1_000..TRIALS as u64).contains(&of.now.missed.out_of), "{:?}", of.now);
+    assert!(of.bars.iter().all(|bar| bar.missed_without.out_of == of.now.missed.out_of));
+    assert_eq!(simulate(&register(&risks[..1]), &goal, 1).unwrap().missed.out_of, TRIALS as u64);
+}
+
 #[test]
 fn a_register_without_risks_says_nothing() {
     let goal = objective("99.9%", DAYS_30);

@@ -6,6 +6,7 @@ use flyball_govern::alert::{
     About, Acknowledgement, Alert, Dead, Desk, Difference, Notice, Pair, RecentChange, State,
     Transition,
 };
+use flyball_govern::oncall::Call;
 use flyball_model::{Severity, Timestamp};
 use utoipa::ToSchema;
 
@@ -113,6 +114,12 @@ pub(crate) struct AlertInfo {
     /// Who has taken it on.
     #[schema(value_type = Option<Object>)]
     acknowledged: Option<Acknowledgement>,
+    /// Who was called for it, the newest call last: each with its `steps` from level to level, who has `taken` it, and
+    /// when it was `closed`.
+    #[schema(value_type = Vec<Object>)]
+    calls: Vec<Call>,
+    /// Whether a call goes on that nobody has taken, and nobody is left to call.
+    unanswered: bool,
     /// The silences that cover it now.
     silenced_by: Vec<u64>,
     /// The rules that are about to fire: what they ask for is there, not yet for long enough or with too
@@ -183,6 +190,11 @@ impl AlertInfo {
             rule: alert.leading().map(|pair| pair.rule.clone()),
             pairs: alert.pairs.clone(),
             acknowledged: alert.acknowledged.clone(),
+            calls: alert.calls.clone(),
+            unanswered: alert.call().is_some_and(|call| {
+                let chain = desk.board().chain(&call.escalation);
+                chain.is_some_and(|chain| call.is_unanswered(chain, now))
+            }),
             silenced_by: desk.silenced_by(alert, now).collect(),
             pending: alert.about_to_fire().map(str::to_owned).collect(),
             told: alert.told().map(str::to_owned).collect(),

@@ -208,6 +208,7 @@ fn with_facts(
                 incidents_open: Some(open_at(&incidents, at)),
                 alerts_paging: None,
                 budgets,
+                controls: Vec::new(),
             };
             let ended = Ended::of(&kept.phase(now));
             recorded.push((place, RecordedChange { question: question(kept, at), facts, ended }));

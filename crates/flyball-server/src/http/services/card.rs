@@ -2,18 +2,23 @@
 
 use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
+use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
 use flyball_govern::incident::{Demand, IncidentRecord, WriteUp, demands};
 use flyball_govern::policy::{Number, PostMortemReason, PostMortemRule};
-use flyball_govern::service::{Dependency, ServiceLink};
+use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
 
+use super::catalogue::FaultInfo;
 use crate::agreements::AgreementStatus;
 use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
+use crate::http::evidence::is_told_of;
+use crate::http::oncall::LevelNow;
+use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
 
 /// Slices of one objective that a card names: those with the most bad events.
@@ -38,6 +43,16 @@ pub(crate) struct Owner {
     pub(crate) delegate: Option<String>,
     /// How critical it is: the name of its tier.
     pub(crate) tier: String,
+    /// The journeys of users that it takes part in.
+    pub(crate) journeys: Vec<String>,
+    /// What is not earned in an hour that it is down, as `amount` and `currency`; null when nobody said.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) revenue_per_hour: Option<Revenue>,
+    /// Who runs it: `developers`, `operations`, `mixed` or `sre`; null when nobody said.
+    #[schema(value_type = Option<String>)]
+    pub(crate) support_model: Option<SupportModel>,
+    /// The last day for which its team is paid; null when nobody said.
+    pub(crate) funded_until: Option<String>,
 }
 
 impl Owner {
@@ -55,6 +70,10 @@ impl Owner {
             accountable: accountable.map(|of| of.who.clone()),
             delegate: delegate.filter(|of| of.during.contains(now)).map(|of| of.who.clone()),
             tier: catalog.governance.tier(service).name,
+            journeys: spec.map(|spec| spec.journeys.clone()).unwrap_or_default(),
+            revenue_per_hour: spec.and_then(|spec| spec.revenue_per_hour.clone()),
+            support_model: spec.and_then(|spec| spec.support_model),
+            funded_until: spec.and_then(|spec| Some(spec.funded_until?.to_string())),
         }
     }
 }
@@ -74,6 +93,12 @@ pub(crate) struct ServiceCard {
     held_to: HeldTo,
     /// Who is called, in words; null when nobody said.
     on_call: Option<String>,
+    /// Who would be called by a page now, level by level; null when it has neither rota nor escalation.
+    called: Option<Vec<LevelNow>>,
+    /// The first stretch of the next 28 days in which nobody of the first rota can be paged; null when there is none,
+    /// and without a rota.
+    #[schema(value_type = Option<shapes::Stretch>)]
+    uncovered: Option<Interval>,
     /// The alert targets that are told of its pages.
     paged: Vec<String>,
     /// What to do when it is down.
@@ -106,6 +131,51 @@ pub(crate) struct ServiceCard {
     post_mortems: Vec<Due>,
     /// The five changes that were heard of last, and what became of them.
     changes: Vec<ChangeView>,
+    /// Who carries its pager; null when nothing is known of it.
+    custody: Option<CustodyLine>,
+    /// Its last review by each checklist, those opened last first; at most 20.
+    reviews: Vec<ReviewLine>,
+    /// What is wrong with it in the catalogue.
+    faults: Vec<FaultInfo>,
+}
+
+/// Who carries a pager, in short.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct CustodyLine {
+    /// Who: `developers`, `shared` or `sre`; null once the service is retired.
+    #[schema(value_type = Option<String>)]
+    holder: Option<Holder>,
+    /// Since when.
+    #[schema(value_type = shapes::Instant)]
+    since: Timestamp,
+    /// Who is called, in this order: `developers`, `operations` or `rota`.
+    #[schema(value_type = Vec<String>)]
+    called: Vec<Party>,
+    /// Who advises the developers since it went back to them; null otherwise.
+    #[schema(value_type = Option<Object>)]
+    advice: Option<Advice>,
+    /// To whom a step is proposed; null without one.
+    #[schema(value_type = Option<String>)]
+    step: Option<Holder>,
+    /// When it goes back to the developers, as things stand; null when it stays.
+    #[schema(value_type = Option<shapes::Instant>)]
+    returns: Option<Timestamp>,
+}
+
+impl CustodyLine {
+    /// What `custody` is at `at`.
+    pub(super) fn of(custody: &Custody, at: Timestamp) -> Self {
+        let holder = custody.holder(at);
+        let returns = custody.notice().and_then(HandBack::returns);
+        Self {
+            holder,
+            since: custody.since(at),
+            called: holder.map_or_else(Vec::new, |holder| holder.called().to_vec()),
+            advice: custody.advice(at),
+            step: custody.transfer().map(|step| step.to),
+            returns: returns.filter(|returns| *returns > at),
+        }
+    }
 }
 
 /// A post-mortem that is due.
@@ -125,8 +195,15 @@ pub(crate) struct Due {
     is_published: bool,
 }
 
+impl Due {
+    /// The incident, unless its post-mortem is published.
+    pub(in crate::http) fn unpublished(&self) -> Option<&str> {
+        (!self.is_published).then_some(self.incident.as_str())
+    }
+}
+
 /// The post-mortems that `rule` wants of what was spent, given what is kept of incidents and what is written of them.
-fn due(
+pub(in crate::http) fn due(
     rule: Option<PostMortemRule>,
     by_cause: &[Attribution],
     (records, written): (&[IncidentRecord], &[WriteUp]),
@@ -310,8 +387,13 @@ pub(super) struct Known {
     pub(super) incidents: Vec<Incident>,
     /// What is kept of incidents that may have spent its budgets, and what is written of them.
     pub(super) learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
+    /// Who is called, and when nobody is.
+    pub(super) called: (Option<Vec<LevelNow>>, Option<Interval>),
     /// Whether a feature may ship, or why that cannot be told.
     pub(super) ship: Result<Ship, String>,
+    pub(super) custody: Option<CustodyLine>,
+    pub(super) reviews: Vec<ReviewLine>,
+    pub(super) faults: Vec<FaultInfo>,
 }
 
 impl ServiceCard {
@@ -322,17 +404,17 @@ impl ServiceCard {
         known: Known,
         is_seen: impl Fn(&str) -> bool,
     ) -> Self {
-        let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship } = known;
+        let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
+            known;
+        let Known { custody, reviews, faults, called, .. } = known;
+        let (called, uncovered) = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
         let policy = catalog.governance.policy(&tier.policy);
         let rule = policy.and_then(|policy| policy.spec().post_mortem);
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
-        let is_paged = |target: &&flyball_model::AlertTarget| {
-            target.services.is_empty() || target.services.iter().any(|of| of == name)
-        };
-        let paged = catalog.set.alert_targets.iter().filter(is_paged);
+        let paged = catalog.set.alert_targets.iter().filter(|of| is_told_of(of, name));
         let (ship, ship_problem) = match ship {
             Ok(ship) => (Some(ship), None),
             Err(problem) => (None, Some(problem)),
@@ -348,6 +430,8 @@ impl ServiceCard {
                 policy: tier.policy,
             },
             on_call: spec.on_call,
+            called,
+            uncovered,
             paged: paged.map(|target| target.name.clone()).collect(),
             runbook: spec.runbook,
             links: spec.links,
@@ -362,6 +446,9 @@ impl ServiceCard {
             alerts,
             incidents,
             changes,
+            custody,
+            reviews,
+            faults,
         }
     }
 }

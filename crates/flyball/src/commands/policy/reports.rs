@@ -157,7 +157,7 @@ pub(super) fn blocks(BlocksArgs { asked }: &BlocksArgs) -> anyhow::Result<Exit> 
     Ok(Exit::Met)
 }
 
-pub(super) fn table(header: &[&str]) -> comfy_table::Table {
+pub(in crate::commands) fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header.iter().copied());

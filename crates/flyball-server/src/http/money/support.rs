@@ -1,0 +1,299 @@
+//! Who should run a service: models beside each other, what was chosen, and whether reality has left that.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use flyball_govern::money::{
+    Basis, Drift, Load, OutOfHours, Product, Recommendation, SupportChoice, SupportModel, Traffic,
+    drift, recommend,
+};
+use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::administration::wait;
+use super::super::extract::{Path, Query, Sent, meant, number, page_size};
+use super::super::problem::Problem;
+use super::super::{App, shapes};
+use super::{amount, business, called, costs, mixed};
+use crate::auth::{Caller, Role};
+use crate::support::{Inputs, keep};
+
+/// Choices in one answer, unless told, and at most.
+const PAGE_DEFAULT: usize = 100;
+const PAGE_MAX: usize = 1_000;
+
+/// What a choice is made from, where it is not known otherwise.
+#[derive(Debug, Default, serde::Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct BasisQuery {
+    /// The costs (`kind: SupportCosts`), by name; the only ones that somebody has written unless told, and those that
+    /// ship where nobody has.
+    costs: Option<String>,
+    /// What an hour of outage costs, such as `25000 USD`; what the service's document says unless told.
+    an_hour: Option<String>,
+    /// What kind of thing it is: `digital_service` or `off_the_shelf`; as it was chosen last unless told.
+    #[param(value_type = Option<String>)]
+    #[schema(value_type = Option<String>)]
+    product: Option<Product>,
+    /// The time from one deployment to the next that features ask for, such as `7d`; the target of the service's
+    /// document unless told.
+    interval: Option<String>,
+    /// How much hangs on its traffic: `light`, `substantial` or `critical`; as it was chosen last unless told.
+    #[param(value_type = Option<String>)]
+    #[schema(value_type = Option<String>)]
+    traffic: Option<Traffic>,
+    /// Whether it has passed its hand-off review; as it was chosen last unless told.
+    reviewed: Option<bool>,
+    /// Whether its budget is missed time and again; as it was chosen last unless told.
+    missed: Option<bool>,
+    /// Failures in a year; from the incidents and pages of the last year unless told.
+    failures_a_year: Option<u32>,
+    /// Call-outs out of hours in a year; with `failures_a_year`.
+    call_outs_a_year: Option<u32>,
+    /// How long one takes, such as `45m`; with `failures_a_year`.
+    call_out_lasts: Option<String>,
+}
+
+impl BasisQuery {
+    /// What is told.
+    ///
+    /// # Errors
+    ///
+    /// A problem with status 422 for what cannot be meant.
+    fn inputs(&self) -> Result<Inputs, Problem> {
+        let length = |field: &str, text: &String| {
+            Duration::parse(text).map_err(|error| meant(&format!("`{field}`: {error}")))
+        };
+        let an_hour = self.an_hour.as_ref().map(|text| amount("an_hour", text)).transpose()?;
+        let interval = self.interval.as_ref().map(|text| length("interval", text)).transpose()?;
+        let lasts = self.call_out_lasts.as_ref().map(|text| length("call_out_lasts", text));
+        let load = match (self.failures_a_year, self.call_outs_a_year, lasts.transpose()?) {
+            (Some(failures_a_year), Some(call_outs_a_year), Some(call_out_lasts)) => {
+                Some(Load { call_outs_a_year, call_out_lasts, failures_a_year })
+            }
+            (None, None, None) => None,
+            _ => {
+                return Err(meant(
+                    "`failures_a_year`, `call_outs_a_year` and `call_out_lasts` go together; hint: give all three or \
+                     none",
+                ));
+            }
+        };
+        let Self { product, traffic, reviewed, missed, .. } = *self;
+        Ok(Inputs { an_hour, product, interval, traffic, reviewed, missed, load })
+    }
+}
+
+/// Models of support of a service beside each other.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct SupportAnswer {
+    /// The service.
+    service: String,
+    /// The moment of looking.
+    #[schema(value_type = shapes::Instant)]
+    at: Timestamp,
+    /// The costs that were gone by, by name.
+    costs: String,
+    /// Whether nobody has said that their amounts are right.
+    assumed: bool,
+    /// The time of which incidents were looked at for how often it is called.
+    #[schema(value_type = shapes::Stretch)]
+    observed: Interval,
+    /// What it is computed from; null when something is not known.
+    #[schema(value_type = Option<Object>)]
+    basis: Option<Basis>,
+    /// What of it nobody knows: `an_hour`, `product`, `interval`, `traffic`, `reviewed`, `missed`, `load`.
+    unknown: Vec<String>,
+    /// What bands and both published rules say, with every model's cost; null when something is not known.
+    #[schema(value_type = Option<Object>)]
+    recommendation: Option<Recommendation>,
+    /// Why each rule says what it says, in sentences, in the order of the rules.
+    reasons: Vec<&'static str>,
+    /// What was chosen last; null when nobody has chosen.
+    #[schema(value_type = Option<Object>)]
+    choice: Option<SupportChoice>,
+    /// What would now be chosen differently, and for which inputs; empty while the choice stands, null when nobody has
+    /// chosen.
+    #[schema(value_type = Option<Vec<Object>>)]
+    drift: Option<Vec<Drift>>,
+}
+
+/// A choice of who runs a service.
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ChoiceRequest {
+    /// The target, such as `99.9%`.
+    target: String,
+    /// Who runs it: `developers`, `operations`, `shared` or `sre`.
+    #[schema(value_type = String)]
+    model: SupportModel,
+    /// Who is called out of hours: `none`, `domain` or `team`.
+    #[schema(value_type = String)]
+    out_of_hours: OutOfHours,
+    /// What it is made from, where that is not known otherwise.
+    #[serde(default)]
+    basis: BasisQuery,
+}
+
+/// The choices that were made for a service.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct ChoiceList {
+    /// The last first.
+    #[schema(value_type = Vec<Object>)]
+    choices: Vec<SupportChoice>,
+    /// What to ask with as `before` for the next page; null when this is the last.
+    next: Option<u64>,
+}
+
+/// Which page.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct ChoicesQuery {
+    /// Only those that were made before: the `next` of the page before.
+    #[serde(default, deserialize_with = "number")]
+    #[param(maximum = 9_223_372_036_854_775_807_u64)]
+    before: Option<u64>,
+    /// How many, 1 to 1,000; 100 unless told.
+    #[param(minimum = 1, maximum = 1_000)]
+    limit: Option<usize>,
+}
+
+/// Who should run a service: every model with its cost, what published bands and both published rules say, what was
+/// chosen, and whether reality has left that.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{name}/support",
+    tag = "services",
+    params(("name" = String, Path, description = "The service"), BasisQuery),
+    responses(
+        (status = 200, description = "The models beside each other; docs/money.md says what each number means", body = SupportAnswer),
+        (status = 400, description = "A parameter cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The question cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Something cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn compared(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(service): Path<String>,
+    Query(asked): Query<BasisQuery>,
+) -> Result<Json<SupportAnswer>, Problem> {
+    Ok(Json(answer(&app, &caller, service, &asked).await?))
+}
+
+/// What is known of who should run `service`, with what is `asked`.
+async fn answer(
+    app: &App,
+    caller: &Caller,
+    service: String,
+    asked: &BasisQuery,
+) -> Result<SupportAnswer, Problem> {
+    let told = asked.inputs()?;
+    let business = business(app, caller, &service).await?;
+    let costs = costs(&business.catalog, asked.costs.as_deref())?;
+    let now = business.now;
+    let (observed, measured) = called(app, &service, costs, &business).await?;
+    let live = Inputs { load: measured, ..Inputs::default() };
+    let found = told.or(live).or(business.inputs).basis();
+    let mixed = |basis: &Basis| mixed(basis.an_hour, costs);
+    let recommendation = match &found {
+        Ok(basis) => Some(recommend(costs, basis).ok_or_else(|| mixed(basis))?),
+        Err(_) => None,
+    };
+    let rules = recommendation.as_ref().map(|of| of.rules);
+    let drifted = match (&business.choice, &found) {
+        (Some(choice), Ok(basis)) => Some(drift(costs, choice, basis).ok_or_else(|| mixed(basis))?),
+        _ => None,
+    };
+    let (basis, unknown) = match found {
+        Ok(basis) => (Some(basis), Vec::new()),
+        Err(unknown) => (None, unknown.into_iter().map(str::to_owned).collect()),
+    };
+    Ok(SupportAnswer {
+        service,
+        at: now,
+        costs: costs.name.clone(),
+        assumed: costs.spec.assumed,
+        observed,
+        basis,
+        unknown,
+        reasons: rules.iter().flatten().map(|ruled| ruled.reason.sentence()).collect(),
+        recommendation,
+        choice: business.choice,
+        drift: drifted,
+    })
+}
+
+/// Keeps who runs a service and what it promises, with the numbers that this was chosen from: later ones are held
+/// against them. It is in the audit log.
+#[utoipa::path(
+    post,
+    path = "/api/v1/services/{name}/support",
+    tag = "services",
+    params(("name" = String, Path, description = "The service")),
+    request_body = ChoiceRequest,
+    responses(
+        (status = 201, description = "It is kept", body = Object),
+        (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Something that it is made from is not known, or cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["admin"]), ("session" = ["owner"]))
+)]
+pub(in crate::http) async fn choose(
+    State(app): State<App>,
+    Path(service): Path<String>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<SupportChoice>), Problem> {
+    let (asked, caller) = sent.json_for(&app, "support", (Role::Owner, &service)).await?;
+    let ChoiceRequest { target, model, out_of_hours, basis: asked } = asked;
+    let target = Rational::parse_percent(&target).and_then(|share| Target::new(share).ok());
+    let target = target.ok_or_else(|| meant("`target` is no target; hint: write it like 99.9%"))?;
+    let known = answer(&app, &caller, service.clone(), &asked).await?;
+    let basis = known.basis.ok_or_else(|| {
+        meant(&format!(
+            "nobody has said {}; hint: a choice is held against what it was made from: give all of it in `basis`",
+            known.unknown.join(", ")
+        ))
+    })?;
+    let (who, at) = (caller.actor(), app.clock.now());
+    let choice = SupportChoice { who, at, basis, target, model, out_of_hours };
+    let kept = wait(move || keep(&app.control, &service, &choice).map(|()| choice));
+    Ok((StatusCode::CREATED, Json(kept.await?)))
+}
+
+/// The choices that were made of who runs a service, and what each was made from.
+#[utoipa::path(
+    get,
+    path = "/api/v1/services/{name}/support/choices",
+    tag = "services",
+    params(("name" = String, Path, description = "The service"), ChoicesQuery),
+    responses(
+        (status = 200, description = "A page of them; of a service that the caller may not see, none", body = ChoiceList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn choices_made(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(service): Path<String>,
+    Query(ChoicesQuery { before, limit }): Query<ChoicesQuery>,
+) -> Result<Json<ChoiceList>, Problem> {
+    let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
+    if !caller.sees(&service) {
+        return Ok(Json(ChoiceList { choices: Vec::new(), next: None }));
+    }
+    let found =
+        wait(move || crate::support::choices(&app.control, &service, before, limit)).await?;
+    let next = found.last().filter(|_| found.len() == limit).map(|(number, _)| *number);
+    Ok(Json(ChoiceList { choices: found.into_iter().map(|(_, choice)| choice).collect(), next }))
+}

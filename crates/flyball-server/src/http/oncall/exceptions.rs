@@ -1,0 +1,356 @@
+//! Exceptions to rotas: made, settled, removed, listed.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use flyball_govern::oncall::{FixedShift, SwapHow};
+use flyball_model::Interval;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::App;
+use super::super::administration::wait;
+use super::super::described::{ExceptionRefusals, KnownExceptionRefusals};
+use super::super::extract::{Path, Query, Sent, meant, moment, page_size};
+use super::super::problem::Problem;
+use super::{allowed, seen};
+use crate::auth::{Caller, Role};
+use crate::rotas::{KeptException, NewException, Removed};
+
+/// Exceptions in one answer, unless told, and at most.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1_000;
+
+/// Somebody comes, goes, or comes for somebody else.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct RotaOverrideRequest {
+    /// From when on.
+    start: String,
+    /// Until when.
+    end: String,
+    /// Who is not called, in whichever layer they have.
+    remove: Option<String>,
+    /// Who is called: in their place, or beside everybody where nobody is removed.
+    add: Option<String>,
+    /// Why, in a sentence.
+    why: String,
+}
+
+/// A shift for which somebody is looked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SwapRequest {
+    /// Whose shift it is.
+    who: String,
+    /// What they give away.
+    gives: Span,
+    /// What they take for it; nothing when they only ask for help.
+    takes: Option<Span>,
+    /// Who is asked; anybody unless told.
+    asked: Option<String>,
+    /// Why, in a sentence.
+    why: String,
+}
+
+/// Who is there for a time, written out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct TemporaryRequest {
+    /// From when on.
+    start: String,
+    /// Until when.
+    end: String,
+    /// Its shifts; what they leave out is nobody's.
+    shifts: Vec<ShiftRequest>,
+    /// Why, in a sentence.
+    why: String,
+}
+
+/// One shift of a temporary schedule.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ShiftRequest {
+    /// The layer that it is of.
+    layer: String,
+    /// Who has it.
+    who: String,
+    /// From when on.
+    start: String,
+    /// Until when.
+    end: String,
+}
+
+/// A stretch of time.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Span {
+    /// From when on.
+    start: String,
+    /// Until when.
+    end: String,
+}
+
+impl Span {
+    fn read(&self, field: &str) -> Result<Interval, Problem> {
+        span(field, (&self.start, &self.end))
+    }
+}
+
+/// How a swap ends.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SettleRequest {
+    /// Who takes, declines or withdraws it: a member.
+    who: String,
+    /// `taken`, `declined`, or `withdrawn` by who asked.
+    #[schema(value_type = String)]
+    how: SwapHow,
+}
+
+/// Why an exception is removed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct RemoveRequest {
+    /// Why, in a sentence.
+    why: String,
+}
+
+/// An exception to a rota.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct ExceptionInfo {
+    /// What it is known by.
+    id: String,
+    /// What was made: its `kind` is `override`, `swap` or `temporary`; and who has `removed` it.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    kept: KeptException,
+    /// `removed`; of a swap `open`, `taken`, `declined`, `withdrawn` or `lapsed`; else `made`.
+    state: &'static str,
+}
+
+/// Exceptions to a rota.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(in crate::http) struct ExceptionPage {
+    /// Those made last first, those that are over or removed among them.
+    exceptions: Vec<ExceptionInfo>,
+    /// What `before` is to be for more; null when there are none.
+    next: Option<u64>,
+}
+
+/// Which exceptions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct ExceptionQuery {
+    /// Only those that were made before the one of this number: the `next` of the page before.
+    #[serde(default, deserialize_with = "crate::http::extract::number")]
+    before: Option<u64>,
+    /// At most so many; 100 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+fn span(field: &str, (start, end): (&str, &str)) -> Result<Interval, Problem> {
+    let name =
+        |part: &str| if field.is_empty() { part.to_owned() } else { format!("{field}.{part}") };
+    let (from, to) = (moment(&name("start"), start)?, moment(&name("end"), end)?);
+    Interval::new(from, to).map_err(|_| {
+        meant(&format!("`{}` is before `{}`; hint: turn them round", name("end"), name("start")))
+    })
+}
+
+/// What somebody wants done with a rota, and who that is, if they may.
+async fn wanted<T: DeserializeOwned>(
+    app: &App,
+    sent: Sent,
+    rota: &str,
+) -> Result<(T, Caller), Problem> {
+    let (wanted, caller) = sent.json(app, "on_call").await?;
+    allowed(app, &caller, (Role::Developer, rota)).await?;
+    Ok((wanted, caller))
+}
+
+async fn make(
+    app: &App,
+    rota: &str,
+    new: NewException,
+    caller: &Caller,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let at = app.clock.now();
+    let kept = app.rotas.make(rota, new, caller.actor(), at).await?;
+    Ok((StatusCode::CREATED, Json(ExceptionInfo::of(kept, at))))
+}
+
+impl ExceptionInfo {
+    fn of(kept: KeptException, at: flyball_model::Timestamp) -> Self {
+        let (id, state) = (kept.id().to_owned(), kept.state(at));
+        Self { id, kept, state }
+    }
+}
+
+/// Lets somebody come, go, or come for somebody else, for a time. Alerts call by it at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/on-call/rotas/{rota}/overrides",
+    tag = "on call",
+    params(("rota" = String, Path, description = "The rota")),
+    request_body = RotaOverrideRequest,
+    responses(
+        (status = 201, description = "It is in force", body = ExceptionInfo),
+        ExceptionRefusals,
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn override_rota(
+    State(app): State<App>,
+    Path(rota): Path<String>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let (asked, caller): (RotaOverrideRequest, _) = wanted(&app, sent, &rota).await?;
+    let RotaOverrideRequest { start, end, remove, add, why } = asked;
+    let during = span("", (&start, &end))?;
+    make(&app, &rota, NewException::Override { during, remove, add, why }, &caller).await
+}
+
+/// Asks for somebody to take a shift. It is in force once somebody has taken it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/on-call/rotas/{rota}/swaps",
+    tag = "on call",
+    params(("rota" = String, Path, description = "The rota")),
+    request_body = SwapRequest,
+    responses(
+        (status = 201, description = "It is open", body = ExceptionInfo),
+        ExceptionRefusals,
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn swap(
+    State(app): State<App>,
+    Path(rota): Path<String>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let (asked, caller): (SwapRequest, _) = wanted(&app, sent, &rota).await?;
+    let SwapRequest { who, gives, takes, asked, why } = asked;
+    let gives = gives.read("gives")?;
+    let takes = takes.map(|takes| takes.read("takes")).transpose()?;
+    make(&app, &rota, NewException::Swap { who, gives, takes, asked, why }, &caller).await
+}
+
+/// Takes, declines or withdraws a swap.
+#[utoipa::path(
+    post,
+    path = "/api/v1/on-call/rotas/{rota}/swaps/{id}/settle",
+    tag = "on call",
+    params(
+        ("rota" = String, Path, description = "The rota"),
+        ("id" = String, Path, description = "What the swap is known by"),
+    ),
+    request_body = SettleRequest,
+    responses(
+        (status = 201, description = "It is settled", body = ExceptionInfo),
+        KnownExceptionRefusals,
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn settle(
+    State(app): State<App>,
+    Path((rota, id)): Path<(String, String)>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let (SettleRequest { who, how }, caller) = wanted(&app, sent, &rota).await?;
+    let at = app.clock.now();
+    let kept = app.rotas.settle(&rota, id, (who, how), (caller.actor(), at)).await?;
+    Ok((StatusCode::CREATED, Json(ExceptionInfo::of(kept, at))))
+}
+
+/// Writes out who is there for a time: rota and overrides say nothing while it lasts.
+#[utoipa::path(
+    post,
+    path = "/api/v1/on-call/rotas/{rota}/temporary-schedules",
+    tag = "on call",
+    params(("rota" = String, Path, description = "The rota")),
+    request_body = TemporaryRequest,
+    responses(
+        (status = 201, description = "It is in force", body = ExceptionInfo),
+        ExceptionRefusals,
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn plan_rota(
+    State(app): State<App>,
+    Path(rota): Path<String>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let (asked, caller): (TemporaryRequest, _) = wanted(&app, sent, &rota).await?;
+    let TemporaryRequest { start, end, shifts, why } = asked;
+    let during = span("", (&start, &end))?;
+    let shift = |(at, of): (usize, ShiftRequest)| {
+        let during = span(&format!("shifts[{at}]"), (&of.start, &of.end))?;
+        let (start, end) = (during.start(), during.end());
+        Ok(FixedShift { layer: of.layer, who: of.who, start, end })
+    };
+    let shifts = shifts.into_iter().enumerate().map(shift).collect::<Result<Vec<_>, Problem>>()?;
+    make(&app, &rota, NewException::Temporary { during, shifts, why }, &caller).await
+}
+
+/// Removes an override or a temporary schedule: from now on it does nothing, and what it did stays.
+#[utoipa::path(
+    post,
+    path = "/api/v1/on-call/rotas/{rota}/exceptions/{id}/end",
+    tag = "on call",
+    params(
+        ("rota" = String, Path, description = "The rota"),
+        ("id" = String, Path, description = "What the exception is known by"),
+    ),
+    request_body = RemoveRequest,
+    responses(
+        (status = 201, description = "It is removed", body = ExceptionInfo),
+        KnownExceptionRefusals,
+    ),
+    security(("token" = ["deploy"]), ("session" = ["developer"]))
+)]
+pub(in crate::http) async fn remove(
+    State(app): State<App>,
+    Path((rota, id)): Path<(String, String)>,
+    sent: Sent,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let (RemoveRequest { why }, caller) = wanted(&app, sent, &rota).await?;
+    let at = app.clock.now();
+    let removed = Removed { by: caller.actor(), at, why };
+    let kept = app.rotas.remove(&rota, id, removed).await?;
+    Ok((StatusCode::CREATED, Json(ExceptionInfo::of(kept, at))))
+}
+
+/// The exceptions to a rota.
+#[utoipa::path(
+    get,
+    path = "/api/v1/on-call/rotas/{rota}/exceptions",
+    tag = "on call",
+    params(("rota" = String, Path, description = "The rota"), ExceptionQuery),
+    responses(
+        (status = 200, description = "The exceptions", body = ExceptionPage),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such rota", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["read"]), ("session" = ["viewer"]))
+)]
+pub(in crate::http) async fn exceptions(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(rota): Path<String>,
+    Query(asked): Query<ExceptionQuery>,
+) -> Result<Json<ExceptionPage>, Problem> {
+    let most = page_size(asked.limit, PAGE, PAGE_MAX)?;
+    seen(&app, &caller, &rota).await?;
+    let at = app.clock.now();
+    let found = wait(move || app.rotas.list(&rota, asked.before, most));
+    let found: Vec<(u64, KeptException)> = found.await?;
+    // A page that is full may be the last: then the next is empty.
+    let next = found.last().filter(|_| found.len() == most).map(|(number, _)| *number);
+    let exceptions = found.into_iter().map(|(_, kept)| ExceptionInfo::of(kept, at)).collect();
+    Ok(Json(ExceptionPage { exceptions, next }))
+}

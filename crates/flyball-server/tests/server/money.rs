@@ -1,0 +1,216 @@
+//! Money over real sockets: what targets are worth, who should run a service, what work returned.
+
+use flyball_model::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{NOON, Running, SHOP, TestClock, events};
+
+/// An outage of an hour costs as much as the two published bandings differ on.
+fn owned(amount: u32) -> String {
+    format!(
+        "
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {{name: shop}}
+spec:
+  team: checkout
+  revenuePerHour: {{amount: {amount}, currency: USD}}
+  supportModel: developers
+  delivery: {{targets: {{interval: 1d}}}}
+"
+    )
+}
+
+async fn post(running: &Running, path: &str, body: &Value) -> (u16, Value) {
+    let request = running.post(path, body.to_string()).header("content-type", "application/json");
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worksheet_says_what_each_target_is_worth_and_what_was_protected() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running =
+        Running::start(directory.path(), &format!("{SHOP}{}", owned(120_000)), &clock).await;
+    clock.advance(Duration::from_minutes(5));
+    running.post("/api/v1/events", events(clock.now(), 60, 3)).send().await.unwrap();
+    clock.advance(Duration::from_minutes(1));
+    running.budget("checkout", |said| said["budget"]["valid"] == 60).await;
+    let (status, said) = running.get("/api/v1/services/shop/target?targets=99.9%25").await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!((&said["costs"], &said["assumed"]), (&json!("assumed"), &json!(true)));
+    let sheet = &said["worksheet"];
+    assert_eq!(
+        (&sheet["an_hour"], &sheet["bandings_differ"]),
+        (&json!("120000 USD"), &json!(true))
+    );
+    let asked: Vec<(&Value, &Value)> = sheet["banded"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| (&of["banding"], &of["target"]))
+        .collect();
+    assert_eq!(
+        asked,
+        [(&json!("table"), &json!(0.99)), (&json!("text"), &json!(0.999))],
+        "{sheet}"
+    );
+    // A week of 168 hours, of which 1 % and 0.1 % may be lost.
+    let rows = sheet["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (&rows[0]["exposure_a_week"], &rows[1]["exposure_a_week"]),
+        (&json!("201600 USD"), &json!("20160 USD"))
+    );
+    // Nobody is known to be called yet: what it costs is not.
+    let protected = &said["protection"][0];
+    assert_eq!((&protected["slo"], &protected["protection"]), (&json!("checkout"), &Value::Null));
+    assert_eq!(said["support_model"], "developers");
+    // A third of five minutes, rounded up in the sixth place and then down.
+    assert!(protected["lost"].as_str().unwrap().starts_with("100"), "{protected}");
+
+    let (_, told) =
+        running.get("/api/v1/services/shop/target?an_hour=90%20USD&costs=assumed").await;
+    assert_eq!(
+        (&told["worksheet"]["an_hour"], told["worksheet"]["rows"].as_array().unwrap().len()),
+        (&json!("90 USD"), 8)
+    );
+    for (query, hint) in [
+        ("an_hour=90", "write it like"),
+        ("an_hour=90%20EUR", "nothing is converted"),
+        ("costs=asumed", "did you mean `assumed`?"),
+        ("targets=101%25", "write them like"),
+    ] {
+        let (status, problem) = running.get(&format!("/api/v1/services/shop/target?{query}")).await;
+        assert_eq!(
+            (status, problem["hint"].as_str().unwrap_or_default().contains(hint)),
+            (422, true),
+            "{query}: {problem}"
+        );
+    }
+    running.server.stop().await;
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let (status, problem) = running.get("/api/v1/services/shop/target").await;
+    assert_eq!(status, 422, "nobody said what an hour costs: {problem}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let documents = |amount| format!("{SHOP}{}", owned(amount));
+    let running = Running::start(directory.path(), &documents(90_000), &clock).await;
+    let path = "/api/v1/services/shop/support";
+    let (status, said) = running.get(path).await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(said["unknown"], json!(["product", "traffic", "reviewed", "missed", "load"]));
+    assert_eq!([&said["basis"], &said["recommendation"], &said["drift"]], [&Value::Null; 3]);
+
+    let choice = |basis: Value| json!({"target": "99%", "model": "developers", "out_of_hours": "domain", "basis": basis});
+    let (status, problem) =
+        post(&running, path, &choice(json!({"product": "digital_service"}))).await;
+    assert_eq!(status, 422);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("traffic, reviewed, missed, load"),
+        "{problem}"
+    );
+    let basis = json!({
+        "product": "digital_service", "traffic": "critical", "reviewed": true, "missed": false,
+        "failures_a_year": 12, "call_outs_a_year": 6, "call_out_lasts": "1h",
+    });
+    let (status, made) = post(&running, path, &choice(basis)).await;
+    assert_eq!(
+        (status, &made["who"], &made["basis"]["interval"]),
+        (201, &json!("anyone"), &json!("1d")),
+        "{made}"
+    );
+
+    let (_, said) = running.get(path).await;
+    assert_eq!(
+        (&said["choice"]["model"], &said["drift"]),
+        (&json!("developers"), &json!([])),
+        "{said:#}"
+    );
+    let rules = &said["recommendation"]["rules"];
+    assert_eq!(
+        (&rules[0]["model"], &rules[1]["model"]),
+        (&json!("developers"), &json!("sre")),
+        "both published rules"
+    );
+    assert_eq!(said["recommendation"]["agreed"], Value::Null);
+    assert_eq!(said["reasons"].as_array().map(Vec::len), Some(2));
+    assert_eq!(said["recommendation"]["costs"].as_array().map(Vec::len), Some(4));
+    let (_, target) = running.get("/api/v1/services/shop/target").await;
+    assert_eq!(target["support_model"], "developers");
+    running.server.stop().await;
+
+    // An hour costs ten times as much: another target, and failures cost more.
+    let running = Running::start(directory.path(), &documents(900_000), &clock).await;
+    let (_, said) = running.get(path).await;
+    let kinds: Vec<&Value> =
+        said["drift"].as_array().unwrap().iter().map(|of| &of["kind"]).collect();
+    assert_eq!(kinds, ["target", "loss"], "{said:#}");
+    assert_eq!(said["drift"][0]["because"], json!(["an_hour"]));
+    let (_, page) = running.get("/api/v1/services/shop/support/choices?limit=1").await;
+    assert_eq!((&page["choices"][0]["target"], page["next"].is_u64()), (&json!("99%"), true));
+    let (_, log) = running.get("/api/v1/audit?limit=1").await;
+    assert_eq!(log["records"][0]["action"], "support.choose");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let documents = format!("{SHOP}{}", owned(90_000));
+    let running = Running::start(directory.path(), &documents, &clock).await;
+    let begin = clock.now();
+    for week in 0..16 {
+        clock.advance(Duration::from_days(7));
+        // Half of a minute's users meet an error, until the work is done.
+        let bad_every = if week < 8 { 2 } else { 100 };
+        let end = clock.now().minus(Duration::from_minutes(2));
+        let position = running.position().await;
+        running.post("/api/v1/events", events(end, 60, bad_every)).send().await.unwrap();
+        running.counts_behind(position).await;
+    }
+    let at = begin.plus(Duration::from_days(56));
+    let path = format!("/api/v1/services/shop/return?at={at}&weeks=8&cost=1000%20USD");
+    let (status, said) = running.get(&path).await;
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(said["minutes_before"], json!(vec![2.5; 8]), "half of five minutes: {said:#}");
+    assert_eq!(said["minutes_after"], json!(vec![0.0; 8]), "{said:#}");
+    let of = &said["return"];
+    assert_eq!(of["minutes"]["less"]["mean"], 2.5);
+    assert_eq!((&of["pays_within_a_year"], &of["cost"]), (&json!("yes"), &json!("1000 USD")));
+    // 2.5 minutes a week at 1,500 a minute.
+    assert_eq!(of["pays_after_weeks"].as_f64().unwrap(), 1_000.0 / 3_750.0);
+
+    let (status, said) = running.get("/api/v1/recognition?weeks=8").await;
+    assert_eq!(status, 200, "{said}");
+    let team = &said["others"][0];
+    assert_eq!(
+        (&team["team"], &team["because"]),
+        (&json!("checkout"), &json!(["delivery_unknown"])),
+        "{said:#}"
+    );
+    // Half of a promise of nine tenths is a burn of 5; one of sixty still is bad.
+    assert!((team["burn"]["less"]["mean"].as_f64().unwrap() - 29.0 / 6.0).abs() < 1e-9, "{team:#}");
+    assert_eq!((&said["next"], &said["recognised"]), (&Value::Null, &json!([])));
+    for (path, status) in [
+        ("recognition?team=nobody".to_owned(), 404),
+        ("recognition?weeks=0".to_owned(), 422),
+        (format!("services/shop/return?at={}&cost=5%20USD", clock.now()), 422),
+        (format!("services/shop/return?at={at}&cost=5%20EUR"), 422),
+    ] {
+        let (found, problem) = running.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(found, status, "{path}: {problem}");
+    }
+    running.server.stop().await;
+}

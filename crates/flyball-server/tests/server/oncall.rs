@@ -1,0 +1,330 @@
+//! On call over real sockets: who is called for a page, who after them, what people make of rotas.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use flyball_model::Duration;
+use flyball_server::Config;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::alerts::receiver::Receiver;
+use crate::alerts::{ask, minute, webhook, with_targets};
+use crate::harness::{NOON, Running, TestClock, events};
+
+/// Ada and Bo take turns by the week; Cy comes after them, and Dee looks on. Each has a target but Dee.
+const ROTAS: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec: {team: checkout, onCall: shop-pages}
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: payments}
+spec:
+  timeZone: Europe/Berlin
+  members:
+  - {name: ada, side: developers, target: ada-phone, paid: standby_and_call_out}
+  - {name: bo, side: developers, target: bo-phone}
+  - {name: dee, side: developers}
+  layers:
+  - {name: first, members: [ada, bo], rotation: {unit: week, start: 2026-01-05T09:00}}
+  - {name: beside, carries: shadow, members: [dee], rotation: {unit: week, start: 2026-01-05T09:00}}
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: office}
+spec:
+  members: [{name: cy, side: operations, target: cy-phone}]
+  layers:
+  - {name: day, members: [cy], rotation: {unit: week, start: 2026-01-05T09:00}, hours: [{days: [mon, tue, wed, thu, fri], from: '09:00', to: '17:00'}]}
+---
+apiVersion: flyball.dev/v1
+kind: Escalation
+metadata: {name: shop-pages}
+spec:
+  services: []
+  levels:
+  - {name: developers, side: developers, rota: payments, wait: 20s}
+  - {name: operations, side: operations, rota: office, wait: 20s}
+";
+
+/// A server with the rotas and a webhook for the team and for each person.
+fn with_rotas(home: &Path, receiver: &Receiver, clock: &TestClock) -> Config {
+    let targets = ["chat", "ada-phone", "bo-phone", "cy-phone"]
+        .map(|name| webhook(name, &receiver.url(&format!("/{name}"))));
+    with_targets(home, &format!("{}{ROTAS}", targets.concat()), clock)
+}
+
+/// The next `count` notices, by path.
+async fn told(receiver: &mut Receiver, count: usize) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    for _ in 0..count {
+        let next = receiver.next().await;
+        let other = found.insert(next.path.clone(), next.json());
+        assert!(other.is_none(), "told twice: {} {other:?}", next.path);
+    }
+    found
+}
+
+async fn send(running: &Running, path: &str, body: Value) -> (u16, Value) {
+    ask(running, Method::POST, &format!("/api/v1/on-call/rotas/{path}"), body).await
+}
+
+async fn first_of(running: &Running) -> String {
+    let (status, who) = running.get("/api/v1/on-call?service=shop").await;
+    assert_eq!(status, 200, "{who}");
+    assert_eq!(who["escalation"], "shop-pages");
+    who["levels"][0]["who"][0].as_str().unwrap_or("nobody").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_calls_who_is_on_call_and_the_next_level_when_nobody_takes_it_across_restarts() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let mut receiver = Receiver::start().await;
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+    let on_call = first_of(&running).await;
+    let own = format!("/{on_call}-phone");
+    minute(&running, &clock, false).await;
+    minute(&running, &clock, true).await;
+    let opened = told(&mut receiver, 2).await;
+    assert_eq!(opened.keys().map(String::as_str).collect::<Vec<_>>(), [own.as_str(), "/chat"]);
+    for notice in opened.values() {
+        let called = &notice["called"];
+        assert_eq!(called["who"], json!([on_call]), "{notice}");
+        assert_eq!((&called["level"], &called["rota"]), (&json!("developers"), &json!("payments")));
+        let title = notice["title"].as_str().unwrap();
+        assert!(title.ends_with(&format!("; {on_call} is called (developers)")), "{title}");
+    }
+    let id = opened["/chat"]["alert"]["id"].as_u64().unwrap();
+    running.server.stop().await;
+
+    // The level was due while the server was down: it is called at the start, once.
+    clock.advance(Duration::from_seconds(25));
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+    let next = told(&mut receiver, 3).await;
+    assert_eq!(next["/cy-phone"]["event"], "alert.open");
+    assert_eq!(next["/chat"]["event"], "alert.update");
+    assert_eq!(next[&own]["called"]["who"], json!(["cy"]), "{}", next[&own]);
+    assert_eq!(next[&own]["called"]["hand_offs"], 1);
+    running.server.stop().await;
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+
+    // After the last level nobody is left, and that is said.
+    let sent = running.post("/api/v1/events", events(clock.now(), 30, 1)).send().await;
+    assert_eq!(sent.unwrap().status(), 200);
+    running.budget("checkout", |_| true).await;
+    clock.advance(Duration::from_seconds(21));
+    let path = format!("/api/v1/alerts/{id}");
+    let (_, alert) = running.get(&path).await;
+    assert_eq!(alert["unanswered"], true, "{alert}");
+    let (status, problem) =
+        ask(&running, Method::POST, &format!("{path}/pass-on"), json!({"who": "cy", "why": "x"}))
+            .await;
+    assert_eq!(
+        (status, &problem["hint"]),
+        (409, &json!("call whom you need by hand")),
+        "{problem}"
+    );
+    let body = json!({"who": "cy"});
+    let (status, taken) = ask(&running, Method::POST, &format!("{path}/acknowledge"), body).await;
+    assert_eq!((status, &taken["unanswered"]), (200, &json!(false)), "{taken}");
+    assert_eq!(taken["calls"][0]["taken"]["by"], "cy (anyone)");
+    let acknowledged = told(&mut receiver, 3).await;
+    assert!(acknowledged.values().all(|notice| notice["event"] == "alert.acknowledge"));
+    for _ in 0..8 {
+        minute(&running, &clock, false).await;
+    }
+    // It eases to a ticket, which is nobody's page, and ends.
+    let closed = told(&mut receiver, 3).await;
+    assert_eq!(closed["/cy-phone"]["event"], "alert.close");
+    assert_eq!(closed["/chat"]["event"], "alert.update");
+    assert_eq!(receiver.next().await.json()["event"], "alert.close");
+    assert_eq!(receiver.deliveries().len(), 12, "each step is told once to each");
+
+    // What it was is kept beside the alert, for load and pay.
+    let (_, calls) = running.get("/api/v1/on-call/calls?service=shop").await;
+    let call = &calls["calls"][0];
+    assert_eq!(
+        (&call["alert"], &call["hand_offs"]["unanswered"]),
+        (&json!(id), &json!(1)),
+        "{calls}"
+    );
+    assert!(call["closed"].is_string() && calls["next"].is_null(), "{calls}");
+    let (_, none) = running.get("/api/v1/on-call/calls?service=bank").await;
+    assert_eq!(none["calls"], json!([]));
+    let (_, load) = running.get("/api/v1/on-call/rotas/office/load").await;
+    let person = |load: &Value, who: &str| {
+        let mut people = load["people"].as_array().unwrap().iter();
+        people.find(|person| person["who"] == who).cloned().unwrap()
+    };
+    let cy = person(&load, "cy");
+    assert_eq!((&cy["events"], &cy["unknown"]), (&json!(1), &json!(0)), "{load}");
+    assert_eq!((&load["calls"], &load["complete"]), (&json!(1), &json!(true)));
+    let (_, pay) = running.get("/api/v1/on-call/rotas/payments/pay").await;
+    assert!(pay["lines"].as_array().unwrap().iter().any(|line| line["who"] == on_call), "{pay}");
+    let csv = reqwest::get(running.url("/api/v1/on-call/rotas/payments/pay.csv")).await.unwrap();
+    assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8");
+    assert!(csv.text().await.unwrap().starts_with("who,from,to,paid,standby_hours"));
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_make_of_a_rota_is_in_force_at_once_audited_and_removed() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let receiver = Receiver::start().await;
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+    let now = || clock.now();
+    let hours = |hours: u32| now().plus(Duration::from_hours(hours)).to_string();
+    let on_call = first_of(&running).await;
+    let other = if on_call == "ada" { "bo" } else { "ada" };
+
+    let end = hours(8);
+    let body = |add: &str, why: &str| json!({"start": hours(0), "end": end, "remove": on_call, "add": add, "why": why});
+    for (path, wrong, status) in [
+        ("payments/overrides", body("zoe", "ill"), 422),
+        ("payments/overrides", body(other, " "), 422),
+        (
+            "payments/overrides",
+            json!({"start": hours(8), "end": hours(0), "add": "ada", "why": "x"}),
+            422,
+        ),
+        (
+            "payments/overrides",
+            json!({"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "add": "ada", "why": "x"}),
+            422,
+        ),
+        ("payments/overrides", json!({"from": "soon"}), 400),
+        ("payment/overrides", body(other, "ill"), 404),
+        ("payments/swaps/payments:1/settle", json!({"who": "bo", "how": "taken"}), 404),
+        ("payments/exceptions/payments:1/end", json!({"why": "x"}), 404),
+    ] {
+        let (found, problem) = send(&running, path, wrong).await;
+        assert_eq!((found, problem["hint"].is_string()), (status, true), "{path}: {problem}");
+    }
+    let (status, made) = send(&running, "payments/overrides", body(other, "ill")).await;
+    assert_eq!((status, &made["state"]), (201, &json!("made")), "{made}");
+    assert_eq!(first_of(&running).await, other);
+    let (_, card) = running.get("/api/v1/services/shop").await;
+    assert_eq!(card["called"][0]["who"], json!([other]), "{card}");
+    assert!(card["uncovered"].is_null(), "the first level is there around the clock: {card}");
+
+    // Only a part of it is removed: what was stays.
+    clock.advance(Duration::from_hours(2));
+    let id = made["id"].as_str().unwrap().to_owned();
+    let path = format!("payments/exceptions/{id}/end");
+    assert_eq!(send(&running, &path, json!({"why": ""})).await.0, 422);
+    let (status, removed) = send(&running, &path, json!({"why": "well again"})).await;
+    assert_eq!((status, &removed["state"]), (201, &json!("removed")), "{removed}");
+    assert_eq!(send(&running, &path, json!({"why": "again"})).await.0, 422);
+    assert_eq!(first_of(&running).await, on_call);
+    let (_, before) = running
+        .get(&format!("/api/v1/on-call/rotas/payments?at={}", now().minus(Duration::from_hours(1))))
+        .await;
+    assert_eq!(before["called"], json!([other]), "{before}");
+
+    // A swap is in force once it is taken, by another than who asked.
+    let gives = json!({"start": hours(1), "end": hours(3)});
+    let body = json!({"who": on_call, "gives": gives, "asked": other, "why": "the dentist"});
+    let (status, swap) = send(&running, "payments/swaps", body).await;
+    assert_eq!((status, &swap["state"]), (201, &json!("open")), "{swap}");
+    let at = format!("/api/v1/on-call/rotas/payments?at={}", hours(2));
+    assert_eq!(running.get(&at).await.1["called"], json!([on_call]));
+    let settle = format!("payments/swaps/{}/settle", swap["id"].as_str().unwrap());
+    for (who, how, status) in [
+        (on_call.as_str(), "taken", 422),
+        ("dee", "taken", 422),
+        (other, "taken", 201),
+        (other, "taken", 422),
+    ] {
+        let (found, said) = send(&running, &settle, json!({"who": who, "how": how})).await;
+        assert_eq!(found, status, "{who}: {said}");
+    }
+    assert_eq!(running.get(&at).await.1["called"], json!([other]));
+
+    // A temporary schedule stands above all.
+    let shift = |who: &str, from: u32, to: u32| json!({"layer": "first", "who": who, "start": hours(from), "end": hours(to)});
+    let plan = |shifts: Vec<Value>| json!({"start": hours(1), "end": hours(4), "shifts": shifts, "why": "the fair"});
+    let wrong = plan(vec![shift("dee", 1, 3), shift("ada", 2, 4)]);
+    assert_eq!(send(&running, "payments/temporary-schedules", wrong).await.0, 422);
+    let (status, made) =
+        send(&running, "payments/temporary-schedules", plan(vec![shift("dee", 1, 3)])).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!(running.get(&at).await.1["called"], json!(["dee"]));
+    let (_, gaps) = running.get("/api/v1/on-call/rotas/payments/gaps").await;
+    assert_eq!(
+        (&gaps["covered"], gaps["gaps"].as_array().unwrap().len()),
+        (&json!(false), 1),
+        "{gaps}"
+    );
+    assert_eq!(gaps["gaps"][0]["span"]["start"], hours(3));
+
+    let listed = running.get("/api/v1/on-call/rotas/payments/exceptions?limit=2").await.1;
+    assert_eq!(listed["exceptions"][0]["id"], made["id"], "{listed}");
+    let more =
+        format!("/api/v1/on-call/rotas/payments/exceptions?limit=2&before={}", listed["next"]);
+    let more = running.get(&more).await.1;
+    assert_eq!((&more["exceptions"][0]["id"], &more["next"]), (&json!(id), &Value::Null), "{more}");
+    let log = running.get("/api/v1/audit?limit=1000").await.1.to_string();
+    for action in ["override", "remove", "swap", "settle", "temporary"] {
+        assert!(log.contains(&format!("\"on_call.{action}\"")), "{action}: {log}");
+    }
+    let shifts = running.get("/api/v1/on-call/rotas/payments/shifts?limit=3").await.1;
+    assert_eq!(
+        (shifts["shifts"].as_array().unwrap().len(), &shifts["next"]),
+        (3, &json!(3)),
+        "{shifts}"
+    );
+    running.server.stop().await;
+
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+    assert_eq!(running.get(&at).await.1["called"], json!(["dee"]), "it outlives a restart");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calendars_are_there_for_rotas_and_people_behind_a_token() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let receiver = Receiver::start().await;
+    let config = with_rotas(home.path(), &receiver, &clock);
+    let token = crate::gate::admin(&home.path().join("data"), "ana");
+    let running = Running::of(config).await;
+    let get = async |path: &str, password: Option<&str>| {
+        let request = Client::new().get(running.url(path));
+        let request = match password {
+            Some(password) => request.basic_auth("calendar", Some(password)),
+            None => request,
+        };
+        let answer = request.send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), kind, answer.text().await.unwrap())
+    };
+    let path = "/api/v1/on-call/rotas/payments/calendar.ics";
+    assert_eq!(get(path, None).await.0, 401);
+    let (status, kind, text) = get(path, Some(&token)).await;
+    assert_eq!((status, kind.as_str()), (200, "text/calendar; charset=utf-8"), "{text}");
+    assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.contains("X-WR-CALNAME:payments"));
+    for who in ["ada", "bo", "dee"] {
+        assert!(text.contains(&format!("SUMMARY:{who}: ")), "{who}");
+    }
+    let (status, _, own) = get("/api/v1/on-call/people/ada/calendar.ics", Some(&token)).await;
+    assert_eq!(status, 200);
+    assert!(own.contains("SUMMARY:ada: on call") && !own.contains("SUMMARY:bo"), "{own}");
+    assert_eq!(get("/api/v1/on-call/people/zoe/calendar.ics", Some(&token)).await.0, 404);
+    // What has begun keeps its id while it goes on.
+    let ids = |text: &str| {
+        let lines = text.lines().filter(|line| line.starts_with("UID:"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    clock.advance(Duration::from_hours(1));
+    let (_, _, later) = get(path, Some(&token)).await;
+    assert_eq!(ids(&text), ids(&later));
+    running.server.stop().await;
+}

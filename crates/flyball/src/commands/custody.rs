@@ -1,0 +1,204 @@
+//! `flyball custody`: who carries the pager of a service, and how it changes hands.
+
+mod acts;
+
+use flyball_model::Timestamp;
+use serde_json::Value;
+
+use super::{Document, document};
+use crate::Exit;
+use crate::output::page::{Page, text};
+use crate::output::words;
+use crate::remote::{Remote, ServerArgs};
+
+/// Show who carries the pager of a service, and have it change hands
+///
+/// Developers carry it first, then a rota that they share with operations, then SRE, each step signed over evidence; and
+/// back, with notice and a deadline, when the budget is missed too often or it pages too much.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CustodyArgs {
+    #[command(subcommand)]
+    command: CustodyCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum CustodyCommand {
+    Show(ShowArgs),
+    #[command(flatten)]
+    Act(acts::Act),
+}
+
+/// Show who carries the pager, what stands in the way of the next step, and what is reason to hand it back
+///
+/// Examples:
+///
+///   flyball custody show checkout
+///   flyball custody show checkout -o json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ShowArgs {
+    /// The service
+    service: String,
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Document,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Who carries a pager.
+#[derive(Debug, serde::Deserialize)]
+struct Custody {
+    service: String,
+    at: Timestamp,
+    holder: Option<String>,
+    since: Option<Timestamp>,
+    is_kept: bool,
+    called: Vec<String>,
+    advice: Option<Advice>,
+    transfer: Option<Transfer>,
+    notice: Option<Notice>,
+    returns: Option<Timestamp>,
+    moves: Vec<Move>,
+    rules: Option<Rules>,
+    next: Option<Next>,
+    grounds: Vec<Ground>,
+    funding_alarm: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Advice {
+    from: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Transfer {
+    to: String,
+    by: String,
+    why: String,
+    signed: Vec<Signed>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Signed {
+    role: String,
+    who: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Notice {
+    who: String,
+    role: String,
+    deadline: Timestamp,
+    grounds: Vec<Ground>,
+    decided: Option<Decided>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Decided {
+    outcome: String,
+    who: String,
+    why: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Move {
+    from: String,
+    to: String,
+    at: Timestamp,
+    reason: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Rules {
+    name: String,
+    version: u32,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Next {
+    to: String,
+    unmet: Vec<String>,
+    signers: Vec<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Ground {
+    say: String,
+}
+
+/// Where a server has it.
+const PATH: [&str; 3] = ["api", "v1", "custody"];
+
+pub(crate) fn run(args: CustodyArgs) -> anyhow::Result<Exit> {
+    match args.command {
+        CustodyCommand::Show(args) => show(&args),
+        CustodyCommand::Act(act) => acts::run(act),
+    }
+}
+
+fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
+    let remote = Remote::new(&args.server)?;
+    let said: Value = remote.get(&[&PATH[..], &[&args.service]].concat(), &[])?;
+    let custody: Custody = serde_json::from_value(said.clone())?;
+    document(args.output, &said, || page(&custody))?;
+    Ok(Exit::Met)
+}
+
+/// Who carries it, in a sentence.
+fn sentence(custody: &Custody) -> String {
+    let since = custody.since.map(words::moment).unwrap_or_default();
+    match &custody.holder {
+        Some(holder) if custody.is_kept => format!("{holder} carry the pager since {since}."),
+        Some(holder) => format!("{holder} carry the pager, as far as is known since {since}."),
+        None if custody.is_kept => "Nobody carries the pager: the service is retired.".to_owned(),
+        None => "Nothing is known of who carries the pager.".to_owned(),
+    }
+}
+
+fn page(custody: &Custody) -> Page {
+    let about = format!("Custody of {} at {}", custody.service, words::moment(custody.at));
+    let mut page = Page::new(about, sentence(custody));
+    let rules = custody.rules.as_ref();
+    page.facts([
+        ("Called", custody.called.join(", then ")),
+        ("Advised by", custody.advice.as_ref().map_or("nobody", |of| &of.from).to_owned()),
+        ("Rules", rules.map_or_else(String::new, |of| format!("{} {}", of.name, of.version))),
+    ]);
+    page.list(custody.funding_alarm.clone());
+    if let Some(Transfer { to, by, why, signed }) = &custody.transfer {
+        page.heading(format!("A step to {to} is proposed"));
+        page.say(format!("By {by}: {why}"));
+        page.list(signed.iter().map(|of| format!("{} has signed as {}", of.who, of.role)));
+    }
+    if let Some(Next { to, unmet, signers }) = &custody.next {
+        page.heading(format!("The next step, to {to}"));
+        if unmet.is_empty() {
+            page.say(format!("Nothing stands in the way; signed by {}.", signers.join(", ")));
+        } else {
+            page.say("This does not hold, or is not known to:");
+            page.list(unmet.iter().cloned());
+        }
+    }
+    if let Some(Notice { who, role, deadline, grounds, decided }) = &custody.notice {
+        page.heading("Notice that it goes back");
+        page.say(format!(
+            "Given by {who} ({role}); decided by {} or it goes back.",
+            words::moment(*deadline)
+        ));
+        page.list(grounds.iter().map(|ground| ground.say.clone()));
+        page.list(decided.iter().map(|of| format!("{} by {}: {}", of.outcome, of.who, of.why)));
+        page.list(custody.returns.map(|at| format!("It goes back at {}", words::moment(at))));
+    } else if !custody.grounds.is_empty() {
+        page.heading("Reasons to hand it back");
+        page.list(custody.grounds.iter().map(|ground| ground.say.clone()));
+    }
+    if !custody.moves.is_empty() {
+        page.heading("How it changed hands");
+        let rows = custody.moves.iter().map(|of| {
+            [words::moment(of.at), of.from.clone(), of.to.clone(), of.reason.replace('_', " ")]
+        });
+        page.table([text("At"), text("From"), text("To"), text("Why")], rows);
+    }
+    page
+}

@@ -1,0 +1,388 @@
+//! `flyball oncall`: who carries the pager, for how long, and what that costs.
+
+mod change;
+mod holidays;
+mod reports;
+
+use flyball_model::Timestamp;
+use serde_json::Value;
+
+use super::delivery::moment;
+use super::policy::reports::table;
+use super::{Form, answer};
+use crate::Exit;
+use crate::output::words::printable;
+use crate::remote::{Remote, ServerArgs};
+
+/// Ask who is on call, find gaps, make exceptions to rotas, and export hours for pay
+///
+/// A rota (`kind: Rota`) and an escalation (`kind: Escalation`) are documents, applied as others are. A service
+/// names one as its `onCall`; pages of it are called out along it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OncallArgs {
+    #[command(subcommand)]
+    command: OncallCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum OncallCommand {
+    Who(WhoArgs),
+    Rotas(RotasArgs),
+    Show(ShowArgs),
+    Gaps(GapsArgs),
+    Override(change::OverrideArgs),
+    Swap(change::SwapArgs),
+    Settle(change::SettleArgs),
+    Plan(change::PlanArgs),
+    Remove(change::RemoveArgs),
+    Exceptions(change::ExceptionsArgs),
+    Calendar(CalendarArgs),
+    Load(reports::LoadArgs),
+    Pay(reports::PayArgs),
+    Calls(reports::CallsArgs),
+    Holidays(holidays::HolidaysArgs),
+}
+
+/// Say who is called for a page of a service, level by level
+///
+/// Examples:
+///
+///   flyball oncall who checkout
+///   flyball oncall who checkout --at 2026-12-24T20:00:00Z
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Exit codes: 0 somebody is called, 1 nobody is there, 2 the question cannot be asked."
+)]
+struct WhoArgs {
+    /// The service
+    service: String,
+    /// When; now unless told
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Timestamp>,
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// List the rotas and who is there
+///
+/// Examples:
+///
+///   flyball oncall rotas
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct RotasArgs {
+    /// When; now unless told
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Timestamp>,
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Show the final shifts of a rota, with all exceptions
+///
+/// Examples:
+///
+///   flyball oncall show payments
+///   flyball oncall show payments --from 2026-12-21T00:00:00Z --to 2027-01-04T00:00:00Z -o json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ShowArgs {
+    #[command(flatten)]
+    asked: OfRota,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10000))]
+    limit: u16,
+    /// How many to leave out: what the page before has said
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    after: usize,
+}
+
+/// Find hours in which nobody can be paged, people who are there twice, and calendars that end
+///
+/// Examples:
+///
+///   flyball oncall gaps payments
+///   flyball oncall gaps payments --to 2027-03-31T00:00:00Z
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Exit codes: 0 it is covered, 1 it is not, 2 the question cannot be asked."
+)]
+struct GapsArgs {
+    #[command(flatten)]
+    asked: OfRota,
+}
+
+/// Write the shifts of a rota, or of a person, as iCalendar
+///
+/// Programs for calendars subscribe to it at the server itself: /api/v1/on-call/rotas/ROTA/calendar.ics, with a token
+/// as the password.
+///
+/// Examples:
+///
+///   flyball oncall calendar payments
+///   flyball oncall calendar --person ada
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct CalendarArgs {
+    /// The rota
+    #[arg(required_unless_present = "person", conflicts_with = "person")]
+    rota: Option<String>,
+    /// A member, in all rotas
+    #[arg(long, value_name = "NAME")]
+    person: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// A rota over a stretch of time.
+#[derive(Debug, clap::Args)]
+struct OfRota {
+    /// The rota
+    rota: String,
+    /// From when on
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Until when
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Timestamp>,
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl OfRota {
+    /// What the server says of it at `path`, asked with `more` too.
+    fn ask(&self, path: &str, more: &[(&str, String)]) -> anyhow::Result<Value> {
+        let times = [("from", self.from), ("to", self.to)];
+        let times = times.iter().filter_map(|(name, at)| Some((*name, (*at)?.to_string())));
+        let asked: Vec<(&str, String)> = times.chain(more.iter().cloned()).collect();
+        let asked: Vec<(&str, &str)> =
+            asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Remote::new(&self.server)?.get(&of_rota(&self.rota, path), &asked)
+    }
+}
+
+/// Where something of a rota is.
+fn of_rota<'a>(rota: &'a str, path: &'a str) -> Vec<&'a str> {
+    vec!["api", "v1", "on-call", "rotas", rota, path]
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Who {
+    escalation: String,
+    levels: Vec<Level>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Level {
+    level: String,
+    rota: String,
+    who: Vec<String>,
+    wait: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Rotas {
+    rotas: Vec<Rota>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Rota {
+    rota: String,
+    called: Vec<String>,
+    members: Vec<String>,
+    services: Vec<String>,
+    time_zone: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Shifts {
+    shifts: Vec<Shift>,
+    next: Option<usize>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Shift {
+    layer: Option<String>,
+    carries: String,
+    who: String,
+    by: By,
+    start: String,
+    end: String,
+    continues: bool,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct By {
+    kind: String,
+    id: Option<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Gaps {
+    covered: bool,
+    gaps: Vec<Gap>,
+    doubled: Vec<Doubled>,
+    silent: std::collections::BTreeMap<String, Vec<i16>>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Gap {
+    span: Span,
+    why: std::collections::BTreeMap<String, By>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Doubled {
+    span: Span,
+    who: String,
+    layers: [String; 2],
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Span {
+    start: String,
+    end: String,
+}
+
+pub(crate) fn run(args: OncallArgs) -> anyhow::Result<Exit> {
+    match args.command {
+        OncallCommand::Who(args) => who(&args),
+        OncallCommand::Rotas(args) => rotas(&args),
+        OncallCommand::Show(args) => show(&args),
+        OncallCommand::Gaps(args) => gaps(&args),
+        OncallCommand::Override(args) => change::override_rota(args),
+        OncallCommand::Swap(args) => change::swap(args),
+        OncallCommand::Settle(args) => change::settle(args),
+        OncallCommand::Plan(args) => change::plan(&args),
+        OncallCommand::Remove(args) => change::remove(args),
+        OncallCommand::Exceptions(args) => change::list(&args),
+        OncallCommand::Calendar(args) => calendar(&args),
+        OncallCommand::Load(args) => reports::load(&args),
+        OncallCommand::Pay(args) => reports::pay(&args),
+        OncallCommand::Calls(args) => reports::calls(&args),
+        OncallCommand::Holidays(args) => holidays::run(&args),
+    }
+}
+
+fn nobody(people: &[String]) -> String {
+    if people.is_empty() { "nobody".to_owned() } else { printable(&people.join(", ")) }
+}
+
+fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
+    let at = args.at.map(|at| at.to_string());
+    let mut asked = vec![("service", args.service.as_str())];
+    asked.extend(at.as_deref().map(|at| ("at", at)));
+    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call"], &asked)?;
+    let Who { escalation, levels } = serde_json::from_value(said.clone())?;
+    answer(args.output, &said, || {
+        let mut table = table(&["level", "who", "rota", "answers within"]);
+        for level in &levels {
+            let (name, rota) = (printable(&level.level), printable(&level.rota));
+            table.add_row([name, nobody(&level.who), rota, printable(&level.wait)]);
+        }
+        Ok(format!("{table}\nby {}\n", printable(&escalation)))
+    })?;
+    let is_anybody = levels.iter().any(|level| !level.who.is_empty());
+    Ok(if is_anybody { Exit::Met } else { Exit::Missed })
+}
+
+fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
+    let at = args.at.map(|at| at.to_string());
+    let asked: Vec<(&str, &str)> = at.as_deref().map(|at| ("at", at)).into_iter().collect();
+    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "rotas"], &asked)?;
+    let Rotas { rotas } = serde_json::from_value(said.clone())?;
+    answer(args.output, &said, || {
+        let mut table = table(&["rota", "called now", "members", "services", "zone"]);
+        for rota in &rotas {
+            table.add_row([
+                printable(&rota.rota),
+                nobody(&rota.called),
+                printable(&rota.members.join(", ")),
+                printable(&rota.services.join(", ")),
+                printable(&rota.time_zone),
+            ]);
+        }
+        Ok(format!("{table}\n"))
+    })?;
+    Ok(Exit::Met)
+}
+
+fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
+    let more = [("limit", args.limit.to_string()), ("after", args.after.to_string())];
+    let said = args.asked.ask("shifts", &more)?;
+    let Shifts { shifts, next } = serde_json::from_value(said.clone())?;
+    answer(args.asked.output, &said, || {
+        let mut table = table(&["from", "to", "layer", "who", "for", "by"]);
+        for shift in &shifts {
+            let end =
+                if shift.continues { format!("{} and on", shift.end) } else { shift.end.clone() };
+            table.add_row([
+                printable(&shift.start),
+                printable(&end),
+                printable(shift.layer.as_deref().unwrap_or("(added)")),
+                printable(&shift.who),
+                printable(&shift.carries),
+                printable(&shift.by.words()),
+            ]);
+        }
+        let more = next.map_or(String::new(), |next| format!("more: --after {next}\n"));
+        Ok(format!("{table}\n{more}"))
+    })?;
+    Ok(Exit::Met)
+}
+
+impl By {
+    /// What is the reason, in words.
+    fn words(&self) -> String {
+        let kind = self.kind.replace('_', " ");
+        self.id.as_ref().map_or(kind.clone(), |id| format!("{kind} {id}"))
+    }
+}
+
+fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
+    let said = args.asked.ask("gaps", &[])?;
+    let Gaps { covered, gaps, doubled, silent } = serde_json::from_value(said.clone())?;
+    answer(args.asked.output, &said, || {
+        let mut table = table(&["from", "to", "what", "why"]);
+        for Gap { span, why } in &gaps {
+            let why = why.iter().map(|(layer, why)| format!("{layer}: {}", why.words()));
+            let why = why.collect::<Vec<_>>().join("; ");
+            let row = [&span.start, &span.end, "nobody can be paged", &why].map(printable);
+            table.add_row(row);
+        }
+        for Doubled { span, who, layers } in &doubled {
+            let what = format!("{who} is there twice");
+            let why = layers.join(" and ");
+            table.add_row([&span.start, &span.end, what.as_str(), &why].map(printable));
+        }
+        let mut out = if covered { "covered\n".to_owned() } else { format!("{table}\n") };
+        for (calendar, years) in &silent {
+            let years: Vec<String> = years.iter().map(ToString::to_string).collect();
+            let said = format!("the calendar {calendar} says nothing of {}\n", years.join(", "));
+            out.push_str(&printable(&said));
+        }
+        Ok(out)
+    })?;
+    Ok(if covered { Exit::Met } else { Exit::Missed })
+}
+
+fn calendar(args: &CalendarArgs) -> anyhow::Result<Exit> {
+    let path = match (&args.rota, &args.person) {
+        (Some(rota), _) => of_rota(rota, "calendar.ics"),
+        (None, Some(person)) => vec!["api", "v1", "on-call", "people", person, "calendar.ics"],
+        (None, None) => Vec::new(),
+    };
+    super::print(&Remote::new(&args.server)?.text(&path, &[])?)?;
+    Ok(Exit::Met)
+}

@@ -1,0 +1,314 @@
+//! What being on call costs: load, pay, calls as they went.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{OfRota, of_rota};
+use crate::Exit;
+use crate::commands::policy::reports::table;
+use crate::commands::{Form, answer};
+use crate::output::words::printable;
+use crate::remote::{Remote, ServerArgs};
+
+/// Show how much a rota carried, held against two events in twelve hours and half of anybody's week
+///
+/// Examples:
+///
+///   flyball oncall load payments
+///   flyball oncall load payments --from 2026-10-01T00:00:00Z --to 2027-01-01T00:00:00Z
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    asked: OfRota,
+}
+
+/// Show hours for pay: who was on call when, who was called out of hours, and what nobody pays
+///
+/// Examples:
+///
+///   flyball oncall pay payments --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z
+///   flyball oncall pay payments --csv
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct PayArgs {
+    #[command(flatten)]
+    asked: OfRota,
+    /// As comma-separated values, lengths in hours
+    #[arg(long, conflicts_with = "output")]
+    csv: bool,
+}
+
+/// List calls as they went, from level to level, those that were heard of last first
+///
+/// Examples:
+///
+///   flyball oncall calls
+///   flyball oncall calls --service checkout
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct CallsArgs {
+    /// Only those of this service
+    #[arg(long)]
+    service: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Only those that were heard of before the one of this number
+    #[arg(long, value_name = "NUMBER")]
+    before: Option<u64>,
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Load {
+    people: Vec<Person>,
+    sides: Vec<Side>,
+    calls: usize,
+    hand_offs: HandOffs,
+    complete: bool,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Person {
+    who: String,
+    side: Option<String>,
+    shifts: usize,
+    shifts_over: usize,
+    events: usize,
+    at_night: usize,
+    out_of_hours: usize,
+    worked: String,
+    operations_share: Option<f64>,
+    is_over: Option<bool>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Side {
+    side: Option<String>,
+    events: usize,
+    share: Option<f64>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct HandOffs {
+    unanswered: u32,
+    nobody: u32,
+    passed_on: u32,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Pay {
+    lines: Vec<Line>,
+    unpaid: Vec<Unpaid>,
+    complete: bool,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Line {
+    who: String,
+    paid: Option<String>,
+    standby: String,
+    out_of_hours: String,
+    at_night: String,
+    on_holidays: String,
+    call_outs: usize,
+    called_out: String,
+    unknown: usize,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Unpaid {
+    id: String,
+    who: String,
+    called: String,
+    length: Option<String>,
+    why: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Calls {
+    calls: Vec<Call>,
+    next: Option<u64>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Call {
+    service: String,
+    slo: String,
+    alert: u64,
+    opened: String,
+    steps: Vec<Step>,
+    taken: Option<Taken>,
+    closed: Option<String>,
+    hand_offs: HandOffs,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Step {
+    name: String,
+    who: Vec<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Taken {
+    by: String,
+}
+
+impl HandOffs {
+    fn words(&self) -> String {
+        let Self { unanswered, nobody, passed_on } = self;
+        match unanswered + nobody + passed_on {
+            0 => "none".to_owned(),
+            all => format!(
+                "{all} ({unanswered} unanswered, {nobody} with nobody there, {passed_on} passed on)"
+            ),
+        }
+    }
+}
+
+/// A share in per cent, or that nobody knows.
+fn percent(share: Option<f64>) -> String {
+    share.map_or("not known".to_owned(), |share| format!("{:.1}%", share * 100.0))
+}
+
+/// That not all was looked at, where it was not.
+fn incomplete(complete: bool) -> &'static str {
+    if complete { "" } else { "there were more calls than are looked at: ask for less time\n" }
+}
+
+pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
+    let said = asked.ask("load", &[])?;
+    let load: Load = serde_json::from_value(said.clone())?;
+    answer(asked.output, &said, || {
+        let header = [
+            "who",
+            "side",
+            "shifts",
+            "over",
+            "events",
+            "at night",
+            "out of hours",
+            "worked",
+            "of the week",
+            "too much",
+        ];
+        let mut table = table(&header);
+        for of in &load.people {
+            let too_much = match of.is_over {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "not known",
+            };
+            table.add_row([
+                printable(&of.who),
+                printable(of.side.as_deref().unwrap_or("not a member")),
+                of.shifts.to_string(),
+                of.shifts_over.to_string(),
+                of.events.to_string(),
+                of.at_night.to_string(),
+                of.out_of_hours.to_string(),
+                printable(&of.worked),
+                percent(of.operations_share),
+                too_much.to_owned(),
+            ]);
+        }
+        let mut out = format!("{table}\n");
+        for Side { side, events, share } in &load.sides {
+            let side = side.as_deref().unwrap_or("others");
+            writeln!(out, "{}: {events} events, {} of the work", printable(side), percent(*share))?;
+        }
+        let (calls, hand_offs) = (load.calls, load.hand_offs.words());
+        writeln!(out, "{calls} calls, hand-offs: {hand_offs}")?;
+        Ok(out + incomplete(load.complete))
+    })?;
+    Ok(Exit::Met)
+}
+
+pub(super) fn pay(PayArgs { asked, csv }: &PayArgs) -> anyhow::Result<Exit> {
+    if *csv {
+        let times = [("from", asked.from), ("to", asked.to)];
+        let times = times.iter().filter_map(|(name, at)| Some((*name, (*at)?.to_string())));
+        let times: Vec<(&str, String)> = times.collect();
+        let times: Vec<(&str, &str)> =
+            times.iter().map(|(name, at)| (*name, at.as_str())).collect();
+        let path = of_rota(&asked.rota, "pay.csv");
+        crate::commands::print(&Remote::new(&asked.server)?.text(&path, &times)?)?;
+        return Ok(Exit::Met);
+    }
+    let said = asked.ask("pay", &[])?;
+    let Pay { lines, unpaid, complete } = serde_json::from_value(said.clone())?;
+    answer(asked.output, &said, || {
+        let header = [
+            "who",
+            "paid",
+            "on call",
+            "out of hours",
+            "at night",
+            "holidays",
+            "call-outs",
+            "called out",
+            "without end",
+        ];
+        let mut table = table(&header);
+        for line in &lines {
+            table.add_row([
+                printable(&line.who),
+                printable(line.paid.as_deref().unwrap_or("not said")),
+                printable(&line.standby),
+                printable(&line.out_of_hours),
+                printable(&line.at_night),
+                printable(&line.on_holidays),
+                line.call_outs.to_string(),
+                printable(&line.called_out),
+                line.unknown.to_string(),
+            ]);
+        }
+        let mut out = format!("{table}\n");
+        for Unpaid { id, who, called, length, why } in &unpaid {
+            let length = length.as_deref().unwrap_or("nobody said how long");
+            let why = why.replace('_', " ");
+            let said = format!("unpaid: {who} at {called} for alert {id}, {length} ({why})\n");
+            out.push_str(&printable(&said));
+        }
+        Ok(out + incomplete(complete))
+    })?;
+    Ok(Exit::Met)
+}
+
+pub(super) fn calls(args: &CallsArgs) -> anyhow::Result<Exit> {
+    let (limit, before) = (args.limit.to_string(), args.before.map(|before| before.to_string()));
+    let mut asked = vec![("limit", limit.as_str())];
+    asked.extend(before.as_deref().map(|before| ("before", before)));
+    asked.extend(args.service.as_deref().map(|service| ("service", service)));
+    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "calls"], &asked)?;
+    let Calls { calls, next } = serde_json::from_value(said.clone())?;
+    answer(args.output, &said, || {
+        let mut table =
+            table(&["alert", "began", "what", "called", "taken by", "over", "hand-offs"]);
+        for call in &calls {
+            let steps = call.steps.iter().map(|Step { name, who }| {
+                let who = if who.is_empty() { "nobody".to_owned() } else { who.join(", ") };
+                format!("{name}: {who}")
+            });
+            let taken = call.taken.as_ref().map_or("nobody", |taken| &taken.by);
+            table.add_row([
+                call.alert.to_string(),
+                printable(&call.opened),
+                printable(&format!("{}: {}", call.service, call.slo)),
+                printable(&steps.collect::<Vec<_>>().join("; ")),
+                printable(taken),
+                printable(call.closed.as_deref().unwrap_or("not yet")),
+                call.hand_offs.words(),
+            ]);
+        }
+        let more = next.map_or(String::new(), |next| format!("more: --before {next}\n"));
+        Ok(format!("{table}\n{more}"))
+    })?;
+    Ok(Exit::Met)
+}

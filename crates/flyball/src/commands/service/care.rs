@@ -1,0 +1,64 @@
+//! Who looks after a service, on its card: the pager, reviews, and what the catalogue finds.
+
+use flyball_model::Timestamp;
+
+use crate::output::page::{Page, number, text};
+use crate::output::words;
+
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Custody {
+    holder: Option<String>,
+    since: Timestamp,
+    step: Option<String>,
+    returns: Option<Timestamp>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Review {
+    checklist: String,
+    version: u32,
+    standing: Standing,
+    opened: Timestamp,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Standing {
+    standing: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Fault {
+    sentence: String,
+}
+
+/// Who carries the pager, and what is to change about it.
+pub(super) fn pager(custody: Option<&Custody>) -> String {
+    let Some(Custody { holder, since, step, returns }) = custody else {
+        return super::UNTOLD.to_owned();
+    };
+    let Some(holder) = holder else { return "nobody: the service is retired".to_owned() };
+    let mut said = format!("{holder}, since {}", words::moment(*since));
+    if let Some(step) = step {
+        said += &format!("; a step to {step} is proposed");
+    }
+    if let Some(returns) = returns {
+        said += &format!("; it goes back to developers at {}", words::moment(*returns));
+    }
+    said
+}
+
+/// Reviews and what the catalogue finds.
+pub(super) fn reviews(page: &mut Page, reviews: &[Review], faults: &[Fault]) {
+    if reviews.is_empty() {
+        page.say("No review was opened yet.");
+    } else {
+        let rows = reviews.iter().map(|of| {
+            let Review { checklist, version, standing, opened } = of;
+            let standing = standing.standing.replace('_', " ");
+            [checklist.clone(), version.to_string(), standing, words::moment(*opened)]
+        });
+        let columns = [text("Checklist"), number("Version"), text("Stands"), text("Opened")];
+        page.table(columns, rows);
+    }
+    page.list(faults.iter().map(|fault| fault.sentence.clone()));
+}
