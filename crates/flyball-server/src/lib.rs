@@ -270,6 +270,10 @@ impl Server {
     /// # Errors
     ///
     /// [`ServerError`]; nothing runs then.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the parts of a server, in the order in which they need each other"
+    )]
     pub async fn start(config: Config) -> Result<Self, ServerError> {
         let Config { data, listen, dev, tls, given, oidc, limits, .. } = config;
         let Config { settings, tails, prometheus, retention, clock, .. } = config;

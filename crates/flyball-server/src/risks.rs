@@ -148,8 +148,8 @@ impl Failures {
         named: &BTreeMap<String, String>,
     ) -> Self {
         let mut found = Self::default();
-        let drills: BTreeSet<&str> =
-            changes.iter().map(|kept| &kept.change).filter(is_drill).map(|of| &*of.id).collect();
+        let drills = changes.iter().map(|kept| &kept.change).filter(|change| is_drill(change));
+        let drills: BTreeSet<&str> = drills.map(|of| &*of.id).collect();
         let mut told: BTreeSet<&str> = BTreeSet::new();
         for incident in incidents {
             let cause = incident.cause.as_deref();
@@ -164,7 +164,7 @@ impl Failures {
         for kept in changes.iter().filter(|kept| !told.contains(kept.change.id.as_str())) {
             let change = &kept.change;
             let risk = named.get(&change.id);
-            if is_drill(&change) {
+            if is_drill(change) {
                 // A drill without an incident tells that nobody noticed, and not how long that took.
                 let (started, ended) = (change.started.or(change.shipped()), change.finished);
                 let occurrence = Occurrence {
@@ -236,7 +236,7 @@ impl Failures {
 }
 
 /// Whether a change breaks something on purpose.
-fn is_drill(change: &&Change) -> bool {
+fn is_drill(change: &Change) -> bool {
     change.kind == ChangeKind::Drill
 }
 

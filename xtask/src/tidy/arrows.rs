@@ -121,6 +121,7 @@ const RULES: &[Rule] = &[
             "flyball-govern",
             "flyball-query",
             "flyball-catalog",
+            "flyball-connect",
             "flyball-server",
         ],
         must_not_reach: &[],

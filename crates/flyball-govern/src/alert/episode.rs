@@ -193,7 +193,7 @@ impl Alert {
     #[must_use]
     pub fn shown(&self) -> Self {
         let (told, reached, pending) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Self { told, reached, pending, ..self.clone() }
+        Self { reached, pending, told, ..self.clone() }
     }
 
     /// Whether this firing is known of here already.

@@ -243,7 +243,7 @@ impl HandOffs {
             unanswered: self.unanswered + other.unanswered,
             nobody: self.nobody + other.nobody,
             passed_on: self.passed_on + other.passed_on,
-            delay: super::spans::sum([self.delay, other.delay].into_iter()),
+            delay: super::spans::sum([self.delay, other.delay]),
         }
     }
 

@@ -54,9 +54,11 @@ impl Settling {
         if self.is_due.swap(true, Ordering::Relaxed) {
             return;
         }
-        let this = Arc::clone(self);
+        let this = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(DELAY).await;
+            // A server that has gone down holds nothing open.
+            let Some(this) = this.upgrade() else { return };
             this.is_due.store(false, Ordering::Relaxed);
             // A server that goes down closes the file, which does the same.
             let _ = tokio::task::spawn_blocking(move || this.settle()).await;

@@ -82,9 +82,9 @@ pub(super) struct CustodyPage {
     #[schema(value_type = Vec<Object>)]
     moves: Vec<Move>,
     /// The rules that it goes by, and their version; null when the service names some that are not there.
-    rules: Option<RulesUsed>,
+    rules: Option<CustodyRulesUsed>,
     /// The next step towards SRE; null after the last.
-    next: Option<NextStep>,
+    next: Option<CustodyNextStep>,
     /// What is reason to hand it back now.
     #[schema(value_type = Vec<Object>)]
     grounds: Vec<Ground>,
@@ -94,7 +94,7 @@ pub(super) struct CustodyPage {
 
 /// Rules of custody.
 #[derive(Debug, serde::Serialize, ToSchema)]
-pub(super) struct RulesUsed {
+pub(super) struct CustodyRulesUsed {
     /// Their name.
     name: String,
     /// Their version.
@@ -103,7 +103,7 @@ pub(super) struct RulesUsed {
 
 /// A step towards SRE.
 #[derive(Debug, serde::Serialize, ToSchema)]
-pub(super) struct NextStep {
+pub(super) struct CustodyNextStep {
     /// To whom.
     #[schema(value_type = String)]
     to: Holder,
@@ -149,7 +149,7 @@ impl CustodyPage {
         let at = evidence.at;
         let rules = catalog.governance.custody_rules(service);
         let holder = custody.and_then(|custody| custody.holder(at));
-        let next = holder.and_then(Holder::next).zip(rules).map(|(to, rules)| NextStep {
+        let next = holder.and_then(Holder::next).zip(rules).map(|(to, rules)| CustodyNextStep {
             to,
             unmet: rules.unmet(to, evidence, approved),
             signers: rules.entry(to).map_or_else(Vec::new, |entry| {
@@ -177,7 +177,7 @@ impl CustodyPage {
                 .and_then(HandBack::returns)
                 .filter(|_| holder != Some(Holder::Developers)),
             moves: custody.map_or_else(Vec::new, |custody| custody.moves().to_vec()),
-            rules: rules.map(|rules| RulesUsed {
+            rules: rules.map(|rules| CustodyRulesUsed {
                 name: rules.name().to_owned(),
                 version: rules.spec().version,
             }),
@@ -220,7 +220,7 @@ pub(super) async fn get(
 /// How a custody was found when somebody began to keep it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FindingRequest {
+pub(super) struct CustodyFindingRequest {
     /// Who carries the pager: `developers`, `shared` or `sre`.
     #[schema(value_type = String)]
     holder: Holder,
@@ -234,7 +234,7 @@ pub(super) struct FindingRequest {
 /// A step towards SRE.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StepRequest {
+pub(super) struct CustodyStepRequest {
     /// To whom: `shared` or `sre`.
     #[schema(value_type = String)]
     to: Holder,
@@ -245,7 +245,7 @@ pub(super) struct StepRequest {
 /// As what the caller does it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AsRequest {
+pub(super) struct CustodyRoleRequest {
     /// The role.
     #[schema(value_type = String)]
     role: Function,
@@ -254,18 +254,18 @@ pub(super) struct AsRequest {
 /// Nothing more than that it is done.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DropRequest {}
+pub(super) struct CustodyDropRequest {}
 
 /// What comes of a notice.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DecisionRequest {
+pub(super) struct CustodyDecisionRequest {
     /// As what the caller decides.
     #[schema(value_type = String)]
     role: Function,
     /// `returned`: the developers carry the pager once the notice is over; `blitz`: they mend it first; `staffed`: others
     /// help for a time; `retired`: it is switched off.
-    outcome: DecisionWord,
+    outcome: CustodyDecisionWord,
     /// When the evidence is looked at again, or the service is switched off; not of `returned`.
     #[schema(value_type = Option<shapes::Instant>)]
     until: Option<Timestamp>,
@@ -278,7 +278,7 @@ pub(super) struct DecisionRequest {
 /// What can come of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum DecisionWord {
+pub(super) enum CustodyDecisionWord {
     /// The developers carry it.
     Returned,
     /// They mend it first.
@@ -289,7 +289,7 @@ pub(super) enum DecisionWord {
     Retired,
 }
 
-impl DecisionRequest {
+impl CustodyDecisionRequest {
     /// What is decided.
     ///
     /// # Errors
@@ -300,21 +300,21 @@ impl DecisionRequest {
         let until = || {
             self.until.ok_or_else(|| refused("that lasts for some time; hint: say `until` when"))
         };
-        if self.by.is_some() && self.outcome != DecisionWord::Staffed {
+        if self.by.is_some() && self.outcome != CustodyDecisionWord::Staffed {
             return Err(refused("`by` says who helps; hint: leave it out, or decide `staffed`"));
         }
         Ok(match self.outcome {
-            DecisionWord::Returned if self.until.is_some() => {
+            CustodyDecisionWord::Returned if self.until.is_some() => {
                 let said = "it goes back when the notice is over; hint: leave `until` out";
                 return Err(refused(said));
             }
-            DecisionWord::Returned => HandBackOutcome::Returned,
-            DecisionWord::Blitz => HandBackOutcome::Blitz { until: until()? },
-            DecisionWord::Staffed => HandBackOutcome::Staffed {
+            CustodyDecisionWord::Returned => HandBackOutcome::Returned,
+            CustodyDecisionWord::Blitz => HandBackOutcome::Blitz { until: until()? },
+            CustodyDecisionWord::Staffed => HandBackOutcome::Staffed {
                 by: self.by.clone().unwrap_or_default(),
                 until: until()?,
             },
-            DecisionWord::Retired => HandBackOutcome::Retired { off: until()? },
+            CustodyDecisionWord::Retired => HandBackOutcome::Retired { off: until()? },
         })
     }
 }
@@ -325,7 +325,7 @@ impl DecisionRequest {
     path = "/api/v1/custody/{service}/finding",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = FindingRequest,
+    request_body = CustodyFindingRequest,
     responses(
         (status = 201, description = "It is kept", body = CustodyPage),
         (status = 409, description = "Something was done about it already", body = Problem, content_type = "application/problem+json"),
@@ -339,13 +339,13 @@ pub(super) async fn find(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let (asked, caller): (FindingRequest, _) =
+    let (asked, caller): (CustodyFindingRequest, _) =
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
     let (scene, _) = scene(&app, &caller, &service).await?;
     let (actor, at) = (actor(&caller), app.clock.now());
     let found = wait(move || {
-        let FindingRequest { holder, since, why } = asked;
+        let CustodyFindingRequest { holder, since, why } = asked;
         let new = NewFinding { service: service.clone(), holder, since, why };
         let custody = app.custodies.find(new, &actor, at)?;
         app.gatekeeper.knowing().forget();
@@ -411,7 +411,7 @@ async fn act_as<T: Send + 'static>(
     path = "/api/v1/custody/{service}/step",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = StepRequest,
+    request_body = CustodyStepRequest,
     responses(
         (status = 201, description = "It is proposed", body = CustodyPage),
         (status = 422, description = "It is not the next step, or something else is under way", body = Problem, content_type = "application/problem+json"),
@@ -424,7 +424,7 @@ pub(super) async fn propose(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&StepRequest) -> Value) =
+    let audited: (&str, fn(&CustodyStepRequest) -> Value) =
         ("custody.propose", |asked| json!({ "to": asked.to.word(), "why": asked.why }));
     done(app, service, sent, Role::Developer, audited, |custody, asked, act| {
         custody.propose(asked.to, act.who, &asked.why, act.at)
@@ -438,7 +438,7 @@ pub(super) async fn propose(
     path = "/api/v1/custody/{service}/step/signatures",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = AsRequest,
+    request_body = CustodyRoleRequest,
     responses(
         (status = 201, description = "It is signed", body = CustodyPage),
         (status = 422, description = "The evidence does not carry it, or the role is not asked for", body = Problem, content_type = "application/problem+json"),
@@ -451,7 +451,7 @@ pub(super) async fn sign(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&AsRequest) -> Value) =
+    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
         ("custody.sign", |asked| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         let signed = Signed { role: asked.role.clone(), who: act.who.to_owned(), at: act.at };
@@ -466,7 +466,7 @@ pub(super) async fn sign(
     path = "/api/v1/custody/{service}/step/end",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = DropRequest,
+    request_body = CustodyDropRequest,
     responses(
         (status = 201, description = "Nothing is proposed any more", body = CustodyPage),
         (status = 422, description = "Nothing is proposed", body = Problem, content_type = "application/problem+json"),
@@ -479,7 +479,7 @@ pub(super) async fn drop_step(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&DropRequest) -> Value) = ("custody.drop", |_| json!({}));
+    let audited: (&str, fn(&CustodyDropRequest) -> Value) = ("custody.drop", |_| json!({}));
     done(app, service, sent, Role::Developer, audited, |custody, _, _| {
         custody.drop_step().map(|_| ())
     })
@@ -492,7 +492,7 @@ pub(super) async fn drop_step(
     path = "/api/v1/custody/{service}/notice",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = AsRequest,
+    request_body = CustodyRoleRequest,
     responses(
         (status = 201, description = "Notice is given", body = CustodyPage),
         (status = 422, description = "Nothing is reason to, or notice was given", body = Problem, content_type = "application/problem+json"),
@@ -505,7 +505,7 @@ pub(super) async fn give_notice(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&AsRequest) -> Value) =
+    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
         ("custody.notice", |asked| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         let evidence = &act.scene.evidence;
@@ -520,7 +520,7 @@ pub(super) async fn give_notice(
     path = "/api/v1/custody/{service}/notice/end",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = AsRequest,
+    request_body = CustodyRoleRequest,
     responses(
         (status = 201, description = "It is taken back", body = CustodyPage),
         (status = 422, description = "There is none that is to be decided", body = Problem, content_type = "application/problem+json"),
@@ -533,7 +533,7 @@ pub(super) async fn take_back(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&AsRequest) -> Value) =
+    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
         ("custody.take_back", |asked| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         custody.take_back(act.rules, &asked.role, act.at).map(|_| ())
@@ -547,7 +547,7 @@ pub(super) async fn take_back(
     path = "/api/v1/custody/{service}/notice/decision",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = DecisionRequest,
+    request_body = CustodyDecisionRequest,
     responses(
         (status = 201, description = "It is decided", body = CustodyPage),
         (status = 422, description = "There is no notice to decide on, or not by this role, or not like this", body = Problem, content_type = "application/problem+json"),
@@ -560,15 +560,15 @@ pub(super) async fn decide(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let (asked, caller): (DecisionRequest, _) =
+    let (asked, caller): (CustodyDecisionRequest, _) =
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
     let outcome = asked.outcome()?;
-    let detail: fn(&DecisionRequest) -> Value = |asked| {
-        let DecisionRequest { role, outcome, until, by, why } = asked;
+    let detail: fn(&CustodyDecisionRequest) -> Value = |asked| {
+        let CustodyDecisionRequest { role, outcome, until, by, why } = asked;
         json!({ "role": role, "outcome": outcome, "until": until, "by": by, "why": why })
     };
-    let decide = move |custody: &mut Custody, asked: &DecisionRequest, act: &Act<'_>| {
+    let decide = move |custody: &mut Custody, asked: &CustodyDecisionRequest, act: &Act<'_>| {
         let (role, who, why) = (asked.role.clone(), act.who.to_owned(), asked.why.clone());
         custody.decide(act.rules, Decided { outcome, role, who, at: act.at, why })
     };

@@ -212,7 +212,7 @@ impl ReviewPage {
 /// A review to open.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct OpenRequest {
+pub(super) struct ReviewOpenRequest {
     /// The checklist.
     checklist: String,
 }
@@ -342,7 +342,7 @@ pub(super) async fn get(
     path = "/api/v1/reviews/{service}",
     tag = "reviews",
     params(("service" = String, Path, description = "The service")),
-    request_body = OpenRequest,
+    request_body = ReviewOpenRequest,
     responses(
         (status = 201, description = "It is open", body = ReviewPage),
         (status = 409, description = "One by this checklist is under way", body = Problem, content_type = "application/problem+json"),
@@ -357,7 +357,7 @@ pub(super) async fn open(
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
     let of = (Role::Developer, &*service);
-    let (asked, caller): (OpenRequest, _) = sent.json_for(&app, "review", of).await?;
+    let (asked, caller): (ReviewOpenRequest, _) = sent.json_for(&app, "review", of).await?;
     is_there(&app, &caller, &service).await?;
     let Known { catalog, evidence, .. } = known(&app, &caller, &service).await?;
     checklist(&catalog, &asked.checklist)?;

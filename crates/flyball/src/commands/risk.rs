@@ -470,9 +470,10 @@ fn what_if(args: &WhatIfArgs) -> anyhow::Result<Exit> {
 
 fn tried(found: &Differences) -> Page {
     let saves = found.objectives.iter().map(|of| of.saves_minutes_a_year).fold(0.0, f64::max);
-    let title = match found.objectives.is_empty() {
-        true => "It spends the budget of no objective.".to_owned(),
-        false => format!("It saves {} bad a year.", words::minutes(saves)),
+    let title = if found.objectives.is_empty() {
+        "It spends the budget of no objective.".to_owned()
+    } else {
+        format!("It saves {} bad a year.", words::minutes(saves))
     };
     let mut page = Page::new(format!("What if, for {}", found.service), title);
     for of in &found.objectives {

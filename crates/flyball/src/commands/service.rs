@@ -4,19 +4,22 @@ mod care;
 mod check;
 mod money;
 mod outcome;
+mod remark;
 
 use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::delivery::view::{Length, Stretch};
 use super::{Document, document};
+use crate::Exit;
 use crate::cli::EXIT_CODES;
 use crate::output::attribution::Objective as SpentOn;
 use crate::output::page::{Page, number, text};
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
-use crate::{Exit, talk};
+
+pub(super) use remark::Mark;
 
 /// List services, and show one on a page: whose it is, how it stands, whether it may ship
 #[derive(Debug, clap::Args)]
@@ -29,7 +32,7 @@ pub(crate) struct ServiceArgs {
 enum ServiceCommand {
     List(ListArgs),
     Show(ShowArgs),
-    Remark(RemarkArgs),
+    Remark(remark::RemarkArgs),
     Outcome(outcome::OutcomeArgs),
     Target(money::TargetArgs),
     Support(money::SupportArgs),
@@ -78,52 +81,6 @@ struct ShowArgs {
     output: Document,
     #[command(flatten)]
     server: ServerArgs,
-}
-
-/// Say of a service what no telemetry knows: how much toil it takes, how satisfied its users are
-///
-/// Reports go by what was said last in their time; hours of toil add up. It is in the audit log.
-///
-/// Examples:
-///
-///   flyball service remark checkout --toil high --hours 12 --note 'certificates by hand'
-///   flyball service remark checkout --satisfaction low --note 'ten complaints about slow payment'
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-struct RemarkArgs {
-    /// The service
-    name: String,
-    /// How much toil it takes
-    #[arg(long, value_enum)]
-    toil: Option<Mark>,
-    /// The hours that went into toil since the remark before
-    #[arg(long, value_name = "N")]
-    hours: Option<u32>,
-    /// How satisfied its users are
-    #[arg(long, value_enum)]
-    satisfaction: Option<Mark>,
-    /// What was said, in a sentence
-    #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-/// How much of something there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Mark {
-    Low,
-    High,
-}
-
-impl Mark {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::High => "high",
-        }
-    }
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -360,7 +317,7 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
     match args.command {
         ServiceCommand::List(args) => list(&args),
         ServiceCommand::Show(args) => show(&args),
-        ServiceCommand::Remark(args) => remark(&args),
+        ServiceCommand::Remark(args) => remark::run(&args),
         ServiceCommand::Outcome(args) => outcome::run(&args),
         ServiceCommand::Target(args) => money::target(&args),
         ServiceCommand::Support(args) => money::support(&args),
@@ -369,17 +326,6 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
         ServiceCommand::Recognition(args) => money::recognition(&args),
         ServiceCommand::Check(args) => check::run(&args),
     }
-}
-
-fn remark(args: &RemarkArgs) -> anyhow::Result<Exit> {
-    let RemarkArgs { name, toil, hours, satisfaction, note, server } = args;
-    let remote = Remote::new(server)?;
-    let body = json!({
-        "toil": toil, "toil_hours": hours, "satisfaction": satisfaction, "note": note,
-    });
-    let _: Value = remote.post(&[&PATH[..], &[name, "remarks"]].concat(), &body)?;
-    talk::note(&format!("kept: a remark on {name}"));
-    Ok(Exit::Met)
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {

@@ -56,7 +56,7 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     assert_eq!(again.out, made.out, "there and back nothing is lost");
 
     let listed = run(&["risk", "list"]);
-    for said in ["bad-deploy", "store-down", "12 h 11 min"] {
+    for said in ["bad-deploy", "store-down", "12 h 10 min"] {
         assert!(listed.out.contains(said), "{said}: {}", listed.out);
     }
     let next = run(&["risk", "list", "--limit", "1"]);

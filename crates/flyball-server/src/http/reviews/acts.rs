@@ -28,7 +28,7 @@ use crate::reviews::ReviewsError;
 /// An answer to an item.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct AnswerRequest {
+pub(in crate::http) struct ReviewAnswerRequest {
     /// The item.
     item: String,
     /// Yes or no.
@@ -42,7 +42,7 @@ pub(in crate::http) struct AnswerRequest {
 /// Who advises a review.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct AdviserRequest {
+pub(in crate::http) struct ReviewAdviserRequest {
     /// Their name; that of the audit log where they have one there.
     #[schema(max_length = 256)]
     who: String,
@@ -51,12 +51,12 @@ pub(in crate::http) struct AdviserRequest {
 /// Nothing more than that it is done.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NothingMore {}
+pub(in crate::http) struct ReviewActRequest {}
 
 /// An item that need not hold for a time.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct WaiverRequest {
+pub(in crate::http) struct ReviewWaiverRequest {
     /// The item.
     item: String,
     /// As what the caller waives it.
@@ -82,7 +82,7 @@ pub(in crate::http) struct ReviewSignatureRequest {
 /// Why a review is given up.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct GiveUpRequest {
+pub(in crate::http) struct ReviewWithdrawalRequest {
     /// Why, in a sentence.
     #[schema(max_length = 4096)]
     why: String,
@@ -135,7 +135,7 @@ async fn done<T: DeserializeOwned + Send + 'static>(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = AnswerRequest,
+    request_body = ReviewAnswerRequest,
     responses(
         (status = 201, description = "It is answered", body = ReviewPage),
         (status = 422, description = "The review is not open, has no such item, or the item is measured", body = Problem, content_type = "application/problem+json"),
@@ -148,12 +148,12 @@ pub(in crate::http) async fn answer(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&AnswerRequest) -> Value) = (
+    let audited: (&str, fn(&ReviewAnswerRequest) -> Value) = (
         "review.answer",
         |asked| json!({ "item": asked.item, "yes": asked.yes, "evidence": asked.evidence }),
     );
     done(app, of, sent, Role::Developer, audited, |review, asked, act| {
-        let AnswerRequest { item, yes, evidence } = asked;
+        let ReviewAnswerRequest { item, yes, evidence } = asked;
         let ReportedBy { who, at } = act.by.clone();
         review.answer(act.checklist, &item, Answer { yes, evidence, who, at })
     })
@@ -169,7 +169,7 @@ pub(in crate::http) async fn answer(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = AdviserRequest,
+    request_body = ReviewAdviserRequest,
     responses(
         (status = 201, description = "They advise it", body = ReviewPage),
         (status = 422, description = "The review is over, or they opened it", body = Problem, content_type = "application/problem+json"),
@@ -182,7 +182,7 @@ pub(in crate::http) async fn advise(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&AdviserRequest) -> Value) =
+    let audited: (&str, fn(&ReviewAdviserRequest) -> Value) =
         ("review.advise", |asked| json!({ "adviser": asked.who }));
     done(app, of, sent, Role::Developer, audited, |review, asked, _| review.advise(&asked.who))
         .await
@@ -197,7 +197,7 @@ pub(in crate::http) async fn advise(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = NothingMore,
+    request_body = ReviewActRequest,
     responses(
         (status = 201, description = "Signatures are awaited", body = ReviewPage),
         (status = 422, description = "Items stand in the way, or an adviser is missing", body = Problem, content_type = "application/problem+json"),
@@ -210,7 +210,7 @@ pub(in crate::http) async fn submit(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&NothingMore) -> Value) = ("review.submit", |_| json!({}));
+    let audited: (&str, fn(&ReviewActRequest) -> Value) = ("review.submit", |_| json!({}));
     done(app, of, sent, Role::Developer, audited, |review, _, act| {
         review.submit(act.checklist, act.evidence, act.by.clone())
     })
@@ -226,7 +226,7 @@ pub(in crate::http) async fn submit(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = WaiverRequest,
+    request_body = ReviewWaiverRequest,
     responses(
         (status = 201, description = "It is waived", body = ReviewPage),
         (status = 422, description = "The checklist lets the role waive nothing, or not for as long", body = Problem, content_type = "application/problem+json"),
@@ -239,12 +239,12 @@ pub(in crate::http) async fn waive(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&WaiverRequest) -> Value) = ("review.waive", |asked| {
-        let WaiverRequest { item, role, why, expires } = asked;
+    let audited: (&str, fn(&ReviewWaiverRequest) -> Value) = ("review.waive", |asked| {
+        let ReviewWaiverRequest { item, role, why, expires } = asked;
         json!({ "item": item, "role": role, "why": why, "expires": expires })
     });
     done(app, of, sent, Role::Owner, audited, |review, asked, act| {
-        let WaiverRequest { item, role, why, expires } = asked;
+        let ReviewWaiverRequest { item, role, why, expires } = asked;
         let ReportedBy { who: approver, at } = act.by.clone();
         review.waive(act.checklist, Waiver { item, why, role, approver, at, expires })
     })
@@ -292,7 +292,7 @@ pub(in crate::http) async fn sign(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = NothingMore,
+    request_body = ReviewActRequest,
     responses(
         (status = 201, description = "It is open", body = ReviewPage),
         (status = 422, description = "It is not submitted", body = Problem, content_type = "application/problem+json"),
@@ -305,7 +305,7 @@ pub(in crate::http) async fn reopen(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&NothingMore) -> Value) = ("review.reopen", |_| json!({}));
+    let audited: (&str, fn(&ReviewActRequest) -> Value) = ("review.reopen", |_| json!({}));
     done(app, of, sent, Role::Developer, audited, |review, _, _| review.reopen()).await
 }
 
@@ -318,7 +318,7 @@ pub(in crate::http) async fn reopen(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = GiveUpRequest,
+    request_body = ReviewWithdrawalRequest,
     responses(
         (status = 201, description = "It is given up", body = ReviewPage),
         (status = 422, description = "It is over, or no reason is given", body = Problem, content_type = "application/problem+json"),
@@ -331,7 +331,7 @@ pub(in crate::http) async fn withdraw(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&GiveUpRequest) -> Value) =
+    let audited: (&str, fn(&ReviewWithdrawalRequest) -> Value) =
         ("review.withdraw", |asked| json!({ "why": asked.why }));
     done(app, of, sent, Role::Developer, audited, |review, asked, act| {
         review.withdraw(act.by.clone(), &asked.why)
@@ -348,7 +348,7 @@ pub(in crate::http) async fn withdraw(
         ("service" = String, Path, description = "The service"),
         ("id" = String, Path, description = "What the review is known by, or its checklist for the last one"),
     ),
-    request_body = NothingMore,
+    request_body = ReviewActRequest,
     responses(
         (status = 201, description = "It goes through the version in force", body = ReviewPage),
         (status = 422, description = "It is over", body = Problem, content_type = "application/problem+json"),
@@ -361,7 +361,7 @@ pub(in crate::http) async fn renew(
     Path(of): Path<(String, String)>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
-    let audited: (&str, fn(&NothingMore) -> Value) = ("review.renew", |_| json!({}));
+    let audited: (&str, fn(&ReviewActRequest) -> Value) = ("review.renew", |_| json!({}));
     done(app, of, sent, Role::Developer, audited, |review, _, act| review.move_to(act.checklist))
         .await
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{PATH, UNTOLD};
 use crate::commands::delivery::moment;
-use crate::commands::delivery::view::plain;
+use crate::commands::delivery::view::{Length, plain};
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
@@ -300,7 +300,7 @@ fn target_page(of: &TargetSheet) -> Page {
         [
             own.slo.clone(),
             words::percent_exact(own.target),
-            own.lost.as_ref().map_or_else(|| "not known".to_owned(), |lost| lost.words()),
+            own.lost.as_ref().map_or_else(|| "not known".to_owned(), Length::words),
             money(|of| &of.tolerated),
             money(|of| &of.lost),
             money(|of| &of.cost),
@@ -447,12 +447,12 @@ fn between(of: Option<&Estimate>, write: impl Fn(f64) -> String) -> String {
 
 /// Weeks on both sides, in words.
 fn weeks(of: &Weeks) -> String {
-    let weeks = words::plural(of.weeks_before, "week", "weeks");
+    let weeks = words::plural(of.count_before, "week", "weeks");
     let unknown = match of.unknown {
         0 => String::new(),
         unknown => format!("; nothing is known of {}", words::count(unknown)),
     };
-    format!("{weeks} before, {} after{unknown}", words::count(of.weeks_after))
+    format!("{weeks} before, {} after{unknown}", words::count(of.count_after))
 }
 
 fn return_page(found: &Return) -> Page {

@@ -196,8 +196,10 @@ pub(super) struct Returned {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Weeks {
-    pub(super) weeks_before: u64,
-    pub(super) weeks_after: u64,
+    #[serde(rename = "weeks_before")]
+    pub(super) count_before: u64,
+    #[serde(rename = "weeks_after")]
+    pub(super) count_after: u64,
     pub(super) unknown: u64,
     pub(super) before: Option<f64>,
     pub(super) after: Option<f64>,
