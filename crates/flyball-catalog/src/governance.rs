@@ -11,6 +11,7 @@ use std::sync::Arc;
 use flyball_govern::checklist::{self, Checklist, ChecklistSpec};
 use flyball_govern::custody::{self, CustodyRules, CustodyRulesSpec};
 use flyball_govern::gate::PolicyTest;
+use flyball_govern::incident::{Runbook, RunbookSpec};
 use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
 use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
@@ -31,6 +32,7 @@ pub struct Governance {
     tiers_of: BTreeMap<String, String>,
     /// What services say of themselves by the kind of our own.
     services: BTreeMap<String, Service>,
+    runbooks: BTreeMap<String, Runbook>,
     risks: BTreeMap<String, Risk>,
     risk_rules: BTreeMap<String, RiskRules>,
     costs: BTreeMap<String, SupportCosts>,
@@ -85,6 +87,11 @@ impl Governance {
     /// The policy called `name`.
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         self.policies.get(name)
+    }
+
+    /// Every runbook, by name.
+    pub fn runbooks(&self) -> impl Iterator<Item = &Runbook> {
+        self.runbooks.values()
     }
 
     /// The checklist called `name`.
@@ -177,6 +184,11 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
         GoverningKind::Service => {
             let service = read::<ServiceSpec>(of).and_then(|spec| Service::new(&name, spec));
             let taken = service.map(|service| governance.services.insert(name, service));
+            taken.err().unwrap_or_default()
+        }
+        GoverningKind::Runbook => {
+            let runbook = read::<RunbookSpec>(of).and_then(|spec| Runbook::new(&name, spec));
+            let taken = runbook.map(|runbook| governance.runbooks.insert(name, runbook));
             taken.err().unwrap_or_default()
         }
         GoverningKind::Risk => {
@@ -380,6 +392,28 @@ mod tests {
         assert_eq!(governance.tier("shop").name, "critical");
         let team = governance.service("shop").and_then(|shop| shop.spec.team.as_deref());
         assert_eq!((team, governance.service("other")), (Some("checkout"), None));
+    }
+
+    #[test]
+    fn a_runbook_says_when_to_go_back() {
+        let text = "apiVersion: flyball.dev/v1
+kind: Runbook
+metadata: {name: payments-down}
+spec:
+  description: Payments fail.
+  services: [shop]
+  steps: [Look at the bank's status page.]
+  rollback:
+  - {when: 'burn.last_1h > 14.4', holds: 10m, then: Roll back the last deployment., who: on_call}
+";
+        let (governance, found) = told(text);
+        assert_eq!(found, Vec::<String>::new());
+        let runbook = governance.runbooks().next().unwrap();
+        assert!(runbook.is_for(&["shop"], None) && !runbook.is_for(&["bank"], None));
+        let (_, found) = told(&text.replace("last_1h", "lats_1h"));
+        assert!(found[0].starts_with("9:13 spec.rollback[0].when "), "{found:#?}");
+        let (_, found) = told(&text.replace("who: on_call", "who: 7"));
+        assert!(found[0].contains("spec.rollback[0].who"), "{found:#?}");
     }
 
     #[test]

@@ -125,6 +125,42 @@ impl ObjectiveAttribution {
         })
     }
 
+    /// What counts, and what of it is bad.
+    pub(crate) const fn counted(&self) -> (u64, u64) {
+        (self.valid, self.spent)
+    }
+
+    /// What it promises.
+    pub(crate) const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// A name for people, where there is one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What the incident called `id` spent, of the service or of one that it depends on; `None` where it is not among
+    /// the causes.
+    pub(crate) fn spent_by_incident(&self, id: &str) -> Option<u64> {
+        let is_it = |of: &&CauseShare| {
+            matches!(of.kind, CauseKind::Incident | CauseKind::Dependency) && of.id == id
+        };
+        let spent = self.causes.iter().filter(is_it).map(|of| of.spent);
+        spent.reduce(u64::saturating_add)
+    }
+
+    /// The services that this one depends on whose failures spent something in `during`.
+    pub(crate) fn failed_below(&self, during: Interval) -> impl Iterator<Item = &str> {
+        let theirs = self.causes.iter().filter(move |of| {
+            of.kind == CauseKind::Dependency
+                && of.spent > 0
+                && of.from < during.end()
+                && during.start() < of.to
+        });
+        theirs.map(|of| of.service.as_str())
+    }
+
     /// The incidents that `rule` wants to be written up.
     pub(crate) fn post_mortems(&self, rule: &PostMortemRule) -> Vec<PostMortem> {
         let incidents: Vec<IncidentSpent> = self.incidents().collect();

@@ -5,10 +5,12 @@
 //! comes again changes nothing. The phase of a change follows from the clock whenever it is asked for.
 
 mod hooks;
+mod incidents;
 mod kept;
 mod past;
 mod restores;
 mod told;
+mod write_ups;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +19,7 @@ use flyball_connect::Received;
 use flyball_connect::notify::Annotation;
 use flyball_govern::verdict::{Answer, ChangeVerdict};
 use flyball_govern::warranty::Page;
-use flyball_model::{Change, ChangeError, Duration, Incident, Timestamp, Warranty};
+use flyball_model::{Change, ChangeError, Duration, Timestamp, Warranty};
 use flyball_store::{Delivered, Delivery, NewRecord, RecordBound, RecordFilter, StoreError};
 use tokio::sync::watch;
 
@@ -27,17 +29,19 @@ use crate::control::SharedControl;
 
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
+pub(crate) use incidents::{IncidentActError, KeptIncident};
 pub use kept::ChangeView;
 pub(crate) use kept::{Kept, is_in_production};
 pub(crate) use past::Past;
 pub(crate) use restores::Attempted;
 pub use told::{Receipt, ReportTold};
+pub(crate) use write_ups::{KeptWriteUp, Learnt};
 
 /// The most changes that are kept; the oldest make room. Half a century of five a day, or a year of a
 /// company with 270.
 const CHANGES: RecordBound = RecordBound { rows: 100_000, bytes: 1 << 30 };
 /// The most incidents that are kept.
-const INCIDENTS: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
+const INCIDENTS: RecordBound = RecordBound { rows: 20_000, bytes: 256 << 20 };
 /// The most pushes that are kept: lead time is counted from their commits.
 const PUSHES: RecordBound = RecordBound { rows: 50_000, bytes: 128 << 20 };
 /// The most pages that are kept: each may break the warranty of a change that is heard of later.
@@ -201,7 +205,7 @@ impl Changes {
                 // Others name messages as they please: what they named the same is the same.
                 Delivered::Again | Delivered::Otherwise => false,
             };
-            told::note(noting, received, is_new, sender)
+            told::note(noting, received, is_new, (sender, now))
         })?;
         if !receipt.repeated {
             self.news.send_modify(|news| *news += 1);
@@ -384,27 +388,6 @@ impl Changes {
         let filter = RecordFilter { services: seen.as_deref(), before, limit };
         let found = self.control.lock().records(CHANGE, &filter)?;
         found.iter().map(Kept::read).collect()
-    }
-
-    /// Incidents of `service`, those that were heard of last first; at most [`PAGE_MAX`].
-    ///
-    /// # Errors
-    ///
-    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
-    pub(crate) fn incidents(&self, service: &str) -> Result<Vec<Incident>, ChangesError> {
-        let services = [service.to_owned()];
-        let filter = RecordFilter { services: Some(&services), before: None, limit: PAGE_MAX };
-        let found = self.control.lock().records(INCIDENT, &filter)?;
-        found.iter().map(told::parse).collect()
-    }
-
-    /// Incidents of `service` that are not resolved, among the last [`PAGE_MAX`] of it.
-    ///
-    /// # Errors
-    ///
-    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
-    pub(crate) fn incidents_open(&self, service: &str) -> Result<u64, ChangesError> {
-        Ok(self.lasting(service)?.len() as u64)
     }
 
     /// Notes that somebody was paged, which breaks the warranty of the latest change that users had met

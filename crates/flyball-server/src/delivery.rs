@@ -9,7 +9,7 @@ use std::sync::Arc;
 use flyball_catalog::Catalog;
 use flyball_govern::delivery::{
     Direction, Edition, Facts, History, Judgement, Levels, Measures, Met, Outage, Outcome,
-    OutcomeSpec, Series, Targets, Trend, levels, measure, met, over_time, trend, with_pages,
+    OutcomeSpec, Series, Targets, Trend, levels, measure, met, over_time, trend,
 };
 use flyball_govern::service::{DeliverySpec, ServiceSpec};
 use flyball_model::{Break, Change, Duration, Incident, Interval, Timestamp};
@@ -201,7 +201,7 @@ impl Gathered {
     /// Puts together what is known of what is asked.
     pub(crate) fn new(question: Question, past: Past, by: ServedBy, pushed: Pushed) -> Self {
         let Past { changes: kept, incidents, is_cut } = past;
-        let ServedBy { served, slos, pages, catalog } = by;
+        let ServedBy { served, slos, catalog } = by;
         let mut judgements = BTreeMap::new();
         let mut breaks = BTreeMap::new();
         let mut changes = Vec::new();
@@ -214,7 +214,7 @@ impl Gathered {
         let usual = || question.whose.delivery(&catalog).unwrap_or_default().environment;
         Self {
             environment: question.environment.clone().unwrap_or_else(usual),
-            incidents: with_pages(incidents, &pages),
+            incidents: once(incidents),
             outages: served.outages(),
             unobserved: served.unobserved(),
             question,
@@ -300,6 +300,13 @@ impl Gathered {
             is_cut: self.is_cut,
         }
     }
+}
+
+/// Incidents, each once: one that concerns several services is there for each.
+fn once(mut incidents: Vec<Incident>) -> Vec<Incident> {
+    let mut known = BTreeSet::new();
+    incidents.retain(|incident| known.insert(incident.id.clone()));
+    incidents
 }
 
 #[cfg(test)]

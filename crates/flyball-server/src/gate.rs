@@ -20,8 +20,9 @@ use flyball_catalog::{Catalog, Governance};
 use flyball_govern::gate::{
     Approval, Decision, Facts, GateInputs, Latch, Override, Question, latch_conditions,
 };
+use flyball_govern::incident;
 use flyball_govern::policy::{Block, Policy, Signature, Tier};
-use flyball_model::Timestamp;
+use flyball_model::{Interval, Timestamp};
 use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreError};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -43,7 +44,7 @@ use settling::Settling;
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.
 const DECISIONS: RecordBound = RecordBound { rows: 200_000, bytes: 1 << 30 };
 /// The most signatures, latches, blocks, overrides and approvals that are kept, each.
-const ACTS: RecordBound = RecordBound { rows: 10_000, bytes: 64 << 20 };
+pub(crate) const ACTS: RecordBound = RecordBound { rows: 10_000, bytes: 64 << 20 };
 /// Blocks, overrides and approvals that one question looks at: those that were made last. They last for days.
 const LOOKED_AT: usize = 1_000;
 
@@ -182,6 +183,20 @@ impl Gatekeeper {
         let filter = RecordFilter { services: Some(&services), before, limit };
         let found = self.control.lock().records(DECISION, &filter)?;
         found.iter().map(|one| Ok((one.number, one.id.clone(), parse(one)?))).collect()
+    }
+
+    /// Decisions on `service` in a time, the last first; at most [`LOOKED_AT`].
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn decided_in(
+        &self,
+        service: &str,
+        during: Interval,
+    ) -> Result<Vec<incident::Decided>, GateError> {
+        let times = (during.start(), during.end());
+        read(&self.control.lock().records_about(DECISION, Some(service), times, LOOKED_AT)?)
     }
 
     fn acts(&self, service: &str, known: &Known) -> Result<Acts, GateError> {

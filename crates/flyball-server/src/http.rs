@@ -15,9 +15,11 @@ mod delivery;
 mod described;
 mod evidence;
 mod extract;
+mod friction;
 mod gate;
 mod grpc;
 mod hooks;
+mod incidents;
 mod login;
 mod metered;
 mod money;
@@ -129,6 +131,7 @@ pub(crate) struct App {
         (name = "reviews", description = "Checklists, reviews, and who carries pagers"),
         (name = "on call", description = "Who carries the pager, and how much they carry"),
         (name = "changes", description = "What altered production, or is about to"),
+        (name = "incidents", description = "Incidents, what is learnt from them, and what hurts at work"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, who changed what, and backups"),
@@ -276,6 +279,8 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(login::me))
         .routes(routes!(people::list_grants, people::add_grant, people::remove_grant))
         .routes(routes!(people::list_sessions, people::end_sessions))
+        .merge(incidents::routes())
+        .merge(friction::routes())
         .split_for_parts();
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();

@@ -23,6 +23,7 @@ mod delivery;
 mod doctor;
 mod entry;
 mod evaluator;
+mod frictions;
 mod gate;
 mod hex;
 mod http;

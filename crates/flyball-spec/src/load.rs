@@ -252,6 +252,7 @@ impl Loader<'_> {
                     GoverningKind::CustodyRules => "CustodyRules",
                     GoverningKind::Rota => "Rota",
                     GoverningKind::Escalation => "Escalation",
+                    GoverningKind::Runbook => "Runbook",
                 };
                 if let Some(service) = governing.service() {
                     self.set.origins.insert_service(service, name.at);

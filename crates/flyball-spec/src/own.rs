@@ -77,6 +77,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("CustodyRules", Kind::Governing(GoverningKind::CustodyRules)),
         ("Rota", Kind::Governing(GoverningKind::Rota)),
         ("Escalation", Kind::Governing(GoverningKind::Escalation)),
+        ("Runbook", Kind::Governing(GoverningKind::Runbook)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

@@ -103,9 +103,11 @@ pub enum GoverningKind {
     Rota,
     /// Who is called after whom.
     Escalation,
+    /// What to do in an incident, and when to go back.
+    Runbook,
 }
 
-/// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota or an escalation, as it was written.
+/// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota, an escalation or a runbook, as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.
@@ -134,7 +136,8 @@ impl Governing {
             | GoverningKind::Checklist
             | GoverningKind::CustodyRules
             | GoverningKind::Rota
-            | GoverningKind::Escalation => None,
+            | GoverningKind::Escalation
+            | GoverningKind::Runbook => None,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Review(commands::review::ReviewArgs),
     Custody(commands::custody::CustodyArgs),
     Oncall(Box<commands::oncall::OncallArgs>),
+    Incident(commands::incident::IncidentArgs),
+    Friction(commands::friction::FrictionArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

@@ -9,10 +9,12 @@ pub(crate) mod change;
 pub(crate) mod custody;
 pub(crate) mod delivery;
 pub(crate) mod doctor;
+pub(crate) mod friction;
 pub(crate) mod gate;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod grant;
+pub(crate) mod incident;
 pub(crate) mod ledger;
 pub(crate) mod oncall;
 pub(crate) mod openapi;
@@ -64,6 +66,8 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Delivery(args) => delivery::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Oncall(args) => oncall::run(*args),
+        Command::Incident(args) => incident::run(args),
+        Command::Friction(args) => friction::run(args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),

@@ -94,7 +94,7 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 12] = [
     ("GET /api/v1/checklists", "`flyball review checklists`"),
     ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
@@ -103,6 +103,9 @@ const COMMANDS: [(&str, &str); 9] = [
     ("GET /api/v1/grants", "`flyball grant list`"),
     ("GET /api/v1/services", "`flyball service list`"),
     ("GET /api/v1/changes", "`flyball change list`"),
+    ("GET /api/v1/incidents", "`flyball incident list`"),
+    ("GET /api/v1/action-items", "`flyball incident action list`"),
+    ("GET /api/v1/friction", "`flyball friction list`"),
     ("GET /api/v1/risks", "`flyball risk list`"),
 ];
 

@@ -34,7 +34,6 @@ pub use history::History;
 pub use level::{Answer, Edition, Level, Metric, Placed, place_failure, place_time};
 pub use outcome::{Better, Outcome, OutcomeOf, OutcomeSpec, Point, Series};
 pub(crate) use paged::trouble;
-pub use paged::with_pages;
 pub use response::Response;
 pub use score::{
     SCORE_MAX, Standing, category, overall, score_of_category, score_of_share, standing,

@@ -51,7 +51,7 @@ use std::collections::BTreeSet;
 use flyball_model::Timestamp;
 
 use crate::checklist::Control;
-use crate::policy::{Block, Policy, Role, SignOff, Signature, Standing, standing};
+use crate::policy::{Block, Condition, Policy, Role, SignOff, Signature, Standing, standing};
 use approving::controllers;
 use levels::{Candidate, Recovery, asking, candidates, recovery, together};
 use scene::Scene;
@@ -75,6 +75,11 @@ pub struct GateInputs<'a> {
     pub overrides: &'a [Override],
     /// Signatures under changes.
     pub approvals: &'a [Approval],
+}
+
+/// Whether `condition` holds now, of any budget that `inputs` know of; `None` where what is unknown decides.
+pub fn holds(inputs: &GateInputs<'_>, condition: &Condition) -> Option<bool> {
+    Scene::of(inputs, condition).holds(condition)
 }
 
 /// Decides whether a change may ship.

@@ -8,7 +8,7 @@ use flyball_model::{Duration, Timestamp};
 use super::GateInputs;
 use super::decision::Input;
 use super::facts::{BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Outlook, Question, WindowFacts};
-use crate::policy::{Condition, Name, Number, Policy, Value, Values};
+use crate::policy::{Condition, Name, Number, Place, Policy, Value, Values};
 
 /// The lookbacks whose burn conditions may ask for, with their variables.
 const BURNS: [(Duration, Name); 5] = [
@@ -44,11 +44,20 @@ struct Set<'a> {
 impl<'a> Scene<'a> {
     /// What is seen at the moment of asking.
     pub(super) fn new(inputs: &GateInputs<'a>) -> Self {
+        Self::seeing(inputs, inputs.policy.conditions().flat_map(Condition::places))
+    }
+
+    /// What `condition`, which is none of the policy's, sees at the moment of asking.
+    pub(super) fn of(inputs: &GateInputs<'a>, condition: &Condition) -> Self {
+        Self::seeing(inputs, condition.places())
+    }
+
+    fn seeing(inputs: &GateInputs<'a>, places: impl Iterator<Item = Place>) -> Self {
         let GateInputs { policy, question, facts, .. } = *inputs;
         let data = |budget: &BudgetFacts| budget.data(question.at, policy.spec().fresh);
         // Objectives that have never counted anything have nothing to say beside others that have.
         let is_new = facts.budgets.iter().all(|budget| data(budget) == Data::Never);
-        let service = of_service(policy, question, facts);
+        let service = of_service(policy, question, facts, places);
         let set = |budget: Option<&'a BudgetFacts>| {
             let mut values = service.clone();
             match budget {
@@ -211,8 +220,13 @@ fn text(text: &str) -> Value {
     Value::Text(Cow::Owned(text.to_owned()))
 }
 
-fn of_service(policy: &Policy, question: &Question, facts: &Facts) -> Values {
-    let mut values = Values::unknown(policy.conditions().flat_map(Condition::places));
+fn of_service(
+    policy: &Policy,
+    question: &Question,
+    facts: &Facts,
+    places: impl Iterator<Item = Place>,
+) -> Values {
+    let mut values = Values::unknown(places);
     values.set(Name::CustodyHolder, facts.custody.as_deref().map(text));
     values.set(Name::ServiceTier, facts.tier.as_deref().map(text));
     values.set(Name::ChangeClass, Some(Value::Text(Cow::Borrowed(question.class.word()))));

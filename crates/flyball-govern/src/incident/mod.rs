@@ -9,6 +9,7 @@
 mod action;
 mod cost;
 mod distribution;
+mod joining;
 mod journeys;
 mod measures;
 mod opening;
@@ -31,7 +32,7 @@ pub use measures::{IncidentMeasures, Measure, measures};
 pub use opening::{AGAIN_WITHIN, Opening, follow, open};
 pub use postmortem::{
     Blame, Demand, Field, Lessons, PostMortemState, WRITE_UP_WITHIN, WriteUp, WriteUpError,
-    demands, names_in,
+    demands, names_in, without_names,
 };
 pub use record::{
     By, EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentError, IncidentRecord,
@@ -39,4 +40,4 @@ pub use record::{
 };
 pub use recurrence::{Earlier, RECURS_WITHIN, Recurrence, Sign, Trace, recurrences};
 pub use runbook::{ROLLBACK_CRITERIA_MAX, RollbackCriterion, Runbook, RunbookSpec};
-pub use timeline::{ENTRIES_MAX, Entry, EntryKind, Seen, Timeline, timeline};
+pub use timeline::{Decided, ENTRIES_MAX, Entry, EntryKind, Seen, Timeline, around, timeline};

@@ -30,19 +30,19 @@ pub enum Opening {
 pub fn open(records: &[IncidentRecord], alert: &Alert, called: Timestamp) -> Opening {
     let number = alert.id;
     let knows = |record: &IncidentRecord| matches!(&record.opened, Opened::ByAlerts { alerts } if alerts.contains(&number));
+    let incident = trouble(alert, called);
     let is_of = |record: &&IncidentRecord| {
-        let recent = record.incident.resolved.is_none_or(|end| called <= end.plus(AGAIN_WITHIN));
-        knows(record)
-            || record.false_alarm.is_none()
-                && recent
-                && record.all_services().contains(&alert.subject.service.as_str())
+        record.known_as.is_none()
+            && (knows(record)
+                || record.false_alarm.is_none()
+                    && record.is_around((called, incident.resolved))
+                    && record.all_services().contains(&alert.subject.service.as_str()))
     };
     let last = records.iter().filter(is_of).max_by_key(|record| (knows(record), record.recorded));
     if let Some(record) = last {
         return Opening::Joins { id: record.incident.id.clone() };
     }
     let opened = Opened::ByAlerts { alerts: vec![number] };
-    let incident = trouble(alert, called);
     Opening::Opens(Box::new(IncidentRecord::new(incident, opened, called)))
 }
 

@@ -347,6 +347,18 @@ impl WriteUp {
         names.chain(words).collect()
     }
 
+    /// Refuses to have it written on where it is no draft.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteUpError::State`].
+    pub fn drafted(&self) -> Result<(), WriteUpError> {
+        match self.state {
+            PostMortemState::Draft => Ok(()),
+            _ => Err(WriteUpError::State { state: self.word() }),
+        }
+    }
+
     /// Gives it to somebody else to read, when it is complete and names nobody of `people`.
     ///
     /// # Errors
@@ -452,19 +464,41 @@ impl WriteUp {
     }
 }
 
+/// A text with "somebody" in the place of each of `people`.
+pub fn without_names(text: &str, people: &[&str]) -> String {
+    let mut text = text.to_owned();
+    let mut named = names_in(&text, people);
+    named.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    for name in named {
+        let mut rest = std::mem::take(&mut text);
+        while let Some(at) = names_at(&rest, name) {
+            text.push_str(&rest[..at]);
+            text.push_str("somebody");
+            rest = rest.split_off(at + name.trim().len());
+        }
+        text.push_str(&rest);
+    }
+    text
+}
+
 /// Which of `people` a text names: as whole words, whatever their case. What has no letter names nobody.
 pub fn names_in<'a>(text: &str, people: &[&'a str]) -> Vec<&'a str> {
-    let text = text.to_lowercase();
-    let is_named = |name: &&&str| {
-        let name = name.trim().to_lowercase();
-        if !name.chars().any(char::is_alphabetic) {
-            return false;
-        }
-        text.match_indices(&name).any(|(at, _)| {
-            let before = text[..at].chars().next_back();
-            let after = text[at + name.len()..].chars().next();
-            ![before, after].into_iter().flatten().any(char::is_alphanumeric)
-        })
-    };
-    people.iter().filter(is_named).copied().collect()
+    people.iter().filter(|name| names_at(text, name).is_some()).copied().collect()
+}
+
+/// Where a text first names `name`, as a whole word, whatever the case of its letters. What has no letter names nobody.
+fn names_at(text: &str, name: &str) -> Option<usize> {
+    let name = name.trim();
+    if !name.chars().any(char::is_alphabetic) {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    text.char_indices().map(|(at, _)| at).find(|at| {
+        let Some(found) = text.get(*at..at + name.len()) else { return false };
+        let before = text[..*at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        let is_it =
+            found.eq_ignore_ascii_case(name) || !found.is_ascii() && found.to_lowercase() == lower;
+        is_it && ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+    })
 }

@@ -58,7 +58,7 @@ impl Moment {
         }
     }
 
-    const fn of_mut(self, incident: &mut Incident) -> &mut Option<Timestamp> {
+    pub(super) const fn of_mut(self, incident: &mut Incident) -> &mut Option<Timestamp> {
         match self {
             Self::Started => &mut incident.started,
             Self::Detected => &mut incident.detected,
@@ -213,7 +213,8 @@ pub struct IncidentRecord {
     pub recorded: Timestamp,
     /// What opened it.
     pub opened: Opened,
-    /// The class of outage, such as `dependency` or `capacity`; `None` when nobody classified it.
+    /// The class of outage, such as `dependency` or `capacity`; `None` when nobody classified it. Classes are given
+    /// where budgets are ([`Classing`](crate::policy::Classing)), and told here by whoever knows them.
     pub class: Option<String>,
     /// The services whose users were hit, beside the incident's own.
     pub services: Vec<String>,
@@ -229,6 +230,9 @@ pub struct IncidentRecord {
     pub false_alarm: Option<FalseAlarm>,
     /// The incident that somebody says this one repeats, by id.
     pub repeats: Option<String>,
+    /// The id under which it goes on: another system told of it under that one. What is kept here is empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<String>,
     /// Every correction, oldest first.
     pub edits: Vec<Edit>,
 }
@@ -325,6 +329,7 @@ impl IncidentRecord {
             notes: Vec::new(),
             false_alarm: None,
             repeats: None,
+            known_as: None,
             edits: Vec::new(),
         }
     }
@@ -353,6 +358,11 @@ impl IncidentRecord {
         Ok(Self::new(incident, Opened::ByHand { who: who.to_owned() }, now))
     }
 
+    /// Whether it counts: it is no false alarm, and has not gone on under another id.
+    pub const fn counts(&self) -> bool {
+        self.false_alarm.is_none() && self.known_as.is_none()
+    }
+
     /// Where it is.
     pub const fn state(&self) -> IncidentState {
         let Incident { resolved, mitigated, acknowledged, .. } = &self.incident;
@@ -365,9 +375,9 @@ impl IncidentRecord {
         }
     }
 
-    /// Whether it holds up what waits for incidents to be over: it is neither resolved nor a false alarm.
+    /// Whether it holds up what waits for incidents to be over: it counts, and is not resolved.
     pub const fn lasts(&self) -> bool {
-        !matches!(self.state(), IncidentState::Resolved | IncidentState::FalseAlarm)
+        self.counts() && !matches!(self.state(), IncidentState::Resolved)
     }
 
     /// Its services: its own first, then the others, each once.
@@ -403,18 +413,6 @@ impl IncidentRecord {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         self.correct(moment.name(), (text(before), text(to)), by)?;
         self.incident = corrected;
-        Ok(())
-    }
-
-    /// Classifies it; an empty class takes the class back.
-    ///
-    /// # Errors
-    ///
-    /// What [`Self::correct`] refuses.
-    pub fn classify(&mut self, class: &str, by: By<'_>) -> Result<(), IncidentError> {
-        let class = Some(class.trim().to_owned()).filter(|class| !class.is_empty());
-        self.correct("class", (self.class.clone(), class.clone()), by)?;
-        self.class = class;
         Ok(())
     }
 
@@ -475,6 +473,22 @@ impl IncidentRecord {
             corrected.correct(field, change, by)?;
         }
         *self = corrected;
+        Ok(())
+    }
+
+    /// Says in a sentence what happened; an empty one takes that back.
+    ///
+    /// # Errors
+    ///
+    /// [`IncidentError::Long`], and what [`Self::correct`] refuses.
+    pub fn sum_up(&mut self, summary: &str, by: By<'_>) -> Result<(), IncidentError> {
+        let bytes = summary.len();
+        if bytes > CHANGE_TEXT_BYTES_MAX {
+            return Err(IncidentError::Long { what: "the summary", bytes });
+        }
+        let summary = Some(summary.trim().to_owned()).filter(|summary| !summary.is_empty());
+        self.correct("summary", (self.incident.summary.clone(), summary.clone()), by)?;
+        self.incident.summary = summary;
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! What happened in an incident, in order: alerts, changes, decisions, notes, and what people did.
 
-use flyball_model::{Change, Duration, Incident, Interval, Timestamp};
+use flyball_model::{Change, Duration, Interval, Timestamp};
 
 use super::record::{IncidentRecord, IncidentRole, Moment};
 use crate::alert::{Alert, TransitionKind};
-use crate::gate::Decision;
+use crate::gate::Outcome;
+use crate::policy::ChangeClass;
 
 /// The most entries of a timeline: more than anybody reads.
 pub const ENTRIES_MAX: usize = 2_000;
@@ -62,6 +63,21 @@ pub struct Timeline {
     pub left_out: u64,
 }
 
+/// A decision of the gate, as much of it as a timeline tells.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct Decided {
+    /// The service.
+    pub service: String,
+    /// The class of the change.
+    pub class: ChangeClass,
+    /// The change, if it had a name.
+    pub change: Option<String>,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What else is known of the time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen<'a> {
@@ -70,13 +86,13 @@ pub struct Seen<'a> {
     /// Changes of any service.
     pub changes: &'a [Change],
     /// Decisions on changes of any service.
-    pub decisions: &'a [Decision],
+    pub decisions: &'a [Decided],
 }
 
 /// The timeline of an incident, as it is known at `now`: its own record, and what happened to its services around
 /// it; to any service where it names none.
 pub fn timeline(record: &IncidentRecord, seen: &Seen<'_>, now: Timestamp) -> Timeline {
-    let during = around(&record.incident, record.recorded, now);
+    let during = around(record, now);
     let services = record.all_services();
     let is_of = |service: &str| services.is_empty() || services.contains(&service);
     let mut entries = own(record);
@@ -105,8 +121,11 @@ pub fn timeline(record: &IncidentRecord, seen: &Seen<'_>, now: Timestamp) -> Tim
     Timeline { during, entries, left_out: left_out as u64 }
 }
 
-fn around(incident: &Incident, recorded: Timestamp, now: Timestamp) -> Interval {
-    let first = incident.opened().unwrap_or(recorded).min(recorded);
+/// The time in which what happens to the services of an incident belongs to it, as it is known at `now`: from an hour
+/// before it to half an hour after its end.
+pub fn around(record: &IncidentRecord, now: Timestamp) -> Interval {
+    let IncidentRecord { incident, recorded, .. } = record;
+    let first = incident.opened().unwrap_or(*recorded).min(*recorded);
     let end = incident.resolved.map_or(now, |at| at.plus(AFTER).min(now));
     let (start, end) = (first.minus(BEFORE), end.max(first));
     Interval::starting(start, end.since(start))
@@ -185,8 +204,8 @@ fn of_change(change: &Change) -> impl Iterator<Item = Entry> {
     })
 }
 
-fn of_decision(decision: &Decision) -> Entry {
-    let Decision { service, class, outcome, change, at, .. } = decision;
+fn of_decision(decision: &Decided) -> Entry {
+    let Decided { service, class, outcome, change, at, .. } = decision;
     let named = change.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
     Entry {
         at: *at,

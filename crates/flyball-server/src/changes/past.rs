@@ -5,22 +5,19 @@ use flyball_model::{Change, Incident, Timestamp};
 use flyball_store::{Record, RecordBound, StoreError};
 
 use super::kept::Kept;
-use super::told::parse;
-use super::{CHANGE, Changes, ChangesError, INCIDENT, PAGE, PAGES};
+use super::{CHANGE, Changes, ChangesError, PAGE, PAGES};
 
 /// The changes that one look at the past takes in: a year of 50 a day.
 const CHANGES_SEEN: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
 /// The changes among which the deployment before one is looked for: the latest.
 const BEFORE_SEEN: RecordBound = RecordBound { rows: 200, bytes: 4 << 20 };
-/// The incidents that one look at the past takes in.
-const INCIDENTS_SEEN: RecordBound = RecordBound { rows: 20_000, bytes: 64 << 20 };
 
 /// Changes and incidents of services over a time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Past {
     /// The latest first.
     pub(crate) changes: Vec<Kept>,
-    /// Those whose first sign was latest first.
+    /// Those whose first sign was latest first; one that concerns several of the services is there for each.
     pub(crate) incidents: Vec<Incident>,
     /// Whether there are more of either, earlier ones, than are looked at.
     pub(crate) is_cut: bool,
@@ -56,20 +53,6 @@ impl Changes {
         self.known_of((CHANGE, CHANGES_SEEN), services, during, Kept::read)
     }
 
-    /// The incidents of `services` that began from `from` to before `to`, the latest first; and whether these
-    /// are all.
-    ///
-    /// # Errors
-    ///
-    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
-    pub(crate) fn incidents_of(
-        &self,
-        services: &[String],
-        during: (Timestamp, Timestamp),
-    ) -> Result<(Vec<Incident>, bool), ChangesError> {
-        self.known_of((INCIDENT, INCIDENTS_SEEN), services, during, parse)
-    }
-
     /// How often somebody was paged for `service` from `from` to before `to`, by alerts of this server.
     ///
     /// # Errors
@@ -91,13 +74,11 @@ impl Changes {
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn has_happened(&self, service: &str, id: &str) -> Result<bool, ChangesError> {
-        let (incident, change) = {
-            let control = self.control.lock();
-            (control.record(INCIDENT, id)?, control.record(CHANGE, id)?)
-        };
-        let incident: Option<Incident> = incident.as_ref().map(parse).transpose()?;
+        let change = self.control.lock().record(CHANGE, id)?;
         let change = change.as_ref().map(Kept::read).transpose()?;
-        Ok(incident.is_some_and(|of| of.service.as_deref() == Some(service))
+        // A class is given to what spent budgets, by the id that it has now.
+        let incident = self.incident(id)?.filter(|of| of.record.incident.id == id);
+        Ok(incident.is_some_and(|of| of.record.all_services().contains(&service))
             || change.is_some_and(|of| of.change.service == service))
     }
 
@@ -115,7 +96,7 @@ impl Changes {
     }
 
     /// What is kept of a kind, as far as one look takes it in, each as `read` has it; and whether this is all.
-    fn known_of<T>(
+    pub(super) fn known_of<T>(
         &self,
         (kind, most): (&str, RecordBound),
         services: &[String],
@@ -124,17 +105,6 @@ impl Changes {
     ) -> Result<(Vec<T>, bool), ChangesError> {
         let (found, are_all) = self.control.lock().records_of(kind, services, during, most)?;
         Ok((found.iter().map(read).collect::<Result<_, _>>()?, are_all))
-    }
-
-    /// The incidents of `service` that last, the latest first, among the last [`super::PAGE_MAX`] of it.
-    ///
-    /// # Errors
-    ///
-    /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
-    pub(crate) fn lasting(&self, service: &str) -> Result<Vec<Incident>, ChangesError> {
-        let mut incidents = self.incidents(service)?;
-        incidents.retain(|incident| incident.resolved.is_none());
-        Ok(incidents)
     }
 
     /// The services that changes are known of, by name, at most `limit` of them.

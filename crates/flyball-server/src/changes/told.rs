@@ -10,10 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::incidents::told;
 use super::kept::Kept;
-use super::{
-    CHANGE, CHANGES, ChangesError, INCIDENT, INCIDENTS, PAGE, PAGES, PUSH, PUSHES, Sender,
-};
+use super::{CHANGE, CHANGES, ChangesError, PAGE, PAGES, PUSH, PUSHES, Sender};
 use crate::auth::{Caller, Role};
 
 /// Changes, and pages, of a service that one message is held against: those of three weeks. Past it the
@@ -109,14 +108,16 @@ pub(super) fn note(
     noting: &Noting<'_>,
     received: &Received,
     is_new: bool,
-    sender: &Sender,
+    (sender, now): (&Sender, Timestamp),
 ) -> Result<Receipt, ChangesError> {
     let mut reports = Vec::new();
     for report in &received.reports {
         let is_first = is_new
             && match report {
                 Report::Change(change) => note_change(noting, change, sender)?,
-                Report::Incident(incident) => note_incident(noting, incident, received, sender)?,
+                Report::Incident(incident) => {
+                    note_incident(noting, incident, received, (sender, now))?
+                }
                 Report::Commits(pushed) => note_push(noting, pushed)?,
                 Report::Ignored { .. } => false,
             };
@@ -249,33 +250,10 @@ fn note_incident(
     noting: &Noting<'_>,
     incident: &Incident,
     received: &Received,
-    sender: &Sender,
+    (sender, now): (&Sender, Timestamp),
 ) -> Result<bool, ChangesError> {
-    let id = incident.id.clone();
-    let known = noting.record(INCIDENT, &id)?;
-    let is_new = known.is_none();
-    let kept = match known.as_ref().map(parse::<Incident>).transpose()? {
-        None => incident.clone(),
-        Some(known)
-            if !known.service.as_ref().is_none_or(|s| sender.caller.may(Role::Developer, s)) =>
-        {
-            return Err(ChangesError::Taken { id });
-        }
-        Some(mut known) => {
-            known.merge(incident.clone());
-            known
-        }
-    };
-    let detail = json!({
-        "service": kept.service,
-        "system": received.system,
-        "delivery": received.delivery,
-    });
-    let at = kept.opened().unwrap_or(Timestamp::MIN);
-    let new =
-        NewRecord { kind: INCIDENT, id, service: kept.service.clone(), at, text: text(&kept)? };
-    noting.keep(&new, INCIDENTS, Some(("incident.record", &detail)))?;
-    Ok(is_new)
+    let mut detail = json!({ "system": received.system, "delivery": received.delivery });
+    told(noting, incident, (received.system, &mut detail), (&sender.caller, now))
 }
 
 fn note_push(noting: &Noting<'_>, pushed: &Pushed) -> Result<bool, ChangesError> {

@@ -5,7 +5,7 @@
 //! handed over to be sent once a commit holds that it is on its way: what became of it may be unknown after
 //! a crash, that it was tried never is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use flyball_catalog::Catalog;
@@ -215,10 +215,18 @@ impl Evaluator {
         self.kept_alerts()
     }
 
-    /// The alerts that called somebody: each with its id, its service and when.
-    pub(crate) fn paged(&self) -> Vec<(u64, String, Timestamp)> {
-        let paged = self.alerting.desk.paged();
-        paged.map(|(alert, at)| (alert.id, alert.subject.service.clone(), at)).collect()
+    /// The alerts that called somebody, each with when it did first: of every service of which one has gone on since it
+    /// had as many steps as `known` says, all.
+    pub(crate) fn paged_since(&self, known: &HashMap<u64, u32>) -> Vec<(Alert, Timestamp)> {
+        let step = |alert: &Alert| alert.transitions.last().map(|step| step.number);
+        let paged: Vec<_> = self.alerting.desk.paged().collect();
+        let is_news = |alert: &Alert| known.get(&alert.id).copied() != step(alert);
+        let news = paged.iter().filter(|(alert, _)| is_news(alert));
+        let services: BTreeSet<&str> =
+            news.map(|(alert, _)| alert.subject.service.as_str()).collect();
+        let of_services =
+            paged.iter().filter(|(alert, _)| services.contains(alert.subject.service.as_str()));
+        of_services.map(|(alert, at)| ((*alert).clone(), *at)).collect()
     }
 
     /// Who is called for which service.

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::{Ended, Evaluator, Handle};
 
 /// An SLO with where the ledger keeps its counts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SloCounts {
     pub(crate) slo: Slo,
     /// From when on its events are counted.
@@ -23,7 +23,7 @@ pub(crate) struct SloCounts {
 }
 
 /// Where the ledger keeps the counts of an objective.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ObjectiveCounts {
     /// `None` before the first event was counted.
     pub(crate) total: Option<SliceId>,

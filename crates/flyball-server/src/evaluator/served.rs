@@ -9,9 +9,8 @@ use std::sync::Arc;
 use flyball_budget::BudgetError;
 use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
-use flyball_govern::alert::Alert;
 use flyball_govern::delivery::Served;
-use flyball_model::{BudgetingMethod, Duration, Interval, Objective, Rational, Slo, Timestamp};
+use flyball_model::{BudgetingMethod, Duration, Interval, Objective, Rational, Slo};
 use flyball_store::{LedgerSnapshot, SliceId, StoreError};
 
 use super::{Ended, Evaluator, Handle, corrected_series};
@@ -62,8 +61,6 @@ pub(crate) struct ServedBy {
     pub(crate) served: Served,
     /// The SLOs that it is told from.
     pub(crate) slos: BTreeSet<String>,
-    /// The alerts of the services that paged somebody, and when each did first.
-    pub(crate) pages: Vec<(Alert, Timestamp)>,
     /// The documents in force.
     pub(crate) catalog: Arc<Catalog>,
 }
@@ -87,7 +84,6 @@ struct Promise {
 struct Looked {
     promises: Vec<Promise>,
     slos: BTreeSet<String>,
-    pages: Vec<(Alert, Timestamp)>,
     catalog: Arc<Catalog>,
 }
 
@@ -105,10 +101,7 @@ impl Evaluator {
                 promises.push(Promise { slo: slo.name.clone(), slice, allowed });
             }
         }
-        let paged = self.desk().paged();
-        let paged = paged.filter(|(alert, _)| services.contains(&alert.subject.service));
-        let pages = paged.map(|(alert, at)| (alert.clone(), at)).collect();
-        Looked { promises, slos, pages, catalog: Arc::clone(&self.catalog) }
+        Looked { promises, slos, catalog: Arc::clone(&self.catalog) }
     }
 }
 
@@ -138,8 +131,8 @@ impl Handle {
         check(looked.promises.iter().map(|_| during))?;
         self.look(move |snapshot| {
             let served = looked.served(snapshot, during)?;
-            let Looked { slos, pages, catalog, .. } = looked;
-            Ok(ServedBy { served, slos, pages, catalog })
+            let Looked { slos, catalog, .. } = looked;
+            Ok(ServedBy { served, slos, catalog })
         })
         .await
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_model::{Slo, Timestamp, Warranty};
+use flyball_catalog::Catalog;
+use flyball_model::{Interval, Slo, Timestamp, Warranty};
 use utoipa::IntoParams;
 
 use super::App;
@@ -94,22 +95,36 @@ pub(super) async fn by_cause(
     check(asked.iter().map(|(_, interval)| *interval))?;
     let mut answers = Vec::new();
     for (counts, interval) in asked {
-        let (changes, service) = (app.changes.clone(), counts.slo.service.clone());
-        let asked = found.catalog.governance.dependencies(&service).map(str::to_owned);
-        let services: Vec<String> = asked.chain([service.clone()]).collect();
-        // What began before may still have been in force.
-        let since = interval.start().minus(Warranty::DEFAULT.hold());
-        let gatekeeper = app.gatekeeper.clone();
-        let (told, classes) = wait(move || {
-            let told = changes.past(&services, (since, interval.end()))?;
-            Ok::<_, Problem>((told, gatekeeper.classes(&services)?))
-        })
-        .await?;
-        let catalog = Arc::clone(&found.catalog);
-        let answer = app.evaluator.look(move |snapshot| {
-            attributed(snapshot, &counts, &catalog, interval, (&told, &classes))
-        });
-        answers.push(answer.await?);
+        answers.push(spent(app, &found.catalog, counts, interval).await?);
     }
     Ok(answers)
+}
+
+/// Who spent the budget of the SLO in `counts` in `interval`.
+///
+/// # Errors
+///
+/// A problem where what is kept cannot be read.
+pub(super) async fn spent(
+    app: &App,
+    catalog: &Arc<Catalog>,
+    counts: SloCounts,
+    interval: Interval,
+) -> Result<Attribution, Problem> {
+    let (changes, service) = (app.changes.clone(), counts.slo.service.clone());
+    let asked = catalog.governance.dependencies(&service).map(str::to_owned);
+    let services: Vec<String> = asked.chain([service.clone()]).collect();
+    // What began before may still have been in force.
+    let since = interval.start().minus(Warranty::DEFAULT.hold());
+    let gatekeeper = app.gatekeeper.clone();
+    let (told, classes) = wait(move || {
+        let told = changes.past(&services, (since, interval.end()))?;
+        Ok::<_, Problem>((told, gatekeeper.classes(&services)?))
+    })
+    .await?;
+    let catalog = Arc::clone(catalog);
+    let answer = app
+        .evaluator
+        .look(move |snapshot| attributed(snapshot, &counts, &catalog, interval, (&told, &classes)));
+    Ok(answer.await?)
 }

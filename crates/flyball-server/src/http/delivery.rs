@@ -133,6 +133,37 @@ pub(super) fn whose(
     }
 }
 
+/// The services that `whose` means and the caller may see, and whether a document says anything of one.
+///
+/// # Errors
+///
+/// A problem with status 404 where there is none.
+pub(super) async fn services_of(
+    app: &App,
+    caller: &Caller,
+    whose: &Whose,
+) -> Result<(Vec<String>, bool), Problem> {
+    let asked = whose.clone();
+    let found = app.evaluator.ask(move |evaluator| {
+        let catalog = evaluator.catalog();
+        let services = asked.services(catalog);
+        let is_known = services.iter().any(|name| catalog.services().contains(name.as_str()));
+        (services, is_known)
+    });
+    let (services, is_known) = found.await?;
+    let services: Vec<String> = services.into_iter().filter(|name| caller.sees(name)).collect();
+    if services.is_empty() {
+        let said = match whose {
+            Whose::Service(name) => return Err(absent(app, caller, name).await?),
+            Whose::Team(name) => format!("no service is of a team `{name}`"),
+            Whose::Product(name) => format!("no service is of a product `{name}`"),
+        };
+        let hint = "hint: a document says so (kind: Service); GET /api/v1/services lists them";
+        return Err(Problem::new(StatusCode::NOT_FOUND, &format!("{said}; {hint}")));
+    }
+    Ok((services, is_known))
+}
+
 /// What is known of how `whose` was delivered in a time, as far as the caller may see.
 ///
 /// # Errors
@@ -144,24 +175,7 @@ pub(super) async fn gather(
     (whose, environment): (Whose, Option<String>),
     during: Interval,
 ) -> Result<Gathered, Problem> {
-    let asked = whose.clone();
-    let found = app.evaluator.ask(move |evaluator| {
-        let catalog = evaluator.catalog();
-        let services = asked.services(catalog);
-        let is_known = services.iter().any(|name| catalog.services().contains(name.as_str()));
-        (services, is_known)
-    });
-    let (services, is_known) = found.await?;
-    let services: Vec<String> = services.into_iter().filter(|name| caller.sees(name)).collect();
-    if services.is_empty() {
-        let said = match &whose {
-            Whose::Service(name) => return Err(absent(app, caller, name).await?),
-            Whose::Team(name) => format!("no service is of a team `{name}`"),
-            Whose::Product(name) => format!("no service is of a product `{name}`"),
-        };
-        let hint = "hint: a document says so (kind: Service); GET /api/v1/services lists them";
-        return Err(Problem::new(StatusCode::NOT_FOUND, &format!("{said}; {hint}")));
-    }
+    let (services, is_known) = services_of(app, caller, &whose).await?;
     let question = Question { whose, services, environment, during, now: app.clock.now() };
     let (changes, of, time) = (app.changes.clone(), question.services.clone(), question.past());
     let past = wait(move || changes.past(&of, time)).await?;

@@ -222,6 +222,22 @@ impl IntoResponses for KnownActRefusals {
     }
 }
 
+/// What is said of incidents is refused for, and of what is learnt from them.
+#[derive(Debug)]
+pub(super) enum IncidentRefusals {}
+
+impl IntoResponses for IncidentRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(&[
+            ("400", "The request cannot be read"),
+            ("404", "There is none, or it is of services that the caller may not see"),
+            ("408", "The body did not come"),
+            ("413", "The body is too large"),
+            ("503", "Nothing can be written"),
+        ])
+    }
+}
+
 /// The refusals of what people make of rotas.
 #[derive(Debug)]
 pub(super) enum ExceptionRefusals {}

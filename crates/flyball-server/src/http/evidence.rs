@@ -23,9 +23,11 @@ use super::administration::wait;
 use super::attribution::by_cause;
 use super::delivery::gather;
 use super::problem::Problem;
+use super::services::card::Due;
 use super::services::due;
 use super::{App, room};
 use crate::auth::Caller;
+use crate::changes::ChangesError;
 use crate::delivery::Whose;
 use crate::evaluator::{Calendar, ServedError, ServiceFacts};
 use crate::gate::GateError;
@@ -189,13 +191,20 @@ async fn delivered(
     Ok(())
 }
 
-/// How many post-mortems are due and not written. Whether one is written nobody tells yet, so that it is known only where
-/// none is due.
+/// How many post-mortems are due and not published.
 async fn unwritten(app: &App, catalog: &Catalog, service: &str) -> Option<u64> {
     let policy = catalog.governance.policy(&catalog.governance.tier(service).spec.policy)?;
     let rule = policy.spec().post_mortem;
     let asked = service.to_owned();
     let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
     let spent = by_cause(app, is_asked, (None, None)).await.ok()?;
-    due(rule, &spent).is_empty().then_some(0)
+    let (changes, of, now) = (app.changes.clone(), [service.to_owned()], app.clock.now());
+    let learnt = wait(move || {
+        let (records, _) = changes.incident_records(&of, (Timestamp::MIN, now))?;
+        Ok::<_, ChangesError>((records, changes.written(&of)?))
+    });
+    let (records, written) = learnt.await.ok()?;
+    let due = due(rule, &spent, (&records, &written));
+    let incidents: BTreeSet<&str> = due.iter().filter_map(Due::unpublished).collect();
+    Some(incidents.len() as u64)
 }

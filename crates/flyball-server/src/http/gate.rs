@@ -195,7 +195,7 @@ pub(super) fn question(
 }
 
 /// What is known of `service` as of the last tick of the evaluator; with `leaving` also when its budgets recover.
-async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Problem> {
+pub(super) async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Problem> {
     let slot = app.gatekeeper.knowing().of(service);
     let mut slot = slot.lock().await;
     let version = (*app.evaluator.ticks().borrow(), app.changes.version());

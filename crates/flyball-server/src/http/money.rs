@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_catalog::Catalog;
-use flyball_govern::delivery::{Facts, measure, with_pages};
+use flyball_govern::delivery::{Facts, measure};
 use flyball_govern::money::{
     Load, Money, Protection, SupportCosts, SupportModel, Worksheet, YearlyCost, protection,
     worksheet,
@@ -207,7 +207,7 @@ impl Business {
     }
 }
 
-/// How often `service` fails and somebody is called, by the incidents and pages of the last year; with the time that was
+/// How often `service` fails and somebody is called, by the incidents of the last year; with the time that was
 /// looked at, which begins when its first SLO counted something.
 ///
 /// # Errors
@@ -225,17 +225,15 @@ async fn called(
     let of = service.to_owned();
     let found = app.evaluator.ask(move |evaluator| {
         let since = evaluator.counts_of(|slo| slo.service == of).slos;
-        let since = since.iter().map(|slo| slo.since).min();
-        let pages = evaluator.desk().paged().filter(|(alert, _)| alert.subject.service == of);
-        (since, pages.map(|(alert, at)| (alert.clone(), at)).collect::<Vec<_>>())
+        since.iter().map(|slo| slo.since).min()
     });
-    let (since, pages) = found.await?;
+    let since = found.await?;
     // What nobody could have noticed was not without failures.
     let since = since.unwrap_or(now).clamp(now.minus(LOOKED_BACK), now);
     let observed = Interval::starting(since, now.since(since));
     let (changes, of) = (app.changes.clone(), [service.to_owned()]);
     let (incidents, _) = wait(move || changes.incidents_of(&of, (since, now))).await?;
-    Ok((observed, load(&with_pages(incidents, &pages), observed, costs, hours)))
+    Ok((observed, load(&incidents, observed, costs, hours)))
 }
 
 /// What targets of a service are worth: what each allows an outage to cost, what each further nine buys and costs,

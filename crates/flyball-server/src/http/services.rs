@@ -17,6 +17,7 @@ use flyball_catalog::{Catalog, faults};
 use flyball_govern::alert;
 use flyball_govern::custody::Holder;
 use flyball_govern::gate::Decision;
+use flyball_govern::incident::{IncidentRecord, WriteUp};
 use flyball_model::{Incident, Interval, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
@@ -173,6 +174,7 @@ pub(super) async fn get(
 struct Recent {
     changes: Vec<ChangeView>,
     incidents: Vec<Incident>,
+    learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
 }
 
 /// What is evaluated of a service.
@@ -217,8 +219,11 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let kept = changes.list(Some(&of), None, CHANGES_SHOWN, &seer)?;
         let mut incidents = changes.lasting(&of)?;
         incidents.truncate(ALERTS_SHOWN);
+        let services = [of];
+        let (records, _) = changes.incident_records(&services, (Timestamp::MIN, now))?;
+        let learnt = (records, changes.written(&services)?);
         let changes = kept.into_iter().map(|kept| changes.view(kept, now)).collect();
-        Ok::<_, ChangesError>(Recent { changes, incidents })
+        Ok::<_, ChangesError>(Recent { changes, incidents, learnt })
     });
     let recent = recent.await?;
     let asked = name.to_owned();
@@ -245,7 +250,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     if !catalog.services().contains(name) && recent.changes.is_empty() {
         return Err(absent(app, caller, name).await?);
     }
-    let Recent { changes, incidents } = recent;
+    let Recent { changes, incidents, learnt } = recent;
     let changes = changes.into_iter().map(|view: ChangeView| view.seen_by(caller)).collect();
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
@@ -265,6 +270,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         alerts,
         changes,
         incidents,
+        learnt,
         called,
         ship,
         custody,

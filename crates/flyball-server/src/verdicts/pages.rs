@@ -1,13 +1,16 @@
-//! Pages break warranties: that somebody was called for a service is noted with its changes, beside the
-//! delivery of what they are told.
+//! Pages break warranties and open incidents: that somebody was called for a service is noted with its changes and its
+//! incidents, beside the delivery of what they are told.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration as Wait;
 
 use flyball_connect::Hook;
+use flyball_govern::alert::Alert;
 use flyball_govern::warranty::Page;
+use flyball_model::Timestamp;
 
 use super::Context;
+use crate::changes::{Changes, ChangesError};
 
 /// How long to wait until what could not be noted is tried again.
 const AGAIN: Wait = Wait::from_secs(5);
@@ -15,23 +18,35 @@ const AGAIN: Wait = Wait::from_secs(5);
 /// Notes pages until the server goes down. Those of before the start are noted again, which changes nothing.
 pub(super) async fn run(context: Context) {
     let mut ticks = context.evaluator.ticks();
-    let mut noted: HashSet<u64> = HashSet::new();
+    // By alert, the step up to which it is noted.
+    let mut noted: HashMap<u64, u32> = HashMap::new();
     loop {
-        let Ok(paged) = context.evaluator.ask(|evaluator| evaluator.paged()).await else { return };
-        noted.retain(|id| paged.iter().any(|(known, ..)| known == id));
+        let known = noted.clone();
+        let news = context.evaluator.ask(move |evaluator| {
+            let desk = evaluator.desk();
+            let forgotten = known.keys().copied().filter(|id| desk.alert(*id).is_none());
+            (evaluator.paged_since(&known), forgotten.collect::<Vec<_>>())
+        });
+        let Ok((paged, forgotten)) = news.await else { return };
+        noted.retain(|id, _| !forgotten.contains(id));
+        let mut services: BTreeMap<String, Vec<(Alert, Timestamp)>> = BTreeMap::new();
+        for (alert, called) in paged {
+            services.entry(alert.subject.service.clone()).or_default().push((alert, called));
+        }
         let mut is_noted = true;
-        for (id, service, at) in paged {
-            if noted.contains(&id) {
-                continue;
-            }
-            let environment = Hook::ENVIRONMENT.to_owned();
-            let page = Page { alert: id.to_string(), service, environment, at };
+        for (service, mut alerts) in services {
+            alerts.sort_by_key(|(alert, called)| (*called, alert.id));
+            let steps = alerts
+                .iter()
+                .filter_map(|(alert, _)| Some((alert.id, alert.transitions.last()?.number)));
+            let steps: Vec<(u64, u32)> = steps.collect();
             let (changes, now) = (context.changes.clone(), context.clock.now());
-            let noting = tokio::task::spawn_blocking(move || changes.page(&page, now)).await;
+            let noting =
+                tokio::task::spawn_blocking(move || note(&changes, &service, &alerts, now)).await;
             match noting {
-                Ok(Ok(())) => _ = noted.insert(id),
+                Ok(Ok(())) => noted.extend(steps),
                 Ok(Err(error)) => {
-                    tracing::error!(%error, alert = id, "a page is not noted; it is tried again");
+                    tracing::error!(%error, "pages are not noted; it is tried again");
                     is_noted = false;
                 }
                 Err(_) => is_noted = false,
@@ -44,4 +59,19 @@ pub(super) async fn run(context: Context) {
             () = again, if !is_noted => {}
         }
     }
+}
+
+/// Notes `alerts` of `service`, each with when it called somebody first, with its changes and incidents.
+fn note(
+    changes: &Changes,
+    service: &str,
+    alerts: &[(Alert, Timestamp)],
+    now: Timestamp,
+) -> Result<(), ChangesError> {
+    for (alert, at) in alerts {
+        let (service, environment) = (service.to_owned(), Hook::ENVIRONMENT.to_owned());
+        let page = Page { alert: alert.id.to_string(), service, environment, at: *at };
+        changes.page(&page, now)?;
+    }
+    changes.alerted(service, alerts, now)
 }

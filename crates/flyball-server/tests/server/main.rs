@@ -18,6 +18,7 @@ mod exempted;
 mod failing;
 mod gate;
 mod harness;
+mod incidents;
 mod ingest;
 mod money;
 mod oncall;

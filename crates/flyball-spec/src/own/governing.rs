@@ -1,5 +1,5 @@
 //! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
-//! `CustodyRules`, `Rota` and `Escalation`: carried as plain values to whoever knows what they mean.
+//! `CustodyRules`, `Rota`, `Escalation` and `Runbook`: carried as plain values to whoever knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
@@ -17,6 +17,7 @@ pub(super) fn governing(
     let metadata = metadata(fields, Version::V1, r);
     let page = match kind {
         GoverningKind::Service => "services.md",
+        GoverningKind::Runbook => "incidents.md",
         GoverningKind::Risk | GoverningKind::RiskRules => "risk.md",
         GoverningKind::SupportCosts => "money.md",
         GoverningKind::BudgetPolicy | GoverningKind::Tier | GoverningKind::PolicyTest => {

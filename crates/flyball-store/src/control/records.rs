@@ -311,6 +311,26 @@ impl Noting<'_> {
         rows(self.0.transaction, sql, values, record).map_err(self.0.cannot())
     }
 
+    /// As [`Self::near`], the newest `limit` of them by these moments, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Sqlite`] when they cannot be read.
+    pub fn near_last(
+        &self,
+        kind: &str,
+        service: &str,
+        (from, to): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let sql = "SELECT number, id, text FROM records
+                   WHERE kind = ?1 AND service = ?2 AND at >= ?3 AND at < ?4
+                   ORDER BY at DESC, number DESC LIMIT ?5";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = params![kind, service, from.nanos(), to.nanos(), limit];
+        rows(self.0.transaction, sql, values, record).map_err(self.0.cannot())
+    }
+
     /// Keeps `new`, and as much of its kind as `bound` allows; records `action` unless that is `None`,
     /// with `detail`. Answers its number, and how many of the oldest made room.
     ///

@@ -175,6 +175,8 @@ struct Due {
     slo: String,
     incident: String,
     share: String,
+    by: Option<Timestamp>,
+    is_published: bool,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -628,9 +630,10 @@ fn troubles(page: &mut Page, card: &Card) {
         let summary = incident.summary.as_deref().unwrap_or("without a summary");
         format!("incident {}: {summary}", incident.id)
     });
-    let due = card.post_mortems.iter().map(|due| {
-        let Due { slo, incident, share } = due;
-        format!("a post-mortem is due: {incident} spent {share} of the budget of {slo}")
+    let due = card.post_mortems.iter().filter(|due| !due.is_published).map(|due| {
+        let Due { slo, incident, share, by, .. } = due;
+        let by = by.map(|at| format!(" by {}", words::moment(at))).unwrap_or_default();
+        format!("a post-mortem is due{by}: {incident} spent {share} of the budget of {slo}")
     });
     page.list(alerts.chain(incidents).chain(due));
 }

@@ -12,6 +12,7 @@ mod crash;
 mod gate;
 mod hostile;
 mod html;
+mod incident;
 mod inputs;
 mod live;
 mod oncall;

@@ -257,3 +257,11 @@ fn a_runbook_says_when_to_go_back_and_who_decides() {
     extra["stepss"] = "no".into();
     assert!(serde_json::from_value::<RunbookSpec>(extra).is_err());
 }
+
+#[test]
+fn somebody_stands_in_the_place_of_people() {
+    let people = ["Ada", "ada lovelace", "İ", "17"];
+    let told = without_names("Ada Lovelace told ADA of 17 adamant pages; Adaİ", &people);
+    assert_eq!(told, "somebody told somebody of 17 adamant pages; Adaİ");
+    assert_eq!(without_names("", &people), "");
+}

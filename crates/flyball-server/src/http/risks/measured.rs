@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_govern::delivery::with_pages;
 use flyball_govern::risk::{Measured, Occurrence, RiskSpec, fed, measure};
 use flyball_model::{Duration, Interval, Timestamp};
 use utoipa::{IntoParams, ToSchema};
@@ -164,12 +163,10 @@ pub(in crate::http) async fn measured(
     is_there(&app, &caller, &service).await?;
     let asked = service.clone();
     let found = app.evaluator.ask(move |evaluator| {
-        let pages = evaluator.desk().paged().filter(|(of, _)| of.subject.service == asked);
-        let pages: Vec<_> = pages.map(|(alert, at)| (alert.clone(), at)).collect();
         let is_own = |slo: &flyball_model::Slo| slo.service == asked && slo.composition.is_none();
-        (evaluator.counts_of(is_own), pages)
+        evaluator.counts_of(is_own)
     });
-    let (found, pages) = found.await?;
+    let found = found.await?;
     let mut during = stretch((from.as_ref(), to.as_ref()), found.complete, USUAL)?;
     let first = found.slos.iter().map(|of| of.since).min();
     if let (None, Some(first)) = (&from, first) {
@@ -186,10 +183,7 @@ pub(in crate::http) async fn measured(
         Ok::<_, ChangesError>((past, named(&control, &of[0])?))
     })
     .await?;
-    let began = |at: Timestamp| during.contains(at);
-    let pages: Vec<_> = pages.into_iter().filter(|(_, called)| began(*called)).collect();
-    let incidents = with_pages(past.incidents, &pages);
-    let mut failures = Failures::of(&past.changes, &incidents, &names);
+    let mut failures = Failures::of(&past.changes, &past.incidents, &names);
     let register = found.catalog.governance.register(&service);
     let answer = app.evaluator.look(move |snapshot| {
         let is_read = failures.read(snapshot, &register, &found.slos)?;

@@ -4,6 +4,7 @@ use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
+use flyball_govern::incident::{Demand, IncidentRecord, WriteUp, demands};
 use flyball_govern::policy::{Number, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
@@ -187,17 +188,35 @@ pub(crate) struct Due {
     /// The share of the budget that it spent, as a decimal; more than 1 is more than all of it.
     #[schema(value_type = String)]
     share: Number,
+    /// By when it is due: two weeks after the end of the incident; null while that lasts.
+    #[schema(value_type = Option<shapes::Instant>)]
+    by: Option<Timestamp>,
+    /// Whether it is published.
+    is_published: bool,
 }
 
-/// The post-mortems that `rule` wants of what was spent.
-pub(in crate::http) fn due(rule: Option<PostMortemRule>, by_cause: &[Attribution]) -> Vec<Due> {
+impl Due {
+    /// The incident, unless its post-mortem is published.
+    pub(in crate::http) fn unpublished(&self) -> Option<&str> {
+        (!self.is_published).then_some(self.incident.as_str())
+    }
+}
+
+/// The post-mortems that `rule` wants of what was spent, given what is kept of incidents and what is written of them.
+pub(in crate::http) fn due(
+    rule: Option<PostMortemRule>,
+    by_cause: &[Attribution],
+    (records, written): (&[IncidentRecord], &[WriteUp]),
+) -> Vec<Due> {
     let Some(rule) = rule else { return Vec::new() };
     let mut found = Vec::new();
     for spent in by_cause {
         for objective in &spent.objectives {
-            found.extend(objective.post_mortems(&rule).into_iter().filter_map(|due| {
-                let PostMortemReason::Incident { id: incident } = due.reason else { return None };
-                Some(Due { slo: spent.slo().to_owned(), incident, share: due.share })
+            let demanded = demands(objective.post_mortems(&rule), records, written).into_iter();
+            found.extend(demanded.filter_map(|Demand { of, due, is_met }| {
+                let PostMortemReason::Incident { id: incident } = of.reason else { return None };
+                let slo = spent.slo().to_owned();
+                Some(Due { slo, incident, share: of.share, by: due, is_published: is_met })
             }));
         }
     }
@@ -366,6 +385,8 @@ pub(super) struct Known {
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
     pub(super) incidents: Vec<Incident>,
+    /// What is kept of incidents that may have spent its budgets, and what is written of them.
+    pub(super) learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
     /// Who is called, and when nobody is.
     pub(super) called: (Option<Vec<LevelNow>>, Option<Interval>),
     /// Whether a feature may ship, or why that cannot be told.
@@ -383,7 +404,8 @@ impl ServiceCard {
         known: Known,
         is_seen: impl Fn(&str) -> bool,
     ) -> Self {
-        let Known { slos, by_cause, agreements, alerts, changes, incidents, ship, .. } = known;
+        let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
+            known;
         let Known { custody, reviews, faults, called, .. } = known;
         let (called, uncovered) = called;
         let tier = catalog.governance.tier(name).spec;
@@ -419,7 +441,7 @@ impl ServiceCard {
             ship_problem,
             status: Status::worst(&statuses),
             budgets: budgets(&slos, &by_cause),
-            post_mortems: due(rule, &by_cause),
+            post_mortems: due(rule, &by_cause, (&learnt.0, &learnt.1)),
             agreements,
             alerts,
             incidents,

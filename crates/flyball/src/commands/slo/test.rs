@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::{count, print};
 use crate::commands::scripts::scripts;
+use crate::output::words::printable;
+use crate::remote::{Remote, ServerArgs};
 use crate::slotest::{self, Outcome, Problem};
 use crate::{Exit, talk};
 
@@ -21,6 +23,7 @@ const ENDING: &str = "slotest";
 /// Examples:
 ///   flyball slo test slos/
 ///   flyball slo test checkout.slotest
+///   flyball slo test slos/ --tell 1.4.0
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct TestArgs {
@@ -31,6 +34,13 @@ pub(crate) struct TestArgs {
     /// How results are written: as text, or as JSON for other tools
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
+
+    /// Tell a server what came of it, of this version: action items of incidents are done when their test passes
+    #[arg(long, value_name = "VERSION")]
+    tell: Option<String>,
+
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,7 +60,7 @@ struct Counts {
 
 pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let mut counts = Counts::default();
-    let mut results = Vec::new();
+    let (mut results, mut runs) = (Vec::new(), Vec::new());
     for file in scripts(&args.paths, ENDING)? {
         let bytes =
             std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -66,6 +76,9 @@ pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
             counts.expectations += outcome.expectations;
             counts.broken += usize::from(outcome.is_broken());
             counts.failed += usize::from(!outcome.is_passed() && !outcome.is_broken());
+            let passed = (!outcome.is_broken()).then(|| outcome.is_passed());
+            let (path, name) = (file.display().to_string(), &outcome.name);
+            runs.push(json!({ "file": path, "test": name, "passed": passed }));
             match args.output {
                 Output::Text => print(&text_of(&file, &text, &outcome))?,
                 Output::Json => results.push(json_of(&file, &outcome)),
@@ -83,11 +96,45 @@ pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
         counts.broken,
         count(counts.expectations, "expectation")
     ));
+    if let Some(version) = &args.tell {
+        tell(args, version, &runs)?;
+    }
     Ok(match counts {
         Counts { broken: 1.., .. } => Exit::Usage,
         Counts { failed: 1.., .. } => Exit::Missed,
         _ => Exit::Met,
     })
+}
+
+/// What a server has learnt.
+#[derive(Debug, serde::Deserialize)]
+struct Told {
+    changed: Vec<Learnt>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Learnt {
+    incident: String,
+    item: String,
+    state: State,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct State {
+    #[serde(rename = "state")]
+    word: String,
+}
+
+/// Tells a server what came of the tests of `version`.
+fn tell(args: &TestArgs, version: &str, runs: &[serde_json::Value]) -> anyhow::Result<()> {
+    let body = json!({ "version": version, "runs": runs });
+    let path = ["api", "v1", "slotest-runs"];
+    let Told { changed } = Remote::new(&args.server)?.post(&path, &body)?;
+    for Learnt { incident, item, state } in changed {
+        let said = format!("action item {item} of {incident} is {}", state.word);
+        talk::note(&printable(&said));
+    }
+    Ok(())
 }
 
 fn verdict(outcome: &Outcome) -> &'static str {
