@@ -180,11 +180,11 @@ fn of_rota<'a>(rota: &'a str, path: &'a str) -> Vec<&'a str> {
 #[derive(Debug, serde::Deserialize)]
 struct Who {
     escalation: String,
-    levels: Vec<Level>,
+    levels: Vec<LevelNow>,
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Level {
+struct LevelNow {
     level: String,
     rota: String,
     who: Vec<String>,
@@ -192,12 +192,12 @@ struct Level {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Rotas {
-    rotas: Vec<Rota>,
+struct Listed {
+    rotas: Vec<RotaNow>,
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Rota {
+struct RotaNow {
     rota: String,
     called: Vec<String>,
     members: Vec<String>,
@@ -206,7 +206,7 @@ struct Rota {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Shifts {
+struct Page {
     shifts: Vec<Shift>,
     next: Option<usize>,
 }
@@ -229,7 +229,7 @@ struct By {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Gaps {
+struct Found {
     covered: bool,
     gaps: Vec<Gap>,
     doubled: Vec<Doubled>,
@@ -301,7 +301,7 @@ fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
     let at = args.at.map(|at| at.to_string());
     let asked: Vec<(&str, &str)> = at.as_deref().map(|at| ("at", at)).into_iter().collect();
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "rotas"], &asked)?;
-    let Rotas { rotas } = serde_json::from_value(said.clone())?;
+    let Listed { rotas } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table = table(&["rota", "called now", "members", "services", "zone"]);
         for rota in &rotas {
@@ -321,7 +321,7 @@ fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
 fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     let more = [("limit", args.limit.to_string()), ("after", args.after.to_string())];
     let said = args.asked.ask("shifts", &more)?;
-    let Shifts { shifts, next } = serde_json::from_value(said.clone())?;
+    let Page { shifts, next } = serde_json::from_value(said.clone())?;
     answer(args.asked.output, &said, || {
         let mut table = table(&["from", "to", "layer", "who", "for", "by"]);
         for shift in &shifts {
@@ -352,7 +352,7 @@ impl By {
 
 fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
     let said = args.asked.ask("gaps", &[])?;
-    let Gaps { covered, gaps, doubled, silent } = serde_json::from_value(said.clone())?;
+    let Found { covered, gaps, doubled, silent } = serde_json::from_value(said.clone())?;
     answer(args.asked.output, &said, || {
         let mut table = table(&["from", "to", "what", "why"]);
         for Gap { span, why } in &gaps {

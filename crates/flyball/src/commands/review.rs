@@ -111,7 +111,8 @@ struct Line {
 /// What a review is worth.
 #[derive(Debug, serde::Deserialize)]
 struct Standing {
-    standing: String,
+    #[serde(rename = "standing")]
+    word: String,
     until: Option<String>,
     since: Option<String>,
     items: Option<Vec<String>>,
@@ -119,7 +120,7 @@ struct Standing {
 
 impl Standing {
     fn words(&self) -> String {
-        let said = self.standing.replace('_', " ");
+        let said = self.word.replace('_', " ");
         let more = match self {
             Self { until: Some(until), .. } => format!(" until {}", words::whole_seconds(until)),
             Self { since: Some(since), .. } => format!(" since {}", words::whole_seconds(since)),

@@ -68,7 +68,7 @@ pub(super) struct CallsArgs {
 #[derive(Debug, serde::Deserialize)]
 struct Load {
     people: Vec<Person>,
-    sides: Vec<Side>,
+    sides: Vec<SideLine>,
     calls: usize,
     hand_offs: HandOffs,
     complete: bool,
@@ -89,7 +89,7 @@ struct Person {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Side {
+struct SideLine {
     side: Option<String>,
     events: usize,
     share: Option<f64>,
@@ -132,7 +132,7 @@ struct Unpaid {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Calls {
+struct Page {
     calls: Vec<Call>,
     next: Option<u64>,
 }
@@ -219,7 +219,7 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
             ]);
         }
         let mut out = format!("{table}\n");
-        for Side { side, events, share } in &load.sides {
+        for SideLine { side, events, share } in &load.sides {
             let side = side.as_deref().unwrap_or("others");
             writeln!(out, "{}: {events} events, {} of the work", printable(side), percent(*share))?;
         }
@@ -287,7 +287,7 @@ pub(super) fn calls(args: &CallsArgs) -> anyhow::Result<Exit> {
     asked.extend(before.as_deref().map(|before| ("before", before)));
     asked.extend(args.service.as_deref().map(|service| ("service", service)));
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "calls"], &asked)?;
-    let Calls { calls, next } = serde_json::from_value(said.clone())?;
+    let Page { calls, next } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table =
             table(&["alert", "began", "what", "called", "taken by", "over", "hand-offs"]);

@@ -36,7 +36,8 @@ pub(super) struct ShowArgs {
 pub(super) struct Review {
     #[serde(flatten)]
     pub(super) line: Line,
-    review: Kept,
+    #[serde(rename = "review")]
+    kept: Kept,
     assessment: Option<Assessment>,
     pub(super) blocking: Vec<String>,
     learnt: Vec<String>,
@@ -76,7 +77,8 @@ struct Item {
 
 #[derive(Debug, serde::Deserialize)]
 struct Outcome {
-    outcome: String,
+    #[serde(rename = "outcome")]
+    word: String,
     until: Option<String>,
     yes: Option<bool>,
 }
@@ -116,7 +118,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
     let said: Value = remote.get(&[&PATH[..], &[&args.service, &args.id]].concat(), &[])?;
     let review: Review = serde_json::from_value(said.clone())?;
     document(args.output, &said, || page(&review))?;
-    Ok(match review.line.standing.standing.as_str() {
+    Ok(match review.line.standing.word.as_str() {
         "approved" => Exit::Met,
         "pending" => Exit::Undecided,
         _ => Exit::Missed,
@@ -124,7 +126,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
 }
 
 fn page(review: &Review) -> Page {
-    let Review { line, review: kept, assessment, blocking, learnt, missing, problem } = review;
+    let Review { line, kept, assessment, blocking, learnt, missing, problem } = review;
     let about = format!("Review of {} by {} {}", line.service, line.checklist, line.version);
     let mut page = Page::new(about, format!("It is {}: {}.", line.state, line.standing.words()));
     let signed = kept.signatures.iter().map(|of| format!("{} ({})", of.who, of.role));
@@ -183,14 +185,14 @@ fn page(review: &Review) -> Page {
 }
 
 fn outcome(item: &Item) -> String {
-    let Outcome { outcome, until, yes } = &item.outcome;
+    let Outcome { word, until, yes } = &item.outcome;
     match (until, yes) {
         (Some(until), _) => {
-            format!("{outcome} until {}", crate::output::words::whole_seconds(until))
+            format!("{word} until {}", crate::output::words::whole_seconds(until))
         }
         (_, Some(true)) => "applies".to_owned(),
         (_, Some(false)) => "does not apply".to_owned(),
-        _ => outcome.clone(),
+        _ => word.clone(),
     }
 }
 

@@ -37,14 +37,11 @@ pub(super) fn pager(custody: Option<&Custody>) -> String {
         return super::UNTOLD.to_owned();
     };
     let Some(holder) = holder else { return "nobody: the service is retired".to_owned() };
-    let mut said = format!("{holder}, since {}", words::moment(*since));
-    if let Some(step) = step {
-        said += &format!("; a step to {step} is proposed");
-    }
-    if let Some(returns) = returns {
-        said += &format!("; it goes back to developers at {}", words::moment(*returns));
-    }
-    said
+    let since = format!("{holder}, since {}", words::moment(*since));
+    let step = step.as_ref().map(|step| format!("a step to {step} is proposed"));
+    let returns = returns.map(words::moment);
+    let returns = returns.map(|at| format!("it goes back to developers at {at}"));
+    std::iter::once(since).chain(step).chain(returns).collect::<Vec<_>>().join("; ")
 }
 
 /// Reviews and what the catalogue finds.
