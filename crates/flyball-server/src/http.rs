@@ -12,6 +12,7 @@ mod cookies;
 mod custody;
 mod definitions;
 mod delivery;
+pub(crate) mod demands;
 mod described;
 mod evidence;
 mod extract;
@@ -259,6 +260,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(services::list))
         .routes(routes!(services::get))
         .routes(routes!(services::remark))
+        .routes(routes!(demands::waive))
         .routes(routes!(services::push_outcome, services::outcome))
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))

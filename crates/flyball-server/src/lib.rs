@@ -327,7 +327,7 @@ impl Server {
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
         let custodies = Custodies::of(control.clone());
         let rotas = Rotas::new(control.clone(), &evaluating);
-        let router = http::router(http::App {
+        let app = http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
             telemetry: Arc::clone(&telemetry),
@@ -355,14 +355,14 @@ impl Server {
             streams: http::Streams::new(evaluating.clone(), streams_max),
             // One is drawn after the other: each takes a processor for seconds.
             simulating: Arc::new(pool::Pool::new("simulate", 2, || ())?),
-        });
+        };
+        let router = http::router(app.clone());
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling =
-            Telling::start(&evaluating, (changes, restorer, rotas, &custodies), now, told)?;
+        let telling = Telling::start(app, (changes, restorer, rotas, &custodies), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -449,17 +449,19 @@ struct Telling {
     restores: restoring::Running,
     custody: custody::Running,
     calls: rotas::Running,
+    demands: http::demands::Running,
 }
 
 impl Telling {
     /// Tells from now on: with the directory of secrets, a Grafana where there is one, and the address under
     /// which people reach this server.
     fn start(
-        evaluating: &evaluator::Handle,
+        app: http::App,
         (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
+        let evaluating = &app.evaluator.clone();
         let (counters, own) = (Arc::clone(telemetry), Arc::clone(&origin));
         let alerts = alerts::start(evaluating, clock, counters, secrets, own)?;
         let verdicts = verdicts::start(evaluating, &changes, clock, telemetry);
@@ -467,7 +469,9 @@ impl Telling {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
         let custody = custody::start(custodies, evaluating, clock);
-        Ok(Self { alerts, verdicts, restores: restorer.start(), custody, calls: rotas.start() })
+        let (restores, calls, demands) =
+            (restorer.start(), rotas.start(), http::demands::start(app));
+        Ok(Self { alerts, verdicts, restores, custody, calls, demands })
     }
 
     async fn stop(self) {
@@ -476,6 +480,7 @@ impl Telling {
         self.custody.stop().await;
         self.alerts.stop().await;
         self.calls.stop().await;
+        self.demands.stop().await;
     }
 }
 

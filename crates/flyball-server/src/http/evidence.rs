@@ -20,11 +20,11 @@ use flyball_model::{AlertTarget, Duration, Interval, Slo, Timestamp};
 use flyball_store::StoreError;
 
 use super::administration::wait;
-use super::attribution::by_cause;
+use super::attribution::by_cause_inside;
 use super::delivery::gather;
 use super::problem::Problem;
 use super::services::card::Due;
-use super::services::due;
+use super::services::{Learnt, due};
 use super::{App, room};
 use crate::auth::Caller;
 use crate::changes::ChangesError;
@@ -197,14 +197,14 @@ async fn unwritten(app: &App, catalog: &Catalog, service: &str) -> Option<u64> {
     let rule = policy.spec().post_mortem;
     let asked = service.to_owned();
     let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
-    let spent = by_cause(app, is_asked, (None, None)).await.ok()?;
+    let spent = by_cause_inside(app, is_asked, (None, None)).await.ok()?;
     let (changes, of, now) = (app.changes.clone(), [service.to_owned()], app.clock.now());
     let learnt = wait(move || {
         let (records, _) = changes.incident_records(&of, (Timestamp::MIN, now))?;
-        Ok::<_, ChangesError>((records, changes.written(&of)?))
+        let (written, demanded) = (changes.written(&of)?, changes.demanded(&of)?);
+        Ok::<_, ChangesError>(Learnt { records, written, demanded })
     });
-    let (records, written) = learnt.await.ok()?;
-    let due = due(rule, &spent, (&records, &written));
+    let due = due(rule, &spent, &learnt.await.ok()?, now);
     let incidents: BTreeSet<&str> = due.iter().filter_map(Due::unpublished).collect();
     Some(incidents.len() as u64)
 }
