@@ -112,7 +112,10 @@ fn add(args: AddArgs) -> anyhow::Result<Exit> {
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let grants = match &args.place.data {
         Some(data) => Grants::open(existing(data)?)?.list()?,
-        None => Remote::new(&args.place.server)?.get::<Listed>(&PATH, &[])?.grants,
+        None => {
+            let said = Remote::new(&args.place.server)?.whole(&PATH, ("grants", "after"))?;
+            serde_json::from_value::<Listed>(said)?.grants
+        }
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);

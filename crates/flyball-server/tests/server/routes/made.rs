@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flyball_model::Duration;
 use serde_json::{Value, json};
 
 use super::world::{Caller, OWN, World};
@@ -159,13 +160,13 @@ impl World {
             }
         };
         // What is made at one moment would be known by one name.
-        self.site.clock.advance(flyball_model::Duration::from_seconds(1));
+        self.site.clock.advance(Duration::from_seconds(1));
         text(&self.ask(by, &format!("/api/v1/gate/shop{path}"), body).await["id"])
     }
 
     async fn happened(&mut self, name: &str) -> String {
         let id = self.new_name();
-        self.site.clock.advance(flyball_model::Duration::from_seconds(1));
+        self.site.clock.advance(Duration::from_seconds(1));
         match name {
             "friction" => {
                 let body = json!({"id": id, "what": "slow", "stage": "build", "service": OWN, "met": {"minutes": 5}});
@@ -266,6 +267,8 @@ impl World {
     }
 
     async fn open_review(&mut self) {
+        // Reviews that are opened at one moment would be known by one name.
+        self.site.clock.advance(Duration::from_seconds(1));
         self.ask(&self.ada, "/api/v1/reviews/shop", json!({"checklist": "small"})).await;
     }
 

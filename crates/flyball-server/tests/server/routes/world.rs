@@ -73,6 +73,11 @@ fn beside(name: &str) -> String {
     slo.replace("name: checkout", &format!("name: {name}"))
 }
 
+/// A service of which the catalogue has much to say.
+fn undescribed(name: &str) -> String {
+    format!("---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+}
+
 fn configured(home: &Path, clock: &TestClock) -> Config {
     let secrets = home.join("secrets");
     std::fs::create_dir_all(&secrets).unwrap();
@@ -82,6 +87,7 @@ fn configured(home: &Path, clock: &TestClock) -> Config {
     let given = vec![
         Source::new("shop.yaml", format!("{slos}---\n{}", include_str!("shop.yaml"))),
         Source::new("bank.yaml", bank),
+        Source::new("undescribed.yaml", ["dock", "mill"].map(undescribed).concat()),
         Source::new("common.yaml", include_str!("common.yaml")),
     ];
     Config {
