@@ -76,7 +76,8 @@ impl Gatekeeper {
     pub(crate) fn classes(&self, services: &[String]) -> Result<Classes, GateError> {
         let filter = RecordFilter { services: Some(services), before: None, limit: LOOKED_AT };
         let given: Vec<Classing> = read(&self.control.lock().records(CLASS, &filter)?)?;
-        let given = given.into_iter().filter_map(|one| Some(((one.service, one.posting), one.class?)));
+        let given =
+            given.into_iter().filter_map(|one| Some(((one.service, one.posting), one.class?)));
         Ok(given.collect())
     }
 }

@@ -10,6 +10,7 @@ use flyball_server::{Role, Scope};
 use reqwest::{RequestBuilder, Version};
 use serde_json::Value;
 
+use super::lists::may_list;
 use super::table::{Asks, Place, Route};
 use super::world::{Caller, May, OWN, World};
 use crate::changes::{SECRET, signed};
@@ -159,6 +160,14 @@ impl World {
             if is_wrong {
                 let head: String = said.chars().take(400).collect();
                 faults.push(format!("{} is {fate:?}, and answered {status}: {head}", caller.name));
+            }
+            if is_least && route.method == "GET" && !may_list(&route.path) {
+                let answer: Value = serde_json::from_str(&said).unwrap_or_default();
+                let lists = answer.as_object().into_iter().flatten();
+                let lists: Vec<_> = lists.filter(|(_, value)| value.is_array()).collect();
+                if !lists.is_empty() {
+                    faults.push(format!("{lists:?} are not in routes/lists.txt"));
+                }
             }
             if is_least && !is_wrong {
                 faults.extend(self.recorded(route, &caller.actor, before).await);

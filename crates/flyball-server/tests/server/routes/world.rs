@@ -75,7 +75,9 @@ fn beside(name: &str) -> String {
 
 /// A service of which the catalogue has much to say.
 fn undescribed(name: &str) -> String {
-    format!("---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+    format!(
+        "---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{team: {name}}}\n"
+    )
 }
 
 fn configured(home: &Path, clock: &TestClock) -> Config {
