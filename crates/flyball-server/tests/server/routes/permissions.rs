@@ -52,17 +52,16 @@ fn fate(route: &Route, may: &May) -> Fate {
         May::Person(roles) => role.is_none() || roles.iter().any(|(_, held)| Some(*held) >= role),
     };
     let is_everywhere = is_for(may, role, "*") && !matches!(may, May::Token(_, Some(_)));
-    let fate = match route.place {
-        _ if !is_let_in => return Fate::Refused,
-        Place::Server | Place::Signed => return Fate::Passes,
-        Place::All if is_everywhere => return Fate::Passes,
-        _ if route.place != Place::All && is_for(may, role, OWN) => return Fate::Passes,
+    match route.place {
+        _ if !is_let_in => Fate::Refused,
+        Place::Server | Place::Signed => Fate::Passes,
+        Place::All if is_everywhere => Fate::Passes,
+        _ if route.place != Place::All && is_for(may, role, OWN) => Fate::Passes,
         Place::Hidden if is_for(may, Some(Role::Viewer), OWN) => Fate::Refused,
         Place::Hidden => Fate::Hidden,
         Place::Filtered => Fate::Filtered,
         Place::All | Place::Own => Fate::Refused,
-    };
-    fate
+    }
 }
 
 /// The name of the least of those who may.

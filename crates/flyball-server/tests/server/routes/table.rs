@@ -56,8 +56,8 @@ pub(super) fn parts(written: &str) -> (String, String) {
     while let Some((before, after)) = rest.split_once('{') {
         let (inner, after) = after.split_once('}').unwrap();
         let (name, value) = inner.split_once('=').unwrap();
-        path.push_str(&format!("{before}{{{name}}}"));
-        address.push_str(&format!("{before}{value}"));
+        path.extend([before, "{", name, "}"]);
+        address.extend([before, value]);
         rest = after;
     }
     let last = rest.split('?').next().unwrap();
