@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 use super::administration::wait;
 use super::alerts::{AlertInfo, waiting};
 use super::attribution::{by_cause, by_cause_inside};
-use super::extract::Path;
+use super::extract::{PartQuery, Path, Query, part};
 use super::gate::{GateQuestion, decided, question};
 use super::oncall::LevelNow;
 use super::problem::Problem;
@@ -55,10 +55,13 @@ const ALERTS_SHOWN: usize = 20;
 /// Reviews on a card.
 const REVIEWS_SHOWN: usize = 20;
 
-/// Every service.
+/// A page of services.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct ServiceList {
+    /// By name.
     services: Vec<ServiceLine>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// A service in a list.
@@ -89,8 +92,10 @@ pub(super) struct ServiceLine {
     get,
     path = "/api/v1/services",
     tag = "services",
+    params(PartQuery),
     responses(
-        (status = 200, description = "The services, by name", body = ServiceList),
+        (status = 200, description = "A page of services, by name", body = ServiceList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -98,7 +103,9 @@ pub(super) struct ServiceLine {
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<ServiceList>, Problem> {
+    let asked = asked.read()?;
     let (changes, custodies) = (app.changes.clone(), app.custodies.clone());
     let kept = wait(move || {
         let recorded = changes.services(RECORDED_MAX)?;
@@ -140,7 +147,8 @@ pub(super) async fn list(
                     .map_or(0, |faults| FaultInfo::seen(faults, &caller).len() as u64),
             }
         });
-        Ok::<_, LiveError<StoreError>>(ServiceList { services: services.collect() })
+        let (services, next) = part(services.collect(), asked);
+        Ok::<_, LiveError<StoreError>>(ServiceList { services, next })
     });
     Ok(Json(answer.await??))
 }

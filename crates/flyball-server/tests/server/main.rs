@@ -32,6 +32,7 @@ mod restores;
 mod retention;
 mod reviews;
 mod risks;
+mod routes;
 mod services;
 mod stored;
 mod streams;

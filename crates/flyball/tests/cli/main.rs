@@ -9,6 +9,7 @@ mod bounds;
 mod change;
 mod clients;
 mod crash;
+mod documents;
 mod gate;
 mod hostile;
 mod html;
