@@ -668,3 +668,46 @@ fn what_a_service_is_may_ask_for_a_signature_whatever_the_budget_is() {
         assert!(ask(class, &signed(&policy), &[]).outcome.passes(), "{class}");
     }
 }
+
+#[test]
+fn an_override_is_no_signature_that_a_review_asks_for() {
+    let text = "overrides: {roles: [cto, security], longest: 4h}";
+    let policy = levels("- {name: within}", text).unwrap();
+    let classes = [ChangeClass::Feature, ChangeClass::P0, ChangeClass::Reliability].into();
+    let control = Control {
+        item: "card-data".to_owned(),
+        ask: "Does it hold data of payment cards?".to_owned(),
+        sign_off: SignOff { role: role("security"), classes },
+    };
+    let facts = Facts { controls: vec![control], ..facts(vec![budget(0)]) };
+    let ask = |class, as_role: Option<&str>| {
+        let one =
+            as_role.map(|name| Override { class, role: role(name), second: None, ..exception() });
+        let question = question(class);
+        gate(&GateInputs {
+            policy: &policy,
+            question: &question,
+            facts: &facts,
+            signatures: &signed(&policy),
+            latches: &[],
+            blocks: &[],
+            overrides: &one.into_iter().collect::<Vec<_>>(),
+            approvals: &[],
+        })
+    };
+    for class in [ChangeClass::Feature, ChangeClass::P0] {
+        let denied = ask(class, None);
+        assert_eq!(denied.outcome, Outcome::Deny, "{class}");
+        let lifts: Vec<&Lift> = denied.reasons.iter().flat_map(|of| &of.lifts).collect();
+        assert!(!lifts.iter().any(|lift| matches!(lift, Lift::Override { .. })), "{lifts:?}");
+        let still = ask(class, Some("cto"));
+        assert_eq!(still.outcome, Outcome::Deny, "{class}");
+        let said = "does nothing: it does not stand for the signature of `security`";
+        assert!(still.reasons.iter().any(|of| of.text.contains(said)), "{still:#?}");
+        assert!(ask(class, Some("security")).outcome.passes(), "{class}: it is theirs");
+    }
+    let restored = ask(ChangeClass::Reliability, None);
+    assert_eq!(restored.outcome, Outcome::Allow);
+    let owed = restored.reasons.iter().find(|of| of.kind == ReasonKind::SignOff).unwrap();
+    assert!(owed.text.contains("`security`") && owed.text.ends_with("is owed."), "{}", owed.text);
+}
