@@ -32,6 +32,7 @@ mod keys;
 mod limits;
 mod listen;
 mod login;
+mod names;
 mod outcomes;
 mod pool;
 mod ready;

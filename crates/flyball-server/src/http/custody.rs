@@ -1,6 +1,6 @@
 //! Who carries the pager of a service, and how it changes hands.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -29,8 +29,10 @@ use super::problem::Problem;
 use super::services::{absent, is_there};
 use super::{App, shapes};
 use crate::auth::{Caller, Role};
+use crate::control::SharedControl;
 use crate::custody::{CustodiesError, NewFinding};
-use crate::gate::Actor;
+use crate::gate::{Actor, GateError};
+use crate::names::names;
 
 impl From<CustodiesError> for Problem {
     fn from(error: CustodiesError) -> Self {
@@ -90,6 +92,8 @@ pub(super) struct CustodyPage {
     grounds: Vec<Ground>,
     /// That its team is not paid, or not for long; null while it is, or nobody says.
     funding_alarm: Option<String>,
+    /// What those are called whom it knows by an id, as far as that is known: a token's name, a person's.
+    people: BTreeMap<String, String>,
 }
 
 /// Rules of custody.
@@ -117,7 +121,7 @@ pub(super) struct CustodyNextStep {
 struct Scene {
     catalog: Arc<Catalog>,
     evidence: ServiceEvidence,
-    approved: BTreeSet<Stage>,
+    approved: BTreeMap<Stage, String>,
 }
 
 impl Scene {
@@ -139,12 +143,25 @@ async fn scene(
 ) -> Result<(Scene, Option<Custody>), Problem> {
     let Known { catalog, evidence, custody } = known(app, caller, service).await?;
     let (reviews, of, at) = (app.reviews.clone(), service.to_owned(), evidence.at);
-    let approved = wait(move || reviews.approved(&of, at)).await?;
+    // What was reviewed before the pager went back says nothing of the next time.
+    let back = custody.as_ref().and_then(|custody| custody.handed_back(at));
+    let approved = wait(move || reviews.approved(&of, back, at)).await?;
     Ok((Scene { catalog, evidence, approved }, custody))
 }
 
 impl CustodyPage {
-    fn of(service: &str, custody: Option<&Custody>, is_kept: bool, scene: &Scene) -> Self {
+    /// What there is to say of `custody`, of which somebody said or did something if `is_kept`; a look into `control` says
+    /// what people are called.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`] where that cannot be read.
+    fn of(
+        service: &str,
+        (custody, is_kept): (Option<&Custody>, bool),
+        scene: &Scene,
+        control: &SharedControl,
+    ) -> Result<Self, GateError> {
         let Scene { catalog, evidence, approved } = scene;
         let at = evidence.at;
         let rules = catalog.governance.custody_rules(service);
@@ -163,7 +180,8 @@ impl CustodyPage {
             catalog.governance.service(service).zip(custody).and_then(|(of, custody)| {
                 custody.funding_alarm(Funding::of(&of.spec, day(at)), at)
             });
-        Self {
+        let people = names(control, custody.map(Custody::people).unwrap_or_default())?;
+        Ok(Self {
             service: service.to_owned(),
             at,
             holder,
@@ -184,7 +202,8 @@ impl CustodyPage {
             next,
             grounds: grounds.unwrap_or_default(),
             funding_alarm: alarm.map(|alarm| alarm.sentence),
-        }
+            people,
+        })
     }
 }
 
@@ -212,9 +231,11 @@ pub(super) async fn get(
     }
     is_there(&app, &caller, &service).await?;
     let (scene, custody) = scene(&app, &caller, &service).await?;
-    let (custodies, of) = (app.custodies.clone(), service.clone());
-    let kept = wait(move || custodies.get(&of, None)).await?;
-    Ok(Json(CustodyPage::of(&service, custody.as_ref(), kept.is_some(), &scene)))
+    let page = wait(move || {
+        let is_kept = app.custodies.get(&service, None)?.is_some();
+        CustodyPage::of(&service, (custody.as_ref(), is_kept), &scene, &app.control)
+    });
+    Ok(Json(page.await?))
 }
 
 /// How a custody was found when somebody began to keep it.
@@ -228,6 +249,7 @@ pub(super) struct CustodyFindingRequest {
     #[schema(value_type = shapes::Instant)]
     since: Timestamp,
     /// How the caller knows it.
+    #[schema(max_length = 4096)]
     why: String,
 }
 
@@ -239,6 +261,7 @@ pub(super) struct CustodyStepRequest {
     #[schema(value_type = String)]
     to: Holder,
     /// Why, in a sentence.
+    #[schema(max_length = 4096)]
     why: String,
 }
 
@@ -270,8 +293,10 @@ pub(super) struct CustodyDecisionRequest {
     #[schema(value_type = Option<shapes::Instant>)]
     until: Option<Timestamp>,
     /// Who helps; of `staffed` alone.
+    #[schema(max_length = 256)]
     by: Option<String>,
     /// Why, in a sentence.
+    #[schema(max_length = 4096)]
     why: String,
 }
 
@@ -349,7 +374,8 @@ pub(super) async fn find(
         let new = NewFinding { service: service.clone(), holder, since, why };
         let custody = app.custodies.find(new, &actor, at)?;
         app.gatekeeper.knowing().forget();
-        Ok::<_, CustodiesError>(CustodyPage::of(&service, Some(&custody), true, &scene))
+        let page = CustodyPage::of(&service, (Some(&custody), true), &scene, &app.control)?;
+        Ok::<_, CustodiesError>(page)
     });
     Ok((StatusCode::CREATED, Json(found.await?)))
 }
@@ -366,6 +392,9 @@ struct Act<'a> {
     at: Timestamp,
 }
 
+/// What the audit log says of an act, from what was asked and what the custody is then.
+type Detail<T> = fn(&T, &Custody) -> Value;
+
 /// Has `act` done to the custody of `service` by whoever may with `role`: what it is called in the audit log and what is
 /// said of it there come from `detail`.
 async fn done<T: DeserializeOwned + Send + 'static>(
@@ -373,7 +402,7 @@ async fn done<T: DeserializeOwned + Send + 'static>(
     service: String,
     sent: Sent,
     role: Role,
-    (action, detail): (&'static str, fn(&T) -> Value),
+    (action, detail): (&'static str, Detail<T>),
     act: fn(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError>,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
     let (asked, caller): (T, _) = sent.json_for(&app, "custody", (role, &service)).await?;
@@ -386,7 +415,7 @@ async fn act_as<T: Send + 'static>(
     app: App,
     (service, asked): (String, T),
     caller: &Caller,
-    (action, detail): (&'static str, fn(&T) -> Value),
+    (action, detail): (&'static str, Detail<T>),
     act: impl FnOnce(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
     let (scene, custody) = scene(&app, caller, &service).await?;
@@ -395,12 +424,13 @@ async fn act_as<T: Send + 'static>(
         let rules = scene.rules(&service)?;
         // Of which nothing is known, its developers begin with it now.
         let usual = custody.unwrap_or_else(|| Custody::new(&service, at));
-        let audited = (action, detail(&asked));
+        let audited = (action, |custody: &Custody| detail(&asked, custody));
         let custody = app.custodies.act((&service, usual), &actor, at, audited, |custody| {
             act(custody, &asked, &Act { rules, scene: &scene, who: actor.who(), at })
         })?;
         app.gatekeeper.knowing().forget();
-        Ok::<_, CustodiesError>(CustodyPage::of(&service, Some(&custody), true, &scene))
+        let page = CustodyPage::of(&service, (Some(&custody), true), &scene, &app.control)?;
+        Ok::<_, CustodiesError>(page)
     });
     Ok((StatusCode::CREATED, Json(done.await?)))
 }
@@ -424,8 +454,8 @@ pub(super) async fn propose(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyStepRequest) -> Value) =
-        ("custody.propose", |asked| json!({ "to": asked.to.word(), "why": asked.why }));
+    let audited: (&str, Detail<CustodyStepRequest>) =
+        ("custody.propose", |asked, _| json!({ "to": asked.to.word(), "why": asked.why }));
     done(app, service, sent, Role::Developer, audited, |custody, asked, act| {
         custody.propose(asked.to, act.who, &asked.why, act.at)
     })
@@ -451,10 +481,18 @@ pub(super) async fn sign(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
-        ("custody.sign", |asked| json!({ "role": asked.role }));
+    // What was seen and which review stood approved, so that it can be told later why the criteria held.
+    let audited: (&str, Detail<CustodyRoleRequest>) = ("custody.sign", |asked, custody| {
+        let signed = custody.signed_last();
+        json!({
+            "role": asked.role,
+            "seen": signed.map(|signed| &signed.seen),
+            "review": signed.and_then(|signed| signed.review.as_ref()),
+        })
+    });
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
-        let signed = Signed { role: asked.role.clone(), who: act.who.to_owned(), at: act.at };
+        let (who, at) = (act.who.to_owned(), act.at);
+        let signed = Signed { role: asked.role.clone(), who, at, seen: Vec::new(), review: None };
         custody.sign(act.rules, signed, &act.scene.evidence, &act.scene.approved)
     })
     .await
@@ -479,7 +517,7 @@ pub(super) async fn drop_step(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyDropRequest) -> Value) = ("custody.drop", |_| json!({}));
+    let audited: (&str, Detail<CustodyDropRequest>) = ("custody.drop", |_, _| json!({}));
     done(app, service, sent, Role::Developer, audited, |custody, _, _| {
         custody.drop_step().map(|_| ())
     })
@@ -505,8 +543,8 @@ pub(super) async fn give_notice(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
-        ("custody.notice", |asked| json!({ "role": asked.role }));
+    let audited: (&str, Detail<CustodyRoleRequest>) =
+        ("custody.notice", |asked, _| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         let evidence = &act.scene.evidence;
         custody.give_notice(act.rules, evidence, &asked.role, act.who, act.at).map(|_| ())
@@ -533,8 +571,8 @@ pub(super) async fn take_back(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
-        ("custody.take_back", |asked| json!({ "role": asked.role }));
+    let audited: (&str, Detail<CustodyRoleRequest>) =
+        ("custody.take_back", |asked, _| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         custody.take_back(act.rules, &asked.role, act.at).map(|_| ())
     })
@@ -564,7 +602,7 @@ pub(super) async fn decide(
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
     let outcome = asked.outcome()?;
-    let detail: fn(&CustodyDecisionRequest) -> Value = |asked| {
+    let detail: Detail<CustodyDecisionRequest> = |asked, _| {
         let CustodyDecisionRequest { role, outcome, until, by, why } = asked;
         json!({ "role": role, "outcome": outcome, "until": until, "by": by, "why": why })
     };
