@@ -47,7 +47,7 @@ fn a_piped_document_is_known_by_what_it_defines() {
     let service =
         "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {name: shop}\nspec: {team: a}\n";
     let rota = "apiVersion: flyball.dev/v1\nkind: Rota\nmetadata: {name: first}\nspec:\n  timeZone: UTC\n  members: \
-                [{name: ada}]\n  layers: [{name: first, members: [ada], rotation: {unit: week, start: \
+                [{name: ada, side: developers}]\n  layers: [{name: first, members: [ada], rotation: {unit: week, start: \
                 2026-01-05T09:00}}]\n";
     let plan = ok(pipe(&format!("{service}---\n{rota}")));
     assert!(plan.contains("+ Rota first\n+ Service shop\n"), "{plan}");
