@@ -307,6 +307,7 @@ impl Server {
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
             exceptions: rotas::exceptions(&control)?,
+            custody: custody::holders(&control, clock.now())?,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -326,9 +327,8 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
-        let custodies = Custodies::of(control.clone());
         let rotas = Rotas::new(control.clone(), &evaluating);
-        let router = http::router(http::App {
+        let app = http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
             telemetry: Arc::clone(&telemetry),
@@ -341,7 +341,7 @@ impl Server {
             changes: changes.clone(),
             restorer: restorer.clone(),
             reviews: Reviews::of(control.clone()),
-            custodies: custodies.clone(),
+            custodies: Custodies::of(control.clone()),
             rotas: rotas.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
@@ -356,14 +356,14 @@ impl Server {
             streams: http::Streams::new(evaluating.clone(), streams_max),
             // One is drawn after the other: each takes a processor for seconds.
             simulating: Arc::new(pool::Pool::new("simulate", 2, || ())?),
-        });
+        };
+        let router = http::router(app.clone());
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling =
-            Telling::start(&evaluating, (changes, restorer, rotas, &custodies), now, told)?;
+        let telling = Telling::start(&evaluating, (changes, restorer, rotas, app), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -457,7 +457,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         evaluating: &evaluator::Handle,
-        (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
+        (changes, restorer, rotas, app): (Changes, Restorer, Rotas, http::App),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -467,7 +467,7 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        let custody = custody::start(custodies, evaluating, clock);
+        let custody = custody::start(app);
         Ok(Self { alerts, verdicts, restores: restorer.start(), custody, calls: rotas.start() })
     }
 

@@ -38,6 +38,9 @@ pub enum Holder {
 }
 
 impl Holder {
+    /// Each of them, on the way towards SRE.
+    pub const ALL: [Self; 3] = [Self::Developers, Self::Shared, Self::Sre];
+
     /// The word that conditions and the gate's facts know it by.
     pub const fn word(self) -> &'static str {
         match self {

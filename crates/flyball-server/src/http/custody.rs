@@ -1,6 +1,6 @@
 //! Who carries the pager of a service, and how it changes hands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,6 +13,7 @@ use flyball_govern::custody::{
     Holder, Move, Party, Signed, Transfer,
 };
 use flyball_govern::evidence::ServiceEvidence;
+use flyball_govern::oncall::Switchboard;
 use flyball_govern::policy::Role as Function;
 use flyball_govern::service::{Funding, day};
 use flyball_model::Timestamp;
@@ -29,7 +30,6 @@ use super::problem::Problem;
 use super::services::{absent, is_there};
 use super::{App, shapes};
 use crate::auth::{Caller, Role};
-use crate::control::SharedControl;
 use crate::custody::{CustodiesError, NewFinding};
 use crate::gate::{Actor, GateError};
 use crate::names::names;
@@ -65,9 +65,11 @@ pub(super) struct CustodyPage {
     /// Whether somebody said or did something about it. Else it is its developers' since something is counted for one of
     /// its SLOs.
     is_kept: bool,
-    /// Who is called, in this order: `developers`, `operations`, or `rota` for whoever's turn it is.
+    /// Who is to be called, in this order: `developers`, `operations`, or `rota` for whoever's turn it is.
     #[schema(value_type = Vec<String>)]
     called: Vec<Party>,
+    /// That its pages do not call them first, in a sentence; null when they do, or nobody is called.
+    misrouted: Option<String>,
     /// Who advises the developers since it went back to them; null otherwise.
     #[schema(value_type = Option<Object>)]
     advice: Option<Advice>,
@@ -150,18 +152,15 @@ async fn scene(
 }
 
 impl CustodyPage {
-    /// What there is to say of `custody`, of which somebody said or did something if `is_kept`; a look into `control` says
-    /// what people are called.
-    ///
-    /// # Errors
-    ///
-    /// [`GateError`] where that cannot be read.
+    /// What there is to say of `custody`, of which somebody said or did something if `is_kept`; `board` says who is called,
+    /// `people` what they are called.
     fn of(
         service: &str,
         (custody, is_kept): (Option<&Custody>, bool),
         scene: &Scene,
-        control: &SharedControl,
-    ) -> Result<Self, GateError> {
+        board: &Switchboard,
+        people: BTreeMap<String, String>,
+    ) -> Self {
         let Scene { catalog, evidence, approved } = scene;
         let at = evidence.at;
         let rules = catalog.governance.custody_rules(service);
@@ -180,14 +179,14 @@ impl CustodyPage {
             catalog.governance.service(service).zip(custody).and_then(|(of, custody)| {
                 custody.funding_alarm(Funding::of(&of.spec, day(at)), at)
             });
-        let people = names(control, custody.map(Custody::people).unwrap_or_default())?;
-        Ok(Self {
+        Self {
             service: service.to_owned(),
             at,
             holder,
             since: custody.map(|custody| custody.since(at)),
             is_kept,
             called: holder.map_or_else(Vec::new, |holder| holder.called().to_vec()),
+            misrouted: board.misrouted(service),
             advice: custody.and_then(|custody| custody.advice(at)),
             transfer: custody.and_then(Custody::transfer).cloned(),
             notice: notice.cloned(),
@@ -203,8 +202,32 @@ impl CustodyPage {
             grounds: grounds.unwrap_or_default(),
             funding_alarm: alarm.map(|alarm| alarm.sentence),
             people,
-        })
+        }
     }
+}
+
+/// What is reason to hand the pager of `service` back now.
+///
+/// # Errors
+///
+/// A problem where what is known of it cannot be read.
+pub(crate) async fn grounds_of(
+    app: &App,
+    service: &str,
+    custody: &Custody,
+) -> Result<Vec<Ground>, Problem> {
+    let Known { catalog, evidence, .. } = known(app, &Caller::Anyone, service).await?;
+    let rules = catalog.governance.custody_rules(service);
+    let holds = rules.map(|rules| rules.grounds(custody, &evidence, evidence.at));
+    Ok(holds.unwrap_or_default())
+}
+
+/// Lets alerts call by who carries pagers now.
+async fn route(app: &App) -> Result<(), Problem> {
+    let (custodies, at) = (app.custodies.clone(), app.clock.now());
+    let holders = wait(move || custodies.holders(at)).await?;
+    app.evaluator.ask(move |evaluator| evaluator.carry(holders)).await?;
+    Ok(())
 }
 
 /// Who carries the pager of a service, what stands in the way of the next step, and what is reason to hand it back.
@@ -231,11 +254,12 @@ pub(super) async fn get(
     }
     is_there(&app, &caller, &service).await?;
     let (scene, custody) = scene(&app, &caller, &service).await?;
-    let page = wait(move || {
-        let is_kept = app.custodies.get(&service, None)?.is_some();
-        CustodyPage::of(&service, (custody.as_ref(), is_kept), &scene, &app.control)
-    });
-    Ok(Json(page.await?))
+    let (custodies, of) = (app.custodies.clone(), service.clone());
+    let kept = wait(move || custodies.get(&of, None)).await?;
+    let board = app.rotas.switchboard().await?;
+    let people = people(&app, custody.as_ref()).await?;
+    let custody = (custody.as_ref(), kept.is_some());
+    Ok(Json(CustodyPage::of(&service, custody, &scene, &board, people)))
 }
 
 /// How a custody was found when somebody began to keep it.
@@ -368,16 +392,15 @@ pub(super) async fn find(
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
     let (scene, _) = scene(&app, &caller, &service).await?;
-    let (actor, at) = (actor(&caller), app.clock.now());
+    let (actor, at, routed) = (actor(&caller), app.clock.now(), app.clone());
     let found = wait(move || {
         let CustodyFindingRequest { holder, since, why } = asked;
         let new = NewFinding { service: service.clone(), holder, since, why };
         let custody = app.custodies.find(new, &actor, at)?;
         app.gatekeeper.knowing().forget();
-        let page = CustodyPage::of(&service, (Some(&custody), true), &scene, &app.control)?;
-        Ok::<_, CustodiesError>(page)
+        Ok::<_, CustodiesError>((custody, scene, service))
     });
-    Ok((StatusCode::CREATED, Json(found.await?)))
+    kept(&routed, found.await?).await
 }
 
 fn actor(caller: &Caller) -> Actor {
@@ -419,7 +442,7 @@ async fn act_as<T: Send + 'static>(
     act: impl FnOnce(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
     let (scene, custody) = scene(&app, caller, &service).await?;
-    let (actor, at) = (actor(caller), app.clock.now());
+    let (actor, at, routed) = (actor(caller), app.clock.now(), app.clone());
     let done = wait(move || {
         let rules = scene.rules(&service)?;
         // Of which nothing is known, its developers begin with it now.
@@ -429,10 +452,30 @@ async fn act_as<T: Send + 'static>(
             act(custody, &asked, &Act { rules, scene: &scene, who: actor.who(), at })
         })?;
         app.gatekeeper.knowing().forget();
-        let page = CustodyPage::of(&service, (Some(&custody), true), &scene, &app.control)?;
-        Ok::<_, CustodiesError>(page)
+        Ok::<_, CustodiesError>((custody, scene, service))
     });
-    Ok((StatusCode::CREATED, Json(done.await?)))
+    kept(&routed, done.await?).await
+}
+
+/// What those are called whom `custody` knows by an id.
+async fn people(app: &App, custody: Option<&Custody>) -> Result<BTreeMap<String, String>, Problem> {
+    let who = custody.map(Custody::people).unwrap_or_default();
+    let who: BTreeSet<String> = who.into_iter().map(str::to_owned).collect();
+    let control = app.control.clone();
+    wait(move || Ok::<_, GateError>(names(&control, who.iter().map(String::as_str).collect())?))
+        .await
+}
+
+/// What is answered once alerts call by a custody that was changed.
+async fn kept(
+    app: &App,
+    (custody, scene, service): (Custody, Scene, String),
+) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
+    route(app).await?;
+    let board = app.rotas.switchboard().await?;
+    let people = people(app, Some(&custody)).await?;
+    let page = CustodyPage::of(&service, (Some(&custody), true), &scene, &board, people);
+    Ok((StatusCode::CREATED, Json(page)))
 }
 
 /// Proposes the next step towards SRE: to a shared rota, or to SRE. It is taken with its last signature.

@@ -16,7 +16,7 @@ use flyball_govern::evidence::{
 use flyball_govern::gate::{BudgetFacts, Counts};
 use flyball_govern::review::Said;
 use flyball_govern::service::DependencyKind;
-use flyball_model::{AlertTarget, Duration, Interval, Slo, Timestamp};
+use flyball_model::{Duration, Interval, Slo, Timestamp};
 use flyball_store::StoreError;
 
 use super::administration::wait;
@@ -48,6 +48,7 @@ struct Evaluated {
     facts: ServiceFacts,
     promised: Option<Timestamp>,
     rules: Part,
+    told: u64,
 }
 
 /// What is known of `service` now, of which the caller may know.
@@ -67,10 +68,11 @@ pub(super) async fn known(app: &App, caller: &Caller, service: &str) -> Result<K
             facts: evaluator.service_facts(&asked, false)?,
             promised: evaluator.promised_since(&asked),
             rules: evaluator.paging_rules(&asked),
+            told: evaluator.hearers(&asked).len() as u64,
             catalog: Arc::clone(evaluator.catalog()),
         })
     });
-    let Evaluated { catalog, facts, promised, rules } = evaluated.await??;
+    let Evaluated { catalog, facts, promised, rules, told } = evaluated.await??;
     let mut evidence = documented(&catalog, service, now);
     evidence.budgets = Some(budgets(&catalog, service, &facts.budgets));
     let quarters = catalog.governance.custody_rules(service);
@@ -86,7 +88,7 @@ pub(super) async fn known(app: &App, caller: &Caller, service: &str) -> Result<K
         Err(ServedError::TooMuch { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    evidence.runbooks = Some(rules);
+    (evidence.runbooks, evidence.told) = (Some(rules), Some(told));
     let weeks = u32::try_from(7 * PAGES_WEEKS).unwrap_or(u32::MAX);
     let month = now.minus(Duration::from_days(weeks));
     // Where nothing could have called anybody for as long, or nobody knows how it did, silence says nothing.
@@ -132,18 +134,10 @@ fn documented(catalog: &Catalog, service: &str, at: Timestamp) -> ServiceEvidenc
     ServiceEvidence {
         tier: Some(catalog.governance.tier(service).name),
         catalogue_faults: Some(found.len() as u64),
-        told: Some(
-            catalog.set.alert_targets.iter().filter(|of| is_told_of(of, service)).count() as u64
-        ),
         without_slo: hard.map(|whole| Part { part: lacking, whole }),
         above_dependencies: (exceeds || is_told).then_some(exceeds),
         ..ServiceEvidence::of(described, at)
     }
-}
-
-/// Whether `target` is told of pages of `service`.
-pub(super) fn is_told_of(target: &AlertTarget, service: &str) -> bool {
-    target.services.is_empty() || target.services.iter().any(|of| of == service)
 }
 
 /// The objectives of a service as they are counted; those of SLOs that are not evaluated have no data.

@@ -87,6 +87,7 @@ struct Custody {
     since: Option<Timestamp>,
     is_kept: bool,
     called: Vec<String>,
+    misrouted: Option<String>,
     advice: Option<Advice>,
     transfer: Option<Transfer>,
     notice: Option<Notice>,
@@ -228,6 +229,7 @@ fn page(custody: &Custody) -> Page {
         ("Advised by", custody.advice.as_ref().map_or("nobody", |of| &of.from).to_owned()),
         ("Rules", rules.map_or_else(String::new, |of| format!("{} {}", of.name, of.version))),
     ]);
+    page.list(custody.misrouted.clone());
     page.list(custody.funding_alarm.clone());
     if let Some(Transfer { to, by, why, signed }) = &custody.transfer {
         page.heading(format!("A step to {to} is proposed"));
