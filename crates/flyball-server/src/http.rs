@@ -73,6 +73,7 @@ use crate::rotas::Rotas;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
+pub(crate) use custody::grounds_of;
 pub use problem::Problem;
 pub(crate) use stream::Streams;
 

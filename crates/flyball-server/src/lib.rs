@@ -32,6 +32,7 @@ mod keys;
 mod limits;
 mod listen;
 mod login;
+mod names;
 mod outcomes;
 mod pool;
 mod ready;
@@ -306,6 +307,7 @@ impl Server {
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
             exceptions: rotas::exceptions(&control)?,
+            custody: custody::holders(&control, clock.now())?,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -325,7 +327,6 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
-        let custodies = Custodies::of(control.clone());
         let rotas = Rotas::new(control.clone(), &evaluating);
         let app = http::App {
             intake: Arc::clone(&intake),
@@ -340,7 +341,7 @@ impl Server {
             changes: changes.clone(),
             restorer: restorer.clone(),
             reviews: Reviews::of(control.clone()),
-            custodies: custodies.clone(),
+            custodies: Custodies::of(control.clone()),
             rotas: rotas.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
@@ -362,7 +363,7 @@ impl Server {
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(app, (changes, restorer, rotas, &custodies), now, told)?;
+        let telling = Telling::start(app, (changes, restorer, rotas), now, told)?;
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -457,7 +458,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         app: http::App,
-        (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
+        (changes, restorer, rotas): (Changes, Restorer, Rotas),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -468,7 +469,7 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        let custody = custody::start(custodies, evaluating, clock);
+        let custody = custody::start(app.clone());
         let (restores, calls, demands) =
             (restorer.start(), rotas.start(), http::demands::start(app));
         Ok(Self { alerts, verdicts, restores, custody, calls, demands })

@@ -39,7 +39,7 @@ use crate::evaluator::SloStatus;
 use crate::gate::GateError;
 use crate::rotas::RotaError;
 use crate::support::drifted;
-use card::{CustodyLine, Known, Owner, ServiceCard, Ship};
+use card::{Called, CustodyLine, Known, Owner, ServiceCard, Ship};
 pub(super) use card::{Learnt, due};
 use catalogue::FaultInfo;
 pub(super) use catalogue::{__path_catalogue, catalogue};
@@ -202,14 +202,14 @@ async fn care(
     now: Timestamp,
 ) -> Result<(Option<CustodyLine>, Vec<ReviewLine>), Problem> {
     let (custodies, reviews) = (app.custodies.clone(), app.reviews.clone());
-    let of = service.to_owned();
+    let (board, of) = (app.rotas.switchboard().await?, service.to_owned());
     wait(move || {
         let custody = custodies.get(&of, promised)?;
         let mut seen = BTreeSet::new();
         let mut last = reviews.of_service(&of)?;
         last.retain(|review| seen.insert(review.checklist.clone()));
         last.truncate(REVIEWS_SHOWN);
-        let custody = custody.map(|custody| CustodyLine::of(&custody, now));
+        let custody = custody.map(|custody| CustodyLine::of(&custody, board.misrouted(&of), now));
         let reviews = last.iter().map(|review| ReviewLine::of(review, now)).collect();
         Ok::<_, GateError>((custody, reviews))
     })
@@ -320,12 +320,10 @@ pub(super) async fn agreements(
 }
 
 /// Who is called for a page of the service, and when nobody of its first rota can be soon.
-async fn called(
-    app: &App,
-    service: &str,
-    now: Timestamp,
-) -> Result<(Option<Vec<LevelNow>>, Option<Interval>), Problem> {
+async fn called(app: &App, service: &str, now: Timestamp) -> Result<Called, Problem> {
     let (board, service) = (app.rotas.switchboard().await?, service.to_owned());
+    let asked = service.clone();
+    let paged = app.evaluator.ask(move |evaluator| evaluator.hearers(&asked)).await?;
     wait(move || {
         let levels = LevelNow::of(&board, &service, now);
         let first = board.chain_of(&service).and_then(|chain| chain.spec.levels.first());
@@ -335,7 +333,7 @@ async fn called(
             let found = rota.coverage(during, &board.exceptions(&level.rota));
             found.gaps.first().map(|gap| gap.span)
         });
-        Ok::<_, RotaError>((levels, uncovered))
+        Ok::<_, RotaError>(Called { levels, uncovered, paged })
     })
     .await
 }
