@@ -10,6 +10,7 @@
 mod agreements;
 mod alerts;
 mod annotations;
+mod asking;
 mod attribution;
 mod auth;
 mod backup;
@@ -59,6 +60,7 @@ use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Journal, Recovery, Store, StoreError};
 
 pub use annotations::{Grafana, GrafanaError};
+pub use asking::Asker;
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
     Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,

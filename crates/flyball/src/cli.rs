@@ -49,6 +49,7 @@ pub(crate) enum Command {
     Backup(commands::backup::BackupArgs),
     Restore(commands::backup::RestoreArgs),
     Ready(commands::ready::ReadyArgs),
+    DrillGuard(commands::drill_guard::DrillGuardArgs),
     Openapi(commands::openapi::OpenapiArgs),
     Completions(commands::generate::CompletionsArgs),
     Man(commands::generate::ManArgs),
