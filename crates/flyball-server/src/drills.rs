@@ -192,7 +192,9 @@ impl Drills {
             });
             match found.await {
                 Ok(found) => {
-                    found.iter().for_each(|run| self.carry_out(run.key()));
+                    for run in &found {
+                        self.carry_out(run.key());
+                    }
                     return;
                 }
                 Err(error) => {
@@ -224,7 +226,7 @@ impl Drills {
         if !self.is_guarded(&drill) {
             return Err(DrillsError::Unguarded);
         }
-        let underway = self.on_disk(|changes| changes.drills_unsettled()).await?;
+        let underway = self.on_disk(Changes::drills_unsettled).await?;
         if let Some(other) = underway.iter().find(|run| run.is_underway()) {
             return Err(DrillsError::Underway(other.watch.drill.clone()));
         }

@@ -25,6 +25,8 @@ pub(super) struct Carrying {
     is_quiet: bool,
     /// Whether they are silent for as long as what is over may still call.
     is_calm: bool,
+    /// Up to when everything was counted when it was last looked what it came to.
+    settled: Option<Timestamp>,
 }
 
 /// What a look sees, and what is to be done then.
@@ -40,7 +42,7 @@ enum Step {
 impl Carrying {
     pub(super) fn new(drills: Drills, key: String) -> Self {
         let incident = (u64::MAX, None);
-        Self { drills, key, guard: None, incident, is_quiet: false, is_calm: false }
+        Self { drills, key, guard: None, incident, is_quiet: false, is_calm: false, settled: None }
     }
 
     /// Goes on until nothing is left to be done, or the server goes down and the fault is gone.
@@ -272,10 +274,14 @@ impl Carrying {
             }
             self.is_calm = true;
         }
-        if run.is_settled() || is_going_down || self.drills.settle(run).await? {
+        if run.is_settled() || is_going_down {
             return Ok(Step::Over);
         }
-        Ok(Step::Later)
+        let complete = self.drills.evaluator.ask(|it| it.complete()).await?;
+        if self.settled.replace(complete) == Some(complete) {
+            return Ok(Step::Later);
+        }
+        Ok(if self.drills.settle(run).await? { Step::Over } else { Step::Later })
     }
 
     /// Silences what the drill spends; why it cannot be otherwise.

@@ -37,13 +37,13 @@ impl Drills {
             self.on_disk(move |changes| changes.settle_drill(&key, nothing, now)).await?;
             return Ok(true);
         };
-        let measured = self.measured(run, began, ended).await?;
-        let complete = self.evaluator.ask(|it| it.complete()).await?;
-        let is_counted = complete >= ended.ceil(Ledger::SLOT_WIDTH).plus(Ledger::SLOT_WIDTH);
-        let is_over = measured.recovered.is_some() || now.since(ended) > RECOVERS_WITHIN;
+        let found = self.own_counts(run, began).await?;
+        let is_counted = found.complete >= ended.ceil(Ledger::SLOT_WIDTH).plus(Ledger::SLOT_WIDTH);
+        let is_over = recovered(run, &found, ended).is_some() || now.since(ended) > RECOVERS_WITHIN;
         if !is_counted || !is_over {
             return Ok(false);
         }
+        let measured = self.measured(run, began, ended).await?;
         self.on_disk(move |changes| changes.settle_drill(&key, measured, now)).await?;
         self.teach(run, now).await?;
         Ok(true)
@@ -60,12 +60,8 @@ impl Drills {
         began: Timestamp,
         ended: Timestamp,
     ) -> Result<DrillMeasured, DrillsError> {
-        let own = run.spec.slo.clone();
-        let mut found = counted(&self.evaluator, vec![own.clone()], began).await?;
-        let found = found.remove(&own).unwrap_or_default();
+        let found = self.own_counts(run, began).await?;
         let during = found.between(began.floor(Ledger::SLOT_WIDTH), ended);
-        let is_usual = |tally: Tally| run.past_usual(tally).is_some_and(|past| past == 0);
-        let recovered = found.first(ended.floor(Ledger::SLOT_WIDTH), is_usual);
         let asked = run.clone();
         let detected = self.evaluator.ask(move |it| it.detected(&asked)).await?;
         Ok(DrillMeasured {
@@ -73,8 +69,15 @@ impl Drills {
             bad: during.bad(),
             valid: during.valid(),
             detected,
-            recovered: recovered.map(|at| at.max(ended)),
+            recovered: recovered(run, &found, ended),
         })
+    }
+
+    /// What the SLO that pays counted since `from`.
+    async fn own_counts(&self, run: &DrillRun, from: Timestamp) -> Result<Counted, CountsError> {
+        let own = run.spec.slo.clone();
+        let mut found = counted(&self.evaluator, vec![own.clone()], from).await?;
+        Ok(found.remove(&own).unwrap_or_default())
     }
 
     /// The bad events that attribution leaves the run; `None` when nothing was counted.
@@ -163,4 +166,11 @@ impl Drills {
         };
         Ok(found.into_iter().map(during).collect())
     }
+}
+
+/// When users were served as before the run after its end; `None` while that was not seen.
+fn recovered(run: &DrillRun, found: &Counted, ended: Timestamp) -> Option<Timestamp> {
+    let is_usual = |tally: Tally| run.past_usual(tally).is_some_and(|past| past == 0);
+    let first = found.first(ended.floor(Ledger::SLOT_WIDTH), is_usual);
+    first.map(|at| at.max(ended))
 }

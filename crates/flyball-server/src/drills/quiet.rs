@@ -45,6 +45,7 @@ impl Evaluator {
         let slo = self.catalog().set.slos.iter().find(|slo| slo.name == spec.slo);
         let behind = slo.map_or(COUNTING, behind);
         let until = match &run.watch.state {
+            WatchState::Ended { began: None, .. } => now,
             WatchState::Ended { at, .. } => at.plus(behind),
             _ => run.latest.plus(behind),
         };

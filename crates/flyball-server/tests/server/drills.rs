@@ -281,7 +281,9 @@ async fn anyone_stops_a_drill_and_what_fails_to_be_undone_is_tried_again() {
     let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, GUARD)).await;
     let said = report(&running, &key, |said| state(said) == "ended").await;
     assert_eq!(said["run"]["watch"]["state"]["why"]["who"], "server", "{said}");
-    seconds(&running, &clock, 60).await;
+    for _ in 0..3 {
+        seconds(&running, &clock, 30).await;
+    }
     report(&running, &key, |said| !said["run"]["measured"].is_null()).await;
     assert!(proxy.is_quiet(), "it is asked nothing more");
     running.server.stop().await;
