@@ -1,0 +1,430 @@
+"""Drills with a real Envoy, and with a server of Toxiproxy's API before an nginx.
+
+Users ask at a steady rate, and what they are answered reaches a server by access logs. A drill is begun three times: once
+it stops at its line, once somebody stops it, once the server is killed while the fault is on. Then the experiment that
+the server makes of a drill is run by Chaos Toolkit. Both systems are gone through at the same time."""
+
+import collections
+import concurrent.futures
+import datetime
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from programs import Programs, free_ports, run, until
+
+#: Where `clients/run` has put programs.
+TOOLS = pathlib.Path(sys.executable).parents[2]
+#: Requests of users in a second, and how many may wait for their answers at a time.
+RATE, USERS = 60, 64
+#: The hour before, in which nothing failed: what pays.
+HOUR = 3_600
+#: Events that are sent at once.
+BATCH = 12_000
+#: The share of good that is promised, of the budget that stays, and of it that one run may spend.
+TARGET, RESERVE, DOSE = 0.99, 0.2, 0.3
+#: How far what is burned may be from what was dosed, and how long a fault may outlive its server. Seconds.
+WITHIN, WHOLE_WITHIN = 0.1, 5
+#: From when on an answer is slow. Seconds; a busy machine takes long as well.
+SLOW = 1
+#: What a drill waits for at most, on a busy machine. Seconds.
+MOST = 120
+#: What proxies write of each request.
+LINE = re.compile(r'(\d+\.\d+) "GET /buy\?\d+ HTTP/1\.1" (\d+)\n')
+#: Ports of one system.
+PORTS = 5
+
+
+def own(kind, name, **spec):
+    return {"apiVersion": "flyball.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def promise():
+    """What users of the shop are promised. It calls somebody who is not to be called by a drill."""
+    source = lambda where: {"metricSource": {"type": "flyball", "spec": {"where": where}}}
+    return {
+        "apiVersion": "openslo/v1", "kind": "SLO",
+        "metadata": {"name": "shop", "annotations": {"flyball.dev/alerting": "quick"}},
+        "spec": {
+            "service": "shop",
+            "indicator": {"metadata": {"name": "shop"}, "spec": {"ratioMetric": {
+                "counter": True,
+                "good": source("http.response.status_code < 500"),
+                "total": source("service.name = 'shop'"),
+            }}},
+            "timeWindow": [{"duration": "1d", "isRolling": True}],
+            "budgetingMethod": "Occurrences",
+            "objectives": [{"target": TARGET}],
+        },
+    }
+
+
+def drill(name, fault, reaches, goes_bad, via):
+    # Whole days, which do not end while this goes on.
+    edge = "12:00" if time.gmtime().tm_hour in (22, 23) else "00:00"
+    return own(
+        "Drill", name, description="Nobody is to lean on the shop.", service="shop", slo="shop", reserve=f"{RESERVE:.0%}",
+        dose=f"{DOSE:.0%}", longest="2m", blastRadius=reaches, goesBad=goes_bad, fault=fault, via=via, notice="0s",
+        hours={"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": edge, "to": edge, "timeZone": "UTC"})
+
+
+class Users:
+    """People who ask at a steady rate, whoever else still waits."""
+
+    def __init__(self, port, seed):
+        self.port, self.random = port, random.Random(seed)
+        self.asked, self.over = [], threading.Event()
+        self.thread = threading.Thread(target=self.come)
+
+    def come(self):
+        begun, number = time.monotonic(), 0
+        with concurrent.futures.ThreadPoolExecutor(USERS) as pool:
+            while not self.over.wait(max(0, begun + number / RATE - time.monotonic())):
+                pool.submit(self.ask, self.random.randrange(1_000))
+                number += 1
+
+    def ask(self, what):
+        """Keeps when one asked, how long it took, and whether it was well."""
+        at = time.time()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection.request("GET", f"/buy?{what}", headers={"Connection": "close"})
+            status = connection.getresponse().status
+            connection.close()
+        except OSError:
+            status = 599
+        took = time.time() - at
+        self.asked.append((at, took, status < 500 and took < SLOW))
+
+    def ill(self, since):
+        """When those asked who were not well, from a moment on."""
+        return [at for at, _, is_well in list(self.asked) if at >= since and not is_well]
+
+    def go_on(self, count):
+        """Waits for so many more answers."""
+        enough = len(self.asked) + count
+        until("answers", lambda: len(self.asked) >= enough, MOST)
+
+    def leave(self):
+        self.over.set()
+        if self.thread.ident:
+            self.thread.join()
+
+
+class Envoy:
+    """Users, an Envoy with a fault filter, and nginx."""
+
+    name = "envoy"
+    log_format = '%START_TIME(%s.%3f)% "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%" %RESPONSE_CODE%\n'
+    #: What is broken in each run, whom it reaches, and what goes bad of that.
+    runs = {
+        "burned": ({"kind": "abort", "status": 503}, "50%", "50%"),
+        "stopped": ({"kind": "delay", "by": "2s"}, "100%", "100%"),
+        "killed": ({"kind": "abort", "status": 500}, "100%", "100%"),
+    }
+
+    def __init__(self, directory, ports):
+        self.directory, (self.front, self.back, self.admin) = directory, ports
+        self.via = {"kind": "envoy", "url": f"http://127.0.0.1:{self.admin}", "runtime": "flyball.shop"}
+
+    def start(self, programs):
+        nginx(self.directory, f"server {{ listen 127.0.0.1:{self.back}; access_log off; location / {{ return 200 'bought'; }} }}",
+              programs)
+        typed = lambda of, **more: {"@type": f"type.googleapis.com/envoy.extensions.{of}", **more}
+        at = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+        nothing = {"numerator": 0, "denominator": "MILLION"}
+        route = {"match": {"prefix": "/"}, "route": {"cluster": "shop", "timeout": "10s"}}
+        manager = typed(
+            "filters.network.http_connection_manager.v3.HttpConnectionManager", stat_prefix="shop",
+            route_config={"virtual_hosts": [{"name": "shop", "domains": ["*"], "routes": [route]}]},
+            access_log=[{"name": "file", "typed_config": typed(
+                "access_loggers.file.v3.FileAccessLog", path=f"{self.directory}/access.log",
+                log_format={"text_format_source": {"inline_string": self.log_format}})}],
+            http_filters=[
+                {"name": "fault", "typed_config": typed(
+                    "filters.http.fault.v3.HTTPFault",
+                    abort={"http_status": 503, "percentage": nothing}, abort_percent_runtime="flyball.shop.abort_percent",
+                    abort_http_status_runtime="flyball.shop.abort_status",
+                    delay={"fixed_delay": "1s", "percentage": nothing}, delay_percent_runtime="flyball.shop.delay_percent",
+                    delay_duration_runtime="flyball.shop.delay_ms")},
+                {"name": "router", "typed_config": typed("filters.http.router.v3.Router")},
+            ])
+        (self.directory / "envoy.json").write_text(json.dumps({
+            "admin": {"address": at(self.admin)},
+            "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+            "static_resources": {
+                "listeners": [{"address": at(self.front), "filter_chains": [
+                    {"filters": [{"name": "http", "typed_config": manager}]}]}],
+                "clusters": [{"name": "shop", "connect_timeout": "1s", "load_assignment": {
+                    "cluster_name": "shop", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(self.back)}}]}]}}],
+            },
+        }))
+        programs.start("envoy", TOOLS / "python" / "bin" / "envoy", "-c", "envoy.json", "--use-dynamic-base-id", "--concurrency", 1,
+                       "--file-flush-interval-msec", 100, "--log-level", "warning")
+        until("Envoy", lambda: urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/ready", timeout=5), MOST)
+
+    def is_broken(self):
+        """Whether the fault is there, as the system says it."""
+        return bool(ask(f"http://127.0.0.1:{self.admin}/runtime").get("entries"))
+
+
+class Toxiproxy:
+    """Users, an nginx, a proxy that obeys Toxiproxy's API, and the nginx behind it."""
+
+    name = "toxiproxy"
+    runs = {
+        "burned": ({"kind": "delay", "by": "2s"}, "50%", "50%"),
+        "stopped": ({"kind": "hang"}, "50%", "100%"),
+        "killed": ({"kind": "down"}, "100%", "100%"),
+    }
+
+    def __init__(self, directory, ports):
+        self.directory, (self.front, self.between, self.back, self.api) = directory, ports
+        self.via = {"kind": "toxiproxy", "url": f"http://127.0.0.1:{self.api}", "proxy": "shop"}
+
+    def start(self, programs):
+        # A connection for each request: toxics choose among connections.
+        nginx(self.directory, f"""
+            log_format shop '$msec "$request" $status';
+            server {{ listen 127.0.0.1:{self.front}; access_log {self.directory}/access.log shop;
+              location / {{ proxy_pass http://127.0.0.1:{self.between}; proxy_read_timeout 300ms;
+                proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+            server {{ listen 127.0.0.1:{self.back}; access_log off; location / {{ return 200 'bought'; }} }}""", programs)
+        programs.start("toxiproxy", TOOLS / "toxiproxy" / "debug" / "flyball-toxiproxy", f"127.0.0.1:{self.api}")
+        made = {"name": "shop", "listen": f"127.0.0.1:{self.between}", "upstream": f"127.0.0.1:{self.back}"}
+        until("the proxy", lambda: ask(f"http://127.0.0.1:{self.api}/proxies", made), MOST)
+
+    def is_broken(self):
+        proxy = ask(f"http://127.0.0.1:{self.api}/proxies/shop")
+        return bool(proxy["toxics"]) or not proxy["enabled"]
+
+
+def nginx(directory, servers, programs):
+    temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    (directory / "nginx.conf").write_text(f"""
+        daemon off; worker_processes 1;
+        pid {directory}/nginx.pid; error_log {directory}/nginx-error.log;
+        events {{}}
+        http {{ {"".join(f"{kind}_temp_path {directory}/{kind};" for kind in temporary)} {servers} }}""")
+    programs.start("nginx", "nginx", "-e", directory / "nginx-error.log", "-c", directory / "nginx.conf")
+    until("nginx", (directory / "nginx.pid").exists, MOST)
+
+
+def ask(url, body=None):
+    """What a server answers in JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def at(text):
+    """The seconds since 1970 of a moment in RFC 3339."""
+    return datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
+
+
+class Drilled:
+    """One system, gone through."""
+
+    def __init__(self, flyball, directory, kind, ports, seed):
+        self.flyball, self.directory, self.programs = flyball, directory, Programs(directory)
+        self.port, *others = ports
+        self.base, self.system = f"http://127.0.0.1:{self.port}", kind(directory, others[:4 if kind is Toxiproxy else 3])
+        self.users = Users(self.system.front, seed)
+        self.facts, self.figures = [], {}
+        documents = [
+            promise(),
+            own("AlertStrategy", "quick", rules=[
+                {"name": "fast", "severity": "page", "burn": {"factor": 10, "long": "1m", "short": "10s"}}]),
+            *(drill(name, *what, self.system.via) for name, what in self.system.runs.items()),
+        ]
+        (directory / "shop.yaml").write_text("\n---\n".join(json.dumps(one) for one in documents))
+
+    def right(self, what, is_right):
+        self.facts.append((what, bool(is_right)))
+
+    def get(self, path):
+        return ask(f"{self.base}/api/v1/{path}")
+
+    def command(self, *arguments):
+        """Exit code, output and talk of a command."""
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        done = subprocess.run([self.flyball, *arguments, "--server", self.base], env=environment, cwd=self.directory,
+                              capture_output=True, text=True)
+        with open(self.directory / "commands.log", "a") as log:
+            log.write(f"{' '.join(arguments)}\n{done.stdout}{done.stderr}exit code {done.returncode}\n")
+        return done.returncode, done.stdout, done.stderr
+
+    def serve(self):
+        self.programs.start(
+            "flyball", self.flyball, "serve", "--data", self.directory / "data", "--listen", f"127.0.0.1:{self.port}",
+            "--slo", self.directory / "shop.yaml", "--settle", "1s",
+            "--tail", f"{self.directory}/access.log;format=nginx:$msec \"$request\" $status;service=shop")
+        until("the server", lambda: urllib.request.urlopen(f"{self.base}/readyz", timeout=5), MOST)
+
+    def go(self):
+        try:
+            self.start()
+            for phase in (self.burned, self.stopped, self.killed, self.experiment, self.accounts):
+                phase()
+        finally:
+            self.users.leave()
+            self.programs.end_all()
+
+    def report(self):
+        """What was found, a line each."""
+        lines = [f"{'ok   ' if is_right else 'WRONG'} {what}" for what, is_right in self.facts]
+        figures = ", ".join(f"{name} {value}" for name, value in self.figures.items())
+        return "\n".join([f"A drill with {self.system.name}", *lines, f"      {figures}", ""])
+
+    def wrong(self):
+        return sum(not is_right for _, is_right in self.facts)
+
+    def start(self):
+        """An hour in which all was well, and users who go on."""
+        self.system.start(self.programs)
+        self.serve()
+        now = int(time.time())
+        line = lambda number: json.dumps({
+            "time": f"{datetime.datetime.fromtimestamp(now - HOUR + number / RATE, datetime.timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "service.name": "shop", "http.response.status_code": 200})
+        for begin in range(0, HOUR * RATE, BATCH):
+            body = "\n".join(line(number) for number in range(begin, begin + BATCH)).encode()
+            request = urllib.request.Request(f"{self.base}/api/v1/events", data=body,
+                                             headers={"Content-Type": "application/x-ndjson"})
+            urllib.request.urlopen(request, timeout=60).read()
+        self.users.thread.start()
+        valid = lambda: self.get("slos/shop")["objectives"][0]["budget"]["valid"]
+        until("the hour before", lambda: valid() > HOUR * RATE, MOST)
+        self.began = now
+
+    def begin(self, name):
+        """Has a drill begun when it may, and waits until users are not well."""
+        may = lambda: self.get(f"drills/{name}")["may_begin"]
+        until(f"that `{name}` may begin", may, MOST)
+        code, *said = self.command("drill", "begin", name, "--apply")
+        self.right(f"{name}: it is begun", code == 0)
+        [run] = self.runs(1)
+        self.right(f"{name}: users notice it", until("a fault", lambda: self.users.ill(at(run["planned"])), MOST))
+        return run["key"]
+
+    def runs(self, count):
+        return self.get(f"drill-runs?limit={count}")["runs"]
+
+    def run(self, key):
+        return self.get(f"drill-runs/{key}")
+
+    def ended(self, key):
+        """The run with its report, once all of it is counted."""
+        of = until(f"the end of {key}", lambda: (one := self.run(key))["run"]["measured"] and one, MOST)
+        self.right(f"{key.split('-', 1)[1]}: nothing is broken any more", not self.system.is_broken())
+        return of["run"], of["report"]
+
+    def log(self):
+        """When each request was answered, and whether well, as proxies have written it."""
+        return [(float(when), int(status) < 500) for when, status in LINE.findall(
+            (self.directory / "access.log").read_text())]
+
+    def burned(self):
+        """It spends what was dosed and stops by itself, though its document says that half as many go bad."""
+        key = self.begin("burned")
+        run, report = self.ended(key)
+        why, dosed, burned = report["why"]["reason"], report["dosed"], report["burned"]
+        off = burned / dosed - 1
+        self.right(f"burned: it stopped at its line: {why}", why == "dosed")
+        self.right(f"burned: {burned} of {dosed} dosed bad events are burned, {off:+.1%}", abs(off) <= WITHIN)
+        self.right("burned: the report says so", report["as_dosed"] is True)
+        bad = sum(not is_well for when, is_well in self.log() if when >= at(run["planned"]))
+        self.right(f"burned: the ledger has what the proxy wrote, {bad}", abs(bad - burned) <= 1)
+        self.figures["dosed"], self.figures["burned"], self.figures["off"] = dosed, burned, f"{off:+.1%}"
+        lasted = [at(report["during"][end]) for end in ("start", "end")]
+        self.figures["lasted"] = f"{lasted[1] - lasted[0]:.1f} s"
+        self.calm(key)
+
+    def calm(self, key):
+        """Nobody is called by a drill."""
+        fired = [one for one in self.get("alerts")["alerts"] if one["slo"] == "shop"]
+        self.right(f"burned: {len(fired)} alerts fired, nobody was called", not any(one.get("called") for one in fired))
+
+    def stopped(self):
+        """Anyone stops it."""
+        key = self.begin("stopped")
+        self.users.go_on(2 * RATE)
+        asked = time.time()
+        code, *_ = self.command("drill", "stop")
+        self.right("stopped: somebody stops it", code == 0)
+        self.users.go_on(2 * RATE)
+        run, report = self.ended(key)
+        self.right("stopped: it says who did", report["why"]["reason"] == "asked")
+        self.right("stopped: it was stopped before it was dosed", report["as_dosed"] is None)
+        whole = max([0, *(when - asked for when in self.users.ill(asked))])
+        self.figures["whole after a stop"] = f"{whole:.1f} s"
+        self.right(f"stopped: users are well within {WHOLE_WITHIN} s", whole < WHOLE_WITHIN)
+
+    def killed(self):
+        """The server is killed while the fault is on; its guard ends it."""
+        key = self.begin("killed")
+        self.users.go_on(2 * RATE)
+        self.right("killed: the fault is on", self.system.is_broken())
+        self.programs.end("flyball", signal.SIGKILL)
+        died = time.time()
+        until("a system that is whole", lambda: not self.system.is_broken(), MOST)
+        undone = time.time() - died
+        self.users.go_on(5 * RATE)
+        whole = max([0, *(when - died for when in self.users.ill(died))])
+        self.figures["undone after a kill"], self.figures["whole after a kill"] = f"{undone:.2f} s", f"{whole:.2f} s"
+        self.right(f"killed: users are well within {WHOLE_WITHIN} s of its death", max(whole, undone) < WHOLE_WITHIN)
+        self.serve()
+        run, report = self.ended(key)
+        self.right("killed: it is told as ended since the server died", report["why"]["reason"] == "died")
+        self.right(f"killed: the report says what it burned, {report['burned']}", report["burned"])
+
+    def experiment(self):
+        """Chaos Toolkit."""
+
+    def accounts(self):
+        """Attribution names the drills, and they were planned."""
+        self.users.leave()
+        bad = lambda: sum(not is_well for _, is_well in self.log())
+        until("the end of counting", lambda: self.get("slos/shop")["objectives"][0]["newest"]["valid"] == 0, MOST)
+        code, text, _ = self.command("budget", "shop", "--by-cause", "-o", "json")
+        [of] = json.loads(text)["objectives"]
+        spent = {cause["id"]: cause["spent"] for cause in of["causes"]}
+        runs = {run["change"]: run["key"].split("-", 1)[1] for run in self.runs(100)}
+        named = collections.Counter()
+        for cause, count in spent.items():
+            named[runs.get(cause, cause)] += count
+        self.right(f"what was spent is put down to drills: {dict(named)} of {of['spent']}",
+                   code == 0 and set(spent) <= set(runs) and of["spent"] == bad())
+        self.right("the audit log is whole", self.command("audit", "verify")[0] == 0)
+
+
+def check(flyball, directory, _):
+    kinds = [Envoy, Toxiproxy]
+    ports = free_ports(PORTS * len(kinds))
+
+    def go(number):
+        mine = directory / kinds[number].name
+        mine.mkdir()
+        one = Drilled(flyball, mine, kinds[number], ports[PORTS * number:PORTS * (number + 1)], number)
+        try:
+            one.go()
+        finally:
+            print(one.report(), end="", flush=True)
+        return one.wrong()
+
+    with concurrent.futures.ThreadPoolExecutor(len(kinds)) as pool:
+        return sum(pool.map(go, range(len(kinds))))
+
+
+run(check, "facts")
