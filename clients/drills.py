@@ -1,13 +1,14 @@
 """Drills with a real Envoy, and with a server of Toxiproxy's API before an nginx.
 
-Users ask at a steady rate, and what they are answered reaches a server by access logs. A drill is begun three times: once
-it stops at its line, once somebody stops it, once the server is killed while the fault is on. Then the experiment that
-the server makes of a drill is run by Chaos Toolkit. Both systems are gone through at the same time."""
+Users ask at a steady rate, and what they are answered reaches a server by access logs. One drill stops at its line, one is
+stopped by somebody, and during the others the server is killed: one is an experiment that Chaos Toolkit runs, one is done by
+headers that users send to Envoy. Both systems are gone through at the same time."""
 
 import collections
 import concurrent.futures
 import datetime
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -25,14 +26,17 @@ from programs import Programs, free_ports, run, until
 
 #: Where `clients/run` has put programs.
 TOOLS = pathlib.Path(sys.executable).parents[2]
+os.environ["PATH"] = f"{TOOLS}/python/bin:{TOOLS}/toxiproxy/debug:{os.environ['PATH']}"
 #: Requests of users in a second, and how many may wait for their answers at a time.
 RATE, USERS = 60, 64
+#: Seconds between two questions which headers to send.
+PACE = 0.5
 #: The hour before, in which nothing failed: what pays.
 HOUR = 3_600
 #: Events that are sent at once.
 BATCH = 12_000
 #: The share of good that is promised, of the budget that stays, and of it that one run may spend.
-TARGET, RESERVE, DOSE = 0.99, 0.2, 0.3
+TARGET, RESERVE, DOSE = 0.98, 0.2, 0.15
 #: How far what is burned may be from what was dosed, and how long a fault may outlive its server. Seconds.
 WITHIN, WHOLE_WITHIN = 0.1, 5
 #: From when on an answer is slow. Seconds; a busy machine takes long as well.
@@ -42,7 +46,7 @@ MOST = 120
 #: What proxies write of each request.
 LINE = re.compile(r'(\d+\.\d+) "GET /buy\?\d+ HTTP/1\.1" (\d+)\n')
 #: Ports of one system.
-PORTS = 5
+PORTS = 6
 
 
 def own(kind, name, **spec):
@@ -81,10 +85,23 @@ def drill(name, fault, reaches, goes_bad, via):
 class Users:
     """People who ask at a steady rate, whoever else still waits."""
 
-    def __init__(self, port, seed):
-        self.port, self.random = port, random.Random(seed)
-        self.asked, self.over = [], threading.Event()
-        self.thread = threading.Thread(target=self.come)
+    def __init__(self, port, base, seed):
+        self.port, self.base, self.random = port, base, random.Random(seed)
+        self.asked, self.over, self.lease = [], threading.Event(), ({}, 0)
+        self.threads = [threading.Thread(target=self.come), threading.Thread(target=self.learn)]
+
+    def arrive(self):
+        for thread in self.threads:
+            thread.start()
+
+    def learn(self):
+        """Asks which headers to send, and until when."""
+        while not self.over.wait(PACE):
+            try:
+                said = ask(f"{self.base}/api/v1/drill-headers?service=shop")
+            except (OSError, http.client.HTTPException):
+                continue
+            self.lease = said["headers"], at(said["until"])
 
     def come(self):
         begun, number = time.monotonic(), 0
@@ -95,20 +112,22 @@ class Users:
 
     def ask(self, what):
         """Keeps when one asked, how long it took, and whether it was well."""
-        at = time.time()
+        begun = time.time()
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-            connection.request("GET", f"/buy?{what}", headers={"Connection": "close"})
+            headers, until_when = self.lease
+            sent = headers if begun < until_when else {}
+            connection.request("GET", f"/buy?{what}", headers={"Connection": "close", **sent})
             status = connection.getresponse().status
             connection.close()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             status = 599
-        took = time.time() - at
-        self.asked.append((at, took, status < 500 and took < SLOW))
+        took = time.time() - begun
+        self.asked.append((begun, status < 500 and took < SLOW))
 
     def ill(self, since):
         """When those asked who were not well, from a moment on."""
-        return [at for at, _, is_well in list(self.asked) if at >= since and not is_well]
+        return [begun for begun, is_well in list(self.asked) if begun >= since and not is_well]
 
     def go_on(self, count):
         """Waits for so many more answers."""
@@ -117,8 +136,9 @@ class Users:
 
     def leave(self):
         self.over.set()
-        if self.thread.ident:
-            self.thread.join()
+        for thread in self.threads:
+            if thread.ident:
+                thread.join()
 
 
 class Envoy:
@@ -131,10 +151,12 @@ class Envoy:
         "burned": ({"kind": "abort", "status": 503}, "50%", "50%"),
         "stopped": ({"kind": "delay", "by": "2s"}, "100%", "100%"),
         "killed": ({"kind": "abort", "status": 500}, "100%", "100%"),
+        "experiment": ({"kind": "abort", "status": 502}, "100%", "100%"),
+        "headers": ({"kind": "abort", "status": 504}, "50%", "100%"),
     }
 
     def __init__(self, directory, ports):
-        self.directory, (self.front, self.back, self.admin) = directory, ports
+        self.directory, (self.front, self.back, self.admin, _) = directory, ports
         self.via = {"kind": "envoy", "url": f"http://127.0.0.1:{self.admin}", "runtime": "flyball.shop"}
 
     def start(self, programs):
@@ -157,6 +179,9 @@ class Envoy:
                     abort_http_status_runtime="flyball.shop.abort_status",
                     delay={"fixed_delay": "1s", "percentage": nothing}, delay_percent_runtime="flyball.shop.delay_percent",
                     delay_duration_runtime="flyball.shop.delay_ms")},
+                {"name": "headers", "typed_config": typed(
+                    "filters.http.fault.v3.HTTPFault",
+                    abort={"header_abort": {}, "percentage": {"numerator": 100, "denominator": "HUNDRED"}})},
                 {"name": "router", "typed_config": typed("filters.http.router.v3.Router")},
             ])
         (self.directory / "envoy.json").write_text(json.dumps({
@@ -169,9 +194,16 @@ class Envoy:
                     "cluster_name": "shop", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": at(self.back)}}]}]}}],
             },
         }))
-        programs.start("envoy", TOOLS / "python" / "bin" / "envoy", "-c", "envoy.json", "--use-dynamic-base-id", "--concurrency", 1,
+        programs.start("envoy", "envoy", "-c", "envoy.json", "--use-dynamic-base-id", "--concurrency", 1,
                        "--file-flush-interval-msec", 100, "--log-level", "warning")
         until("Envoy", lambda: urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/ready", timeout=5), MOST)
+
+    def experiment(self):
+        """What an experiment does, and what undoes it: two requests."""
+        keys = lambda share, status: {
+            "method": "POST", "url": f"{self.via['url']}/runtime_modify?flyball.shop.abort_percent={share}"
+                                     f"&flyball.shop.abort_status={status}"}
+        return keys(100, 502), keys("", "")
 
     def is_broken(self):
         """Whether the fault is there, as the system says it."""
@@ -186,6 +218,7 @@ class Toxiproxy:
         "burned": ({"kind": "delay", "by": "2s"}, "50%", "50%"),
         "stopped": ({"kind": "hang"}, "50%", "100%"),
         "killed": ({"kind": "down"}, "100%", "100%"),
+        "experiment": ({"kind": "delay", "by": "2s"}, "100%", "100%"),
     }
 
     def __init__(self, directory, ports):
@@ -200,9 +233,14 @@ class Toxiproxy:
               location / {{ proxy_pass http://127.0.0.1:{self.between}; proxy_read_timeout 300ms;
                 proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
             server {{ listen 127.0.0.1:{self.back}; access_log off; location / {{ return 200 'bought'; }} }}""", programs)
-        programs.start("toxiproxy", TOOLS / "toxiproxy" / "debug" / "flyball-toxiproxy", f"127.0.0.1:{self.api}")
+        programs.start("toxiproxy", "flyball-toxiproxy", f"127.0.0.1:{self.api}")
         made = {"name": "shop", "listen": f"127.0.0.1:{self.between}", "upstream": f"127.0.0.1:{self.back}"}
         until("the proxy", lambda: ask(f"http://127.0.0.1:{self.api}/proxies", made), MOST)
+
+    def experiment(self):
+        toxics = f"{self.via['url']}/proxies/shop/toxics"
+        slow = {"name": "slow", "type": "latency", "stream": "downstream", "attributes": {"latency": 2_000}}
+        return {"method": "POST", "url": toxics, "arguments": slow}, {"method": "DELETE", "url": f"{toxics}/slow"}
 
     def is_broken(self):
         proxy = ask(f"http://127.0.0.1:{self.api}/proxies/shop")
@@ -218,6 +256,25 @@ def nginx(directory, servers, programs):
         http {{ {"".join(f"{kind}_temp_path {directory}/{kind};" for kind in temporary)} {servers} }}""")
     programs.start("nginx", "nginx", "-e", directory / "nginx-error.log", "-c", directory / "nginx.conf")
     until("nginx", (directory / "nginx.pid").exists, MOST)
+
+
+class Receiver(http.server.ThreadingHTTPServer):
+    """Whoever is called."""
+
+    def __init__(self, port):
+        self.calls = []
+        super().__init__(("127.0.0.1", port), Called)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Called(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.calls.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
 
 
 def ask(url, body=None):
@@ -238,17 +295,41 @@ class Drilled:
 
     def __init__(self, flyball, directory, kind, ports, seed):
         self.flyball, self.directory, self.programs = flyball, directory, Programs(directory)
-        self.port, *others = ports
-        self.base, self.system = f"http://127.0.0.1:{self.port}", kind(directory, others[:4 if kind is Toxiproxy else 3])
-        self.users = Users(self.system.front, seed)
+        self.port, receiver, *others = ports
+        self.base, self.system = f"http://127.0.0.1:{self.port}", kind(directory, others)
+        self.receiver = Receiver(receiver)
+        self.users = Users(self.system.front, self.base, seed)
         self.facts, self.figures = [], {}
         documents = [
             promise(),
             own("AlertStrategy", "quick", rules=[
-                {"name": "fast", "severity": "page", "burn": {"factor": 10, "long": "1m", "short": "10s"}}]),
-            *(drill(name, *what, self.system.via) for name, what in self.system.runs.items()),
+                {"name": "fast", "severity": "page", "burn": {"factor": 4, "long": "1m", "short": "10s"}}]),
+            own("AlertTarget", "receiver", webhook={"url": f"http://127.0.0.1:{receiver}", "secret": "file:webhook"}),
+            *(drill(name, *what, self.via(name)) for name, what in self.system.runs.items()),
         ]
+        for name, text in (("secrets/webhook", "a secret of the webhook"), ("experiments/shop.json", self.chaos())):
+            (directory / name).parent.mkdir()
+            (directory / name).write_text(text)
         (directory / "shop.yaml").write_text("\n---\n".join(json.dumps(one) for one in documents))
+
+    def via(self, name):
+        if name == "experiment":
+            return {"kind": "chaosToolkit", "experiment": "shop.json"}
+        return {"kind": "envoyHeaders"} if name == "headers" else self.system.via
+
+    def chaos(self):
+        """An experiment that breaks the shop for a minute; the shop behind has to be well before and meanwhile."""
+        activity = lambda name, kind, request, **more: {
+            "type": kind, "name": name, "provider": {
+                "type": "http", "headers": {"Content-Type": "application/json"}, "timeout": 3, **request}, **more}
+        begin, end = self.system.experiment()
+        behind = activity("the shop sells", "probe", {"url": f"http://127.0.0.1:{self.system.back}/"}, tolerance=200)
+        return json.dumps({
+            "version": "1.0.0", "title": "the shop is broken", "description": "Nobody is to lean on the shop.",
+            "steady-state-hypothesis": {"title": "what is behind is well", "probes": [behind]},
+            "method": [activity("break", "action", begin, pauses={"after": 60})],
+            "rollbacks": [activity("make whole", "action", end)],
+        })
 
     def right(self, what, is_right):
         self.facts.append((what, bool(is_right)))
@@ -268,15 +349,17 @@ class Drilled:
     def serve(self):
         self.programs.start(
             "flyball", self.flyball, "serve", "--data", self.directory / "data", "--listen", f"127.0.0.1:{self.port}",
-            "--slo", self.directory / "shop.yaml", "--settle", "1s",
+            "--slo", self.directory / "shop.yaml", "--settle", "1s", "--secrets", self.directory / "secrets",
+            "--experiments", self.directory / "experiments",
             "--tail", f"{self.directory}/access.log;format=nginx:$msec \"$request\" $status;service=shop")
         until("the server", lambda: urllib.request.urlopen(f"{self.base}/readyz", timeout=5), MOST)
 
     def go(self):
         try:
             self.start()
-            for phase in (self.burned, self.stopped, self.killed, self.experiment, self.accounts):
-                phase()
+            for name in self.system.runs:
+                getattr(self, name)()
+            self.accounts()
         finally:
             self.users.leave()
             self.programs.end_all()
@@ -303,7 +386,7 @@ class Drilled:
             request = urllib.request.Request(f"{self.base}/api/v1/events", data=body,
                                              headers={"Content-Type": "application/x-ndjson"})
             urllib.request.urlopen(request, timeout=60).read()
-        self.users.thread.start()
+        self.users.arrive()
         valid = lambda: self.get("slos/shop")["objectives"][0]["budget"]["valid"]
         until("the hour before", lambda: valid() > HOUR * RATE, MOST)
         self.began = now
@@ -349,12 +432,7 @@ class Drilled:
         self.figures["dosed"], self.figures["burned"], self.figures["off"] = dosed, burned, f"{off:+.1%}"
         lasted = [at(report["during"][end]) for end in ("start", "end")]
         self.figures["lasted"] = f"{lasted[1] - lasted[0]:.1f} s"
-        self.calm(key)
-
-    def calm(self, key):
-        """Nobody is called by a drill."""
-        fired = [one for one in self.get("alerts")["alerts"] if one["slo"] == "shop"]
-        self.right(f"burned: {len(fired)} alerts fired, nobody was called", not any(one.get("called") for one in fired))
+        self.right(f"burned: an alert would have called somebody after {report['detect']}", report["detect"])
 
     def stopped(self):
         """Anyone stops it."""
@@ -368,29 +446,37 @@ class Drilled:
         self.right("stopped: it says who did", report["why"]["reason"] == "asked")
         self.right("stopped: it was stopped before it was dosed", report["as_dosed"] is None)
         whole = max([0, *(when - asked for when in self.users.ill(asked))])
-        self.figures["whole after a stop"] = f"{whole:.1f} s"
+        self.figures["stopped: users well"] = f"{whole:.3f} s"
         self.right(f"stopped: users are well within {WHOLE_WITHIN} s", whole < WHOLE_WITHIN)
 
     def killed(self):
         """The server is killed while the fault is on; its guard ends it."""
-        key = self.begin("killed")
-        self.users.go_on(2 * RATE)
-        self.right("killed: the fault is on", self.system.is_broken())
-        self.programs.end("flyball", signal.SIGKILL)
-        died = time.time()
-        until("a system that is whole", lambda: not self.system.is_broken(), MOST)
-        undone = time.time() - died
-        self.users.go_on(5 * RATE)
-        whole = max([0, *(when - died for when in self.users.ill(died))])
-        self.figures["undone after a kill"], self.figures["whole after a kill"] = f"{undone:.2f} s", f"{whole:.2f} s"
-        self.right(f"killed: users are well within {WHOLE_WITHIN} s of its death", max(whole, undone) < WHOLE_WITHIN)
-        self.serve()
-        run, report = self.ended(key)
-        self.right("killed: it is told as ended since the server died", report["why"]["reason"] == "died")
-        self.right(f"killed: the report says what it burned, {report['burned']}", report["burned"])
+        self.kill("killed")
 
     def experiment(self):
-        """Chaos Toolkit."""
+        """Chaos Toolkit breaks the same, and makes it whole when the server is killed."""
+        self.kill("experiment")
+
+    def headers(self):
+        """Users send headers that ask for the fault, until nobody tells them so any more."""
+        self.kill("headers")
+
+    def kill(self, name):
+        """Kills the server while the fault is on, and measures for how long users are not well then."""
+        key = self.begin(name)
+        self.users.go_on(2 * RATE)
+        died = time.time()
+        self.programs.end("flyball", signal.SIGKILL)
+        until("a system that is whole", lambda: not self.system.is_broken(), MOST)
+        undone = time.time() - died
+        self.users.go_on((WHOLE_WITHIN + 1) * RATE)
+        well = max([0, *(when - died for when in self.users.ill(died))])
+        self.figures[f"{name}: undone"], self.figures[f"{name}: users well"] = f"{undone:.3f} s", f"{well:.3f} s"
+        self.right(f"{name}: users are well within {WHOLE_WITHIN} s of its death", max(well, undone) < WHOLE_WITHIN)
+        self.serve()
+        run, report = self.ended(key)
+        self.right(f"{name}: it is told as ended since the server died", report["why"]["reason"] == "died")
+        self.right(f"{name}: the report says what it burned, {report['burned']}", report["burned"])
 
     def accounts(self):
         """Attribution names the drills, and they were planned."""
@@ -406,6 +492,7 @@ class Drilled:
             named[runs.get(cause, cause)] += count
         self.right(f"what was spent is put down to drills: {dict(named)} of {of['spent']}",
                    code == 0 and set(spent) <= set(runs) and of["spent"] == bad())
+        self.right("nobody was called", not any(call["event"].startswith("alert.") for call in self.receiver.calls))
         self.right("the audit log is whole", self.command("audit", "verify")[0] == 0)
 
 
