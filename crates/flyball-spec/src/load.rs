@@ -253,6 +253,7 @@ impl Loader<'_> {
                     GoverningKind::Rota => "Rota",
                     GoverningKind::Escalation => "Escalation",
                     GoverningKind::Runbook => "Runbook",
+                    GoverningKind::Drill => "Drill",
                 };
                 if let Some(service) = governing.service() {
                     self.set.origins.insert_service(service, name.at);

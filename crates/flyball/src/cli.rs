@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Oncall(Box<commands::oncall::OncallArgs>),
     Incident(commands::incident::IncidentArgs),
     Friction(commands::friction::FrictionArgs),
+    Drill(commands::drill::DrillArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand

@@ -19,18 +19,18 @@ use crate::run::flyball_with_input;
 /// How long what is awaited may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a fault is there after whoever began it died, at most.
-const WHOLE_WITHIN: Duration = Duration::from_secs(5);
-const SECRET: (&str, &str) = ("FLYBALL_SECRET_BREAK", "a secret of sixteen bytes");
+pub(crate) const WHOLE_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const SECRET: (&str, &str) = ("FLYBALL_SECRET_BREAK", "a secret of sixteen bytes");
 
 /// A request.
-struct Asked {
+pub(crate) struct Asked {
     head: Vec<String>,
-    body: String,
-    at: Instant,
+    pub(crate) body: String,
+    pub(crate) at: Instant,
 }
 
 impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.head.iter().filter_map(|line| line.split_once(": "));
         found.find(|(of, _)| *of == name).map(|(_, value)| value)
     }
@@ -38,21 +38,21 @@ impl Asked {
 
 /// How a request is answered.
 #[derive(Clone, Copy)]
-enum Answer {
+pub(crate) enum Answer {
     Status(u16),
     /// Not at all, and the connection stays.
     Never,
 }
 
 /// Something broken, and who asked it to be whole.
-struct Broken {
-    address: String,
+pub(crate) struct Broken {
+    pub(crate) address: String,
     asked: Receiver<Asked>,
 }
 
 impl Broken {
     /// It answers so at first, and by 204 from then on.
-    fn new(first: &'static [Answer]) -> Self {
+    pub(crate) fn new(first: &'static [Answer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (tell, asked) = channel();
@@ -79,7 +79,7 @@ impl Broken {
         Self { address, asked }
     }
 
-    fn next(&self) -> Asked {
+    pub(crate) fn next(&self) -> Asked {
         self.asked.recv_timeout(PATIENCE).expect("an ask is awaited and does not come")
     }
 
