@@ -64,7 +64,7 @@ pub(crate) enum DrillsError {
     Asked(String),
     /// Nothing would end the fault if the server died.
     #[error(
-        "the server has no guard to end the fault if it dies; hint: start it by `flyball serve`"
+        "the server has no guard to end the fault if it dies; hint: start it by `flyball serve`, and not as the first process of a container"
     )]
     Unguarded,
     /// Another one goes on.
