@@ -28,7 +28,7 @@ from programs import Programs, free_ports, run, until
 TOOLS = pathlib.Path(sys.executable).parents[2]
 os.environ["PATH"] = f"{TOOLS}/python/bin:{TOOLS}/toxiproxy/debug:{os.environ['PATH']}"
 #: Requests of users in a second, and how many may wait for their answers at a time.
-RATE, USERS = 60, 64
+RATE, USERS = 60, 128
 #: Seconds between two questions which headers to send.
 PACE = 0.5
 #: The hour before, in which nothing failed: what pays.
@@ -111,7 +111,7 @@ class Users:
                 number += 1
 
     def ask(self, what):
-        """Keeps when one asked, how long it took, and whether it was well."""
+        """Keeps when one asked, and whether it failed or took long."""
         begun = time.time()
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -123,11 +123,12 @@ class Users:
         except (OSError, http.client.HTTPException):
             status = 599
         took = time.time() - begun
-        self.asked.append((begun, status < 500 and took < SLOW))
+        self.asked.append((begun, status >= 500, took >= SLOW))
 
-    def ill(self, since):
-        """When those asked who were not well, from a moment on."""
-        return [begun for begun, is_well in list(self.asked) if begun >= since and not is_well]
+    def ill(self, since, is_slow=False):
+        """When those asked who were not well, from a moment on: who failed, or waited long where the fault is that."""
+        return [begun for begun, has_failed, took_long in list(self.asked)
+                if begun >= since and (has_failed or is_slow and took_long)]
 
     def go_on(self, count):
         """Waits for so many more answers."""
@@ -230,7 +231,7 @@ class Toxiproxy:
         nginx(self.directory, f"""
             log_format shop '$msec "$request" $status';
             server {{ listen 127.0.0.1:{self.front}; access_log {self.directory}/access.log shop;
-              location / {{ proxy_pass http://127.0.0.1:{self.between}; proxy_read_timeout 300ms;
+              location / {{ proxy_pass http://127.0.0.1:{self.between}; proxy_read_timeout 500ms;
                 proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
             server {{ listen 127.0.0.1:{self.back}; access_log off; location / {{ return 200 'bought'; }} }}""", programs)
         programs.start("toxiproxy", "flyball-toxiproxy", f"127.0.0.1:{self.api}")
@@ -398,8 +399,12 @@ class Drilled:
         code, *said = self.command("drill", "begin", name, "--apply")
         self.right(f"{name}: it is begun", code == 0)
         [run] = self.runs(1)
-        self.right(f"{name}: users notice it", until("a fault", lambda: self.users.ill(at(run["planned"])), MOST))
+        self.right(f"{name}: users notice it", until("a fault", lambda: self.ill(name, at(run["planned"])), MOST))
         return run["key"]
+
+    def ill(self, name, since):
+        """When users asked who were not well, from a moment on."""
+        return self.users.ill(since, is_slow=self.system.runs[name][0]["kind"] == "delay")
 
     def runs(self, count):
         return self.get(f"drill-runs?limit={count}")["runs"]
@@ -445,7 +450,7 @@ class Drilled:
         run, report = self.ended(key)
         self.right("stopped: it says who did", report["why"]["reason"] == "asked")
         self.right("stopped: it was stopped before it was dosed", report["as_dosed"] is None)
-        whole = max([0, *(when - asked for when in self.users.ill(asked))])
+        whole = max([0, *(when - asked for when in self.ill("stopped", asked))])
         self.figures["stopped: users well"] = f"{whole:.3f} s"
         self.right(f"stopped: users are well within {WHOLE_WITHIN} s", whole < WHOLE_WITHIN)
 
@@ -470,7 +475,7 @@ class Drilled:
         until("a system that is whole", lambda: not self.system.is_broken(), MOST)
         undone = time.time() - died
         self.users.go_on((WHOLE_WITHIN + 1) * RATE)
-        well = max([0, *(when - died for when in self.users.ill(died))])
+        well = max([0, *(when - died for when in self.ill(name, died))])
         self.figures[f"{name}: undone"], self.figures[f"{name}: users well"] = f"{undone:.3f} s", f"{well:.3f} s"
         self.right(f"{name}: users are well within {WHOLE_WITHIN} s of its death", max(well, undone) < WHOLE_WITHIN)
         self.serve()
