@@ -379,7 +379,7 @@ mod tests {
              \x20 - {id: one, heading: promises, ask: Is it right?, holds: pages.per_wek < 1}\n",
         );
         let begins = [
-            "14:62 spec.items[0].holds ",
+            "14:60 spec.items[0].holds ",
             "4:22 spec.custodyRules no rules of custody are called `usal`; did you mean `usual`?",
         ];
         assert_eq!(found.len(), begins.len(), "{found:#?}");

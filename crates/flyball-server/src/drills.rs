@@ -28,9 +28,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::alerts::end;
 use crate::asking::Asker;
-use crate::changes::{Changes, ChangesError, DrillRun, SERVER};
+use crate::attribution::AttributionError;
+use crate::changes::{Changes, ChangesError, DrillRun, IncidentActError, SERVER};
 use crate::clock::Clock;
-use crate::evaluator::{self, Ended};
+use crate::evaluator::{self, Ended, ServedError};
 use carrying::Carrying;
 use chaos::Experiments;
 use counts::CountsError;
@@ -50,12 +51,15 @@ pub(crate) enum DrillsError {
     /// It cannot be kept or read.
     #[error(transparent)]
     Changes(#[from] ChangesError),
+    /// What was learnt cannot be kept.
+    #[error(transparent)]
+    Learnt(#[from] IncidentActError),
     /// The ledger cannot be read.
     #[error(transparent)]
-    Ledger(crate::evaluator::ServedError),
+    Ledger(ServedError),
     /// It cannot be told what it burned.
     #[error(transparent)]
-    Attribution(#[from] crate::attribution::AttributionError),
+    Attribution(#[from] AttributionError),
     /// The system cannot do it.
     #[error(transparent)]
     System(#[from] DrillError),

@@ -185,7 +185,7 @@ impl Gatekeeper {
         found.iter().map(|one| Ok((one.number, one.id.clone(), parse(one)?))).collect()
     }
 
-    /// Decisions on `service` in a time, the last first; at most [`LOOKED_AT`].
+    /// Decisions on `service` in a time and at the moment that it ends, the last first; at most [`LOOKED_AT`].
     ///
     /// # Errors
     ///
@@ -195,7 +195,8 @@ impl Gatekeeper {
         service: &str,
         during: Interval,
     ) -> Result<Vec<incident::Decided>, GateError> {
-        let times = (during.start(), during.end());
+        let after = Timestamp::from_nanos(during.end().nanos().saturating_add(1));
+        let times = (during.start(), after);
         read(&self.control.lock().records_about(DECISION, Some(service), times, LOOKED_AT)?)
     }
 

@@ -107,7 +107,8 @@ pub fn timeline(record: &IncidentRecord, seen: &Seen<'_>, now: Timestamp) -> Tim
         }
     }
     others.extend(seen.decisions.iter().filter(|of| is_of(&of.service)).map(of_decision));
-    others.retain(|entry| during.contains(entry.at));
+    // What happens this very moment has happened.
+    others.retain(|entry| during.start() <= entry.at && entry.at <= during.end());
     let left_out = (entries.len() + others.len()).saturating_sub(ENTRIES_MAX);
     let rank = |entry: &Entry| match entry.kind {
         EntryKind::Decision => 2,
@@ -122,7 +123,7 @@ pub fn timeline(record: &IncidentRecord, seen: &Seen<'_>, now: Timestamp) -> Tim
 }
 
 /// The time in which what happens to the services of an incident belongs to it, as it is known at `now`: from an hour
-/// before it to half an hour after its end.
+/// before it to half an hour after its end, with that moment itself.
 pub fn around(record: &IncidentRecord, now: Timestamp) -> Interval {
     let IncidentRecord { incident, recorded, .. } = record;
     let first = incident.opened().unwrap_or(*recorded).min(*recorded);

@@ -3,15 +3,18 @@
 //! It is found once all of it is counted and alerts may fire for it no more, and is kept with the run: the ledger and alerts
 //! forget.
 
+use std::collections::BTreeMap;
+
+use flyball_govern::drill::{Held, ReportInputs, report};
 use flyball_govern::incident::{Outcome, Run};
 use flyball_model::{Duration, Interval, Tally, Timestamp};
 use flyball_store::Ledger;
 
-use super::counts::{CountsError, counted};
+use super::counts::{Counted, CountsError, counted};
 use super::{Drills, DrillsError};
 use crate::attribution::{AttributionError, attributed};
 use crate::auth::Caller;
-use crate::changes::{ChangesError, DrillMeasured, DrillRun, IncidentActError, SERVER};
+use crate::changes::{DrillMeasured, DrillRun};
 use crate::gate::Classes;
 
 /// Over how long it is found what is usual of hours without a cause.
@@ -116,19 +119,12 @@ impl Drills {
         let changes = self.changes.clone();
         let tested =
             tokio::task::spawn_blocking(move || changes.tested(judge, &Caller::Anyone, now));
-        tested.await?.map_err(|error| match error {
-            IncidentActError::Kept(error) => error,
-            other => ChangesError::Unreadable {
-                id: SERVER.to_owned(),
-                cause: serde::ser::Error::custom(other),
-            },
-        })?;
+        tested.await??;
         Ok(())
     }
 
     /// Whether the hypothesis of a run held; `Some(None)` when that cannot be told, and `None` without one.
     async fn held(&self, run: &DrillRun) -> Result<Option<Option<bool>>, DrillsError> {
-        use flyball_govern::drill::{Held, ReportInputs, report};
         let (drill, steady) = (run.drill(), self.steady(run).await?);
         let found = report(&ReportInputs {
             drill: &drill,
@@ -155,14 +151,14 @@ impl Drills {
     pub(crate) async fn steady(
         &self,
         run: &DrillRun,
-    ) -> Result<std::collections::BTreeMap<String, Tally>, CountsError> {
+    ) -> Result<BTreeMap<String, Tally>, CountsError> {
         let slos: Vec<String> = run.drill().steady().into_keys().map(str::to_owned).collect();
         let (Some(began), false) = (run.began(), slos.is_empty()) else {
-            return Ok(std::collections::BTreeMap::new());
+            return Ok(BTreeMap::new());
         };
         let ended = run.ended().unwrap_or(Timestamp::MAX);
         let found = counted(&self.evaluator, slos, began).await?;
-        let during = |(slo, of): (String, super::counts::Counted)| {
+        let during = |(slo, of): (String, Counted)| {
             (slo, of.between(began.floor(Ledger::SLOT_WIDTH), ended))
         };
         Ok(found.into_iter().map(during).collect())

@@ -117,6 +117,7 @@ impl From<DrillsError> for Problem {
         let status = match error {
             DrillsError::Ended(error) => return error.into(),
             DrillsError::Changes(error) => return error.into(),
+            DrillsError::Learnt(error) => return error.into(),
             DrillsError::Ledger(error) => return error.into(),
             DrillsError::Attribution(error) => return error.into(),
             DrillsError::System(_) | DrillsError::Asked(_) | DrillsError::Refused(_) => {

@@ -75,15 +75,22 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     assert_eq!(nothing.code, 2);
     assert!(nothing.err.contains("`bad-deploy`"), "{}", nothing.err);
 
+    // Of a time that is counted by now, whenever this runs.
+    let ago = |minutes| {
+        let now = jiff::Timestamp::now();
+        now.checked_sub(jiff::SignedDuration::from_mins(minutes)).unwrap().to_string()
+    };
     let drill = ["change", "record", "--service", "shop", "--kind", "drill", "--id", "game-day"];
-    assert_eq!(run(&drill).code, 0);
+    let lasted = ["--started", &ago(30), "--finished", &ago(20)];
+    let recorded = run(&[&drill[..], &lasted].concat());
+    assert_eq!(recorded.code, 0, "{}", recorded.err);
     let why = ["--why", "we pulled the plug"];
     let occurred =
         run(&[&["risk", "occurred", "shop", "store-down", "game-day"], &why[..]].concat());
     assert_eq!(occurred.code, 0, "{}", occurred.err);
     let unknown = run(&[&["risk", "occurred", "shop", "store-down", "nothing"], &why[..]].concat());
     assert!(unknown.err.contains("flyball risk measured shop"), "{}", unknown.err);
-    let measured = run(&["risk", "measured", "shop"]);
+    let measured = run(&["risk", "measured", "shop", "--from", &ago(60)]);
     assert_eq!(measured.code, 0, "{}", measured.err);
     for said in ["1 drill", "too little was measured", "80%"] {
         assert!(measured.out.contains(said), "{said}: {}", measured.out);

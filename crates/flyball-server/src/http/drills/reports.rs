@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use flyball_govern::drill::{Dependant, Report, ReportInputs, report};
 use flyball_govern::service::DependencyKind;
-use flyball_model::{Target, Timestamp};
+use flyball_model::{Tally, Target, Timestamp};
 use flyball_store::Ledger;
 
 use super::super::App;
 use super::super::problem::Problem;
-use flyball_model::Tally;
-
 use crate::changes::{DrillMeasured, DrillRun};
 use crate::drills::counts::{counted, paying};
 use crate::drills::{DrillsError, before};

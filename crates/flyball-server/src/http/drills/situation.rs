@@ -9,7 +9,7 @@ use flyball_govern::drill::{
     Arriving, BLIND_LONGEST, Check, Dose, Drill, NoDose, Situation, dose, preconditions,
 };
 use flyball_govern::gate::{Decision, Outcome, ReasonKind};
-use flyball_model::{ChangeKind, Duration, Incident, Phase, Timestamp, Warranty};
+use flyball_model::{ChangeKind, Duration, Incident, Phase, Severity, Timestamp, Warranty};
 
 use super::super::App;
 use super::super::administration::wait;
@@ -97,6 +97,9 @@ impl Looking {
         let dependants: BTreeSet<&str> = governance.dependants(&drill.spec.service).collect();
         let names: Vec<String> = dependants.iter().map(|name| (*name).to_owned()).collect();
         let kept = self.kept(drill, names).await?;
+        let lasts = found.as_ref().map_or(drill.spec.longest, |dose| dose.lasts);
+        let unmanned = self.unmanned(&drill.spec.service, lasts).await?;
+        let team = governance.service(&drill.spec.service);
         let situation = Situation {
             now,
             dose: found,
@@ -105,6 +108,8 @@ impl Looking {
             incidents: Some(kept.incidents),
             observed: Some(kept.observed),
             drills: Some(kept.underway),
+            team: team.and_then(|of| of.spec.working_hours.as_ref()),
+            unmanned,
             window: pays.and_then(|pays| pays.window),
             told: kept.told.iter().map(|(who, at)| (who.as_str(), *at)).collect(),
             dependants: Some(dependants),
@@ -129,6 +134,18 @@ impl Looking {
         let question = question(Asked::default(), service.to_owned(), None, self.now).ok()?;
         let (decision, _) = decided(&self.app, &question).await.ok()?;
         frozen_by(&decision)
+    }
+
+    /// When a page of `service` would call nobody first, at the beginning or at the end of the time that it `lasts`.
+    async fn unmanned(&self, service: &str, lasts: Duration) -> Result<Option<Timestamp>, Problem> {
+        let (service, moments) = (service.to_owned(), [self.now, self.now.plus(lasts)]);
+        let found = self.app.evaluator.ask(move |it| {
+            let board = it.switchboard();
+            let first = board.chain_of(&service)?.spec.levels.first()?;
+            let is_nobody = |at: &Timestamp| board.who(first, Severity::Page, *at).is_empty();
+            moments.into_iter().find(is_nobody)
+        });
+        Ok(found.await?)
     }
 
     async fn kept(&self, drill: &Drill, dependants: Vec<String>) -> Result<Kept, Problem> {
