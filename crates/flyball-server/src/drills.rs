@@ -68,7 +68,7 @@ pub(crate) enum DrillsError {
     Asked(String),
     /// Nothing would end the fault if the server died.
     #[error(
-        "the server has no guard to end the fault if it dies; hint: start it by `flyball serve`"
+        "the server has no guard to end the fault if it dies; hint: start it by `flyball serve`, and not as the first process of a container"
     )]
     Unguarded,
     /// Another one goes on.
@@ -175,7 +175,7 @@ impl Drills {
 
     /// Whether something would end a fault of `drill` if the server died.
     pub(crate) const fn is_guarded(&self, drill: &Drill) -> bool {
-        drill.spec.via.expires() || chaos::is_experiment(&drill.spec.via) || self.guard.is_some()
+        drill.spec.via.expires() || self.guard.is_some()
     }
 
     /// Takes up what was left by the server before this one.

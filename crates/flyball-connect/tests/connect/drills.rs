@@ -49,6 +49,9 @@ fn toxics_are_added_and_removed_and_both_may_come_again() {
     let (begin, end) =
         (toxiproxy::begin(PROXY, "shop", &down).unwrap(), toxiproxy::end(PROXY, "shop", &down));
     assert_eq!((body(&begin), body(&end)), (json!({"enabled": false}), json!({"enabled": true})));
+    let none = br#"{"error":"proxy not found","status":404}"#;
+    assert_eq!(end.judge(404, none, now()), Outcome::Delivered, "so is the proxy");
+    assert!(matches!(begin.judge(404, none, now()), Outcome::Refused { .. }));
     assert!(
         toxiproxy::begin(PROXY, "shop", &injection(Fault::Abort { status: 503 }, (1, 1))).is_err()
     );

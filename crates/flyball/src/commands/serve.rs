@@ -210,8 +210,12 @@ fn connections_max(wanted: usize) -> usize {
     connections
 }
 
-/// This program as the guard of a drill; none where the system does not say where it is.
+/// This program as the guard of a drill; none where the system does not say where it is, and none beside the first process
+/// of a container: all others end with that.
 fn guard() -> Option<GuardProgram> {
+    if std::process::id() == 1 {
+        return None;
+    }
     let program = std::env::current_exe().ok()?;
     Some(GuardProgram { program, arguments: vec!["drill-guard".to_owned()] })
 }
