@@ -38,7 +38,7 @@ pub(crate) use deciding::{Decided, Looked, lock};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
-pub(crate) use knowing::{Found, Knowing};
+pub(crate) use knowing::{Found, Knowing, Turned, Version};
 use settling::Settling;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.

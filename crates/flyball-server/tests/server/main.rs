@@ -14,6 +14,7 @@ mod counted;
 mod custody;
 mod definitions;
 mod delivery;
+mod drills;
 mod exempted;
 mod failing;
 mod gate;

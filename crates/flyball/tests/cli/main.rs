@@ -10,6 +10,8 @@ mod change;
 mod clients;
 mod crash;
 mod documents;
+mod drill;
+mod drill_guard;
 mod gate;
 mod hostile;
 mod html;
