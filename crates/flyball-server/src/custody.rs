@@ -267,3 +267,48 @@ fn give_back(
     noting.keep(&kept, CUSTODIES, Some(("custody.return", &detail)))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use flyball_store::Control;
+
+    use super::*;
+
+    /// A custody of SRE's, of which notice was given that nobody decided on until the first of March.
+    fn noticed() -> Custody {
+        let notice = json!({"grounds": [], "role": "sre", "who": "bo", "given": "2026-02-01T00:00:00Z",
+            "notice_until": "2026-02-15T00:00:00Z", "deadline": "2026-03-01T00:00:00Z", "decided": null});
+        let custody = json!({"service": "shop", "holder": "sre", "since": "2025-01-01T00:00:00Z",
+            "transfer": null, "notice": notice, "moves": []});
+        serde_json::from_value(custody).unwrap()
+    }
+
+    #[test]
+    fn whoever_acts_after_a_deadline_writes_down_that_the_pager_went_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = SharedControl::new(Control::open_alone(directory.path()).unwrap());
+        let custodies = Custodies::of(control.clone());
+        let actor = Actor { name: "token:ada".to_owned(), somebody: None };
+        let at = Timestamp::parse("2026-03-02T00:00:00Z").unwrap();
+        let step = |to: Holder| {
+            let usual = ("shop", noticed());
+            custodies.act(usual, &actor, at, ("custody.propose", json!({})), |custody| {
+                custody.propose(to, "ada", "it is mended", at)
+            })
+        };
+        let log = || {
+            let log = control.lock().audit(0, 100).unwrap().into_iter();
+            log.map(|one| (one.actor, one.action)).collect::<Vec<_>>()
+        };
+        assert!(step(Holder::Sre).is_err(), "developers have it, who share it first");
+        assert_eq!(log(), [], "nothing was done");
+        let custody = step(Holder::Shared).unwrap();
+        assert_eq!((custody.holder(at), custody.moves().len()), (Some(Holder::Developers), 1));
+        let line = |actor: &str, action: &str| (actor.to_owned(), action.to_owned());
+        assert_eq!(log(), [line("server", "custody.return"), line("token:ada", "custody.propose")]);
+        // It is written down once, and told by whoever looks next.
+        let all = custodies.settle(at).unwrap();
+        assert_eq!((all["shop"].moves().len(), log().len()), (1, 2));
+        assert_eq!(custodies.holders(at).unwrap()["shop"], Some(Holder::Developers));
+    }
+}
