@@ -1,6 +1,7 @@
-//! Policies, tiers, services, checklists, rules of custody, risks, rotas and escalations, read from documents and
-//! checked; those that ship where documents say nothing.
+//! Policies, tiers, services, checklists, rules of custody, risks, rotas, escalations and drills, read from documents
+//! and checked; those that ship where documents say nothing.
 
+mod drills;
 mod oncall;
 mod reading;
 mod risks;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use flyball_govern::checklist::{self, Checklist, ChecklistSpec};
 use flyball_govern::custody::{self, CustodyRules, CustodyRulesSpec};
+use flyball_govern::drill::{Drill, DrillSpec};
 use flyball_govern::gate::PolicyTest;
 use flyball_govern::incident::{Runbook, RunbookSpec};
 use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
@@ -40,6 +42,7 @@ pub struct Governance {
     custody_rules: BTreeMap<String, CustodyRules>,
     rotas: BTreeMap<String, Rota>,
     escalations: BTreeMap<String, Escalation>,
+    drills: BTreeMap<String, Drill>,
     switchboard: Arc<Switchboard>,
 }
 
@@ -138,6 +141,7 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     found.extend(unknown_rules(set, &governance));
     found.extend(oncall::unknown(set, &governance));
     found.extend(oncall::nearly(set, &governance));
+    found.extend(drills::faults(set, &governance));
     governance.switchboard = Arc::new(oncall::switchboard(&governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
@@ -223,6 +227,10 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
         GoverningKind::Escalation => {
             let chain = read::<EscalationSpec>(of).and_then(|spec| Escalation::new(&name, spec));
             chain.map(|chain| governance.escalations.insert(name, chain)).err().unwrap_or_default()
+        }
+        GoverningKind::Drill => {
+            let drill = read::<DrillSpec>(of).and_then(|spec| Drill::new(&name, spec));
+            drill.map(|drill| governance.drills.insert(name, drill)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {
             path: "kind".to_owned(),

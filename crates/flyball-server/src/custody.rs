@@ -2,11 +2,13 @@
 //! every act, in one transaction with what the audit log says of it.
 
 mod keeping;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use flyball_govern::custody::{Custody, CustodyError, Holder};
+use flyball_govern::custody::{Custody, CustodyError, Holder, REASON_BYTES_MAX};
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, Noting, RECORDS_PAGE_MAX, RecordBound, RecordFilter, StoreError};
 use serde_json::{Value, json};
@@ -168,6 +170,10 @@ impl Custodies {
             let said = "how it was found needs a reason; hint: say how you know it";
             return Err(CustodiesError::Refused(said.to_owned()));
         }
+        if why.len() > REASON_BYTES_MAX {
+            let (what, length, most) = ("the reason", why.len(), REASON_BYTES_MAX);
+            return Err(CustodyError::TooLong { what, length, most }.into());
+        }
         let custody = Custody::found(&service, holder, since);
         let detail =
             json!({ "service": service, "holder": holder.word(), "since": since, "why": why });
@@ -176,7 +182,7 @@ impl Custodies {
     }
 
     /// Has `work` done to the custody of `service`, which is `usual` where none is kept, and kept with `action` and
-    /// its `detail` in the audit log. A pager that went back by itself before that is written down with it.
+    /// what `detail` says of it then in the audit log. A pager that went back by itself before that is written down with it.
     ///
     /// # Errors
     ///
@@ -186,7 +192,7 @@ impl Custodies {
         (service, usual): (&str, Custody),
         actor: &Actor,
         at: Timestamp,
-        (action, mut detail): (&str, Value),
+        (action, detail): (&str, impl FnOnce(&Custody) -> Value),
         work: impl FnOnce(&mut Custody) -> Result<(), CustodyError>,
     ) -> Result<Custody, CustodiesError> {
         let _held = self.hold();
@@ -195,6 +201,7 @@ impl Custodies {
         let returned = custody.settle(at).then(|| custody.clone());
         work(&mut custody)?;
         let after = custody.holder(at);
+        let mut detail = detail(&custody);
         detail["service"] = service.into();
         detail["holder"] = json!(after.map(Holder::word));
         if before != after {

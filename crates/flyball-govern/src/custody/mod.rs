@@ -13,7 +13,8 @@ pub use handback::{
     Decided, Ground, HandBack, HandBackOutcome, REPRIEVE_LONGEST, RETIREMENT_LONGEST,
 };
 pub use record::{
-    Advice, Custody, CustodyError, FundingAlarm, Move, MoveReason, Party, Signed, Transfer,
+    Advice, Custody, CustodyError, FundingAlarm, Move, MoveReason, Party, REASON_BYTES_MAX, Signed,
+    Transfer,
 };
 pub use rules::{
     CustodyRules, CustodyRulesSpec, EntryRule, HandBackRule, MissedRule, QUARTERS_MAX, USUAL,

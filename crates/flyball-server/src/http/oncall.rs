@@ -16,7 +16,7 @@ use flyball_query::near_matches;
 use utoipa::{IntoParams, ToSchema};
 
 use super::administration::wait;
-use super::extract::{Path, Query, meant, moment, page_size};
+use super::extract::{Path, Query, meant, moment, page_size, part};
 use super::problem::Problem;
 use super::{App, room, shapes};
 use crate::auth::{Caller, Role};
@@ -459,9 +459,7 @@ pub(super) async fn shifts(
     let all = work_out(board, rota, move |board, rota| {
         past.shifts(during, &board.exceptions(rota.name()))
     });
-    let mut rest = all.await?.into_iter().skip(after);
-    let shifts: Vec<Shift> = rest.by_ref().take(most).collect();
-    let next = rest.next().map(|_| after + shifts.len());
+    let (shifts, next) = part(all.await?, (after, most));
     Ok(Json(ShiftPage { during, shifts, next }))
 }
 

@@ -143,6 +143,23 @@ impl Rotas {
         found.iter().map(|one| Ok((one.number, parse(one)?))).collect()
     }
 
+    /// The calls of `service` that began in `during`, the latest first; and whether these are all.
+    ///
+    /// # Errors
+    ///
+    /// [`RotaError`].
+    pub(crate) fn calls_about(
+        &self,
+        service: &str,
+        during: Interval,
+    ) -> Result<(Vec<Call>, bool), RotaError> {
+        let (time, service) = ((during.start(), during.end()), Some(service));
+        let found = self.control.lock().records_about(CALL, service, time, ASKED_MAX + 1)?;
+        let are_all = found.len() <= ASKED_MAX;
+        let calls = found.iter().take(ASKED_MAX).map(|one| Ok(parse::<KeptCall>(one)?.call));
+        Ok((calls.collect::<Result<_, RotaError>>()?, are_all))
+    }
+
     /// The calls that began in `during`, or so shortly before that people may have been called in it; and
     /// whether these are all.
     ///

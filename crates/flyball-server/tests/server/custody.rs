@@ -131,6 +131,12 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
         ("finding", json!({"holder": "ops", "since": "2025-01-01T00:00:00Z", "why": "x"}), 400),
         ("step", json!({"to": "sre", "why": "x"}), 422),
         ("step", json!({"to": "shared", "why": ""}), 422),
+        ("step", json!({"to": "shared", "why": "x".repeat(4_097)}), 422),
+        (
+            "finding",
+            json!({"holder": "sre", "since": "2025-01-01T00:00:00Z", "why": "x".repeat(4_097)}),
+            422,
+        ),
         ("step/signatures", json!({"role": "sre"}), 422),
         ("step/end", json!({}), 422),
         ("notice", json!({"role": "sre"}), 422),
@@ -177,6 +183,11 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     let (status, sre) = send(&cy, &of("step/signatures"), json!({"role": "cto"})).await;
     assert_eq!((status, &sre["holder"]), (201, &json!("sre")), "{sre}");
     assert_eq!(sre["called"], json!(["operations", "developers"]));
+    // What was seen is kept with each signature, and who signed is told by name.
+    let signed = &sre["moves"][1]["transfer"]["signed"];
+    assert_eq!(signed[1]["seen"], json!([{"name": "slo.missed", "value": "0"}]), "{sre}");
+    let who = signed[1]["who"].as_str().unwrap();
+    assert_eq!(sre["people"][who], "cy", "{sre}");
     let denied = ask().await;
     assert_eq!((&denied["decision"]["level"], &denied["exit_code"]), (&json!("theirs"), &json!(1)));
 
@@ -230,6 +241,10 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     {
         assert!(log.to_string().contains(&format!("\"{action}\"")), "{action}");
     }
+    let signs = log["records"].as_array().unwrap().iter();
+    let signs: Vec<&Value> = signs.filter(|of| of["action"] == "custody.sign").collect();
+    assert_eq!(signs.len(), 3);
+    assert_eq!(signs[2]["detail"]["seen"][0]["name"], "slo.missed", "{}", signs[2]);
     let tells = log.to_string().matches("\"funding.tell\"").count();
     assert_eq!(tells, 1, "a restart tells it no more");
     let gate = running.post("/api/v1/gate/shop", "{}").bearer_auth(&ada);
