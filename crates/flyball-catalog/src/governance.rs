@@ -17,7 +17,7 @@ use flyball_govern::incident::{Runbook, RunbookSpec};
 use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
 use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
-    BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
+    BY_CUSTODY, BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
 use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
@@ -140,6 +140,7 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     found.extend(risks::faults(set, &governance));
     found.extend(unknown_rules(set, &governance));
     found.extend(oncall::unknown(set, &governance));
+    found.extend(oncall::nearly(set, &governance));
     found.extend(drills::faults(set, &governance));
     governance.switchboard = Arc::new(oncall::switchboard(&governance));
     for service in &set.services {
@@ -157,8 +158,8 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
 
 /// What ships.
 fn shipped() -> Governance {
-    let ready =
-        [FOUR_WEEKS, QUARTERLY, custody::USUAL, ASSUMED].into_iter().chain(checklist::READY);
+    let ready = [FOUR_WEEKS, QUARTERLY, BY_CUSTODY, custody::USUAL, ASSUMED].into_iter();
+    let ready = ready.chain(checklist::READY);
     let sources: Vec<Source> = ready.map(|text| Source::new("shipped.yaml", text)).collect();
     let (set, _) = load(&sources);
     let mut governance = Governance::default();
@@ -331,9 +332,10 @@ mod tests {
 
     #[test]
     fn what_ships_applies_as_it_ships() {
-        let (governance, found) = told(&format!("{FOUR_WEEKS}\n---\n{QUARTERLY}"));
+        let (governance, found) =
+            told(&format!("{FOUR_WEEKS}\n---\n{QUARTERLY}\n---\n{BY_CUSTODY}"));
         assert_eq!(found, Vec::<String>::new());
-        assert_eq!(governance.policies().count(), 2);
+        assert_eq!(governance.policies().count(), 3);
         let (usual, found) = told(
             "apiVersion: openslo/v1\nkind: Service\nmetadata: {name: shop, annotations: \
              {flyball.dev/tier: critical}}\nspec: {}\n",

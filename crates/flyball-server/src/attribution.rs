@@ -62,6 +62,11 @@ impl Attribution {
         self.from
     }
 
+    /// Whether there were more causes than are looked at.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// As `caller` may see it: what happened to services that they may not see has no name.
     #[must_use]
     pub(crate) fn seen_by(mut self, caller: &Caller) -> Self {

@@ -4,6 +4,7 @@
 //! broken by it, and the audit record. So what was acknowledged outlives a crash, and a message that
 //! comes again changes nothing. The phase of a change follows from the clock whenever it is asked for.
 
+mod demands;
 mod drills;
 mod hooks;
 mod incidents;

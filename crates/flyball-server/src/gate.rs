@@ -30,7 +30,7 @@ use serde_json::json;
 use crate::control::SharedControl;
 use crate::evaluator::ServiceFacts;
 
-pub(crate) use acts::{ActError, NewOverride, NewStop};
+pub(crate) use acts::{ActError, NewOverride, NewStop, OverridesKept, Page};
 pub(crate) use approvals::{Actor, NewApproval};
 pub(crate) use classes::{Classes, NewClass};
 pub(crate) use contests::{KeptContest, NewContest};
@@ -38,7 +38,7 @@ pub(crate) use deciding::{Decided, Looked, lock};
 use deciding::{Remembered, Waiting};
 pub(crate) use github::{AnswerError, GitHub};
 pub use github::{GITHUB_API, GitHubApp, GitHubError};
-pub(crate) use knowing::{Found, Knowing};
+pub(crate) use knowing::{Found, Knowing, Turned, Version};
 use settling::Settling;
 
 /// The most decisions that are kept; the oldest make room, and their ids stay in the audit log.

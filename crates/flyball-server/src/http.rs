@@ -12,6 +12,7 @@ mod cookies;
 mod custody;
 mod definitions;
 mod delivery;
+pub(crate) mod demands;
 mod described;
 mod drills;
 mod evidence;
@@ -74,6 +75,7 @@ use crate::rotas::Rotas;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
+pub(crate) use custody::grounds_of;
 pub use problem::Problem;
 pub(crate) use stream::Streams;
 
@@ -263,6 +265,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(services::list))
         .routes(routes!(services::get))
         .routes(routes!(services::remark))
+        .routes(routes!(demands::waive))
         .routes(routes!(services::push_outcome, services::outcome))
         .routes(routes!(delivery::measure))
         .routes(routes!(report::report))

@@ -34,6 +34,7 @@ mod keys;
 mod limits;
 mod listen;
 mod login;
+mod names;
 mod outcomes;
 mod pool;
 mod ready;
@@ -319,6 +320,7 @@ impl Server {
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
             exceptions: rotas::exceptions(&control)?,
+            custody: custody::holders(&control, clock.now())?,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -338,11 +340,10 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
-        let custodies = Custodies::of(control.clone());
         let rotas = Rotas::new(control.clone(), &evaluating);
         let run_by = (config.guard, config.experiments, data.as_path());
         let drills = Drills::new(&changes, &evaluating, &clock, run_by)?;
-        let router = http::router(http::App {
+        let app = http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
             telemetry: Arc::clone(&telemetry),
@@ -355,7 +356,7 @@ impl Server {
             changes: changes.clone(),
             restorer: restorer.clone(),
             reviews: Reviews::of(control.clone()),
-            custodies: custodies.clone(),
+            custodies: Custodies::of(control.clone()),
             rotas: rotas.clone(),
             drills: drills.clone(),
             hooks,
@@ -371,14 +372,14 @@ impl Server {
             streams: http::Streams::new(evaluating.clone(), streams_max),
             // One is drawn after the other: each takes a processor for seconds.
             simulating: Arc::new(pool::Pool::new("simulate", 2, || ())?),
-        });
+        };
+        let router = http::router(app.clone());
         let (addresses, listeners) =
             listen::start(&listen, router, connections_max, idle_max, tls.clone(), &telemetry)
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling =
-            Telling::start(&evaluating, (changes, restorer, rotas, &custodies), now, told)?;
+        let telling = Telling::start(app, (changes, restorer, rotas), now, told)?;
         let drilling = drills.start();
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
@@ -468,25 +469,29 @@ struct Telling {
     restores: restoring::Running,
     custody: custody::Running,
     calls: rotas::Running,
+    demands: http::demands::Running,
 }
 
 impl Telling {
     /// Tells from now on: with the directory of secrets, a Grafana where there is one, and the address under
     /// which people reach this server.
     fn start(
-        evaluating: &evaluator::Handle,
-        (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
+        app: http::App,
+        (changes, restorer, rotas): (Changes, Restorer, Rotas),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
+        let evaluating = &app.evaluator.clone();
         let (counters, own) = (Arc::clone(telemetry), Arc::clone(&origin));
         let alerts = alerts::start(evaluating, clock, counters, secrets, own)?;
         let verdicts = verdicts::start(evaluating, &changes, clock, telemetry);
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        let custody = custody::start(custodies, evaluating, clock);
-        Ok(Self { alerts, verdicts, restores: restorer.start(), custody, calls: rotas.start() })
+        let custody = custody::start(app.clone());
+        let (restores, calls, demands) =
+            (restorer.start(), rotas.start(), http::demands::start(app));
+        Ok(Self { alerts, verdicts, restores, custody, calls, demands })
     }
 
     async fn stop(self) {
@@ -495,6 +500,7 @@ impl Telling {
         self.custody.stop().await;
         self.alerts.stop().await;
         self.calls.stop().await;
+        self.demands.stop().await;
     }
 }
 

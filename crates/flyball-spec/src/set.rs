@@ -109,6 +109,27 @@ pub enum GoverningKind {
     Drill,
 }
 
+impl GoverningKind {
+    /// The `kind` that documents write.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BudgetPolicy => "BudgetPolicy",
+            Self::Tier => "Tier",
+            Self::Service => "Service",
+            Self::PolicyTest => "PolicyTest",
+            Self::Risk => "Risk",
+            Self::RiskRules => "RiskRules",
+            Self::SupportCosts => "SupportCosts",
+            Self::Checklist => "Checklist",
+            Self::CustodyRules => "CustodyRules",
+            Self::Rota => "Rota",
+            Self::Escalation => "Escalation",
+            Self::Runbook => "Runbook",
+            Self::Drill => "Drill",
+        }
+    }
+}
+
 /// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota, an escalation, a runbook or a drill,
 /// as it was written.
 #[derive(Debug, Clone)]

@@ -171,6 +171,29 @@ impl Remote {
         self.ask(self.request(Method::GET, path, query)?.timeout(ANSWER_MAX))
     }
 
+    /// The list called `list` at `path`, with all its pages as one answer: `cursor` is what the next is asked with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn whole(
+        &self,
+        path: &[&str],
+        (list, cursor): (&str, &str),
+    ) -> anyhow::Result<serde_json::Value> {
+        let mut whole: serde_json::Value = self.get(path, &[])?;
+        while let Some(next) = whole["next"].as_u64() {
+            let mut more: serde_json::Value = self.get(path, &[(cursor, &next.to_string())])?;
+            if let (Some(known), Some(records)) =
+                (whole[list].as_array_mut(), more[list].as_array_mut())
+            {
+                known.append(records);
+            }
+            whole["next"] = more["next"].take();
+        }
+        Ok(whole)
+    }
+
     /// Sends `body` to `path`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::Duration as Wait;
 
 use flyball_govern::gate::{BudgetFacts, WindowFacts};
 use flyball_model::{Duration, Timestamp};
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, MutexGuard as TurnGuard};
 use tokio::task::JoinHandle;
 
 use super::Known;
@@ -22,16 +22,38 @@ const SERVICES_MAX: usize = 10_000;
 
 /// What is known of services.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Knowing(Arc<Mutex<HashMap<String, Arc<Turn<Slot>>>>>);
+pub(crate) struct Knowing(Arc<Mutex<HashMap<String, Arc<Slot>>>>);
 
 /// What is known of one service.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
-    /// Of what it holds: ticks of the evaluator, and messages on incidents.
-    version: (u64, u64),
-    usual: Option<Arc<Known>>,
-    leaving: Option<Arc<Known>>,
-    spent: Spent,
+    remembered: Mutex<Remembered>,
+    /// Whoever asks for all who want to know, with what its budgets were spent on as it was last found.
+    asking: Turn<Spent>,
+}
+
+/// What was last found, without and with when budgets recover.
+#[derive(Debug, Default)]
+struct Remembered {
+    usual: Option<(Version, Arc<Known>)>,
+    leaving: Option<(Version, Arc<Known>)>,
+}
+
+/// What something was found from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Version {
+    /// Ticks of the evaluator.
+    pub(crate) tick: u64,
+    /// Messages on incidents.
+    pub(crate) changes: u64,
+}
+
+/// What is remembered, or whose turn it is to ask.
+pub(crate) enum Turned<'a> {
+    /// It is known.
+    Known(Arc<Known>),
+    /// It is to be asked for, and remembered.
+    Ask(TurnGuard<'a, Spent>),
 }
 
 /// What budgets were spent on.
@@ -101,8 +123,8 @@ impl Spent {
 }
 
 impl Knowing {
-    /// What is known of `service`; whoever holds it asks for all who wait.
-    pub(crate) fn of(&self, service: &str) -> Arc<Turn<Slot>> {
+    /// What is known of `service`.
+    pub(crate) fn of(&self, service: &str) -> Arc<Slot> {
         let mut slots = lock(&self.0);
         if let Some(slot) = slots.get(service) {
             return Arc::clone(slot);
@@ -120,23 +142,90 @@ impl Knowing {
 }
 
 impl Slot {
-    /// What is remembered of `version`, with `leaving` or without; `None` where it is to be asked for.
-    pub(crate) fn get(&mut self, version: (u64, u64), leaving: bool) -> Option<Arc<Known>> {
-        if self.version != version {
-            let spent = std::mem::take(&mut self.spent);
-            *self = Self { version, spent, ..Self::default() };
+    /// What is remembered of `version`, with `leaving` or without, else whose turn it is to ask.
+    ///
+    /// While somebody asks, all others go by what was known a tick before, where that is all that has passed since: a
+    /// pipeline does not wait for the evaluator, which may just be waiting for the disk.
+    pub(crate) async fn turn(&self, version: Version, leaving: bool) -> Turned<'_> {
+        if let Some(known) = self.remembered(version, leaving) {
+            return Turned::Known(known);
         }
-        if leaving { self.leaving.clone() } else { self.usual.clone() }
+        let spent = match self.asking.try_lock() {
+            Ok(spent) => spent,
+            Err(_) => {
+                let before = Version { tick: version.tick.saturating_sub(1), ..version };
+                if let Some(known) = self.remembered(before, leaving) {
+                    return Turned::Known(known);
+                }
+                self.asking.lock().await
+            }
+        };
+        // Whoever was before may have found it.
+        self.remembered(version, leaving).map_or(Turned::Ask(spent), Turned::Known)
     }
 
-    /// What budgets were spent on, as it was last found.
-    pub(crate) const fn spent(&mut self) -> &mut Spent {
-        &mut self.spent
+    /// What was found from `least`, or later.
+    fn remembered(&self, least: Version, leaving: bool) -> Option<Arc<Known>> {
+        let remembered = lock(&self.remembered);
+        let of = if leaving { &remembered.leaving } else { &remembered.usual };
+        let (of, known) = of.as_ref()?;
+        let is_late = of.tick >= least.tick && of.changes >= least.changes;
+        is_late.then(|| Arc::clone(known))
     }
 
-    /// Remembers what was asked for.
-    pub(crate) fn set(&mut self, leaving: bool, known: &Arc<Known>) {
-        let into = if leaving { &mut self.leaving } else { &mut self.usual };
-        *into = Some(Arc::clone(known));
+    /// Remembers what was found from `version`.
+    pub(crate) fn set(&self, version: Version, leaving: bool, known: &Arc<Known>) {
+        let mut remembered = lock(&self.remembered);
+        let into = if leaving { &mut remembered.leaving } else { &mut remembered.usual };
+        *into = Some((version, Arc::clone(known)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flyball_catalog::Catalog;
+
+    use super::*;
+    use crate::evaluator::ServiceFacts;
+
+    #[tokio::test]
+    async fn one_asks_and_all_others_go_by_the_tick_before() {
+        let (catalog, _) = Catalog::load(&[]).unwrap();
+        let of = || Arc::new(Known::of(&catalog, "shop", ServiceFacts::default()).unwrap());
+        let version = |tick, changes| Version { tick, changes };
+        let slot = Slot::default();
+        let is_known = async |version, leaving, known: &Arc<Known>| matches!(slot.turn(version, leaving).await, Turned::Known(found) if Arc::ptr_eq(&found, known));
+
+        let Turned::Ask(asking) = slot.turn(version(4, 1), false).await else {
+            panic!("nothing is known yet")
+        };
+        let first = of();
+        slot.set(version(4, 1), false, &first);
+        drop(asking);
+        assert!(is_known(version(4, 1), false, &first).await);
+
+        // Whoever is alone is told what is known now.
+        let Turned::Ask(asking) = slot.turn(version(5, 1), false).await else {
+            panic!("that was before the tick")
+        };
+        assert!(is_known(version(5, 1), false, &first).await, "others do not wait");
+        let second = of();
+        // Neither of two ticks before, nor of before a message, nor without what was asked for.
+        let (late, told, leaving) = (version(6, 1), version(5, 2), version(5, 1));
+        let mut waiting = Vec::from([
+            Box::pin(slot.turn(late, false)),
+            Box::pin(slot.turn(told, false)),
+            Box::pin(slot.turn(leaving, true)),
+        ]);
+        for turn in &mut waiting {
+            assert!(futures::poll!(turn).is_pending());
+        }
+        slot.set(version(6, 2), false, &second);
+        drop(asking);
+        let left = waiting.pop().unwrap();
+        for turn in waiting {
+            assert!(matches!(turn.await, Turned::Known(found) if Arc::ptr_eq(&found, &second)));
+        }
+        assert!(matches!(left.await, Turned::Ask(_)));
     }
 }

@@ -39,7 +39,8 @@ use super::{App, shapes};
 use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::auth::{Caller, Role};
 use crate::changes::Kept;
-use crate::gate::{Decided, Found, GateError, Known, Looked};
+use crate::evaluator::Ended;
+use crate::gate::{Decided, Found, GateError, Known, Looked, Turned, Version};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
     __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
@@ -194,16 +195,20 @@ pub(super) fn question(
     })
 }
 
-/// What is known of `service` as of the last tick of the evaluator; with `leaving` also when its budgets recover.
+/// What is known of `service` as of the last tick of the evaluator, or of the one before while somebody asks for that;
+/// with `leaving` also when its budgets recover.
 pub(super) async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc<Known>, Problem> {
-    let slot = app.gatekeeper.knowing().of(service);
-    let mut slot = slot.lock().await;
-    let version = (*app.evaluator.ticks().borrow(), app.changes.version());
     // What one said that has ended stays as it was.
-    let remembered = slot.get(version, leaving).filter(|_| !app.evaluator.has_ended());
-    if let Some(known) = remembered {
-        return Ok(known);
+    if app.evaluator.has_ended() {
+        return Err(Ended.into());
     }
+    let slot = app.gatekeeper.knowing().of(service);
+    let tick = *app.evaluator.ticks().borrow();
+    let version = Version { tick, changes: app.changes.version() };
+    let mut spent = match slot.turn(version, leaving).await {
+        Turned::Known(known) => return Ok(known),
+        Turned::Ask(spent) => spent,
+    };
     let asked = service.to_owned();
     app.evaluator.join(move |slo| slo.service == asked).await?;
     let asked = service.to_owned();
@@ -219,13 +224,16 @@ pub(super) async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc
     known.facts.incidents_open = open.ok().transpose()?;
     let (reviews, custodies, asked) =
         (app.reviews.clone(), app.custodies.clone(), service.to_owned());
+    let now = app.clock.now();
     let kept = move || {
         let custody = custodies.get(&asked, promised)?;
-        Ok::<_, GateError>((custody, reviews.controls(&asked)?))
+        let approved = reviews.approved(&asked, None, now)?;
+        Ok::<_, GateError>((custody, approved, reviews.controls(&asked)?))
     };
-    let (custody, controls) = wait(kept).await?;
-    let holder = custody.and_then(|custody| custody.holder(app.clock.now()));
+    let (custody, approved, controls) = wait(kept).await?;
+    let holder = custody.and_then(|custody| custody.holder(now));
     known.facts.custody = holder.map(|holder| holder.word().to_owned());
+    known.facts.approved = Some(approved.into_keys().collect());
     known.facts.controls = controls;
     let budgets = known.facts.budgets.iter();
     let since = budgets.map(|budget| match budget.window {
@@ -236,11 +244,11 @@ pub(super) async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc
         let minute = app.clock.now().floor(Duration::from_minutes(1));
         let look =
             || causes(app.clone(), service.to_owned(), since.minus(Warranty::DEFAULT.hold()));
-        slot.spent().look(minute, look).await;
-        slot.spent().fill(&mut known.facts.budgets);
+        spent.look(minute, look).await;
+        spent.fill(&mut known.facts.budgets);
     }
     let known = Arc::new(known);
-    slot.set(leaving, &known);
+    slot.set(version, leaving, &known);
     Ok(known)
 }
 

@@ -33,6 +33,7 @@ mod restores;
 mod retention;
 mod reviews;
 mod risks;
+mod routes;
 mod services;
 mod stored;
 mod streams;

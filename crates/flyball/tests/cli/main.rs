@@ -9,6 +9,7 @@ mod bounds;
 mod change;
 mod clients;
 mod crash;
+mod documents;
 mod drill;
 mod drill_guard;
 mod gate;
