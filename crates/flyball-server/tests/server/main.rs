@@ -38,3 +38,4 @@ mod streams;
 mod tls;
 mod verdicts;
 mod watched;
+mod year;
