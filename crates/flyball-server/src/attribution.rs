@@ -62,6 +62,11 @@ impl Attribution {
         self.from
     }
 
+    /// Whether there were more causes than are looked at.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// As `caller` may see it: what happened to services that they may not see has no name.
     #[must_use]
     pub(crate) fn seen_by(mut self, caller: &Caller) -> Self {
@@ -148,6 +153,12 @@ impl ObjectiveAttribution {
         };
         let spent = self.causes.iter().filter(is_it).map(|of| of.spent);
         spent.reduce(u64::saturating_add)
+    }
+
+    /// What the drill spent whose change is called `id`; `None` where it is not among the causes.
+    pub(crate) fn spent_by_drill(&self, id: &str) -> Option<u64> {
+        let is_it = |of: &&CauseShare| of.kind == CauseKind::Drill && of.id == id;
+        self.causes.iter().find(is_it).map(|of| of.spent)
     }
 
     /// The services that this one depends on whose failures spent something in `during`.

@@ -12,7 +12,7 @@ use crate::control::SharedControl;
 const FRICTION: &str = "friction";
 /// The most that are kept: what hurts in two hundred services for years.
 const FRICTIONS: RecordBound = RecordBound { rows: 10_000, bytes: 128 << 20 };
-/// What one look takes in: everything that is likely to be known.
+/// What is read at a time, and what one answer says at most.
 pub(crate) const SEEN_MAX: usize = 1_000;
 
 /// What hurts, as it is kept.
@@ -115,18 +115,34 @@ pub(crate) fn get(control: &SharedControl, id: &str) -> Result<Option<KeptFricti
     found.as_ref().map(read).transpose()
 }
 
-/// What hurts, what was noted last first; and the number of the last that was looked at, where there may be more.
+/// What hurts and is asked for, what was noted last first: `limit` of it; and the number of the last that was looked at,
+/// where there may be more.
 ///
 /// # Errors
 ///
 /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
 pub(crate) fn list(
     control: &SharedControl,
-    before: Option<u64>,
+    mut before: Option<u64>,
     limit: usize,
+    is_asked: impl Fn(&Friction) -> bool,
 ) -> Result<(Vec<KeptFriction>, Option<u64>), ChangesError> {
-    let filter = RecordFilter { services: None, before, limit };
-    let found = control.lock().records(FRICTION, &filter)?;
-    let next = found.last().filter(|_| found.len() == limit).map(|last| last.number);
-    Ok((found.iter().map(read).collect::<Result<_, _>>()?, next))
+    let mut listed = Vec::new();
+    loop {
+        let filter = RecordFilter { services: None, before, limit: SEEN_MAX };
+        let found = control.lock().records(FRICTION, &filter)?;
+        for record in &found {
+            let one = read(record)?;
+            before = Some(one.number);
+            if is_asked(&one.friction) {
+                listed.push(one);
+            }
+            if listed.len() == limit {
+                return Ok((listed, before));
+            }
+        }
+        if found.len() < SEEN_MAX {
+            return Ok((listed, None));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use flyball_govern::hours::Hours;
 use flyball_govern::money::{Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic};
 use flyball_govern::risk::YEAR;
 use flyball_govern::service::ServiceSpec;
-use flyball_model::{BudgetingMethod, Correction, Duration, Incident, Interval};
+use flyball_model::{BudgetingMethod, Correction, Duration, Incident, Interval, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, NewRecord, RecordBound, RecordFilter, SliceId};
 use serde_json::json;
 
@@ -65,6 +65,42 @@ pub(crate) fn choices(
     let found = control.lock().records(CHOICE, &filter)?;
     let read = |of: &flyball_store::Record| Some((of.number, serde_json::from_str(&of.text).ok()?));
     Ok(found.iter().filter_map(read).collect())
+}
+
+/// What such records are called.
+const DRIFT: &str = "support.drift";
+
+/// What was found to have left the choice for `service` when it was looked last, in sentences; empty where nothing has.
+///
+/// # Errors
+///
+/// [`ChangesError::Store`].
+pub(crate) fn drifted(control: &SharedControl, service: &str) -> Result<Vec<String>, ChangesError> {
+    let found = control.lock().record(DRIFT, service)?;
+    Ok(found.and_then(|of| serde_json::from_str(&of.text).ok()).unwrap_or_default())
+}
+
+/// Keeps what has left the choice for `service`; whether it is news. On disk when this returns.
+///
+/// # Errors
+///
+/// [`ChangesError`]; nothing was kept then.
+pub(crate) fn keep_drifted(
+    control: &SharedControl,
+    service: &str,
+    said: &[String],
+    at: Timestamp,
+) -> Result<bool, ChangesError> {
+    if drifted(control, service)? == said {
+        return Ok(false);
+    }
+    let detail = json!({ "service": service, "said": said });
+    let (id, text) = (service.to_owned(), json!(said).to_string());
+    let new = NewRecord { kind: DRIFT, id, service: Some(service.to_owned()), at, text };
+    control.lock().note("server", at, |noting| {
+        noting.keep(&new, CHOICES, Some(("support.drift", &detail))).map(|_| ())
+    })?;
+    Ok(true)
 }
 
 /// What a choice is made from, as far as it is known.
@@ -141,14 +177,27 @@ impl Inputs {
     }
 }
 
-/// How often a service fails and somebody is called in a year, from the `incidents` of `observed`; `None` when that is
-/// shorter than [`LOAD_OBSERVED_MIN`].
+/// What was seen of how often a service fails and somebody is called.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct Seen {
+    /// Failures: incidents in production that no drill caused.
+    pub(crate) failures: u64,
+    /// Calls of its rotas; null without a rota.
+    pub(crate) calls: Option<u64>,
+    /// Whether there were more incidents or calls than are looked at.
+    pub(crate) is_cut: bool,
+}
+
+/// How often a service fails and somebody is called in a year, from the `incidents` of `observed` and the `calls` of its
+/// rotas, each with how long somebody worked; `None` when that is shorter than [`LOAD_OBSERVED_MIN`].
 ///
-/// A call-out is a failure that was known outside of the team's working `hours`; where nobody says these, calls are
-/// taken to be spread evenly over the week. They last from when somebody knew until users were served, on average; where
-/// that is not known, for as long as is paid at least. Counts are rounded up.
+/// A call-out is a call, or a failure that was known, outside of the team's working `hours`, whichever there are more of:
+/// a rota may be younger than the time that is looked at. Where nobody says the hours, they are taken to be spread evenly
+/// over the week. Call-outs last as calls did, else from when somebody knew until users were served, on average; where that
+/// is not known, for as long as is paid at least. Counts are rounded up.
 pub(crate) fn load(
     incidents: &[Incident],
+    calls: &[(Timestamp, Option<Duration>)],
     observed: Interval,
     costs: &SupportCosts,
     hours: Option<&Hours>,
@@ -156,6 +205,7 @@ pub(crate) fn load(
     if observed.length() < LOAD_OBSERVED_MIN {
         return None;
     }
+    let calls: Vec<_> = calls.iter().filter(|(at, _)| observed.contains(*at)).collect();
     let began = |of: &&Incident| of.opened().is_some_and(|at| observed.contains(at));
     let failures: Vec<&Incident> = incidents.iter().filter(began).collect();
     let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
@@ -163,20 +213,27 @@ pub(crate) fn load(
     let whole = |count: u128| u32::try_from(count).unwrap_or(u32::MAX);
     let failures_a_year = a_year(failures.len());
     // Of a zone that is not known nothing is told.
-    let is_out = |of: &&&Incident| {
-        let (hours, at) = (hours?, of.known()?);
+    let is_out = |at: Option<Timestamp>| {
+        let (hours, at) = (hours?, at?);
         hours.cover(at, at).map(|is_in| !is_in)
     };
-    let known: Option<Vec<bool>> = failures.iter().map(|of| is_out(&of)).collect();
-    let call_outs = match known.filter(|_| hours.is_some()) {
-        Some(known) => a_year(known.into_iter().filter(|is_out| *is_out).count()),
-        None => (failures_a_year * nanos(costs.spec.out_of_hours)).div_ceil(nanos(WEEK)),
+    let outs = |moments: Vec<Option<Timestamp>>| {
+        let known: Option<Vec<bool>> = moments.iter().map(|at| is_out(*at)).collect();
+        match known.filter(|_| hours.is_some()) {
+            Some(known) => a_year(known.into_iter().filter(|is_out| *is_out).count()),
+            None => (a_year(moments.len()) * nanos(costs.spec.out_of_hours)).div_ceil(nanos(WEEK)),
+        }
     };
+    let by_incidents = outs(failures.iter().map(|of| of.known()).collect());
+    let by_calls = outs(calls.iter().map(|(at, _)| Some(*at)).collect());
+    let call_outs = by_incidents.max(by_calls);
+    let worked: Vec<i128> =
+        calls.iter().filter_map(|(_, worked)| Some(i128::from((*worked)?.nanos()))).collect();
     let lasted = failures.iter().filter_map(|of| {
         let (from, to) = of.known().zip(of.mitigated.or(of.resolved))?;
         (from <= to).then(|| i128::from(to.since(from).nanos()))
     });
-    let lasted: Vec<i128> = lasted.collect();
+    let lasted: Vec<i128> = if worked.is_empty() { lasted.collect() } else { worked };
     let mean = lasted.iter().sum::<i128>().checked_div(lasted.len() as i128);
     let mean = mean.and_then(|nanos| Duration::from_nanos(i64::try_from(nanos).ok()?));
     Some(Load {
@@ -249,8 +306,6 @@ pub(crate) fn burn(
 
 #[cfg(test)]
 mod tests {
-    use flyball_model::Timestamp;
-
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -280,7 +335,7 @@ mod tests {
         let begin = at("2026-02-16T00:00:00Z");
         let month = Interval::starting(begin, Duration::from_days(28));
         let hours: Hours = serde_json::from_str(r#"{"timeZone": "UTC"}"#).unwrap();
-        let of = |hours| load(&incidents, month, costs, hours).unwrap();
+        let of = |hours| load(&incidents, &[], month, costs, hours).unwrap();
         // 365.25 / 28 is 13.04: twice that is 26.09.
         let known = of(Some(&hours));
         assert_eq!((known.failures_a_year, known.call_outs_a_year), (27, 14));
@@ -288,8 +343,19 @@ mod tests {
         // 128 of 168 hours of 27.
         assert_eq!((of(None).failures_a_year, of(None).call_outs_a_year), (27, 21));
         let short = Interval::starting(begin, Duration::from_days(27));
-        assert_eq!(load(&incidents, short, costs, None), None, "a guess is no measurement");
-        assert_eq!(load(&[], month, costs, None).unwrap().failures_a_year, 0);
+        assert_eq!(load(&incidents, &[], short, costs, None), None, "a guess is no measurement");
+        assert_eq!(load(&[], &[], month, costs, None).unwrap().failures_a_year, 0);
+        // Three calls on a Sunday say more than one incident, and how long somebody worked.
+        let minutes = |of| Some(Duration::from_minutes(of));
+        let sunday = |text: &str, worked| (at(text), worked);
+        let calls = [
+            sunday("2026-03-01T10:00:00Z", minutes(20)),
+            sunday("2026-03-08T03:00:00Z", minutes(40)),
+            sunday("2026-03-08T10:00:00Z", None),
+        ];
+        let of = load(&incidents, &calls, month, costs, Some(&hours)).unwrap();
+        assert_eq!((of.failures_a_year, of.call_outs_a_year), (27, 40));
+        assert_eq!(of.call_out_lasts, Duration::from_minutes(30));
     }
 
     #[test]

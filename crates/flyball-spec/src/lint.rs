@@ -2,7 +2,7 @@
 //!
 //! Whether an alert rule can ever fire is judged where burns are computed, not here.
 
-use flyball_model::{Indicator, Slo, Target, Window};
+use flyball_model::{Indicator, MetricSli, Slo, Target, Window};
 
 use crate::diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Level};
 use crate::origin::Part;
@@ -44,7 +44,20 @@ pub fn lint_slo(slo: &Slo, set: &SpecSet) -> Vec<Diagnostic> {
     let own = slo.objectives.iter().enumerate();
     let own = own.filter_map(|(index, given)| Some((Some(index), given.indicator.as_ref()?)));
     for (objective, indicator) in shared.chain(own) {
-        let Indicator::Events(events) = indicator else { continue };
+        let events = match indicator {
+            Indicator::Events(events) => events,
+            Indicator::Metric(metric) => {
+                if queries(metric).any(is_middle) {
+                    let message =
+                        "the query asks for the middle of what is measured: up to half of it may be bad unseen"
+                            .to_owned();
+                    let hint =
+                        "count good and total events instead: a ratio metric of two counters";
+                    warn(Part::Total { objective }, message, hint);
+                }
+                continue;
+            }
+        };
         if !events.total.contains("service.name") {
             let message = "the valid events are not limited to a service".to_owned();
             let hint = format!(
@@ -77,7 +90,69 @@ pub fn lint_slo(slo: &Slo, set: &SpecSet) -> Vec<Diagnostic> {
     found
 }
 
+/// The queries of a metric SLI, as texts.
+fn queries(metric: &MetricSli) -> impl Iterator<Item = &str> {
+    let (one, other) = match metric {
+        MetricSli::Ratio { side, total, .. } => (side, Some(total)),
+        MetricSli::Raw { query, .. } | MetricSli::Threshold { query } => (query, None),
+    };
+    std::iter::once(one).chain(other).map(|query| query.spec.as_str())
+}
+
+/// Whether a query asks for a median or a lower quantile, in the words of Prometheus and others.
+fn is_middle(query: &str) -> bool {
+    let query = query.to_lowercase();
+    let calls = |name: &str| -> Vec<String> {
+        let after = query.match_indices(name).map(|(at, _)| query[at + name.len()..].trim_start());
+        let inside = after.filter_map(|rest| rest.strip_prefix('('));
+        inside.map(|rest| rest.chars().take_while(|c| !matches!(c, ',' | ')')).collect()).collect()
+    };
+    let is_low = |first: &String| first.trim().parse::<f64>().is_ok_and(|share| share <= 0.5);
+    let mut quantiles = ["quantile", "quantile_over_time"].into_iter().flat_map(calls);
+    quantiles.any(|first| is_low(&first)) || !calls("median").is_empty()
+}
+
 fn extreme(target: Target) -> bool {
     let budget = target.error_budget();
     budget.numerator().saturating_mul(ERROR_BUDGET_PARTS_MAX) < budget.denominator()
+}
+
+#[cfg(test)]
+mod tests {
+    use flyball_model::{Rational, Tally};
+
+    use super::*;
+
+    #[test]
+    fn a_query_for_the_middle_is_known() {
+        for query in [
+            r#"{"query": "quantile(0.5, success_ratio)"}"#,
+            r#"{"query": "quantile_over_time ( 0.5 , up[1h])"}"#,
+            r#"{"query": "histogram_quantile(.25, sum(rate(a_bucket[5m])) by (le))"}"#,
+            "SELECT MEDIAN(success_rate) FROM probes",
+        ] {
+            assert!(is_middle(query), "{query}");
+        }
+        for query in [
+            "histogram_quantile(0.99, sum(rate(a_bucket[5m])) by (le))",
+            "median_age",
+            "quantile(p, a)",
+        ] {
+            assert!(!is_middle(query), "{query}");
+        }
+    }
+
+    /// Half of the slots are dead, less one: the median success rate is 100 %, and half of the users meet an error.
+    #[test]
+    fn a_median_success_rate_hides_half_of_the_slots() {
+        let slots: Vec<Tally> = (0..101)
+            .map(|slot| Tally::new(100, if slot < 50 { 0 } else { 100 }).unwrap())
+            .collect();
+        let rate = |of: &Tally| Rational::new(of.good(), of.valid()).unwrap();
+        let mut rates: Vec<Rational> = slots.iter().map(rate).collect();
+        rates.sort_unstable();
+        assert_eq!(rates[rates.len() / 2], Rational::ONE, "the wrong number");
+        let whole = slots.iter().fold((0, 0), |sum, of| (sum.0 + of.good(), sum.1 + of.valid()));
+        assert_eq!(whole, (5_100, 10_100));
+    }
 }

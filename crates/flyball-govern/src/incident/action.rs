@@ -9,6 +9,7 @@ use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Timestamp};
 use jiff::civil::Date;
 
 use super::distribution::Distribution;
+use crate::drill::{Held, Report, Stop};
 
 /// The most items of one write-up: more are a project, and belong into its plan.
 pub const ACTIONS_MAX: usize = 64;
@@ -131,6 +132,23 @@ pub struct Run {
     pub passed: Option<bool>,
     /// The version that was tested, or where the run is found.
     pub version: String,
+}
+
+impl Run {
+    /// What a drill came to, for the items that name it: whether its hypothesis held; `None` while it lasts, and for a drill
+    /// that believed nothing. One that was stopped before it was over refutes a hypothesis and confirms none. The run is
+    /// found by its key.
+    pub fn of_drill(report: &Report, at: Timestamp) -> Option<Self> {
+        let is_whole = matches!(report.why.as_ref()?, Stop::Dosed | Stop::TimeUp);
+        let held = report.hypothesis.as_ref().map(|of| of.held)?;
+        let passed = match held {
+            Held::Yes => is_whole.then_some(true),
+            Held::No => Some(false),
+            Held::Unknown => None,
+        };
+        let of = Outcome::Drill { name: report.drill.clone() };
+        Some(Self { of, at, passed, version: report.key.clone() })
+    }
 }
 
 /// Why an item does not change.

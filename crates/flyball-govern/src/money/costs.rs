@@ -19,7 +19,7 @@ const PEOPLE_MAX: u32 = 100;
 /// The largest factor from one nine to the next.
 const TIMES_MAX: u32 = 1_000;
 
-/// Who runs a service. The first three are what custody knows of.
+/// Who runs a service. Custody knows of developers, shared and SRE.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -33,17 +33,38 @@ pub enum SupportModel {
     Sre,
     /// An operations team, behind a service desk.
     Operations,
+    /// Some of each: operations take the call, and those who build it the next.
+    Mixed,
 }
 
 impl SupportModel {
-    /// What a service says of who runs it, as costs know it; `None` for a mixture of developers and operations, whose
-    /// costs nobody says.
-    pub const fn of_service(said: crate::service::SupportModel) -> Option<Self> {
+    /// What a service says of who runs it, as costs know it.
+    pub const fn of_service(said: crate::service::SupportModel) -> Self {
         match said {
-            crate::service::SupportModel::Developers => Some(Self::Developers),
-            crate::service::SupportModel::Operations => Some(Self::Operations),
-            crate::service::SupportModel::Sre => Some(Self::Sre),
-            crate::service::SupportModel::Mixed => None,
+            crate::service::SupportModel::Developers => Self::Developers,
+            crate::service::SupportModel::Operations => Self::Operations,
+            crate::service::SupportModel::Sre => Self::Sre,
+            crate::service::SupportModel::Mixed => Self::Mixed,
+        }
+    }
+
+    /// Who carries a pager, as costs know it.
+    pub const fn of_holder(holder: crate::custody::Holder) -> Self {
+        match holder {
+            crate::custody::Holder::Developers => Self::Developers,
+            crate::custody::Holder::Shared => Self::Shared,
+            crate::custody::Holder::Sre => Self::Sre,
+        }
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Developers => "developers",
+            Self::Shared => "shared",
+            Self::Sre => "sre",
+            Self::Operations => "operations",
+            Self::Mixed => "mixed",
         }
     }
 }
@@ -58,6 +79,17 @@ pub enum OutOfHours {
     Domain,
     /// A rota of the service's own team.
     Team,
+}
+
+impl OutOfHours {
+    /// Who it is, in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::None => "nobody",
+            Self::Domain => "a rota of the domain",
+            Self::Team => "a rota of the team",
+        }
+    }
 }
 
 /// Which budget pays.

@@ -26,6 +26,89 @@ pub struct SupportChoice {
     pub model: SupportModel,
     /// Who is called out of hours.
     pub out_of_hours: OutOfHours,
+    /// Why it was chosen against the bands or a rule; `None` where it was not.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What the bands, or a rule, said otherwise when something was chosen.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Against {
+    /// The bands asked for another target.
+    Target {
+        /// Which.
+        asked: Target,
+        /// What was chosen.
+        chosen: Target,
+    },
+    /// The bands asked for others to be called out of hours.
+    OutOfHours {
+        /// Whom.
+        asked: OutOfHours,
+        /// Who was chosen.
+        chosen: OutOfHours,
+    },
+    /// A rule said that others should run it.
+    Model {
+        /// The rule.
+        rule: SupportRule,
+        /// Who should.
+        asked: SupportModel,
+        /// Who was chosen.
+        chosen: SupportModel,
+    },
+}
+
+impl Against {
+    /// What it is, in a sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Target { asked, chosen } => {
+                format!("The bands asked for {asked}, and {chosen} was chosen.")
+            }
+            Self::OutOfHours { asked, chosen } => format!(
+                "The bands asked for {} out of hours, and {} was chosen.",
+                asked.words(),
+                chosen.words()
+            ),
+            Self::Model { rule, asked, chosen } => {
+                format!("{} said {}, and {} was chosen.", rule.name(), asked.word(), chosen.word())
+            }
+        }
+    }
+}
+
+/// What speaks against `choice` by what it was made from; nothing where it is what was asked for. `None` when the costs are
+/// in another currency.
+pub fn against(costs: &SupportCosts, choice: &SupportChoice) -> Option<Vec<Against>> {
+    let said = recommend(costs, &choice.basis)?;
+    let decided = said.targets.first()?;
+    let mut found = Vec::new();
+    if decided.target != choice.target {
+        found.push(Against::Target { asked: decided.target, chosen: choice.target });
+    }
+    if decided.out_of_hours != choice.out_of_hours {
+        let (asked, chosen) = (decided.out_of_hours, choice.out_of_hours);
+        found.push(Against::OutOfHours { asked, chosen });
+    }
+    for ruled in said.rules {
+        if let Some(asked) = ruled.model.filter(|model| *model != choice.model) {
+            found.push(Against::Model { rule: ruled.rule, asked, chosen: choice.model });
+        }
+    }
+    Some(found)
+}
+
+/// What is in force of a service, beside what was chosen for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InForce {
+    /// What its SLOs promise; empty when it has none.
+    pub promised: Vec<Target>,
+    /// SLOs whose budgets are overspent now.
+    pub broken: Vec<String>,
+    /// Who carries its pager; `None` when nothing is known of it.
+    pub holder: Option<SupportModel>,
 }
 
 /// A number that a choice was made from.
@@ -58,6 +141,19 @@ impl Input {
         Self::Missed,
         Self::Load,
     ];
+
+    /// What it is, in words.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::AnHour => "what an hour costs",
+            Self::Product => "what it is",
+            Self::Interval => "how often it is deployed",
+            Self::Traffic => "its traffic",
+            Self::Reviewed => "its review",
+            Self::Missed => "missed budgets",
+            Self::Load => "how often it is called",
+        }
+    }
 
     /// `then` with this of `now`.
     fn of(self, then: &Basis, now: &Basis) -> Basis {
@@ -115,6 +211,90 @@ pub enum Drift {
         /// What alone moves it so far.
         because: Vec<Input>,
     },
+    /// No SLO of the service promises what was chosen.
+    Promised {
+        /// What was chosen.
+        chosen: Target,
+        /// What its SLOs promise.
+        now: Vec<Target>,
+    },
+    /// Others carry the pager than was chosen.
+    Held {
+        /// Who was chosen.
+        chosen: SupportModel,
+        /// Who does.
+        now: SupportModel,
+    },
+    /// Budgets are overspent, so that what was chosen is not what users get.
+    Broken {
+        /// The SLOs.
+        slos: Vec<String>,
+    },
+}
+
+impl Drift {
+    /// What it is, in a sentence.
+    pub fn sentence(&self) -> String {
+        let percent = |target: &Target| target.to_string();
+        let because = |inputs: &[Input]| {
+            if inputs.is_empty() {
+                return "it takes several inputs together".to_owned();
+            }
+            let words: Vec<&str> = inputs.iter().map(|input| input.words()).collect();
+            format!("for {}", words.join(", "))
+        };
+        match self {
+            Self::Target { chosen, now, because: of } => format!(
+                "{} is asked for, and {} was chosen: {}.",
+                percent(now),
+                percent(chosen),
+                because(of)
+            ),
+            Self::Model { rule, chosen, now, because: of } => format!(
+                "{} says {}, and {} was chosen: {}.",
+                rule.name(),
+                now.word(),
+                chosen.word(),
+                because(of)
+            ),
+            Self::Cost { then, now, because: of } => {
+                format!("Support costs {now} a year, and not {then}: {}.", because(of))
+            }
+            Self::Loss { then, now, because: of } => {
+                format!("Failures cost {now} a year, and not {then}: {}.", because(of))
+            }
+            Self::Promised { chosen, now } if now.is_empty() => {
+                format!("{} was chosen, and no SLO promises anything.", percent(chosen))
+            }
+            Self::Promised { chosen, now } => {
+                let now: Vec<String> = now.iter().map(percent).collect();
+                format!("{} was chosen, and its SLOs promise {}.", percent(chosen), now.join(", "))
+            }
+            Self::Held { chosen, now } => {
+                format!("{} was chosen, and the pager is with {}.", chosen.word(), now.word())
+            }
+            Self::Broken { slos } => format!("The budget of {} is overspent.", slos.join(", ")),
+        }
+    }
+}
+
+/// Where what is `in_force` is not what was chosen; nothing where it is.
+///
+/// Custody knows developers, a shared rota and SRE: where operations take part, it says nothing of who was chosen.
+pub fn left(choice: &SupportChoice, in_force: &InForce) -> Vec<Drift> {
+    let InForce { promised, broken, holder } = in_force;
+    let mut found = Vec::new();
+    if !promised.contains(&choice.target) {
+        found.push(Drift::Promised { chosen: choice.target, now: promised.clone() });
+    }
+    let is_known = !matches!(choice.model, SupportModel::Operations | SupportModel::Mixed);
+    if let Some(now) = holder.filter(|now| is_known && *now != choice.model) {
+        found.push(Drift::Held { chosen: choice.model, now });
+    }
+    if !broken.is_empty() {
+        found.push(Drift::Broken { slos: broken.clone() });
+    }
+    found
 }
 
 /// What would now be chosen differently than `choice` was; nothing while it stands. `None` when the costs are

@@ -20,14 +20,14 @@ pub use costs::{
     ASSUMED, Band, Banding, ModelCosts, Nines, OutOfHours, PaidFrom, SupportCosts,
     SupportCostsSpec, SupportModel,
 };
-pub use drift::{Drift, Input, SupportChoice, drift};
+pub use drift::{Against, Drift, InForce, Input, SupportChoice, against, drift, left};
 pub use recognition::{Recognition, TeamFacts, TeamLine, Unrecognised, recognise};
 pub use returned::{Estimate, Return, WEEKS_MIN, Weeks, returned};
 pub use support::{
     Basis, Load, Product, Recommendation, Ruled, SupportReason, SupportRule, Traffic, YearlyCost,
-    recommend,
+    recommend, wait_until_work,
 };
 pub use worksheet::{
-    Banded, Protection, Worksheet, WorksheetRow, allowed, allowed_events, exposure, protection,
-    worksheet,
+    Banded, Protection, Worksheet, WorksheetRow, allowed, exposure, is_observed, protection,
+    weekly_minutes, worksheet,
 };

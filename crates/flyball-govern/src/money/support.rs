@@ -48,9 +48,12 @@ pub struct YearlyCost {
     pub capital: Money,
     /// The part that running costs are.
     pub operating: Money,
-    /// What failures are expected to cost, in the time until they are repaired: all users hit, somebody there
-    /// at once. Where nobody is called out of hours they cost more than that.
+    /// What failures are expected to cost, in the time until they are repaired: all users hit, at any hour alike. Where
+    /// nobody is called out of hours they wait until work begins: [`wait_until_work`].
     pub expected_loss: Money,
+    /// What it costs and what failures are expected to cost, together: an insurance is its premium and what it does not
+    /// cover.
+    pub with_loss: Money,
     /// How often a failure is handed on.
     pub hand_offs: u32,
 }
@@ -93,7 +96,15 @@ impl SupportCosts {
             let part = |of: PaidFrom, amount: Money| if of == from { amount } else { nothing };
             part(costs.set_up_from, set_up).plus(part(costs.running_from, run))
         };
-        let loss = an_hour.for_time(costs.restore)?.times(whole(load.failures_a_year))?;
+        let waits = match out_of_hours {
+            OutOfHours::None => wait_until_work(spec.out_of_hours),
+            OutOfHours::Domain | OutOfHours::Team => Duration::ZERO,
+        };
+        let lasts = Duration::from_nanos(costs.restore.nanos().checked_add(waits.nanos())?)?;
+        let loss = an_hour.for_time(lasts)?.times(whole(load.failures_a_year))?;
+        // In another currency the two cannot be compared, and nothing is said.
+        let expected_loss = loss.plus(nothing)?;
+        let total = run.plus(set_up)?;
         Some(YearlyCost {
             model,
             out_of_hours,
@@ -102,14 +113,28 @@ impl SupportCosts {
             time_off,
             set_up,
             running,
-            total: run.plus(set_up)?,
+            total,
             capital: paid_by(PaidFrom::Capital)?,
             operating: paid_by(PaidFrom::Operating)?,
-            // In another currency the two cannot be compared, and nothing is said.
-            expected_loss: loss.plus(nothing)?,
+            expected_loss,
+            with_loss: total.plus(expected_loss)?,
             hand_offs: costs.hand_offs,
         })
     }
+}
+
+/// How long a failure at any hour waits on average until work begins, in whole seconds, when nobody is at work for
+/// `out_of_hours` of a week: five working days of equal length, four nights and a weekend.
+///
+/// A failure falls into a stretch of length L with the share L ÷ 168 h and waits half of it: Σ L² ÷ (2 · 168 h).
+pub fn wait_until_work(out_of_hours: Duration) -> Duration {
+    let (week, weekend) = (7 * 86_400, 2 * 86_400);
+    let out = (out_of_hours.nanos() / 1_000_000_000).min(week);
+    // What is left of five days; of less than a weekend there are no nights.
+    let night = (out - weekend).max(0) / 5;
+    let last = out - 4 * night;
+    let seconds = (4 * night * night + last * last) / (2 * week);
+    Duration::from_nanos(seconds * 1_000_000_000).unwrap_or_default()
 }
 
 /// What kind of thing a service is.
@@ -216,6 +241,16 @@ pub enum SupportRule {
     SreRunIt,
 }
 
+impl SupportRule {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EqualExperts => "Equal Experts' rule",
+            Self::SreRunIt => "The rule of SRE teams",
+        }
+    }
+}
+
 /// What a rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Ruled {
@@ -236,7 +271,8 @@ pub struct Recommendation {
     pub rules: [Ruled; 2],
     /// The model, where no rule that says anything says another.
     pub agreed: Option<SupportModel>,
-    /// Every model of the document with its cost, cheapest first, with the rota of the target that decides.
+    /// Every model of the document with its cost, the least of cost and expected loss together first, with the rota of the
+    /// target that decides.
     pub costs: Vec<YearlyCost>,
     /// True when the amounts are assumed.
     pub assumed: bool,
@@ -253,7 +289,7 @@ pub fn recommend(costs: &SupportCosts, basis: &Basis) -> Option<Recommendation> 
         |of: &ModelCosts| costs.yearly(of.model, decided.out_of_hours, &basis.load, basis.an_hour);
     let mut yearly: Vec<YearlyCost> =
         costs.spec.models.iter().map(yearly).collect::<Option<_>>()?;
-    yearly.sort_by_key(|cost| cost.total.amount());
+    yearly.sort_by_key(|cost| cost.with_loss.amount());
     Some(Recommendation { rules, agreed, costs: yearly, assumed: costs.spec.assumed, targets })
 }
 

@@ -29,13 +29,6 @@ pub fn allowed(target: Target, window: Duration) -> Fraction {
     Fraction::share_of(window.nanos().unsigned_abs(), target.error_budget())
 }
 
-/// How many bad of `valid` events a target allows, exactly.
-///
-/// Source: SRE Workbook, appendix B: of 1 000 000 requests 99.9 % allows 1 000.
-pub fn allowed_events(target: Target, valid: u64) -> Fraction {
-    Fraction::share_of(valid, target.error_budget())
-}
-
 /// What it costs when all that a target allows in `window` is spent and an hour costs `an_hour`; `None` when the
 /// exact amount does not fit; it does for windows of whole seconds.
 pub fn exposure(an_hour: Money, target: Target, window: Duration) -> Option<Money> {
@@ -168,8 +161,21 @@ pub struct Protection {
     pub net: Money,
 }
 
-/// What support protected in `window`: an outage that lasted `lost`, as time in which nobody was served,
-/// against what `target` tolerates. `None` in two currencies.
+/// Whether enough of `whole` was `observed` for money to be said of it: half. What nobody observed was neither served nor
+/// lost.
+pub fn is_observed(observed: Duration, whole: Duration) -> bool {
+    !whole.is_zero() && i128::from(observed.nanos()) * 2 >= i128::from(whole.nanos())
+}
+
+/// Bad minutes of a week of which `observed` was, when `lost` of that was: as if the rest had been like it. `None` when it is
+/// not observed enough, which is no good week.
+pub fn weekly_minutes(observed: Duration, lost: Duration) -> Option<f64> {
+    let share = lost.as_seconds_f64() / observed.as_seconds_f64();
+    is_observed(observed, WEEK).then(|| share * WEEK.as_minutes_f64())
+}
+
+/// What support protected in `window`, all of which was observed: an outage that lasted `lost`, as time in which nobody was
+/// served, against what `target` tolerates. `None` in two currencies.
 ///
 /// Source: Equal Experts' playbooks, loss protection.
 pub fn protection(

@@ -42,7 +42,7 @@ pub struct PostMortem {
 }
 
 /// What a write-up is due for.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum PostMortemReason {
     /// One incident.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use csv_core::{ReadFieldResult, Reader};
 use flyball_model::Rational;
 
-use super::document::{Acceptance, RISKS_MAX, Risk, RiskSpec};
+use super::document::{Acceptance, RISKS_MAX, Risk, RiskSpec, Undelayed};
 use super::range::{Range, Value};
 
 /// The columns as they are written. Those up to `time_between_failures` but `description` and `slos` are
@@ -228,6 +228,7 @@ impl Columns {
             time_between_failures: between,
             themes: names("themes"),
             accepted,
+            undelayed: Undelayed::default(),
         };
         Risk::new(&field("name").text, spec).map_err(|errors| {
             let place = |path: &str| field(column_of(path));

@@ -63,6 +63,18 @@ pub struct RiskSpec {
     /// Who has decided to live with it.
     #[serde(default)]
     pub accepted: Option<Acceptance>,
+    /// What factors no longer delay, in an answer to what if; of no document.
+    #[serde(skip)]
+    pub undelayed: Undelayed,
+}
+
+/// Which times of a risk hold whatever factors would add to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Undelayed {
+    /// That to detect it.
+    pub detect: bool,
+    /// That to repair it.
+    pub repair: bool,
 }
 
 /// That somebody lives with a risk, and why.

@@ -176,7 +176,8 @@ pub struct Measured {
     /// Bad minutes a year of 365.25 days that the register expects, its factors left out.
     pub said_minutes_a_year: f64,
     /// Bad minutes a year as they were: those of each failure whose length and share are known, by the time
-    /// that was observed. `None` when one of them is not known: what is not known is not zero.
+    /// that was observed. `None` when one of them is not known, and when none was seen: what is not known is not zero, and
+    /// what has not come yet says by the interval of the time between failures how seldom it is.
     pub measured_minutes_a_year: Option<f64>,
 }
 
@@ -203,6 +204,16 @@ pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Opt
         Some(lasted.as_seconds_f64() * of.share()?.to_f64())
     });
     let bad: Option<f64> = bad.sum();
+    let mut time_between_failures = Beside::new(
+        spec.time_between_failures,
+        failures.len(),
+        between,
+        garwood(count, during.length()),
+    );
+    // That none was seen says that it is seldom, and nothing of how seldom: it can speak against a register, never for it.
+    if count == 0 && time_between_failures.finding == Finding::Agrees {
+        time_between_failures.finding = Finding::NotEnoughData;
+    }
     let wrong = |from: Option<Timestamp>, to: Option<Timestamp>| {
         u64::from(from.zip(to).is_some_and(|(from, to)| to < from))
     };
@@ -218,14 +229,10 @@ pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Opt
         time_to_detect: median(spec.time_to_detect, inside.iter().filter_map(|of| of.detect())),
         time_to_repair: median(spec.time_to_repair, inside.iter().filter_map(|of| of.repair())),
         share_of_users: median(spec.share_of_users, inside.iter().filter_map(|of| of.share())),
-        time_between_failures: Beside::new(
-            spec.time_between_failures,
-            failures.len(),
-            between,
-            garwood(count, during.length()),
-        ),
+        time_between_failures,
         said_minutes_a_year: minutes(Cost::of(spec, std::iter::empty()).mean, YEAR),
         measured_minutes_a_year: bad
+            .filter(|_| count > 0)
             .map(|seconds| minutes(seconds / during.length().as_seconds_f64(), YEAR)),
     })
 }

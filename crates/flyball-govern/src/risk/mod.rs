@@ -19,7 +19,7 @@ mod tornado;
 mod what_if;
 
 pub use document::{
-    Acceptance, FACTORS_MAX, Factor, RISKS_MAX, Risk, RiskRules, RiskRulesSpec, RiskSpec,
+    Acceptance, FACTORS_MAX, Factor, RISKS_MAX, Risk, RiskRules, RiskRulesSpec, RiskSpec, Undelayed,
 };
 pub use measured::{Beside, Finding, Measured, Occurrence, ToldBy, VALUES_MIN, fed, measure};
 pub use range::{Range, RangeError, ShareRange, TimeRange, Value};

@@ -88,6 +88,12 @@ impl Register {
         Cost::of(risk, self.rules.factors.iter().filter(|factor| factor.is_of(risk)))
     }
 
+    /// What the factors of `risk` add to the time to detect and to the time to repair it.
+    pub(super) fn delays(&self, risk: &RiskSpec) -> (Duration, Duration) {
+        let factors = self.rules.factors.iter().filter(|factor| factor.is_of(risk));
+        delays(risk, factors)
+    }
+
     /// The same register with other risks, by what `change` makes of each.
     #[must_use]
     pub(super) fn changed(&self, change: impl Fn(&Risk) -> RiskSpec) -> Self {
@@ -123,10 +129,10 @@ impl Cost {
     /// What `risk` costs when `factors` make it worse. Factors add up: two that make failures a tenth more
     /// frequent make them a fifth more frequent.
     pub fn of<'a>(risk: &RiskSpec, factors: impl Iterator<Item = &'a Factor>) -> Self {
-        let (mut detect, mut repair, mut more) =
-            (Duration::ZERO, Duration::ZERO, Fraction::whole(1));
+        let factors: Vec<&Factor> = factors.collect();
+        let (detect, repair) = delays(risk, factors.iter().copied());
+        let mut more = Fraction::whole(1);
         for factor in factors {
-            (detect, repair) = (added(detect, factor.detect), added(repair, factor.repair));
             more = more.checked_add(Fraction::of(factor.frequency)).unwrap_or(more);
         }
         let at = |detected: Duration, repaired: Duration, share: Rational, between: Duration| {
@@ -148,6 +154,16 @@ impl Cost {
     pub fn is_certain(&self) -> bool {
         self.best == self.worst
     }
+}
+
+/// What `factors` add to the time to detect and to the time to repair `risk`.
+fn delays<'a>(risk: &RiskSpec, factors: impl Iterator<Item = &'a Factor>) -> (Duration, Duration) {
+    let (mut detect, mut repair) = (Duration::ZERO, Duration::ZERO);
+    for factor in factors {
+        (detect, repair) = (added(detect, factor.detect), added(repair, factor.repair));
+    }
+    let held = |of: Duration, is_held: bool| if is_held { Duration::ZERO } else { of };
+    (held(detect, risk.undelayed.detect), held(repair, risk.undelayed.repair))
 }
 
 /// `lasts ÷ between × share × more`. Documents hold whole seconds of at most 100 years and parts in a million,

@@ -10,8 +10,6 @@
 //! A failure counts whole in the window in which it begins. Two at a time are two: the budget
 //! then looks more spent than it is, which matters only when much is missed anyway.
 
-use flyball_model::Duration;
-
 use super::document::{Risk, RiskSpec};
 use super::range::Value;
 use super::register::{Register, added};
@@ -178,12 +176,9 @@ fn column(
     let window = objective.window;
     let mut source = Source::stream(seed, at);
     let factors = register.rules().factors.iter().filter(|factor| factor.is_of(risk));
-    let (mut later, mut more) = (Duration::ZERO, 1.0);
-    for factor in factors {
-        later = added(later, added(factor.detect, factor.repair));
-        more += factor.frequency.to_f64();
-    }
-    let later = later.estimate();
+    let (detect_later, repair_later) = register.delays(risk);
+    let later = added(detect_later, repair_later).estimate();
+    let more = 1.0 + factors.map(|factor| factor.frequency.to_f64()).sum::<f64>();
     let between = risk.time_between_failures;
     let (detect, repair, share) = (risk.time_to_detect, risk.time_to_repair, risk.share_of_users);
     let (mean, variance) = moments(risk, later);

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use flyball_model::{Duration, Rational};
 use jiff::civil::Date;
 
-use super::document::{Risk, RiskSpec};
+use super::document::{Risk, RiskSpec, Undelayed};
 use super::range::{Range, ShareRange};
-use super::register::Register;
+use super::register::{Register, added};
 use super::simulate::{Simulated, simulate};
 use super::standing::{Assessment, RiskObjective, assess};
 use crate::policy::read;
@@ -101,14 +101,24 @@ pub struct Difference {
 }
 
 impl Mitigation {
-    /// What becomes of a risk. Nothing becomes worse: a canary that is watched for longer than a failure lasts
-    /// makes it no longer.
+    /// What becomes of a risk to which factors add these times to detect and to repair it. Nothing becomes worse: a canary
+    /// that is watched for longer than a failure lasts makes it no longer. What is done within a time is done within it
+    /// whatever factors add.
     #[must_use]
-    pub fn of(&self, risk: &RiskSpec) -> RiskSpec {
+    pub fn of(&self, risk: &RiskSpec, (detect, repair): (Duration, Duration)) -> RiskSpec {
         let mut risk = risk.clone();
+        let left = |within: Duration, later: Duration| {
+            Duration::from_nanos(within.nanos() - later.nanos()).filter(|left| !left.is_zero())
+        };
         match *self {
             Self::Canary { share, within } => {
                 risk.share_of_users = part(risk.share_of_users, share);
+                let Some(within) = left(within, added(detect, repair)) else {
+                    risk.time_to_detect = Range::point(within);
+                    risk.time_to_repair = Range::point(Duration::ZERO);
+                    risk.undelayed = Undelayed { detect: true, repair: true };
+                    return risk;
+                };
                 risk.time_to_detect = risk.time_to_detect.at_most(within);
                 let left = |detected: Duration| {
                     Duration::from_nanos(within.nanos() - detected.nanos())
@@ -122,10 +132,20 @@ impl Mitigation {
                     .unwrap_or_else(|| Range::point(low.max(high)));
             }
             Self::FasterDetection { within } => {
-                risk.time_to_detect = risk.time_to_detect.at_most(within);
+                if let Some(within) = left(within, detect) {
+                    risk.time_to_detect = risk.time_to_detect.at_most(within);
+                } else {
+                    risk.time_to_detect = Range::point(within);
+                    risk.undelayed.detect = true;
+                }
             }
             Self::FasterRepair { within } => {
-                risk.time_to_repair = risk.time_to_repair.at_most(within);
+                if let Some(within) = left(within, repair) {
+                    risk.time_to_repair = risk.time_to_repair.at_most(within);
+                } else {
+                    risk.time_to_repair = Range::point(within);
+                    risk.undelayed.repair = true;
+                }
             }
             Self::SoftDependency { share } => {
                 risk.share_of_users = part(risk.share_of_users, share);
@@ -170,7 +190,11 @@ impl WhatIf {
             self.risks.contains(&risk.name) || !self.themes.is_disjoint(&risk.spec.themes)
         };
         let change = |risk: &Risk| {
-            if is_meant(risk) { self.mitigation.of(&risk.spec) } else { risk.spec.clone() }
+            if is_meant(risk) {
+                self.mitigation.of(&risk.spec, register.delays(&risk.spec))
+            } else {
+                risk.spec.clone()
+            }
         };
         let after = register.changed(change);
         let both = risks.iter().zip(after.risks());

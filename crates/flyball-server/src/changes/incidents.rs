@@ -260,8 +260,9 @@ impl Changes {
         named(id, |id| self.control.lock().record(INCIDENT, id))
     }
 
-    /// Incidents, those that were heard of last first: those whose own service is `service`, or all that `caller` may
-    /// know of by it; and the number of the last that was looked at, where there may be more.
+    /// Incidents that `caller` may know of and for which `is_asked`, those that were heard of last first: those that concern
+    /// `service`, as its own or beside others, or all; `limit` of them, and the number of the last that was looked at, where
+    /// there may be more.
     ///
     /// # Errors
     ///
@@ -269,21 +270,33 @@ impl Changes {
     pub(crate) fn incident_list(
         &self,
         service: Option<&str>,
-        before: Option<u64>,
+        mut before: Option<u64>,
         limit: usize,
-        caller: &Caller,
+        (caller, is_asked): (&Caller, impl Fn(&IncidentRecord) -> bool),
     ) -> Result<(Vec<KeptIncident>, Option<u64>), ChangesError> {
-        let seen = match service {
-            Some(service) if !caller.sees(service) => return Ok((Vec::new(), None)),
-            Some(service) => Some(vec![service.to_owned()]),
-            None => caller.seen(),
-        };
-        let filter = RecordFilter { services: seen.as_deref(), before, limit };
-        let found = self.control.lock().records(INCIDENT, &filter)?;
-        let next = found.last().filter(|_| found.len() == limit).map(|last| last.number);
-        let mut listed: Vec<KeptIncident> = found.iter().map(kept).collect::<Result<_, _>>()?;
-        listed.retain(|one| one.record.known_as.is_none());
-        Ok((listed, next))
+        let mut listed = Vec::new();
+        loop {
+            let filter = RecordFilter { services: None, before, limit: PAGE_MAX };
+            let found = self.control.lock().records(INCIDENT, &filter)?;
+            for record in &found {
+                let one = kept(record)?;
+                before = Some(one.number);
+                let services = one.record.all_services();
+                let is_meant = one.record.known_as.is_none()
+                    && service.is_none_or(|of| services.contains(&of) && caller.sees(of))
+                    && one.is_seen_by(caller)
+                    && is_asked(&one.record);
+                if is_meant {
+                    listed.push(one);
+                }
+                if listed.len() == limit {
+                    return Ok((listed, before));
+                }
+            }
+            if found.len() < PAGE_MAX {
+                return Ok((listed, None));
+            }
+        }
     }
 
     /// Keeps an incident that somebody opens.

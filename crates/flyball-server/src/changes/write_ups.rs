@@ -189,7 +189,12 @@ impl Changes {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Vec<Learnt>, IncidentActError> {
-        let (listed, _) = self.write_ups(None, None, PAGE_MAX, caller)?;
+        let (mut listed, mut next) = self.write_ups(None, None, PAGE_MAX, caller)?;
+        while next.is_some() {
+            let (older, then) = self.write_ups(None, next, PAGE_MAX, caller)?;
+            listed.extend(older);
+            next = then;
+        }
         let may = |of: &KeptWriteUp| {
             of.service.as_ref().is_none_or(|service| caller.may(Role::Developer, service))
         };

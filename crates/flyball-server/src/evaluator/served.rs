@@ -88,11 +88,11 @@ struct Looked {
 }
 
 impl Evaluator {
-    fn looked(&self, services: &[String]) -> Looked {
+    fn looked(&self, is_asked: impl Fn(&Slo) -> bool) -> Looked {
         let (mut promises, mut slos) = (Vec::new(), BTreeSet::new());
         // Components of a composite are SLOs of their own, or parts of one promise.
-        let of_services = |slo: &Slo| services.contains(&slo.service) && slo.composition.is_none();
-        for watched in self.watched.iter().filter(|watched| of_services(&watched.slo)) {
+        let is_meant = |slo: &Slo| slo.composition.is_none() && is_asked(slo);
+        for watched in self.watched.iter().filter(|watched| is_meant(&watched.slo)) {
             let slo = &watched.slo;
             slos.insert(slo.name.clone());
             for (objective, promise) in watched.objectives.iter().zip(&slo.objectives) {
@@ -127,7 +127,20 @@ impl Handle {
         services: Vec<String>,
         during: Interval,
     ) -> Result<ServedBy, ServedError> {
-        let looked = self.ask(move |evaluator| evaluator.looked(&services)).await?;
+        self.served_by(move |slo| services.contains(&slo.service), during).await
+    }
+
+    /// The same, by the SLOs for which `is_asked`.
+    ///
+    /// # Errors
+    ///
+    /// [`ServedError`].
+    pub(crate) async fn served_by(
+        &self,
+        is_asked: impl Fn(&Slo) -> bool + Send + 'static,
+        during: Interval,
+    ) -> Result<ServedBy, ServedError> {
+        let looked = self.ask(move |evaluator| evaluator.looked(is_asked)).await?;
         check(looked.promises.iter().map(|_| during))?;
         self.look(move |snapshot| {
             let served = looked.served(snapshot, during)?;

@@ -100,6 +100,42 @@ pub(super) async fn by_cause(
     Ok(answers)
 }
 
+/// The same, and nothing of an SLO of which nothing is counted in the time.
+///
+/// # Errors
+///
+/// A problem where there is too much of it for one look, or what is kept cannot be read.
+pub(super) async fn by_cause_inside(
+    app: &App,
+    is_asked: impl Fn(&Slo) -> bool + Send + 'static,
+    during: (Option<Timestamp>, Option<Timestamp>),
+) -> Result<Vec<Attribution>, Problem> {
+    let found = app.evaluator.ask(move |evaluator| evaluator.counts_of(is_asked)).await?;
+    let mut asked = Vec::new();
+    for counts in found.slos {
+        if let Some(interval) = inside(times(&counts, during, found.complete))? {
+            asked.push((counts, interval));
+        }
+    }
+    check(asked.iter().map(|(_, interval)| *interval))?;
+    let mut answers = Vec::new();
+    for (counts, interval) in asked {
+        answers.push(spent(app, &found.catalog, counts, interval).await?);
+    }
+    Ok(answers)
+}
+
+/// A time that can be looked at; `None` of one in which nothing is counted yet.
+pub(super) fn inside(
+    time: Result<Interval, AttributionError>,
+) -> Result<Option<Interval>, Problem> {
+    match time {
+        Ok(time) => Ok(Some(time)),
+        Err(AttributionError::Times(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Who spent the budget of the SLO in `counts` in `interval`.
 ///
 /// # Errors

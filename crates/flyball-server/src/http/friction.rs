@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_govern::friction::{Friction, Met, Stage, Weight, worst};
+use flyball_govern::friction::{Friction, FrictionState, Met, Stage, Weight, worst};
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Timestamp};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +16,7 @@ use super::administration::wait;
 use super::described::IncidentRefusals;
 use super::extract::{Path, Query, Sent, meant, moment, page_size};
 use super::problem::Problem;
+use super::services::is_there;
 use crate::auth::{Caller, Role};
 use crate::changes::ChangesError;
 use crate::frictions::{FrictionActError, KeptFriction, SEEN_MAX, amend, get, list, note};
@@ -115,6 +116,8 @@ pub(super) struct FrictionList {
 pub(super) struct FrictionQuery {
     /// Only what is about this service.
     service: Option<String>,
+    /// Only what this team is required to mend.
+    team: Option<String>,
     /// Since when it is weighed; a quarter before now unless told.
     since: Option<String>,
     /// Also what is mended or accepted, and what nobody met since then, where it is true.
@@ -123,7 +126,7 @@ pub(super) struct FrictionQuery {
     /// Only what was noted before the one of this number.
     #[serde(default, deserialize_with = "super::extract::number")]
     before: Option<u64>,
-    /// At most so many are looked at; 100 unless told, 1,000 for what hurts most.
+    /// At most so many; 100 unless told, 1,000 of what hurts most.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
@@ -202,6 +205,9 @@ async fn note_friction(
     let FrictionRequest { what, stage, service, id, met: first } = asked;
     let service = service.filter(|service| !service.trim().is_empty());
     may(&caller, service.as_ref())?;
+    if let Some(service) = &service {
+        is_there(&app, &caller, service).await?;
+    }
     let (who, now) = (caller.actor(), app.clock.now());
     let first = met(first, who.clone(), now)?;
     let place = service.as_deref().unwrap_or("all");
@@ -231,17 +237,23 @@ async fn frictions(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<FrictionQuery>,
 ) -> Result<Json<FrictionList>, Problem> {
-    let FrictionQuery { service, since, all, before, limit } = asked;
+    let FrictionQuery { service, team, since, all, before, limit } = asked;
     let usual = if all { PAGE } else { SEEN_MAX };
     let limit = page_size(limit, usual, SEEN_MAX)?;
     let usual = app.clock.now().minus(USUAL);
     let since = since.map_or(Ok(usual), |text| moment("since", &text))?;
-    let listed = wait::<_, ChangesError>(move || list(&app.control, before, limit));
-    let (mut listed, next) = listed.await?;
-    listed.retain(|of| {
-        let is_asked = service.as_ref().is_none_or(|of_| of.friction.service.as_ref() == Some(of_));
-        is_asked && is_seen(&caller, &of.friction)
+    // What hurts most is found among all that is kept.
+    let most = if all { limit } else { usize::MAX };
+    let listed = wait::<_, ChangesError>(move || {
+        list(&app.control, before, most, |of| {
+            let own = of.service.as_ref();
+            let of_team = |asked: &String| matches!(&of.state, FrictionState::Required { team, .. } if team == asked);
+            service.as_ref().is_none_or(|service| own == Some(service))
+                && team.as_ref().is_none_or(of_team)
+                && is_seen(&caller, of)
+        })
     });
+    let (mut listed, next) = listed.await?;
     if !all {
         let order: Vec<String> = worst(listed.iter().map(|of| &of.friction), since)
             .into_iter()
@@ -250,6 +262,7 @@ async fn frictions(
         let place = |of: &KeptFriction| order.iter().position(|id| *id == of.friction.id);
         listed.retain(|of| place(of).is_some());
         listed.sort_by_key(place);
+        listed.truncate(limit);
     }
     let friction = listed.into_iter().map(|of| FrictionView::of(of, since)).collect();
     Ok(Json(FrictionList { since, friction, next }))

@@ -9,7 +9,7 @@ mod timeline;
 mod users;
 mod write_ups;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,6 +18,7 @@ use flyball_govern::incident::{
     Hit, IncidentRecord, IncidentRole, IncidentState, Journeys, LIST_MAX,
 };
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Incident, Timestamp};
+use flyball_query::near_matches;
 use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -123,7 +124,7 @@ pub(super) struct IncidentList {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// Only incidents of this service.
+    /// Only incidents that concern this service, as its own or beside others.
     service: Option<String>,
     /// Only those that last, where it is true.
     #[serde(default)]
@@ -131,7 +132,7 @@ pub(super) struct ListQuery {
     /// Only those that were heard of before the one of this number.
     #[serde(default, deserialize_with = "super::extract::number")]
     before: Option<u64>,
-    /// At most so many are looked at; 100 unless told.
+    /// At most so many; 100 unless told.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
@@ -295,6 +296,45 @@ fn say_in(caller: &Caller, services: &[String]) -> Result<(), Problem> {
     })
 }
 
+/// Refuses services, journeys and a change that nothing is known of: most likely a name is misspelt.
+///
+/// # Errors
+///
+/// A problem with status 404 for a service, 422 for others, with the nearest name.
+async fn known_names(
+    app: &App,
+    caller: &Caller,
+    (services, journeys, cause): (&[String], &[String], Option<&str>),
+) -> Result<(), Problem> {
+    for service in services {
+        is_there(app, caller, service).await?;
+    }
+    if !journeys.is_empty() {
+        let known = app.evaluator.ask(|evaluator| {
+            let services = evaluator.catalog().governance.services();
+            services.flat_map(|of| of.spec.journeys.clone()).collect::<BTreeSet<String>>()
+        });
+        let known = known.await?;
+        if let Some(journey) = journeys.iter().find(|journey| !known.contains(*journey)) {
+            let near = near_matches(journey, known.iter().map(String::as_str));
+            let hint = near.first().map_or_else(
+                || "services say in their documents which they take part in".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Err(meant(&format!("no service takes part in `{journey}`; hint: {hint}")));
+        }
+    }
+    let Some(cause) = cause.map(str::trim).filter(|cause| !cause.is_empty()) else { return Ok(()) };
+    let (changes, id, seer) = (app.changes.clone(), cause.to_owned(), caller.clone());
+    if wait::<_, ChangesError>(move || changes.get(&id, &seer)).await?.is_none() {
+        return Err(meant(&format!(
+            "no change is called `{cause}`; hint: `flyball change list` names them; one that is heard of later is named by a \
+             correction"
+        )));
+    }
+    Ok(())
+}
+
 /// Opens an incident by hand. It is detected now unless told otherwise, and in the audit log.
 #[utoipa::path(
     post,
@@ -304,7 +344,7 @@ fn say_in(caller: &Caller, services: &[String]) -> Result<(), Problem> {
     responses(
         (status = 201, description = "It is open", body = IncidentView),
         (status = 409, description = "Another incident is known by the id", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It does not say what happens, or its moments cannot be", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It does not say what happens, its moments cannot be, or a name is not known", body = Problem, content_type = "application/problem+json"),
         IncidentRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -324,6 +364,7 @@ async fn open(
         names(what, list)?;
     }
     say_in(&caller, services)?;
+    known_names(&app, &caller, (services, journeys, asked.cause.as_deref())).await?;
     let texts = [&asked.environment, &asked.cause, &asked.link];
     if texts.into_iter().flatten().any(|text| text.len() > CHANGE_TEXT_BYTES_MAX) {
         return Err(meant("a text is too long; hint: say it in a sentence, and link to the rest"));
@@ -374,10 +415,10 @@ async fn list(
     let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
     let (changes, seer) = (app.changes.clone(), caller.clone());
     let listed = wait::<_, ChangesError>(move || {
-        changes.incident_list(service.as_deref(), before, limit, &seer)
+        let is_asked = |record: &IncidentRecord| !open || record.lasts();
+        changes.incident_list(service.as_deref(), before, limit, (&seer, is_asked))
     });
-    let (mut listed, next) = listed.await?;
-    listed.retain(|kept| !open || kept.record.lasts());
+    let (listed, next) = listed.await?;
     let mut services: Vec<String> =
         listed.iter().filter_map(|kept| kept.record.incident.service.clone()).collect();
     services.sort_unstable();

@@ -9,13 +9,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_catalog::Catalog;
+use flyball_connect::Hook;
 use flyball_govern::delivery::{Facts, measure};
 use flyball_govern::money::{
-    Load, Money, Protection, SupportCosts, SupportModel, Worksheet, YearlyCost, protection,
-    worksheet,
+    Load, Money, Protection, SupportCosts, SupportModel, Worksheet, YearlyCost, is_observed,
+    protection, worksheet,
 };
+use flyball_govern::oncall::Call;
 use flyball_govern::risk::YEAR;
-use flyball_model::{Duration, Interval, Target, Timestamp};
+use flyball_model::{ChangeKind, Duration, Interval, Target, Timestamp};
 use flyball_query::near_matches;
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,12 +28,14 @@ use super::problem::Problem;
 use super::services::{absent, is_there};
 use super::{App, room, shapes};
 use crate::auth::Caller;
+use crate::changes::ChangesError;
 use crate::delivery::Whose;
 use crate::risks::objectives;
-use crate::support::{Inputs, choices, load};
+use crate::rotas::RotaError;
+use crate::support::{Inputs, Seen, choices, load};
 pub(super) use returned::{__path_recognised, __path_returned, recognised, returned};
-pub(super) use support::{
-    __path_choices_made, __path_choose, __path_compared, choices_made, choose, compared,
+pub(in crate::http) use support::{
+    __path_choices_made, __path_choose, __path_compared, choices_made, choose, compared, look,
 };
 
 /// The most targets of a worksheet that somebody names.
@@ -92,11 +96,14 @@ struct Protected {
     /// The time of it of which anything is known.
     #[schema(value_type = shapes::Length)]
     observed: Duration,
-    /// What was lost, as time in which nobody would have been served; null when nothing is known of the window.
+    /// The share of the window that was observed, from 0 to 1.
+    coverage: f64,
+    /// What was lost of the SLO's own promise, as time in which nobody would have been served; null when nothing is known of
+    /// the window.
     #[schema(value_type = Option<shapes::Length>)]
     lost: Option<Duration>,
-    /// What the target tolerates, what was lost and saved, and what that cost; null when nothing is known of the window,
-    /// or nobody said who runs the service.
+    /// What the target tolerates of the time that was observed, what was lost and saved of it, and what that cost; null when
+    /// less than half of the window was observed, or nobody said who runs the service.
     #[schema(value_type = Option<Object>)]
     protection: Option<Protection>,
 }
@@ -179,7 +186,7 @@ impl Business {
         let told = told.map(|text| amount("an_hour", text)).transpose()?;
         told.or(self.inputs.an_hour).ok_or_else(|| {
             meant(
-                "nobody has said what an hour of outage costs; hint: give `an_hour`, or say it in the service's \
+                "nobody has said what an hour of outage costs; hint: give `an_hour` (--an-hour), or say it in the service's \
                  document (revenuePerHour)",
             )
         })
@@ -188,7 +195,7 @@ impl Business {
     /// Who is said to run the service.
     fn model(&self, service: &str) -> Option<SupportModel> {
         let spec = self.catalog.governance.service(service).map(|of| &of.spec);
-        let said = || spec.and_then(|spec| SupportModel::of_service(spec.support_model?));
+        let said = || spec.and_then(|spec| Some(SupportModel::of_service(spec.support_model?)));
         self.choice.as_ref().map(|choice| choice.model).or_else(said)
     }
 
@@ -207,18 +214,28 @@ impl Business {
     }
 }
 
-/// How often `service` fails and somebody is called, by the incidents of the last year; with the time that was
-/// looked at, which begins when its first SLO counted something.
+/// How often a service fails and somebody is called.
+struct Called {
+    /// The time that was looked at, which begins when its first SLO counted something.
+    observed: Interval,
+    /// What was seen in it.
+    seen: Seen,
+    /// What that comes to in a year; `None` of too short a time.
+    load: Option<Load>,
+}
+
+/// How often `service` fails and somebody is called, by the incidents of production and the calls of the last year; what a
+/// drill caused is no failure.
 ///
 /// # Errors
 ///
-/// A problem where incidents cannot be read.
+/// A problem where they cannot be read.
 async fn called(
     app: &App,
     service: &str,
     costs: &SupportCosts,
     business: &Business,
-) -> Result<(Interval, Option<Load>), Problem> {
+) -> Result<Called, Problem> {
     let now = business.now;
     let spec = business.catalog.governance.service(service).map(|of| &of.spec);
     let hours = spec.and_then(|spec| spec.working_hours.as_ref());
@@ -231,9 +248,40 @@ async fn called(
     // What nobody could have noticed was not without failures.
     let since = since.unwrap_or(now).clamp(now.minus(LOOKED_BACK), now);
     let observed = Interval::starting(since, now.since(since));
-    let (changes, of) = (app.changes.clone(), [service.to_owned()]);
-    let (incidents, _) = wait(move || changes.incidents_of(&of, (since, now))).await?;
-    Ok((observed, load(&incidents, observed, costs, hours)))
+    let (changes, of) = (app.changes.clone(), service.to_owned());
+    let found = wait::<_, ChangesError>(move || {
+        let (mut incidents, are_all) =
+            changes.incidents_of(std::slice::from_ref(&of), (since, now))?;
+        incidents.retain(|of| of.environment.as_deref().is_none_or(|it| it == Hook::ENVIRONMENT));
+        let mut failures = Vec::with_capacity(incidents.len());
+        for incident in incidents {
+            let cause = incident.cause.as_deref();
+            let cause = cause.map(|id| changes.get(id, &Caller::Anyone)).transpose()?.flatten();
+            if cause.is_none_or(|kept| kept.change.kind != ChangeKind::Drill) {
+                failures.push(incident);
+            }
+        }
+        Ok((failures, are_all))
+    });
+    let (failures, are_all) = found.await?;
+    let has_rota = app.rotas.switchboard().await?.chain_of(service).is_some();
+    let (rotas, of) = (app.rotas.clone(), service.to_owned());
+    let (calls, are_all_calls) =
+        wait::<_, RotaError>(move || rotas.calls_about(&of, observed)).await?;
+    let worked = |call: &Call| {
+        let mut rotas: Vec<&str> = call.steps.iter().map(|step| step.rota.as_str()).collect();
+        rotas.dedup();
+        let outs = rotas.into_iter().flat_map(|rota| call.outs(rota));
+        outs.filter_map(|out| Some(out.ended?.since(out.called))).max()
+    };
+    let told: Vec<(Timestamp, Option<Duration>)> =
+        calls.iter().map(|call| (call.opened, worked(call))).collect();
+    let seen = Seen {
+        failures: failures.len() as u64,
+        calls: (has_rota || !calls.is_empty()).then_some(calls.len() as u64),
+        is_cut: !are_all || !are_all_calls,
+    };
+    Ok(Called { observed, seen, load: load(&failures, &told, observed, costs, hours) })
 }
 
 /// What targets of a service are worth: what each allows an outage to cost, what each further nine buys and costs,
@@ -272,27 +320,35 @@ pub(super) async fn target(
         let during = Interval::ending(business.now, longest);
         let gathered =
             gather(&app, &caller, (Whose::Service(service.clone()), None), during).await?;
-        let (_, measured) = called(&app, &service, costs, &business).await?;
-        let yearly = business.yearly(&service, (costs, an_hour), measured);
+        let called = called(&app, &service, costs, &business).await?;
+        let yearly = business.yearly(&service, (costs, an_hour), called.load);
         let history = gathered.history();
         let facts = gathered.facts(&history);
         for objective in objectives {
             let during = Interval::ending(business.now, objective.window.min(longest));
-            let availability = measure(&Facts { during, ..facts }).availability;
+            let slo = objective.slo.clone();
+            let served = app.evaluator.served_by(move |of| of.name == slo, during).await?.served;
+            let (outages, unobserved) = (served.outages(), served.unobserved());
+            let own = Facts { during, outages: &outages, unobserved: &unobserved, ..facts };
+            let availability = measure(&own).availability;
             let lost = availability.rate.map(|_| availability.lost);
+            let observed = availability.observed;
+            // What nobody observed was neither protected nor lost, and is charged to nobody.
+            let told = lost.filter(|_| is_observed(observed, during.length()));
             let share = flyball_budget::Fraction::new(
-                during.length().nanos().into(),
+                observed.nanos().into(),
                 YEAR.nanos().unsigned_abs().into(),
             );
             let cost = yearly.as_ref().zip(share).and_then(|(of, share)| of.total.times(share));
             protected.push(Protected {
-                protection: cost.zip(lost).and_then(|(cost, lost)| {
-                    protection(an_hour, objective.target, during.length(), lost, cost)
+                protection: cost.zip(told).and_then(|(cost, lost)| {
+                    protection(an_hour, objective.target, observed, lost, cost)
                 }),
                 slo: objective.slo,
                 target: objective.target,
                 during,
-                observed: availability.observed,
+                observed,
+                coverage: observed.as_seconds_f64() / during.length().as_seconds_f64(),
                 lost,
             });
         }
@@ -317,7 +373,7 @@ fn read_targets(text: &str) -> Result<Vec<Target>, Problem> {
     let read = |part: &str| {
         let share = flyball_model::Rational::parse_percent(part.trim());
         share.and_then(|share| Target::new(share).ok()).ok_or_else(|| {
-            meant(&format!("`{part}` is no target; hint: write them like 99%,99.9%"))
+            meant(&format!("`{part}` is no target; hint: write them in per cent, like 99%,99.9%"))
         })
     };
     let targets = text.split(',').map(read).collect::<Result<Vec<_>, _>>()?;

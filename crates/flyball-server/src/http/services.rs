@@ -17,7 +17,6 @@ use flyball_catalog::{Catalog, faults};
 use flyball_govern::alert;
 use flyball_govern::custody::Holder;
 use flyball_govern::gate::Decision;
-use flyball_govern::incident::{IncidentRecord, WriteUp};
 use flyball_model::{Incident, Interval, Slo, Timestamp};
 use flyball_query::near_matches;
 use flyball_store::StoreError;
@@ -25,21 +24,23 @@ use utoipa::ToSchema;
 
 use super::administration::wait;
 use super::alerts::{AlertInfo, waiting};
-use super::attribution::by_cause;
-use super::extract::Path;
+use super::attribution::{by_cause, by_cause_inside};
+use super::extract::{PartQuery, Path, Query, part};
 use super::gate::{GateQuestion, decided, question};
 use super::oncall::LevelNow;
 use super::problem::Problem;
 use super::reviews::ReviewLine;
 use super::{App, oncall, shapes};
 use crate::agreements::AgreementStatus;
+use crate::attribution::Attribution;
 use crate::auth::Caller;
 use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
 use crate::gate::GateError;
 use crate::rotas::RotaError;
-pub(super) use card::due;
-use card::{CustodyLine, Known, Owner, ServiceCard, Ship};
+use crate::support::drifted;
+use card::{Called, CustodyLine, Known, Owner, ServiceCard, Ship};
+pub(super) use card::{Learnt, due};
 use catalogue::FaultInfo;
 pub(super) use catalogue::{__path_catalogue, catalogue};
 pub(super) use outcome::{__path_outcome, __path_push_outcome, outcome, push_outcome};
@@ -54,10 +55,13 @@ const ALERTS_SHOWN: usize = 20;
 /// Reviews on a card.
 const REVIEWS_SHOWN: usize = 20;
 
-/// Every service.
+/// A page of services.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct ServiceList {
+    /// By name.
     services: Vec<ServiceLine>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// A service in a list.
@@ -88,8 +92,10 @@ pub(super) struct ServiceLine {
     get,
     path = "/api/v1/services",
     tag = "services",
+    params(PartQuery),
     responses(
-        (status = 200, description = "The services, by name", body = ServiceList),
+        (status = 200, description = "A page of services, by name", body = ServiceList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -97,7 +103,9 @@ pub(super) struct ServiceLine {
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<ServiceList>, Problem> {
+    let asked = asked.read()?;
     let (changes, custodies) = (app.changes.clone(), app.custodies.clone());
     let kept = wait(move || {
         let recorded = changes.services(RECORDED_MAX)?;
@@ -139,7 +147,8 @@ pub(super) async fn list(
                     .map_or(0, |faults| FaultInfo::seen(faults, &caller).len() as u64),
             }
         });
-        Ok::<_, LiveError<StoreError>>(ServiceList { services: services.collect() })
+        let (services, next) = part(services.collect(), asked);
+        Ok::<_, LiveError<StoreError>>(ServiceList { services, next })
     });
     Ok(Json(answer.await??))
 }
@@ -174,7 +183,7 @@ pub(super) async fn get(
 struct Recent {
     changes: Vec<ChangeView>,
     incidents: Vec<Incident>,
-    learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
+    learnt: Learnt,
 }
 
 /// What is evaluated of a service.
@@ -193,14 +202,14 @@ async fn care(
     now: Timestamp,
 ) -> Result<(Option<CustodyLine>, Vec<ReviewLine>), Problem> {
     let (custodies, reviews) = (app.custodies.clone(), app.reviews.clone());
-    let of = service.to_owned();
+    let (board, of) = (app.rotas.switchboard().await?, service.to_owned());
     wait(move || {
         let custody = custodies.get(&of, promised)?;
         let mut seen = BTreeSet::new();
         let mut last = reviews.of_service(&of)?;
         last.retain(|review| seen.insert(review.checklist.clone()));
         last.truncate(REVIEWS_SHOWN);
-        let custody = custody.map(|custody| CustodyLine::of(&custody, now));
+        let custody = custody.map(|custody| CustodyLine::of(&custody, board.misrouted(&of), now));
         let reviews = last.iter().map(|review| ReviewLine::of(review, now)).collect();
         Ok::<_, GateError>((custody, reviews))
     })
@@ -221,7 +230,8 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         incidents.truncate(ALERTS_SHOWN);
         let services = [of];
         let (records, _) = changes.incident_records(&services, (Timestamp::MIN, now))?;
-        let learnt = (records, changes.written(&services)?);
+        let (written, demanded) = (changes.written(&services)?, changes.demanded(&services)?);
+        let learnt = Learnt { records, written, demanded };
         let changes = kept.into_iter().map(|kept| changes.view(kept, now)).collect();
         Ok::<_, ChangesError>(Recent { changes, incidents, learnt })
     });
@@ -256,11 +266,14 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
     let asked = name.to_owned();
     let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
-    let by_cause = by_cause(app, is_asked, (None, None)).await.unwrap_or_default();
-    let by_cause = by_cause.into_iter().map(|found| found.seen_by(caller)).collect();
+    let by_cause = by_cause_inside(app, is_asked, (None, None)).await;
+    let seen = |found: Vec<Attribution>| found.into_iter().map(|of| of.seen_by(caller)).collect();
+    let by_cause = by_cause.map(seen).map_err(|problem| problem.text());
     let agreements = agreements(app, caller, &[name.to_owned()]).await?;
     let called = called(app, name, now).await?;
     let (custody, reviews) = care(app, name, promised, now).await?;
+    let (control, of) = (app.control.clone(), name.to_owned());
+    let drifted = wait(move || drifted(&control, &of)).await?;
     let faults = faults(&catalog, now).remove(name).unwrap_or_default();
     let faults = FaultInfo::seen(&faults, caller);
     let known = Known {
@@ -274,6 +287,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         called,
         ship,
         custody,
+        drifted,
         reviews,
         faults,
     };
@@ -306,12 +320,10 @@ pub(super) async fn agreements(
 }
 
 /// Who is called for a page of the service, and when nobody of its first rota can be soon.
-async fn called(
-    app: &App,
-    service: &str,
-    now: Timestamp,
-) -> Result<(Option<Vec<LevelNow>>, Option<Interval>), Problem> {
+async fn called(app: &App, service: &str, now: Timestamp) -> Result<Called, Problem> {
     let (board, service) = (app.rotas.switchboard().await?, service.to_owned());
+    let asked = service.clone();
+    let paged = app.evaluator.ask(move |evaluator| evaluator.hearers(&asked)).await?;
     wait(move || {
         let levels = LevelNow::of(&board, &service, now);
         let first = board.chain_of(&service).and_then(|chain| chain.spec.levels.first());
@@ -321,7 +333,7 @@ async fn called(
             let found = rota.coverage(during, &board.exceptions(&level.rota));
             found.gaps.first().map(|gap| gap.span)
         });
-        Ok::<_, RotaError>((levels, uncovered))
+        Ok::<_, RotaError>(Called { levels, uncovered, paged })
     })
     .await
 }

@@ -62,9 +62,11 @@ impl Rotas {
         let stopped = stop.clone();
         tasks.spawn(async move {
             loop {
-                match self.keep_calls().await {
+                match self.keep().await {
                     Err(RotaError::Ended(_)) => return,
-                    Err(error) => tracing::error!(%error, "calls are not kept; it is tried again"),
+                    Err(error) => {
+                        tracing::error!(%error, "calls and rotas are not kept; it is tried again");
+                    }
                     Ok(()) => {}
                 }
                 tokio::select! {
@@ -74,6 +76,11 @@ impl Rotas {
             }
         });
         Running { stop, tasks }
+    }
+
+    async fn keep(&self) -> Result<(), RotaError> {
+        self.keep_rotas().await?;
+        self.keep_calls().await
     }
 
     /// Keeps what is new of calls.
@@ -134,6 +141,23 @@ impl Rotas {
         let filter = RecordFilter { services, before, limit };
         let found = self.control.lock().records(CALL, &filter)?;
         found.iter().map(|one| Ok((one.number, parse(one)?))).collect()
+    }
+
+    /// The calls of `service` that began in `during`, the latest first; and whether these are all.
+    ///
+    /// # Errors
+    ///
+    /// [`RotaError`].
+    pub(crate) fn calls_about(
+        &self,
+        service: &str,
+        during: Interval,
+    ) -> Result<(Vec<Call>, bool), RotaError> {
+        let (time, service) = ((during.start(), during.end()), Some(service));
+        let found = self.control.lock().records_about(CALL, service, time, ASKED_MAX + 1)?;
+        let are_all = found.len() <= ASKED_MAX;
+        let calls = found.iter().take(ASKED_MAX).map(|one| Ok(parse::<KeptCall>(one)?.call));
+        Ok((calls.collect::<Result<_, RotaError>>()?, are_all))
     }
 
     /// The calls that began in `during`, or so shortly before that people may have been called in it; and

@@ -51,6 +51,11 @@ impl Source {
 }
 
 impl Source {
+    /// The first hour of which segments are stored; `None` while everything is in the journal.
+    pub(crate) fn begins(&self) -> Option<Timestamp> {
+        self.view.hours().into_iter().next().map(Hour::start)
+    }
+
     /// The attributes that the events have, and their types; none when there are no events.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::alerts::{QUICK, minute};
 use crate::gate::{admin, post, said};
-use crate::harness::{NOON, PATIENCE, Running, SHOP, TestClock, config};
+use crate::harness::{NOON, PATIENCE, Running, SHOP, TestClock, config, events};
 
 /// Who takes part in which journey, and a runbook.
 const DESCRIBED: &str = "
@@ -389,6 +389,11 @@ async fn incidents_are_seen_and_changed_by_whose_services_they_hit() {
     let required = json!({"to": "required", "team": "platform", "requirement": "one command"});
     let (_, moved) = send(&shop, "friction/63-clicks/state", required).await;
     assert_eq!((&moved["state"], &moved["team"]), (&json!("required"), &json!("platform")));
+    let of_team = async |team: &str| {
+        let (_, listed) = get(&reader, &format!("friction?team={team}")).await;
+        listed["friction"].as_array().map(Vec::len)
+    };
+    assert_eq!((of_team("platform").await, of_team("web").await), (Some(1), Some(0)));
     let mended = json!({"to": "mended", "how": "by itself"});
     assert_eq!(send(&shop, "friction/63-clicks/state", mended).await.0, 200);
     assert_eq!(get(&reader, "friction").await.1["friction"][0]["id"], "slow");
@@ -397,5 +402,192 @@ async fn incidents_are_seen_and_changed_by_whose_services_they_hit() {
     clock.advance(Duration::from_minutes(1));
     assert_eq!(send(&shop, "friction/63-clicks/met", json!({})).await.1["state"], "noted");
     assert_eq!(send(&bank, "friction/63-clicks/met", json!({})).await.0, 404);
+    running.server.stop().await;
+}
+
+/// A shop that asks a bank, and what its policy wants to be written up.
+const ASKS: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec: {dependencies: [{service: bank, kind: hard}]}
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: bank}
+";
+
+/// A minute in which all requests of the shop fail, as the bank does: an incident of each.
+async fn outage(running: &Running, clock: &TestClock, number: u32) {
+    clock.advance(Duration::from_minutes(2));
+    let began = clock.now().minus(Duration::from_minutes(1));
+    let position = running.position().await;
+    let sent = running.post("/api/v1/events", events(clock.now(), 60, 1)).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    running.counts_behind(position).await;
+    clock.advance(Duration::from_minutes(1));
+    for service in ["bank", "shop"] {
+        let open = json!({
+            "id": format!("{service}-{number}"), "service": service, "summary": "nobody can pay",
+            "started": began, "detected": began, "resolved": clock.now(),
+        });
+        let (status, said) = post(running, "/api/v1/incidents", open).await;
+        assert_eq!(status, 201, "{said}");
+    }
+}
+
+/// The window is an hour and what resembles it is forty days old: it is found by what burned, as usual.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_burned_long_before_the_window_came_again() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), &format!("{SHOP}{ASKS}"), &clock).await;
+    outage(&running, &clock, 1).await;
+    clock.advance(Duration::from_days(40));
+    outage(&running, &clock, 2).await;
+    let (status, said) = running.get("/api/v1/incident-measures?service=shop").await;
+    assert_eq!((status, &said["is_burned_known"]), (200, &json!(true)), "{said:#}");
+    let found = &said["recurrences"][0];
+    assert_eq!(
+        (&found["id"], &found["earlier"][0]["id"]),
+        (&json!("shop-2"), &json!("shop-1")),
+        "{said:#}"
+    );
+    let signs: Vec<&Value> =
+        found["earlier"][0]["by"].as_array().unwrap().iter().map(|by| &by["sign"]).collect();
+    assert_eq!(signs, ["burned", "dependency"], "{found:#}");
+    running.server.stop().await;
+}
+
+/// The card of the shop, as soon as `is_awaited`.
+async fn card(running: &Running, is_awaited: impl Fn(&Value) -> bool) -> Value {
+    let mut ticks = running.server.ticks();
+    let mut last = Value::Null;
+    let look = async {
+        loop {
+            last = running.get("/api/v1/services/shop").await.1;
+            if is_awaited(&last["post_mortems"]) {
+                return;
+            }
+            let _ = tokio::time::timeout(PATIENCE / 600, ticks.changed()).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, look).await;
+    assert!(waited.is_ok(), "it is not demanded: {:#}", last["post_mortems"]);
+    last
+}
+
+/// A demand outlives the window that it came from: only publication, a waiver or a false alarm ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_written_up_stays_until_it_is_or_somebody_waives_it() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), &format!("{SHOP}{ASKS}"), &clock).await;
+    clock.advance(Duration::from_minutes(50));
+    outage(&running, &clock, 1).await;
+    // The bank failed below it, and the shop itself after that.
+    clock.advance(Duration::from_minutes(2));
+    let began = clock.now().minus(Duration::from_minutes(1));
+    let position = running.position().await;
+    running.post("/api/v1/events", events(clock.now(), 60, 1)).send().await.unwrap();
+    running.counts_behind(position).await;
+    clock.advance(Duration::from_minutes(1));
+    let open = json!({
+        "id": "own", "service": "shop", "summary": "the pool is empty",
+        "started": began, "detected": began, "resolved": clock.now(),
+    });
+    assert_eq!(post(&running, "/api/v1/incidents", open).await.0, 201);
+    let class = json!({"posting": "own", "class": "pool", "role": "engineering_lead", "why": "x"});
+    assert_eq!(post(&running, "/api/v1/gate/shop/classes", class).await.0, 201);
+    let of = |said: &Value, field: &str, value: &str| {
+        said.as_array().unwrap().iter().find(|due| due[field] == value).cloned()
+    };
+    let live = card(&running, |said| of(said, "incident", "own").is_some()).await;
+    assert_eq!(
+        of(&live["post_mortems"], "class", "pool"),
+        None,
+        "a quarter is looked at within the hour"
+    );
+    clock.advance(Duration::from_minutes(5));
+    let kept = card(&running, |said| of(said, "class", "pool").is_some()).await;
+    let due = of(&kept["post_mortems"], "incident", "own").unwrap();
+    assert_eq!((&due["is_late"], &due["is_published"]), (&json!(false), &json!(false)), "{due}");
+
+    // The window of an hour has forgotten it long since.
+    clock.advance(Duration::from_days(20));
+    let late = card(&running, |said| {
+        of(said, "incident", "own").is_some_and(|due| due["is_late"] == true)
+    });
+    let late = late.await;
+    assert!(of(&late["post_mortems"], "class", "pool").is_some(), "{late:#}");
+    let waive = async |body: Value| {
+        post(&running, "/api/v1/services/shop/post-mortem-waivers", body).await.0
+    };
+    assert_eq!(waive(json!({"incident": "own", "why": " "})).await, 422);
+    assert_eq!(waive(json!({"incident": "none", "why": "x"})).await, 404);
+    assert_eq!(waive(json!({"why": "x"})).await, 422);
+    assert_eq!(waive(json!({"incident": "own", "why": "a load test"})).await, 200);
+    assert_eq!(waive(json!({"incident": "own", "why": "a load test"})).await, 404, "once");
+    let alarm = json!({"cause": "on_purpose", "text": "we knew"});
+    assert_eq!(waive(json!({"class": "pool", "why": "replaced in May"})).await, 200);
+    let (_, said) = running.get("/api/v1/services/shop").await;
+    assert_eq!(of(&said["post_mortems"], "incident", "own"), None, "{said:#}");
+    assert_eq!(of(&said["post_mortems"], "class", "pool"), None, "{said:#}");
+    assert_eq!(post(&running, "/api/v1/incidents/own/false-alarm", alarm).await.0, 200);
+    let (_, log) = running.get("/api/v1/audit?limit=1000").await;
+    for action in ["post_mortem.demand", "post_mortem.waive", "incident.tell"] {
+        assert!(log.to_string().contains(&format!("\"{action}\"")), "{action}");
+    }
+    running.server.stop().await;
+}
+
+/// Filters fill a page, an incident is listed for every service that it concerns, and names are checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_filtered_before_they_are_cut_and_names_are_known() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), &format!("{SHOP}{DESCRIBED}"), &clock).await;
+    let open = async |body: Value| post(&running, "/api/v1/incidents", body).await;
+    let first = json!({"id": "lasts", "service": "shop", "summary": "x", "services": ["bank"]});
+    assert_eq!(open(first).await.0, 201);
+    clock.advance(Duration::from_minutes(1));
+    let over = json!({
+        "id": "over", "service": "shop", "summary": "x", "resolved": clock.now(),
+        "detected": clock.now(),
+    });
+    assert_eq!(open(over).await.0, 201);
+    let listed = async |query: &str| {
+        let (_, said) = running.get(&format!("/api/v1/incidents?{query}")).await;
+        let ids = said["incidents"].as_array().unwrap().iter();
+        ids.map(|of| of["incident"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("open=true&limit=1").await, ["lasts"]);
+    assert_eq!(listed("service=bank").await, ["lasts"], "it concerns the bank as well");
+    assert_eq!(listed("service=shop&limit=1").await, ["over"]);
+    for (field, value, status, hint) in [
+        ("services", json!(["bnak"]), 404, "did you mean `bank`?"),
+        ("journeys", json!(["paay"]), 422, "did you mean `pay`?"),
+        ("cause", json!("nosuch"), 422, "flyball change list"),
+    ] {
+        let mut body = json!({"service": "shop", "summary": "x"});
+        body[field] = value;
+        let (found, problem) = open(body).await;
+        assert_eq!(found, status, "{problem}");
+        assert!(problem["hint"].as_str().unwrap().contains(hint), "{problem}");
+    }
+    let hurts = json!({"what": "slow", "stage": "test", "service": "shpo"});
+    assert_eq!(post(&running, "/api/v1/friction", hurts).await.0, 404);
+    let role = json!({"role": "commander", "who": "Ada"});
+    assert_eq!(post(&running, "/api/v1/incidents/lasts/roles", role).await.0, 200);
+    let path = "/api/v1/incidents/lasts/false-alarm";
+    let blames = json!({"cause": "report", "text": "Ada was wrong"});
+    let (status, problem) = post(&running, path, blames).await;
+    assert_eq!(status, 422, "it blames somebody: {problem}");
+    let learnt = json!({"cause": "report", "text": "the dashboard lied"});
+    assert_eq!(post(&running, path, learnt).await.0, 200);
     running.server.stop().await;
 }

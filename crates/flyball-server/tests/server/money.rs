@@ -3,7 +3,7 @@
 use flyball_model::Duration;
 use serde_json::{Value, json};
 
-use crate::harness::{NOON, Running, SHOP, TestClock, events};
+use crate::harness::{NOON, PATIENCE, Running, SHOP, TestClock, events};
 
 /// An outage of an hour costs as much as the two published bandings differ on.
 fn owned(amount: u32) -> String {
@@ -20,6 +20,21 @@ spec:
   delivery: {{targets: {{interval: 1d}}}}
 "
     )
+}
+
+/// What is at `path`, as soon as `is_awaited`.
+async fn until(running: &Running, path: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
+    let mut ticks = running.server.ticks();
+    let look = async {
+        loop {
+            let (_, said) = running.get(&format!("/api/v1/{path}")).await;
+            if is_awaited(&said) {
+                return said;
+            }
+            let _ = tokio::time::timeout(PATIENCE / 600, ticks.changed()).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, look).await.expect("it is looked at")
 }
 
 async fn post(running: &Running, path: &str, body: &Value) -> (u16, Value) {
@@ -71,6 +86,8 @@ async fn a_worksheet_says_what_each_target_is_worth_and_what_was_protected() {
     assert_eq!(said["support_model"], "developers");
     // A third of five minutes, rounded up in the sixth place and then down.
     assert!(protected["lost"].as_str().unwrap().starts_with("100"), "{protected}");
+    // Five minutes of an hour: nothing is said of the rest.
+    assert!(protected["coverage"].as_f64().unwrap() < 0.1, "{protected}");
 
     let (_, told) =
         running.get("/api/v1/services/shop/target?an_hour=90%20USD&costs=assumed").await;
@@ -111,7 +128,7 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
     assert_eq!(said["unknown"], json!(["product", "traffic", "reviewed", "missed", "load"]));
     assert_eq!([&said["basis"], &said["recommendation"], &said["drift"]], [&Value::Null; 3]);
 
-    let choice = |basis: Value| json!({"target": "99%", "model": "developers", "out_of_hours": "domain", "basis": basis});
+    let choice = |basis: Value| json!({"target": "99%", "model": "developers", "out_of_hours": "domain", "basis": basis, "reason": "they know it best"});
     let (status, problem) =
         post(&running, path, &choice(json!({"product": "digital_service"}))).await;
     assert_eq!(status, 422);
@@ -123,6 +140,13 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
         "product": "digital_service", "traffic": "critical", "reviewed": true, "missed": false,
         "failures_a_year": 12, "call_outs_a_year": 6, "call_out_lasts": "1h",
     });
+    let mut without = choice(basis.clone());
+    without["reason"] = Value::Null;
+    let (status, problem) = post(&running, path, &without).await;
+    assert_eq!(status, 422, "a rule says otherwise, and no reason is given: {problem}");
+    let mut nothing = choice(basis.clone());
+    nothing["target"] = json!("0%");
+    assert_eq!(post(&running, path, &nothing).await.0, 422, "it promises nothing");
     let (status, made) = post(&running, path, &choice(basis)).await;
     assert_eq!(
         (status, &made["who"], &made["basis"]["interval"]),
@@ -131,11 +155,15 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
     );
 
     let (_, said) = running.get(path).await;
+    // What was chosen is not what the SLO promises, and one of the rules said otherwise: both are told.
     assert_eq!(
-        (&said["choice"]["model"], &said["drift"]),
-        (&json!("developers"), &json!([])),
+        (&said["choice"]["model"], &said["drift"][0]["kind"]),
+        (&json!("developers"), &json!("promised")),
         "{said:#}"
     );
+    assert_eq!(said["drifted"], json!(["99% was chosen, and its SLOs promise 90%."]));
+    assert_eq!(said["against"].as_array().map(Vec::len), Some(1), "{said:#}");
+    assert_eq!((&said["seen"]["failures"], &said["seen"]["is_cut"]), (&json!(0), &json!(false)));
     let rules = &said["recommendation"]["rules"];
     assert_eq!(
         (&rules[0]["model"], &rules[1]["model"]),
@@ -144,9 +172,13 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
     );
     assert_eq!(said["recommendation"]["agreed"], Value::Null);
     assert_eq!(said["reasons"].as_array().map(Vec::len), Some(2));
-    assert_eq!(said["recommendation"]["costs"].as_array().map(Vec::len), Some(4));
+    assert_eq!(said["recommendation"]["costs"].as_array().map(Vec::len), Some(5));
     let (_, target) = running.get("/api/v1/services/shop/target").await;
     assert_eq!(target["support_model"], "developers");
+    // It is looked at by itself, within the hour, kept on the card, and told once.
+    clock.advance(Duration::from_hours(1));
+    let card = until(&running, "services/shop", |card| card["drifted"] != json!([])).await;
+    assert_eq!(card["drifted"], said["drifted"], "{card:#}");
     running.server.stop().await;
 
     // An hour costs ten times as much: another target, and failures cost more.
@@ -154,12 +186,15 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
     let (_, said) = running.get(path).await;
     let kinds: Vec<&Value> =
         said["drift"].as_array().unwrap().iter().map(|of| &of["kind"]).collect();
-    assert_eq!(kinds, ["target", "loss"], "{said:#}");
+    assert_eq!(kinds, ["target", "loss", "promised"], "{said:#}");
     assert_eq!(said["drift"][0]["because"], json!(["an_hour"]));
     let (_, page) = running.get("/api/v1/services/shop/support/choices?limit=1").await;
     assert_eq!((&page["choices"][0]["target"], page["next"].is_u64()), (&json!("99%"), true));
-    let (_, log) = running.get("/api/v1/audit?limit=1").await;
-    assert_eq!(log["records"][0]["action"], "support.choose");
+    let (_, log) = running.get("/api/v1/audit?limit=1000").await;
+    let log = log.to_string();
+    for action in ["support.choose", "support.drift"] {
+        assert!(log.contains(&format!("\"{action}\"")), "{action}: {log}");
+    }
     running.server.stop().await;
 }
 
@@ -184,13 +219,13 @@ async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it()
     let path = format!("/api/v1/services/shop/return?at={at}&weeks=8&cost=1000%20USD");
     let (status, said) = running.get(&path).await;
     assert_eq!(status, 200, "{said}");
-    assert_eq!(said["minutes_before"], json!(vec![2.5; 8]), "half of five minutes: {said:#}");
-    assert_eq!(said["minutes_after"], json!(vec![0.0; 8]), "{said:#}");
+    // Five minutes of a week were observed, which is no good week, and no bad one.
+    assert_eq!(said["minutes_before"], json!(vec![Value::Null; 8]), "{said:#}");
+    assert_eq!(said["minutes_after"], json!(vec![Value::Null; 8]), "{said:#}");
     let of = &said["return"];
-    assert_eq!(of["minutes"]["less"]["mean"], 2.5);
-    assert_eq!((&of["pays_within_a_year"], &of["cost"]), (&json!("yes"), &json!("1000 USD")));
-    // 2.5 minutes a week at 1,500 a minute.
-    assert_eq!(of["pays_after_weeks"].as_f64().unwrap(), 1_000.0 / 3_750.0);
+    assert_eq!((&of["minutes"]["unknown"], &of["minutes"]["less"]), (&json!(16), &Value::Null));
+    assert_eq!(of["pays_within_a_year"], json!("not_enough_data"));
+    assert_eq!((&of["pays_after_weeks"], &of["cost"]), (&Value::Null, &json!("1000 USD")));
 
     let (status, said) = running.get("/api/v1/recognition?weeks=8").await;
     assert_eq!(status, 200, "{said}");

@@ -55,7 +55,7 @@ struct NoteArgs {
     /// What hurts, in a sentence
     what: String,
     /// Where in the work: build, test, deploy, operate, incident or other
-    #[arg(long, default_value = "other")]
+    #[arg(long, default_value = "other", value_parser = ["build", "test", "deploy", "operate", "incident", "other"])]
     stage: String,
     /// The service that it is about; all unless told
     #[arg(long, value_name = "NAME")]
@@ -94,12 +94,16 @@ struct MetArgs {
 ///
 ///   flyball friction list
 ///   flyball friction list --service checkout --all -o json
+///   flyball friction list --team platform
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct ListArgs {
     /// Only what is about this service
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
+    /// Only what this team is required to mend
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// Since when it is weighed
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -252,7 +256,12 @@ fn standing(view: &View) -> String {
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let mut query = Vec::new();
-    let texts = [("service", &args.service), ("since", &args.since), ("before", &args.before)];
+    let texts = [
+        ("service", &args.service),
+        ("team", &args.team),
+        ("since", &args.since),
+        ("before", &args.before),
+    ];
     query.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?))));
     query.extend(args.all.then_some(("all", "true")));
     let said: Value = Remote::new(&args.server)?.get(&PATH, &query)?;

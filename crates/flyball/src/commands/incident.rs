@@ -327,7 +327,11 @@ fn say(server: &ServerArgs, id: &str, what: &str, body: &Value) -> anyhow::Resul
 fn sentence(view: &View) -> String {
     let id = printable(&view.incident.id);
     let of = view.incident.service.as_deref().map(|of| format!(" of {}", printable(of)));
-    format!("{id}{} is {}", of.unwrap_or_default(), view.state.replace('_', " "))
+    let state = match view.state.as_str() {
+        "false_alarm" => "a false alarm".to_owned(),
+        state => state.replace('_', " "),
+    };
+    format!("{id}{} is {state}", of.unwrap_or_default())
 }
 
 fn open(args: &OpenArgs) -> anyhow::Result<Exit> {
@@ -357,7 +361,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     answer(args.output, &said, || {
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["number", "began", "service", "state", "lasted", "summary", "id"]);
+        table.set_header(["NUMBER", "BEGAN", "SERVICE", "STATE", "LASTED", "SUMMARY", "ID"]);
         for view in &page.incidents {
             let incident = &view.incident;
             let began = incident.opened();

@@ -341,7 +341,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     answer(args.output, &said, || {
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["policy", "version", "standing", "missing", "what for"]);
+        table.set_header(["POLICY", "VERSION", "STANDING", "MISSING", "WHAT FOR"]);
         for Info { name, version, enforced, missing, description } in &policies {
             table.add_row([
                 printable(name),

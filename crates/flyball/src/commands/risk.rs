@@ -112,10 +112,14 @@ struct WhatIfArgs {
     #[arg(value_enum)]
     what: Done,
     /// The share of users that a canary reaches, or that a softer dependency still hits
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", required_if_eq_any = [("what", "canary"), ("what", "soft-dependency")])]
     share: Option<String>,
     /// The longest that a failure lasts in a canary, that it takes to detect, or to repair
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(
+        long,
+        value_name = "LENGTH",
+        required_if_eq_any = [("what", "canary"), ("what", "faster-detection"), ("what", "faster-repair")]
+    )]
     within: Option<String>,
     /// A risk that it changes; may be given more than once
     #[arg(long = "risk", value_name = "NAME")]
@@ -313,9 +317,9 @@ fn lines(list: &List) -> Page {
 
 /// Expected bad time of a year, with its range where it has one.
 fn expected([best, mean, worst]: [f64; 3]) -> String {
-    let mean = words::minutes(mean);
+    let mean = words::minutes_exact(mean);
     if best < worst {
-        format!("{mean} ({} – {})", words::minutes(best), words::minutes(worst))
+        format!("{mean} ({} – {})", words::minutes_exact(best), words::minutes_exact(worst))
     } else {
         mean
     }
@@ -357,7 +361,7 @@ fn page(register: &Register) -> Page {
             of.assessment.objective.slo,
             words::percent(of.tornado.now.missed.share)
         ),
-        None => "Nobody has named what threatens its objectives.".to_owned(),
+        None => "No risk of an objective of its own is named.".to_owned(),
     };
     let mut page = Page::new(about, title);
     for of in &register.objectives {
@@ -387,12 +391,12 @@ fn held(page: &mut Page, of: &Assessment) {
         (false, false) => "probably within the budget without its reserve",
     };
     page.facts([
-        ("Budget a year", words::minutes(of.budget_minutes_a_year)),
-        ("Expected", format!("{}: {overspent}", words::minutes(of.expected_minutes_a_year))),
-        ("One risk at most", words::minutes(of.ceiling_minutes_a_year)),
-        ("Kept for the unknown", words::minutes(of.reserve_minutes_a_year)),
-        ("Accepted", words::minutes(of.accepted_minutes_a_year)),
-        ("Left to accept", words::minutes(of.unallocated_minutes_a_year)),
+        ("Budget a year", words::minutes_exact(of.budget_minutes_a_year)),
+        ("Expected", format!("{}: {overspent}", words::minutes_exact(of.expected_minutes_a_year))),
+        ("One risk at most", words::minutes_exact(of.ceiling_minutes_a_year)),
+        ("Kept for the unknown", words::minutes_exact(of.reserve_minutes_a_year)),
+        ("Accepted", words::minutes_exact(of.accepted_minutes_a_year)),
+        ("Left to accept", words::minutes_exact(of.unallocated_minutes_a_year)),
     ]);
     let rows = of.risks.iter().map(|line| {
         let mark = if line.sure { "" } else { " ?" };
@@ -417,7 +421,12 @@ fn held(page: &mut Page, of: &Assessment) {
     }
     let rows = of.themes.iter().map(|theme| {
         let adds = theme.adds.map_or_else(|| "–".to_owned(), words::minutes);
-        [theme.name.clone(), words::count(theme.risks), words::minutes(theme.minutes_a_year), adds]
+        [
+            theme.name.clone(),
+            words::count(theme.risks),
+            words::minutes_exact(theme.minutes_a_year),
+            adds,
+        ]
     });
     page.table([text("In common"), number("Risks"), number("A year"), number("It adds")], rows);
 }
@@ -473,7 +482,7 @@ fn tried(found: &Differences) -> Page {
     let title = if found.objectives.is_empty() {
         "It spends the budget of no objective.".to_owned()
     } else {
-        format!("It saves {} bad a year.", words::minutes(saves))
+        format!("It saves {} bad a year.", words::minutes_exact(saves))
     };
     let mut page = Page::new(format!("What if, for {}", found.service), title);
     for of in &found.objectives {
@@ -486,8 +495,8 @@ fn tried(found: &Differences) -> Page {
             [
                 [
                     "Expected a year".to_owned(),
-                    words::minutes(of.before.expected_minutes_a_year),
-                    words::minutes(of.after.expected_minutes_a_year),
+                    words::minutes_exact(of.before.expected_minutes_a_year),
+                    words::minutes_exact(of.after.expected_minutes_a_year),
                 ],
                 ["Windows missed".to_owned(), missed(&of.missed_before), missed(&of.missed_after)],
             ],

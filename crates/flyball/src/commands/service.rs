@@ -162,8 +162,11 @@ struct Card {
     alerts: Vec<Alert>,
     incidents: Vec<Incident>,
     post_mortems: Vec<Due>,
+    spent_problem: Option<String>,
     changes: Vec<Changed>,
     custody: Option<care::Custody>,
+    #[serde(default)]
+    drifted: Vec<String>,
     #[serde(default)]
     reviews: Vec<care::Review>,
     #[serde(default)]
@@ -173,9 +176,11 @@ struct Card {
 #[derive(Debug, serde::Deserialize)]
 struct Due {
     slo: String,
-    incident: String,
+    incident: Option<String>,
+    class: Option<String>,
     share: String,
     by: Option<Timestamp>,
+    is_late: bool,
     is_published: bool,
 }
 
@@ -330,7 +335,7 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
-    let said: Value = remote.get(&PATH, &[])?;
+    let said = remote.whole(&PATH, ("services", "after"))?;
     let list: List = serde_json::from_value(said.clone())?;
     document(args.output, &said, || lines(&list))?;
     Ok(Exit::Met)
@@ -454,6 +459,7 @@ fn page(card: &Card) -> Page {
     changes(&mut page, card);
     page.heading("Reviews");
     care::reviews(&mut page, &card.reviews, &card.faults);
+    care::drifted(&mut page, &card.drifted);
     page
 }
 
@@ -612,6 +618,9 @@ pub(super) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
 }
 
 fn troubles(page: &mut Page, card: &Card) {
+    if let Some(problem) = &card.spent_problem {
+        page.say(format!("What spent its budgets cannot be told: {problem}"));
+    }
     if card.alerts.is_empty() && card.incidents.is_empty() && card.post_mortems.is_empty() {
         page.say("Nothing fires, and no incident is known to last.");
         return;
@@ -631,9 +640,22 @@ fn troubles(page: &mut Page, card: &Card) {
         format!("incident {}: {summary}", incident.id)
     });
     let due = card.post_mortems.iter().filter(|due| !due.is_published).map(|due| {
-        let Due { slo, incident, share, by, .. } = due;
-        let by = by.map(|at| format!(" by {}", words::moment(at))).unwrap_or_default();
-        format!("a post-mortem is due{by}: {incident} spent {share} of the budget of {slo}")
+        let Due { slo, share, by, is_late, .. } = due;
+        let late = if *is_late { ", which is over" } else { "" };
+        let by = by.map(|at| format!(" by {}{late}", words::moment(at))).unwrap_or_default();
+        let share = share.trim_start_matches('≈').parse::<f64>().map_or(share.clone(), |share| {
+            words::percent(share)
+        });
+        match (&due.incident, &due.class) {
+            (None, Some(class)) => format!(
+                "outages of the class {class} spent {share} of the budget of {slo} in 90 days: a P0 in a published \
+                 post-mortem of one is due"
+            ),
+            (incident, _) => format!(
+                "a post-mortem is due{by}: {} spent {share} of the budget of {slo} in its window",
+                incident.as_deref().unwrap_or("an incident")
+            ),
+        }
     });
     page.list(alerts.chain(incidents).chain(due));
 }

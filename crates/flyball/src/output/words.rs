@@ -157,6 +157,12 @@ pub(crate) fn percent_exact(share: f64) -> String {
     format!("{}%", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A share as a server says it, which marks what it has rounded, in per cent.
+pub(crate) fn said_share(text: Option<&String>) -> String {
+    let share = text.and_then(|text| text.trim_start_matches('≈').parse::<f64>().ok());
+    share.map_or_else(|| "not known".to_owned(), percent)
+}
+
 /// An instant to the second, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
@@ -225,31 +231,33 @@ pub(crate) fn coverage(slo: &SloReport, total: &Assessment) -> String {
     }
 }
 
-/// A length of time in its two largest units: `2 d 3 h`, `4 min 20 s`.
+/// A length of time in its two largest units, the last one rounded: `2 d 3 h`, `4 min 20 s`.
 pub(crate) fn length(seconds: f64) -> String {
+    in_units(seconds, 2)
+}
+
+/// A length of time in as many of its largest units, the last one rounded.
+fn in_units(seconds: f64, most: usize) -> String {
     let total = seconds.round().max(0.0);
     if total >= 1e12 {
         return "ages".to_owned();
     }
     let units = [(86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s")];
-    let mut rest = total;
+    let Some(first) = units.iter().position(|(size, _)| total >= *size) else {
+        return "0 s".to_owned();
+    };
+    let last = units[(first + most - 1).min(units.len() - 1)].0;
+    let mut rest = (total / last).round() * last;
     let mut parts = Vec::new();
-    for (size, unit) in units {
+    // What is rounded up may be one of the unit before.
+    for (size, unit) in units.into_iter().filter(|(size, _)| *size >= last) {
         let number = (rest / size).floor();
         rest -= number * size;
-        if number > 0.0 || !parts.is_empty() {
-            if number > 0.0 {
-                parts.push(format!("{number:.0} {unit}"));
-            } else {
-                parts.push(String::new());
-            }
-        }
-        if parts.len() == 2 {
-            break;
+        if number > 0.0 {
+            parts.push(format!("{number:.0} {unit}"));
         }
     }
-    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "0 s".to_owned() } else { text }
+    parts.join(" ")
 }
 
 /// A length of time in its two largest units.
@@ -264,6 +272,11 @@ pub(crate) fn minutes(minutes: f64) -> String {
         return format!("{sign}{} s", amount(minutes.abs() * 60.0));
     }
     format!("{sign}{}", length(minutes.abs() * 60.0))
+}
+
+/// Minutes of a worksheet: to the second below a day, so that what an hour costs can be held against them.
+pub(crate) fn minutes_exact(minutes: f64) -> String {
+    if minutes.abs() < 1.0 { self::minutes(minutes) } else { in_units(minutes * 60.0, 3) }
 }
 
 /// What is to be expected of a budget.
@@ -398,6 +411,13 @@ mod tests {
         assert_eq!(length(0.4), "0 s");
         assert_eq!(length(93_784.0), "1 d 2 h");
         assert_eq!(length(86_430.0), "1 d");
+        // The last unit is rounded, and not cut: 1 h 40 min 48 s, 131.49 min, 1,826 min.
+        assert_eq!(length(6_048.0), "1 h 41 min");
+        assert_eq!(minutes_exact(100.8), "1 h 40 min 48 s");
+        assert_eq!(minutes(131.49), "2 h 11 min");
+        assert_eq!(minutes(1_826.0), "1 d 6 h");
+        assert_eq!(length(172_799.0), "2 d");
+        assert_eq!((length(3_599.6), length(59.0)), ("1 h".to_owned(), "59 s".to_owned()));
         assert_eq!(minutes(-40.32), "-40 min 19 s");
         assert_eq!(minutes(0.5), "30 s");
     }

@@ -132,10 +132,19 @@ fn money_is_shown_and_a_choice_is_kept() {
         "1h",
     ];
     let choose = ["service", "choose", "shop", "--target", "99%", "--model", "developers"];
-    let chosen = run(&[&choose[..], &["--out-of-hours", "domain"], &basis].concat());
+    let domain = ["--out-of-hours", "domain"];
+    let chosen = run(&[&choose[..], &domain, &basis].concat());
+    assert!(chosen.code != 0 && chosen.err.contains("say why in `reason`"), "{}", chosen.err);
+    let reason = ["--reason", "they know it best"];
+    let chosen = run(&[&choose[..], &domain, &reason, &basis].concat());
     assert_eq!(chosen.code, 0, "{}", chosen.err);
     let support = run(&["service", "support", "shop"]);
-    for said in ["The published rules differ", "anyone chose 99% by developers", "It stands"] {
+    for said in [
+        "The published rules differ",
+        "anyone chose 99% by developers",
+        "against what was asked for (they know it best)",
+        "The rule of SRE teams said sre, and developers was chosen.",
+    ] {
         assert!(support.out.contains(said), "{said}: {}", support.out);
     }
     let returned = ["service", "returned", "shop", "--cost", "5 USD", "--at"];

@@ -265,3 +265,82 @@ fn somebody_stands_in_the_place_of_people() {
     assert_eq!(told, "somebody told somebody of 17 adamant pages; Adaİ");
     assert_eq!(without_names("", &people), "");
 }
+
+#[test]
+fn a_demand_stands_until_it_is_met_and_not_until_the_window_forgets() {
+    let share = Number::ratio(1, 4).unwrap();
+    let of = |reason| PostMortem { reason, share };
+    let incident = of(PostMortemReason::Incident { id: "INC-1".to_owned() });
+    let kept = KeptDemand::new(("shop", "checkout"), &incident, day(1));
+    let text = serde_json::to_string(&kept).unwrap();
+    assert_eq!(serde_json::from_str::<KeptDemand>(&text).unwrap(), kept);
+    let record = record("INC-1", Some("dns"));
+    let stands = kept.stands(std::slice::from_ref(&record), &[]).unwrap();
+    assert_eq!((stands.due, stands.is_met, stands.of.share), (Some(day(16)), false, share));
+    assert!(
+        kept.is_again(("checkout", &incident), day(400))
+            && !kept.is_again(("cart", &incident), day(1))
+    );
+    let mut write_up = written(&record);
+    write_up.submit([], day(4)).unwrap();
+    write_up.publish("bo", [], day(5)).unwrap();
+    let (records, written) = ([record.clone()], [write_up]);
+    assert!(kept.stands(&records, &written).unwrap().is_met);
+    let waived = Waived { who: "ada".to_owned(), at: day(2), why: "a load test".to_owned() };
+    assert_eq!(KeptDemand { waived: Some(waived), ..kept.clone() }.stands(&records, &[]), None);
+    let mut none = record;
+    let cause = FalseAlarmCause::Measurement;
+    none.false_alarm =
+        Some(FalseAlarm { at: day(2), cause, text: "the probe was down".to_owned() });
+    assert_eq!(kept.stands(&[none], &[]), None, "there was none");
+
+    // A class is met by what was published since its outages, and demanded again by others.
+    let class = of(PostMortemReason::Class { class: "dns".to_owned() });
+    let kept = KeptDemand::new(("shop", "checkout"), &class, day(3));
+    assert_eq!(kept.stands(&records, &[]).map(|of| (of.due, of.is_met)), Some((None, false)));
+    assert!(kept.stands(&records, &written).unwrap().is_met);
+    assert!(kept.is_again(("checkout", &class), day(92)));
+    assert!(!kept.is_again(("checkout", &class), day(93)), "other outages");
+    let later = KeptDemand::new(("shop", "checkout"), &class, day(100));
+    assert!(!later.stands(&records, &written).unwrap().is_met, "it did not help");
+}
+
+/// What a drill came to decides about the items that name it, and about no others.
+#[test]
+fn a_drill_decides_by_its_hypothesis() {
+    use crate::drill::{Held, HypothesisReport, Report, Stop};
+    let report = |why: Option<Stop>, held: Option<Held>| Report {
+        why,
+        hypothesis: held.map(|held| HypothesisReport {
+            text: "payments go on without the bank".to_owned(),
+            held,
+            by_slo: Vec::new(),
+        }),
+        drill: "bank-is-slow".to_owned(),
+        key: "bank-is-slow:1".to_owned(),
+        during: None,
+        dosed: 10,
+        burned: None,
+        as_dosed: None,
+        share: None,
+        dependants: Vec::new(),
+        detect: None,
+        recover: None,
+    };
+    let ended = || Some(Stop::TimeUp);
+    let passed = |of: &Report| Run::of_drill(of, day(5)).map(|run| run.passed);
+    assert_eq!(passed(&report(ended(), Some(Held::Yes))), Some(Some(true)));
+    assert_eq!(passed(&report(ended(), Some(Held::No))), Some(Some(false)));
+    assert_eq!(passed(&report(ended(), Some(Held::Unknown))), Some(None), "it changes nothing");
+    assert_eq!(passed(&report(ended(), None)), None, "it believed nothing");
+    assert_eq!(passed(&report(None, Some(Held::Yes))), None, "it lasts");
+    let early = |held| passed(&report(Some(Stop::Blind), Some(held)));
+    assert_eq!((early(Held::Yes), early(Held::No)), (Some(None), Some(Some(false))));
+    let named = |name: &str| Outcome::Drill { name: name.to_owned() };
+    let mut own = ActionItem { outcome: named("bank-is-slow"), ..item("a", Priority::P0) };
+    let mut other = ActionItem { outcome: named("bank-is-gone"), ..item("b", Priority::P1) };
+    let run = Run::of_drill(&report(ended(), Some(Held::Yes)), day(5)).unwrap();
+    assert!(own.learn(&run) && !other.learn(&run));
+    let shown = "bank-is-slow:1".to_owned();
+    assert_eq!(own.state, ActionState::Done { at: day(5), shown });
+}

@@ -41,16 +41,42 @@ fn costs_are_those_worked_by_hand() {
     assert_eq!((team.capital, team.operating), (money("0 USD"), money("131592 USD")));
     // Twelve failures of four hours.
     assert_eq!((team.expected_loss, team.hand_offs), (money("48000 USD"), 2));
+    assert_eq!(team.with_loss, money("179592 USD"));
     let nobody = of(OutOfHours::None);
     assert_eq!(
         (nobody.standby, nobody.call_outs, nobody.time_off),
         (money("0 USD"), money("0 USD"), money("0 USD"))
     );
+    // Nights of 7 h 12 min and a weekend of 55 h 12 min: (4 · 7.2² + 55.2²) ÷ 336 = 9.6857… h, in whole seconds.
+    assert_eq!(wait_until_work(spec_hours(84)), Duration::from_seconds(34_868));
+    assert_eq!(nobody.expected_loss, money("48000 USD").plus(waited(34_868)).unwrap());
     let developers =
         costs.yearly(SupportModel::Developers, OutOfHours::Team, &LOAD, money("1000 USD")).unwrap();
     assert_eq!(developers.capital, money("20000 USD"));
     assert_eq!(developers.capital.plus(developers.operating), Some(developers.total));
     assert_eq!(costs.yearly(SupportModel::Sre, OutOfHours::Team, &LOAD, money("1 EUR")), None);
+}
+
+/// What twelve failures cost that wait so many seconds at 1 000 an hour.
+fn waited(seconds: u32) -> Money {
+    let hour = money("12000 USD");
+    hour.for_time(Duration::from_seconds(seconds)).unwrap()
+}
+
+fn spec_hours(hours: u32) -> Duration {
+    Duration::from_hours(hours)
+}
+
+/// Who is not called waits until work begins: half of the night or the weekend that the failure falls into.
+#[test]
+fn nobody_out_of_hours_waits_until_work_begins() {
+    let minutes = |hours| wait_until_work(Duration::from_hours(hours)).as_minutes_f64();
+    // Four nights of 16 h and a weekend of 64 h: (4 · 16² + 64²) ÷ 336.
+    assert!((minutes(128) - 5_120.0 / 336.0 * 60.0).abs() < 1.0 / 30.0);
+    assert!((minutes(168) - (4.0 * 24.0 * 24.0 + 72.0 * 72.0) / 336.0 * 60.0).abs() < 1.0 / 30.0);
+    // A weekend alone.
+    assert!((minutes(48) - 48.0 * 48.0 / 336.0 * 60.0).abs() < 1.0 / 30.0);
+    assert_eq!(wait_until_work(Duration::ZERO), Duration::ZERO);
 }
 
 fn ruled(basis: &Basis) -> [(Option<SupportModel>, SupportReason); 2] {
@@ -112,6 +138,7 @@ fn the_rule_of_sre_teams_has_steps() {
 /// Where the two rules differ neither decides; where one is silent the other does.
 #[test]
 fn rules_that_differ_are_both_shown() {
+    use SupportModel::{Developers, Mixed, Operations, Sre};
     let agree = recommend(&assumed(), &basis()).unwrap();
     assert_eq!(agree.agreed, Some(SupportModel::Developers));
     assert!(agree.assumed);
@@ -124,8 +151,20 @@ fn rules_that_differ_are_both_shown() {
     );
     let silent = Basis { interval: Duration::from_days(10), ..critical };
     assert_eq!(recommend(&assumed(), &silent).unwrap().agreed, Some(SupportModel::Sre));
-    assert_eq!(differ.costs.len(), 4);
-    assert!(differ.costs.is_sorted_by(|a, b| a.total.amount() <= b.total.amount()));
+    assert_eq!(differ.costs.len(), 5);
+    // A premium that is small beside what it does not cover is not the cheapest insurance.
+    assert!(differ.costs.is_sorted_by(|a, b| a.with_loss.amount() <= b.with_loss.amount()));
+    assert!(!differ.costs.is_sorted_by(|a, b| a.total.amount() <= b.total.amount()));
+    let all = [Operations, Developers, Sre, Mixed].map(|of| match of {
+        Operations => crate::service::SupportModel::Operations,
+        Developers => crate::service::SupportModel::Developers,
+        Sre => crate::service::SupportModel::Sre,
+        _ => crate::service::SupportModel::Mixed,
+    });
+    for said in all {
+        let model = SupportModel::of_service(said);
+        assert!(differ.costs.iter().any(|cost| cost.model == model), "{said:?} has its cost");
+    }
     assert!(differ.costs.iter().all(|cost| cost.out_of_hours == OutOfHours::Domain));
     assert!(differ.rules.iter().all(|of| of.reason.sentence().ends_with('.')));
     assert_eq!(recommend(&assumed(), &Basis { an_hour: money("1 EUR"), ..basis() }), None);
@@ -139,7 +178,62 @@ fn choice() -> SupportChoice {
         target: target("99%"),
         model: SupportModel::Developers,
         out_of_hours: OutOfHours::Domain,
+        reason: None,
     }
+}
+
+/// What is chosen against the bands or a rule is told at once, whatever happens later.
+#[test]
+fn a_choice_against_what_was_said_then_is_marked() {
+    assert_eq!(against(&assumed(), &choice()), Some(Vec::new()));
+    let mut nothing = choice();
+    nothing.target = target("0%");
+    nothing.model = SupportModel::Sre;
+    nothing.out_of_hours = OutOfHours::None;
+    let rules = [SupportRule::EqualExperts, SupportRule::SreRunIt];
+    let model =
+        |rule| Against::Model { rule, asked: SupportModel::Developers, chosen: SupportModel::Sre };
+    let found = against(&assumed(), &nothing).unwrap();
+    assert_eq!(
+        found,
+        [
+            Against::Target { asked: target("99%"), chosen: target("0%") },
+            Against::OutOfHours { asked: OutOfHours::Domain, chosen: OutOfHours::None },
+            model(rules[0]),
+            model(rules[1]),
+        ]
+    );
+    assert_eq!(found[0].sentence(), "The bands asked for 99%, and 0% was chosen.");
+}
+
+/// What is in force is held against what was chosen, whatever the numbers say.
+#[test]
+fn what_is_in_force_is_not_always_what_was_chosen() {
+    let same = InForce {
+        promised: vec![target("99.9%"), target("99%")],
+        broken: Vec::new(),
+        holder: Some(SupportModel::Developers),
+    };
+    assert_eq!(left(&choice(), &same), []);
+    assert_eq!(left(&choice(), &InForce { holder: None, ..same.clone() }), [], "not known");
+    let other = InForce {
+        promised: vec![target("99.9%")],
+        broken: vec!["checkout".to_owned()],
+        holder: Some(SupportModel::Sre),
+    };
+    let found = left(&choice(), &other);
+    let said: Vec<String> = found.iter().map(Drift::sentence).collect();
+    assert_eq!(
+        said,
+        [
+            "99% was chosen, and its SLOs promise 99.9%.",
+            "developers was chosen, and the pager is with sre.",
+            "The budget of checkout is overspent.",
+        ]
+    );
+    let mut mixed = choice();
+    mixed.model = SupportModel::Mixed;
+    assert_eq!(left(&mixed, &InForce { holder: Some(SupportModel::Sre), ..same }), []);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use flyball_budget::Fraction;
 
 use super::*;
+use crate::policy::Number;
 use crate::risk::YEAR;
 
 const WEEK: Duration = Duration::from_days(7);
@@ -72,9 +73,9 @@ fn four_nines_are_what_the_texts_say() {
 /// to be written up.
 #[test]
 fn events_are_allowed_as_the_workbook_says() {
-    let all = allowed_events(target("99.9%"), 1_000_000);
-    assert_eq!(all, Fraction::whole(1_000));
-    assert_eq!(all.checked_mul(Fraction::new(1, 5).unwrap()), Some(Fraction::whole(200)));
+    let of = |bad| Number::spent(bad, 1_000_000, target("99.9%"));
+    assert_eq!(of(1_000), Some(Number::ONE));
+    assert_eq!(of(200), Number::ratio(1, 5));
 }
 
 /// "0.002 % of failing requests in a week consumes 20 %" of a quarter's budget at 99.9 %: it is 2 % of that week's
@@ -83,16 +84,11 @@ fn events_are_allowed_as_the_workbook_says() {
 fn wrong_numbers_of_texts_are_refuted() {
     let (a_week, weeks) = (10_000_000_u64, 13);
     let three = target("99.9%");
-    let failing = Fraction::whole(a_week).checked_mul(Fraction::new(2, 100_000).unwrap()).unwrap();
-    let two_percent = allowed_events(three, a_week).checked_mul(Fraction::new(2, 100).unwrap());
-    assert_eq!(Some(failing), two_percent);
-    let quarter = allowed_events(three, a_week * weeks);
-    let fifth = quarter.checked_mul(Fraction::new(1, 5).unwrap()).unwrap();
-    assert!(failing < fifth);
-    assert_eq!(
-        Fraction::whole(a_week).checked_mul(Fraction::new(26, 10_000).unwrap()),
-        Some(fifth)
-    );
+    let failing = a_week / 100_000 * 2;
+    assert_eq!(Number::spent(failing, a_week, three), Number::ratio(2, 100));
+    let of_the_quarter = |bad| Number::spent(bad, a_week * weeks, three);
+    assert!(of_the_quarter(failing) < Number::ratio(1, 5));
+    assert_eq!(of_the_quarter(a_week / 10_000 * 26), Number::ratio(1, 5));
     // "99.9 % equates to a 0.01 % budget": it is ten times that.
     assert_eq!(three.error_budget(), Rational::parse_percent("0.1%").unwrap());
     assert_ne!(three.error_budget(), Rational::parse_percent("0.01%").unwrap());
@@ -118,6 +114,22 @@ fn protection_is_that_of_the_playbook() {
     assert_eq!(protection(hour, target("99%"), WEEK, WEEK, money("1 EUR")), None);
     let free = protection(money("0 USD"), target("99%"), WEEK, WEEK, money("0 USD")).unwrap();
     assert_eq!(free.share, None);
+}
+
+/// What nobody observed was neither served nor lost: minutes of data are no good week.
+#[test]
+fn money_is_said_of_what_was_observed() {
+    let hours = Duration::from_hours;
+    assert!(is_observed(hours(84), WEEK) && !is_observed(hours(83), WEEK));
+    assert!(!is_observed(Duration::ZERO, Duration::ZERO));
+    assert_eq!(weekly_minutes(Duration::from_minutes(5), Duration::ZERO), None, "not zero");
+    assert_eq!(weekly_minutes(Duration::ZERO, Duration::ZERO), None);
+    assert_eq!(weekly_minutes(WEEK, Duration::from_minutes(30)), Some(30.0));
+    assert_eq!(
+        weekly_minutes(hours(84), Duration::from_minutes(30)),
+        Some(60.0),
+        "of a whole week"
+    );
 }
 
 #[test]

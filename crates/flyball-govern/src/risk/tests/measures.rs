@@ -129,8 +129,22 @@ fn drills_are_no_failures() {
     assert_eq!((of.failures, of.drills), (0, 6));
     assert_eq!(of.time_to_detect.interval_90, Some(Range::point(Duration::from_minutes(20))));
     assert_eq!(of.time_between_failures.measured, None);
-    assert_eq!(of.measured_minutes_a_year, Some(0.0), "none was seen in the time observed");
+    assert_eq!(of.measured_minutes_a_year, None, "none was seen in the time observed");
     assert_eq!(fed(&risk.spec, &of).time_between_failures, risk.spec.time_between_failures);
+}
+
+/// Two minutes in which nothing failed: neither "0 minutes a year" nor "agrees".
+#[test]
+fn no_failure_in_a_short_time_is_no_measurement() {
+    let risk = risk("a", "1m 1h 10% 30d");
+    let of = measure(&risk, &[], Interval::starting(START, Duration::from_seconds(148))).unwrap();
+    assert_eq!(of.measured_minutes_a_year, None);
+    let between = of.time_between_failures;
+    assert_eq!((between.measured, between.finding), (None, Finding::NotEnoughData));
+    assert!(between.interval_90.unwrap().low() < Duration::from_minutes(1), "{between:?}");
+    // A year without one speaks against a register that says a month.
+    let year = measure(&risk, &[], year()).unwrap();
+    assert_eq!(year.time_between_failures.finding, Finding::More);
 }
 
 #[test]

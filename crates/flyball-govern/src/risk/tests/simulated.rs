@@ -215,6 +215,36 @@ fn mitigations_change_what_they_say() {
     assert!(matches!(themed.of(&before), Err(WhatIfError::Theme { .. })));
 }
 
+/// What is done within a time is done within it with factors as well: by hand, a failure of all users every ten days.
+#[test]
+fn factors_delay_nothing_past_what_is_done_within() {
+    let everywhere = |detect: &str, repair: &str| {
+        let factor = serde_json::json!({
+            "name": "alerts", "everywhere": true, "detect": detect, "repair": repair,
+        });
+        let rules = serde_json::json!({"service": "shop", "factors": [factor]});
+        ruled(&[risk("a", "30m 90m 100% 10d")], rules)
+    };
+    let after = |register: &Register, mitigation: Mitigation| {
+        let done = WhatIf { mitigation, risks: ["a".to_owned()].into(), themes: BTreeSet::new() };
+        let of = what_if(register, &done, &objective("99%", YEAR), TODAY, 1).unwrap().unwrap();
+        assert!(of.missed_after.minutes_a_window <= of.missed_before.minutes_a_window + 1e-9);
+        of.after.expected_minutes_a_year / 36.525
+    };
+    let within = Duration::from_minutes(40);
+    let canary = || Mitigation::Canary { share: share("50%"), within };
+    for (detect, repair, lasts) in [("30m", "0s", 40.0), ("50m", "5m", 40.0), ("1s", "0s", 40.0)] {
+        let expected = after(&everywhere(detect, repair), canary());
+        assert!((expected - lasts / 2.0).abs() < 1e-9, "{detect} {repair}: {expected}");
+    }
+    let faster = Mitigation::FasterDetection { within };
+    // Ninety minutes of repair and what is added to them.
+    assert!((after(&everywhere("30m", "1m"), faster.clone()) - 131.0).abs() < 1e-9);
+    assert!((after(&everywhere("2h", "1m"), faster) - 131.0).abs() < 1e-9);
+    let faster = Mitigation::FasterRepair { within };
+    assert!((after(&everywhere("1m", "2h"), faster) - 71.0).abs() < 1e-9);
+}
+
 #[test]
 fn a_difference_is_over_the_same_luck() {
     let before = register(&[risk("a", "30m 90m 100% 10d"), risk("b", "5m 5m 100% 10d")]);

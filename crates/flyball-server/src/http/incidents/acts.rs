@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use flyball_govern::incident::{
-    By, FalseAlarmCause, IncidentError, IncidentRecord, IncidentRole, Moment, Note,
+    By, FalseAlarmCause, IncidentError, IncidentRecord, IncidentRole, Moment, Note, WriteUpError,
+    names_in,
 };
 use flyball_model::Timestamp;
 use serde_json::json;
@@ -16,7 +17,8 @@ use super::super::administration::wait;
 use super::super::described::IncidentRefusals;
 use super::super::extract::{Path, Sent, meant, moment};
 use super::super::problem::Problem;
-use super::{IncidentView, found, names, said_of, say_in, view};
+use super::write_ups::people;
+use super::{IncidentView, found, known_names, names, said_of, say_in, view};
 use crate::changes::{IncidentActError, KeptIncident};
 
 /// A note on an incident.
@@ -145,6 +147,10 @@ pub(in crate::http) async fn correct(
     let taken =
         known.iter().filter(|of| asked.services.as_ref().is_some_and(|told| !told.contains(of)));
     say_in(&caller, &told.chain(taken).cloned().collect::<Vec<_>>())?;
+    let told = asked.services.iter().flatten().filter(|service| !known.contains(service));
+    let told: Vec<String> = told.cloned().collect();
+    let hits = asked.journeys.clone().unwrap_or_default();
+    known_names(&app, &caller, (&told, &hits, asked.cause.as_deref())).await?;
     if let Some(other) = asked.repeats.as_deref().filter(|other| !other.trim().is_empty())
         && found(&app, &caller, other.trim()).await.is_err()
     {
@@ -218,7 +224,7 @@ fn corrected(
     request_body = FalseAlarmRequest,
     responses(
         (status = 200, description = "The incident; a false alarm counts in no measure and spends nothing", body = IncidentView),
-        (status = 422, description = "It does not say what was learnt", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It does not say what was learnt, or names somebody", body = Problem, content_type = "application/problem+json"),
         IncidentRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -234,6 +240,12 @@ pub(in crate::http) async fn false_alarm(
     let kept = wait(move || {
         let FalseAlarmRequest { cause, text } = asked;
         changes.amend_incident(&id, (&who, now), "incident.false_alarm", |record| {
+            let named = people(record, &[]);
+            let named: Vec<&str> = named.iter().map(String::as_str).collect();
+            if let Some(name) = names_in(&text, &named).first() {
+                let name = (*name).to_owned();
+                return Err(WriteUpError::Named { name, heading: "What was learnt" }.into());
+            }
             let by = By { who: &who, at: now, why: &text };
             match cause {
                 Some(cause) => record.call_false(cause, &text, by)?,

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use axum::{Extension, Json};
 use flyball_govern::incident::{Counted, IncidentCost, IncidentRecord, costliest};
-use flyball_model::{Duration, Indicator, Slo, Tally, Timestamp};
+use flyball_model::{BudgetingMethod, Duration, Indicator, Slo, Tally, Timestamp};
 use utoipa::ToSchema;
 
-use super::super::attribution::spent;
+use super::super::attribution::{inside, spent};
 use super::super::extract::Path;
 use super::super::problem::Problem;
 use super::super::{App, shapes};
 use super::users::users;
 use super::{began, found};
-use crate::attribution::{AttributionError, times};
+use crate::attribution::times;
 use crate::auth::Caller;
 use crate::evaluator::{SloCounts, check};
 
@@ -35,8 +35,9 @@ pub(in crate::http) struct CostAnswer {
     pub(super) costs: Vec<IncidentCost>,
     /// The SLO of which it spent the largest share of a budget; null of none that is known.
     costliest: Option<String>,
-    /// The attribute that told users apart; null where events have none, and the share of events stands for users.
-    users_by: Option<String>,
+    /// The attribute that told users apart; null where events have none or are stored no longer, and the share of events
+    /// stands for users.
+    pub(super) users_by: Option<String>,
 }
 
 /// What an incident cost: the share of each budget that it spent, bad events that are its own, users that were hit.
@@ -106,7 +107,11 @@ pub(super) async fn cost_of(
         let then = spent(app, &found.catalog, counts.clone(), during).await?;
         let whole = spent(app, &found.catalog, counts, window).await?;
         let hit = match &slo.indicator {
-            Some(Indicator::Events(sli)) => users(app, sli, during).await,
+            Some(Indicator::Events(sli)) => {
+                let is_counted = slo.method == BudgetingMethod::Occurrences;
+                let valid = then.objectives.first().map(|of| of.counted().0);
+                users(app, sli, during, valid.filter(|_| is_counted)).await
+            }
             _ => None,
         };
         for (number, objective) in whole.objectives.iter().enumerate() {
@@ -138,13 +143,4 @@ pub(super) async fn cost_of(
 fn width(counts: &SloCounts) -> Duration {
     let slices = counts.slo.objectives.iter().filter_map(|objective| objective.timeslice_window);
     slices.max().unwrap_or(flyball_store::Ledger::SLOT_WIDTH)
-}
-
-/// A time that can be looked at; `None` of one in which nothing is counted yet.
-fn inside<T>(time: Result<T, AttributionError>) -> Result<Option<T>, Problem> {
-    match time {
-        Ok(time) => Ok(Some(time)),
-        Err(AttributionError::Times(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

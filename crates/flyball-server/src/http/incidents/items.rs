@@ -8,7 +8,7 @@ use flyball_govern::incident::{
 };
 use flyball_model::{Duration, Timestamp};
 use serde_json::json;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::App;
 use super::super::administration::wait;
@@ -17,7 +17,7 @@ use super::super::extract::{Path, Query, Sent, meant, moment, page_size};
 use super::super::problem::Problem;
 use super::super::shapes;
 use super::said_of;
-use super::write_ups::{NOT_WRITTEN, WrittenQuery, unpublished};
+use super::write_ups::{NOT_WRITTEN, unpublished};
 use crate::auth::Caller;
 use crate::changes::ChangesError;
 use crate::changes::{IncidentActError, Learnt, PAGE_DEFAULT, PAGE_MAX};
@@ -49,6 +49,29 @@ pub(in crate::http) struct ItemRequest {
     /// `{"outcome": "drill", "name": "…"}` or `{"outcome": "looked", "text": "…"}`.
     #[schema(value_type = Object)]
     outcome: Outcome,
+}
+
+/// Which action items are asked for.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct ItemQuery {
+    /// Only those of this service.
+    service: Option<String>,
+    /// Only those of this team.
+    owner: Option<String>,
+    /// Only those that are to be done, where it is true.
+    #[serde(default)]
+    open: bool,
+    /// Only those whose day is over and that are to be done, where it is true.
+    #[serde(default)]
+    late: bool,
+    /// Only those of write-ups begun before the one of this number.
+    #[serde(default, deserialize_with = "crate::http::extract::number")]
+    before: Option<u64>,
+    /// At most so many, and the rest of those of the last write-up; 100 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
 }
 
 /// The end of an action item.
@@ -252,9 +275,9 @@ pub(in crate::http) async fn end_item(
     get,
     path = "/api/v1/action-items",
     tag = "incidents",
-    params(WrittenQuery),
+    params(ItemQuery),
     responses(
-        (status = 200, description = "Those of a page of write-ups; of services that the caller may not see, none", body = ItemList),
+        (status = 200, description = "A page of them; of services that the caller may not see, none", body = ItemList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
@@ -263,21 +286,41 @@ pub(in crate::http) async fn end_item(
 pub(in crate::http) async fn items(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Query(WrittenQuery { service, before, limit }): Query<WrittenQuery>,
+    Query(asked): Query<ItemQuery>,
 ) -> Result<Json<ItemList>, Problem> {
-    let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let limit = page_size(asked.limit, PAGE_DEFAULT, PAGE_MAX)?;
     let (changes, now) = (app.changes.clone(), app.clock.now());
     let listed = wait::<_, ChangesError>(move || {
-        changes.write_ups(service.as_deref(), before, limit, &caller)
-    });
-    let (listed, next) = listed.await?;
-    let mut items = Vec::new();
-    for kept in listed {
-        for item in kept.write_up.actions {
-            let (incident, service) = (kept.write_up.incident.clone(), kept.service.clone());
-            items.push(ItemView::of(incident, service, item, now));
+        let ItemQuery { service, owner, open, late, mut before, .. } = asked;
+        let is_asked = |item: &ActionItem| {
+            owner.as_ref().is_none_or(|owner| item.owner == *owner)
+                && (!open || item.state == ActionState::Open)
+                && (!late || item.is_late(now))
+        };
+        let mut items = Vec::new();
+        loop {
+            let (listed, next) =
+                changes.write_ups(service.as_deref(), before, PAGE_DEFAULT, &caller)?;
+            for kept in listed {
+                let incident = &kept.write_up.incident;
+                let own = kept.write_up.actions.iter().filter(|item| is_asked(item));
+                let view = |item: &ActionItem| {
+                    ItemView::of(incident.clone(), kept.service.clone(), item.clone(), now)
+                };
+                items.extend(own.map(view));
+                before = Some(kept.number);
+                // Items of one write-up stay together.
+                if items.len() >= limit {
+                    return Ok((items, before));
+                }
+            }
+            if next.is_none() {
+                return Ok((items, None));
+            }
+            before = next;
         }
-    }
+    });
+    let (items, next) = listed.await?;
     let summary = summary(items.iter().map(|of| &of.item), now);
     Ok(Json(ItemList { items, summary, next }))
 }

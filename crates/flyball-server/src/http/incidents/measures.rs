@@ -8,11 +8,11 @@ use flyball_govern::incident::{
     ActionSummary, IncidentMeasures, IncidentRecord, Recurrence, Trace, WriteUp, measures,
     recurrences, summary,
 };
-use flyball_model::{Interval, Slo, Timestamp};
+use flyball_model::{Duration, Interval, Slo, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::administration::wait;
-use super::super::attribution::by_cause;
+use super::super::attribution::by_cause_inside;
 use super::super::delivery::{USUAL, services_of, stretch, whose};
 use super::super::extract::Query;
 use super::super::problem::Problem;
@@ -21,6 +21,9 @@ use super::{began, beside};
 use crate::attribution::Attribution;
 use crate::auth::Caller;
 use crate::delivery::Whose;
+
+/// How much of the past is attributed at a time: well within what one look takes in.
+const PIECE: Duration = Duration::from_days(100);
 
 /// Whose incidents are measured, over which time.
 #[derive(Debug, serde::Deserialize, IntoParams)]
@@ -54,7 +57,8 @@ pub(in crate::http) struct MeasuresAnswer {
     /// The incidents of the time that came again, and which earlier ones of the year before each resembles, by what.
     #[schema(value_type = Vec<Object>)]
     recurrences: Vec<Recurrence>,
-    /// Whether what burned could be looked up; where not, only classes and what people say tell what came again.
+    /// Whether all that burned in the time could be looked up; where not, only classes, what people say and what burned
+    /// in the current windows tell what came again.
     is_burned_known: bool,
     /// The action items of these incidents.
     #[schema(value_type = Object)]
@@ -103,11 +107,12 @@ pub(in crate::http) async fn measured(
     for record in &mut records {
         record.class = beside.class(record);
     }
-    let burned = burned(&app, services, Interval::starting(since, during.end().since(since))).await;
+    let all = Interval::starting(since, during.end().since(since));
+    let (burned, is_burned_known) = burned(&app, services, all).await;
     let traces: Vec<Trace> = records
         .iter()
         .filter(|record| record.counts())
-        .map(|record| trace(record, &written, burned.as_deref().unwrap_or_default(), during.end()))
+        .map(|record| trace(record, &written, &burned, during.end()))
         .collect();
     let inside: BTreeSet<&str> = records
         .iter()
@@ -123,21 +128,40 @@ pub(in crate::http) async fn measured(
         at: now,
         measures: measures(&records, during, now),
         recurrences: found,
-        is_burned_known: burned.is_some(),
+        is_burned_known,
         actions,
         is_cut: !are_all,
     }))
 }
 
-/// What the SLOs of `services` spent in a time, as far as one look takes that in; `None` past it.
-async fn burned(app: &App, services: Vec<String>, during: Interval) -> Option<Vec<Attribution>> {
+/// What the SLOs of `services` spent in a time, in pieces that one look takes in, and whether that is all: where there is too
+/// much of it, what they spent in their windows.
+async fn burned(app: &App, services: Vec<String>, during: Interval) -> (Vec<Attribution>, bool) {
     let is_asked = move |slo: &Slo| services.contains(&slo.service) && slo.composition.is_none();
-    let whole = (Some(during.start()), Some(during.end()));
-    match by_cause(app, is_asked.clone(), whole).await {
-        Ok(found) => Some(found),
-        // A year of all may be too much, and is longer than is looked at.
-        Err(_) => by_cause(app, is_asked, (None, None)).await.ok(),
+    let mut found = Vec::new();
+    for piece in pieces(during) {
+        let Ok(spent) = by_cause_inside(app, is_asked.clone(), whole(piece)).await else {
+            let windows = by_cause_inside(app, is_asked, (None, None)).await;
+            return (windows.unwrap_or_default(), false);
+        };
+        found.extend(spent);
     }
+    let is_all = !found.iter().any(Attribution::is_cut);
+    (found, is_all)
+}
+
+fn whole(during: Interval) -> (Option<Timestamp>, Option<Timestamp>) {
+    (Some(during.start()), Some(during.end()))
+}
+
+/// A time in pieces of at most [`PIECE`], the earliest first.
+fn pieces(during: Interval) -> impl Iterator<Item = Interval> {
+    let (mut from, end) = (during.start(), during.end());
+    std::iter::from_fn(move || {
+        let piece = Interval::starting(from, PIECE.min(end.since(from)));
+        from = piece.end();
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// What is known of an incident that may come again.

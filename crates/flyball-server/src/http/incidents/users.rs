@@ -15,8 +15,14 @@ use super::super::{App, room};
 const ATTRIBUTES: [&str; 3] = ["user.id", "enduser.id", "enduser.pseudo.id"];
 
 /// The distinct users with a valid event of `sli` in `during`, and those with a bad one, by the attribute that tells them
-/// apart. `None` where events have none, or cannot be asked: that nobody was hit is not told by silence.
-pub(super) async fn users(app: &App, sli: &EventSli, during: Interval) -> Option<(String, Users)> {
+/// apart. `None` where events have none, cannot be asked, or are stored no longer: that nobody was hit is not told by
+/// silence. `counted` is what the ledger counts of valid events, where it counts events: fewer that are stored are not all.
+pub(super) async fn users(
+    app: &App,
+    sli: &EventSli,
+    during: Interval,
+    counted: Option<u64>,
+) -> Option<(String, Users)> {
     let permit = room(app).await.ok()?;
     let limits = app.intake.limits().clone();
     let (stored, sli) = (app.stored.clone(), sli.clone());
@@ -25,6 +31,7 @@ pub(super) async fn users(app: &App, sli: &EventSli, during: Interval) -> Option
         let source = stored.source();
         let names = source.attributes().ok()?.names();
         let by = ATTRIBUTES.into_iter().find(|name| names.contains(*name))?;
+        let begins = source.begins();
         let source: Arc<dyn EventSource> = Arc::new(source);
         let bounds = Bounds {
             memory_bytes_max: limits.query_memory_max,
@@ -38,7 +45,12 @@ pub(super) async fn users(app: &App, sli: &EventSli, during: Interval) -> Option
             false
         });
         read.ok()?;
-        Some((by.to_owned(), users?))
+        let (valid, users) = users?;
+        let are_all = match counted {
+            Some(counted) => valid >= counted,
+            None => begins.is_none_or(|begins| begins <= during.start()),
+        };
+        (valid > 0 && are_all).then(|| (by.to_owned(), users))
     });
     let found = work.await.ok()?;
     drop(wanting);
@@ -56,15 +68,16 @@ fn statement(sli: &EventSli, by: &str, during: Interval) -> String {
     let (from, to) = (during.start(), during.end());
     format!(
         "SELECT count(DISTINCT CASE WHEN {bad} THEN CAST({by} AS VARCHAR) END) AS hit, \
-         count(DISTINCT CAST({by} AS VARCHAR)) AS seen FROM events \
+         count(DISTINCT CAST({by} AS VARCHAR)) AS seen, count(*) AS valid FROM events \
          WHERE time >= TIMESTAMP '{from}' AND time < TIMESTAMP '{to}' AND ({total}\n)"
     )
 }
 
-fn read(batch: &RecordBatch) -> Option<Users> {
+/// The valid events that are stored, and users.
+fn read(batch: &RecordBatch) -> Option<(u64, Users)> {
     let column = |at: usize| {
         let column = batch.columns().get(at)?.as_primitive_opt::<Int64Type>()?;
         column.values().first().and_then(|count| u64::try_from(*count).ok())
     };
-    Some(Users { hit: column(0)?, seen: column(1)? })
+    Some((column(2)?, Users { hit: column(0)?, seen: column(1)? }))
 }

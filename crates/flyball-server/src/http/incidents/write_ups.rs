@@ -104,6 +104,8 @@ pub(in crate::http) struct WriteUpAnswer {
     /// What the incident cost by SLO; null where the ledger cannot tell now.
     #[schema(value_type = Option<Vec<Object>>)]
     costs: Option<Vec<IncidentCost>>,
+    /// The attribute that told users apart; null where none did.
+    users_by: Option<String>,
     /// What happened, oldest first, without the names of people.
     timeline: Vec<Happened>,
 }
@@ -147,9 +149,9 @@ pub(in crate::http) struct WrittenQuery {
 
 /// The people who are named in a record, as texts may name them: an address by what is before its `@`, what the audit log
 /// calls them without saying that they are people. Tokens and the server are nobody.
-fn people(record: &IncidentRecord, write_up: &WriteUp) -> Vec<String> {
+pub(super) fn people(record: &IncidentRecord, authors: &[String]) -> Vec<String> {
     let mut names = Vec::new();
-    let authors = write_up.authors.iter().map(String::as_str);
+    let authors = authors.iter().map(String::as_str);
     for name in record.people().into_iter().chain(authors) {
         let is_nobody = name == "anyone" || name == "server" || name.starts_with("token:");
         if is_nobody {
@@ -168,7 +170,7 @@ fn people(record: &IncidentRecord, write_up: &WriteUp) -> Vec<String> {
 impl WriteUpView {
     fn of(kept: KeptWriteUp, record: Option<&IncidentRecord>) -> Self {
         let KeptWriteUp { number, service, write_up } = kept;
-        let people = record.map(|record| people(record, &write_up)).unwrap_or_default();
+        let people = record.map(|record| people(record, &write_up.authors)).unwrap_or_default();
         let blames = write_up.blames(people.iter().map(String::as_str));
         let missing = write_up.missing();
         Self { number, service, write_up, missing, blames }
@@ -315,7 +317,7 @@ pub(in crate::http) async fn move_on(
         let by = By { who: &who, at: now, why: "" };
         let kept = changes.write(&record, (&who, now), "post_mortem.move", |known| {
             let mut write_up = known.ok_or(NOT_WRITTEN)?;
-            let people = people(&record, &write_up);
+            let people = people(&record, &write_up.authors);
             let people = people.iter().map(String::as_str);
             match to {
                 WriteUpTo::Draft => write_up.send_back()?,
@@ -358,10 +360,11 @@ pub(in crate::http) async fn write_up(
     let (changes, of) = (app.changes.clone(), record.incident.id.clone());
     let kept = wait::<_, IncidentActError>(move || changes.write_up(&of)?.ok_or(NOT_WRITTEN));
     let kept = kept.await?;
-    let costs = cost_of(&app, &caller, &record).await.ok().map(|cost| cost.costs);
+    let cost = cost_of(&app, &caller, &record).await.ok();
+    let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
     let timeline = timeline_of(&app, &caller, &record).await?;
     // Corrections are of the record, and no part of what happened; what people noted may name somebody.
-    let hidden = people(&record, &kept.write_up);
+    let hidden = people(&record, &kept.write_up.authors);
     let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
     let entries = timeline.entries.into_iter().filter(|entry| entry.kind != EntryKind::Edit);
     let timeline = entries.map(|entry| Happened {
@@ -371,7 +374,7 @@ pub(in crate::http) async fn write_up(
     });
     let timeline = timeline.collect();
     let write_up = WriteUpView::of(kept, Some(&record));
-    Ok(Json(WriteUpAnswer { write_up, costs, timeline }))
+    Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline }))
 }
 
 /// Write-ups, those begun last first.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use axum::{Extension, Json};
 use flyball_govern::delivery::{Facts, Measures, measure};
-use flyball_govern::money::{Recognition, Return, TeamFacts, recognise, returned as return_of};
+use flyball_govern::money::{
+    Recognition, Return, TeamFacts, recognise, returned as return_of, weekly_minutes,
+};
 use flyball_model::{Duration, Interval};
 use utoipa::{IntoParams, ToSchema};
 
@@ -62,8 +64,8 @@ pub(in crate::http) struct ReturnAnswer {
     /// The weeks after.
     #[schema(value_type = shapes::Stretch)]
     after: Interval,
-    /// Bad minutes of each week, the earliest first, as time in which nobody would have been served; null for a week
-    /// of which nothing is known.
+    /// Bad minutes of each week, the earliest first, as time in which nobody would have been served, as if the rest of it had
+    /// been like what was observed; null for a week of which less than half was.
     minutes_before: Vec<Option<f64>>,
     /// The same after.
     minutes_after: Vec<Option<f64>>,
@@ -180,7 +182,7 @@ pub(in crate::http) async fn returned(
     let minutes = |during: Interval| -> Vec<Option<f64>> {
         let of_week = |week: Interval| {
             let availability = measure(&Facts { during: week, ..facts }).availability;
-            availability.rate.map(|_| availability.lost.as_minutes_f64())
+            weekly_minutes(availability.observed, availability.lost)
         };
         weeks(during).into_iter().map(of_week).collect()
     };

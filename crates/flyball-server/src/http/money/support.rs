@@ -1,26 +1,37 @@
 //! Who should run a service: models beside each other, what was chosen, and whether reality has left that.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use flyball_govern::alert::Reminder;
+use flyball_govern::checklist::Stage;
+use flyball_govern::custody::{Holder, MissedRule};
+use flyball_govern::evidence::{BudgetEvidence, DEPLOYMENTS_DAYS, missed_of};
 use flyball_govern::money::{
-    Basis, Drift, Load, OutOfHours, Product, Recommendation, SupportChoice, SupportModel, Traffic,
-    drift, recommend,
+    Against, Basis, Drift, InForce, Load, OutOfHours, Product, Recommendation, SupportChoice,
+    SupportModel, Traffic, against, drift, left, recommend,
 };
+use flyball_govern::policy::Number;
 use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::administration::wait;
+use super::super::evidence::{Known, known};
 use super::super::extract::{Path, Query, Sent, meant, number, page_size};
 use super::super::problem::Problem;
 use super::super::{App, shapes};
-use super::{amount, business, called, costs, mixed};
+use super::{Called, amount, business, called, costs, mixed};
 use crate::auth::{Caller, Role};
-use crate::support::{Inputs, keep};
+use crate::changes::ChangesError;
+use crate::support::{Inputs, Seen, keep, keep_drifted};
 
 /// Choices in one answer, unless told, and at most.
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
+/// The longest reason, in bytes: a sentence.
+const REASON_BYTES_MAX: usize = 1_024;
 
 /// What a choice is made from, where it is not known otherwise.
 #[derive(Debug, Default, serde::Deserialize, IntoParams, ToSchema)]
@@ -100,6 +111,8 @@ pub(in crate::http) struct SupportAnswer {
     /// The time of which incidents were looked at for how often it is called.
     #[schema(value_type = shapes::Stretch)]
     observed: Interval,
+    /// What was seen in it.
+    seen: Seen,
     /// What it is computed from; null when something is not known.
     #[schema(value_type = Option<Object>)]
     basis: Option<Basis>,
@@ -117,6 +130,11 @@ pub(in crate::http) struct SupportAnswer {
     /// chosen.
     #[schema(value_type = Option<Vec<Object>>)]
     drift: Option<Vec<Drift>>,
+    /// The same in sentences.
+    drifted: Option<Vec<String>>,
+    /// What the bands or a rule said otherwise when it was chosen, in sentences; empty where nothing did, null when nobody
+    /// has chosen.
+    against: Option<Vec<String>>,
 }
 
 /// A choice of who runs a service.
@@ -131,6 +149,8 @@ pub(in crate::http) struct ChoiceRequest {
     /// Who is called out of hours: `none`, `domain` or `team`.
     #[schema(value_type = String)]
     out_of_hours: OutOfHours,
+    /// Why, in a sentence; needed where the bands or a rule say otherwise.
+    reason: Option<String>,
     /// What it is made from, where that is not known otherwise.
     #[serde(default)]
     basis: BasisQuery,
@@ -172,6 +192,7 @@ pub(in crate::http) struct ChoicesQuery {
         (status = 400, description = "A parameter cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The question cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Something cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -185,6 +206,51 @@ pub(in crate::http) async fn compared(
     Ok(Json(answer(&app, &caller, service, &asked).await?))
 }
 
+/// What Flyball knows itself of what a choice is made from, and what is in force.
+struct Live {
+    inputs: Inputs,
+    /// The mean time from one deployment to the next; `None` when nothing was deployed of late.
+    interval: Option<Duration>,
+    in_force: InForce,
+}
+
+/// What Flyball knows itself of `service`.
+async fn live(app: &App, caller: &Caller, service: &str) -> Result<Live, Problem> {
+    let Known { catalog, evidence, custody } = known(app, caller, service).await?;
+    let now = app.clock.now();
+    let (reviews, of) = (app.reviews.clone(), service.to_owned());
+    let reviews = wait(move || reviews.of_service(&of)).await?;
+    let handed: Vec<_> = reviews.iter().filter(|of| of.stage == Stage::HandOff).collect();
+    let holder = custody.as_ref().and_then(|custody| custody.holder(now));
+    // Who carries the pager of others was handed it.
+    let is_handed = holder.is_some_and(|holder| holder != Holder::Developers);
+    let is_approved = handed.iter().any(|review| review.standing(now).is_approved());
+    let reviewed = (is_handed || !handed.is_empty()).then_some(is_handed || is_approved);
+    let missed = catalog.governance.custody_rules(service).and_then(|rules| {
+        let MissedRule { quarters, of } = rules.spec().hand_back.missed;
+        Some(missed_of(&evidence.quarters, of, Timestamp::MIN)? >= quarters)
+    });
+    let days = i64::try_from(DEPLOYMENTS_DAYS).unwrap_or(i64::MAX);
+    let deployed = evidence.deployments.and_then(|count| i64::try_from(count).ok());
+    let interval = deployed.filter(|count| *count > 0).and_then(|count| {
+        Duration::from_nanos(Duration::from_days(1).nanos().checked_mul(days)? / count)
+    });
+    let budgets = evidence.budgets.unwrap_or_default();
+    let is_over = |of: &&BudgetEvidence| {
+        Number::spent(of.bad, of.valid, of.target).is_some_and(|spent| spent > Number::ONE)
+    };
+    let mut broken: Vec<String> = budgets.iter().filter(is_over).map(|of| of.slo.clone()).collect();
+    broken.dedup();
+    let mut promised: Vec<Target> = budgets.iter().map(|of| of.target).collect();
+    promised.sort_unstable();
+    promised.dedup();
+    Ok(Live {
+        inputs: Inputs { reviewed, missed, ..Inputs::default() },
+        interval,
+        in_force: InForce { promised, broken, holder: holder.map(SupportModel::of_holder) },
+    })
+}
+
 /// What is known of who should run `service`, with what is `asked`.
 async fn answer(
     app: &App,
@@ -196,19 +262,29 @@ async fn answer(
     let business = business(app, caller, &service).await?;
     let costs = costs(&business.catalog, asked.costs.as_deref())?;
     let now = business.now;
-    let (observed, measured) = called(app, &service, costs, &business).await?;
-    let live = Inputs { load: measured, ..Inputs::default() };
-    let found = told.or(live).or(business.inputs).basis();
+    let Called { observed, seen, load } = called(app, &service, costs, &business).await?;
+    let live = live(app, caller, &service).await?;
+    let known = Inputs { load, ..live.inputs };
+    let found = told.or(known).or(business.inputs).basis();
     let mixed = |basis: &Basis| mixed(basis.an_hour, costs);
     let recommendation = match &found {
         Ok(basis) => Some(recommend(costs, basis).ok_or_else(|| mixed(basis))?),
         Err(_) => None,
     };
     let rules = recommendation.as_ref().map(|of| of.rules);
-    let drifted = match (&business.choice, &found) {
-        (Some(choice), Ok(basis)) => Some(drift(costs, choice, basis).ok_or_else(|| mixed(basis))?),
+    // How often it is deployed in fact is held against how often it was to be.
+    let measured = Inputs { interval: live.interval, ..known };
+    let reality = told.or(measured).or(business.inputs).basis();
+    let drifted = match (&business.choice, &reality) {
+        (Some(choice), Ok(basis)) => {
+            let mut found = drift(costs, choice, basis).ok_or_else(|| mixed(basis))?;
+            found.extend(left(choice, &live.in_force));
+            Some(found)
+        }
         _ => None,
     };
+    let sentences = |found: &Vec<Drift>| found.iter().map(Drift::sentence).collect();
+    let against = business.choice.as_ref().and_then(|choice| against(costs, choice));
     let (basis, unknown) = match found {
         Ok(basis) => (Some(basis), Vec::new()),
         Err(unknown) => (None, unknown.into_iter().map(str::to_owned).collect()),
@@ -219,13 +295,50 @@ async fn answer(
         costs: costs.name.clone(),
         assumed: costs.spec.assumed,
         observed,
+        seen,
         basis,
         unknown,
         reasons: rules.iter().flatten().map(|ruled| ruled.reason.sentence()).collect(),
         recommendation,
         choice: business.choice,
+        against: against.map(|found| found.iter().map(Against::sentence).collect()),
+        drifted: drifted.as_ref().map(sentences),
         drift: drifted,
     })
+}
+
+/// Looks whether reality has left what was chosen for `service`, and tells it once where that is news: nothing where nobody
+/// has chosen.
+///
+/// # Errors
+///
+/// A problem where something cannot be read or kept.
+pub(in crate::http) async fn look(app: &App, service: &str) -> Result<(), Problem> {
+    let (control, of) = (app.control.clone(), service.to_owned());
+    if wait(move || crate::support::choices(&control, &of, None, 1)).await?.is_empty() {
+        return Ok(());
+    }
+    let asked = BasisQuery::default();
+    let Ok(found) = answer(app, &Caller::Anyone, service.to_owned(), &asked).await else {
+        // Costs that cannot be chosen or compared are told to whoever asks.
+        return Ok(());
+    };
+    let Some(said) = found.drifted else { return Ok(()) };
+    let (control, of, now) = (app.control.clone(), service.to_owned(), found.at);
+    let kept = said.clone();
+    let is_news = wait(move || keep_drifted(&control, &of, &kept, now)).await?;
+    if !is_news || said.is_empty() {
+        return Ok(());
+    }
+    let reminder = Reminder {
+        key: format!("drift/{service}/{now}"),
+        service: service.to_owned(),
+        title: "reality has left what was chosen for its support".to_owned(),
+        text: said.join(" "),
+        at: now,
+    };
+    let told = app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?;
+    Ok(told.map_err(ChangesError::from)?)
 }
 
 /// Keeps who runs a service and what it promises, with the numbers that this was chosen from: later ones are held
@@ -242,7 +355,8 @@ async fn answer(
         (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Something that it is made from is not known, or cannot be meant", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Something that it is made from is not known or cannot be meant, or no reason is given against the rules", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too much of the past is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))
@@ -253,9 +367,14 @@ pub(in crate::http) async fn choose(
     sent: Sent,
 ) -> Result<(StatusCode, Json<SupportChoice>), Problem> {
     let (asked, caller) = sent.json_for(&app, "support", (Role::Owner, &service)).await?;
-    let ChoiceRequest { target, model, out_of_hours, basis: asked } = asked;
+    let ChoiceRequest { target, model, out_of_hours, reason, basis: asked } = asked;
     let target = Rational::parse_percent(&target).and_then(|share| Target::new(share).ok());
+    let target = target.filter(|target| !target.share().is_zero());
     let target = target.ok_or_else(|| meant("`target` is no target; hint: write it like 99.9%"))?;
+    let reason = reason.filter(|reason| !reason.trim().is_empty());
+    if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
+        return Err(meant("`reason` has more than 1,024 bytes; hint: say it in a sentence"));
+    }
     let known = answer(&app, &caller, service.clone(), &asked).await?;
     let basis = known.basis.ok_or_else(|| {
         meant(&format!(
@@ -264,7 +383,17 @@ pub(in crate::http) async fn choose(
         ))
     })?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let choice = SupportChoice { who, at, basis, target, model, out_of_hours };
+    let choice = SupportChoice { who, at, basis, target, model, out_of_hours, reason };
+    let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
+    let costs = costs(&catalog, asked.costs.as_deref())?;
+    let against = against(costs, &choice).unwrap_or_default();
+    if !against.is_empty() && choice.reason.is_none() {
+        let said: Vec<String> = against.iter().map(Against::sentence).collect();
+        return Err(meant(&format!(
+            "it is chosen against what is asked for: {}; hint: say why in `reason`",
+            said.join(" ")
+        )));
+    }
     let kept = wait(move || keep(&app.control, &service, &choice).map(|()| choice));
     Ok((StatusCode::CREATED, Json(kept.await?)))
 }

@@ -4,8 +4,8 @@ use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
-use flyball_govern::incident::{Demand, IncidentRecord, WriteUp, demands};
-use flyball_govern::policy::{Number, PostMortemReason, PostMortemRule};
+use flyball_govern::incident::{Demand, IncidentRecord, KeptDemand, WriteUp, demands};
+use flyball_govern::policy::{Number, PostMortem, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
@@ -16,7 +16,6 @@ use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
-use crate::http::evidence::is_told_of;
 use crate::http::oncall::LevelNow;
 use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
@@ -99,7 +98,7 @@ pub(crate) struct ServiceCard {
     /// and without a rota.
     #[schema(value_type = Option<shapes::Stretch>)]
     uncovered: Option<Interval>,
-    /// The alert targets that are told of its pages.
+    /// The alert targets that hear of its pages: those that are told of them, and those of the people who may be called.
     paged: Vec<String>,
     /// What to do when it is down.
     runbook: Option<String>,
@@ -127,12 +126,17 @@ pub(crate) struct ServiceCard {
     /// Its incidents that last, those that were heard of last first; at most 20.
     #[schema(value_type = Vec<Object>)]
     incidents: Vec<Incident>,
-    /// The incidents of which the policy wants a post-mortem, for what they spent of a budget.
+    /// What the policy wants to be written up: incidents and classes of outages, for what they spent of a budget. It stays
+    /// until it is met or waived.
     post_mortems: Vec<Due>,
+    /// Why it cannot be told what spent the budgets, so that more may be wanted; null where it can.
+    spent_problem: Option<String>,
     /// The five changes that were heard of last, and what became of them.
     changes: Vec<ChangeView>,
     /// Who carries its pager; null when nothing is known of it.
     custody: Option<CustodyLine>,
+    /// Where reality has left what was chosen for its support, in sentences, as it was looked within the hour.
+    drifted: Vec<String>,
     /// Its last review by each checklist, those opened last first; at most 20.
     reviews: Vec<ReviewLine>,
     /// What is wrong with it in the catalogue.
@@ -148,9 +152,11 @@ pub(crate) struct CustodyLine {
     /// Since when.
     #[schema(value_type = shapes::Instant)]
     since: Timestamp,
-    /// Who is called, in this order: `developers`, `operations` or `rota`.
+    /// Who is to be called, in this order: `developers`, `operations` or `rota`.
     #[schema(value_type = Vec<String>)]
     called: Vec<Party>,
+    /// That its pages do not call them first, in a sentence; null when they do, or nobody is called.
+    misrouted: Option<String>,
     /// Who advises the developers since it went back to them; null otherwise.
     #[schema(value_type = Option<Object>)]
     advice: Option<Advice>,
@@ -164,13 +170,14 @@ pub(crate) struct CustodyLine {
 
 impl CustodyLine {
     /// What `custody` is at `at`.
-    pub(super) fn of(custody: &Custody, at: Timestamp) -> Self {
+    pub(super) fn of(custody: &Custody, misrouted: Option<String>, at: Timestamp) -> Self {
         let holder = custody.holder(at);
         let returns = custody.notice().and_then(HandBack::returns);
         Self {
             holder,
             since: custody.since(at),
             called: holder.map_or_else(Vec::new, |holder| holder.called().to_vec()),
+            misrouted,
             advice: custody.advice(at),
             step: custody.transfer().map(|step| step.to),
             returns: returns.filter(|returns| *returns > at),
@@ -178,47 +185,80 @@ impl CustodyLine {
     }
 }
 
-/// A post-mortem that is due.
+/// A post-mortem, or a place in the next plan, that is demanded.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct Due {
     /// The SLO whose budget was spent.
     slo: String,
-    /// The incident.
-    incident: String,
-    /// The share of the budget that it spent, as a decimal; more than 1 is more than all of it.
+    /// The incident; null of a class.
+    incident: Option<String>,
+    /// The class of outages, which asks for an action item of the priority P0 in a published write-up of one of them; null
+    /// of an incident.
+    class: Option<String>,
+    /// The share of the budget that it spent when it was demanded, as a decimal; more than 1 is more than all of it.
     #[schema(value_type = String)]
     share: Number,
-    /// By when it is due: two weeks after the end of the incident; null while that lasts.
+    /// By when it is due: two weeks after the end of the incident; null while that lasts, and of a class.
     #[schema(value_type = Option<shapes::Instant>)]
     by: Option<Timestamp>,
-    /// Whether it is published.
+    /// Whether that is over, and it is not published.
+    is_late: bool,
+    /// Whether it is published; of a class, whether it has its place in the plan.
     is_published: bool,
 }
 
 impl Due {
+    fn of(slo: &str, Demand { of, due, is_met }: Demand, now: Timestamp) -> Self {
+        let (incident, class) = match of.reason {
+            PostMortemReason::Incident { id } => (Some(id), None),
+            PostMortemReason::Class { class } => (None, Some(class)),
+        };
+        Self {
+            slo: slo.to_owned(),
+            incident,
+            class,
+            share: of.share,
+            by: due,
+            is_late: !is_met && due.is_some_and(|due| due < now),
+            is_published: is_met,
+        }
+    }
+
     /// The incident, unless its post-mortem is published.
     pub(in crate::http) fn unpublished(&self) -> Option<&str> {
-        (!self.is_published).then_some(self.incident.as_str())
+        self.incident.as_deref().filter(|_| !self.is_published)
     }
 }
 
-/// The post-mortems that `rule` wants of what was spent, given what is kept of incidents and what is written of them.
+/// What is kept of incidents of a service, what is written of them, and what was demanded.
+pub(in crate::http) struct Learnt {
+    pub(in crate::http) records: Vec<IncidentRecord>,
+    pub(in crate::http) written: Vec<WriteUp>,
+    pub(in crate::http) demanded: Vec<KeptDemand>,
+}
+
+/// What was demanded once and stands, whatever has left the window since; and the post-mortems that `rule` wants of what
+/// the window holds, demanded within the hour.
 pub(in crate::http) fn due(
     rule: Option<PostMortemRule>,
     by_cause: &[Attribution],
-    (records, written): (&[IncidentRecord], &[WriteUp]),
+    learnt: &Learnt,
+    now: Timestamp,
 ) -> Vec<Due> {
-    let Some(rule) = rule else { return Vec::new() };
-    let mut found = Vec::new();
+    let Learnt { records, written, demanded } = learnt;
+    let kept = demanded.iter().filter_map(|of| Some((&of.slo, of.stands(records, written)?)));
+    let mut found: Vec<Due> = kept.map(|(slo, of)| Due::of(slo, of, now)).collect();
+    let Some(rule) = rule else { return found };
     for spent in by_cause {
-        for objective in &spent.objectives {
-            let demanded = demands(objective.post_mortems(&rule), records, written).into_iter();
-            found.extend(demanded.filter_map(|Demand { of, due, is_met }| {
-                let PostMortemReason::Incident { id: incident } = of.reason else { return None };
-                let slo = spent.slo().to_owned();
-                Some(Due { slo, incident, share: of.share, by: due, is_published: is_met })
-            }));
-        }
+        let wanted = spent.objectives.iter().flat_map(|objective| objective.post_mortems(&rule));
+        // Classes are added up over a quarter, which is not looked at here.
+        let wanted = wanted.filter(|of| matches!(of.reason, PostMortemReason::Incident { .. }));
+        let is_new = |of: &PostMortem| {
+            let is_again = |known: &KeptDemand| known.is_again((spent.slo(), of), now);
+            !demanded.iter().any(is_again)
+        };
+        let news = demands(wanted.filter(is_new).collect(), records, written);
+        found.extend(news.into_iter().map(|of| Due::of(spent.slo(), of, now)));
     }
     found
 }
@@ -376,22 +416,32 @@ pub(in crate::http) fn budgets<'a>(
     lines
 }
 
+/// Who is called for pages of a service.
+pub(super) struct Called {
+    /// Level by level; `None` where nobody has said.
+    pub(super) levels: Option<Vec<LevelNow>>,
+    /// When nobody of the first rota can be paged.
+    pub(super) uncovered: Option<Interval>,
+    /// The alert targets that hear of a page.
+    pub(super) paged: Vec<String>,
+}
+
 /// What is known of a service at the moment.
 pub(super) struct Known {
     pub(super) slos: Vec<SloStatus>,
-    /// What their budgets were spent on, as far as that is known.
-    pub(super) by_cause: Vec<Attribution>,
+    /// What their budgets were spent on, or why that cannot be told.
+    pub(super) by_cause: Result<Vec<Attribution>, String>,
     pub(super) agreements: Vec<AgreementStatus>,
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
     pub(super) incidents: Vec<Incident>,
-    /// What is kept of incidents that may have spent its budgets, and what is written of them.
-    pub(super) learnt: (Vec<IncidentRecord>, Vec<WriteUp>),
+    pub(super) learnt: Learnt,
     /// Who is called, and when nobody is.
-    pub(super) called: (Option<Vec<LevelNow>>, Option<Interval>),
+    pub(super) called: Called,
     /// Whether a feature may ship, or why that cannot be told.
     pub(super) ship: Result<Ship, String>,
     pub(super) custody: Option<CustodyLine>,
+    pub(super) drifted: Vec<String>,
     pub(super) reviews: Vec<ReviewLine>,
     pub(super) faults: Vec<FaultInfo>,
 }
@@ -406,15 +456,18 @@ impl ServiceCard {
     ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
             known;
-        let Known { custody, reviews, faults, called, .. } = known;
-        let (called, uncovered) = called;
+        let Known { custody, drifted, reviews, faults, called, .. } = known;
+        let Called { levels: called, uncovered, paged } = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
         let policy = catalog.governance.policy(&tier.policy);
         let rule = policy.and_then(|policy| policy.spec().post_mortem);
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
-        let paged = catalog.set.alert_targets.iter().filter(|of| is_told_of(of, name));
+        let (by_cause, spent_problem) = match by_cause {
+            Ok(by_cause) => (by_cause, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
         let (ship, ship_problem) = match ship {
             Ok(ship) => (Some(ship), None),
             Err(problem) => (None, Some(problem)),
@@ -432,7 +485,7 @@ impl ServiceCard {
             on_call: spec.on_call,
             called,
             uncovered,
-            paged: paged.map(|target| target.name.clone()).collect(),
+            paged,
             runbook: spec.runbook,
             links: spec.links,
             dependencies: spec.dependencies,
@@ -441,12 +494,14 @@ impl ServiceCard {
             ship_problem,
             status: Status::worst(&statuses),
             budgets: budgets(&slos, &by_cause),
-            post_mortems: due(rule, &by_cause, (&learnt.0, &learnt.1)),
+            post_mortems: due(rule, &by_cause, &learnt, at),
+            spent_problem,
             agreements,
             alerts,
             incidents,
             changes,
             custody,
+            drifted,
             reviews,
             faults,
         }

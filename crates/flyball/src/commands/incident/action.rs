@@ -1,11 +1,12 @@
 //! `flyball incident action`: what is to be done after incidents.
 
+use flyball_model::Duration;
 use serde_json::{Value, json};
 
 use super::path;
 use crate::commands::{Document, document};
 use crate::output::page::{Page, text};
-use crate::output::words::printable;
+use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
@@ -104,6 +105,7 @@ struct EndArgs {
 ///
 ///   flyball incident action list
 ///   flyball incident action list --service checkout --open
+///   flyball incident action list --team payments --late
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct ListArgs {
@@ -113,6 +115,12 @@ struct ListArgs {
     /// Only those that are to be done
     #[arg(long)]
     open: bool,
+    /// Only those whose day is over
+    #[arg(long)]
+    late: bool,
+    /// Only those of this team
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// Only those of write-ups begun before the one of this number
     #[arg(long, value_name = "NUMBER")]
     before: Option<String>,
@@ -136,6 +144,8 @@ pub(super) struct Item {
     age: Option<String>,
     #[serde(default)]
     is_late: bool,
+    /// Whether its test is known to be able to fail.
+    is_proof: Option<bool>,
     outcome: Outcome,
 }
 
@@ -182,7 +192,9 @@ impl Item {
         let more = shown.as_ref().or(why.as_ref());
         let more = more.map(|more| format!(": {more}")).unwrap_or_default();
         let late = if self.is_late { ", late" } else { "" };
-        format!("{word}{late}{more}")
+        let is_unproved = word == "done" && self.is_proof == Some(false);
+        let proof = if is_unproved { " (its test never failed)" } else { "" };
+        format!("{word}{late}{more}{proof}")
     }
 }
 
@@ -199,7 +211,7 @@ pub(super) fn item_rows(page: &mut Page, items: &[Item]) {
             item.text.clone(),
             item.owner.clone(),
             item.due.clone(),
-            item.age.clone().unwrap_or_else(|| "–".to_owned()),
+            item.age.as_deref().map_or_else(|| "–".to_owned(), age),
             item.known_by(),
             item.standing(),
         ]
@@ -215,6 +227,11 @@ pub(super) fn item_rows(page: &mut Page, items: &[Item]) {
         text("State"),
     ];
     page.table(columns, rows);
+}
+
+/// An age as the server says it, in its two largest units.
+fn age(text: &str) -> String {
+    Duration::parse(text).map_or_else(|_| text.to_owned(), words::duration)
 }
 
 pub(super) fn run(args: ActionArgs) -> anyhow::Result<Exit> {
@@ -250,10 +267,12 @@ fn add(args: &AddArgs) -> anyhow::Result<Exit> {
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let mut query = Vec::new();
     query.extend(args.service.as_deref().map(|service| ("service", service)));
+    query.extend(args.team.as_deref().map(|team| ("owner", team)));
+    query.extend(args.open.then_some(("open", "true")));
+    query.extend(args.late.then_some(("late", "true")));
     query.extend(args.before.as_deref().map(|before| ("before", before)));
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "action-items"], &query)?;
-    let Listed { mut items, next } = serde_json::from_value(said.clone())?;
-    items.retain(|item| !args.open || item.is_open());
+    let Listed { items, next } = serde_json::from_value(said.clone())?;
     document(args.output, &said, || {
         let open = items.iter().filter(|item| item.is_open()).count();
         let late = items.iter().filter(|item| item.is_late).count();

@@ -45,6 +45,7 @@ struct Answer {
     of: Whose,
     measures: Measures,
     recurrences: Vec<Recurrence>,
+    is_burned_known: bool,
     actions: Actions,
     is_cut: bool,
 }
@@ -144,7 +145,7 @@ pub(super) fn run(args: &MeasuresArgs) -> anyhow::Result<Exit> {
 }
 
 fn page(answer: &Answer, since: Duration) -> Page {
-    let Answer { of, measures, recurrences, actions, is_cut } = answer;
+    let Answer { of, measures, recurrences, is_burned_known, actions, is_cut } = answer;
     let false_alarms: u64 = measures.false_alarms.values().sum();
     let title = format!(
         "{}, {}, {} came again",
@@ -155,6 +156,12 @@ fn page(answer: &Answer, since: Duration) -> Page {
     let mut page = Page::new(format!("Incidents of the {} {}, {since}", of.kind, of.name), title);
     if *is_cut {
         page.say("There are more incidents than are looked at: the oldest are left out.");
+    }
+    if !is_burned_known {
+        page.say(
+            "Not all that burned in this time could be looked up: of earlier windows only classes and what people say \
+             tell what came again.",
+        );
     }
     let measures = [
         ("To detect (MTTD)", &measures.detect),
@@ -208,15 +215,20 @@ fn row(name: &str, of: &Measure) -> [String; 10] {
     [
         name.to_owned(),
         lengths.map_or(0, |of| of.spread.count).to_string(),
-        said(|of| of.mean.clone()),
-        said(|of| of.spread.median.clone()),
-        median.map_or_else(dash, |[low, high]| format!("{low} – {high}")),
-        said(|of| of.quartiles.join(" – ")),
-        said(|of| of.spread.p90.clone()),
-        said(|of| of.spread.max.clone()),
+        said(|of| lasts(&of.mean)),
+        said(|of| lasts(&of.spread.median)),
+        median.map_or_else(dash, |[low, high]| format!("{} – {}", lasts(low), lasts(high))),
+        said(|of| of.quartiles.each_ref().map(|of| lasts(of)).join(" – ")),
+        said(|of| lasts(&of.spread.p90)),
+        said(|of| lasts(&of.spread.max)),
         of.lasting.as_ref().map_or(0, |of| of.count).to_string(),
         of.unknown.to_string(),
     ]
+}
+
+/// A length of time as the server says it, in its two largest units.
+fn lasts(text: &str) -> String {
+    Duration::parse(text).map_or_else(|_| text.to_owned(), words::duration)
 }
 
 fn again(id: &str, earlier: &Earlier) -> String {
@@ -225,8 +237,12 @@ fn again(id: &str, earlier: &Earlier) -> String {
         what.map_or_else(|| word.clone(), |what| format!("{word} {what}"))
     });
     let by: Vec<String> = by.collect();
-    let mut said =
-        format!("{id} resembles {} ({} before) by {}", earlier.id, earlier.ago, by.join(", "));
+    let mut said = format!(
+        "{id} resembles {} ({} before) by {}",
+        earlier.id,
+        lasts(&earlier.ago),
+        by.join(", ")
+    );
     for (what, items) in
         [("despite", &earlier.despite), ("still to be done then:", &earlier.undone)]
     {

@@ -26,6 +26,7 @@ enum PostMortemCommand {
     Submit(MoveArgs),
     Publish(MoveArgs),
     SendBack(MoveArgs),
+    Waive(WaiveArgs),
 }
 
 /// Begin the write-up of an incident, or go on with it; what is left out stays
@@ -135,6 +136,30 @@ struct MoveArgs {
     server: ServerArgs,
 }
 
+/// Waive what the policy demands of a service: the post-mortem of an incident, or the place of a class of outages in the next plan
+///
+/// Examples:
+///
+///   flyball incident post-mortem waive checkout --incident INC-17 --why 'a load test that nobody had marked'
+///   flyball incident post-mortem waive checkout --class dns --why 'the provider is replaced in May'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct WaiveArgs {
+    /// The service
+    service: String,
+    /// The incident of which no post-mortem is to be written
+    #[arg(long, value_name = "ID", required_unless_present = "class", conflicts_with = "class")]
+    incident: Option<String>,
+    /// The class of outages that needs no place in the plan
+    #[arg(long, value_name = "CLASS")]
+    class: Option<String>,
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
 /// What is read of a write-up.
 #[derive(Debug, serde::Deserialize)]
 struct WriteUp {
@@ -175,6 +200,7 @@ struct Shown {
     #[serde(flatten)]
     write_up: WriteUp,
     costs: Option<Vec<Cost>>,
+    users_by: Option<String>,
     timeline: Vec<Entry>,
 }
 
@@ -192,6 +218,7 @@ pub(super) fn run(args: PostMortemArgs) -> anyhow::Result<Exit> {
         PostMortemCommand::Submit(args) => move_on(&args, "in_review"),
         PostMortemCommand::Publish(args) => move_on(&args, "published"),
         PostMortemCommand::SendBack(args) => move_on(&args, "draft"),
+        PostMortemCommand::Waive(args) => waive(&args),
     }
 }
 
@@ -224,6 +251,15 @@ fn move_on(args: &MoveArgs, to: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Met)
 }
 
+fn waive(args: &WaiveArgs) -> anyhow::Result<Exit> {
+    let remote = Remote::new(&args.server)?;
+    let path = ["api", "v1", "services", &args.service, "post-mortem-waivers"];
+    let body = json!({ "incident": args.incident, "class": args.class, "why": args.why });
+    let waived: Vec<Value> = remote.post(&path, &body)?;
+    talk::note(&format!("waived for {} of {}", waived.len(), printable(&args.service)));
+    Ok(Exit::Met)
+}
+
 /// Tells how a write-up is.
 fn tell(write_up: &WriteUp) {
     let WriteUp { incident, state, missing, blames, .. } = write_up;
@@ -249,7 +285,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
 }
 
 fn page(shown: &Shown) -> Page {
-    let Shown { write_up, costs, timeline } = shown;
+    let Shown { write_up, costs, users_by, timeline } = shown;
     let about = format!("Post-mortem of {}", write_up.incident);
     let mut page = Page::new(about, write_up.title.clone());
     page.facts([("State", words_of(&write_up.state)), ("Authors", write_up.authors.join(", "))]);
@@ -271,7 +307,7 @@ fn page(shown: &Shown) -> Page {
     page.heading("Action items");
     item_rows(&mut page, &write_up.actions);
     if let Some(costs) = costs {
-        cost_table(&mut page, costs, None);
+        cost_table(&mut page, costs, users_by.as_deref());
     } else {
         page.heading("What it cost");
         page.say("The ledger cannot tell now.");

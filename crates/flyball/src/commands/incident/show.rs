@@ -54,6 +54,7 @@ struct Shown {
     incident: flyball_model::Incident,
     class: Option<String>,
     services: Vec<String>,
+    journeys: Vec<String>,
     runbooks: Vec<String>,
     repeats: Option<String>,
     false_alarm: Option<FalseAlarm>,
@@ -143,12 +144,6 @@ struct Criterion {
     holds_now: Option<bool>,
 }
 
-/// A share as a server says it, which marks what it has rounded, in per cent.
-fn share(text: Option<&String>) -> String {
-    let share = text.and_then(|text| text.trim_start_matches('≈').parse::<f64>().ok());
-    share.map_or_else(|| "not known".to_owned(), words::percent)
-}
-
 pub(super) fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
     let get = |more: &[&str]| remote.get::<Value>(&path(&args.id, more), &[]);
@@ -176,7 +171,8 @@ fn page(shown: &Shown, costs: &Costs, happened: &Timeline) -> Page {
         ("Mitigated", at(incident.mitigated)),
         ("Resolved", at(incident.resolved)),
     ];
-    let lists = [("Also", &shown.services), ("Runbooks", &shown.runbooks)];
+    let lists =
+        [("Also", &shown.services), ("Journeys", &shown.journeys), ("Runbooks", &shown.runbooks)];
     let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
     facts.extend(lists.map(|(name, list)| (name, list.join(", "))));
     let texts = [
@@ -225,8 +221,8 @@ pub(super) fn cost_table(page: &mut Page, costs: &[Cost], users_by: Option<&str>
             cost.slo.clone(),
             cost.service.clone(),
             words::count(cost.bad),
-            share(cost.budget.as_ref()),
-            share(cost.events.as_ref()),
+            words::said_share(cost.budget.as_ref()),
+            words::said_share(cost.events.as_ref()),
             users.unwrap_or_else(|| "not known".to_owned()),
         ]
     });
@@ -234,14 +230,14 @@ pub(super) fn cost_table(page: &mut Page, costs: &[Cost], users_by: Option<&str>
         text("SLO"),
         text("Service"),
         number("Bad"),
-        number("Of the budget"),
+        number("Of its window's budget"),
         number("Bad while it lasted"),
         number("Users"),
     ];
     page.table(columns, rows);
     page.say(match users_by {
         Some(by) => format!("Users are told apart by {by}. SLOs are not to be added up."),
-        None => "Events do not tell users apart. SLOs are not to be added up.".to_owned(),
+        None => "No stored events tell users apart. SLOs are not to be added up.".to_owned(),
     });
 }
 

@@ -44,6 +44,14 @@ pub(super) fn pager(custody: Option<&Custody>) -> String {
     std::iter::once(since).chain(step).chain(returns).collect::<Vec<_>>().join("; ")
 }
 
+/// Where reality has left what was chosen for its support.
+pub(super) fn drifted(page: &mut Page, drifted: &[String]) {
+    if !drifted.is_empty() {
+        page.say("Reality has left what was chosen for its support:");
+        page.list(drifted.iter().cloned());
+    }
+}
+
 /// Reviews and what the catalogue finds.
 pub(super) fn reviews(page: &mut Page, reviews: &[Review], faults: &[Fault]) {
     if reviews.is_empty() {

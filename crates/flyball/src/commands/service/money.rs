@@ -14,8 +14,8 @@ use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 use view::{
-    Estimate, Recognition, Return, Support, TargetSheet, TeamLine, Weeks, because, drifted,
-    out_of_hours, rule,
+    Estimate, Recognition, Return, Support, TargetSheet, TeamLine, Weeks, because, out_of_hours,
+    rule,
 };
 
 /// Show what targets of a service are worth: what each allows an outage to cost, what each step buys
@@ -145,11 +145,14 @@ pub(super) struct ChooseArgs {
     #[arg(long, value_name = "TARGET")]
     target: String,
     /// Who runs it
-    #[arg(long, value_parser = ["developers", "operations", "shared", "sre"])]
+    #[arg(long, value_parser = ["developers", "operations", "mixed", "shared", "sre"])]
     model: String,
     /// Who is called out of hours
     #[arg(long, value_parser = ["none", "domain", "team"])]
     out_of_hours: String,
+    /// Why; needed where the bands or a rule say otherwise
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     #[command(flatten)]
     basis: BasisArgs,
     #[command(flatten)]
@@ -273,7 +276,7 @@ fn target_page(of: &TargetSheet) -> Page {
         let mark = if row.recommended { " *" } else { "" };
         [
             words::percent_exact(row.target) + mark,
-            words::minutes(row.minutes_a_week),
+            words::minutes_exact(row.minutes_a_week),
             row.exposure_a_week.clone(),
             row.exposure_a_year.clone(),
             row.buys_a_year.clone().unwrap_or_else(dash),
@@ -300,6 +303,7 @@ fn target_page(of: &TargetSheet) -> Page {
         [
             own.slo.clone(),
             words::percent_exact(own.target),
+            words::percent(own.coverage),
             own.lost.as_ref().map_or_else(|| "not known".to_owned(), Length::words),
             money(|of| &of.tolerated),
             money(|of| &of.lost),
@@ -310,6 +314,7 @@ fn target_page(of: &TargetSheet) -> Page {
     let columns = [
         text("SLO"),
         number("Target"),
+        number("Observed"),
         number("Lost"),
         number("Tolerated"),
         number("Lost, in money"),
@@ -319,8 +324,8 @@ fn target_page(of: &TargetSheet) -> Page {
     page.table(columns, rows);
     if of.protection.iter().any(|own| own.protection.is_none()) {
         page.say(
-            "Nothing is said of money where nothing was counted, or where nobody has said who runs the service and how \
-             often it is called.",
+            "Nothing is said of money where less than half of the window was observed, or where nobody has said who runs \
+             the service and how often it is called.",
         );
     }
     page
@@ -354,6 +359,22 @@ fn support_page(of: &Support) -> Page {
     let mut page =
         Page::new(format!("Support of {} at {}", of.service, words::moment(of.at)), title);
     warn(&mut page, of.assumed, &of.costs);
+    let calls =
+        of.seen.calls.map(|calls| format!(" and {}", words::plural(calls, "call", "calls")));
+    let cut = if of.seen.is_cut { "; there were more than are looked at" } else { "" };
+    page.say(format!(
+        "In {} it was seen to fail {}{}{cut}.",
+        words::duration(of.observed.end.since(of.observed.start)),
+        words::plural(of.seen.failures, "time", "times"),
+        calls.unwrap_or_default()
+    ));
+    if of.recommendation.is_none() {
+        page.say(format!(
+            "To say it all: flyball service support {} --an-hour '25000 USD' --product digital_service --interval 7d \
+             --traffic light --reviewed false --missed false --failures-a-year 12 --call-outs-a-year 4 --call-out-lasts 45m",
+            of.service
+        ));
+    }
     if let Some(said) = &of.recommendation {
         page.heading("What the rules say");
         let rows = said.rules.iter().zip(&of.reasons).map(|(ruled, reason)| {
@@ -373,6 +394,7 @@ fn support_page(of: &Support) -> Page {
                 of.capital.clone(),
                 of.operating.clone(),
                 of.expected_loss.clone(),
+                of.with_loss.clone(),
                 words::count(of.hand_offs),
             ]
         });
@@ -386,9 +408,14 @@ fn support_page(of: &Support) -> Page {
             number("Capital"),
             number("Operating"),
             number("Expected loss"),
+            number("Both"),
             number("Hand-offs"),
         ];
         page.table(columns, rows);
+        page.say(
+            "The least of both together first. Expected losses take all users to be hit while a failure lasts; with nobody \
+             out of hours it waits until work begins.",
+        );
     }
     page.heading("What was chosen");
     let Some(choice) = &of.choice else {
@@ -403,11 +430,20 @@ fn support_page(of: &Support) -> Page {
         out_of_hours(&choice.out_of_hours),
         words::moment(choice.at)
     ));
-    match of.drift.as_deref() {
-        Some([]) => page.say("It stands: what it was made from leads there still."),
+    let against = of.against.as_deref().unwrap_or_default();
+    if !against.is_empty() {
+        let reason = choice.reason.as_deref().unwrap_or("nobody has said why");
+        page.say(format!("It was chosen against what was asked for ({reason}):"));
+        page.list(against.iter().cloned());
+    }
+    match of.drifted.as_deref() {
+        Some([]) if against.is_empty() => {
+            page.say("It stands: what it was made from leads there still.");
+        }
+        Some([]) => page.say("Nothing has changed since."),
         Some(found) => {
             page.say("Reality has left it:");
-            page.list(found.iter().map(drifted));
+            page.list(found.iter().cloned());
         }
         None => page.say(format!("Whether it stands is {UNTOLD}.")),
     }
@@ -417,6 +453,7 @@ fn support_page(of: &Support) -> Page {
 pub(super) fn choose(args: &ChooseArgs) -> anyhow::Result<Exit> {
     let body = json!({
         "target": args.target, "model": args.model, "out_of_hours": args.out_of_hours,
+        "reason": args.reason,
         "basis": args.basis.told(),
     });
     let _: Value = Remote::new(&args.server)?.post(&of_service(&args.name, "support"), &body)?;

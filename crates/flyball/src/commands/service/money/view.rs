@@ -4,7 +4,6 @@ use flyball_model::Timestamp;
 use serde::Deserialize;
 
 use crate::commands::delivery::view::{Length, Stretch};
-use crate::output::words;
 
 /// The answer of `GET /api/v1/services/{name}/target`.
 #[derive(Debug, Deserialize)]
@@ -48,6 +47,7 @@ pub(super) struct Row {
 pub(super) struct Protected {
     pub(super) slo: String,
     pub(super) target: f64,
+    pub(super) coverage: f64,
     pub(super) lost: Option<Length>,
     pub(super) protection: Option<Protection>,
 }
@@ -71,7 +71,17 @@ pub(super) struct Support {
     pub(super) recommendation: Option<Recommended>,
     pub(super) reasons: Vec<String>,
     pub(super) choice: Option<Choice>,
-    pub(super) drift: Option<Vec<Drift>>,
+    pub(super) drifted: Option<Vec<String>>,
+    pub(super) against: Option<Vec<String>>,
+    pub(super) observed: Stretch,
+    pub(super) seen: Seen,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Seen {
+    pub(super) failures: u64,
+    pub(super) calls: Option<u64>,
+    pub(super) is_cut: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +108,7 @@ pub(super) struct Yearly {
     pub(super) capital: String,
     pub(super) operating: String,
     pub(super) expected_loss: String,
+    pub(super) with_loss: String,
     pub(super) hand_offs: u64,
 }
 
@@ -110,6 +121,8 @@ pub(super) struct Choice {
     pub(super) target: f64,
     pub(super) model: String,
     pub(super) out_of_hours: String,
+    #[serde(default)]
+    pub(super) reason: Option<String>,
 }
 
 /// A share of one, of a percentage.
@@ -117,42 +130,6 @@ fn share<'de, D: serde::Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
     let text = String::deserialize(input)?;
     let share = flyball_model::Rational::parse_percent(&text);
     share.map(flyball_model::Rational::to_f64).ok_or_else(|| serde::de::Error::custom("no target"))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub(super) enum Drift {
-    Target { chosen: f64, now: f64, because: Vec<String> },
-    Model { rule: String, chosen: String, now: String, because: Vec<String> },
-    Cost { then: String, now: String, because: Vec<String> },
-    Loss { then: String, now: String, because: Vec<String> },
-}
-
-/// What would now be chosen differently, in words.
-pub(super) fn drifted(of: &Drift) -> String {
-    let (said, because) = match of {
-        Drift::Target { chosen, now, because } => (
-            format!(
-                "{} is asked for, and {} was chosen",
-                words::percent_exact(*now),
-                words::percent_exact(*chosen)
-            ),
-            because,
-        ),
-        Drift::Model { rule: by, chosen, now, because } => {
-            (format!("{} says {now}, and {chosen} was chosen", rule(by)), because)
-        }
-        Drift::Cost { then, now, because } => {
-            (format!("support costs {now} a year, and not {then}"), because)
-        }
-        Drift::Loss { then, now, because } => {
-            (format!("failures cost {now} a year, and not {then}"), because)
-        }
-    };
-    if because.is_empty() {
-        return format!("{said}; it takes several inputs together");
-    }
-    format!("{said}, for {}", because.join(", "))
 }
 
 /// A published rule by its name.

@@ -1,0 +1,96 @@
+//! Post-mortems that were demanded once: a demand stands until it is met, whatever leaves the window.
+//!
+//! A policy demands by what a window holds ([`PostMortemRule`](crate::policy::PostMortemRule)); a window forgets, and
+//! a demand that went with it would be ended by waiting. So each is kept when it first arises.
+
+use flyball_model::{Duration, Timestamp};
+
+use super::postmortem::{Demand, PostMortemState, WriteUp, demands};
+use super::record::IncidentRecord;
+use crate::policy::{Number, PostMortem, PostMortemReason};
+
+/// The time over which classes of outages are added up: a quarter, as ninety days that end now.
+pub const CLASSED_OVER: Duration = Duration::from_days(90);
+/// Parts in which the share of a kept demand is written down.
+const PARTS: u64 = 1_000_000;
+
+/// Why a demand is not to be met.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waived {
+    /// Who answers for it.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
+/// A post-mortem, or a place in the next plan, that was demanded.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptDemand {
+    /// The service.
+    pub service: String,
+    /// The SLO whose budget was spent.
+    pub slo: String,
+    /// What it is demanded for.
+    #[serde(rename = "for")]
+    pub reason: PostMortemReason,
+    /// The share of the budget when it arose, in millionths, rounded down.
+    pub share_ppm: u64,
+    /// When it arose.
+    pub since: Timestamp,
+    /// Why it is not to be met; `None` unless somebody said so.
+    pub waived: Option<Waived>,
+}
+
+impl KeptDemand {
+    /// What arises at `at` for `slo` of `service`.
+    pub fn new((service, slo): (&str, &str), of: &PostMortem, at: Timestamp) -> Self {
+        let parts = (of.share.to_f64() * PARTS as f64).floor().clamp(0.0, 1e15);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "held between 0 and what a double says exactly"
+        )]
+        let share_ppm = parts as u64;
+        Self {
+            service: service.to_owned(),
+            slo: slo.to_owned(),
+            reason: of.reason.clone(),
+            share_ppm,
+            since: at,
+            waived: None,
+        }
+    }
+
+    /// Whether it is what `of` demands again for the same SLO at `at`: of an incident whenever, of a class within
+    /// [`CLASSED_OVER`], since what has spent that long ago is not what spends now.
+    pub fn is_again(&self, (slo, of): (&str, &PostMortem), at: Timestamp) -> bool {
+        let is_near = match &self.reason {
+            PostMortemReason::Incident { .. } => true,
+            PostMortemReason::Class { .. } => self.since > at.minus(CLASSED_OVER),
+        };
+        is_near && self.slo == slo && self.reason == of.reason
+    }
+
+    /// How it stands: by when it is due and whether it is met, by `records` and what is `written` of them. `None` when
+    /// somebody waived it, and when the incident was a false alarm. A class is met by what was published since the
+    /// outages that it was demanded for.
+    pub fn stands(&self, records: &[IncidentRecord], written: &[WriteUp]) -> Option<Demand> {
+        if self.waived.is_some() {
+            return None;
+        }
+        let share = Number::ratio(self.share_ppm, PARTS)?;
+        let of = PostMortem { reason: self.reason.clone(), share };
+        let counts = |of: &&WriteUp| match (&self.reason, &of.state) {
+            (PostMortemReason::Class { .. }, PostMortemState::Published { at, .. }) => {
+                *at > self.since.minus(CLASSED_OVER)
+            }
+            _ => true,
+        };
+        let written: Vec<WriteUp> = written.iter().filter(counts).cloned().collect();
+        demands(vec![of], records, &written).pop()
+    }
+}
