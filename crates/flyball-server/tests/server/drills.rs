@@ -6,14 +6,14 @@
 use std::path::Path;
 
 use flyball_model::{Duration, Timestamp};
-use flyball_server::{Config, GuardProgram};
+use flyball_server::{Config, Given, GuardProgram, Scope, TokenRequest, Tokens};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::alerts::receiver::{Receiver, Request};
-use crate::alerts::{minute, webhook, with_targets};
-use crate::gate::post;
-use crate::harness::{NOON, PATIENCE, Running, TestClock};
+use crate::alerts::{QUICK, minute, webhook, with_targets};
+use crate::gate::{post, said};
+use crate::harness::{NOON, PATIENCE, Running, TestClock, sources};
 
 /// A guard that knows what to do, and leaves when it is dismissed.
 const GUARD: &str =
@@ -359,5 +359,88 @@ async fn an_incident_elsewhere_ends_a_drill_and_its_own_alerts_call_nobody() {
     assert_eq!(listed["alerts"][0]["slo"], "checkout", "{listed}");
     let (_, incidents) = running.get("/api/v1/incidents").await;
     assert_eq!(incidents["incidents"].as_array().unwrap().len(), 1, "{incidents}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_leased() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
+    let token = |scopes: &[Scope], services: &[&str]| {
+        let request = TokenRequest {
+            name: "test".to_owned(),
+            scopes: scopes.to_vec(),
+            services: services.iter().map(ToString::to_string).collect(),
+            expires: None,
+        };
+        let at = Timestamp::parse(NOON).unwrap();
+        let tokens = Tokens::open(&home.path().join("data")).unwrap();
+        tokens.create(&request, "test", at).unwrap().token
+    };
+    let shop = token(&[Scope::Deploy, Scope::Read, Scope::Ingest], &["shop"]);
+    let bank = token(&[Scope::Deploy, Scope::Read], &["bank"]);
+    // Headers need no guard: they end with whoever tells of them.
+    let by_headers = documents("http://127.0.0.1:1")
+        .replace("{kind: reset}", "{kind: abort, status: 503}")
+        .replace("notice: 1m", "notice: 0s")
+        .replace(
+            "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
+            "via: {kind: envoyHeaders}",
+        );
+    let alone = by_headers.replace("dependencies: [{service: shop, kind: soft}]", "team: bank");
+    config.given = Given::Sources(sources(&format!("{QUICK}{alone}")));
+    config.guard = None;
+    let running = Running::of(config).await;
+    let get = async |token: &str, path: &str| {
+        said(reqwest::Client::new().get(running.url(path)).bearer_auth(token)).await
+    };
+    let send = async |token: &str, path: &str, body: Value| {
+        said(running.post(path, body.to_string()).bearer_auth(token)).await
+    };
+    assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }));
+    assert_eq!(get(&bank, "/api/v1/drills/shop-reset").await.0, 404);
+    assert_eq!(send(&bank, "/api/v1/drills/shop-reset/runs", json!({})).await.0, 404);
+    let text = json!({ "text": "soon" });
+    assert_eq!(send(&bank, "/api/v1/drills/shop-reset/announcements", text).await.0, 404);
+
+    clock.advance(Duration::from_seconds(700));
+    let events = of_service("shop", (clock.now(), 700), 700, false);
+    let sent = running.post("/api/v1/events", events).bearer_auth(&shop).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    clock.advance(Duration::from_seconds(10));
+    let headers = "/api/v1/drill-headers?service=shop";
+    assert_eq!(get(&shop, headers).await.1["headers"], json!({}));
+    assert_eq!(get(&bank, headers).await.0, 404);
+    let path = "/api/v1/drills/shop-reset/runs";
+    let (status, begun) = send(&shop, path, json!({"apply": true})).await;
+    assert_eq!(status, 201, "{begun}");
+    let key = begun["run"]["key"].as_str().unwrap().to_owned();
+    let waited = async {
+        loop {
+            let (_, lease) = get(&shop, headers).await;
+            if lease["drill"] == key.as_str() {
+                return lease;
+            }
+        }
+    };
+    let lease = tokio::time::timeout(PATIENCE, waited).await.expect("callers are told");
+    assert_eq!(lease["headers"]["x-envoy-fault-abort-request"], "503", "{lease}");
+    assert_eq!(lease["headers"]["x-envoy-fault-abort-request-percentage"], "100", "{lease}");
+    let stop = format!("/api/v1/drill-runs/{key}/stop");
+    assert_eq!(get(&bank, "/api/v1/drill-runs").await.1, json!({ "runs": [], "next": null }));
+    assert_eq!(send(&bank, &stop, json!({})).await.0, 404);
+    assert_eq!(send(&shop, &stop, json!({})).await.0, 200);
+    assert_eq!(get(&shop, headers).await.1["headers"], json!({}), "nobody is told any more");
+    // What callers were told before holds for a while.
+    let (_, now) = get(&shop, &format!("/api/v1/drill-runs/{key}")).await;
+    assert_eq!(state(&now), "stopping", "{now}");
+    clock.advance(Duration::from_seconds(4));
+    let gone = async {
+        while state(&get(&shop, &format!("/api/v1/drill-runs/{key}")).await.1) != "ended" {}
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("it ends");
     running.server.stop().await;
 }
