@@ -40,3 +40,4 @@ mod streams;
 mod tls;
 mod verdicts;
 mod watched;
+mod year;

@@ -67,7 +67,8 @@ fn sets() -> Vec<BTreeMap<String, String>> {
         let directory = format!("crates/flyball-govern/{directory}");
         let files = std::fs::read_dir(repository().join(&directory)).unwrap();
         let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        let files = files.filter(|name| name.ends_with(".yaml"));
+        let files =
+            files.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "yaml"));
         shipped.extend(files.map(|name| format!("{directory}/{name}")));
     }
     let named = |paths: &[String]| {

@@ -156,6 +156,7 @@ impl Looking {
 
 /// What freezes changes on account of a decision on one, in words; `None` where that cannot be told. An advisory policy
 /// that would freeze them does: nothing has to be broken then.
+#[expect(clippy::option_option, reason = "the outer one means that it can be told")]
 fn frozen_by(decision: &Decision) -> Option<Option<String>> {
     let freezes = decision.reasons.iter().find(|reason| {
         use ReasonKind::{Block, Freeze, Level};
