@@ -1,6 +1,7 @@
-//! Policies, tiers, services, checklists, rules of custody, risks, rotas and escalations, read from documents and
-//! checked; those that ship where documents say nothing.
+//! Policies, tiers, services, checklists, rules of custody, risks, rotas, escalations and drills, read from documents
+//! and checked; those that ship where documents say nothing.
 
+mod drills;
 mod oncall;
 mod reading;
 mod risks;
@@ -10,12 +11,13 @@ use std::sync::Arc;
 
 use flyball_govern::checklist::{self, Checklist, ChecklistSpec};
 use flyball_govern::custody::{self, CustodyRules, CustodyRulesSpec};
+use flyball_govern::drill::{Drill, DrillSpec};
 use flyball_govern::gate::PolicyTest;
 use flyball_govern::incident::{Runbook, RunbookSpec};
 use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
 use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
-    BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
+    BY_CUSTODY, BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
 };
 use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
@@ -40,6 +42,7 @@ pub struct Governance {
     custody_rules: BTreeMap<String, CustodyRules>,
     rotas: BTreeMap<String, Rota>,
     escalations: BTreeMap<String, Escalation>,
+    drills: BTreeMap<String, Drill>,
     switchboard: Arc<Switchboard>,
 }
 
@@ -137,6 +140,8 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     found.extend(risks::faults(set, &governance));
     found.extend(unknown_rules(set, &governance));
     found.extend(oncall::unknown(set, &governance));
+    found.extend(oncall::nearly(set, &governance));
+    found.extend(drills::faults(set, &governance));
     governance.switchboard = Arc::new(oncall::switchboard(&governance));
     for service in &set.services {
         let Some(tier) = &service.tier else { continue };
@@ -153,8 +158,8 @@ pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
 
 /// What ships.
 fn shipped() -> Governance {
-    let ready =
-        [FOUR_WEEKS, QUARTERLY, custody::USUAL, ASSUMED].into_iter().chain(checklist::READY);
+    let ready = [FOUR_WEEKS, QUARTERLY, BY_CUSTODY, custody::USUAL, ASSUMED].into_iter();
+    let ready = ready.chain(checklist::READY);
     let sources: Vec<Source> = ready.map(|text| Source::new("shipped.yaml", text)).collect();
     let (set, _) = load(&sources);
     let mut governance = Governance::default();
@@ -222,6 +227,10 @@ fn take(governance: &mut Governance, of: &Governing) -> Vec<PolicyError> {
         GoverningKind::Escalation => {
             let chain = read::<EscalationSpec>(of).and_then(|spec| Escalation::new(&name, spec));
             chain.map(|chain| governance.escalations.insert(name, chain)).err().unwrap_or_default()
+        }
+        GoverningKind::Drill => {
+            let drill = read::<DrillSpec>(of).and_then(|spec| Drill::new(&name, spec));
+            drill.map(|drill| governance.drills.insert(name, drill)).err().unwrap_or_default()
         }
         GoverningKind::PolicyTest => vec![PolicyError {
             path: "kind".to_owned(),
@@ -323,9 +332,10 @@ mod tests {
 
     #[test]
     fn what_ships_applies_as_it_ships() {
-        let (governance, found) = told(&format!("{FOUR_WEEKS}\n---\n{QUARTERLY}"));
+        let (governance, found) =
+            told(&format!("{FOUR_WEEKS}\n---\n{QUARTERLY}\n---\n{BY_CUSTODY}"));
         assert_eq!(found, Vec::<String>::new());
-        assert_eq!(governance.policies().count(), 2);
+        assert_eq!(governance.policies().count(), 3);
         let (usual, found) = told(
             "apiVersion: openslo/v1\nkind: Service\nmetadata: {name: shop, annotations: \
              {flyball.dev/tier: critical}}\nspec: {}\n",

@@ -1,17 +1,19 @@
 //! What is wrong with a catalogue of services: nobody who answers, nobody who pays, nothing promised, or more
 //! promised than hard dependencies allow.
 //!
-//! What a service promises is the highest target of its SLOs: those about slowness promise less, and stop
-//! nobody who asks. Windows are not compared: a promise of 99.9 % is one over any window.
+//! Who asks a service says which of its SLOs they need. Where nobody says and its SLOs promise different shares, a target
+//! above the highest is too much, one up to the lowest is not, and of one between them it is told that nobody knows.
+//! Windows are not compared: a promise of 99.9 % is one over any window.
+
+mod asked;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
+use asked::Asked;
 use flyball_model::{Rational, Target};
 use jiff::civil::Date;
 
-use crate::policy::read::share;
-use crate::service::{DependencyKind, Funding, Service};
+use crate::service::{Funding, Service};
 
 #[cfg(test)]
 mod tests;
@@ -72,6 +74,28 @@ pub enum Fault {
     DependencyWithoutSlo {
         /// The other.
         dependency: String,
+        /// The SLO of the other that it names, which is not there; `None` when it names none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slo: Option<String>,
+    },
+    /// An SLO promises more than some and less than others of the SLOs of a service that it cannot do without, and
+    /// nobody says which of these it needs.
+    DependencyUnclear {
+        /// The SLO.
+        slo: String,
+        /// What it promises, in per cent.
+        target: String,
+        /// What it cannot do without.
+        dependency: String,
+        /// The least that this promises, in per cent.
+        lowest: String,
+        /// The most that this promises, in per cent.
+        highest: String,
+    },
+    /// It cannot do without a service that cannot do without it: neither starts without the other.
+    DependencyCycle {
+        /// The services on the way from it back to it, itself first.
+        services: Vec<String>,
     },
 }
 
@@ -100,9 +124,20 @@ impl Fault {
                 dependencies.join(", "),
                 bound * 100.0
             ),
-            Self::DependencyWithoutSlo { dependency } => format!(
+            Self::DependencyWithoutSlo { dependency, slo: Some(slo) } => format!(
+                "It cannot do without `{dependency}`, which has no SLO `{slo}`; hint: name one that it has."
+            ),
+            Self::DependencyWithoutSlo { dependency, slo: None } => format!(
                 "It cannot do without `{dependency}`, which promises nothing; hint: write an SLO of it, or measure it \
                  from here."
+            ),
+            Self::DependencyUnclear { slo, target, dependency, lowest, highest } => format!(
+                "`{slo}` promises {target}; `{dependency}`, which it cannot do without, promises between {lowest} and \
+                 {highest}; hint: say which of its SLOs it needs, like `{{service: {dependency}, slo: NAME}}`."
+            ),
+            Self::DependencyCycle { services } => format!(
+                "It cannot do without itself: {} and back; hint: learn to do without one of them and call it `soft`.",
+                services.join(" asks ")
             ),
         }
     }
@@ -127,15 +162,15 @@ fn not_funded(funding: Funding) -> String {
 ///
 /// The bound on what a service can promise is the product of what its hard dependencies promise, each once: the
 /// availability of parts that are all needed and fail independently (Treynor, Dahlin, Rau, Beyer, *The Calculus
-/// of Service Availability*, ACM Queue 15(2), 2017). What only they ask in turn is in their promises already. Parts
-/// that fail together allow more than the product and never more than the least of them, which is why a target
-/// above one dependency's own is told as a fault of its own.
+/// of Service Availability*, ACM Queue 15(2), 2017). What only they ask in turn is in their promises already; through
+/// one that promises nothing what it asks itself is looked at. Parts that fail together allow more than the product and
+/// never more than the least of them, which is why a target above one dependency's own is told as a fault of its own.
 pub fn check(entries: &[Entry<'_>], today: Date) -> Vec<(String, Vec<Fault>)> {
-    let promised: BTreeMap<&str, Target> =
-        entries.iter().filter_map(|entry| Some((entry.name, highest(entry.promises)?))).collect();
+    let all = Asked::of(entries);
     let checked = entries.iter().map(|entry| {
         let mut faults = standing(entry, today);
-        faults.extend(beyond(entry, &promised));
+        faults.extend(all.beyond(entry));
+        faults.extend(all.cycle(entry.name).map(|services| Fault::DependencyCycle { services }));
         (entry.name.to_owned(), faults)
     });
     checked.filter(|(_, faults)| !faults.is_empty()).collect()
@@ -156,53 +191,6 @@ fn standing(entry: &Entry<'_>, today: Date) -> Vec<Fault> {
     }
     faults.extend(entry.promises.is_empty().then_some(Fault::NoSlo));
     faults
-}
-
-/// Where a service promises more than its hard dependencies allow.
-fn beyond(entry: &Entry<'_>, promised: &BTreeMap<&str, Target>) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let dependencies = entry.service.map(|service| service.spec.dependencies.as_slice());
-    let hard = dependencies.unwrap_or_default().iter();
-    let hard = hard.filter(|dependency| dependency.kind == DependencyKind::Hard);
-    let (mut names, mut shares) = (Vec::new(), Vec::new());
-    for dependency in hard {
-        let name = dependency.service.as_str();
-        match promised.get(name) {
-            Some(target) => {
-                names.push(name);
-                shares.push(target.share());
-            }
-            None => faults.push(Fault::DependencyWithoutSlo { dependency: name.to_owned() }),
-        }
-    }
-    for (slo, target) in entry.promises {
-        let share = target.share();
-        let above = names.iter().zip(&shares).filter(|(_, promised)| share > **promised);
-        let above: Vec<Fault> = above
-            .map(|(dependency, promised)| Fault::AboveDependency {
-                slo: slo.clone(),
-                target: share::percent(share),
-                dependency: (*dependency).to_owned(),
-                promised: share::percent(*promised),
-            })
-            .collect();
-        // Of a target that is above one of them it goes without saying.
-        if above.is_empty() && compare_with_product(share, &shares).is_gt() {
-            faults.push(Fault::AboveProduct {
-                slo: slo.clone(),
-                target: share::percent(share),
-                bound: shares.iter().map(|share| share.to_f64()).product(),
-                dependencies: names.iter().map(|name| (*name).to_owned()).collect(),
-            });
-        }
-        faults.extend(above);
-    }
-    faults
-}
-
-/// What a service promises: the highest of its targets; `None` without SLO.
-pub fn highest(promises: &[(String, Target)]) -> Option<Target> {
-    promises.iter().map(|(_, target)| *target).max_by_key(|target| target.share())
 }
 
 /// How `share` compares with the product of `factors`, exactly; of no factors that is 1.

@@ -108,6 +108,9 @@ pub struct Dependency {
     /// Whether the other can do without it.
     #[serde(default)]
     pub kind: DependencyKind,
+    /// Which of its SLOs the other needs; without it any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<String>,
 }
 
 /// Whether a service can do without one that it asks.
@@ -287,6 +290,9 @@ fn dependency_faults(name: &str, dependencies: &[Dependency]) -> Vec<PolicyError
         };
         let path = format!("spec.dependencies[{at}].service");
         wrong.extend(message.map(|message| PolicyError::at(path, message)));
+        let unnamed = dependency.slo.as_ref().and_then(|slo| says_nothing(slo));
+        let path = format!("spec.dependencies[{at}].slo");
+        wrong.extend(unnamed.map(|message| PolicyError::at(path, message)));
     }
     wrong
 }

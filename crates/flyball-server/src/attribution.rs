@@ -155,6 +155,12 @@ impl ObjectiveAttribution {
         spent.reduce(u64::saturating_add)
     }
 
+    /// What the drill spent whose change is called `id`; `None` where it is not among the causes.
+    pub(crate) fn spent_by_drill(&self, id: &str) -> Option<u64> {
+        let is_it = |of: &&CauseShare| of.kind == CauseKind::Drill && of.id == id;
+        self.causes.iter().find(is_it).map(|of| of.spent)
+    }
+
     /// The services that this one depends on whose failures spent something in `during`.
     pub(crate) fn failed_below(&self, during: Interval) -> impl Iterator<Item = &str> {
         let theirs = self.causes.iter().filter(move |of| {

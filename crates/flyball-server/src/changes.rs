@@ -5,6 +5,7 @@
 //! comes again changes nothing. The phase of a change follows from the clock whenever it is asked for.
 
 mod demands;
+mod drills;
 mod hooks;
 mod incidents;
 mod kept;
@@ -28,6 +29,7 @@ use crate::annotations::AnnotationState;
 use crate::auth::Caller;
 use crate::control::SharedControl;
 
+pub(crate) use drills::{DrillMeasured, DrillRun, SERVER};
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
 pub(crate) use incidents::{IncidentActError, KeptIncident};

@@ -2,19 +2,23 @@
 //! every act, in one transaction with what the audit log says of it.
 
 mod keeping;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use flyball_govern::custody::{Custody, CustodyError, Holder};
+use flyball_govern::custody::{Custody, CustodyError, Holder, REASON_BYTES_MAX};
 use flyball_model::Timestamp;
-use flyball_store::{NewRecord, RECORDS_PAGE_MAX, RecordBound, RecordFilter, StoreError};
+use flyball_store::{NewRecord, Noting, RECORDS_PAGE_MAX, RecordBound, RecordFilter, StoreError};
 use serde_json::{Value, json};
 
 use crate::control::SharedControl;
 use crate::gate::{Actor, GateError, lock, parse, text};
 pub(crate) use keeping::{Running, start};
 
+/// Who does what nobody does, in the audit log.
+const SERVER: &str = "server";
 /// What such records are called.
 const CUSTODY: &str = "custody";
 /// The most that are kept: more services than one server has.
@@ -45,6 +49,25 @@ pub(crate) enum CustodiesError {
 impl From<StoreError> for CustodiesError {
     fn from(error: StoreError) -> Self {
         Self::Kept(error.into())
+    }
+}
+
+/// Who carries the pager at `at`, by service, as [`Custodies::holders`] tells it at the start.
+///
+/// # Errors
+///
+/// It cannot be read; of what is kept and no custody, that is told in the log.
+pub(crate) fn holders(
+    control: &SharedControl,
+    at: Timestamp,
+) -> Result<BTreeMap<String, Option<Holder>>, StoreError> {
+    match Custodies::of(control.clone()).holders(at) {
+        Ok(holders) => Ok(holders),
+        Err(GateError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::error!(%error, "pages do not follow custody");
+            Ok(BTreeMap::new())
+        }
     }
 }
 
@@ -86,6 +109,20 @@ impl Custodies {
             Some(record) => Ok(Some(parse(&record)?)),
             None => Ok(promised.map(|since| Custody::new(service, since))),
         }
+    }
+
+    /// Who carries the pager at `at`, by service; `None` for a retired one. Services of which nobody said or did
+    /// anything are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`].
+    pub(crate) fn holders(
+        &self,
+        at: Timestamp,
+    ) -> Result<BTreeMap<String, Option<Holder>>, GateError> {
+        let all = self.all()?.into_iter();
+        Ok(all.map(|(service, custody)| (service, custody.holder(at))).collect())
     }
 
     /// Every custody that is kept, by service.
@@ -133,15 +170,19 @@ impl Custodies {
             let said = "how it was found needs a reason; hint: say how you know it";
             return Err(CustodiesError::Refused(said.to_owned()));
         }
+        if why.len() > REASON_BYTES_MAX {
+            let (what, length, most) = ("the reason", why.len(), REASON_BYTES_MAX);
+            return Err(CustodyError::TooLong { what, length, most }.into());
+        }
         let custody = Custody::found(&service, holder, since);
         let detail =
             json!({ "service": service, "holder": holder.word(), "since": since, "why": why });
-        self.keep((&service, &custody), &actor.name, at, ("custody.find", &detail))?;
+        self.keep((&service, &custody), &actor.name, at, ("custody.find", &detail), None)?;
         Ok(custody)
     }
 
     /// Has `work` done to the custody of `service`, which is `usual` where none is kept, and kept with `action` and
-    /// its `detail` in the audit log.
+    /// what `detail` says of it then in the audit log. A pager that went back by itself before that is written down with it.
     ///
     /// # Errors
     ///
@@ -151,40 +192,45 @@ impl Custodies {
         (service, usual): (&str, Custody),
         actor: &Actor,
         at: Timestamp,
-        (action, mut detail): (&str, Value),
+        (action, detail): (&str, impl FnOnce(&Custody) -> Value),
         work: impl FnOnce(&mut Custody) -> Result<(), CustodyError>,
     ) -> Result<Custody, CustodiesError> {
         let _held = self.hold();
         let mut custody = self.get(service, None)?.unwrap_or(usual);
         let before = custody.holder(at);
+        let returned = custody.settle(at).then(|| custody.clone());
         work(&mut custody)?;
         let after = custody.holder(at);
+        let mut detail = detail(&custody);
         detail["service"] = service.into();
         detail["holder"] = json!(after.map(Holder::word));
         if before != after {
             detail["from"] = json!(before.map(Holder::word));
         }
-        self.keep((service, &custody), &actor.name, at, (action, &detail))?;
+        let audited = (action, &detail);
+        self.keep((service, &custody), &actor.name, at, audited, returned.as_ref())?;
         Ok(custody)
     }
 
-    /// Writes down which pagers went back by themselves by `at`; answers these.
+    /// Writes down which pagers went back by themselves by `at`; answers every custody that is kept, by service.
     ///
     /// # Errors
     ///
     /// [`CustodiesError::Kept`].
-    pub(crate) fn settle(&self, at: Timestamp) -> Result<Vec<(String, Custody)>, CustodiesError> {
+    pub(crate) fn settle(
+        &self,
+        at: Timestamp,
+    ) -> Result<BTreeMap<String, Custody>, CustodiesError> {
         let _held = self.hold();
-        let mut moved = Vec::new();
-        for (service, mut custody) in self.all()? {
-            if !custody.settle(at) {
-                continue;
+        let mut all = self.all()?;
+        for (service, custody) in &mut all {
+            if custody.settle(at) {
+                self.control
+                    .lock()
+                    .note(SERVER, at, |noting| give_back(noting, service, custody, at))?;
             }
-            let detail = json!({ "service": service, "holder": "developers" });
-            self.keep((&service, &custody), "server", at, ("custody.return", &detail))?;
-            moved.push((service, custody));
         }
-        Ok(moved)
+        Ok(all)
     }
 
     fn keep(
@@ -193,17 +239,38 @@ impl Custodies {
         who: &str,
         at: Timestamp,
         audited: (&str, &Value),
+        returned: Option<&Custody>,
     ) -> Result<(), CustodiesError> {
-        let (id, of) = (service.to_owned(), Some(service.to_owned()));
-        let text = text(custody, &id)?;
-        let kept = NewRecord { kind: CUSTODY, id, service: of, at, text };
-        self.control
-            .lock()
-            .note(who, at, |noting| noting.keep(&kept, CUSTODIES, Some(audited)).map(|_| ()))?;
-        Ok(())
+        let kept = record(service, custody, at)?;
+        self.control.lock().note(who, at, |noting| {
+            if let Some(returned) = returned {
+                noting.by(SERVER, at, |noting| give_back(noting, service, returned, at))?;
+            }
+            noting.keep(&kept, CUSTODIES, Some(audited))?;
+            Ok(())
+        })
     }
 
     fn hold(&self) -> MutexGuard<'_, ()> {
         lock(&self.writing)
     }
+}
+
+fn record(service: &str, custody: &Custody, at: Timestamp) -> Result<NewRecord, CustodiesError> {
+    let (id, of) = (service.to_owned(), Some(service.to_owned()));
+    let text = text(custody, &id)?;
+    Ok(NewRecord { kind: CUSTODY, id, service: of, at, text })
+}
+
+/// Keeps that the pager of `service` went back by itself, as `custody` has it.
+fn give_back(
+    noting: &Noting<'_>,
+    service: &str,
+    custody: &Custody,
+    at: Timestamp,
+) -> Result<(), CustodiesError> {
+    let detail = json!({ "service": service, "holder": Holder::Developers.word() });
+    let kept = record(service, custody, at)?;
+    noting.keep(&kept, CUSTODIES, Some(("custody.return", &detail)))?;
+    Ok(())
 }

@@ -36,7 +36,9 @@ use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
-use doubts::{idle_exemptions, linted, same_version, uncovered, unlike_met, unlike_stored};
+use doubts::{
+    idle_exemptions, linted, same_version, uncovered, unheard_incidents, unlike_met, unlike_stored,
+};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -408,6 +410,7 @@ impl Definitions {
             found.extend(unlike_met(&before, &after, &met, suggests));
             found.extend(idle_exemptions(&before, &after, &control, suggests));
             found.extend(same_version(&before, &after));
+            found.extend(unheard_incidents(&before, &after, &control));
             found.extend(uncovered(&before, &after, now));
             found
         });

@@ -32,6 +32,7 @@ use std::time::Duration as Wait;
 use flyball_budget::alert::Change;
 use flyball_budget::nominal_length;
 use flyball_catalog::{Catalog, Counted, CountedBy};
+use flyball_govern::custody::Holder;
 use flyball_govern::oncall::Exceptions;
 use flyball_metric::Points;
 use flyball_model::{Duration, Timestamp};
@@ -220,6 +221,8 @@ pub(crate) struct Parts {
     pub(crate) recent: Recent,
     /// What people have made of rotas, by rota.
     pub(crate) exceptions: BTreeMap<String, Exceptions>,
+    /// Who carries the pager, by service; `None` for a retired one.
+    pub(crate) custody: BTreeMap<String, Option<Holder>>,
 }
 
 /// How budgets are kept.
@@ -326,7 +329,7 @@ pub(crate) fn start(
     catalog: Arc<Catalog>,
 ) -> Result<(Running, LedgerReader), StartError> {
     let Parts { journal, mut ledger, keys, stored, reading, limits, settings, .. } = parts;
-    let Parts { asks, clock, telemetry, recent, exceptions, .. } = parts;
+    let Parts { asks, clock, telemetry, recent, exceptions, custody, .. } = parts;
     let position = ledger.position()?;
     let reader = ledger.reader()?;
     let joining = Arc::new(tokio::sync::Mutex::new(ledger.reader()?));
@@ -337,7 +340,7 @@ pub(crate) fn start(
     let at = settings.complete(now);
     let due = Arc::new(Notify::new());
     let mut alerting = Alerting::read(&ledger.snapshot()?, now, Arc::clone(&due), &telemetry)?;
-    alerting.except(exceptions, now);
+    alerting.begin_with(exceptions, custody, now);
     let nothing = Arc::new(Reading::of(0, Vec::new()));
     let mut evaluator = Evaluator {
         decoder: Decoder::new(nothing, limits.clone()),

@@ -30,7 +30,7 @@ use serde_json::json;
 use crate::control::SharedControl;
 use crate::evaluator::ServiceFacts;
 
-pub(crate) use acts::{ActError, NewOverride, NewStop};
+pub(crate) use acts::{ActError, NewOverride, NewStop, OverridesKept, Page};
 pub(crate) use approvals::{Actor, NewApproval};
 pub(crate) use classes::{Classes, NewClass};
 pub(crate) use contests::{KeptContest, NewContest};

@@ -14,6 +14,7 @@ mod definitions;
 mod delivery;
 pub(crate) mod demands;
 mod described;
+mod drills;
 mod evidence;
 mod extract;
 mod friction;
@@ -62,6 +63,7 @@ use crate::clock::Clock;
 use crate::control::SharedControl;
 use crate::custody::Custodies;
 use crate::definitions::Definitions;
+use crate::drills::Drills;
 use crate::evaluator;
 use crate::gate::{Gatekeeper, GitHub};
 use crate::intake::Intake;
@@ -73,6 +75,7 @@ use crate::rotas::Rotas;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 pub use backups::{BackupMade, BackupRequest};
+pub(crate) use custody::grounds_of;
 pub use problem::Problem;
 pub(crate) use stream::Streams;
 
@@ -105,6 +108,7 @@ pub(crate) struct App {
     pub(crate) changes: Changes,
     pub(crate) restorer: Restorer,
     pub(crate) rotas: Rotas,
+    pub(crate) drills: Drills,
     pub(crate) gatekeeper: Gatekeeper,
     pub(crate) github: GitHub,
     pub(crate) hooks: Arc<Hooks>,
@@ -133,6 +137,7 @@ pub(crate) struct App {
         (name = "on call", description = "Who carries the pager, and how much they carry"),
         (name = "changes", description = "What altered production, or is about to"),
         (name = "incidents", description = "Incidents, what is learnt from them, and what hurts at work"),
+        (name = "drills", description = "Faults on purpose, paid for from a surplus"),
         (name = "events", description = "Stored events"),
         (name = "operations", description = "The server itself"),
         (name = "administration", description = "Tokens, who changed what, and backups"),
@@ -283,6 +288,7 @@ fn api() -> (Router<App>, serde_json::Value) {
         .routes(routes!(people::list_sessions, people::end_sessions))
         .merge(incidents::routes())
         .merge(friction::routes())
+        .merge(drills::routes())
         .split_for_parts();
     // What derives from types of this crate can be serialised.
     let mut document = serde_json::to_value(document).unwrap_or_default();

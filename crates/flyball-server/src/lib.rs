@@ -10,6 +10,7 @@
 mod agreements;
 mod alerts;
 mod annotations;
+mod asking;
 mod attribution;
 mod auth;
 mod backup;
@@ -21,6 +22,7 @@ mod decode;
 mod definitions;
 mod delivery;
 mod doctor;
+mod drills;
 mod entry;
 mod evaluator;
 mod frictions;
@@ -32,6 +34,7 @@ mod keys;
 mod limits;
 mod listen;
 mod login;
+mod names;
 mod outcomes;
 mod pool;
 mod ready;
@@ -59,6 +62,7 @@ use flyball_spec::{Diagnostic, Source};
 use flyball_store::{Journal, Recovery, Store, StoreError};
 
 pub use annotations::{Grafana, GrafanaError};
+pub use asking::Asker;
 pub use auth::{
     AuditPage, AuditVerdict, ControlError, GrantInfo, Grants, MadeToken, Rates, RecordedChange,
     Role, Scope, TokenInfo, TokenRequest, Tokens, Who, WhoError,
@@ -68,6 +72,7 @@ pub use changes::{ChangeView, HookError, HookSecret, Receipt, ReportTold};
 pub use clock::Clock;
 pub use definitions::{Given, applied_to};
 pub use doctor::{Finding, Outcome, doctor};
+pub use drills::GuardProgram;
 pub use evaluator::{
     CorrectionStatus, Doubt, FillStatus, InstallError, ObjectiveStatus, Settings, SliceStatus,
     SloStatus, StartError,
@@ -92,6 +97,7 @@ use control::SharedControl;
 use custody::Custodies;
 use decode::Reading;
 use definitions::{Definitions, Loaded};
+use drills::Drills;
 use gate::{Gatekeeper, GitHub};
 use listen::Listeners;
 use login::Login;
@@ -148,6 +154,11 @@ pub struct Config {
     pub retention: Retention,
     /// Where backups are made; none are without it.
     pub backups: Option<PathBuf>,
+    /// What takes a drill's fault away when the server dies, as a process of its own; without it no drill is begun that
+    /// needs one.
+    pub guard: Option<GuardProgram>,
+    /// The directory with the experiments of Chaos Toolkit's that drills may run; none are run without it.
+    pub experiments: Option<PathBuf>,
     /// What time it is.
     pub clock: Clock,
 }
@@ -176,6 +187,8 @@ impl Config {
             tails: Vec::new(),
             prometheus: None,
             backups: None,
+            guard: None,
+            experiments: None,
             clock,
         }
     }
@@ -256,6 +269,7 @@ pub struct Server {
     evaluating: evaluator::Handle,
     storing: stored::Running,
     telling: Telling,
+    drilling: drills::Running,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -306,6 +320,7 @@ impl Server {
             telemetry: Arc::clone(&telemetry),
             recent: changes.recent(),
             exceptions: rotas::exceptions(&control)?,
+            custody: custody::holders(&control, clock.now())?,
         };
         let (evaluator, known) = evaluator::start(parts, loaded.catalog())?;
         let evaluating = evaluator.handle.clone();
@@ -325,8 +340,9 @@ impl Server {
         let (watching, ready) = (watch(&definitions, given)?, Arc::<Ready>::default());
         let places = (config.secrets.clone(), config.flag_files, Arc::clone(&origin));
         let restorer = Restorer::new(&changes, &evaluating, now, places)?;
-        let custodies = Custodies::of(control.clone());
         let rotas = Rotas::new(control.clone(), &evaluating);
+        let run_by = (config.guard, config.experiments, data.as_path());
+        let drills = Drills::new(&changes, &evaluating, &clock, run_by)?;
         let app = http::App {
             intake: Arc::clone(&intake),
             evaluator: evaluating.clone(),
@@ -340,8 +356,9 @@ impl Server {
             changes: changes.clone(),
             restorer: restorer.clone(),
             reviews: Reviews::of(control.clone()),
-            custodies: custodies.clone(),
+            custodies: Custodies::of(control.clone()),
             rotas: rotas.clone(),
+            drills: drills.clone(),
             hooks,
             sessions: Sessions::of(control.clone()),
             control,
@@ -362,7 +379,8 @@ impl Server {
                 .await?;
         // Who cannot listen tells nobody.
         let told = (config.secrets, config.grafana, origin);
-        let telling = Telling::start(app, (changes, restorer, rotas, &custodies), now, told)?;
+        let telling = Telling::start(app, (changes, restorer, rotas), now, told)?;
+        let drilling = drills.start();
         let (handle, stop) = (evaluating.clone(), CancellationToken::new());
         tokio::spawn(Arc::clone(&ready).watch(journal, evaluating.clone(), stop.clone()));
         let context = sources::Context { intake, evaluator: handle, clock, telemetry, stop };
@@ -377,6 +395,7 @@ impl Server {
             evaluating,
             storing,
             telling,
+            drilling,
             definitions,
             watching,
         })
@@ -427,6 +446,7 @@ impl Server {
         self.ready.set(Some("the server is going down".to_owned()));
         drop(self.watching);
         self.sources.stop().await;
+        self.drilling.stop().await;
         self.listeners.stop().await;
         self.telling.stop().await;
         let stop = move || {
@@ -457,7 +477,7 @@ impl Telling {
     /// which people reach this server.
     fn start(
         app: http::App,
-        (changes, restorer, rotas, custodies): (Changes, Restorer, Rotas, &Custodies),
+        (changes, restorer, rotas): (Changes, Restorer, Rotas),
         (clock, telemetry): (&Clock, &Arc<Telemetry>),
         (secrets, grafana, origin): (Option<PathBuf>, Option<Grafana>, Arc<str>),
     ) -> Result<Self, reqwest::Error> {
@@ -468,7 +488,7 @@ impl Telling {
         if let Some(grafana) = grafana {
             verdicts.push(grafana, changes, (clock, telemetry), origin)?;
         }
-        let custody = custody::start(custodies, evaluating, clock);
+        let custody = custody::start(app.clone());
         let (restores, calls, demands) =
             (restorer.start(), rotas.start(), http::demands::start(app));
         Ok(Self { alerts, verdicts, restores, custody, calls, demands })

@@ -1,11 +1,11 @@
 //! Reviews as they are kept: a record each, written anew with every act, in one transaction with what the audit log says
 //! of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use flyball_govern::checklist::{
-    Checklist, Control, ReportedBy, Review, ReviewError, ReviewState, Stage,
+    Checklist, Control, ReportedBy, Review, ReviewError, ReviewState, Stage, approved,
 };
 use flyball_govern::evidence::ServiceEvidence;
 use flyball_model::Timestamp;
@@ -118,7 +118,8 @@ impl Reviews {
         })
     }
 
-    /// The stages of which a review of `service` stands approved at `at`.
+    /// The stages of which a review of `service` stands approved at `at`, each with that review's id: the last of its
+    /// checklist, and approved after `after`.
     ///
     /// # Errors
     ///
@@ -126,11 +127,10 @@ impl Reviews {
     pub(crate) fn approved(
         &self,
         service: &str,
+        after: Option<Timestamp>,
         at: Timestamp,
-    ) -> Result<BTreeSet<Stage>, GateError> {
-        let reviews = self.of_service(service)?;
-        let approved = reviews.iter().filter(|review| review.standing(at).is_approved());
-        Ok(approved.map(|review| review.stage).collect())
+    ) -> Result<BTreeMap<Stage, String>, GateError> {
+        Ok(approved(&self.of_service(service)?, after, at))
     }
 
     /// The signatures that changes of `service` need by the last approved review of each checklist, each once. What a

@@ -10,11 +10,13 @@ use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
 use flyball_govern::risk::{Occurrence, Register, RiskObjective, ToldBy};
 use flyball_model::{Change, ChangeKind, Incident, Interval, Timestamp};
-use flyball_store::{Ledger, LedgerSnapshot, NewRecord, RecordBound, RecordFilter, StoreError};
+use flyball_store::{
+    Ledger, LedgerSnapshot, NewRecord, Noting, RecordBound, RecordFilter, StoreError,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::changes::{ChangesError, Kept};
+use crate::changes::{ChangesError, DrillMeasured, Kept};
 use crate::control::SharedControl;
 use crate::evaluator::{SloCounts, steps};
 
@@ -52,13 +54,20 @@ pub(crate) struct Naming {
 ///
 /// [`ChangesError`]; nothing was kept then.
 pub(crate) fn keep(control: &SharedControl, naming: &Naming) -> Result<(), ChangesError> {
-    let Naming { service, posting, risk, who, why, at } = naming;
+    control.lock().note(&naming.who, naming.at, |noting| note(noting, naming))
+}
+
+/// As [`keep`], in a transaction that keeps more.
+///
+/// # Errors
+///
+/// [`ChangesError`].
+pub(crate) fn note(noting: &Noting<'_>, naming: &Naming) -> Result<(), ChangesError> {
+    let Naming { service, posting, risk, why, at, .. } = naming;
     let detail = json!({ "service": service, "posting": posting, "risk": risk, "why": why });
     let (id, text) = (format!("{service}:{posting}"), json!(naming).to_string());
     let new = NewRecord { kind: NAMING, id, service: Some(service.clone()), at: *at, text };
-    control.lock().note(who, *at, |noting| {
-        noting.keep(&new, NAMINGS, Some(("risk.name", &detail))).map(|_| ())
-    })?;
+    noting.keep(&new, NAMINGS, Some(("risk.name", &detail)))?;
     Ok(())
 }
 
@@ -139,13 +148,14 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// What is known of `changes` and `incidents`, the latest first, given which risk each came of.
+    /// What is known of `changes` and `incidents`, the latest first, given which risk each came of, and what drills
+    /// measured by the ids of their changes.
     ///
     /// An incident that a change caused is one failure with it: of that risk which either is said to come of.
     pub(crate) fn of(
         changes: &[Kept],
         incidents: &[Incident],
-        named: &BTreeMap<String, String>,
+        (named, measured): (&BTreeMap<String, String>, &BTreeMap<String, DrillMeasured>),
     ) -> Self {
         let mut found = Self::default();
         let drills = changes.iter().map(|kept| &kept.change).filter(|change| is_drill(change));
@@ -165,11 +175,13 @@ impl Failures {
             let change = &kept.change;
             let risk = named.get(&change.id);
             if is_drill(change) {
-                // A drill without an incident tells that nobody noticed, and not how long that took.
-                let (started, ended) = (change.started.or(change.shipped()), change.finished);
+                // A drill without an incident, whose alerts were not looked at either, tells that nobody noticed, and not
+                // how long that took.
+                let measured = measured.get(&change.id);
                 let occurrence = Occurrence {
-                    started,
-                    ended,
+                    started: change.started.or(change.shipped()),
+                    detected: measured.and_then(|of| of.detected),
+                    ended: measured.and_then(|of| of.recovered).or(change.finished),
                     source: ToldBy::Drill,
                     ..Occurrence::of_change(change, None, None, None)
                 };

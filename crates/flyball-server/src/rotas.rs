@@ -2,10 +2,12 @@
 //!
 //! An exception is a record of its own that is never taken out: one that is removed says by whom, and holds up to
 //! then. Whoever makes one waits until the alerts know of it too. Calls live with their alerts, in the evaluator's
-//! ledger; here each is kept beside for load and pay, for longer than alerts are.
+//! ledger; here each is kept beside for load and pay, for longer than alerts are. So are the documents of rotas, each with
+//! the moment from which it was in force: what was served follows from them.
 
 mod calls;
 mod made;
+mod past;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,7 +73,10 @@ pub(crate) enum RotaError {
     },
 }
 
-/// Keeps what people make of rotas; clones share it.
+/// A rota and the exceptions to it.
+type Known<'a> = (&'a Rota, &'a Exceptions);
+
+/// Keeps what people make of rotas, and what their documents said; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotas {
     control: SharedControl,
@@ -80,6 +85,8 @@ pub(crate) struct Rotas {
     /// older than what was known before.
     writing: Arc<tokio::sync::Mutex<()>>,
     kept: Arc<std::sync::Mutex<calls::Seen>>,
+    /// What rotas were kept of last.
+    known: Arc<std::sync::Mutex<Option<Arc<Switchboard>>>>,
 }
 
 /// The exceptions in force, by rota.
@@ -117,8 +124,8 @@ fn of_rota(control: &SharedControl, rota: &str) -> Result<Exceptions, RotaError>
 
 impl Rotas {
     pub(crate) fn new(control: SharedControl, evaluator: &evaluator::Handle) -> Self {
-        let (writing, kept) = (Arc::default(), Arc::default());
-        Self { control, evaluator: evaluator.clone(), writing, kept }
+        let (writing, kept, known) = (Arc::default(), Arc::default(), Arc::default());
+        Self { control, evaluator: evaluator.clone(), writing, kept, known }
     }
 
     /// Who is called for which service, with all exceptions.
@@ -142,7 +149,7 @@ impl Rotas {
         actor: String,
         at: Timestamp,
     ) -> Result<KeptException, RotaError> {
-        self.change(rota, move |rota, control| {
+        self.change(rota, move |(rota, exceptions), control| {
             control.lock().note(&actor, at, |noting| {
                 let mut id = format!("{}:{at}", rota.name());
                 let mut number = 1;
@@ -150,7 +157,7 @@ impl Rotas {
                     number += 1;
                     id = format!("{}:{at}.{number}", rota.name());
                 }
-                let kept = new.check(rota, id, &actor, at)?;
+                let kept = new.check((rota, exceptions), id, &actor, at)?;
                 let detail = json!({ "rota": rota.name(), "exception": kept.made });
                 keep(noting, &kept, kept.made.action(), &detail)?;
                 Ok(kept)
@@ -172,7 +179,7 @@ impl Rotas {
     ) -> Result<KeptException, RotaError> {
         let detail = json!({ "rota": rota, "why": removed.why });
         let (by, at) = (removed.by.clone(), removed.at);
-        let work = move |_: &Rota, kept: &mut KeptException| kept.remove(removed);
+        let work = move |_: Known<'_>, kept: &mut KeptException| kept.remove(removed);
         self.amend(rota, id, ("on_call.remove", detail), (by, at), work).await
     }
 
@@ -190,8 +197,8 @@ impl Rotas {
     ) -> Result<KeptException, RotaError> {
         let detail = json!({ "rota": rota, "who": who, "how": how });
         let (of, name) = (rota.to_owned(), id.clone());
-        let work = move |rota: &Rota, kept: &mut KeptException| match &mut kept.made {
-            Made::Swap(swap) => Ok(swap.end(rota, &who, how, at)?),
+        let work = move |known: Known<'_>, kept: &mut KeptException| match &mut kept.made {
+            Made::Swap(swap) => Ok(swap.end(known, &who, how, at)?),
             Made::Override(_) | Made::Temporary(_) => {
                 Err(RotaError::Unknown { rota: of, id: name })
             }
@@ -223,9 +230,9 @@ impl Rotas {
         id: String,
         (action, detail): (&'static str, serde_json::Value),
         (actor, at): (String, Timestamp),
-        work: impl FnOnce(&Rota, &mut KeptException) -> Result<(), RotaError> + Send + 'static,
+        work: impl FnOnce(Known<'_>, &mut KeptException) -> Result<(), RotaError> + Send + 'static,
     ) -> Result<KeptException, RotaError> {
-        self.change(rota, move |rota, control| {
+        self.change(rota, move |(rota, exceptions), control| {
             control.lock().note(&actor, at, |noting| {
                 let unknown =
                     || RotaError::Unknown { rota: rota.name().to_owned(), id: id.clone() };
@@ -234,7 +241,7 @@ impl Rotas {
                 if kept.rota != rota.name() {
                     return Err(unknown());
                 }
-                work(rota, &mut kept)?;
+                work((rota, exceptions), &mut kept)?;
                 keep(noting, &kept, action, &detail)?;
                 Ok(kept)
             })
@@ -246,7 +253,7 @@ impl Rotas {
     async fn change<T: Send + 'static>(
         &self,
         rota: &str,
-        work: impl FnOnce(&Rota, &SharedControl) -> Result<T, RotaError> + Send + 'static,
+        work: impl FnOnce(Known<'_>, &SharedControl) -> Result<T, RotaError> + Send + 'static,
     ) -> Result<T, RotaError> {
         let _held = self.writing.lock().await;
         let board = self.switchboard().await?;
@@ -254,7 +261,7 @@ impl Rotas {
         let control = self.control.clone();
         let done = tokio::task::spawn_blocking(move || {
             let rota = board.rota(&name).ok_or_else(|| RotaError::Rota(name.clone()))?;
-            let done = work(rota, &control)?;
+            let done = work((rota, &board.exceptions(&name)), &control)?;
             Ok::<_, RotaError>((done, of_rota(&control, &name)?, name))
         });
         let (done, exceptions, name) = done.await??;

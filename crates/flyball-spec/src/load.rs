@@ -12,7 +12,7 @@ use crate::origin::{Origins, Part};
 use crate::own::{self, Defined};
 use crate::resolve::{self, Registry, Unusable};
 use crate::session::{BEGINNING, Session};
-use crate::set::{Alerting, GoverningKind, Service, SpecSet};
+use crate::set::{Alerting, Governing, GoverningKind, Service, SpecSet};
 use crate::source::Source;
 use crate::yaml::Node;
 
@@ -240,20 +240,7 @@ impl Loader<'_> {
                 }
             }
             Defined::Governing(governing, name) => {
-                let kind = match governing.kind {
-                    GoverningKind::BudgetPolicy => "BudgetPolicy",
-                    GoverningKind::Tier => "Tier",
-                    GoverningKind::Service => "Service",
-                    GoverningKind::PolicyTest => "PolicyTest",
-                    GoverningKind::Risk => "Risk",
-                    GoverningKind::RiskRules => "RiskRules",
-                    GoverningKind::SupportCosts => "SupportCosts",
-                    GoverningKind::Checklist => "Checklist",
-                    GoverningKind::CustodyRules => "CustodyRules",
-                    GoverningKind::Rota => "Rota",
-                    GoverningKind::Escalation => "Escalation",
-                    GoverningKind::Runbook => "Runbook",
-                };
+                let kind = governing.kind.word();
                 if let Some(service) = governing.service() {
                     self.set.origins.insert_service(service, name.at);
                 }
@@ -286,6 +273,35 @@ impl Loader<'_> {
         self.first("Service", name)
     }
 
+    /// Has what a catalogue of others says of a service stand where its own document says nothing; true where it has one.
+    fn completes(&mut self, service: &Service, entity: &Governing) -> bool {
+        let Some(own) = self.set.services.iter_mut().find(|of| of.name == service.name) else {
+            return false;
+        };
+        if own.display_name.is_none() {
+            own.display_name.clone_from(&service.display_name);
+        }
+        if own.description.is_none() {
+            own.description.clone_from(&service.description);
+        }
+        if own.tier.is_none() {
+            own.tier.clone_from(&service.tier);
+            own.tier_at = service.tier_at;
+        }
+        let is_own =
+            |of: &&mut Governing| of.kind == GoverningKind::Service && of.name == entity.name;
+        let Some(own) = self.set.governing.iter_mut().find(is_own) else {
+            self.set.governing.push(entity.clone());
+            return true;
+        };
+        if let (Some(own), Some(said)) = (own.spec.as_object_mut(), entity.spec.as_object()) {
+            for (field, value) in said {
+                own.entry(field).or_insert_with(|| value.clone());
+            }
+        }
+        true
+    }
+
     /// True for the first SLO of this name: the name is its identity.
     fn first_slo(&mut self, name: &str, place: Place) -> bool {
         let first = self.seen.insert(("SLO", name.to_owned()));
@@ -301,8 +317,13 @@ impl Loader<'_> {
 
     fn resolve(&mut self) {
         let entities = std::mem::take(&mut self.entities);
+        let mut entered = HashSet::new();
         for (service, governing, name) in import::backstage::services(&entities, &mut self.session)
         {
+            let is_first = entered.insert(name.value.clone());
+            if is_first && self.completes(&service, &governing) {
+                continue;
+            }
             if self.first_service(&name) {
                 self.set.services.push(service);
                 self.set.governing.push(governing);

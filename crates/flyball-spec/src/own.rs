@@ -1,6 +1,6 @@
 //! Kinds of our own, `apiVersion: flyball.dev/v1`: `AlertStrategy`, `AlertTarget`, `RestoreAction`, `Correction`,
 //! `Probe`, `BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
-//! `CustodyRules`, `Rota` and `Escalation`.
+//! `CustodyRules`, `Rota`, `Escalation`, `Runbook` and `Drill`.
 //!
 //! They say what OpenSLO cannot: several lookbacks in one rule, forecasts, evidence, agreed
 //! exceptions, who is told how, and what may be done. An OpenSLO tool that reads the same files sees another `apiVersion` and nothing
@@ -78,6 +78,7 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         ("Rota", Kind::Governing(GoverningKind::Rota)),
         ("Escalation", Kind::Governing(GoverningKind::Escalation)),
         ("Runbook", Kind::Governing(GoverningKind::Runbook)),
+        ("Drill", Kind::Governing(GoverningKind::Drill)),
     ];
     let kind = r.word(kind, &kinds)?;
     let before = r.findings.errors();

@@ -105,9 +105,33 @@ pub enum GoverningKind {
     Escalation,
     /// What to do in an incident, and when to go back.
     Runbook,
+    /// What is broken on purpose, paid for from a surplus.
+    Drill,
 }
 
-/// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota, an escalation or a runbook, as it was written.
+impl GoverningKind {
+    /// The `kind` that documents write.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BudgetPolicy => "BudgetPolicy",
+            Self::Tier => "Tier",
+            Self::Service => "Service",
+            Self::PolicyTest => "PolicyTest",
+            Self::Risk => "Risk",
+            Self::RiskRules => "RiskRules",
+            Self::SupportCosts => "SupportCosts",
+            Self::Checklist => "Checklist",
+            Self::CustodyRules => "CustodyRules",
+            Self::Rota => "Rota",
+            Self::Escalation => "Escalation",
+            Self::Runbook => "Runbook",
+            Self::Drill => "Drill",
+        }
+    }
+}
+
+/// A policy, its tests, a tier, a service, a risk, costs, a checklist, rules of custody, a rota, an escalation, a runbook or a drill,
+/// as it was written.
 #[derive(Debug, Clone)]
 pub struct Governing {
     /// Which of them.
@@ -137,7 +161,9 @@ impl Governing {
             | GoverningKind::CustodyRules
             | GoverningKind::Rota
             | GoverningKind::Escalation
-            | GoverningKind::Runbook => None,
+            | GoverningKind::Runbook
+            // What a drill breaks is reached with the server's own secrets.
+            | GoverningKind::Drill => None,
         }
     }
 }

@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Oncall(Box<commands::oncall::OncallArgs>),
     Incident(commands::incident::IncidentArgs),
     Friction(commands::friction::FrictionArgs),
+    Drill(commands::drill::DrillArgs),
     Tail(commands::tail::TailArgs),
     Query(commands::query::QueryArgs),
     /// Check, format, show, test and suggest SLOs, and ask a server how they stand
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Backup(commands::backup::BackupArgs),
     Restore(commands::backup::RestoreArgs),
     Ready(commands::ready::ReadyArgs),
+    DrillGuard(commands::drill_guard::DrillGuardArgs),
     Openapi(commands::openapi::OpenapiArgs),
     Completions(commands::generate::CompletionsArgs),
     Man(commands::generate::ManArgs),

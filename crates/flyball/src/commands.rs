@@ -9,6 +9,8 @@ pub(crate) mod change;
 pub(crate) mod custody;
 pub(crate) mod delivery;
 pub(crate) mod doctor;
+pub(crate) mod drill;
+pub(crate) mod drill_guard;
 pub(crate) mod friction;
 pub(crate) mod gate;
 pub(crate) mod generate;
@@ -68,9 +70,11 @@ pub(crate) fn run(cli: Cli, arguments: &[OsString]) -> anyhow::Result<Exit> {
         Command::Oncall(args) => oncall::run(*args),
         Command::Incident(args) => incident::run(args),
         Command::Friction(args) => friction::run(args),
+        Command::Drill(args) => drill::run(args),
         Command::Tail(args) => tail::run(&args),
         Command::Slo(args) => slo::run(args),
         Command::Ready(args) => ready::run(&args),
+        Command::DrillGuard(_) => drill_guard::run(),
         Command::Openapi(_) => openapi::run(),
         Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args),

@@ -94,7 +94,7 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("GET /api/v1/checklists", "`flyball review checklists`"),
     ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
@@ -107,6 +107,8 @@ const COMMANDS: [(&str, &str); 12] = [
     ("GET /api/v1/action-items", "`flyball incident action list`"),
     ("GET /api/v1/friction", "`flyball friction list`"),
     ("GET /api/v1/risks", "`flyball risk list`"),
+    ("GET /api/v1/drill-runs", "`flyball drill runs`"),
+    ("GET /api/v1/drills lists", "`flyball drill list` lists"),
 ];
 
 /// Requests about a service that hints name, and the commands that make them.
@@ -167,6 +169,29 @@ impl Remote {
         query: &[(&str, &str)],
     ) -> anyhow::Result<T> {
         self.ask(self.request(Method::GET, path, query)?.timeout(ANSWER_MAX))
+    }
+
+    /// The list called `list` at `path`, with all its pages as one answer: `cursor` is what the next is asked with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub(crate) fn whole(
+        &self,
+        path: &[&str],
+        (list, cursor): (&str, &str),
+    ) -> anyhow::Result<serde_json::Value> {
+        let mut whole: serde_json::Value = self.get(path, &[])?;
+        while let Some(next) = whole["next"].as_u64() {
+            let mut more: serde_json::Value = self.get(path, &[(cursor, &next.to_string())])?;
+            if let (Some(known), Some(records)) =
+                (whole[list].as_array_mut(), more[list].as_array_mut())
+            {
+                known.append(records);
+            }
+            whole["next"] = more["next"].take();
+        }
+        Ok(whole)
     }
 
     /// Sends `body` to `path`.

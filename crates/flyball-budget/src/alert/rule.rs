@@ -39,7 +39,7 @@ impl Ready {
     }
 
     /// Whether the condition looks at the SLO's own window.
-    pub(super) const fn needs_window(&self) -> bool {
+    pub(crate) const fn needs_window(&self) -> bool {
         !matches!(self.check, Check::Ratio { .. })
     }
 

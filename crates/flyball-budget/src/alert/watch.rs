@@ -177,6 +177,12 @@ impl Watch {
         matches!(self.answer, Answer::Unknown)
     }
 
+    /// Looks at the slot end `now` with what was seen at the last look, which is known to be the same; nothing may be
+    /// held back that time alone lets fire.
+    pub(crate) fn looked_again(&mut self, now: Timestamp) {
+        self.looked_at = Some(now.nanos());
+    }
+
     /// Lets go at the last look, because whoever calls knows that it is over; nothing unless it fires.
     pub(crate) fn release(&mut self, rule: &Ready) -> Option<Change> {
         let (State::Firing(fired), Some(now)) = (&self.state, self.looked_at) else { return None };

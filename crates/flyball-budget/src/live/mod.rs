@@ -6,7 +6,8 @@
 //! arithmetic: the same sums are made, only otherwise.
 //!
 //! [`Live::advance`] moves from unit to unit (a slot, or a time slice). What enters each stretch is
-//! added, what leaves it is taken away, and each rule's [`Watch`] is stepped.
+//! added, what leaves it is taken away, and each rule's [`Watch`] is stepped; units at whose ends no answer can
+//! change are left out, many at once.
 //! The work does not depend on how long the stretches are. What leaves is old: it is read from the
 //! caller's ledger, a [`History`], a chunk at a time; nothing else of the past is held but the
 //! latest hour.
@@ -40,7 +41,7 @@ mod standing;
 mod sums;
 mod view;
 
-use flyball_model::{Slot, Tally, Timestamp};
+use flyball_model::{Slot, Tally, Timestamp, Window};
 
 pub use self::plan::Plan;
 pub use self::read::History;
@@ -179,9 +180,35 @@ impl Live {
         while self.sums.end() < end {
             self.sums.step(plan, history)?;
             self.look(plan, history, changes)?;
+            self.leap(plan, end, history)?;
             self.at = self.at.max(read::starts(plan, self.sums.end()));
         }
         self.at = self.at.max(to);
+        Ok(())
+    }
+
+    /// Leaves out the units before `end` at whose ends no answer can change: after a night without traffic, or a server
+    /// that was down, there are thousands of them.
+    ///
+    /// All rules have just been looked at. While no sum changes, one that waits for nothing answers the same.
+    fn leap<H: History>(
+        &mut self,
+        plan: &Plan,
+        end: i64,
+        history: &H,
+    ) -> Result<(), LiveError<H::Error>> {
+        let is_calendar = matches!(plan.window, Window::Calendar(_));
+        let mut both = self.watches.iter().zip(&plan.rules);
+        // A hold goes by, and so does a calendar period.
+        let waits = both.any(|(watch, rule)| {
+            (watch.pending_since().is_some() && !watch.is_unknown())
+                || (is_calendar && rule.ready.needs_window())
+        });
+        if waits || !self.sums.leap(plan, end, history).map_err(LiveError::History)? {
+            return Ok(());
+        }
+        let now = read::starts(plan, self.sums.end());
+        self.watches.iter_mut().for_each(|watch| watch.looked_again(now));
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub(super) fn chunk(plan: &Plan) -> i64 {
 }
 
 /// How many units are read at once where nothing is held.
-fn stride(plan: &Plan) -> i64 {
+pub(super) fn stride(plan: &Plan) -> i64 {
     (READ_MAX / plan.slots_each).max(1)
 }
 
@@ -201,10 +201,27 @@ impl Cursor {
         Self { held: Vec::new(), given: 0, next, end: next }
     }
 
-    /// Takes in what was read of the numbers up to `end`; all before must have been given out.
+    /// Takes in what was read of the numbers up to `end`; all before must have been given out,
+    /// or be empty.
     pub(super) fn refill(&mut self, mut read: Vec<(i64, Tally)>, end: i64) {
         read.shrink_to_fit();
         (self.held, self.given, self.end) = (read, 0, end);
+    }
+
+    /// Whether nothing that was read is left to give out.
+    pub(super) fn is_done(&self) -> bool {
+        self.given >= self.held.len()
+    }
+
+    /// The number of the next tally that was read; `None` where none is left.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.held.get(self.given).map(|(number, _)| *number)
+    }
+
+    /// Leaves out the next `count` numbers, none of which has a tally.
+    pub(super) fn skip(&mut self, count: i64) {
+        self.next += count;
+        self.end = self.end.max(self.next);
     }
 
     /// The next number's tally.

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use flyball_model::{Interval, Slot, Tally, Timestamp, Window};
 
-use super::read::{Cursor, chunk, first_unit, minus, scattered, slots, starts, sums, units};
+use super::read::{
+    Cursor, chunk, first_unit, minus, scattered, slots, starts, stride, sums, units,
+};
 use super::{History, LiveError, Plan};
 use crate::alert::Watch;
 use crate::series::slot_from;
@@ -75,6 +77,11 @@ impl Recent {
 
     fn range(&self, from: i64, to: i64) -> Vec<(i64, Tally)> {
         self.units.range(self.place(from)..self.place(to)).copied().collect()
+    }
+
+    /// The first unit from `unit` on that has data; where none is known to have, the end of what is known.
+    fn next(&self, unit: i64) -> i64 {
+        self.units.get(self.place(unit)).map_or(self.end, |(known, _)| *known)
     }
 
     fn correct(&mut self, unit: i64, delta: Tally) {
@@ -215,17 +222,90 @@ impl Sums {
             (window.period, window.start) = (Some(period), period.start());
             (window.events, window.units) = (events, units);
         }
-        for (fresh, rule) in self.fresh.iter_mut().zip(&plan.rules) {
-            let Some(known) = fresh else { continue };
+        for known in self.fresh.iter_mut().flatten() {
             known.events = known.events.plus(events);
             known.units.add(&units);
+        }
+        self.forget_fresh(plan);
+        self.end = to;
+        self.recent.forget_before(to - RECENT);
+        Ok(())
+    }
+
+    /// Forgets what came since rules let go where that is all of their lookbacks.
+    fn forget_fresh(&mut self, plan: &Plan) {
+        for (fresh, rule) in self.fresh.iter_mut().zip(&plan.rules) {
+            let Some(known) = fresh else { continue };
             if rule.long.is_none_or(|long| self.stretches[1 + long].start >= known.from) {
                 *fresh = None;
             }
         }
+    }
+
+    /// Moves on over units that change no sum, as far as that is known and before `end`: none enters with data or leaves with
+    /// it, and no period ends. Reads on where nothing was found, twice as far each time. `false` where not even one
+    /// was passed.
+    pub(super) fn leap<H: History>(
+        &mut self,
+        plan: &Plan,
+        end: i64,
+        history: &H,
+    ) -> Result<bool, H::Error> {
+        let is_ragged = self.stretches.iter().any(|stretch| stretch.ragged.is_some());
+        if is_ragged || plan.fills_silence() {
+            return Ok(false);
+        }
+        let mut to = end;
+        if let Some(period) = self.window().period {
+            to = to.min(Slot::of(period.end(), plan.unit).0);
+        }
+        let mut each = chunk(plan);
+        while self.recent.end < to && self.recent.next(self.end) == self.recent.end {
+            let read = to.min(self.recent.end + each);
+            self.recent.units.extend(units(plan, history, self.recent.end, read)?);
+            self.recent.end = read;
+            each = (2 * each).min(stride(plan));
+        }
+        to = to.min(self.recent.next(self.end));
+        if to <= self.end {
+            return Ok(false);
+        }
+        for stretch in self.stretches.iter_mut().filter(|stretch| stretch.period.is_none()) {
+            let leaving = &mut stretch.leaving;
+            let mut each = chunk(plan);
+            // What is held goes no further than what has entered; behind that nothing will have.
+            while leaving.is_done()
+                && leaving.end < self.end
+                && leaving.end - leaving.next < to - self.end
+            {
+                let read = self.end.min(leaving.end + each);
+                let found = if leaving.end >= self.recent.from {
+                    self.recent.range(leaving.end, read)
+                } else {
+                    units(plan, history, leaving.end, read)?
+                };
+                leaving.refill(found, read);
+                each = (2 * each).min(stride(plan));
+            }
+            let quiet = match leaving.first() {
+                Some(first) => first - leaving.next,
+                None if leaving.end >= self.end => to - self.end,
+                None => leaving.end - leaving.next,
+            };
+            to = to.min(self.end + quiet);
+        }
+        let passed = to - self.end;
+        if passed <= 0 {
+            return Ok(false);
+        }
         self.end = to;
+        for stretch in self.stretches.iter_mut().filter(|stretch| stretch.period.is_none()) {
+            stretch.leaving.skip(passed);
+            stretch.start = starts(plan, stretch.leaving.next);
+        }
+        self.forget_fresh(plan);
         self.recent.forget_before(to - RECENT);
-        Ok(())
+        Ok(true)
     }
 
     /// Reads what leaves next, where it is not held; up to the unit `to`.

@@ -591,6 +591,45 @@ fn thirty_days_of_full_traffic_fit_64_kib_and_read_little() {
 }
 
 #[test]
+fn a_month_in_which_nobody_came_takes_few_reads_and_fires_as_slot_by_slot() {
+    let width = Duration::from_seconds(10);
+    let window = rolling("28d");
+    let slo = Slo {
+        alert_rules: default_rules(&window).rules,
+        lookbacks: ["5m", "1h", "6h", "1d", "3d"].map(duration).to_vec(),
+        ..slo(BudgetingMethod::Occurrences, window, vec![objective("0.999")])
+    };
+    let since = Timestamp::from_seconds(SINCE);
+    let until = since.plus(Duration::from_days(60));
+    let plan = Plan::new(&slo, 0, width, &[], since, until).unwrap();
+    let ledger = Ledger::new(width);
+    let first = Slot::of(since, width).0;
+    // An hour that fires, a pause, an hour that lets go; then nobody for a month.
+    let hour = |from: i64, good| (from..from + 360).map(move |slot| (Slot(first + slot), good));
+    let hours = hour(0, 90).chain(hour(1_000, 100));
+    let told: Vec<_> = hours.map(|(slot, good)| (slot, Tally::new(100, good).unwrap())).collect();
+    ledger.add(&told);
+    let (mut leaps, mut steps) =
+        (Live::new(&plan, &ledger).unwrap(), Live::new(&plan, &ledger).unwrap());
+    let (mut of_leaps, mut of_steps) = (Vec::new(), Vec::new());
+    let day = since.plus(Duration::from_days(1));
+    leaps.advance(&plan, day, &ledger, &mut of_leaps).unwrap();
+    for slot in 1..=8_640 {
+        let now = since.plus(Duration::from_seconds(10 * slot));
+        steps.advance(&plan, now, &ledger, &mut of_steps).unwrap();
+    }
+    assert!(!of_leaps.is_empty());
+    assert_eq!((of_leaps, leaps.save()), (of_steps, steps.save()));
+    ledger.reads.set(0);
+    let mut changes = Vec::new();
+    leaps.advance(&plan, until, &ledger, &mut changes).unwrap();
+    let reads = ledger.reads.get();
+    assert!(reads < 600, "{reads} reads in 509,760 slots");
+    let standing = leaps.standing(&plan, &ledger).unwrap();
+    assert_eq!(standing.budget.valid, 0);
+}
+
+#[test]
 fn a_plan_that_has_ended_says_so_and_another_goes_on() {
     let mut world = a_day();
     let until = world.plan.until();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flyball_govern::oncall::Switchboard;
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, GoverningKind, SpecSet};
+use flyball_spec::{Diagnostic, GoverningKind, Level, SpecSet};
 
 use super::Governance;
 
@@ -14,6 +14,26 @@ pub(super) fn switchboard(governance: &Governance) -> Switchboard {
     let services = services.filter_map(|of| Some((of.name.as_str(), of.spec.on_call.as_deref()?)));
     let rotas = governance.rotas.values().cloned();
     Switchboard::new(rotas, governance.escalations.values().cloned(), services)
+}
+
+/// Words of `onCall` that are nearly the name of a rota or an escalation: most likely pages are to go there.
+pub(super) fn nearly(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
+    let known = || governance.rotas.keys().chain(governance.escalations.keys()).map(String::as_str);
+    let services = set.governing.iter().filter(|of| of.kind == GoverningKind::Service);
+    let found = services.filter_map(|of| {
+        let on_call = governance.services.get(&of.name)?.spec.on_call.as_deref()?;
+        if known().any(|name| name == on_call) {
+            return None;
+        }
+        let near = near_matches(on_call, known()).first().copied()?.to_owned();
+        let message = format!(
+            "no rota and no escalation is called `{on_call}`, so that pages call nobody\nhint: did you mean `{near}`?"
+        );
+        let mut told = set.origins.governing_error(of, "spec.onCall", None, &message)?;
+        told.severity = Level::Warning;
+        Some(told)
+    });
+    found.collect()
 }
 
 /// Targets of members, and rotas and layers of escalations, that are not there; services on the lists of two
@@ -95,9 +115,31 @@ fn hinted<'a>(
 
 #[cfg(test)]
 mod tests {
-    use flyball_spec::{Source, load};
+    use flyball_spec::{Level, Source, load};
 
     use super::super::governance;
+
+    #[test]
+    fn a_word_that_is_nearly_a_rota_is_told_of() {
+        let text = |on_call: &str| {
+            format!(
+                "apiVersion: flyball.dev/v1\nkind: Rota\nmetadata: {{name: payments}}\nspec:\n  members: [{{name: ada, \
+                 side: developers}}]\n  layers: [{{name: first, members: [ada], rotation: {{unit: week, start: \
+                 2026-01-05T09:00}}}}]\n---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: shop}}\nspec: \
+                 {{onCall: {on_call}}}\n"
+            )
+        };
+        let told = |on_call: &str| {
+            let (set, _) = load(&[Source::new("a.yaml", &text(on_call))]);
+            governance(&set).1
+        };
+        let [warning] = told("paymnts").try_into().unwrap();
+        assert_eq!((warning.severity, warning.path.as_str()), (Level::Warning, "spec.onCall"));
+        assert_eq!(warning.hint.as_deref(), Some("did you mean `payments`?"));
+        for fine in ["payments", "'ask Bo in the office'"] {
+            assert_eq!(told(fine), []);
+        }
+    }
 
     #[test]
     fn what_is_not_there_is_told_where_it_is_named() {

@@ -5,6 +5,7 @@
 
 pub mod chaos_toolkit;
 pub mod envoy;
+pub mod guard;
 pub mod toxiproxy;
 pub mod webhook;
 
@@ -12,7 +13,7 @@ use flyball_govern::alert::Outcome;
 use flyball_govern::drill::Fault;
 use flyball_model::{Rational, Timestamp};
 
-use crate::notify::judge;
+use crate::notify::{SIGNATURE_HEADER, Secret, judge, signature};
 
 /// The fault of a drill, and whom it reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub struct Ask {
     pub url: String,
     /// The body, which is JSON; empty for none.
     pub body: String,
+    /// Headers that are its own, each with its value; those of the body and of the signature are made of it.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// The environment variable with what it is signed with; `None` for no signature.
     pub secret_env: Option<String>,
     /// Answers that are as good as 2xx: what is there already, or gone already.
@@ -42,8 +46,17 @@ pub struct Ask {
 
 impl Ask {
     fn new(method: &str, url: String, body: String) -> Self {
-        let as_good = Vec::new();
-        Self { method: method.to_owned(), url, body, secret_env: None, as_good }
+        let (method, headers, as_good) = (method.to_owned(), Vec::new(), Vec::new());
+        Self { method, url, body, headers, secret_env: None, as_good }
+    }
+
+    /// The headers that it is sent with at `now`, signed as notices are when there is a `secret`.
+    pub fn headers_at(&self, now: Timestamp, secret: Option<&Secret>) -> Vec<(String, String)> {
+        let kind = (!self.body.is_empty()).then(|| ("content-type", "application/json".to_owned()));
+        let signed = secret.map(|of| (SIGNATURE_HEADER, signature(of, now, self.body.as_bytes())));
+        let made = kind.into_iter().chain(signed);
+        let made = made.map(|(name, value)| (name.to_owned(), value));
+        made.chain(self.headers.iter().cloned()).collect()
     }
 
     /// What an answer means: its status and the beginning of its body.

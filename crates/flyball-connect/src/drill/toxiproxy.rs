@@ -56,14 +56,14 @@ pub fn begin(url: &str, proxy: &str, injection: &Injection<'_>) -> Result<Ask, D
     Ok(ask)
 }
 
-/// What takes it away; also when it was never there.
+/// What takes it away; also when it was never there, or the proxy is gone.
 pub fn end(url: &str, proxy: &str, injection: &Injection<'_>) -> Ask {
-    if injection.fault == Fault::Down {
-        return enabled(url, proxy, true);
-    }
-    let name = segment(&toxic_name(injection.key));
-    let mut ask =
-        Ask::new("DELETE", format!("{}/toxics/{name}", address(url, proxy)), String::new());
+    let mut ask = if injection.fault == Fault::Down {
+        enabled(url, proxy, true)
+    } else {
+        let name = segment(&toxic_name(injection.key));
+        Ask::new("DELETE", format!("{}/toxics/{name}", address(url, proxy)), String::new())
+    };
     ask.as_good = vec![NOT_FOUND];
     ask
 }

@@ -8,7 +8,7 @@ use flyball_model::Timestamp;
 use serde_json::json;
 
 use super::{Ask, Injection};
-use crate::notify::{DELIVERY_HEADER, EVENT_HEADER, Request, SIGNATURE_HEADER, Secret, signature};
+use crate::notify::{DELIVERY_HEADER, EVENT_HEADER};
 
 /// The name and version of an order.
 pub const SCHEMA: &str = "flyball.dev/drill/v1";
@@ -53,17 +53,10 @@ pub fn ask(
         "until": until,
     });
     let mut ask = Ask::new("POST", url.to_owned(), body.to_string());
+    ask.headers = vec![
+        (DELIVERY_HEADER.to_owned(), format!("{}:{}", injection.key, order.name())),
+        (EVENT_HEADER.to_owned(), format!("drill.{}", order.name())),
+    ];
     ask.secret_env = Some(secret_env.to_owned());
     ask
-}
-
-/// The request that brings an order, signed as notices are.
-pub fn request(ask: &Ask, order: Order, key: &str, secret: &Secret, now: Timestamp) -> Request {
-    let headers = vec![
-        ("content-type", "application/json".to_owned()),
-        (SIGNATURE_HEADER, signature(secret, now, ask.body.as_bytes())),
-        (DELIVERY_HEADER, format!("{key}:{}", order.name())),
-        (EVENT_HEADER, format!("drill.{}", order.name())),
-    ];
-    Request { url: Secret::new(&ask.url), headers, body: ask.body.as_bytes().to_vec() }
 }

@@ -21,6 +21,8 @@ pub struct ShiftCalendar<'a> {
     pub written: Timestamp,
     /// How long before each shift its person is reminded; those after [`REMINDERS_MAX`] are left out.
     pub reminders: &'a [Duration],
+    /// From when on shifts are left out, as there are too many; `None` when none is.
+    pub left_out: Option<Timestamp>,
 }
 
 /// `shifts` as an iCalendar: one event each, that blocks nobody's time.
@@ -43,6 +45,11 @@ pub fn shifts(calendar: &ShiftCalendar<'_>, shifts: &[Shift]) -> String {
         line(&mut text, name, value);
     }
     line(&mut text, "X-WR-CALNAME", &escaped(calendar.name));
+    if let Some(from) = calendar.left_out {
+        let said =
+            format!("Shifts from {from} on are left out: there are too many for one calendar.");
+        line(&mut text, "X-WR-CALDESC", &escaped(&said));
+    }
     let mut ids = BTreeSet::new();
     for shift in shifts {
         let mut id = uid(shift, "");

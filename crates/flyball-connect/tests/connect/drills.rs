@@ -1,5 +1,6 @@
 //! What is asked in a drill, against what the makers of the other systems say of their interfaces.
 
+use flyball_connect::drill::guard::{Charge, ChargeError, LINE_BYTES_MAX};
 use flyball_connect::drill::{Ask, Injection, chaos_toolkit, envoy, toxiproxy, webhook};
 use flyball_connect::notify::{Secret, signature};
 use flyball_govern::alert::Outcome;
@@ -48,6 +49,9 @@ fn toxics_are_added_and_removed_and_both_may_come_again() {
     let (begin, end) =
         (toxiproxy::begin(PROXY, "shop", &down).unwrap(), toxiproxy::end(PROXY, "shop", &down));
     assert_eq!((body(&begin), body(&end)), (json!({"enabled": false}), json!({"enabled": true})));
+    let none = br#"{"error":"proxy not found","status":404}"#;
+    assert_eq!(end.judge(404, none, now()), Outcome::Delivered, "so is the proxy");
+    assert!(matches!(begin.judge(404, none, now()), Outcome::Refused { .. }));
     assert!(
         toxiproxy::begin(PROXY, "shop", &injection(Fault::Abort { status: 503 }, (1, 1))).is_err()
     );
@@ -151,10 +155,35 @@ fn a_webhook_is_told_for_how_long_an_order_holds() {
         }
     }
     let secret = Secret::new("a secret of sixteen bytes");
-    let request = webhook::request(&end, webhook::Order::End, "k-1", &secret, now());
     let signed = signature(&secret, now(), end.body.as_bytes());
-    assert!(request.headers.contains(&("flyball-signature", signed)));
+    let headers = [
+        ("content-type", "application/json"),
+        ("flyball-signature", signed.as_str()),
+        ("flyball-delivery", "k-1:end"),
+        ("flyball-event", "drill.end"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(end.headers_at(now(), Some(&secret)), headers);
     assert!(!format!("{end:?}").contains("sixteen"), "the secret is not in what is kept");
+}
+
+#[test]
+fn a_guard_is_charged_by_a_line() {
+    let hang = injection(Fault::Hang, (1, 4));
+    let to = ("https://break.example/", "FLYBALL_SECRET_BREAK");
+    let end = webhook::ask(webhook::Order::End, &drill(), &hang, to, now());
+    let charge = |asks| Charge { asks, latest: now() };
+    let line = charge(vec![end.clone(), toxiproxy::end(PROXY, "shop", &hang)]).line();
+    assert_eq!(line.find('\n'), Some(line.len() - 1));
+    assert_eq!(Charge::read(&line).unwrap().line(), line);
+    assert!(toxiproxy::end(PROXY, "shop", &hang).headers_at(now(), None).is_empty(), "no body");
+    assert_eq!(Charge::read(&charge(vec![]).line()), Err(ChargeError::Asks { asks: 0 }));
+    assert_eq!(Charge::read(&charge(vec![end; 17]).line()), Err(ChargeError::Asks { asks: 17 }));
+    let padded = format!("{}{line}", " ".repeat(LINE_BYTES_MAX));
+    assert_eq!(Charge::read(&padded), Err(ChargeError::Long));
+    for wrong in ["", "armed", "{}", r#"{"asks":[],"latest":"soon"}"#] {
+        assert!(matches!(Charge::read(wrong), Err(ChargeError::Unknown { .. })), "{wrong}");
+    }
 }
 
 /// The statuses of Chaos Toolkit's journal.

@@ -25,7 +25,7 @@ fn shift(who: &str, start: &str, end: &str) -> Shift {
 }
 
 fn calendar(reminders: &[Duration]) -> ShiftCalendar<'_> {
-    ShiftCalendar { name: "Sched", written: at("2020-01-01T05:00:00Z"), reminders }
+    ShiftCalendar { name: "Sched", written: at("2020-01-01T05:00:00Z"), reminders, left_out: None }
 }
 
 /// The lines of one property.

@@ -1,36 +1,46 @@
-//! Pages are called out along the escalation of their service, until somebody takes them.
+//! Pages are called out along the escalation of their service, until somebody takes them; tickets to whoever looks at
+//! tickets.
 //!
 //! A call begins with the step by which an alert becomes a page that nobody keeps silent, and ends when it is
 //! none any more. Each further level is a step of the alert, so it is told and kept as every other one is. While
 //! a silence covers an alert nobody else is called; who has been called is told of the end all the same.
+//!
+//! A ticket waits until somebody is there who looks at tickets, and calls nobody after them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flyball_model::{Severity, Timestamp};
 
 use super::desk::{Desk, DeskError, Route};
 use super::episode::{Alert, CALLS_KEPT, State, Transition, TransitionKind};
+use super::observed::Subject;
 use crate::oncall::{Call, CallStep, Switchboard};
 
 impl Desk {
-    /// Calls people as `board` says from now on. Pages that nobody has taken, and for which nobody is called
-    /// yet, are called out now.
+    /// Calls people as `board` says from now on. What fires and nobody has taken, and for which nobody is called
+    /// yet, is called out now.
     pub fn call_by(&mut self, board: Arc<Switchboard>, at: Timestamp) {
         if *self.board == *board {
             return;
         }
         self.board = board;
         let uncalled = self.alerts.values().filter(|alert| {
-            let is_page = alert.state == State::Firing && alert.severity == Severity::Page;
-            is_page && alert.acknowledged.is_none() && alert.call().is_none()
+            let is_open = alert.state == State::Firing && alert.acknowledged.is_none();
+            is_open && alert.call().is_none()
         });
         for id in uncalled.map(|alert| alert.id).collect::<Vec<_>>() {
-            if self.call_out(id, at)
-                && let Some(alert) = self.alert_mut(id)
-            {
-                let transition = alert.take(TransitionKind::Called, at);
-                self.tell(id, transition, at);
-            }
+            self.call_late(id, at);
+        }
+    }
+
+    /// Calls people for an alert that was told of before.
+    fn call_late(&mut self, id: u64, at: Timestamp) {
+        if self.call_out(id, at)
+            && let Some(alert) = self.alert_mut(id)
+        {
+            let transition = alert.take(TransitionKind::Called, at);
+            self.tell(id, transition, at);
         }
     }
 
@@ -54,7 +64,8 @@ impl Desk {
         let board = Arc::clone(&self.board);
         let alert = self.alerts.get_mut(&id).ok_or(DeskError::Unknown(id))?;
         let call = alert.call_mut().ok_or(DeskError::NotCalled(id))?;
-        let chain = board.chain(&call.escalation).ok_or(DeskError::NotCalled(id))?;
+        let chain = board.chain(&call.escalation, call.custody);
+        let chain = chain.ok_or(DeskError::NotCalled(id))?;
         let severity = call.severity;
         let people = |level: &_, at| board.who(level, severity, at);
         call.pass_on(chain, (who, why), at, people)?;
@@ -70,15 +81,22 @@ impl Desk {
     /// When the next level of some alert is to be called.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         let calls = self.calling.iter().filter_map(|id| self.alerts.get(id)?.call());
-        calls.filter_map(|call| call.due(self.board.chain(&call.escalation)?)).min()
+        let chain = |call: &Call| self.board.chain(&call.escalation, call.custody);
+        let due = calls.filter_map(|call| call.due(chain(call)?));
+        due.chain(self.waiting.values().copied()).min()
     }
 
-    /// Calls the levels that are due at `at`.
+    /// Calls the levels that are due at `at`, and whoever looks at tickets that wait.
     pub(super) fn call_on(&mut self, at: Timestamp) {
+        let waited = self.waiting.iter().filter(|(_, due)| **due <= at).map(|(id, _)| *id);
+        for id in waited.collect::<Vec<_>>() {
+            self.call_late(id, at);
+        }
         let board = Arc::clone(&self.board);
         for id in self.calling.clone() {
             let Some(alert) = self.alerts.get(&id) else { continue };
-            let chain = alert.call().and_then(|call| board.chain(&call.escalation));
+            let chain = |call: &Call| board.chain(&call.escalation, call.custody);
+            let chain = alert.call().and_then(chain);
             let due = chain.and_then(|chain| alert.call()?.due(chain));
             let is_due = due.is_some_and(|due| due <= at);
             if !is_due || self.silenced_by(alert, at).next().is_some() {
@@ -100,17 +118,16 @@ impl Desk {
     pub(super) fn follow(&mut self, id: u64, step: TransitionKind, at: Timestamp) {
         use TransitionKind as Kind;
         match step {
-            Kind::Fired | Kind::Escalated | Kind::Unsilenced => _ = self.call_out(id, at),
-            Kind::Eased | Kind::Resolved => {
-                self.calling.remove(&id);
-                let Some(alert) = self.alert_mut(id) else { return };
-                alert.reached.clear();
-                if let Some(call) = alert.call_mut() {
-                    call.close(at);
-                }
+            Kind::Fired | Kind::Unsilenced => _ = self.call_out(id, at),
+            // A page is none of those who look at tickets, and a ticket calls nobody who was paged.
+            Kind::Escalated | Kind::Eased => {
+                self.call_off(id, at);
+                self.call_out(id, at);
             }
+            Kind::Resolved => self.call_off(id, at),
             Kind::Acknowledged => {
                 self.calling.remove(&id);
+                self.waiting.remove(&id);
                 let alert = self.alerts.get_mut(&id);
                 let taken = alert.and_then(|alert| {
                     let who = alert.acknowledged.as_ref()?.who.clone();
@@ -125,26 +142,73 @@ impl Desk {
         }
     }
 
-    /// Begins to call people for a page that nobody has taken; whether a call has begun.
+    /// Ends the call of an alert.
+    fn call_off(&mut self, id: u64, at: Timestamp) {
+        self.calling.remove(&id);
+        self.waiting.remove(&id);
+        let Some(alert) = self.alert_mut(id) else { return };
+        alert.reached.clear();
+        if let Some(call) = alert.call_mut() {
+            call.close(at);
+        }
+    }
+
+    /// Begins to call people for an alert that nobody has taken; whether a call has begun. A ticket of which nobody
+    /// looks at tickets now waits until somebody does.
     fn call_out(&mut self, id: u64, at: Timestamp) -> bool {
+        self.waiting.remove(&id);
         let board = Arc::clone(&self.board);
         let Some(alert) = self.alerts.get(&id) else { return false };
-        let is_page = alert.state == State::Firing && alert.severity == Severity::Page;
+        let is_open = alert.state == State::Firing && alert.acknowledged.is_none();
         let is_silent = self.silenced_by(alert, at).next().is_some();
-        if !is_page || is_silent || alert.acknowledged.is_some() || alert.call().is_some() {
+        if !is_open || is_silent || alert.call().is_some() {
             return false;
         }
-        let Some(chain) = board.chain_of(&alert.subject.service) else { return false };
-        let mut call = Call::new(id.to_string(), chain.name.clone(), Severity::Page, at);
-        call.advance(chain, at, |level, at| board.who(level, Severity::Page, at));
+        let (service, severity) = (&alert.subject.service, alert.severity);
+        let Some(chain) = board.chain_of(service) else { return false };
+        let mut call = Call::new(id.to_string(), chain.name.clone(), severity, at);
+        call.custody = board.holder(service);
+        match severity {
+            Severity::Page => {
+                call.advance(chain, at, |level, at| board.who(level, severity, at));
+                self.calling.insert(id);
+            }
+            Severity::Ticket => {
+                let Some(triage) = board.triage(chain, at) else {
+                    self.waiting.extend(board.triage_next(chain, at).map(|next| (id, next)));
+                    return false;
+                };
+                call.begin_at(chain, triage, at);
+            }
+        }
         let Some(alert) = self.alert_mut(id) else { return false };
         alert.calls.push(call);
         if alert.calls.len() > CALLS_KEPT {
             alert.calls.remove(0);
         }
         reach(alert, &board);
-        self.calling.insert(id);
         true
+    }
+
+    /// The targets that hear of a page of `service`: those that are told of it anyway, and those of the people whom
+    /// it may call.
+    pub fn hearers(&self, service: &str) -> BTreeSet<&str> {
+        let service = service.to_owned();
+        let subject = Subject { service, slo: String::new(), objective: 0, slice: None };
+        let reached = self.board.reaches(&subject.service);
+        let hears = |route: &&Route| {
+            let is_told = route.is_for(&subject, Severity::Page) && !self.is_own(route);
+            is_told || reached.contains(route.target.as_str())
+        };
+        self.routes.iter().filter(hears).map(|route| route.target.as_str()).collect()
+    }
+
+    /// Whether some target is told of pages of `service` whoever is called.
+    pub fn is_told(&self, service: &str) -> bool {
+        let service = service.to_owned();
+        let subject = Subject { service, slo: String::new(), objective: 0, slice: None };
+        let told = |route: &Route| route.is_for(&subject, Severity::Page) && !self.is_own(route);
+        self.routes.iter().any(told)
     }
 
     /// Whether a target is to hear of an alert that fires: of what its document says, or since somebody

@@ -45,7 +45,7 @@ impl Route {
         alert.state == State::Firing && self.is_for(&alert.subject, alert.severity)
     }
 
-    fn is_for(&self, subject: &Subject, severity: Severity) -> bool {
+    pub(super) fn is_for(&self, subject: &Subject, severity: Severity) -> bool {
         let matches = |matcher: &Matcher| matcher.matches(subject, severity);
         let is_of = |service: &String| *service == subject.service;
         severity >= self.severity_min
@@ -116,6 +116,8 @@ pub struct Desk {
     pub(super) board: Arc<Switchboard>,
     /// Those for which somebody is called and nobody has taken it.
     pub(super) calling: BTreeSet<u64>,
+    /// Tickets that wait for somebody who looks at tickets, and when somebody does.
+    pub(super) waiting: BTreeMap<u64, Timestamp>,
 }
 
 impl Desk {
@@ -442,25 +444,30 @@ impl Desk {
 
     /// Tells whoever is told of tickets of the service of something that is no alert. What waits to be told already
     /// is not told twice.
-    pub fn remind(&mut self, reminder: &Reminder, at: Timestamp) {
+    ///
+    /// False when nobody is told, as no target is for tickets of the service.
+    pub fn remind(&mut self, reminder: &Reminder, at: Timestamp) -> bool {
         let is_known = |notice: &Notice| matches!(&notice.about, About::Reminder(known) if known.key == reminder.key);
-        if !self.outbox.waiting().any(is_known) {
-            let about = About::Reminder(Box::new(reminder.clone()));
-            self.ticket(&reminder.service, &about, at);
+        if self.outbox.waiting().any(is_known) {
+            return true;
         }
+        let about = About::Reminder(Box::new(reminder.clone()));
+        self.ticket(&reminder.service, &about, at)
     }
 
-    /// Tells whoever is told of tickets of `service` of `about`.
-    fn ticket(&mut self, service: &str, about: &About, at: Timestamp) {
+    /// Tells whoever is told of tickets of `service` of `about`; whether anybody is.
+    fn ticket(&mut self, service: &str, about: &About, at: Timestamp) -> bool {
         let service = service.to_owned();
         let subject = Subject { service, slo: String::new(), objective: 0, slice: None };
         let told = self
             .routes
             .iter()
             .filter(|route| route.is_for(&subject, Severity::Ticket) && !self.is_own(route));
-        for target in told.map(|route| route.target.clone()).collect::<Vec<_>>() {
-            self.outbox.put(&target, about.clone(), at);
+        let told: Vec<String> = told.map(|route| route.target.clone()).collect();
+        for target in &told {
+            self.outbox.put(target, about.clone(), at);
         }
+        !told.is_empty()
     }
 
     fn silence_over(&mut self, silence: Silence, at: Timestamp) {
@@ -619,6 +626,7 @@ impl Desk {
         let Some(alert) = self.alerts.remove(&id) else { return };
         self.over.remove(&id);
         self.calling.remove(&id);
+        self.waiting.remove(&id);
         self.changed.insert(Part::Alert(id));
         if let Entry::Occupied(mut ids) = self.of_subject.entry(alert.subject) {
             ids.get_mut().remove(&id);

@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::observed::{Observed, Pair, Subject};
 use crate::oncall::{Call, CallStep};
 
-/// The newest calls that an alert lists: one for each time that it became a page.
+/// The newest calls that an alert lists: one for each time that it became a page, or a ticket that is looked at.
 pub const CALLS_KEPT: usize = 16;
 /// The most pairs that an alert lists; of more, the oldest that are over are forgotten.
 pub const PAIRS_MAX: usize = 32;

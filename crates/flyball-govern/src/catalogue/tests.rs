@@ -67,19 +67,102 @@ fn a_soft_dependency_allows_anything() {
 }
 
 #[test]
-fn a_dependency_promises_the_highest_of_its_targets() {
+fn a_dependency_promises_what_is_asked_of_it() {
     let others: [(&str, &[(&str, &str)]); 1] = [("bank", &[("fast", "95%"), ("up", "99.95%")])];
-    let asks = r#"{"service": "bank"}"#;
+    let asks = r#"{"service": "bank", "slo": "up"}"#;
     assert_eq!(faults(&[("up", "99.9%")], asks, &others), []);
     assert_eq!(faults(&[("up", "99.95%")], asks, &others), [], "as much as it promises");
     assert_eq!(faults(&[("up", "99.96%")], asks, &others).len(), 1);
+    let slower = faults(&[("up", "99.9%")], r#"{"service": "bank", "slo": "fast"}"#, &others);
+    let [Fault::AboveDependency { promised, .. }] = slower.as_slice() else { panic!("{slower:?}") };
+    assert_eq!(promised, "95%");
+    let gone = faults(&[("up", "99.9%")], r#"{"service": "bank", "slo": "fresh"}"#, &others);
+    let [Fault::DependencyWithoutSlo { slo: Some(slo), .. }] = gone.as_slice() else {
+        panic!("{gone:?}")
+    };
+    assert_eq!(slo, "fresh");
+}
+
+/// A bank that is available for 99 % and fresh for 99.99 % allows nobody 99.9 % by its freshness.
+#[test]
+fn which_promise_is_needed_is_told_or_not_known() {
+    let others: [(&str, &[(&str, &str)]); 1] = [("bank", &[("up", "99%"), ("fresh", "99.99%")])];
+    let asks = r#"{"service": "bank"}"#;
+    assert_eq!(faults(&[("up", "99%")], asks, &others), [], "whichever it is");
+    let found = faults(&[("up", "99.9%")], asks, &others);
+    let [Fault::DependencyUnclear { lowest, highest, .. }] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!((lowest.as_str(), highest.as_str()), ("99%", "99.99%"));
+    assert!(
+        found[0].sentence().contains("`{service: bank, slo: NAME}`"),
+        "{}",
+        found[0].sentence()
+    );
+    let found = faults(&[("up", "99.999%")], asks, &others);
+    assert!(matches!(found[..], [Fault::AboveDependency { .. }]), "{found:?}");
+}
+
+/// The faults of each of `services` that say whom they ask, all of which promise 99 % but those of `silent`.
+fn woven(services: &[(&str, &str)], silent: &[&str]) -> Vec<(String, Vec<Fault>)> {
+    let described: Vec<Service> = services
+        .iter()
+        .map(|(name, asks)| {
+            let asks = asks.split_whitespace().map(|of| format!(r#"{{"service": "{of}"}}"#));
+            let asks: Vec<String> = asks.collect();
+            described(name, &format!(r#", "dependencies": [{}]"#, asks.join(", ")))
+        })
+        .collect();
+    let (own, none) = (promises(&[("up", "99%")]), Vec::new());
+    let entries: Vec<Entry<'_>> = described
+        .iter()
+        .map(|service| {
+            let promises = if silent.contains(&&*service.name) { &none } else { &own };
+            Entry { name: &service.name, service: Some(service), promises }
+        })
+        .collect();
+    check(&entries, today())
+}
+
+#[test]
+fn services_that_cannot_do_without_each_other_are_told() {
+    let found =
+        woven(&[("a", "b"), ("b", "c d"), ("c", "a"), ("d", ""), ("e", "a"), ("f", "f2")], &[]);
+    let cycles: Vec<(&str, Vec<&str>)> = found
+        .iter()
+        .flat_map(|(name, faults)| faults.iter().map(move |fault| (name, fault)))
+        .filter_map(|(name, fault)| match fault {
+            Fault::DependencyCycle { services } => {
+                Some((name.as_str(), services.iter().map(String::as_str).collect()))
+            }
+            _ => None,
+        })
+        .collect();
+    let expected =
+        [("a", vec!["a", "b", "c"]), ("b", vec!["b", "c", "a"]), ("c", vec!["c", "a", "b"])];
+    assert_eq!(cycles, expected);
+}
+
+/// Behind one that promises nothing stands what it cannot do without itself.
+#[test]
+fn what_promises_nothing_hides_nothing() {
+    let found = woven(&[("a", "b"), ("b", "c d"), ("c", ""), ("d", "")], &["b"]);
+    let of = |name: &str| found.iter().find(|(of, _)| of == name).unwrap().1.clone();
+    let without = Fault::DependencyWithoutSlo { dependency: "b".to_owned(), slo: None };
+    let faults = of("a");
+    let [first, Fault::AboveProduct { dependencies, .. }] = faults.as_slice() else {
+        panic!("{faults:?}")
+    };
+    assert_eq!((first, dependencies), (&without, &vec!["c".to_owned(), "d".to_owned()]));
+    assert_eq!(of("b"), [Fault::NoSlo]);
 }
 
 #[test]
 fn a_dependency_without_promise_is_told() {
     let asks = r#"{"service": "bank"}, {"service": "gone"}"#;
     let found = faults(&[("up", "99%")], asks, &[("bank", &[])]);
-    let without = |name: &str| Fault::DependencyWithoutSlo { dependency: name.to_owned() };
+    let without =
+        |name: &str| Fault::DependencyWithoutSlo { dependency: name.to_owned(), slo: None };
     assert_eq!(found, [without("bank"), without("gone")]);
 }
 

@@ -3,7 +3,8 @@
 use flyball_model::Timestamp;
 
 use super::document::{Asks, Checklist, Heading, Item, ItemSeverity, Learnt};
-use super::review::{Answer, Review, ReviewError};
+use super::error::ReviewError;
+use super::review::{Answer, Review};
 use crate::evidence::{Answered, Criterion, Seen, ServiceEvidence};
 use crate::policy::SignOff;
 
@@ -170,7 +171,7 @@ fn standing(
     };
     let waived = review.waived_until(&item.id, at).filter(|_| !outcome.is_settled());
     let outcome = waived.map_or(outcome, |until| ItemOutcome::Waived { until });
-    let is_later = review.before.is_none_or(|before| item.since > before);
+    let is_later = review.before.is_none_or(|before| item.came_with() > before);
     ItemStanding {
         id: item.id.clone(),
         heading: item.heading,

@@ -153,19 +153,16 @@ pub struct Item {
     /// The same for tiers where it differs.
     #[serde(default)]
     pub severity_by_tier: BTreeMap<String, ItemSeverity>,
-    /// Signatures that changes need at the gate once the answer is yes; of questions of scope only.
+    /// Signatures that changes need at the gate once the answer is yes; of questions of scope only. A change that
+    /// restores is not held up: it owes the signature.
     #[serde(default)]
     pub controls: Vec<SignOff>,
     /// The incident that taught it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learnt: Option<Learnt>,
-    /// The version of the checklist that it came with.
-    #[serde(default = "first")]
-    pub since: u32,
-}
-
-const fn first() -> u32 {
-    1
+    /// The version of the checklist that it came with; the first unless told, which what was learnt has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u32>,
 }
 
 /// What a yes means.
@@ -216,6 +213,11 @@ pub struct Learnt {
 }
 
 impl Item {
+    /// The version of the checklist that it came with.
+    pub fn came_with(&self) -> u32 {
+        self.since.unwrap_or(1)
+    }
+
     /// What a bad answer of a service of `tier` does.
     pub fn severity_for(&self, tier: Option<&str>) -> ItemSeverity {
         let own = tier.and_then(|tier| self.severity_by_tier.get(tier));
@@ -297,7 +299,7 @@ impl Checklist {
     /// What was learnt since the version `before`, which a service went through last; all that was ever learnt
     /// for a service that went through none.
     pub fn learnt_since(&self, before: Option<u32>) -> impl Iterator<Item = &Item> {
-        let is_new = move |item: &&Item| before.is_none_or(|before| item.since > before);
+        let is_new = move |item: &&Item| before.is_none_or(|before| item.came_with() > before);
         self.spec.items.iter().filter(|item| item.learnt.is_some()).filter(is_new)
     }
 }
@@ -367,14 +369,6 @@ impl Check {
             let message = "controls follow from questions of scope; hint: set `asks: scope`";
             self.error(format!("{path}.controls"), message);
         }
-        for (at, control) in item.controls.iter().enumerate() {
-            if let Some(class) = control.classes.iter().find(|class| class.restores()) {
-                let message = format!(
-                    "`{class}` restores, and restoring is never held up; hint: leave it out"
-                );
-                self.error(format!("{path}.controls[{at}].classes"), message);
-            }
-        }
         if item.controls.len() > LIST_MAX {
             let message = format!("a list has at most {LIST_MAX} entries");
             self.error(format!("{path}.controls"), message);
@@ -385,8 +379,15 @@ impl Check {
         }
         if let Some(learnt) = &item.learnt {
             self.text(format!("{path}.learnt.incident"), &learnt.incident);
+            if item.since.is_none() {
+                let message = format!(
+                    "what was learnt says with which version it came, or no later review shows it; hint: `since: \
+                     {version}` when it is new"
+                );
+                self.error(format!("{path}.since"), message);
+            }
         }
-        if item.since == 0 || item.since > version {
+        if item.came_with() == 0 || item.came_with() > version {
             let message = format!("it came with a version from 1 to {version}, which this is");
             self.error(format!("{path}.since"), message);
         }

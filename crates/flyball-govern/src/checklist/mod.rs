@@ -8,6 +8,7 @@
 
 mod assess;
 mod document;
+mod error;
 mod ready;
 mod review;
 
@@ -16,10 +17,11 @@ pub use document::{
     Asks, Checklist, ChecklistSpec, Heading, ITEMS_MAX, Item, ItemSeverity, Learnt, Stage,
     WaiverRule,
 };
+pub use error::ReviewError;
 pub use ready::{HAND_OFF, LAUNCH, PRODUCTION, READY, SLO_REVIEW};
 pub use review::{
-    Answer, ReportedBy, Review, ReviewError, ReviewSignature, ReviewState, Standing,
-    WAIVER_LONGEST, Waiver,
+    Answer, ReportedBy, Review, ReviewSignature, ReviewState, Standing, WAIVER_LONGEST, Waiver,
+    approved,
 };
 
 #[cfg(test)]

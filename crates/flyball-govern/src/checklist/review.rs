@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Duration, Timestamp};
 
-use super::assess::Assessment;
+use super::assess::{Assessment, ItemOutcome};
 use super::document::{self, Asks, Checklist, ItemSeverity, Stage};
+use super::error::ReviewError;
 use crate::evidence::ServiceEvidence;
 use crate::policy::{Role, is_same};
 
@@ -16,9 +17,10 @@ use crate::policy::{Role, is_same};
 pub const WAIVER_LONGEST: Duration = document::WAIVER_LONGEST;
 /// The longest answer or reason, in bytes: longer ones belong behind a link.
 const TEXT_BYTES_MAX: usize = 4_096;
-
+/// The longest name of an adviser, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 /// The most waivers of a review: several of each item, renewed.
-const WAIVERS_MAX: usize = 1_024;
+pub(super) const WAIVERS_MAX: usize = 1_024;
 
 /// What a person answered.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -134,112 +136,6 @@ impl Standing {
     }
 }
 
-/// Why a review does not move.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReviewError {
-    /// Something that it cannot be without.
-    #[error("a review needs {what}; hint: give it as well")]
-    Missing {
-        /// What is not there.
-        what: &'static str,
-    },
-    /// Too much text.
-    #[error("{what} has {length} bytes; hint: say it in {TEXT_BYTES_MAX}, and link to the rest")]
-    TooLong {
-        /// Which text.
-        what: &'static str,
-        /// Its length.
-        length: usize,
-    },
-    /// The service is not ready to be reviewed.
-    #[error("`{service}` is not eligible for `{checklist}` yet: {}; hint: it may ask again when these hold", unmet.join("; "))]
-    NotEligible {
-        /// The service.
-        service: String,
-        /// The checklist.
-        checklist: String,
-        /// What does not hold, or is not known, with what was seen.
-        unmet: Vec<String>,
-    },
-    /// Another checklist, or another version of it.
-    #[error(
-        "the review goes through `{own}` version {version}; hint: move it to the version that counts now"
-    )]
-    OtherVersion {
-        /// The review's checklist.
-        own: String,
-        /// The review's version.
-        version: u32,
-    },
-    /// It is too late or too early for this.
-    #[error("the review is {state}; hint: {hint}")]
-    WrongState {
-        /// Where it is.
-        state: &'static str,
-        /// What can be done.
-        hint: &'static str,
-    },
-    /// No such item.
-    #[error("`{checklist}` has no item `{item}`; hint: the review lists its items")]
-    NoItem {
-        /// The checklist.
-        checklist: String,
-        /// The item.
-        item: String,
-    },
-    /// The item is answered live.
-    #[error("`{item}` is answered by what is measured; hint: mend that, or have it waived")]
-    Live {
-        /// The item.
-        item: String,
-    },
-    /// Items stand in the way.
-    #[error("{} in the way: {}; hint: answer them with yes, mend them, or have them waived", if items.len() == 1 { "an item stands" } else { "items stand" }, items.join(", "))]
-    Blocked {
-        /// Which.
-        items: Vec<String>,
-    },
-    /// Not theirs to do.
-    #[error("the role `{role}` may not {act} here; hint: these may: {holders}")]
-    NoRight {
-        /// The role.
-        role: Role,
-        /// What it tried.
-        act: &'static str,
-        /// Who may, in words.
-        holders: String,
-    },
-    /// Nobody judges their own cause.
-    #[error("{who} {did}, and cannot {act} as well; hint: ask somebody else who holds the role")]
-    OwnCause {
-        /// Who.
-        who: String,
-        /// What they have done.
-        did: &'static str,
-        /// What they tried.
-        act: &'static str,
-    },
-    /// It is about nothing.
-    #[error("`{item}` needs no waiver; hint: {why}")]
-    NotWaivable {
-        /// The item.
-        item: String,
-        /// Why.
-        why: &'static str,
-    },
-    /// Too much.
-    #[error("a review has at most {WAIVERS_MAX} waivers; hint: open another one")]
-    TooManyWaivers,
-    /// Its end is not after its start, or too far.
-    #[error(
-        "a waiver ends after it starts and lasts at most {longest}; hint: renew it then, if it is still wanted"
-    )]
-    WaiverLength {
-        /// The longest.
-        longest: Duration,
-    },
-}
-
 /// One going-through of a checklist.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Review {
@@ -265,6 +161,9 @@ pub struct Review {
     waivers: Vec<Waiver>,
     /// Since it was submitted last.
     signatures: Vec<ReviewSignature>,
+    /// Whoever has submitted it, also before it was given back.
+    #[serde(default)]
+    submitters: BTreeSet<String>,
     /// How far it has come.
     state: ReviewState,
     /// For how long an approval counts.
@@ -291,11 +190,7 @@ impl Review {
         for (what, text) in [("an id", id), ("a service", service), ("a person", &opened.who)] {
             require(what, text)?;
         }
-        let unmet: Vec<String> = checklist.unmet(evidence);
-        if !unmet.is_empty() {
-            let (service, checklist) = (service.to_owned(), checklist.name().to_owned());
-            return Err(ReviewError::NotEligible { service, checklist, unmet });
-        }
+        eligible(service, checklist, evidence)?;
         Ok(Self {
             id: id.to_owned(),
             service: service.to_owned(),
@@ -308,23 +203,37 @@ impl Review {
             answers: BTreeMap::new(),
             waivers: Vec::new(),
             signatures: Vec::new(),
+            submitters: BTreeSet::new(),
             state: ReviewState::Open,
             valid_for: checklist.spec().valid_for,
         })
     }
 
-    /// Assigns who advises it; another name takes the place of the one before.
+    /// Assigns who advises it; another name takes the place of the one before. `names` are the names of those who
+    /// are known by something else, such as an id.
     ///
     /// # Errors
     ///
     /// [`ReviewError::WrongState`] when it is over, [`ReviewError::Missing`] without a name,
-    /// [`ReviewError::OwnCause`] for whoever opened it: advice comes from outside.
-    pub fn advise(&mut self, adviser: &str) -> Result<(), ReviewError> {
+    /// [`ReviewError::TooLong`], [`ReviewError::OwnCause`] for whoever opened or submitted it, by whichever of their
+    /// names: advice comes from outside.
+    pub fn advise(
+        &mut self,
+        adviser: &str,
+        names: &BTreeMap<String, String>,
+    ) -> Result<(), ReviewError> {
         self.is_underway()?;
         require("a name of its adviser", adviser)?;
-        if is_same(adviser, &self.opened.who) {
-            let (who, did) = (adviser.to_owned(), "opened this review");
-            return Err(ReviewError::OwnCause { who, did, act: "advise it" });
+        fits("the name of its adviser", adviser, NAME_BYTES_MAX)?;
+        let act = "advise it";
+        self.is_other(adviser, act)?;
+        let called = |who: &&str| {
+            let name = names.get(*who).map(|name| name.trim().to_lowercase());
+            name.is_some_and(|name| name == adviser.trim().to_lowercase())
+        };
+        let mut own = std::iter::once(&self.opened.who).chain(&self.submitters).map(String::as_str);
+        if let Some(who) = own.find(called) {
+            self.is_other(who, act)?;
         }
         self.adviser = Some(adviser.to_owned());
         Ok(())
@@ -352,12 +261,13 @@ impl Review {
         if answer.yes && asked.asks == Asks::Check {
             require("evidence for a yes", &answer.evidence)?;
         }
-        fits("the evidence", &answer.evidence)?;
+        fits("the evidence", &answer.evidence, TEXT_BYTES_MAX)?;
         self.answers.insert(item.to_owned(), answer);
         Ok(())
     }
 
-    /// Waives an item that would stand in the way.
+    /// Waives an item that would stand in the way. Of an approved review those are waived that it was approved with,
+    /// by the rule of the version that `checklist` has now.
     ///
     /// # Errors
     ///
@@ -369,9 +279,18 @@ impl Review {
         if matches!(self.state, ReviewState::Withdrawn { .. }) {
             return Err(self.wrong_state());
         }
-        self.is_of(checklist)?;
-        let asked = self.item(checklist, &waiver.item)?;
-        if asked.asks == Asks::Scope {
+        let asks = if let ReviewState::Approved { seen, .. } = &self.state {
+            self.is_by(checklist)?;
+            let seen = seen.items.iter().find(|item| item.id == waiver.item);
+            match seen.ok_or_else(|| self.no_item(&waiver.item))?.outcome {
+                ItemOutcome::Scope { .. } => Asks::Scope,
+                _ => Asks::Check,
+            }
+        } else {
+            self.is_of(checklist)?;
+            self.item(checklist, &waiver.item)?.asks
+        };
+        if asks == Asks::Scope {
             let (item, why) = (waiver.item, "both of its answers are right; answer it");
             return Err(ReviewError::NotWaivable { item, why });
         }
@@ -380,7 +299,7 @@ impl Review {
         require("a person who approves the waiver", &waiver.approver)?;
         self.is_other(&waiver.approver, "waive its items")?;
         require("a reason for the waiver", &waiver.why)?;
-        fits("the reason", &waiver.why)?;
+        fits("the reason", &waiver.why, TEXT_BYTES_MAX)?;
         if waiver.expires <= waiver.at || waiver.expires.since(waiver.at) > rule.longest {
             return Err(ReviewError::WaiverLength { longest: rule.longest });
         }
@@ -396,7 +315,8 @@ impl Review {
     /// # Errors
     ///
     /// [`ReviewError::WrongState`] unless it is open, [`ReviewError::OtherVersion`], [`ReviewError::Missing`]
-    /// without an adviser where one is asked for, [`ReviewError::Blocked`] when items stand in the way.
+    /// without an adviser where one is asked for, [`ReviewError::OwnCause`] for whoever waived an item or advises it,
+    /// [`ReviewError::NotEligible`], [`ReviewError::Blocked`] when items stand in the way.
     pub fn submit(
         &mut self,
         checklist: &Checklist,
@@ -409,8 +329,18 @@ impl Review {
         if checklist.spec().adviser && self.adviser.is_none() {
             return Err(ReviewError::Missing { what: "an adviser from outside the team" });
         }
+        let is_own = |who: &str| is_same(who, &by.who);
+        let did = if self.waivers.iter().any(|waiver| is_own(&waiver.approver)) {
+            Some("waived items of this review")
+        } else {
+            self.adviser.as_deref().filter(|adviser| is_own(adviser)).map(|_| "advises this review")
+        };
+        if let Some(did) = did {
+            return Err(ReviewError::OwnCause { who: by.who, did, act: "submit it" });
+        }
         self.unblocked(checklist, evidence, by.at)?;
         self.signatures.clear();
+        self.submitters.insert(by.who.clone());
         self.state = ReviewState::Submitted(by);
         Ok(())
     }
@@ -422,7 +352,7 @@ impl Review {
     ///
     /// [`ReviewError::WrongState`] unless it is submitted, [`ReviewError::OtherVersion`],
     /// [`ReviewError::NoRight`] for a role that is not asked for, [`ReviewError::OwnCause`] for whoever opened or
-    /// submitted it or signed as another role, [`ReviewError::Blocked`].
+    /// submitted it or signed as another role, [`ReviewError::NotEligible`], [`ReviewError::Blocked`].
     pub fn sign(
         &mut self,
         checklist: &Checklist,
@@ -477,7 +407,7 @@ impl Review {
         self.is_underway()?;
         require("a person who gives it up", &by.who)?;
         require("a reason to give it up", why)?;
-        fits("the reason", why)?;
+        fits("the reason", why, TEXT_BYTES_MAX)?;
         self.state = ReviewState::Withdrawn { by, why: why.to_owned() };
         Ok(())
     }
@@ -535,6 +465,19 @@ impl Review {
         signers.filter(|role| !self.signatures.iter().any(|signed| signed.role == **role))
     }
 
+    /// Everybody who opened or submitted it, answered, waived or signed, each once.
+    pub fn people(&self) -> BTreeSet<&str> {
+        let mut people: BTreeSet<&str> = self.submitters.iter().map(String::as_str).collect();
+        people.insert(&self.opened.who);
+        people.extend(self.answers.values().map(|answer| answer.who.as_str()));
+        people.extend(self.waivers.iter().map(|waiver| waiver.approver.as_str()));
+        people.extend(self.signatures.iter().map(|signed| signed.who.as_str()));
+        if let ReviewState::Withdrawn { by, .. } = &self.state {
+            people.insert(&by.who);
+        }
+        people
+    }
+
     /// How far it has come.
     pub const fn state(&self) -> &ReviewState {
         &self.state
@@ -562,8 +505,13 @@ impl Review {
 
     /// Whether it goes through this version of `checklist`.
     pub(super) fn is_of(&self, checklist: &Checklist) -> Result<(), ReviewError> {
-        let is_it = checklist.name() == self.checklist && checklist.spec().version == self.version;
-        if is_it { Ok(()) } else { Err(self.other_version()) }
+        let is_it = checklist.spec().version == self.version;
+        if is_it { self.is_by(checklist) } else { Err(self.other_version()) }
+    }
+
+    /// Whether it goes through `checklist`, whichever the version.
+    fn is_by(&self, checklist: &Checklist) -> Result<(), ReviewError> {
+        if checklist.name() == self.checklist { Ok(()) } else { Err(self.other_version()) }
     }
 
     fn other_version(&self) -> ReviewError {
@@ -575,33 +523,32 @@ impl Review {
         checklist: &'a Checklist,
         item: &str,
     ) -> Result<&'a super::Item, ReviewError> {
-        let none = || ReviewError::NoItem {
-            checklist: self.checklist.clone(),
-            item: item.chars().take(TEXT_BYTES_MAX).collect(),
-        };
-        checklist.item(item).ok_or_else(none)
+        checklist.item(item).ok_or_else(|| self.no_item(item))
     }
 
+    fn no_item(&self, item: &str) -> ReviewError {
+        let (checklist, item) = (self.checklist.clone(), item.chars().take(TEXT_BYTES_MAX));
+        ReviewError::NoItem { checklist, item: item.collect() }
+    }
+
+    /// Nothing stands in the way: it is as eligible as when it was opened, and each item is settled.
     fn unblocked(
         &self,
         checklist: &Checklist,
         evidence: &ServiceEvidence,
         at: Timestamp,
     ) -> Result<Assessment, ReviewError> {
+        eligible(&self.service, checklist, evidence)?;
         let assessment = checklist.assess(self, evidence, at)?;
         let items: Vec<String> = assessment.blocking().map(|item| item.id.clone()).collect();
         if items.is_empty() { Ok(assessment) } else { Err(ReviewError::Blocked { items }) }
     }
 
-    /// Whoever judges it has neither opened nor submitted it.
+    /// Whoever judges it has neither opened nor ever submitted it.
     fn is_other(&self, who: &str, act: &'static str) -> Result<(), ReviewError> {
-        let submitted = match &self.state {
-            ReviewState::Submitted(by) => Some(by.who.as_str()),
-            _ => None,
-        };
         let did = if is_same(&self.opened.who, who) {
             "opened this review"
-        } else if submitted.is_some_and(|by| is_same(by, who)) {
+        } else if self.submitters.iter().any(|by| is_same(by, who)) {
             "submitted this review"
         } else {
             return Ok(());
@@ -631,6 +578,25 @@ impl Review {
     }
 }
 
+/// The stages of which one of `reviews` of a service, those opened last first, stands approved at `at`, each with that
+/// review's id. Of each checklist the last approval counts, and it was given after `after`.
+pub fn approved<'a>(
+    reviews: impl IntoIterator<Item = &'a Review>,
+    after: Option<Timestamp>,
+    at: Timestamp,
+) -> BTreeMap<Stage, String> {
+    let (mut seen, mut stages) = (BTreeSet::new(), BTreeMap::new());
+    for review in reviews {
+        let ReviewState::Approved { at: signed, .. } = review.state else { continue };
+        let is_last = seen.insert(review.checklist.as_str());
+        let is_new = after.is_none_or(|after| signed > after);
+        if is_last && is_new && review.standing(at).is_approved() {
+            stages.entry(review.stage).or_insert_with(|| review.id.clone());
+        }
+    }
+    stages
+}
+
 impl ItemSeverity {
     /// Whether a bad answer stands in the way.
     pub const fn blocks(self) -> bool {
@@ -642,9 +608,23 @@ fn require(what: &'static str, text: &str) -> Result<(), ReviewError> {
     if text.trim().is_empty() { Err(ReviewError::Missing { what }) } else { Ok(()) }
 }
 
-fn fits(what: &'static str, text: &str) -> Result<(), ReviewError> {
+fn fits(what: &'static str, text: &str, most: usize) -> Result<(), ReviewError> {
     let length = text.len();
-    if length > TEXT_BYTES_MAX { Err(ReviewError::TooLong { what, length }) } else { Ok(()) }
+    if length > most { Err(ReviewError::TooLong { what, length, most }) } else { Ok(()) }
+}
+
+/// What must hold before a review may begin, and go on, does.
+fn eligible(
+    service: &str,
+    checklist: &Checklist,
+    evidence: &ServiceEvidence,
+) -> Result<(), ReviewError> {
+    let unmet: Vec<String> = checklist.unmet(evidence);
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let (service, checklist) = (service.to_owned(), checklist.name().to_owned());
+    Err(ReviewError::NotEligible { service, checklist, unmet })
 }
 
 fn may(roles: &BTreeSet<Role>, role: &Role, act: &'static str) -> Result<(), ReviewError> {

@@ -13,7 +13,8 @@ pub use handback::{
     Decided, Ground, HandBack, HandBackOutcome, REPRIEVE_LONGEST, RETIREMENT_LONGEST,
 };
 pub use record::{
-    Advice, Custody, CustodyError, FundingAlarm, Move, MoveReason, Party, Signed, Transfer,
+    Advice, Custody, CustodyError, FundingAlarm, Move, MoveReason, Party, REASON_BYTES_MAX, Signed,
+    Transfer,
 };
 pub use rules::{
     CustodyRules, CustodyRulesSpec, EntryRule, HandBackRule, MissedRule, QUARTERS_MAX, USUAL,
@@ -37,6 +38,9 @@ pub enum Holder {
 }
 
 impl Holder {
+    /// Each of them, on the way towards SRE.
+    pub const ALL: [Self; 3] = [Self::Developers, Self::Shared, Self::Sre];
+
     /// The word that conditions and the gate's facts know it by.
     pub const fn word(self) -> &'static str {
         match self {

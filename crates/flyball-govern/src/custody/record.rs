@@ -1,6 +1,6 @@
 //! One service's custody: who holds it, what is proposed, what notice was given.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Duration, Timestamp};
 
@@ -9,12 +9,16 @@ use super::handback::{
 };
 use super::{CustodyRules, Holder};
 use crate::checklist::Stage;
-use crate::evidence::ServiceEvidence;
+use crate::evidence::{Seen, ServiceEvidence};
 use crate::policy::{Role, is_same};
 use crate::service::Funding;
 
 /// The most moves that are kept; the audit log has them all.
 const MOVES_MAX: usize = 64;
+/// The longest reason, in bytes: longer ones belong behind a link.
+pub const REASON_BYTES_MAX: usize = 4_096;
+/// The longest name of those who help, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Who is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -52,6 +56,12 @@ pub struct Signed {
     pub who: String,
     /// When.
     pub at: Timestamp,
+    /// What the criteria of the step looked at then; [`Custody::sign`] writes it down.
+    #[serde(default)]
+    pub seen: Vec<Seen>,
+    /// The review that stood approved, of a step that needs one; [`Custody::sign`] writes it down.
+    #[serde(default)]
+    pub review: Option<String>,
 }
 
 /// Why a pager changed hands.
@@ -75,6 +85,8 @@ pub enum MoveReason {
 pub struct Move {
     /// From whom.
     pub from: Holder,
+    /// Since when they had carried it.
+    pub since: Timestamp,
     /// To whom.
     pub to: Holder,
     /// When.
@@ -115,6 +127,16 @@ pub enum CustodyError {
     Missing {
         /// What is not there.
         what: &'static str,
+    },
+    /// Too much text.
+    #[error("{what} has {length} bytes; hint: say it in {most}, and link to the rest")]
+    TooLong {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        length: usize,
+        /// The most.
+        most: usize,
     },
     /// Not the next step.
     #[error("`{from}` hands over to {}, not to `{to}`; hint: one step after the other", next(*from))]
@@ -262,6 +284,56 @@ impl Custody {
         self.returned(at).unwrap_or(self.since)
     }
 
+    /// Since when its developers have carried the pager without a break, alone or in a shared rota, at `at`. `None` while
+    /// SRE carries it, and once it is retired.
+    pub fn self_managed(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.holder(at)? == Holder::Sre {
+            return None;
+        }
+        let returned = self.returned(at).map(|_| (self.holder, self.since));
+        let before = self.moves.iter().map(|of| (of.from, of.since)).chain(returned).rev();
+        let own = before.take_while(|(from, _)| *from != Holder::Sre);
+        Some(own.last().map_or_else(|| self.since(at), |(_, since)| since))
+    }
+
+    /// When the pager went back to its developers last, by `at`; `None` when it never did.
+    pub fn handed_back(&self, at: Timestamp) -> Option<Timestamp> {
+        let is_back = |of: &&Move| matches!(of.why, MoveReason::HandedBack { .. });
+        let last = || self.moves.iter().rev().find(is_back).map(|of| of.at);
+        self.returned(at).or_else(last)
+    }
+
+    /// Everybody who proposed, signed, gave notice or decided, each once.
+    pub fn people(&self) -> BTreeSet<&str> {
+        let mut people = BTreeSet::new();
+        let steps = self.moves.iter().filter_map(|of| match &of.why {
+            MoveReason::Signed { transfer } => Some(transfer),
+            MoveReason::HandedBack { .. } => None,
+        });
+        for step in steps.chain(&self.transfer) {
+            people.insert(step.by.as_str());
+            people.extend(step.signed.iter().map(|signed| signed.who.as_str()));
+        }
+        let notices = self.moves.iter().filter_map(|of| match &of.why {
+            MoveReason::HandedBack { notice } => Some(notice),
+            MoveReason::Signed { .. } => None,
+        });
+        for notice in notices.chain(&self.notice) {
+            people.insert(notice.who.as_str());
+            people.extend(notice.decided.iter().map(|decided| decided.who.as_str()));
+        }
+        people
+    }
+
+    /// The signature that was given last, under the step that is proposed or the one that was taken.
+    pub fn signed_last(&self) -> Option<&Signed> {
+        let taken = self.moves.last().and_then(|of| match &of.why {
+            MoveReason::Signed { transfer } => Some(transfer),
+            MoveReason::HandedBack { .. } => None,
+        });
+        self.transfer.as_ref().or(taken)?.signed.last()
+    }
+
     /// The step that is proposed.
     pub const fn transfer(&self) -> Option<&Transfer> {
         self.transfer.as_ref()
@@ -304,7 +376,7 @@ impl Custody {
     ///
     /// [`CustodyError::NotNext`] for another step, [`CustodyError::Underway`] when one is proposed or a notice is
     /// to be decided, [`CustodyError::Reprieved`] while work is being done, [`CustodyError::Missing`] without a
-    /// person or a reason, [`CustodyError::Retired`].
+    /// person or a reason, [`CustodyError::TooLong`], [`CustodyError::Retired`].
     pub fn propose(
         &mut self,
         to: Holder,
@@ -321,14 +393,15 @@ impl Custody {
         }
         self.no_notice(at)?;
         require("a person who proposes it", by)?;
-        require("a reason", why)?;
+        reason(why)?;
         let (by, why) = (by.to_owned(), why.to_owned());
         self.transfer = Some(Transfer { to, by, why, at, signed: Vec::new() });
         Ok(())
     }
 
     /// Signs the proposed step; with the last signature that `rules` ask for the pager changes hands. The evidence
-    /// is asked with each. `approved` are the stages whose reviews stand approved.
+    /// is asked with each, and what was seen is kept. `approved` are the stages of which a review stands approved, each
+    /// with that review.
     ///
     /// # Errors
     ///
@@ -338,9 +411,9 @@ impl Custody {
     pub fn sign(
         &mut self,
         rules: &CustodyRules,
-        signed: Signed,
+        mut signed: Signed,
         evidence: &ServiceEvidence,
-        approved: &BTreeSet<Stage>,
+        approved: &BTreeMap<Stage, String>,
     ) -> Result<(), CustodyError> {
         self.begin(signed.at)?;
         let what = "no step";
@@ -364,6 +437,8 @@ impl Custody {
             let (service, to) = (self.service.clone(), transfer.to);
             return Err(CustodyError::Unmet { service, to, unmet });
         }
+        signed.seen = rules.seen(transfer.to, evidence);
+        signed.review = entry.review.and_then(|stage| approved.get(&stage).cloned());
         transfer.signed.retain(|other| other.role != signed.role);
         transfer.signed.push(signed);
         let has_signed = |role: &Role| transfer.signed.iter().any(|of| of.role == *role);
@@ -429,8 +504,8 @@ impl Custody {
     /// # Errors
     ///
     /// [`CustodyError::NotUnderway`] without one that is to be decided, [`CustodyError::NoRight`],
-    /// [`CustodyError::Missing`] without a person or a reason, [`CustodyError::Length`] for an end that is past or
-    /// too far, [`CustodyError::Retired`].
+    /// [`CustodyError::Missing`] without a person or a reason, [`CustodyError::TooLong`], [`CustodyError::Length`] for
+    /// an end that is past or too far, [`CustodyError::Retired`].
     pub fn decide(&mut self, rules: &CustodyRules, decided: Decided) -> Result<(), CustodyError> {
         self.begin(decided.at)?;
         let hint = "give notice first; one whose deadline is over has happened";
@@ -440,12 +515,13 @@ impl Custody {
         };
         may(&rules.spec().hand_back.deciders, &decided.role, "decide on it")?;
         require("a person who decides", &decided.who)?;
-        require("a reason", &decided.why)?;
+        reason(&decided.why)?;
         let end = match &decided.outcome {
             HandBackOutcome::Returned => None,
             HandBackOutcome::Blitz { until } => Some(("a blitz", *until, REPRIEVE_LONGEST)),
             HandBackOutcome::Staffed { by, until } => {
                 require("somebody who helps", by)?;
+                fits("the name of those who help", by, NAME_BYTES_MAX)?;
                 Some(("help", *until, REPRIEVE_LONGEST))
             }
             HandBackOutcome::Retired { off } => Some(("a retirement", *off, RETIREMENT_LONGEST)),
@@ -533,13 +609,24 @@ impl Custody {
         if self.moves.len() >= MOVES_MAX {
             self.moves.remove(0);
         }
-        self.moves.push(Move { from: self.holder, to, at, why });
+        self.moves.push(Move { from: self.holder, since: self.since, to, at, why });
         (self.holder, self.since, self.notice) = (to, at, None);
     }
 }
 
 fn require(what: &'static str, text: &str) -> Result<(), CustodyError> {
     if text.trim().is_empty() { Err(CustodyError::Missing { what }) } else { Ok(()) }
+}
+
+fn fits(what: &'static str, text: &str, most: usize) -> Result<(), CustodyError> {
+    let length = text.len();
+    if length > most { Err(CustodyError::TooLong { what, length, most }) } else { Ok(()) }
+}
+
+/// Somebody says why, in few words.
+fn reason(why: &str) -> Result<(), CustodyError> {
+    require("a reason", why)?;
+    fits("the reason", why, REASON_BYTES_MAX)
 }
 
 fn may(roles: &BTreeSet<Role>, role: &Role, act: &'static str) -> Result<(), CustodyError> {

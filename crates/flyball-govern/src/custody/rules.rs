@@ -1,13 +1,13 @@
 //! What must hold for a pager to change hands, as it is written, and the same checked as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Duration, Timestamp};
 
 use super::handback::Ground;
 use super::{Custody, Holder};
 use crate::checklist::Stage;
-use crate::evidence::{Criterion, Requirement, ServiceEvidence, missed_of, requirement};
+use crate::evidence::{Criterion, Requirement, Seen, ServiceEvidence, missed_of, requirement};
 use crate::policy::{LIST_MAX, PolicyError, Role, read};
 
 /// The most quarters that are looked back at: ten years, longer than teams last.
@@ -149,23 +149,42 @@ impl CustodyRules {
     }
 
     /// What stands in the way of the step to `to`, in words: criteria that do not hold or are not known to, and a
-    /// review that is not among those `approved`.
+    /// review of a stage that is not among those `approved`.
     pub fn unmet(
         &self,
         to: Holder,
         evidence: &ServiceEvidence,
-        approved: &BTreeSet<Stage>,
+        approved: &BTreeMap<Stage, String>,
     ) -> Vec<String> {
         let Some(entry) = self.entry(to) else { return Vec::new() };
-        let compiled = if to == Holder::Sre { &self.sre } else { &self.shared };
-        let asked = entry.criteria.iter().zip(compiled);
+        let asked = entry.criteria.iter().zip(self.criteria(to));
         let answered = asked.map(|(rule, criterion)| (rule, criterion.ask(evidence)));
         let unmet = answered.filter(|(_, answered)| answered.holds != Some(true));
         let mut unmet: Vec<String> = unmet.map(|(rule, of)| rule.told(&of.seen)).collect();
-        if let Some(stage) = entry.review.filter(|stage| !approved.contains(stage)) {
+        if let Some(stage) = entry.review.filter(|stage| !approved.contains_key(stage)) {
             unmet.push(format!("no review of the stage `{}` is approved", stage.word()));
         }
         unmet
+    }
+
+    /// What the criteria of the step to `to` look at, each variable once, in the order in which they ask.
+    pub fn seen(&self, to: Holder, evidence: &ServiceEvidence) -> Vec<Seen> {
+        let mut seen: Vec<Seen> = Vec::new();
+        for of in self.criteria(to).iter().flat_map(|criterion| criterion.ask(evidence).seen) {
+            if !seen.contains(&of) {
+                seen.push(of);
+            }
+        }
+        seen
+    }
+
+    /// What is asked for the step to `to`; nothing for that to developers.
+    fn criteria(&self, to: Holder) -> &[Criterion] {
+        match to {
+            Holder::Developers => &[],
+            Holder::Shared => &self.shared,
+            Holder::Sre => &self.sre,
+        }
     }
 
     /// The reasons there are to hand `custody` back at `at`; none while developers hold it. What is not known is no

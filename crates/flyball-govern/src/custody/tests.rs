@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use flyball_model::{Duration, Timestamp};
 use proptest::prelude::*;
@@ -42,14 +42,15 @@ fn busy() -> ServiceEvidence {
 }
 
 fn signed(name: &str, who: &str, day: u32) -> Signed {
-    Signed { role: role(name), who: who.to_owned(), at: at(day) }
+    let (who, seen, review) = (who.to_owned(), Vec::new(), None);
+    Signed { role: role(name), who, at: at(day), seen, review }
 }
 
-fn stages(all: &[Stage]) -> BTreeSet<Stage> {
-    all.iter().copied().collect()
+fn stages(all: &[Stage]) -> BTreeMap<Stage, String> {
+    all.iter().map(|stage| (*stage, format!("shop:{}", stage.word()))).collect()
 }
 
-fn reviewed() -> BTreeSet<Stage> {
+fn reviewed() -> BTreeMap<Stage, String> {
     stages(&[Stage::Production, Stage::HandOff])
 }
 
@@ -115,6 +116,12 @@ fn a_pager_goes_to_sre_in_two_steps() {
     assert_eq!((custody.transfer(), custody.moves().len()), (None, 1));
     assert_eq!(sre(9).holder(at(9)), Some(Holder::Sre));
     assert!(sre(9).propose(Holder::Shared, "ada", "back", at(9)).is_err());
+    // What was seen with each signature is kept.
+    let MoveReason::Signed { transfer } = &custody.moves()[0].why else { panic!("{custody:?}") };
+    let seen: Vec<String> = transfer.signed[1].seen.iter().map(ToString::to_string).collect();
+    assert_eq!(seen, ["traffic.per_day is 1000000", "budget.kept_months is 6"]);
+    assert_eq!(transfer.signed[1].review.as_deref(), Some("shop:production"));
+    assert_eq!(custody.signed_last(), Some(&transfer.signed[1]));
     let kept = serde_json::to_value(sre(9)).unwrap();
     assert_eq!(serde_json::from_value::<Custody>(kept).unwrap(), sre(9));
 }
@@ -134,7 +141,7 @@ fn the_evidence_is_asked_with_each_signature() {
         let error = custody.sign(&rules, signed("sre", "cy", 6), evidence, &approved).unwrap_err();
         assert!(error.to_string().contains(said), "{error}");
     }
-    assert_eq!(rules.unmet(Holder::Developers, &silent, &BTreeSet::new()), Vec::<String>::new());
+    assert_eq!(rules.unmet(Holder::Developers, &silent, &BTreeMap::new()), Vec::<String>::new());
 }
 
 #[test]
@@ -296,6 +303,42 @@ fn a_team_that_is_not_paid_is_an_alarm() {
     let mut retired = noticed();
     retired.decide(&rules(), decided(HandBackOutcome::Retired { off: at(300) }, 210)).unwrap();
     assert_eq!(retired.funding_alarm(ended, at(300)), None);
+}
+
+/// Developers have run it as long as SRE did not, through a shared rota and back.
+#[test]
+fn what_developers_ran_themselves_adds_up() {
+    let found = Custody::found("shop", Holder::Shared, at(0));
+    assert_eq!(found.self_managed(at(2)), Some(at(0)));
+    assert_eq!(
+        (shared(10).self_managed(at(20)), shared(10).handed_back(at(20))),
+        (Some(at(0)), None)
+    );
+    assert_eq!(sre(10).self_managed(at(20)), None);
+    let mut back = noticed();
+    assert_eq!((back.self_managed(at(289)), back.handed_back(at(289))), (None, None));
+    for _ in 0..2 {
+        assert_eq!(back.self_managed(at(400)), Some(at(290)), "SRE had it until then");
+        assert_eq!(back.handed_back(at(400)), Some(at(290)));
+        back.settle(at(290));
+    }
+    assert_eq!(back.moves()[0].since, at(0), "since when they had it before");
+}
+
+/// What is kept for good is kept short.
+#[test]
+fn reasons_and_names_are_short() {
+    let long = "x".repeat(REASON_BYTES_MAX + 1);
+    let is_long =
+        |result: Result<(), CustodyError>| matches!(result, Err(CustodyError::TooLong { .. }));
+    let mut custody = Custody::new("shop", at(0));
+    assert!(is_long(custody.propose(Holder::Shared, "ada", &long, at(5))));
+    let mut why = decided(HandBackOutcome::Returned, 210);
+    why.why.clone_from(&long);
+    assert!(is_long(noticed().decide(&rules(), why)));
+    let by = "x".repeat(257);
+    let staffed = HandBackOutcome::Staffed { by, until: at(260) };
+    assert!(is_long(noticed().decide(&rules(), decided(staffed, 210))));
 }
 
 #[test]

@@ -73,6 +73,9 @@ pub struct DrillSpec {
     /// What is expected, in a drill that is an experiment.
     #[serde(default)]
     pub hypothesis: Option<Hypothesis>,
+    /// The risk of the service that it plays: how long it took to detect and to repair is measured of that one.
+    #[serde(default)]
+    pub risk: Option<String>,
 }
 
 /// Why a drill is done.
@@ -235,6 +238,9 @@ impl Drill {
         wrong.text("spec.description", &spec.description);
         wrong.text("spec.service", &spec.service);
         wrong.text("spec.slo", &spec.slo);
+        if let Some(risk) = &spec.risk {
+            wrong.text("spec.risk", risk);
+        }
         for (path, is_wrong, message) in [
             (
                 "spec.reserve",

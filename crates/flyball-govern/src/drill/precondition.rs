@@ -78,6 +78,11 @@ pub struct Situation<'a> {
     pub observed: Option<Vec<String>>,
     /// Drills that are underway, by name.
     pub drills: Option<Vec<String>>,
+    /// When the service's team works, where it says so.
+    pub team: Option<&'a Hours>,
+    /// A moment of it at which the service would call somebody, and nobody's turn it is; `None` where it is always
+    /// somebody's, or the service says nothing of whom it calls.
+    pub unmanned: Option<Timestamp>,
     /// The calendar window of its SLO; `None` for a rolling one, which has no end.
     pub window: Option<Interval>,
     /// The services that depend on the one that is made worse.
@@ -161,18 +166,26 @@ pub fn may_begin(checks: &[Check]) -> bool {
 
 fn staffed(drill: &Drill, situation: &Situation<'_>) -> (CheckState, String) {
     let lasts = situation.dose.as_ref().map_or(drill.spec.longest, |dose| dose.lasts);
-    let hours = &drill.spec.hours;
-    match hours.cover(situation.now, situation.now.plus(lasts)) {
-        Some(true) => (CheckState::Met, "people are there until its end".to_owned()),
-        Some(false) => {
-            let Hours { from, to, time_zone: zone, .. } = hours;
-            (
-                CheckState::NotMet,
-                format!("it would not lie within {from} to {to} of {zone}, on its days"),
-            )
-        }
-        None => (CheckState::Unknown, format!("`{}` is no zone", hours.time_zone)),
+    if let Some(at) = situation.unmanned {
+        return (CheckState::NotMet, format!("it is nobody's turn to be called at {at}"));
     }
+    for (hours, of) in
+        [Some((&drill.spec.hours, "its")), situation.team.map(|of| (of, "its team's"))]
+            .into_iter()
+            .flatten()
+    {
+        match hours.cover(situation.now, situation.now.plus(lasts)) {
+            Some(true) => {}
+            Some(false) => {
+                let Hours { from, to, time_zone: zone, .. } = hours;
+                let text =
+                    format!("it would not lie within {from} to {to} of {zone}, on {of} days");
+                return (CheckState::NotMet, text);
+            }
+            None => return (CheckState::Unknown, format!("`{}` is no zone", hours.time_zone)),
+        }
+    }
+    (CheckState::Met, "people are there until its end".to_owned())
 }
 
 fn near_end(drill: &Drill, situation: &Situation<'_>) -> (CheckState, String) {

@@ -104,6 +104,8 @@ pub struct Looked {
     pub burned: Option<u64>,
     /// Up to when that is counted.
     pub complete_up_to: Timestamp,
+    /// The same with what was counted of the time since, which is not all of it.
+    pub counted: Option<u64>,
     /// The bad events of the whole window, whoever's they are; `None` when nothing was counted.
     pub bad: Option<u64>,
     /// An open incident that is none of the drill's.
@@ -308,7 +310,8 @@ impl Watch {
         if seen.bad.is_some_and(|bad| bad >= self.reserve_at) {
             return Some(Stop::Reserve);
         }
-        if foreseen(seen, since) >= u128::from(self.dose) {
+        let counted = seen.counted.map_or(0, u128::from);
+        if foreseen(seen, since).max(counted) >= u128::from(self.dose) {
             return Some(Stop::Dosed);
         }
         if seen.now.since(since) >= self.lasts() {

@@ -18,7 +18,9 @@ use crate::policy::{Condition, ConditionError, Number, Value, Values, Variable};
 use crate::review::{Mark, Said};
 use crate::service::{Funding, Service};
 
-pub use period::{Period, complete_quarters, kept_in_a_row, missed_of, months, whole_months};
+pub use period::{
+    Period, complete_quarters, is_held, kept_in_a_row, missed_of, months, whole_months,
+};
 pub use requirement::Requirement;
 use variable::Name;
 pub use variable::VARIABLES;
@@ -48,6 +50,8 @@ pub struct ServiceEvidence {
     pub said: Option<Said>,
     /// Who carries its pager, and since when.
     pub custody: Option<(Holder, Timestamp)>,
+    /// Since when its developers have carried it without a break, alone or in a shared rota.
+    pub self_managed: Option<Timestamp>,
     /// The objectives of its SLOs; `None` when they are not known, empty when it has none.
     pub budgets: Option<Vec<BudgetEvidence>>,
     /// Whether its budgets were kept, month by month, the latest complete month last.
@@ -205,6 +209,8 @@ impl ServiceEvidence {
         values.set(Name::CustodyHolder, holder);
         let months = self.custody.map(|(_, since)| whole_months(since, self.at));
         values.set(Name::CustodyMonths, count(months));
+        let self_managed = self.self_managed.map(|since| whole_months(since, self.at));
+        values.set(Name::CustodySelfManaged, count(self_managed));
         values.set(Name::SloCount, count(self.slos()));
         values.set(Name::SloMissed, count(self.missed()));
         values.set(Name::BudgetRemaining, number(self.remaining()));

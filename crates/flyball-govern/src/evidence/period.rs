@@ -1,6 +1,8 @@
 //! Budgets by the month and by the quarter, and counting them.
 
-use flyball_model::{Interval, Timestamp};
+use std::collections::BTreeSet;
+
+use flyball_model::{Duration, Interval, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{ToSpan, Unit};
@@ -9,6 +11,11 @@ use crate::service::day;
 
 /// How many months a quarter has.
 const QUARTER_MONTHS: i64 = 3;
+/// What days are counted in.
+const DAY: Duration = Duration::from_days(1);
+/// The longest time without data in a period of which anything is known: a service that is asked on working days only has
+/// longer ones at the turn of the year, and nobody knows then whether it was there.
+const SILENCE_LONGEST: Duration = Duration::from_days(7);
 
 /// Whether all budgets of a service were kept in a complete stretch of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,6 +48,23 @@ pub fn missed_of(periods: &[Period], of: usize, since: Timestamp) -> Option<u64>
     let known: Vec<bool> = last.filter_map(|period| period.kept).collect();
     let missed = known.iter().filter(|kept| !**kept).count();
     if known.is_empty() { None } else { u64::try_from(missed).ok() }
+}
+
+/// Whether data of `period` is enough to say anything of it: at least half of its days hold some, and no more than seven
+/// days in a row hold none. `moments` are times at which there is data, or none is expected; those outside do not count.
+/// Days are those of UTC; of an empty period nothing is known.
+pub fn is_held(period: Interval, moments: impl IntoIterator<Item = Timestamp>) -> bool {
+    let first = period.start().floor(DAY);
+    let is_in = |day: &Timestamp| first <= *day && *day < period.end();
+    let days: BTreeSet<Timestamp> =
+        moments.into_iter().map(|at| at.floor(DAY)).filter(is_in).collect();
+    let whole = std::iter::successors(Some(first), |day| Some(day.plus(DAY)));
+    let whole = whole.take_while(is_in).count();
+    let ends = days.iter().map(|day| day.plus(DAY));
+    let starts = std::iter::once(period.start()).chain(ends);
+    let silences = starts.zip(days.iter().copied().chain([period.end()]));
+    let longest = silences.map(|(from, to)| to.since(from)).max();
+    !period.is_empty() && days.len() * 2 >= whole && longest <= Some(SILENCE_LONGEST)
 }
 
 /// How many whole months of the calendar lie between two moments, in UTC; 0 when `to` is not after `from`.

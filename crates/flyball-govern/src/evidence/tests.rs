@@ -55,6 +55,32 @@ fn quarters_of_an_earlier_holder_do_not_count() {
     assert_eq!(missed_of(&quarters[2..3], 4, Timestamp::MIN), None, "no data is no miss");
 }
 
+/// A month says something when half of its days hold data and no week goes by without.
+#[test]
+fn a_few_seconds_of_a_month_are_no_month() {
+    let (start, end) = (at("2026-04-01T00:00:00Z"), at("2026-05-01T00:00:00Z"));
+    let april = Interval::new(start, end).unwrap();
+    let day = |number: u32| start.plus(Duration::from_days(number)).plus(Duration::from_hours(9));
+    let held = |days: &mut dyn Iterator<Item = u32>| is_held(april, days.map(day));
+    assert!(held(&mut (0..30)));
+    assert!(!held(&mut std::iter::empty()));
+    assert!(!held(&mut (0..1)), "three seconds on its first day");
+    // 2026-04-01 is a Wednesday.
+    assert!(held(&mut (0..30).filter(|of| ![3, 4].contains(&(of % 7)))), "on working days");
+    assert!(held(&mut (0..30).filter(|of| of % 2 == 0)) && !held(&mut (0..30).step_by(3)));
+    assert!(held(&mut (0..30).filter(|of| !(10..17).contains(of))), "a week of silence");
+    assert!(!held(&mut (0..30).filter(|of| !(10..18).contains(of))), "and a day more");
+    assert!(held(&mut (0..23)) && !held(&mut (0..22)), "it was gone at its end");
+    assert!(held(&mut (7..30)) && !held(&mut (8..30)), "and at its beginning");
+    assert!(!held(&mut (30..90)), "what is of another month is of no use");
+    // What begins in the middle of a day: four weeks up to a moment.
+    let end = at("2026-06-02T12:00:00Z");
+    let weeks = Interval::ending(end, Duration::from_days(28));
+    assert!(is_held(weeks, (0..27).map(|back| end.minus(Duration::from_days(back)))));
+    assert!(!is_held(weeks, (8..28).map(|back| end.minus(Duration::from_days(back)))));
+    assert!(!is_held(Interval::starting(end, Duration::ZERO), [end]));
+}
+
 #[test]
 fn months_are_those_of_the_calendar() {
     for (from, to, months) in [
@@ -109,6 +135,7 @@ fn each_variable_says_what_was_counted() {
         catalogue_faults: Some(2),
         said: Some(Said { toil: Some(Mark::High), satisfaction: Some(Mark::Low) }),
         custody: Some((Holder::Developers, at("2026-04-22T00:00:00Z"))),
+        self_managed: Some(at("2025-11-22T00:00:00Z")),
         budgets: Some(vec![budget("a", 10, Some(990_000)), budget("b", 51, Some(1_000_000))]),
         months: row(&[Some(true); 6]),
         quarters: row(&[Some(true), Some(false)]),
@@ -136,6 +163,7 @@ fn each_variable_says_what_was_counted() {
         "service.satisfaction == 'low'",
         "custody.holder == 'developers'",
         "custody.months == 7",
+        "custody.self_managed_months == 12",
         "slo.count == 2",
         "slo.missed == 1",
         "budget.remaining_share == -0.02",

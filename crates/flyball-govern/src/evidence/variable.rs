@@ -25,6 +25,8 @@ variables! {
         "who carries the pager";
     CustodyMonths "custody.months" Number &[],
         "for how many whole months of the calendar they have carried it";
+    CustodySelfManaged "custody.self_managed_months" Number &[],
+        "for how many whole months of the calendar its developers have carried it without a break, alone or in a shared rota; unknown while SRE does";
     SloCount "slo.count" Number &[],
         "how many SLOs it has";
     SloMissed "slo.missed" Number &[],

@@ -15,6 +15,7 @@ use super::facts::{BudgetFacts, Counts, Facts, Lookback, Outlook, Question, Spen
 use super::latch::{Latch, LatchState};
 use super::rollout::Rollout;
 use super::{Decision, GateInputs, Outcome, ReasonKind, gate};
+use crate::checklist::Stage;
 use crate::policy::read::{self, share};
 use crate::policy::{ChangeClass, Policy, Role, Signature};
 
@@ -46,6 +47,8 @@ pub struct Case {
     tier: Option<String>,
     /// Who carries the pager.
     custody: Option<String>,
+    /// The stages of which a review stands approved.
+    reviews: Option<BTreeSet<Stage>>,
     /// Incidents that are not resolved.
     #[serde(default)]
     incidents_open: u64,
@@ -230,6 +233,7 @@ impl Case {
         let facts = Facts {
             tier: self.tier.clone(),
             custody: self.custody.clone(),
+            approved: self.reviews.clone(),
             incidents_open: Some(self.incidents_open),
             alerts_paging: Some(self.alerts_paging),
             budgets: self.budgets.iter().map(|budget| budget.facts(at)).collect(),

@@ -1,10 +1,12 @@
 //! What a decision is made from: facts about budgets and service, all given, none looked up.
 
+use std::collections::BTreeSet;
+
 use flyball_model::{Duration, Interval, Target, Timestamp};
 
 use super::decision::BudgetSeen;
 use super::rollout::Rollout;
-use crate::checklist::Control;
+use crate::checklist::{Control, Stage};
 use crate::policy::read::share;
 use crate::policy::{ChangeClass, Policy};
 
@@ -41,6 +43,9 @@ pub struct Facts {
     pub tier: Option<String>,
     /// Who carries its pager: `developers`, `shared` or `sre`.
     pub custody: Option<String>,
+    /// The stages of which a review stands approved; `None` when it is not known.
+    #[serde(default)]
+    pub approved: Option<BTreeSet<Stage>>,
     /// Incidents that are not resolved; `None` when nobody keeps them.
     pub incidents_open: Option<u64>,
     /// Alerts that page now; `None` when it is not known.

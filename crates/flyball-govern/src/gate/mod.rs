@@ -132,6 +132,7 @@ pub fn gate(inputs: &GateInputs<'_>) -> Decision {
             text: format!("A {} restores; restoring is never denied.", question.class),
             lifts: Vec::new(),
         });
+        decision.reasons.extend(owed(inputs));
     } else {
         let ruling = together(inputs, &scene, &candidates);
         decision.reach = ruling.reach.map(Reach);
@@ -227,16 +228,21 @@ fn blocks(inputs: &GateInputs<'_>) -> Vec<Reason> {
         .collect()
 }
 
+/// The controls whose signature the change lacks.
+fn lacking<'a>(inputs: &GateInputs<'a>) -> impl Iterator<Item = &'a Control> + use<'a> {
+    let GateInputs { question, facts, .. } = *inputs;
+    let inputs = *inputs;
+    facts.controls.iter().filter(move |control| {
+        let SignOff { role, classes } = &control.sign_off;
+        classes.contains(&question.class) && inputs.signed().all(|approval| approval.role != *role)
+    })
+}
+
 /// The signatures that the change lacks because of what the service is. Whoever signed the review asks for them, so
 /// that they are asked for whether the policy is signed or not.
 fn uncontrolled(inputs: &GateInputs<'_>) -> Vec<Reason> {
     let class = inputs.question.class;
-    let asked = |control: &&Control| {
-        let SignOff { role, classes } = &control.sign_off;
-        classes.contains(&class) && inputs.signed().all(|approval| approval.role != *role)
-    };
-    let lacking = inputs.facts.controls.iter().filter(asked);
-    lacking
+    lacking(inputs)
         .map(|control| Reason {
             outcome: Outcome::Deny,
             kind: ReasonKind::SignOff,
@@ -247,6 +253,16 @@ fn uncontrolled(inputs: &GateInputs<'_>) -> Vec<Reason> {
             lifts: vec![asking(inputs, &control.sign_off.role)],
         })
         .collect()
+}
+
+/// The same of a change that restores: it is not held up, and whoever signs does so after it.
+fn owed(inputs: &GateInputs<'_>) -> Vec<Reason> {
+    let mut reasons = uncontrolled(inputs);
+    for reason in &mut reasons {
+        reason.outcome = Outcome::Allow;
+        reason.text.push_str(" It restores, and is not held up: the signature is owed.");
+    }
+    reasons
 }
 
 /// Makes warnings of what an advisory policy would have stopped.
@@ -290,7 +306,8 @@ fn promise(decision: &mut Decision, inputs: &GateInputs<'_>, now: &[Candidate<'_
     let blocks = inputs.blocks.iter().filter(|block| block.stops(service, *class, *at));
     let block_ends: Vec<_> = blocks.map(Block::expires).collect();
     // What waits for a signature waits for nothing else.
-    let unsigned = !uncontrolled(inputs).is_empty();
+    let controlled = uncontrolled(inputs);
+    let unsigned = !controlled.is_empty();
     if enforced {
         let ends = freezes().map(|freeze| freeze.until).chain(block_ends);
         let Recovery { levels, all } =
@@ -308,7 +325,9 @@ fn promise(decision: &mut Decision, inputs: &GateInputs<'_>, now: &[Candidate<'_
     }
     let roles: Vec<_> = inputs.policy.spec().overrides.roles.iter().cloned().collect();
     if !roles.is_empty() {
-        for reason in decision.reasons.iter_mut().filter(|reason| !reason.outcome.passes()) {
+        let is_lifted =
+            |reason: &&mut Reason| !reason.outcome.passes() && !controlled.contains(reason);
+        for reason in decision.reasons.iter_mut().filter(is_lifted) {
             reason.lifts.push(Lift::Override { roles: roles.clone() });
         }
     }
@@ -324,7 +343,8 @@ fn except(decision: &mut Decision, inputs: &GateInputs<'_>) {
     for one in inputs.overrides.iter().filter(|one| one.concerns(inputs.question)) {
         let reason =
             |outcome, text| Reason { outcome, kind: ReasonKind::Override, text, lifts: Vec::new() };
-        let Some(why) = one.refusal(inputs.question, rule) else {
+        let refusal = one.refusal(inputs.question, rule).or_else(|| unsigned_by(one, inputs));
+        let Some(why) = refusal else {
             decision.otherwise = Some(decision.outcome);
             decision.outcome = Outcome::Warn;
             decision.until = None;
@@ -342,6 +362,15 @@ fn except(decision: &mut Decision, inputs: &GateInputs<'_>) {
         ));
     }
     decision.reasons.extend(refused);
+}
+
+/// Why an override does not stand for the signatures that the change lacks because of what the service is; `None` when
+/// whoever makes it, or agrees to it, holds each of these roles.
+fn unsigned_by(one: &Override, inputs: &GateInputs<'_>) -> Option<String> {
+    let second = one.second.as_ref().map(|second| &second.role);
+    let mut roles = lacking(inputs).map(|control| &control.sign_off.role);
+    let role = roles.find(|role| **role != one.role && Some(*role) != second);
+    role.map(|role| format!("it does not stand for the signature of `{role}`"))
 }
 
 /// Adds what people should know whatever is decided.

@@ -8,6 +8,7 @@ use flyball_model::{Duration, Timestamp};
 use super::GateInputs;
 use super::decision::Input;
 use super::facts::{BudgetFacts, Counts, Data, Facts, LEAVING_MAX, Outlook, Question, WindowFacts};
+use crate::checklist::Stage;
 use crate::policy::{Condition, Name, Number, Place, Policy, Value, Values};
 
 /// The lookbacks whose burn conditions may ask for, with their variables.
@@ -228,6 +229,14 @@ fn of_service(
 ) -> Values {
     let mut values = Values::unknown(places);
     values.set(Name::CustodyHolder, facts.custody.as_deref().map(text));
+    for (name, stage) in [
+        (Name::ReviewLaunch, Stage::Launch),
+        (Name::ReviewProduction, Stage::Production),
+        (Name::ReviewHandOff, Stage::HandOff),
+    ] {
+        let approved = facts.approved.as_ref();
+        values.set(name, approved.map(|approved| Value::Bool(approved.contains(&stage))));
+    }
     values.set(Name::ServiceTier, facts.tier.as_deref().map(text));
     values.set(Name::ChangeClass, Some(Value::Text(Cow::Borrowed(question.class.word()))));
     values.set(Name::ChangeEnvironment, question.environment.as_deref().map(text));

@@ -1,6 +1,7 @@
 //! Decisions: cases, and what holds whatever a policy says.
 
 mod cases;
+mod controls;
 mod properties;
 mod times;
 

@@ -20,6 +20,8 @@ pub struct Coverage {
     pub doubled: Vec<Doubled>,
     /// Years of which a calendar of holidays says nothing, by its name: who is off then is not known.
     pub silent: BTreeMap<String, BTreeSet<i16>>,
+    /// People who are there for pages and have no alert target: they hear of what others are told of.
+    pub unreachable: BTreeSet<String>,
 }
 
 /// A stretch of time in which nobody can be paged.
@@ -83,7 +85,10 @@ impl Rota {
             is_one
         });
         let silent = holidays::silent(self.calendars(), during, self.zone());
-        Coverage { during, gaps, doubled: doubled(&lines), silent }
+        let people = lines.iter().flat_map(|line| &line.pieces).filter_map(|of| of.answer.who());
+        let has_target = |who: &&str| self.member(who).is_some_and(|of| of.target.is_some());
+        let unreachable = people.filter(|who| !has_target(who)).map(str::to_owned).collect();
+        Coverage { during, gaps, doubled: doubled(&lines), silent, unreachable }
     }
 }
 

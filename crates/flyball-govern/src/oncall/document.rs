@@ -42,6 +42,9 @@ pub struct RotaSpec {
     /// Public holidays, by the calendars that members name.
     #[serde(default)]
     pub calendars: Vec<HolidayCalendar>,
+    /// The calendar of the public holidays of those who name none, whether they have them off or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_holidays: Option<String>,
     /// Who is called, in this order: the first layer first.
     pub layers: Vec<LayerSpec>,
     /// When somebody has to be there for pages; empty for always.
@@ -78,6 +81,10 @@ pub struct MemberSpec {
     /// The calendar whose holidays they have off.
     #[serde(default)]
     pub holidays: Option<String>,
+    /// The calendar of their public holidays, on which hours are out of hours and paid as holidays whether they have
+    /// them off or not; that of [`Self::holidays`], else the rota's, when it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_holidays: Option<String>,
     /// The alert target that reaches them.
     #[serde(default)]
     pub target: Option<String>,
@@ -194,7 +201,10 @@ pub struct Rota {
 pub(super) struct Member {
     pub(super) spec: MemberSpec,
     pub(super) zone: TimeZone,
-    calendar: Option<usize>,
+    /// The calendar whose days they have off.
+    off: Option<usize>,
+    /// The calendar of their public holidays.
+    public: Option<usize>,
 }
 
 impl Member {
@@ -273,23 +283,41 @@ impl Rota {
         &self.layers
     }
 
-    /// The calendars that somebody has off.
+    /// Those who take turns in the layers that carry pages, or in the one called `layer` alone.
+    pub(super) fn paged<'a>(
+        &'a self,
+        layer: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a MemberSpec> {
+        let is_asked = move |of: &&Layer| match layer {
+            Some(name) => of.spec.name == name,
+            None => of.spec.carries == Carries::Pages,
+        };
+        let places = self.layers.iter().filter(is_asked).flat_map(|layer| &layer.members);
+        places.map(|at| &self.members[*at].spec)
+    }
+
+    /// The calendars whose days are holidays of somebody.
     pub(super) fn calendars(&self) -> impl Iterator<Item = &HolidayCalendar> {
-        let named: BTreeSet<usize> = self.members.iter().filter_map(|who| who.calendar).collect();
+        let named = self.members.iter().flat_map(|who| [who.off, who.public]);
+        let named: BTreeSet<usize> = named.flatten().collect();
         named.into_iter().map(|at| &self.spec.calendars[at])
     }
 
     /// When `member` is kept off: days of rest and holidays.
     pub(super) fn off(&self, member: &Member, during: Interval) -> Vec<Interval> {
         let mut off = weekly::stretches(&member.spec.rest, during, &member.zone);
-        off.extend(self.holidays(member, during));
+        off.extend(self.days(member.off, during, &member.zone));
         spans::union(off)
     }
 
-    /// When `member` has public holidays.
+    /// When `member` has public holidays, whether they have them off or not.
     pub(super) fn holidays(&self, member: &Member, during: Interval) -> Vec<Interval> {
-        let calendar = member.calendar.map(|at| &self.spec.calendars[at]);
-        calendar.map_or_else(Vec::new, |calendar| calendar.spans(during, &member.zone))
+        self.days(member.public, during, &member.zone)
+    }
+
+    fn days(&self, calendar: Option<usize>, during: Interval, zone: &TimeZone) -> Vec<Interval> {
+        let calendar = calendar.map(|at| &self.spec.calendars[at]);
+        calendar.map_or_else(Vec::new, |calendar| calendar.spans(during, zone))
     }
 }
 
@@ -345,6 +373,8 @@ impl Check {
             self.error("spec.members", "a rota has members; hint: one is enough to begin");
         }
         self.count("spec.members", spec.members.len(), MEMBERS_MAX);
+        let named = spec.public_holidays.as_deref();
+        let usual = self.calendar("spec.publicHolidays".to_owned(), named, spec);
         let mut members = Vec::with_capacity(spec.members.len());
         for (at, member) in spec.members.iter().enumerate() {
             let path = |field: &str| format!("spec.members[{at}].{field}");
@@ -352,17 +382,12 @@ impl Check {
             if spec.members[..at].iter().any(|other| other.name == member.name) {
                 self.error(path("name"), format!("another member is called `{}`", member.name));
             }
-            let own = member.time_zone.as_ref().map(|name| self.zone(path("timeZone"), name));
+            let own_zone = member.time_zone.as_ref().map(|name| self.zone(path("timeZone"), name));
             self.hours(&path("hours"), &member.hours);
             self.hours(&path("rest"), &member.rest);
-            let named = member.holidays.as_ref().map(|name| {
-                let is_it = |calendar: &HolidayCalendar| calendar.name == *name;
-                spec.calendars.iter().position(is_it).ok_or(name)
-            });
-            if let Some(Err(name)) = named {
-                let hint = "hint: list it under `calendars`";
-                self.error(path("holidays"), format!("no calendar is called `{name}`; {hint}"));
-            }
+            let off = self.calendar(path("holidays"), member.holidays.as_deref(), spec);
+            let own = member.public_holidays.as_deref();
+            let public = self.calendar(path("publicHolidays"), own, spec);
             if let Some(target) = &member.target {
                 self.name(path("target"), target);
             }
@@ -371,11 +396,23 @@ impl Check {
             }
             members.push(Member {
                 spec: member.clone(),
-                zone: own.unwrap_or_else(|| zone.clone()),
-                calendar: named.and_then(Result::ok),
+                zone: own_zone.unwrap_or_else(|| zone.clone()),
+                off,
+                public: public.or(off).or(usual),
             });
         }
         members
+    }
+
+    /// The place of the calendar called `name`.
+    fn calendar(&mut self, path: String, name: Option<&str>, spec: &RotaSpec) -> Option<usize> {
+        let name = name?;
+        let found = spec.calendars.iter().position(|calendar| calendar.name == name);
+        if found.is_none() {
+            let hint = "hint: list it under `calendars`";
+            self.error(path, format!("no calendar is called `{name}`; {hint}"));
+        }
+        found
     }
 
     fn calendars(&mut self, calendars: &[HolidayCalendar]) {

@@ -10,6 +10,7 @@ use flyball_model::{Duration, Severity, Timestamp};
 
 use super::document::{Check, Side};
 use super::load::CallOut;
+use crate::custody::Holder;
 use crate::policy::{PolicyError, read};
 
 /// The most levels of a chain: who is called after five hand-offs is too late anyway.
@@ -52,6 +53,9 @@ pub struct SupportLevel {
     /// One of its layers; those that carry the alert's severity when it is missing.
     #[serde(default)]
     pub layer: Option<String>,
+    /// Who has to carry the service's pager for the level to be called; whoever does when it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custody: Vec<Holder>,
     /// How long it has to answer before the next is called.
     #[serde(deserialize_with = "read::duration")]
     pub wait: Duration,
@@ -103,6 +107,14 @@ impl Escalation {
                 check.error(path("wait"), message);
             }
         }
+        for holder in Holder::ALL {
+            if !spec.levels.is_empty() && !spec.levels.iter().any(|level| level.is_for(holder)) {
+                let message = format!(
+                    "nobody is called while `{holder}` carries the pager; hint: name it under `custody` of a level"
+                );
+                check.error("spec.levels", message);
+            }
+        }
         if spec.repeat > REPEATS_MAX {
             check.error("spec.repeat", format!("it begins anew at most {REPEATS_MAX} times"));
         }
@@ -111,6 +123,21 @@ impl Escalation {
         } else {
             Err(check.errors)
         }
+    }
+
+    /// The same with the levels that are called while `holder` carries the pager.
+    #[must_use]
+    pub(super) fn held_by(&self, holder: Holder) -> Self {
+        let mut own = self.clone();
+        own.spec.levels.retain(|level| level.is_for(holder));
+        own
+    }
+}
+
+impl SupportLevel {
+    /// Whether it is called while `holder` carries the pager.
+    pub(super) fn is_for(&self, holder: Holder) -> bool {
+        self.custody.is_empty() || self.custody.contains(&holder)
     }
 }
 
@@ -150,6 +177,9 @@ pub struct Call {
     pub id: String,
     /// The escalation that it takes.
     pub escalation: String,
+    /// Who carried the pager when it began, which says which levels it takes; `None` for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custody: Option<Holder>,
     /// How grave it is.
     pub severity: Severity,
     /// When it began.
@@ -261,7 +291,27 @@ impl Call {
         severity: Severity,
         opened: Timestamp,
     ) -> Self {
-        Self { id, escalation, severity, opened, steps: Vec::new(), taken: None, closed: None }
+        Self {
+            id,
+            escalation,
+            custody: None,
+            severity,
+            opened,
+            steps: Vec::new(),
+            taken: None,
+            closed: None,
+        }
+    }
+
+    /// Begins at the level of this place in `chain` with these people: whoever looks at a ticket.
+    pub(crate) fn begin_at(
+        &mut self,
+        chain: &Escalation,
+        (level, who): (usize, Vec<String>),
+        at: Timestamp,
+    ) {
+        let here = |_: &SupportLevel, _| who.clone();
+        self.steps.push(CallStep::of(chain, level, at, Moved::Opened, here));
     }
 
     /// When the next level is due; `None` while somebody has it, after its end, and when the chain is used
@@ -277,8 +327,12 @@ impl Call {
         Some(last.at.plus(wait.unwrap_or_default()))
     }
 
-    /// The level after the last that was called; `None` when the chain is used up.
+    /// The level after the last that was called; `None` when the chain is used up, and for a ticket, for which
+    /// nobody else is called.
     fn next(&self, chain: &Escalation) -> Option<usize> {
+        if self.severity == Severity::Ticket && !self.steps.is_empty() {
+            return None;
+        }
         let levels = chain.spec.levels.len();
         let most = levels.saturating_mul(1 + chain.spec.repeat as usize);
         let next = self.steps.last().map_or(0, |step| step.level + 1);
@@ -294,7 +348,8 @@ impl Call {
         let Some(last) = self.steps.last() else { return false };
         let wait = chain.spec.levels.get(last.level).map(|level| level.wait).unwrap_or_default();
         let wait = if last.who.is_empty() { Duration::ZERO } else { wait };
-        self.taken.is_none()
+        self.severity == Severity::Page
+            && self.taken.is_none()
             && self.closed.is_none()
             && self.next(chain).is_none()
             && last.at.plus(wait) <= at
@@ -377,7 +432,8 @@ impl Call {
     /// the calls.
     ///
     /// Whoever took it worked until it was over, or until they passed it on; somebody else who was called,
-    /// until somebody took it. Whoever took it and was never called belongs to the rota that was called last.
+    /// until somebody took it. Whoever took it and was never called belongs to the rota that was called last. Of a
+    /// ticket whoever took it works from then on, and nobody else.
     pub fn outs(&self, rota: &str) -> Vec<CallOut> {
         let out = |who: &str, called: Timestamp| CallOut {
             id: self.id.clone(),
@@ -386,6 +442,11 @@ impl Call {
             called,
             ended: self.ended_for(who, called),
         };
+        let is_last = self.steps.last().is_some_and(|step| step.rota == rota);
+        if self.severity == Severity::Ticket {
+            let taken = self.taken.as_ref().filter(|_| is_last);
+            return taken.map(|taken| out(self.member(&taken.by), taken.at)).into_iter().collect();
+        }
         let mut seen = BTreeSet::new();
         let mut found = Vec::new();
         for step in self.steps.iter().filter(|step| step.rota == rota) {
@@ -393,11 +454,16 @@ impl Call {
             found.extend(people.map(|who| out(who, step.at)));
         }
         let is_called = |by: &str| self.steps.iter().flat_map(|of| &of.who).any(|who| is(who, by));
-        let is_last = self.steps.last().is_some_and(|step| step.rota == rota);
         if let Some(taken) = self.taken.as_ref().filter(|of| is_last && !is_called(&of.by)) {
             found.push(out(&taken.by, taken.at));
         }
         found
+    }
+
+    /// Who of those who were called is meant by `said`; `said` itself for somebody else.
+    fn member<'a>(&'a self, said: &'a str) -> &'a str {
+        let called = self.steps.iter().flat_map(|step| &step.who);
+        called.map(String::as_str).find(|who| is(who, said)).unwrap_or(said)
     }
 
     /// When `who` was done, who was called at `called`; `None` while nobody knows.
@@ -435,7 +501,7 @@ impl Call {
 }
 
 /// Whether the member called `who` is meant by `said`: their name, or name and account as in `Ada (ada@shop)`.
-fn is(who: &str, said: &str) -> bool {
+pub fn is(who: &str, said: &str) -> bool {
     let account = said.strip_suffix(')').and_then(|said| said.rsplit_once(" ("));
     said == who || account.is_some_and(|(name, account)| name == who || account == who)
 }

@@ -8,7 +8,7 @@
 
 use flyball_model::{Duration, Interval, Timestamp};
 
-use super::document::NAME_BYTES_MAX;
+use super::document::{Carries, Duty, NAME_BYTES_MAX};
 use super::{Rota, spans};
 
 /// The longest override or temporary schedule: a year, after which the rota is to be changed.
@@ -70,6 +70,24 @@ pub enum ExceptionError {
     Many {
         /// How many.
         count: usize,
+    },
+    /// Nobody's shift changes.
+    #[error(
+        "`{who}` has no shift of `{rota}` then; hint: `flyball oncall show {rota}` lists the shifts"
+    )]
+    NoShift {
+        /// The rota.
+        rota: String,
+        /// Whose shift it was to be.
+        who: String,
+    },
+    /// A page would come to somebody who is not paged.
+    #[error(
+        "`{who}` looks at tickets and is never paged; hint: name somebody whose duty is `pages`"
+    )]
+    NotPaged {
+        /// Who.
+        who: String,
     },
     /// The swap is settled, or too late.
     #[error("the swap is {state}; hint: ask for another one")]
@@ -133,6 +151,29 @@ fn known(rota: &Rota, who: &str) -> Result<(), ExceptionError> {
     Ok(())
 }
 
+fn paged(rota: &Rota, who: &str) -> Result<(), ExceptionError> {
+    if rota.member(who).is_some_and(|member| member.duty == Duty::Tickets) {
+        return Err(ExceptionError::NotPaged { who: who.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether `remove` has something in `span` that can be taken from them, and that `add` may have.
+fn handed(
+    (rota, exceptions): (&Rota, &Exceptions),
+    span: Interval,
+    (remove, add): (&str, Option<&str>),
+) -> Result<(), ExceptionError> {
+    let mut theirs = rota.lines(span, exceptions);
+    theirs.retain(|line| line.pieces.iter().any(|piece| piece.answer.who() == Some(remove)));
+    if theirs.is_empty() {
+        let (rota, who) = (rota.name().to_owned(), remove.to_owned());
+        return Err(ExceptionError::NoShift { rota, who });
+    }
+    let pages = theirs.iter().any(|line| line.carries == Carries::Pages);
+    add.filter(|_| pages).map_or(Ok(()), |who| paged(rota, who))
+}
+
 /// Somebody comes, goes, or comes for somebody else, for a time.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Override {
@@ -162,18 +203,25 @@ impl Override {
         (self.start < at).then(|| Self { end: self.end.min(at), ..self })
     }
 
-    /// Whether it can be kept for `rota`. Who is removed may have left the rota already.
+    /// Whether it can be kept for `rota` with the exceptions that there are: who is removed has a shift, and nobody is
+    /// paged who is never paged.
     ///
     /// # Errors
     ///
     /// [`ExceptionError`]: why not.
-    pub fn check(&self, rota: &Rota) -> Result<(), ExceptionError> {
+    pub fn check(&self, rota: &Rota, exceptions: &Exceptions) -> Result<(), ExceptionError> {
         self.made.check()?;
         length(self.span())?;
         if self.remove == self.add {
             return Err(ExceptionError::Nothing);
         }
-        self.add.as_ref().map_or(Ok(()), |who| known(rota, who))
+        let add = self.add.as_deref();
+        add.map_or(Ok(()), |who| known(rota, who))?;
+        match (&self.remove, add) {
+            (Some(remove), add) => handed((rota, exceptions), self.span(), (remove, add)),
+            (None, Some(add)) => paged(rota, add),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -233,12 +281,13 @@ pub enum SwapHow {
 }
 
 impl Swap {
-    /// Whether it can be asked for in `rota`.
+    /// Whether it can be asked for in `rota` with the exceptions that there are: what is given is a shift of whoever
+    /// asks, what is taken for it one of whoever is asked.
     ///
     /// # Errors
     ///
     /// [`ExceptionError`]: why not.
-    pub fn check(&self, rota: &Rota) -> Result<(), ExceptionError> {
+    pub fn check(&self, rota: &Rota, exceptions: &Exceptions) -> Result<(), ExceptionError> {
         self.made.check()?;
         known(rota, &self.who)?;
         self.asked.as_ref().map_or(Ok(()), |who| self.taker(rota, who))?;
@@ -247,7 +296,19 @@ impl Swap {
         if self.gives.start() <= self.made.at {
             return Err(ExceptionError::Settled { state: "too late" });
         }
-        Ok(())
+        self.changes((rota, exceptions), self.asked.as_deref())
+    }
+
+    /// Whether both sides of it are shifts that change hands once `taker` has taken it; where that may be anybody,
+    /// whether what is given is one.
+    fn changes(
+        &self,
+        known: (&Rota, &Exceptions),
+        taker: Option<&str>,
+    ) -> Result<(), ExceptionError> {
+        handed(known, self.gives, (&self.who, taker))?;
+        let back = self.takes.zip(taker);
+        back.map_or(Ok(()), |(takes, taker)| handed(known, takes, (taker, Some(&self.who))))
     }
 
     /// Whether `who` may take it.
@@ -281,10 +342,11 @@ impl Swap {
     ///
     /// # Errors
     ///
-    /// [`ExceptionError`] when it is not open at `at`, or it is not theirs to end so.
+    /// [`ExceptionError`] when it is not open at `at`, it is not theirs to end so, or what changes hands is no shift
+    /// with the exceptions that there are.
     pub fn end(
         &mut self,
-        rota: &Rota,
+        (rota, exceptions): (&Rota, &Exceptions),
         who: &str,
         how: SwapHow,
         at: Timestamp,
@@ -294,7 +356,11 @@ impl Swap {
             return Err(ExceptionError::Settled { state });
         }
         match how {
-            SwapHow::Taken | SwapHow::Declined => self.taker(rota, who)?,
+            SwapHow::Taken => {
+                self.taker(rota, who)?;
+                self.changes((rota, exceptions), Some(who))?;
+            }
+            SwapHow::Declined => self.taker(rota, who)?,
             SwapHow::Withdrawn if who == self.who => {}
             SwapHow::Withdrawn => {
                 let (asked, who) = (self.who.clone(), who.to_owned());
@@ -394,11 +460,14 @@ impl TemporarySchedule {
         }
         for (at, shift) in self.shifts.iter().enumerate() {
             known(rota, &shift.who)?;
-            let layers: Vec<&str> =
-                rota.spec().layers.iter().map(|layer| layer.name.as_str()).collect();
-            if !layers.contains(&shift.layer.as_str()) {
+            let layers = &rota.spec().layers;
+            let Some(layer) = layers.iter().find(|layer| layer.name == shift.layer) else {
+                let layers: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
                 let (rota, layer) = (rota.name().to_owned(), shift.layer.clone());
                 return Err(ExceptionError::Layer { rota, layer, layers: layers.join(", ") });
+            };
+            if layer.carries == Carries::Pages {
+                paged(rota, &shift.who)?;
             }
             let is_inside = self.start <= shift.start && shift.end <= self.end;
             let overlaps = self.shifts[..at].iter().any(|other| {

@@ -1,12 +1,12 @@
 //! Whose turn it is: a queue that skips nobody for good.
 //!
-//! Whoever may serve and has served least is next; of those the one whose last time is longest ago; of
+//! Turns count one each, stand-ins what they last. Whoever may serve and has served least is next; of those the one whose last time is longest ago; of
 //! those, who have not served, the order of the list from where the queue begins. Where everybody may
 //! always serve that is one after the other. Who is skipped stays behind by one and is therefore next as
 //! soon as they may serve again.
 //!
 //! What that promises: nobody serves while somebody who may has served less. So those who may serve
-//! every time differ by one at most, and who was skipped differs by more only until they may serve.
+//! every time differ by one service at most, and who was skipped differs by more only until they may serve.
 
 /// The queue of the members of one layer, by their place in its list.
 #[derive(Debug, Clone)]
@@ -18,8 +18,8 @@ pub(super) struct Queue {
 /// What is counted of one member.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    /// How often they have served.
-    count: u32,
+    /// How much they have served.
+    amount: u64,
     /// When they last served, counted in services of the whole queue.
     last: Option<u64>,
     /// Where they stand while they have not served.
@@ -30,7 +30,7 @@ impl Queue {
     /// A queue of `members` that begins with the one at `first`, of which nobody has served.
     pub(super) fn new(members: usize, first: usize) -> Self {
         let place = |at: usize| Place {
-            count: 0,
+            amount: 0,
             last: None,
             rank: (at + members - first) % members.max(1),
         };
@@ -41,16 +41,16 @@ impl Queue {
     pub(super) fn next(&self, may: impl Fn(usize) -> bool) -> Option<usize> {
         let order = |at: &usize| {
             let place = self.places[*at];
-            (place.count, place.last, place.rank)
+            (place.amount, place.last, place.rank)
         };
         (0..self.places.len()).filter(|at| may(*at)).min_by_key(order)
     }
 
-    /// Counts that the member at `at` has served.
-    pub(super) fn serve(&mut self, at: usize) {
+    /// Counts that the member at `at` has served so much.
+    pub(super) fn serve(&mut self, at: usize, amount: u64) {
         self.served += 1;
         let place = &mut self.places[at];
-        place.count += 1;
+        place.amount = place.amount.saturating_add(amount);
         place.last = Some(self.served);
     }
 }

@@ -4,7 +4,8 @@
 //! not touch is nobody's turn and is not counted, so that a rotation over working days does not cheat
 //! those whom weekends would have hit. A member *may hold* a turn when what keeps them off (days of rest,
 //! holidays) takes at most half of what their own hours leave of it. Where the holder is off or outside
-//! their hours, others *stand in*; turns and stand-ins are counted in two queues ([`super::fair`]).
+//! their hours, others *stand in*; turns are counted in one queue, and how long people stand in for others in
+//! another ([`super::fair`]).
 //!
 //! Counts begin at the rotation's start, and again every [`EPOCH_TURNS`], so that no question costs more
 //! than that many turns.
@@ -101,7 +102,7 @@ impl<'a> Walk<'a> {
             if !covered.is_empty() {
                 let holder = holders.next(|member| self.may_hold(member, &covered));
                 let own = holder.map_or_else(Vec::new, |holder| {
-                    holders.serve(holder);
+                    holders.serve(holder, 1);
                     spans::common(&covered, &self.free[holder])
                 });
                 for left in spans::without(&covered, &own) {
@@ -143,7 +144,7 @@ impl<'a> Walk<'a> {
             let next = longest.and_then(|longest| queue.next(|who| reach(who) == Some(longest)));
             let end = longest.unwrap_or_else(|| self.next_free(from).min(left.end()));
             if let Some(member) = next {
-                queue.serve(member);
+                queue.serve(member, end.since(from).nanos().unsigned_abs());
             }
             said.push(self.piece(spans::between(from, end), next.map(|who| (who, By::StandIn))));
             from = end;

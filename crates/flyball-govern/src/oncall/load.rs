@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 
 use super::document::{Carries, Rota, Side};
+use super::past::Past;
 use super::roster::Shift;
 use super::{spans, weekly};
 
@@ -78,7 +79,10 @@ pub struct PersonLoad {
     pub at_night: usize,
     /// Those that paged them out of hours.
     pub out_of_hours: usize,
-    /// How long they worked on troubles and tickets, as far as it is known.
+    /// Tickets that they took.
+    pub tickets: usize,
+    /// How long they worked on troubles, and while they were at work had tickets, as far as it is known; at once on
+    /// several counted once.
     pub worked: Duration,
     /// Call-outs of which nobody has said when they were done.
     pub unknown: usize,
@@ -135,7 +139,9 @@ impl Rota {
             holidays,
         }
     }
+}
 
+impl Past {
     /// What `shifts` of this rota and `call_outs` of its alerts come to during `during`.
     pub fn load(&self, shifts: &[Shift], call_outs: &[CallOut], during: Interval) -> Load {
         let shifts = within(shifts, during);
@@ -170,13 +176,18 @@ impl Rota {
         hours: &Hours,
         during: Interval,
     ) -> PersonLoad {
-        let member = self.member(who);
+        let member = self.member(who, during.end());
         let events = events(own.iter().copied());
-        let spans_of = |calls: &[&CallOut]| {
-            let known = calls.iter().filter_map(|call| call.span().intersect(during));
-            spans::length(&spans::union(known.collect()))
-        };
-        let worked = spans_of(own);
+        let known = own.iter().flat_map(|call| {
+            let span: Vec<Interval> = call.span().intersect(during).into_iter().collect();
+            match call.severity {
+                Severity::Page => span,
+                // Nobody sits up with a ticket.
+                Severity::Ticket => spans::common(&span, &hours.working),
+            }
+        });
+        let worked = spans::length(&spans::union(known.collect()));
+        let tickets = own.iter().filter(|call| call.severity == Severity::Ticket).count();
         let unknown = own.iter().filter(|call| call.ended.is_none()).count();
         // Shares of a week are compared as products, so that nothing is rounded.
         let nanos = |of: Duration| i128::from(of.nanos());
@@ -199,6 +210,7 @@ impl Rota {
             events: events.len(),
             at_night: at(&hours.night),
             out_of_hours: events.len() - at(&hours.working),
+            tickets,
             worked,
             unknown,
             operations_share: share

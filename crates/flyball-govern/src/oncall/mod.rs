@@ -7,7 +7,7 @@
 //! a [`Call`] is one trouble on its way along it, and a [`Switchboard`] knows which service is whose.
 //!
 //! All is computed from documents and records: nothing is drawn, stored or sent, and no clock is read.
-//! What was served is not kept here: a rota that is changed answers differently about its past.
+//! A rota that is changed answers differently about its past; what was served, its [`Past`] says.
 
 mod coverage;
 mod document;
@@ -17,6 +17,7 @@ mod fair;
 mod holidays;
 mod layer;
 mod load;
+mod past;
 mod pay;
 mod roster;
 mod rotation;
@@ -34,7 +35,7 @@ pub use document::{
 };
 pub use escalation::{
     Call, CallError, CallStep, Escalation, EscalationSpec, HandOffs, LEVELS_MAX, Moved,
-    REPEATS_MAX, SERVICES_MAX, SupportLevel, Taken,
+    REPEATS_MAX, SERVICES_MAX, SupportLevel, Taken, is,
 };
 pub use exception::{
     EXCEPTION_LONGEST, ExceptionError, Exceptions, FIXED_SHIFTS_MAX, FixedShift, Made, Override,
@@ -44,6 +45,7 @@ pub use holidays::{Holiday, HolidayCalendar};
 pub use load::{
     CallOut, EVENTS_MAX, Load, OPERATIONS_SHARE_MAX, PersonLoad, ShiftLoad, SideLoad, WATCH,
 };
+pub use past::Past;
 pub use pay::{PayLine, PaySheet, Unpaid, UnpaidReason};
 pub use roster::{Absence, Answer, By, OnCall, SHIFTS_LONGEST, Shift};
 pub use rotation::{Rotation, TurnUnit};

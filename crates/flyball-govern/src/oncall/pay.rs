@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 
-use super::document::{Carries, Paid, Rota};
+use super::document::{Carries, Paid};
 use super::load::CallOut;
+use super::past::Past;
 use super::roster::Shift;
 use super::spans;
 
@@ -82,7 +83,7 @@ pub struct PaySheet {
     pub unpaid: Vec<Unpaid>,
 }
 
-impl Rota {
+impl Past {
     /// What `shifts` of this rota and `call_outs` of its alerts come to during `during`.
     pub fn pay(&self, shifts: &[Shift], call_outs: &[CallOut], during: Interval) -> PaySheet {
         let names: BTreeSet<&str> = shifts
@@ -106,7 +107,7 @@ impl Rota {
             let holidays = spans::common(&out, &hours.holidays);
             let mut line = PayLine {
                 who: who.to_owned(),
-                paid: self.member(who).and_then(|member| member.paid),
+                paid: self.member(who, during.end()).and_then(|member| member.paid),
                 standby: spans::length(&standby),
                 out_of_hours: spans::length(&out),
                 at_night: spans::length(&night),
@@ -140,7 +141,9 @@ impl Rota {
 
     /// Why nobody pays a call-out that was out of hours.
     fn unpaid(&self, call: &CallOut, standby: &[Interval]) -> Option<UnpaidReason> {
-        let Some(member) = self.member(&call.who) else { return Some(UnpaidReason::Stranger) };
+        let member = self.member(&call.who, call.called);
+        let member = member.filter(|_| self.is_member(&call.who, call.called));
+        let Some(member) = member else { return Some(UnpaidReason::Stranger) };
         let is_on_call = standby.iter().any(|span| span.contains(call.called));
         match member.paid {
             None => Some(UnpaidReason::NotSaid),

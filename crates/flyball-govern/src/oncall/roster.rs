@@ -163,20 +163,31 @@ impl Rota {
         exceptions: &Exceptions,
     ) -> Vec<String> {
         let on_call = self.on_call(at, exceptions);
-        let those = |carries: Carries| {
-            let is_asked = |said: &&OnCall| {
-                said.carries == carries && (layer.is_none() || said.layer.as_deref() == layer)
-            };
-            let mut seen = BTreeSet::new();
-            let people = on_call.iter().filter(is_asked).filter_map(|said| said.answer.who());
-            let once = people.filter(|who| seen.insert(*who)).map(str::to_owned);
-            once.collect::<Vec<_>>()
-        };
         let triage = match severity {
             Severity::Page => Vec::new(),
-            Severity::Ticket => those(Carries::Tickets),
+            Severity::Ticket => those(&on_call, Carries::Tickets, layer),
         };
-        if triage.is_empty() { those(Carries::Pages) } else { triage }
+        if triage.is_empty() { those(&on_call, Carries::Pages, layer) } else { triage }
+    }
+
+    /// Who looks at tickets at `at`, each once: those of the layers that carry tickets.
+    pub fn triage(&self, at: Timestamp, exceptions: &Exceptions) -> Vec<String> {
+        if !self.has_triage() {
+            return Vec::new();
+        }
+        those(&self.on_call(at, exceptions), Carries::Tickets, None)
+    }
+
+    /// Whether a layer carries tickets.
+    pub(super) fn has_triage(&self) -> bool {
+        self.layers().iter().any(|layer| layer.spec.carries == Carries::Tickets)
+    }
+
+    /// When `who` is off or outside their hours during `during`; nothing is known of a stranger.
+    pub fn away(&self, who: &str, during: Interval) -> Vec<Interval> {
+        let Some(member) = self.known(who) else { return Vec::new() };
+        let free = spans::without(&member.hours(during), &self.off(member, during));
+        spans::without(&[during], &free)
     }
 
     /// The final shifts during `during`, cut at its ends: by start, then in the order of the layers.
@@ -253,6 +264,16 @@ impl Rota {
         }
         lines
     }
+}
+
+/// Who is there for `carries`, in `layer` alone where one is asked for: each once.
+fn those(on_call: &[OnCall], carries: Carries, layer: Option<&str>) -> Vec<String> {
+    let is_asked = |said: &&OnCall| {
+        said.carries == carries && (layer.is_none() || said.layer.as_deref() == layer)
+    };
+    let mut seen = BTreeSet::new();
+    let people = on_call.iter().filter(is_asked).filter_map(|said| said.answer.who());
+    people.filter(|who| seen.insert(*who)).map(str::to_owned).collect()
 }
 
 /// The shortest time there is.

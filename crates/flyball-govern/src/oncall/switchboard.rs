@@ -1,21 +1,27 @@
-//! Who is called for which service: every rota and escalation, with the exceptions that people have made.
+//! Who is called for which service: every rota and escalation, with the exceptions that people have made and who
+//! carries the pager.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flyball_model::{Duration, Severity, Timestamp};
+use flyball_model::{Duration, Interval, Severity, Timestamp};
 
-use super::document::{Rota, Side};
+use super::document::{Carries, Rota, Side};
 use super::escalation::{Escalation, EscalationSpec, SupportLevel};
 use super::exception::Exceptions;
+use crate::custody::Holder;
 
 /// How long the people of a rota have to answer where no escalation says so: the most that a page waits for
 /// services that users notice at once. Source: *Site Reliability Engineering*, chapter 11, "Being On-Call".
 pub const WAIT_USUAL: Duration = Duration::from_minutes(5);
 
+/// How far ahead somebody is looked for who looks at a ticket: a rota that works once a week has its day in it.
+const TRIAGE_AHEAD: Duration = Duration::from_days(14);
+
 /// Every rota and escalation, and which service is whose.
 ///
 /// A service belongs to the escalation or the rota that its `onCall` names, else to the escalation that
-/// lists it. A rota that is named is an escalation of one level.
+/// lists it. A rota that is named is an escalation of one level. Of the levels those are called that hold for
+/// whoever carries the service's pager: its developers until it is said otherwise, and nobody once it is retired.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Switchboard {
     rotas: BTreeMap<String, Rota>,
@@ -23,7 +29,11 @@ pub struct Switchboard {
     chains: BTreeMap<String, Escalation>,
     /// The names of chains, by service.
     of_services: BTreeMap<String, String>,
+    /// The levels that hold for each holder, by chain; chains that are the same for all are left out.
+    held: BTreeMap<String, BTreeMap<Holder, Escalation>>,
     exceptions: BTreeMap<String, Exceptions>,
+    /// Who carries the pager, by service; `None` for a retired one.
+    custody: BTreeMap<String, Option<Holder>>,
 }
 
 impl Switchboard {
@@ -46,13 +56,39 @@ impl Switchboard {
         let named = services.into_iter().filter(|(_, on_call)| chains.contains_key(*on_call));
         of_services
             .extend(named.map(|(service, on_call)| (service.to_owned(), on_call.to_owned())));
-        Self { rotas, chains, of_services, exceptions: BTreeMap::new() }
+        let differs =
+            |chain: &&Escalation| !chain.spec.levels.iter().all(|of| of.custody.is_empty());
+        let held = chains.values().filter(differs).map(|chain| {
+            let of = Holder::ALL.map(|holder| (holder, chain.held_by(holder)));
+            (chain.name.clone(), BTreeMap::from(of))
+        });
+        let held = held.collect();
+        let (exceptions, custody) = (BTreeMap::new(), BTreeMap::new());
+        Self { rotas, chains, of_services, held, exceptions, custody }
     }
 
     /// The same with these exceptions, by rota, in place of those before.
     #[must_use]
     pub fn with(&self, exceptions: BTreeMap<String, Exceptions>) -> Self {
         Self { exceptions, ..self.clone() }
+    }
+
+    /// The same while these carry the pagers of services, `None` for a retired one, in place of those before.
+    #[must_use]
+    pub fn carried(&self, custody: BTreeMap<String, Option<Holder>>) -> Self {
+        Self { custody, ..self.clone() }
+    }
+
+    /// The same with the exceptions and the custody of `before`.
+    #[must_use]
+    pub fn as_of(&self, before: &Self) -> Self {
+        let (exceptions, custody) = (before.exceptions.clone(), before.custody.clone());
+        Self { exceptions, custody, ..self.clone() }
+    }
+
+    /// Who carries the pager of `service`: its developers unless it is said otherwise; `None` once it is retired.
+    pub fn holder(&self, service: &str) -> Option<Holder> {
+        self.custody.get(service).copied().unwrap_or(Some(Holder::Developers))
     }
 
     /// The rota called `name`.
@@ -75,20 +111,89 @@ impl Switchboard {
         &self.exceptions
     }
 
-    /// The way of a call along the escalation, or the rota, called `name`.
-    pub fn chain(&self, name: &str) -> Option<&Escalation> {
-        self.chains.get(name)
+    /// The way of a call along the escalation, or the rota, called `name`, while `custody` carries the pager; all of
+    /// its levels when that is not known.
+    pub fn chain(&self, name: &str, custody: Option<Holder>) -> Option<&Escalation> {
+        let held = custody.and_then(|holder| self.held.get(name)?.get(&holder));
+        held.or_else(|| self.chains.get(name))
     }
 
-    /// The way of a page of `service`; `None` when nobody has said.
+    /// The way of a page of `service`; `None` when nobody has said, and once it is retired.
     pub fn chain_of(&self, service: &str) -> Option<&Escalation> {
-        self.chain(self.of_services.get(service)?)
+        let holder = self.holder(service)?;
+        self.chain(self.of_services.get(service)?, Some(holder))
+    }
+
+    /// That a page of `service` does not call first who carries its pager, in a sentence. `None` when it does, when
+    /// nobody is called at all, and when nothing was ever said or done about its pager.
+    pub fn misrouted(&self, service: &str) -> Option<String> {
+        let holder = (*self.custody.get(service)?)?;
+        let levels = &self.chain_of(service)?.spec.levels;
+        let sides: Vec<BTreeSet<Side>> = levels.iter().map(|level| self.sides(level)).collect();
+        let first = sides.first()?;
+        let developers = first.contains(&Side::Developers);
+        let others = first.iter().any(|side| *side != Side::Developers);
+        let comes_after = || sides[1..].iter().any(|sides| sides.contains(&Side::Developers));
+        let wrong = match holder {
+            Holder::Developers if developers && !others => return None,
+            Holder::Shared if developers && others => return None,
+            Holder::Sre if others && !developers && comes_after() => return None,
+            Holder::Developers => "its developers carry it, and others are called first",
+            Holder::Shared => {
+                "developers and operations share it, and one side is not called first"
+            }
+            Holder::Sre if developers || !others => {
+                "SRE carries it, and nobody of SRE or operations alone is called first"
+            }
+            Holder::Sre => "SRE carries it, and no developers are called after them",
+        };
+        Some(format!(
+            "The pages of `{service}` do not follow its pager: {wrong}; hint: say under `custody` of the levels of \
+             an escalation for whom they hold."
+        ))
+    }
+
+    /// On whose side those are who take turns at a level.
+    fn sides(&self, level: &SupportLevel) -> BTreeSet<Side> {
+        let Some(rota) = self.rota(&level.rota) else { return BTreeSet::new() };
+        rota.paged(level.layer.as_deref()).map(|member| member.side).collect()
+    }
+
+    /// The alert targets of those who take turns at some level of the way of `service`.
+    pub fn reaches(&self, service: &str) -> BTreeSet<&str> {
+        let levels = self.chain_of(service).map_or(&[][..], |chain| &chain.spec.levels);
+        let rotas = levels.iter().filter_map(|level| Some((self.rota(&level.rota)?, level)));
+        let members = rotas.flat_map(|(rota, level)| rota.paged(level.layer.as_deref()));
+        members.filter_map(|member| member.target.as_deref()).collect()
+    }
+
+    /// Who looks at a ticket that takes the way `chain` at `at`: the first level whose rota has somebody in a layer
+    /// that carries tickets, by its place, and who. `None` when nobody does.
+    pub fn triage(&self, chain: &Escalation, at: Timestamp) -> Option<(usize, Vec<String>)> {
+        let levels = chain.spec.levels.iter().enumerate();
+        let mut there = levels.filter_map(|(place, level)| {
+            let who = self.rota(&level.rota)?.triage(at, &self.exceptions(&level.rota));
+            (!who.is_empty()).then_some((place, who))
+        });
+        there.next()
+    }
+
+    /// When somebody will look at a ticket that takes the way `chain`, of which nobody does at `at`; `None` when
+    /// nobody does within two weeks.
+    pub fn triage_next(&self, chain: &Escalation, at: Timestamp) -> Option<Timestamp> {
+        let during = Interval::starting(at, TRIAGE_AHEAD);
+        let rotas = chain.spec.levels.iter().filter_map(|level| self.rota(&level.rota));
+        let begins = rotas.filter(|rota| rota.has_triage()).flat_map(|rota| {
+            let shifts = rota.shifts(during, &self.exceptions(rota.name())).into_iter();
+            shifts.filter(|shift| shift.carries == Carries::Tickets).map(|shift| shift.start)
+        });
+        begins.filter(|start| *start > at).min()
     }
 
     /// The services whose pages come to the rota called `name` at some level, by name.
     pub fn services_of(&self, name: &str) -> BTreeSet<&str> {
         let comes = |chain: &str| {
-            let levels = self.chain(chain).map_or(&[][..], |chain| &chain.spec.levels);
+            let levels = self.chain(chain, None).map_or(&[][..], |chain| &chain.spec.levels);
             levels.iter().any(|level| level.rota == name)
         };
         let found = self.of_services.iter().filter(|(_, chain)| comes(chain));
@@ -123,6 +228,7 @@ fn alone(rota: &Rota) -> Escalation {
         side,
         rota: rota.name().to_owned(),
         layer: None,
+        custody: Vec::new(),
         wait: WAIT_USUAL,
     };
     let description = rota.spec().description.clone();
@@ -172,5 +278,83 @@ mod tests {
         assert_eq!(board.who(&one[0], Severity::Page, at), ["ada"]);
         assert_eq!(board.target("payments", "ada"), Some("ada-phone"));
         assert!(board.is_personal("ada-phone") && !board.is_personal("team"));
+    }
+
+    /// A rota of people with their sides, each in a layer of their own.
+    fn team(name: &str, people: &[(&str, &str)]) -> Rota {
+        let member = |(who, side): &(&str, &str)| json!({"name": who, "side": side, "target": format!("{who}-phone")});
+        let turns = json!({"unit": "week", "start": "2026-01-05T09:00"});
+        let layer = |(who, _): &(&str, &str)| json!({"name": who, "members": [who], "rotation": turns.clone()});
+        let spec = json!({
+            "members": people.iter().map(member).collect::<Vec<_>>(),
+            "layers": people.iter().map(layer).collect::<Vec<_>>(),
+        });
+        Rota::new(name, serde_json::from_value(spec).unwrap()).unwrap()
+    }
+
+    fn teams() -> [Rota; 3] {
+        [
+            team("payments", &[("ada", "developers")]),
+            team("both", &[("bo", "developers"), ("cy", "operations")]),
+            team("desk", &[("di", "sre")]),
+        ]
+    }
+
+    #[test]
+    fn who_is_called_follows_who_carries_the_pager() {
+        let level = |rota: &str, custody: &[&str]| {
+            let name = format!("{rota} {}", custody.join(" "));
+            json!({"name": name, "side": "sre", "rota": rota, "wait": "5m", "custody": custody})
+        };
+        let spec = json!({"services": ["checkout"], "levels": [
+            level("both", &["shared"]), level("desk", &["sre"]),
+            level("payments", &["developers", "sre"]),
+        ]});
+        let chain = Escalation::new("shop", serde_json::from_value(spec).unwrap()).unwrap();
+        let board = Switchboard::new(teams(), [chain], []);
+        let held = |holder| board.carried(BTreeMap::from([("checkout".to_owned(), holder)]));
+        let rotas = |board: &Switchboard| {
+            let chain = board.chain_of("checkout")?;
+            Some(chain.spec.levels.iter().map(|level| level.rota.clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            rotas(&board).unwrap(),
+            ["payments"],
+            "its developers, until it is said otherwise"
+        );
+        for (holder, expected) in [
+            (Holder::Developers, vec!["payments"]),
+            (Holder::Shared, vec!["both"]),
+            (Holder::Sre, vec!["desk", "payments"]),
+        ] {
+            let board = held(Some(holder));
+            assert_eq!(rotas(&board).unwrap(), expected);
+            assert_eq!(board.misrouted("checkout"), None);
+        }
+        let retired = held(None);
+        assert_eq!(rotas(&retired), None, "nobody carries the pager of what is switched off");
+        assert_eq!(retired.services_of("desk").into_iter().collect::<Vec<_>>(), ["checkout"]);
+        // A call goes on as it began.
+        let sre = held(Some(Holder::Sre));
+        let begun = sre.chain("shop", Some(Holder::Shared)).unwrap();
+        assert_eq!(begun.spec.levels[0].rota, "both");
+        let reached: Vec<&str> = sre.reaches("checkout").into_iter().collect();
+        assert_eq!(reached, ["ada-phone", "di-phone"]);
+        assert_eq!(board.as_of(&sre).holder("checkout"), Some(Holder::Sre));
+    }
+
+    #[test]
+    fn a_way_that_does_not_follow_the_pager_is_told() {
+        let names = ["payments", "both", "desk"];
+        let board = Switchboard::new(teams(), [], names.map(|name| (name, name)));
+        let all = |holder| {
+            let custody = names.map(|service| (service.to_owned(), Some(holder)));
+            let board = board.carried(BTreeMap::from(custody));
+            names.map(|service| board.misrouted(service).is_some())
+        };
+        assert_eq!(all(Holder::Developers), [false, true, true]);
+        assert_eq!(all(Holder::Shared), [true, false, true]);
+        assert_eq!(all(Holder::Sre), [true; 3], "no developers come after the desk");
+        assert_eq!(board.misrouted("both"), None, "nobody has said who carries it");
     }
 }

@@ -6,6 +6,7 @@ mod exceptions;
 mod fairness;
 mod goalert;
 mod load;
+mod past;
 mod properties;
 
 use flyball_model::{Interval, Timestamp};

@@ -39,7 +39,7 @@ pub use document::{
 };
 pub use freeze::{BLOCK_LONGEST, Block, BlockError, NewBlock};
 pub use postmortem::{IncidentSpent, PostMortem, PostMortemReason, PostMortemRule, post_mortems};
-pub use ready::{FOUR_WEEKS, QUARTERLY};
+pub use ready::{BY_CUSTODY, FOUR_WEEKS, QUARTERLY};
 pub use retarget::{Retarget, RetargetError};
 pub(crate) use rights::is_same;
 pub use rights::{ANYONE, Accountable, Act, Delegate, Rights, Role, RoleError};

@@ -10,3 +10,6 @@ pub const FOUR_WEEKS: &str = include_str!("../../policies/four-weeks.yaml");
 /// A budget by the quarter: once it is overspent no feature ships until SRE signs that the errors are
 /// resolved, whatever the window says meanwhile.
 pub const QUARTERLY: &str = include_str!("../../policies/quarterly-with-sign-off.yaml");
+
+/// That of four weeks, stricter while others than its developers carry a service's pager.
+pub const BY_CUSTODY: &str = include_str!("../../policies/by-custody.yaml");

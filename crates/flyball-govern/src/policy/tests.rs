@@ -12,6 +12,9 @@ fn the_policies_that_ship_are_right() {
     assert_eq!(four_weeks.spec().post_mortem.unwrap().incident, Rational::new(1, 5).unwrap());
     assert_eq!(quarterly.level("overspent").unwrap().latch.as_ref().unwrap().role.name(), "sre");
     assert_eq!(quarterly.spec().overrides.second.as_ref().unwrap().name(), "sre");
+    let by_custody = document(BY_CUSTODY).unwrap();
+    let asks = by_custody.level("overspent-for-others").unwrap().when.as_ref().unwrap();
+    assert!(asks.contains("custody.holder"), "{asks}");
     // Every shipped tier names a policy that ships.
     for tier in Tier::shipped() {
         assert!([four_weeks.name(), quarterly.name()].contains(&tier.spec.policy.as_str()));

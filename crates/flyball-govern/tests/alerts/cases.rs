@@ -1,10 +1,15 @@
 //! One thing at a time.
 
+use std::sync::Arc;
+
 use flyball_govern::alert::{
     ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed,
-    Outcome, RESOLVED_KEPT, Retry, Route, Silence, SilenceError, State, Subject, TransitionKind,
+    Outcome, RESOLVED_KEPT, Reminder, Retry, Route, Silence, SilenceError, State, Subject,
+    TransitionKind,
 };
+use flyball_govern::oncall::{Rota, Switchboard};
 use flyball_model::{Duration, Severity};
+use serde_json::json;
 
 use super::{RULES, at, board, calling, desk, fired, pair, resolved, route, subject};
 
@@ -417,4 +422,95 @@ fn a_page_is_called_out_when_its_service_comes_to_a_rota() {
     desk.call_by(board(), at(21));
     assert_eq!(told(&mut desk, 21), [row("chat", Act::Update, 2), row("pager", Act::Update, 2)]);
     assert_eq!(desk.alert(1).unwrap().called().unwrap().who, ["ada"]);
+}
+
+/// On weekdays from 9 to 17 Cy looks at tickets of `shop-0`; Ada is paged.
+fn triage() -> Arc<Switchboard> {
+    let turns = json!({"unit": "week", "start": "2026-01-05T09:00"});
+    let office =
+        json!([{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}]);
+    let spec = json!({
+        "members": [
+            {"name": "ada", "side": "developers", "target": "ada-phone"},
+            {"name": "cy", "side": "operations", "duty": "tickets", "target": "cy-phone", "hours": office},
+        ],
+        "layers": [
+            {"name": "first", "members": ["ada"], "rotation": turns.clone()},
+            {"name": "triage", "carries": "tickets", "members": ["cy"], "rotation": turns},
+        ],
+    });
+    let rota = Rota::new("shop", serde_json::from_value(spec).unwrap()).unwrap();
+    Arc::new(Switchboard::new([rota], [], [("shop-0", "shop")]))
+}
+
+#[test]
+fn a_ticket_is_for_who_looks_at_tickets_once_they_are_there() {
+    let mut desk = calling();
+    desk.call_by(triage(), at(0));
+    // It is Friday 2027-01-15, 08:00; Cy comes an hour later.
+    see(&mut desk, vec![fired(2, at(10))], 10);
+    assert_eq!(told(&mut desk, 10), [row("chat", Act::Open, 1)], "nobody who is paged is called");
+    let comes = 3_600;
+    assert_eq!(desk.next(), Some(at(comes)));
+    let rows = [row("chat", Act::Update, 2), row("cy-phone", Act::Open, 2)];
+    assert_eq!(told(&mut desk, comes), rows);
+    assert_eq!(desk.alert(1).unwrap().called().unwrap().who, ["cy"]);
+    assert_eq!((told(&mut desk, 9_000), desk.next()), (Vec::new(), None), "nobody comes after");
+    desk.acknowledge(1, "cy", None, at(9_001)).unwrap();
+    let out = desk.alert(1).unwrap().calls[0].outs("shop").remove(0);
+    assert_eq!((out.who.as_str(), out.called, out.severity), ("cy", at(9_001), Severity::Ticket));
+    told(&mut desk, 9_001);
+    // Once it pages it is Ada's, and Cy hears that it is no ticket of his any more.
+    see(&mut desk, vec![fired(0, at(9_010))], 9_010);
+    let own = |rows: Vec<(String, Act, u32)>| {
+        rows.into_iter().filter(|row| row.0.ends_with("-phone")).collect::<Vec<_>>()
+    };
+    let rows = [row("ada-phone", Act::Open, 4), row("cy-phone", Act::Close, 4)];
+    assert_eq!(own(told(&mut desk, 9_010)), rows);
+    let calls = &desk.alert(1).unwrap().calls;
+    assert_eq!((calls.len(), calls[0].closed), (2, Some(at(9_010))));
+    assert_eq!(calls[1].severity, Severity::Page);
+    // When it eases, which is after five, it waits as a ticket until Monday.
+    let evening = 10 * 3_600;
+    see(&mut desk, vec![resolved(0, at(9_010), at(evening))], evening);
+    assert_eq!(own(told(&mut desk, evening)), [row("ada-phone", Act::Close, 5)]);
+    assert_eq!(desk.next(), Some(at(comes + 3 * 86_400)));
+    see(&mut desk, vec![resolved(2, at(10), at(evening + 1))], evening + 1);
+    told(&mut desk, evening + 1);
+    assert_eq!(desk.next(), None, "what is over waits for nobody");
+}
+
+#[test]
+fn who_hears_of_a_page_is_who_is_told_and_who_may_be_called() {
+    let mut desk = calling();
+    let hears = |desk: &Desk, service: &str| {
+        desk.hearers(service).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(hears(&desk, "shop-0"), ["ada-phone", "chat", "cy-phone", "pager"]);
+    assert_eq!(hears(&desk, "lonely"), ["chat", "pager"], "nobody's own target is told of it");
+    let own = ["ada-phone", "cy-phone"].map(|target| route(target, Severity::Ticket));
+    desk.route(own.to_vec(), at(0)).unwrap();
+    assert_eq!(hears(&desk, "lonely"), [""; 0]);
+    assert_eq!((desk.is_told("shop-0"), hears(&desk, "shop-0").len()), (false, 2));
+    // Cy looks at tickets there, and no page calls him.
+    desk.call_by(triage(), at(1));
+    assert_eq!(hears(&desk, "shop-0"), ["ada-phone"]);
+}
+
+#[test]
+fn a_reminder_that_nobody_hears_says_so() {
+    let mut desk = desk();
+    let reminder = |key: &str, service: &str| Reminder {
+        key: key.to_owned(),
+        service: service.to_owned(),
+        title: "t".to_owned(),
+        text: "t".to_owned(),
+        at: at(0),
+    };
+    assert!(desk.remind(&reminder("one", "shop-0"), at(0)));
+    assert!(desk.remind(&reminder("one", "shop-0"), at(1)), "it is on its way");
+    let only = Route { services: vec!["ads".to_owned()], ..route("ads", Severity::Ticket) };
+    desk.route(vec![only, route("pager", Severity::Page)], at(2)).unwrap();
+    assert!(!desk.remind(&reminder("two", "shop-0"), at(2)), "pages alone are no tickets");
+    assert!(desk.remind(&reminder("two", "ads"), at(2)));
 }

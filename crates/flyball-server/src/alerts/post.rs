@@ -22,9 +22,21 @@ const ANSWER_BYTES_MAX: usize = 1 << 10;
 ///
 /// A system that refuses one.
 pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
+    client_within(CONNECT_MAX, ANSWER_MAX)
+}
+
+/// A client whose connections take so long at most, and requests with their answers.
+///
+/// # Errors
+///
+/// As [`client`].
+pub(crate) fn client_within(
+    connection: Duration,
+    answer: Duration,
+) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
-        .connect_timeout(CONNECT_MAX)
-        .timeout(ANSWER_MAX)
+        .connect_timeout(connection)
+        .timeout(answer)
         // Whoever is told does not choose who else is: what is sent holds keys.
         .redirect(reqwest::redirect::Policy::none())
         .build()
@@ -43,13 +55,7 @@ pub(crate) async fn send(client: &reqwest::Client, request: &Request, clock: &Cl
     let status = answer.status().as_u16();
     let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let asked = asked.map(str::to_owned);
-    let mut body = Vec::new();
-    // The status is the answer; a body that breaks off takes nothing from it.
-    while body.len() < ANSWER_BYTES_MAX
-        && let Ok(Some(part)) = answer.chunk().await
-    {
-        body.extend_from_slice(&part[..part.len().min(ANSWER_BYTES_MAX - body.len())]);
-    }
+    let body = beginning(&mut answer, ANSWER_BYTES_MAX).await;
     let outcome = judge(status, asked.as_deref(), &body, clock.now());
     let reason = match outcome {
         Outcome::Delivered => "accepted",
@@ -59,6 +65,17 @@ pub(crate) async fn send(client: &reqwest::Client, request: &Request, clock: &Cl
         _ => "status_other",
     };
     Told { outcome, reason, status: Some(status) }
+}
+
+/// The beginning of an answer's body. The status is the answer; a body that breaks off takes nothing from it.
+pub(crate) async fn beginning(answer: &mut reqwest::Response, bytes_max: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < bytes_max
+        && let Ok(Some(part)) = answer.chunk().await
+    {
+        body.extend_from_slice(&part[..part.len().min(bytes_max - body.len())]);
+    }
+    body
 }
 
 fn kind(error: &reqwest::Error) -> &'static str {
@@ -74,7 +91,7 @@ fn kind(error: &reqwest::Error) -> &'static str {
 }
 
 /// What went wrong, without the address, which may be a password.
-fn said(error: reqwest::Error) -> String {
+pub(crate) fn said(error: reqwest::Error) -> String {
     if error.is_builder() {
         return "the address or a secret cannot be used in a request".to_owned();
     }

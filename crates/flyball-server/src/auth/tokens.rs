@@ -119,6 +119,8 @@ pub struct RecordedChange {
 pub struct AuditPage {
     /// The changes.
     pub records: Vec<RecordedChange>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    pub next: Option<u64>,
 }
 
 /// Whether the audit log is whole.
@@ -383,7 +385,9 @@ impl Tokens {
                 .unwrap_or(serde_json::Value::String(record.detail)),
             hash: hex(&record.hash),
         });
-        Ok(AuditPage { records: records.collect() })
+        let records: Vec<RecordedChange> = records.collect();
+        let next = records.last().filter(|_| records.len() == most).map(|last| last.number);
+        Ok(AuditPage { records, next })
     }
 
     /// Compares every hash of the audit log.

@@ -1,36 +1,41 @@
-//! What time alone does to custody: pagers that go back at their deadline, and teams that are paid no more.
+//! What time alone does to custody: pagers that go back at their deadline, work on a service that is over, what becomes
+//! reason to hand back, teams that are paid no more, and pages that nobody will hear.
 //!
-//! It is looked at once a minute; what funding says once a day. Who is told of tickets of the service is told of both,
-//! of funding once for each thing that is so. That it was told is kept, so that a restart tells it no more; a crash
-//! between may tell it twice, under the same key.
+//! It is looked at once a minute; what changes by the day once a day. Who is told of tickets of the service is told,
+//! once for each thing that is so; what no target is there to hear is told once there is one. That it was told is kept,
+//! so that a restart tells it no more; a crash between may tell it twice, under the same key.
 
+use std::collections::BTreeMap;
 use std::time::Duration as Wait;
 
-use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
-use flyball_govern::custody::{Custody, FundingAlarm};
+use flyball_govern::custody::{Custody, FundingAlarm, Holder, MoveReason};
+use flyball_govern::oncall::Switchboard;
 use flyball_govern::service::{Funding, Service, day};
-use flyball_model::{Duration, Timestamp};
+use flyball_model::{Duration, Interval, Timestamp};
 use flyball_store::{NewRecord, RecordBound, StoreError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Custodies, CustodiesError};
-use crate::clock::Clock;
-use crate::evaluator::{self, Ended};
+use super::{CustodiesError, SERVER};
+use crate::evaluator::Ended;
+use crate::http::{App, grounds_of};
 
 /// How often it is looked at.
 const EACH: Duration = Duration::from_minutes(1);
 /// How long to wait until what could not be read or kept is tried again.
 const AGAIN: Wait = Wait::from_secs(5);
+/// For how long after something has happened it is still news.
+const NEWS: Duration = Duration::from_days(30);
+/// How far ahead hours are looked for in which nobody can be paged, and how often these are told at most.
+const AHEAD: Duration = Duration::from_days(28);
+const GAPS_EACH: Duration = Duration::from_days(7);
 
-/// That somebody was told of funding.
-const FUNDING: &str = "funding";
+/// That somebody was told of something.
+const TOLD: &str = "funding";
 /// The most of these that are kept: a few of each service.
-const TOLD: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
-/// Who does what nobody does.
-const SERVER: &str = "server";
+const TOLD_MAX: RecordBound = RecordBound { rows: 20_000, bytes: 16 << 20 };
 
 /// Why it was not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -61,43 +66,34 @@ impl Running {
     }
 }
 
-/// Looks after `custodies` from now on.
-pub(crate) fn start(
-    custodies: &Custodies,
-    evaluator: &evaluator::Handle,
-    clock: &Clock,
-) -> Running {
+/// Looks after the pagers of `app` from now on.
+pub(crate) fn start(app: App) -> Running {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let keeper = Keeper {
-        custodies: custodies.clone(),
-        evaluator: evaluator.clone(),
-        clock: clock.clone(),
-        looked: None,
-        funding: None,
-    };
+    let keeper = Keeper { app, looked: None, today: None };
     tasks.spawn(keeper.run(stop.clone()));
     Running { stop, tasks }
 }
 
 /// Who looks after pagers.
 struct Keeper {
-    custodies: Custodies,
-    evaluator: evaluator::Handle,
-    clock: Clock,
+    app: App,
     /// The minute of the last look.
     looked: Option<Timestamp>,
-    /// The day on which funding was looked at last.
-    funding: Option<Timestamp>,
+    /// The day on which it was looked at last what changes by the day.
+    today: Option<Timestamp>,
 }
+
+/// Something to tell, and what the audit log calls that.
+type Told = (&'static str, Reminder);
 
 impl Keeper {
     /// Looks until the server goes down.
     async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = self.evaluator.ticks();
+        let mut ticks = self.app.evaluator.ticks();
         loop {
             let failed = match self.look().await {
                 Ok(()) => false,
-                Err(KeepingError::Ended(_)) if self.evaluator.has_ended() => return,
+                Err(KeepingError::Ended(_)) if self.app.evaluator.has_ended() => return,
                 Err(error) => {
                     tracing::error!(%error, "custody is not looked after; it is tried again");
                     true
@@ -113,69 +109,128 @@ impl Keeper {
 
     /// Looks at what a minute, and a day, have done.
     async fn look(&mut self) -> Result<(), KeepingError> {
-        let now = self.clock.now();
+        let now = self.app.clock.now();
         let minute = now.floor(EACH);
         if self.looked == Some(minute) {
             return Ok(());
         }
-        let custodies = self.custodies.clone();
-        let moved = tokio::task::spawn_blocking(move || custodies.settle(now)).await??;
-        for (service, custody) in moved {
-            let returned = returned(&service, &custody);
-            self.evaluator.ask(move |evaluator| evaluator.remind(&returned)).await??;
-        }
+        let custodies = self.app.custodies.clone();
+        let all = tokio::task::spawn_blocking(move || custodies.settle(now)).await??;
+        let holders = all.iter().map(|(service, of)| (service.clone(), of.holder(now)));
+        let holders: BTreeMap<_, _> = holders.collect();
+        self.app.evaluator.ask(move |evaluator| evaluator.carry(holders)).await?;
+        let mut told: Vec<Told> = all.iter().filter_map(|of| returned(of, now)).collect();
+        told.extend(all.iter().filter_map(|of| mended(of, now)));
         let today = now.floor(Duration::from_days(1));
-        if self.funding != Some(today) {
-            self.tell_of_funding(now).await?;
-            self.funding = Some(today);
+        let is_new_day = self.today != Some(today);
+        if is_new_day {
+            told.extend(self.funding(now).await?);
+            told.extend(self.grounds(&all, now).await);
+            told.extend(self.calls(now).await?);
         }
-        self.looked = Some(minute);
+        for told in told {
+            self.tell_once(told, now).await?;
+        }
+        (self.today, self.looked) = (Some(today), Some(minute));
         Ok(())
     }
 
-    /// Tells of each team that is not paid, or not for long, unless that was told.
-    async fn tell_of_funding(&self, now: Timestamp) -> Result<(), KeepingError> {
-        let found = self.evaluator.ask(move |evaluator| {
-            let catalog: &Catalog = evaluator.catalog();
-            let services = catalog.governance.services();
+    /// Each team that is not paid, or not for long.
+    async fn funding(&self, now: Timestamp) -> Result<Vec<Told>, KeepingError> {
+        let found = self.app.evaluator.ask(move |evaluator| {
+            let services = evaluator.catalog().governance.services();
             let ends = |of: &&Service| of.spec.funded_until.is_some();
             let of = |of: &Service| (of.clone(), evaluator.promised_since(&of.name));
             services.filter(ends).map(of).collect::<Vec<_>>()
         });
+        let mut told = Vec::new();
         for (service, promised) in found.await? {
-            let (custodies, name) = (self.custodies.clone(), service.name.clone());
+            let (custodies, name) = (self.app.custodies.clone(), service.name.clone());
             let custody = tokio::task::spawn_blocking(move || custodies.get(&name, promised));
             let custody = custody.await?.map_err(CustodiesError::from)?;
             // A team that nobody promised anything for carries its pager itself.
             let custody = custody.unwrap_or_else(|| Custody::new(&service.name, now));
             let funding = Funding::of(&service.spec, day(now));
-            let Some(alarm) = custody.funding_alarm(funding, now) else { continue };
-            let reminder = reminder(&alarm, now);
-            if self.was_told(&reminder.key).await? {
+            let alarm = custody.funding_alarm(funding, now);
+            told.extend(alarm.map(|alarm| ("funding.tell", reminder(&alarm, now))));
+        }
+        Ok(told)
+    }
+
+    /// What is reason to hand pagers back, that nobody has given notice for: once a month for each service.
+    async fn grounds(&self, all: &BTreeMap<String, Custody>, now: Timestamp) -> Vec<Told> {
+        let mut told = Vec::new();
+        for (service, custody) in all {
+            let is_free = custody
+                .notice()
+                .is_none_or(|notice| notice.reprieve().is_some_and(|until| until <= now));
+            if !is_free || matches!(custody.holder(now), None | Some(Holder::Developers)) {
                 continue;
             }
-            let told = reminder.clone();
-            self.evaluator.ask(move |evaluator| evaluator.remind(&told)).await??;
-            self.keep_told(reminder, now).await?;
+            match grounds_of(&self.app, service, custody).await {
+                Ok(grounds) if grounds.is_empty() => {}
+                Ok(grounds) => {
+                    let said: Vec<&str> = grounds.iter().map(|of| of.say.as_str()).collect();
+                    let month = &now.to_string()[..7];
+                    told.push((
+                        "custody.tell",
+                        Reminder {
+                            key: format!("custody/{service}/grounds/{month}"),
+                            service: service.clone(),
+                            title: "there is reason to hand its pager back".to_owned(),
+                            text: format!(
+                                "{} `flyball custody notice {service}` gives notice.",
+                                said.join(" ")
+                            ),
+                            at: now,
+                        },
+                    ));
+                }
+                // It is looked at again tomorrow.
+                Err(problem) => {
+                    let problem = problem.text();
+                    tracing::warn!(service, problem, "whether its pager may go back is not known");
+                }
+            }
         }
-        Ok(())
+        told
     }
 
-    async fn was_told(&self, key: &str) -> Result<bool, KeepingError> {
-        let (control, key) = (self.custodies.control.clone(), key.to_owned());
-        let known = tokio::task::spawn_blocking(move || control.lock().record(FUNDING, &key));
-        Ok(known.await??.is_some())
+    /// Pages that nobody will hear of services that people are called for, and pagers that are not those of who is called.
+    async fn calls(&self, now: Timestamp) -> Result<Vec<Told>, KeepingError> {
+        let found = self.app.evaluator.ask(|evaluator| {
+            let services = evaluator.catalog().services().into_iter().map(str::to_owned);
+            let services: Vec<String> = services.collect();
+            (evaluator.rotas().0, services)
+        });
+        let (board, services) = found.await?;
+        let told = tokio::task::spawn_blocking(move || {
+            let of =
+                |service: &String| [gaps(&board, service, now), misrouted(&board, service, now)];
+            services.iter().flat_map(of).flatten().collect()
+        });
+        Ok(told.await?)
     }
 
-    async fn keep_told(&self, reminder: Reminder, at: Timestamp) -> Result<(), KeepingError> {
-        let control = self.custodies.control.clone();
+    /// Tells of something unless that was done. What no target hears is told when it is looked at again.
+    async fn tell_once(&self, (action, told): Told, at: Timestamp) -> Result<(), KeepingError> {
+        let (control, key) = (self.app.control.clone(), told.key.clone());
+        let known = tokio::task::spawn_blocking(move || control.lock().record(TOLD, &key));
+        if known.await??.is_some() {
+            return Ok(());
+        }
+        let reminder = told.clone();
+        if !self.app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?? {
+            return Ok(());
+        }
+        let control = self.app.control.clone();
         let keep = move || {
-            let Reminder { key, service, title, .. } = reminder;
+            let Reminder { key, service, title, .. } = told;
             let detail = json!({ "service": service, "said": title });
             let text = detail.to_string();
-            let kept = NewRecord { kind: FUNDING, id: key, service: Some(service), at, text };
+            let kept = NewRecord { kind: TOLD, id: key, service: Some(service), at, text };
             control.lock().note(SERVER, at, |noting| {
-                noting.keep(&kept, TOLD, Some(("funding.tell", &detail))).map(|_| ())
+                noting.keep(&kept, TOLD_MAX, Some((action, &detail))).map(|_| ())
             })
         };
         Ok(tokio::task::spawn_blocking(keep).await??)
@@ -202,18 +257,83 @@ fn reminder(alarm: &FundingAlarm, at: Timestamp) -> Reminder {
     }
 }
 
-/// What is told of a pager that went back by itself.
-fn returned(service: &str, custody: &Custody) -> Reminder {
-    let last = custody.moves().last();
-    let at = last.map_or(Timestamp::MIN, |last| last.at);
-    let from = last.map_or("nobody", |last| last.from.word());
-    Reminder {
-        key: format!("custody/{service}/{at}"),
-        service: service.to_owned(),
-        title: format!("its developers carry its pager since {at}"),
-        text: format!(
-            "The notice is over; {from} advises the developers from now on. GET /api/v1/custody/{service} says why."
-        ),
-        at,
+/// That a pager went back by itself of late.
+fn returned((service, custody): (&String, &Custody), now: Timestamp) -> Option<Told> {
+    let last = custody.moves().last()?;
+    let is_back = matches!(last.why, MoveReason::HandedBack { .. });
+    if !is_back || now.since(last.at) > NEWS {
+        return None;
     }
+    let (from, at) = (last.from.word(), last.at);
+    Some((
+        "custody.tell",
+        Reminder {
+            key: format!("custody/{service}/{at}"),
+            service: service.clone(),
+            title: format!("its developers carry its pager since {at}"),
+            text: format!(
+                "The notice is over; {from} advises the developers from now on. GET /api/v1/custody/{service} says why."
+            ),
+            at,
+        },
+    ))
+}
+
+/// That the time is over, of late, for which a service was mended or others helped.
+fn mended((service, custody): (&String, &Custody), now: Timestamp) -> Option<Told> {
+    let until = custody.notice()?.reprieve()?;
+    if until > now || now.since(until) > NEWS {
+        return None;
+    }
+    Some((
+        "custody.tell",
+        Reminder {
+            key: format!("custody/{service}/mended/{until}"),
+            service: service.clone(),
+            title: format!("what was decided on its pager is over since {until}"),
+            text: format!(
+                "The evidence is to be looked at again: `flyball custody show {service}` says what is reason to hand it back."
+            ),
+            at: until,
+        },
+    ))
+}
+
+/// Hours ahead in which nobody of the first rota of `service` can be paged.
+fn gaps(board: &Switchboard, service: &str, now: Timestamp) -> Option<Told> {
+    let rota = board.rota(&board.chain_of(service)?.spec.levels.first()?.rota)?;
+    let exceptions = board.exceptions(rota.name());
+    let gaps = rota.coverage(Interval::starting(now, AHEAD), &exceptions).gaps;
+    let first = gaps.first()?.span;
+    let (name, count) = (rota.name(), gaps.len());
+    Some((
+        "on_call.tell",
+        Reminder {
+            key: format!("on-call/{service}/gaps/{}", now.floor(GAPS_EACH)),
+            service: service.to_owned(),
+            title: format!("nobody of `{name}` can be paged from {}", first.start()),
+            text: format!(
+                "Until {}, and {count} times in all within {AHEAD}. `flyball oncall gaps {name}` says why; say under \
+             `cover` when somebody has to be there.",
+                first.end()
+            ),
+            at: now,
+        },
+    ))
+}
+
+/// That a page of `service` does not call first who carries its pager.
+fn misrouted(board: &Switchboard, service: &str, now: Timestamp) -> Option<Told> {
+    let text = board.misrouted(service)?;
+    let holder = board.holder(service)?.word();
+    Some((
+        "custody.tell",
+        Reminder {
+            key: format!("custody/{service}/misrouted/{holder}"),
+            service: service.to_owned(),
+            title: "its pages do not follow its pager".to_owned(),
+            text,
+            at: now,
+        },
+    ))
 }

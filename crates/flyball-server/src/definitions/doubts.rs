@@ -103,6 +103,44 @@ pub(super) fn same_version(before: &Catalog, after: &Catalog) -> Vec<Diagnostic>
     found.collect()
 }
 
+/// Items of checklists that are others than `before` which say that an incident taught them that nobody has heard of, and
+/// no link to where it is written up: most likely its id is misspelt.
+pub(super) fn unheard_incidents(
+    before: &Catalog,
+    after: &Catalog,
+    control: &SharedControl,
+) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::Checklist) {
+        let Some(checklist) = after.governance.checklist(&of.name) else { continue };
+        if before.governance.checklist(&of.name).is_some_and(|old| old.spec() == checklist.spec()) {
+            continue;
+        }
+        for (at, item) in checklist.spec().items.iter().enumerate() {
+            let Some(learnt) = item.learnt.as_ref().filter(|of| of.link.is_none()) else {
+                continue;
+            };
+            // What cannot be read is doubted no more than what is there.
+            let known = control.lock().record(INCIDENT, &learnt.incident);
+            if !matches!(known, Ok(None)) {
+                continue;
+            }
+            let path = format!("spec.items[{at}].learnt.incident");
+            let said = format!(
+                "no incident `{}` was heard of here\nhint: `flyball incident list` lists their ids; of one that is kept \
+                 elsewhere give the `link`",
+                learnt.incident
+            );
+            let told = after.set.origins.governing_error(of, &path, None, &said);
+            found.extend(told.map(|mut told| {
+                told.severity = Level::Warning;
+                told
+            }));
+        }
+    }
+    found
+}
+
 /// Hours of the next weeks in which nobody of a rota that is other than `before` can be paged.
 pub(super) fn uncovered(before: &Catalog, after: &Catalog, now: Timestamp) -> Vec<Diagnostic> {
     let (old, new) = (before.governance.switchboard(), after.governance.switchboard());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::{Catalog, NotCounted};
 use flyball_model::{AlertTarget, Correction, Probe, RestoreAction, Slo};
-use flyball_spec::Diagnostic;
+use flyball_spec::{Diagnostic, Governing};
 
 use super::compare::{compare, corrections};
 use crate::http::shapes;
@@ -82,6 +82,19 @@ pub(crate) struct RestoreChange {
     action: Action,
 }
 
+/// What becomes of a document of our own kinds: a service, a rota, a checklist, a policy.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct DocumentChange {
+    /// Its `kind`.
+    kind: &'static str,
+    /// Its name.
+    name: String,
+    /// The service that it is of; null for one of all services.
+    service: Option<String>,
+    /// What becomes of it.
+    action: Action,
+}
+
 /// What a change does.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Plan {
@@ -100,6 +113,9 @@ pub(crate) struct Plan {
     alert_targets: Vec<TargetChange>,
     /// The restore actions, in the same way.
     restore_actions: Vec<RestoreChange>,
+    /// The services, rotas, escalations, checklists, policies and other documents of our own kinds, before and after, those
+    /// of the server's own files among them. Whoever sees not all services is told of those of theirs only.
+    documents: Vec<DocumentChange>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
     #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
@@ -133,13 +149,14 @@ impl Plan {
             probes: probe_changes(before, after),
             alert_targets: target_changes(before, after),
             restore_actions: restore_changes(before, after),
+            documents: document_changes(before, after),
             not_evaluated: after.not_counted.clone(),
             warnings,
         }
     }
 
-    /// Keeps files and SLOs by their names, probes by their services, and no alert target or restore action. Warnings are about
-    /// files.
+    /// Keeps files and SLOs by their names, probes and documents by their services, and no alert target or restore action.
+    /// Warnings are about files.
     pub(super) fn retain(
         &mut self,
         file: &dyn Fn(&str) -> bool,
@@ -149,6 +166,7 @@ impl Plan {
         self.alert_targets.clear();
         self.restore_actions.clear();
         self.probes.retain(|change| service(&change.service));
+        self.documents.retain(|change| change.service.as_deref().is_some_and(service));
         self.files.retain(|change| file(&change.name));
         self.slos.retain(|change| slo(&change.slo));
         self.not_evaluated.retain(|left_out| slo(&left_out.slo));
@@ -201,6 +219,24 @@ fn restore_changes(before: &Catalog, after: &Catalog) -> Vec<RestoreChange> {
         let found = new.or(old)?;
         let (service, via) = (found.service.clone(), found.via.kind());
         Some(RestoreChange { restore: name.to_owned(), service, via, action: action(old, new) })
+    });
+    changes.collect()
+}
+
+/// The documents of our own kinds in a set, by kind and name.
+fn documents(catalog: &Catalog) -> BTreeMap<(&'static str, &str), &Governing> {
+    let all = catalog.set.governing.iter();
+    all.map(|of| ((of.kind.word(), of.name.as_str()), of)).collect()
+}
+
+fn document_changes(before: &Catalog, after: &Catalog) -> Vec<DocumentChange> {
+    let (before, after) = (documents(before), documents(after));
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).copied().collect();
+    let changes = keys.into_iter().filter_map(|key| {
+        let (old, new) = (before.get(&key).copied(), after.get(&key).copied());
+        let service = new.or(old)?.service().map(str::to_owned);
+        let action = action(old.map(|of| &of.spec), new.map(|of| &of.spec));
+        Some(DocumentChange { kind: key.0, name: key.1.to_owned(), service, action })
     });
     changes.collect()
 }

@@ -107,7 +107,7 @@ fn check_targets(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Appl
     }
 }
 
-/// The policies, tiers, costs and runbooks.
+/// The policies, tiers, costs, runbooks and drills.
 fn ruling(catalog: &Catalog) -> impl Iterator<Item = &Governing> {
     catalog.set.governing.iter().filter(|of| of.service().is_none())
 }

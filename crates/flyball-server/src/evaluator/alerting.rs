@@ -13,6 +13,7 @@ use flyball_govern::alert::{
     Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX,
     Reminder, Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
 };
+use flyball_govern::custody::Holder;
 use flyball_govern::oncall::{Call, Exceptions, Switchboard};
 use flyball_model::{AlertTarget, Severity, Slice, Slo, Timestamp, Window};
 use flyball_store::{LedgerSnapshot, StoreError, VALUE_BYTES_MAX};
@@ -98,9 +99,14 @@ impl Alerting {
         Ok(Self { desk, retry, begun: Vec::new(), due })
     }
 
-    /// Lets people be called with these exceptions to rotas from now on.
-    pub(super) fn except(&mut self, exceptions: BTreeMap<String, Exceptions>, now: Timestamp) {
-        let board = self.desk.board().with(exceptions);
+    /// Lets people be called with these exceptions to rotas, and while these carry pagers.
+    pub(super) fn begin_with(
+        &mut self,
+        exceptions: BTreeMap<String, Exceptions>,
+        custody: BTreeMap<String, Option<Holder>>,
+        now: Timestamp,
+    ) {
+        let board = self.desk.board().with(exceptions).carried(custody);
         self.desk.call_by(Arc::new(board), now);
     }
 }
@@ -138,8 +144,7 @@ impl Evaluator {
             // Refused before it was installed.
             tracing::error!(%error, "alert targets are not told");
         }
-        let exceptions = self.alerting.desk.board().all_exceptions().clone();
-        let board = self.catalog.governance.switchboard().with(exceptions);
+        let board = self.catalog.governance.switchboard().as_of(self.alerting.desk.board());
         self.alerting.desk.call_by(Arc::new(board), now);
         let mut firing = Vec::new();
         let mut pending = Vec::new();
@@ -204,15 +209,17 @@ impl Evaluator {
         self.kept_alerts()
     }
 
-    /// Tells of something that is no alert; on disk when this returns.
+    /// Tells of something that is no alert; on disk when this returns. False when no target is told of tickets of the
+    /// service.
     ///
     /// # Errors
     ///
     /// It is told, and not on disk yet.
-    pub(crate) fn remind(&mut self, reminder: &Reminder) -> Result<(), StoreError> {
+    pub(crate) fn remind(&mut self, reminder: &Reminder) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        self.alerting.desk.remind(reminder, now);
-        self.kept_alerts()
+        let is_heard = self.alerting.desk.remind(reminder, now);
+        self.kept_alerts()?;
+        Ok(is_heard)
     }
 
     /// The alerts that called somebody, each with when it did first: of every service of which one has gone on since it
@@ -239,8 +246,27 @@ impl Evaluator {
         let now = self.clock.now();
         let mut all = self.alerting.desk.board().all_exceptions().clone();
         all.insert(rota, exceptions);
-        self.alerting.except(all, now);
+        let board = self.alerting.desk.board().with(all);
+        self.alerting.desk.call_by(Arc::new(board), now);
         self.keep_alerts();
+    }
+
+    /// Lets people be called by who carries pagers from now on: by service, `None` for a retired one.
+    pub(crate) fn carry(&mut self, custody: BTreeMap<String, Option<Holder>>) {
+        let now = self.clock.now();
+        let board = self.alerting.desk.board().carried(custody);
+        self.alerting.desk.call_by(Arc::new(board), now);
+        self.keep_alerts();
+    }
+
+    /// The alert targets that hear of a page of `service`.
+    pub(crate) fn hearers(&self, service: &str) -> Vec<String> {
+        self.alerting.desk.hearers(service).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Rotas as they are from this moment on.
+    pub(crate) fn rotas(&self) -> (Arc<Switchboard>, Timestamp) {
+        (Arc::clone(self.switchboard()), self.clock.now())
     }
 
     /// The calls of all alerts that are known of.

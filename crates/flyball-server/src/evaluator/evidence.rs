@@ -5,7 +5,7 @@ use flyball_budget::live::LiveError;
 use flyball_budget::{Account, Frame, Threshold};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Links;
-use flyball_govern::evidence::{Part, Period, TRAFFIC_DAYS, complete_quarters, months};
+use flyball_govern::evidence::{Part, Period, TRAFFIC_DAYS, complete_quarters, is_held, months};
 use flyball_model::{Duration, Interval, Objective, Severity, Slo, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId};
 
@@ -24,6 +24,8 @@ pub(crate) struct Calendar {
     pub(crate) quarters: Vec<Period>,
     /// Valid events in the last [`TRAFFIC_DAYS`], of the SLI that counts the most; `None` without SLO.
     pub(crate) events: Option<u64>,
+    /// Whether each SLO has data enough in these days for silence to say anything; false without SLO.
+    pub(crate) is_held: bool,
 }
 
 impl Evaluator {
@@ -79,7 +81,7 @@ impl Handle {
         self.look(move |snapshot| {
             let mut calendar = Calendar::default();
             let stretches: Vec<Interval> = stretches.into_iter().chain([rest]).collect();
-            let mut lines = Vec::new();
+            let (mut lines, mut is_held) = (Vec::new(), true);
             for of in &found.slos {
                 for (objective, counts) in of.slo.objectives.iter().zip(&of.objectives) {
                     let one = Promise {
@@ -90,10 +92,12 @@ impl Handle {
                         catalog: &found.catalog,
                     };
                     lines.push(one.kept(snapshot, &stretches)?);
-                    let counted = one.events(snapshot, busy)?;
+                    let (counted, held) = one.events(snapshot, busy)?;
                     calendar.events = calendar.events.max(Some(counted));
+                    is_held &= held;
                 }
             }
+            calendar.is_held = is_held && !lines.is_empty();
             calendar.quarters = together(lines.iter().map(|line| &line.quarters));
             calendar.months = together(lines.iter().map(|line| &line.months));
             // What is of the running quarter is none that is complete.
@@ -143,7 +147,8 @@ struct Line {
 impl Promise<'_> {
     /// Whether it was kept in each of `stretches`, which follow each other, and in their months.
     ///
-    /// It is not known of a period in which nothing was valid, nor of one that data did not begin with.
+    /// It is not known of a period in which nothing was valid, nor of one that data did not begin with or that holds too
+    /// little of it; unless what is there missed the target.
     fn kept(
         &self,
         snapshot: &LedgerSnapshot<'_>,
@@ -166,7 +171,11 @@ impl Promise<'_> {
             let allowed = Threshold::of(self.objective.target.error_budget());
             let kept = |period: Interval| {
                 let order = account.compare(&account.units().range(period), allowed);
-                let is_whole = since <= period.start().plus(LATE_MAX);
+                let units = account.units();
+                let slots = &units.slots()[units.range(period)];
+                let moments = slots.iter().map(|slot| slot.interval(units.width()).start());
+                let is_whole = since <= period.start().plus(LATE_MAX)
+                    && is_held(period, moments.chain(days(&taken_out, period)));
                 let kept = order.map(std::cmp::Ordering::is_le);
                 // What is missed in part of a period is missed.
                 let kept = kept.filter(|kept| is_whole || !kept);
@@ -178,12 +187,32 @@ impl Promise<'_> {
         Ok(line)
     }
 
-    /// How many valid events were counted in `during`.
-    fn events(&self, snapshot: &LedgerSnapshot<'_>, during: Interval) -> Result<u64, ServedError> {
-        let Some(slice) = self.slice else { return Ok(0) };
+    /// How many valid events were counted in `during`, and whether that holds data enough for silence to say anything.
+    fn events(
+        &self,
+        snapshot: &LedgerSnapshot<'_>,
+        during: Interval,
+    ) -> Result<(u64, bool), ServedError> {
+        let Some(slice) = self.slice else { return Ok((0, false)) };
         let found = snapshot.tallies(slice, during).map_err(LiveError::History)?;
-        Ok(found.into_iter().map(|(_, tally)| tally.valid()).sum())
+        let expanded = expand(&self.catalog.set.corrections, &self.slo.name, during)?;
+        let there = found.iter().filter(|(_, tally)| !tally.is_empty());
+        let moments = there.map(|(slot, _)| slot.interval(Ledger::SLOT_WIDTH).start());
+        let held = is_held(during, moments.chain(days(&dropped(&expanded), during)));
+        Ok((found.iter().map(|(_, tally)| tally.valid()).sum(), held))
     }
+}
+
+/// A moment of each day of `during` that `taken_out` touches: no data is expected then.
+fn days(taken_out: &[Interval], during: Interval) -> impl Iterator<Item = Timestamp> {
+    const DAY: Duration = Duration::from_days(1);
+    let shared: Vec<Interval> =
+        taken_out.iter().filter_map(|stretch| stretch.intersect(during)).collect();
+    shared.into_iter().flat_map(|stretch| {
+        let first = stretch.start().floor(DAY);
+        let all = std::iter::successors(Some(first), |day| Some(day.plus(DAY)));
+        all.take_while(move |day| *day < stretch.end())
+    })
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ impl Evaluator {
             };
             if watched.slo.composition.is_some() {
                 let kept = watched.objectives.iter().any(|kept| kept.total.slice.is_some());
-                facts.budgets.push(joined(&watched.slo, status, kept)?);
+                let (composite, at) = (status.composite.as_ref(), status.complete_up_to);
+                facts.budgets.push(joined(&watched.slo, composite, at, kept)?);
                 let paging = status.objectives.iter().map(|objective| paging(&objective.total));
                 facts.paging += paging.sum::<u64>();
                 continue;
@@ -219,13 +220,17 @@ fn window_of(slo: &Slo, window: &WindowAt) -> WindowFacts {
 
 /// The whole of a composite: slices that are good when all components are, or the spending of the components by
 /// their weights, in billionths of the whole budget. `is_counted` says whether anything of it ever was.
-fn joined(
+///
+/// # Errors
+///
+/// A calendar window that cannot be computed.
+pub(super) fn joined(
     slo: &Slo,
-    status: &SloStatus,
+    composite: Option<&CompositeReport>,
+    complete_up_to: Timestamp,
     is_counted: bool,
 ) -> Result<BudgetFacts, LiveError<StoreError>> {
-    let complete_up_to = status.complete_up_to;
-    let share = match &status.composite {
+    let share = match composite {
         Some(CompositeReport::AllOf(report)) => {
             let counted = (BudgetingMethod::Timeslices, report.target);
             return Ok(Known::of(&report.total, complete_up_to).facts(slo, counted, is_counted));

@@ -12,7 +12,7 @@ use flyball_model::{BudgetingMethod, Duration, Interval, Slo, Slot, Tally, Targe
 use flyball_store::{Ledger, LedgerReader, LedgerSnapshot, SliceId, StoreError};
 
 use super::Evaluator;
-use super::facts::Known;
+use super::facts::{Known, joined};
 
 /// Where the ledger keeps what was counted for an SLO.
 #[derive(Debug)]
@@ -32,14 +32,13 @@ pub(crate) struct History {
 }
 
 impl Evaluator {
-    /// The past of all services; composites are left out, as a gate leaves them out.
+    /// The past of all services.
     ///
     /// # Errors
     ///
     /// A ledger that cannot be opened once more.
     pub(crate) fn history(&self) -> Result<History, StoreError> {
-        let single = self.watched.iter().filter(|watched| watched.slo.composition.is_none());
-        let traced = single.map(|watched| {
+        let traced = self.watched.iter().map(|watched| {
             let mut slo = watched.slo.clone();
             // Who would have been called is not asked, and takes long to find out.
             slo.alert_rules.clear();
@@ -55,7 +54,8 @@ impl Evaluator {
 }
 
 impl History {
-    /// What was known of the budgets of `service` at each of `moments`: of its objectives, not of slices.
+    /// What was known of the budgets of `service` at each of `moments`: of its objectives, not of slices; of a composite
+    /// the whole, as a gate knows it.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl History {
         Ok(found)
     }
 
-    /// What each objective of `service` that counts events counted in each of `stretches`.
+    /// What each objective of `service` that counts events, and is no part of a composite, counted in each of `stretches`.
     ///
     /// # Errors
     ///
@@ -88,8 +88,10 @@ impl History {
         stretches: &[Interval],
     ) -> Result<Vec<Sums>, LiveError<StoreError>> {
         let snapshot = self.reader.snapshot().map_err(LiveError::History)?;
-        let counts_events =
-            |slo: &Slo| slo.service == service && slo.method == BudgetingMethod::Occurrences;
+        let counts_events = |slo: &Slo| {
+            let is_single = slo.composition.is_none() && slo.method == BudgetingMethod::Occurrences;
+            slo.service == service && is_single
+        };
         let mut found = Vec::new();
         for traced in self.traced.iter().filter(|traced| counts_events(&traced.slo)) {
             let objectives = traced.slo.objectives.iter().zip(&traced.slices);
@@ -151,7 +153,7 @@ impl Traced {
         counts.collect()
     }
 
-    /// The facts of each objective at `moment`, of what was `counted` by then.
+    /// The facts of each objective, of a composite those of the whole, at `moment`, of what was `counted` by then.
     fn facts(
         &self,
         counted: &[Vec<(Slot, Tally)>],
@@ -178,6 +180,10 @@ impl Traced {
         let span = Interval::starting(since, at.since(since));
         let corrections = &catalog.set.corrections;
         let report = assess(&self.slo, &Measured { indicators }, corrections, at, span)?;
+        if report.composite.is_some() {
+            let is_counted = is_counted.contains(&true);
+            return Ok(vec![joined(&self.slo, report.composite.as_ref(), at, is_counted)?]);
+        }
         let objectives = report.objectives.iter().zip(is_counted);
         let facts = objectives.map(|(objective, is_counted)| {
             let counted = (self.slo.method, objective.target);

@@ -89,6 +89,22 @@ pub(crate) struct NewOverride {
     pub(crate) expires: Timestamp,
 }
 
+/// Before which number, and how many.
+pub(crate) type Page = (Option<u64>, usize);
+
+/// Overrides of a service.
+#[derive(Debug)]
+pub(crate) struct OverridesKept {
+    /// The last, at most [`LOOKED_AT`].
+    pub(crate) all: Vec<Override>,
+    /// Those of the page that is asked for.
+    pub(crate) page: Vec<Override>,
+    /// Before what the next page begins.
+    pub(crate) next: Option<u64>,
+    /// The changes that they let through, the last first.
+    pub(crate) uses: Vec<Use>,
+}
+
 impl Gatekeeper {
     /// Every signature, the last first; at most [`LOOKED_AT`].
     ///
@@ -361,23 +377,48 @@ impl Gatekeeper {
         })
     }
 
-    /// Blocks of `service`, those made last first; at most [`LOOKED_AT`].
+    /// A page of blocks of `service`, those made last first, and before what the next begins.
     ///
     /// # Errors
     ///
     /// [`GateError`].
-    pub(crate) fn blocks(&self, service: &str) -> Result<Vec<Block>, GateError> {
-        self.of_service(BLOCK, service)
+    pub(crate) fn blocks(
+        &self,
+        service: &str,
+        page: Page,
+    ) -> Result<(Vec<Block>, Option<u64>), GateError> {
+        self.page_of(BLOCK, service, page)
     }
 
-    /// Overrides of `service`, those made last first, and which changes each let through; at most
-    /// [`LOOKED_AT`] of both.
+    /// Overrides of `service`, those made last first, and which changes they let through.
     ///
     /// # Errors
     ///
     /// [`GateError`].
-    pub(crate) fn overrides(&self, service: &str) -> Result<(Vec<Override>, Vec<Use>), GateError> {
-        Ok((self.of_service(OVERRIDE, service)?, self.of_service(USE, service)?))
+    pub(crate) fn overrides(&self, service: &str, page: Page) -> Result<OverridesKept, GateError> {
+        let all = self.of_service(OVERRIDE, service)?;
+        let (page, next) = self.page_of(OVERRIDE, service, page)?;
+        let (mut uses, mut before) = self.page_of(USE, service, (None, LOOKED_AT))?;
+        while before.is_some() {
+            let (more, rest) = self.page_of::<Use>(USE, service, (before, LOOKED_AT))?;
+            uses.extend(more);
+            before = rest;
+        }
+        Ok(OverridesKept { all, page, next, uses })
+    }
+
+    /// A page of what is kept of `service`, the last first, and before what the next begins.
+    pub(super) fn page_of<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        service: &str,
+        (before, limit): Page,
+    ) -> Result<(Vec<T>, Option<u64>), GateError> {
+        let own = [service.to_owned()];
+        let filter = RecordFilter { services: Some(&own), before, limit };
+        let found = self.control.lock().records(kind, &filter)?;
+        let next = found.last().filter(|_| found.len() == limit).map(|last| last.number);
+        Ok((read(&found)?, next))
     }
 
     pub(super) fn of_service<T: DeserializeOwned>(

@@ -6,7 +6,7 @@ use flyball_model::Timestamp;
 use flyball_store::NewRecord;
 use serde_json::json;
 
-use super::{ACTS, APPROVAL, ActError, GateError, Gatekeeper, Known, text};
+use super::{ACTS, APPROVAL, ActError, GateError, Gatekeeper, Known, Page, text};
 
 /// An approval to give.
 #[derive(Debug)]
@@ -107,12 +107,16 @@ impl Gatekeeper {
         })
     }
 
-    /// Approvals of changes of `service`, those given last first; at most [`LOOKED_AT`](super::LOOKED_AT).
+    /// A page of approvals of changes of `service`, those given last first, and before what the next begins.
     ///
     /// # Errors
     ///
     /// [`GateError`].
-    pub(crate) fn approvals(&self, service: &str) -> Result<Vec<Approval>, GateError> {
-        self.of_service(APPROVAL, service)
+    pub(crate) fn approvals(
+        &self,
+        service: &str,
+        page: Page,
+    ) -> Result<(Vec<Approval>, Option<u64>), GateError> {
+        self.page_of(APPROVAL, service, page)
     }
 }

@@ -7,7 +7,7 @@ use flyball_model::Timestamp;
 use flyball_store::{NewRecord, RecordFilter};
 use serde_json::json;
 
-use super::{ACTS, ActError, CLASS, GateError, Gatekeeper, Known, LOOKED_AT, read, text};
+use super::{ACTS, ActError, CLASS, GateError, Gatekeeper, Known, LOOKED_AT, Page, read, text};
 
 /// The class of each incident, change or drill, by its service and id.
 pub(crate) type Classes = BTreeMap<(String, String), String>;
@@ -55,24 +55,29 @@ impl Gatekeeper {
         Ok(made)
     }
 
-    /// What was put into classes, the last word on each, those that were said last first; at most [`LOOKED_AT`].
+    /// A page of what was put into classes, the last word on each, and before what the next begins.
     ///
     /// # Errors
     ///
     /// [`GateError`].
-    pub(crate) fn classings(&self, services: &[String]) -> Result<Vec<Classing>, GateError> {
-        let filter = RecordFilter { services: Some(services), before: None, limit: LOOKED_AT };
-        read(&self.control.lock().records(CLASS, &filter)?)
+    pub(crate) fn classified(
+        &self,
+        service: &str,
+        page: Page,
+    ) -> Result<(Vec<Classing>, Option<u64>), GateError> {
+        self.page_of(CLASS, service, page)
     }
 
-    /// The classes of what happened to `services`.
+    /// The classes of what happened to `services`, of the last [`LOOKED_AT`] that were given.
     ///
     /// # Errors
     ///
     /// [`GateError`].
     pub(crate) fn classes(&self, services: &[String]) -> Result<Classes, GateError> {
-        let given = self.classings(services)?.into_iter();
-        let given = given.filter_map(|one| Some(((one.service, one.posting), one.class?)));
+        let filter = RecordFilter { services: Some(services), before: None, limit: LOOKED_AT };
+        let given: Vec<Classing> = read(&self.control.lock().records(CLASS, &filter)?)?;
+        let given =
+            given.into_iter().filter_map(|one| Some(((one.service, one.posting), one.class?)));
         Ok(given.collect())
     }
 }

@@ -5,7 +5,7 @@ use flyball_model::Timestamp;
 use flyball_store::NewRecord;
 use serde_json::json;
 
-use super::{ACTS, ActError, CONTEST, GateError, Gatekeeper, Known, text};
+use super::{ACTS, ActError, CONTEST, GateError, Gatekeeper, Known, Page, text};
 
 /// A contest to open.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Gatekeeper {
         })
     }
 
-    /// Contests of `service`, those opened last first, as they are at `at`.
+    /// A page of contests of `service`, those opened last first, as they are at `at`, and before what the next begins.
     ///
     /// # Errors
     ///
@@ -118,12 +118,13 @@ impl Gatekeeper {
     pub(crate) fn contests(
         &self,
         service: &str,
+        page: Page,
         at: Timestamp,
-    ) -> Result<Vec<serde_json::Value>, GateError> {
-        let kept: Vec<KeptContest> = self.of_service(CONTEST, service)?;
+    ) -> Result<(Vec<serde_json::Value>, Option<u64>), GateError> {
+        let (kept, next): (Vec<KeptContest>, _) = self.page_of(CONTEST, service, page)?;
         let shown = kept.iter().map(|one| {
             one.at(at).map_err(|cause| GateError::Unreadable { id: one.id.clone(), cause })
         });
-        shown.collect()
+        Ok((shown.collect::<Result<_, _>>()?, next))
     }
 }

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::access::still;
 use super::body::read_any_json;
-use super::extract::{Path, Query, page_size};
+use super::extract::{PartQuery, Path, Query, page_size, part};
 use super::problem::Problem;
 use crate::auth::{
     AuditPage, AuditVerdict, Caller, ControlError, MadeToken, Needs, TokenInfo, TokenRequest,
@@ -20,10 +20,13 @@ const PAGE: usize = 100;
 /// Records of the audit log in one answer, at most.
 const PAGE_MAX: usize = 1_000;
 
-/// Every token.
+/// A page of tokens.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct TokenList {
+    /// The oldest first.
     tokens: Vec<TokenInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// Which part of the audit log is asked for.
@@ -126,8 +129,10 @@ pub(super) async fn create_token(
     get,
     path = "/api/v1/tokens",
     tag = "administration",
+    params(PartQuery),
     responses(
-        (status = 200, description = "The tokens", body = TokenList),
+        (status = 200, description = "A page of tokens, the oldest first", body = TokenList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = []))
@@ -135,9 +140,12 @@ pub(super) async fn create_token(
 pub(super) async fn list_tokens(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<TokenList>, Problem> {
-    let tokens = wait(move || app.tokens.list_for(&caller)).await?;
-    Ok(Json(TokenList { tokens }))
+    let asked = asked.read()?;
+    let all = wait(move || app.tokens.list_for(&caller)).await?;
+    let (tokens, next) = part(all, asked);
+    Ok(Json(TokenList { tokens, next }))
 }
 
 /// Revokes a token for good. What it was let in with before goes on to its end; streams end. A person who is

@@ -1,6 +1,6 @@
 //! Who carries the pager of a service, and how it changes hands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,6 +13,7 @@ use flyball_govern::custody::{
     Holder, Move, Party, Signed, Transfer,
 };
 use flyball_govern::evidence::ServiceEvidence;
+use flyball_govern::oncall::Switchboard;
 use flyball_govern::policy::Role as Function;
 use flyball_govern::service::{Funding, day};
 use flyball_model::Timestamp;
@@ -30,7 +31,8 @@ use super::services::{absent, is_there};
 use super::{App, shapes};
 use crate::auth::{Caller, Role};
 use crate::custody::{CustodiesError, NewFinding};
-use crate::gate::Actor;
+use crate::gate::{Actor, GateError};
+use crate::names::names;
 
 impl From<CustodiesError> for Problem {
     fn from(error: CustodiesError) -> Self {
@@ -63,9 +65,11 @@ pub(super) struct CustodyPage {
     /// Whether somebody said or did something about it. Else it is its developers' since something is counted for one of
     /// its SLOs.
     is_kept: bool,
-    /// Who is called, in this order: `developers`, `operations`, or `rota` for whoever's turn it is.
+    /// Who is to be called, in this order: `developers`, `operations`, or `rota` for whoever's turn it is.
     #[schema(value_type = Vec<String>)]
     called: Vec<Party>,
+    /// That its pages do not call them first, in a sentence; null when they do, or nobody is called.
+    misrouted: Option<String>,
     /// Who advises the developers since it went back to them; null otherwise.
     #[schema(value_type = Option<Object>)]
     advice: Option<Advice>,
@@ -90,6 +94,8 @@ pub(super) struct CustodyPage {
     grounds: Vec<Ground>,
     /// That its team is not paid, or not for long; null while it is, or nobody says.
     funding_alarm: Option<String>,
+    /// What those are called whom it knows by an id, as far as that is known: a token's name, a person's.
+    people: BTreeMap<String, String>,
 }
 
 /// Rules of custody.
@@ -117,7 +123,7 @@ pub(super) struct CustodyNextStep {
 struct Scene {
     catalog: Arc<Catalog>,
     evidence: ServiceEvidence,
-    approved: BTreeSet<Stage>,
+    approved: BTreeMap<Stage, String>,
 }
 
 impl Scene {
@@ -139,12 +145,22 @@ async fn scene(
 ) -> Result<(Scene, Option<Custody>), Problem> {
     let Known { catalog, evidence, custody } = known(app, caller, service).await?;
     let (reviews, of, at) = (app.reviews.clone(), service.to_owned(), evidence.at);
-    let approved = wait(move || reviews.approved(&of, at)).await?;
+    // What was reviewed before the pager went back says nothing of the next time.
+    let back = custody.as_ref().and_then(|custody| custody.handed_back(at));
+    let approved = wait(move || reviews.approved(&of, back, at)).await?;
     Ok((Scene { catalog, evidence, approved }, custody))
 }
 
 impl CustodyPage {
-    fn of(service: &str, custody: Option<&Custody>, is_kept: bool, scene: &Scene) -> Self {
+    /// What there is to say of `custody`, of which somebody said or did something if `is_kept`; `board` says who is called,
+    /// `people` what they are called.
+    fn of(
+        service: &str,
+        (custody, is_kept): (Option<&Custody>, bool),
+        scene: &Scene,
+        board: &Switchboard,
+        people: BTreeMap<String, String>,
+    ) -> Self {
         let Scene { catalog, evidence, approved } = scene;
         let at = evidence.at;
         let rules = catalog.governance.custody_rules(service);
@@ -170,6 +186,7 @@ impl CustodyPage {
             since: custody.map(|custody| custody.since(at)),
             is_kept,
             called: holder.map_or_else(Vec::new, |holder| holder.called().to_vec()),
+            misrouted: board.misrouted(service),
             advice: custody.and_then(|custody| custody.advice(at)),
             transfer: custody.and_then(Custody::transfer).cloned(),
             notice: notice.cloned(),
@@ -184,8 +201,33 @@ impl CustodyPage {
             next,
             grounds: grounds.unwrap_or_default(),
             funding_alarm: alarm.map(|alarm| alarm.sentence),
+            people,
         }
     }
+}
+
+/// What is reason to hand the pager of `service` back now.
+///
+/// # Errors
+///
+/// A problem where what is known of it cannot be read.
+pub(crate) async fn grounds_of(
+    app: &App,
+    service: &str,
+    custody: &Custody,
+) -> Result<Vec<Ground>, Problem> {
+    let Known { catalog, evidence, .. } = known(app, &Caller::Anyone, service).await?;
+    let rules = catalog.governance.custody_rules(service);
+    let holds = rules.map(|rules| rules.grounds(custody, &evidence, evidence.at));
+    Ok(holds.unwrap_or_default())
+}
+
+/// Lets alerts call by who carries pagers now.
+async fn route(app: &App) -> Result<(), Problem> {
+    let (custodies, at) = (app.custodies.clone(), app.clock.now());
+    let holders = wait(move || custodies.holders(at)).await?;
+    app.evaluator.ask(move |evaluator| evaluator.carry(holders)).await?;
+    Ok(())
 }
 
 /// Who carries the pager of a service, what stands in the way of the next step, and what is reason to hand it back.
@@ -214,7 +256,10 @@ pub(super) async fn get(
     let (scene, custody) = scene(&app, &caller, &service).await?;
     let (custodies, of) = (app.custodies.clone(), service.clone());
     let kept = wait(move || custodies.get(&of, None)).await?;
-    Ok(Json(CustodyPage::of(&service, custody.as_ref(), kept.is_some(), &scene)))
+    let board = app.rotas.switchboard().await?;
+    let people = people(&app, custody.as_ref()).await?;
+    let custody = (custody.as_ref(), kept.is_some());
+    Ok(Json(CustodyPage::of(&service, custody, &scene, &board, people)))
 }
 
 /// How a custody was found when somebody began to keep it.
@@ -228,6 +273,7 @@ pub(super) struct CustodyFindingRequest {
     #[schema(value_type = shapes::Instant)]
     since: Timestamp,
     /// How the caller knows it.
+    #[schema(max_length = 4096)]
     why: String,
 }
 
@@ -239,6 +285,7 @@ pub(super) struct CustodyStepRequest {
     #[schema(value_type = String)]
     to: Holder,
     /// Why, in a sentence.
+    #[schema(max_length = 4096)]
     why: String,
 }
 
@@ -270,8 +317,10 @@ pub(super) struct CustodyDecisionRequest {
     #[schema(value_type = Option<shapes::Instant>)]
     until: Option<Timestamp>,
     /// Who helps; of `staffed` alone.
+    #[schema(max_length = 256)]
     by: Option<String>,
     /// Why, in a sentence.
+    #[schema(max_length = 4096)]
     why: String,
 }
 
@@ -343,15 +392,15 @@ pub(super) async fn find(
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
     let (scene, _) = scene(&app, &caller, &service).await?;
-    let (actor, at) = (actor(&caller), app.clock.now());
+    let (actor, at, routed) = (actor(&caller), app.clock.now(), app.clone());
     let found = wait(move || {
         let CustodyFindingRequest { holder, since, why } = asked;
         let new = NewFinding { service: service.clone(), holder, since, why };
         let custody = app.custodies.find(new, &actor, at)?;
         app.gatekeeper.knowing().forget();
-        Ok::<_, CustodiesError>(CustodyPage::of(&service, Some(&custody), true, &scene))
+        Ok::<_, CustodiesError>((custody, scene, service))
     });
-    Ok((StatusCode::CREATED, Json(found.await?)))
+    kept(&routed, found.await?).await
 }
 
 fn actor(caller: &Caller) -> Actor {
@@ -366,6 +415,9 @@ struct Act<'a> {
     at: Timestamp,
 }
 
+/// What the audit log says of an act, from what was asked and what the custody is then.
+type Detail<T> = fn(&T, &Custody) -> Value;
+
 /// Has `act` done to the custody of `service` by whoever may with `role`: what it is called in the audit log and what is
 /// said of it there come from `detail`.
 async fn done<T: DeserializeOwned + Send + 'static>(
@@ -373,7 +425,7 @@ async fn done<T: DeserializeOwned + Send + 'static>(
     service: String,
     sent: Sent,
     role: Role,
-    (action, detail): (&'static str, fn(&T) -> Value),
+    (action, detail): (&'static str, Detail<T>),
     act: fn(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError>,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
     let (asked, caller): (T, _) = sent.json_for(&app, "custody", (role, &service)).await?;
@@ -386,23 +438,44 @@ async fn act_as<T: Send + 'static>(
     app: App,
     (service, asked): (String, T),
     caller: &Caller,
-    (action, detail): (&'static str, fn(&T) -> Value),
+    (action, detail): (&'static str, Detail<T>),
     act: impl FnOnce(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
     let (scene, custody) = scene(&app, caller, &service).await?;
-    let (actor, at) = (actor(caller), app.clock.now());
+    let (actor, at, routed) = (actor(caller), app.clock.now(), app.clone());
     let done = wait(move || {
         let rules = scene.rules(&service)?;
         // Of which nothing is known, its developers begin with it now.
         let usual = custody.unwrap_or_else(|| Custody::new(&service, at));
-        let audited = (action, detail(&asked));
+        let audited = (action, |custody: &Custody| detail(&asked, custody));
         let custody = app.custodies.act((&service, usual), &actor, at, audited, |custody| {
             act(custody, &asked, &Act { rules, scene: &scene, who: actor.who(), at })
         })?;
         app.gatekeeper.knowing().forget();
-        Ok::<_, CustodiesError>(CustodyPage::of(&service, Some(&custody), true, &scene))
+        Ok::<_, CustodiesError>((custody, scene, service))
     });
-    Ok((StatusCode::CREATED, Json(done.await?)))
+    kept(&routed, done.await?).await
+}
+
+/// What those are called whom `custody` knows by an id.
+async fn people(app: &App, custody: Option<&Custody>) -> Result<BTreeMap<String, String>, Problem> {
+    let who = custody.map(Custody::people).unwrap_or_default();
+    let who: BTreeSet<String> = who.into_iter().map(str::to_owned).collect();
+    let control = app.control.clone();
+    wait(move || Ok::<_, GateError>(names(&control, who.iter().map(String::as_str).collect())?))
+        .await
+}
+
+/// What is answered once alerts call by a custody that was changed.
+async fn kept(
+    app: &App,
+    (custody, scene, service): (Custody, Scene, String),
+) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
+    route(app).await?;
+    let board = app.rotas.switchboard().await?;
+    let people = people(app, Some(&custody)).await?;
+    let page = CustodyPage::of(&service, (Some(&custody), true), &scene, &board, people);
+    Ok((StatusCode::CREATED, Json(page)))
 }
 
 /// Proposes the next step towards SRE: to a shared rota, or to SRE. It is taken with its last signature.
@@ -424,8 +497,8 @@ pub(super) async fn propose(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyStepRequest) -> Value) =
-        ("custody.propose", |asked| json!({ "to": asked.to.word(), "why": asked.why }));
+    let audited: (&str, Detail<CustodyStepRequest>) =
+        ("custody.propose", |asked, _| json!({ "to": asked.to.word(), "why": asked.why }));
     done(app, service, sent, Role::Developer, audited, |custody, asked, act| {
         custody.propose(asked.to, act.who, &asked.why, act.at)
     })
@@ -451,10 +524,18 @@ pub(super) async fn sign(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
-        ("custody.sign", |asked| json!({ "role": asked.role }));
+    // What was seen and which review stood approved, so that it can be told later why the criteria held.
+    let audited: (&str, Detail<CustodyRoleRequest>) = ("custody.sign", |asked, custody| {
+        let signed = custody.signed_last();
+        json!({
+            "role": asked.role,
+            "seen": signed.map(|signed| &signed.seen),
+            "review": signed.and_then(|signed| signed.review.as_ref()),
+        })
+    });
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
-        let signed = Signed { role: asked.role.clone(), who: act.who.to_owned(), at: act.at };
+        let (who, at) = (act.who.to_owned(), act.at);
+        let signed = Signed { role: asked.role.clone(), who, at, seen: Vec::new(), review: None };
         custody.sign(act.rules, signed, &act.scene.evidence, &act.scene.approved)
     })
     .await
@@ -479,7 +560,7 @@ pub(super) async fn drop_step(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyDropRequest) -> Value) = ("custody.drop", |_| json!({}));
+    let audited: (&str, Detail<CustodyDropRequest>) = ("custody.drop", |_, _| json!({}));
     done(app, service, sent, Role::Developer, audited, |custody, _, _| {
         custody.drop_step().map(|_| ())
     })
@@ -505,8 +586,8 @@ pub(super) async fn give_notice(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
-        ("custody.notice", |asked| json!({ "role": asked.role }));
+    let audited: (&str, Detail<CustodyRoleRequest>) =
+        ("custody.notice", |asked, _| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         let evidence = &act.scene.evidence;
         custody.give_notice(act.rules, evidence, &asked.role, act.who, act.at).map(|_| ())
@@ -533,8 +614,8 @@ pub(super) async fn take_back(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
-    let audited: (&str, fn(&CustodyRoleRequest) -> Value) =
-        ("custody.take_back", |asked| json!({ "role": asked.role }));
+    let audited: (&str, Detail<CustodyRoleRequest>) =
+        ("custody.take_back", |asked, _| json!({ "role": asked.role }));
     done(app, service, sent, Role::Owner, audited, |custody, asked, act| {
         custody.take_back(act.rules, &asked.role, act.at).map(|_| ())
     })
@@ -564,7 +645,7 @@ pub(super) async fn decide(
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
     let outcome = asked.outcome()?;
-    let detail: fn(&CustodyDecisionRequest) -> Value = |asked| {
+    let detail: Detail<CustodyDecisionRequest> = |asked, _| {
         let CustodyDecisionRequest { role, outcome, until, by, why } = asked;
         json!({ "role": role, "outcome": outcome, "until": until, "by": by, "why": why })
     };

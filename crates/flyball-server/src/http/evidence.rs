@@ -16,7 +16,7 @@ use flyball_govern::evidence::{
 use flyball_govern::gate::{BudgetFacts, Counts};
 use flyball_govern::review::Said;
 use flyball_govern::service::DependencyKind;
-use flyball_model::{AlertTarget, Duration, Interval, Slo, Timestamp};
+use flyball_model::{Duration, Interval, Slo, Timestamp};
 use flyball_store::StoreError;
 
 use super::administration::wait;
@@ -48,6 +48,7 @@ struct Evaluated {
     facts: ServiceFacts,
     promised: Option<Timestamp>,
     rules: Part,
+    told: u64,
 }
 
 /// What is known of `service` now, of which the caller may know.
@@ -67,28 +68,31 @@ pub(super) async fn known(app: &App, caller: &Caller, service: &str) -> Result<K
             facts: evaluator.service_facts(&asked, false)?,
             promised: evaluator.promised_since(&asked),
             rules: evaluator.paging_rules(&asked),
+            told: evaluator.hearers(&asked).len() as u64,
             catalog: Arc::clone(evaluator.catalog()),
         })
     });
-    let Evaluated { catalog, facts, promised, rules } = evaluated.await??;
+    let Evaluated { catalog, facts, promised, rules, told } = evaluated.await??;
     let mut evidence = documented(&catalog, service, now);
     evidence.budgets = Some(budgets(&catalog, service, &facts.budgets));
     let quarters = catalog.governance.custody_rules(service);
     let quarters = quarters.map_or(QUARTERS, |rules| rules.spec().hand_back.missed.of);
     let quarters = u32::try_from(quarters.max(QUARTERS)).unwrap_or(u32::MAX);
+    let mut has_data = false;
     match app.evaluator.calendar(service, quarters).await {
-        Ok(Calendar { months, quarters, events }) => {
+        Ok(Calendar { months, quarters, events, is_held }) => {
             (evidence.months, evidence.quarters, evidence.events) = (months, quarters, events);
+            has_data = is_held;
         }
         // More than one look takes in is as good as not known.
         Err(ServedError::TooMuch { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    evidence.runbooks = Some(rules);
+    (evidence.runbooks, evidence.told) = (Some(rules), Some(told));
     let weeks = u32::try_from(7 * PAGES_WEEKS).unwrap_or(u32::MAX);
     let month = now.minus(Duration::from_days(weeks));
-    // Where nothing could have called anybody for as long, silence says nothing.
-    let could_page = rules.whole > 0 && promised.is_some_and(|since| since <= month);
+    // Where nothing could have called anybody for as long, or nobody knows how it did, silence says nothing.
+    let could_page = rules.whole > 0 && has_data && promised.is_some_and(|since| since <= month);
     delivered(app, caller, service, &mut evidence).await?;
     evidence.unwritten = unwritten(app, &catalog, service).await;
     let (changes, custodies) = (app.changes.clone(), app.custodies.clone());
@@ -105,6 +109,7 @@ pub(super) async fn known(app: &App, caller: &Caller, service: &str) -> Result<K
     evidence.said = Some(Said::of(&said));
     let holder = custody.as_ref().and_then(|custody| custody.holder(now));
     evidence.custody = holder.zip(custody.as_ref().map(|custody| custody.since(now)));
+    evidence.self_managed = custody.as_ref().and_then(|custody| custody.self_managed(now));
     let (changes, asked) = (app.changes.clone(), service.to_owned());
     evidence.incidents_open = Some(wait(move || changes.incidents_open(&asked)).await?);
     Ok(Known { catalog, evidence, custody })
@@ -123,23 +128,16 @@ fn documented(catalog: &Catalog, service: &str, at: Timestamp) -> ServiceEvidenc
     let exceeds = found
         .iter()
         .any(|fault| matches!(fault, Fault::AboveDependency { .. } | Fault::AboveProduct { .. }));
-    // Of what promises nothing nobody knows whether it allows as much.
-    let is_told = hard.is_some() && lacking == 0;
+    // Of what promises nothing, or different things, nobody knows whether it allows as much.
+    let is_unclear = found.iter().any(|fault| matches!(fault, Fault::DependencyUnclear { .. }));
+    let is_told = hard.is_some() && lacking == 0 && !is_unclear;
     ServiceEvidence {
         tier: Some(catalog.governance.tier(service).name),
         catalogue_faults: Some(found.len() as u64),
-        told: Some(
-            catalog.set.alert_targets.iter().filter(|of| is_told_of(of, service)).count() as u64
-        ),
         without_slo: hard.map(|whole| Part { part: lacking, whole }),
         above_dependencies: (exceeds || is_told).then_some(exceeds),
         ..ServiceEvidence::of(described, at)
     }
-}
-
-/// Whether `target` is told of pages of `service`.
-pub(super) fn is_told_of(target: &AlertTarget, service: &str) -> bool {
-    target.services.is_empty() || target.services.iter().any(|of| of == service)
 }
 
 /// The objectives of a service as they are counted; those of SLOs that are not evaluated have no data.

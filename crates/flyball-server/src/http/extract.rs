@@ -9,12 +9,19 @@ use bytes::Bytes;
 use flyball_model::Timestamp;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 
+use utoipa::IntoParams;
+
 use super::App;
 use super::access::{allowed, still};
 use super::body::read_any_json;
 use super::changes::read;
 use super::problem::Problem;
 use crate::auth::{Caller, Needs, Role};
+
+/// How many records a page holds unless told.
+const PAGE: usize = 100;
+/// The most records of a page.
+const PAGE_MAX: usize = 1_000;
 
 /// A request whose body is still to come: by whom, and what its route needs. Who has lost their rights when
 /// it has come is refused.
@@ -138,6 +145,62 @@ pub(super) fn page_size(limit: Option<usize>, usual: usize, most: usize) -> Resu
     }
     let said = format!("`limit` is not from 1 to {most}");
     Err(Problem::new(StatusCode::BAD_REQUEST, &said))
+}
+
+/// Which page of what was kept is asked for.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// Only those that were kept before the one of this number: the `next` of the page before.
+    #[serde(default, deserialize_with = "number")]
+    before: Option<u64>,
+    /// At most so many; 100 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+impl PageQuery {
+    /// Before which number, and how many.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`page_size`].
+    pub(super) fn read(&self) -> Result<(Option<u64>, usize), Problem> {
+        Ok((self.before, page_size(self.limit, PAGE, PAGE_MAX)?))
+    }
+}
+
+/// Which part of a list that is known as a whole is asked for.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PartQuery {
+    /// How many to leave out: the `next` of the page before.
+    #[serde(default)]
+    after: usize,
+    /// At most so many; 1000 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+impl PartQuery {
+    /// How many are left out, and how many are asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`page_size`].
+    pub(super) fn read(&self) -> Result<(usize, usize), Problem> {
+        Ok((self.after, page_size(self.limit, PAGE_MAX, PAGE_MAX)?))
+    }
+}
+
+/// `most` of `all` after the first `after`, and what `after` is to be for more; `None` when there are none.
+pub(super) fn part<T>(all: Vec<T>, (after, most): (usize, usize)) -> (Vec<T>, Option<usize>) {
+    let mut rest = all.into_iter().skip(after);
+    let part: Vec<T> = rest.by_ref().take(most).collect();
+    let next = rest.next().map(|_| after + part.len());
+    (part, next)
 }
 
 /// What the path says, as [`axum::extract::Path`].

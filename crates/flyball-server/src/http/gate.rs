@@ -224,13 +224,16 @@ pub(super) async fn known(app: &App, service: &str, leaving: bool) -> Result<Arc
     known.facts.incidents_open = open.ok().transpose()?;
     let (reviews, custodies, asked) =
         (app.reviews.clone(), app.custodies.clone(), service.to_owned());
+    let now = app.clock.now();
     let kept = move || {
         let custody = custodies.get(&asked, promised)?;
-        Ok::<_, GateError>((custody, reviews.controls(&asked)?))
+        let approved = reviews.approved(&asked, None, now)?;
+        Ok::<_, GateError>((custody, approved, reviews.controls(&asked)?))
     };
-    let (custody, controls) = wait(kept).await?;
-    let holder = custody.and_then(|custody| custody.holder(app.clock.now()));
+    let (custody, approved, controls) = wait(kept).await?;
+    let holder = custody.and_then(|custody| custody.holder(now));
     known.facts.custody = holder.map(|holder| holder.word().to_owned());
+    known.facts.approved = Some(approved.into_keys().collect());
     known.facts.controls = controls;
     let budgets = known.facts.budgets.iter();
     let since = budgets.map(|budget| match budget.window {

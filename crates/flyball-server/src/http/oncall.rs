@@ -9,13 +9,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use flyball_govern::custody::Holder;
 use flyball_govern::oncall::{Coverage, OnCall, Rota, SHIFTS_LONGEST, Shift, Switchboard};
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 use flyball_query::near_matches;
 use utoipa::{IntoParams, ToSchema};
 
 use super::administration::wait;
-use super::extract::{Path, Query, meant, moment, page_size};
+use super::extract::{Path, Query, meant, moment, page_size, part};
 use super::problem::Problem;
 use super::{App, room, shapes};
 use crate::auth::{Caller, Role};
@@ -67,6 +68,14 @@ pub(super) struct WhoQuery {
     service: String,
     /// When; now unless told.
     at: Option<String>,
+    /// `page`, or `ticket` for who would look at one; `page` unless told.
+    #[serde(default = "page")]
+    #[param(value_type = Option<String>)]
+    severity: Severity,
+}
+
+const fn page() -> Severity {
+    Severity::Page
 }
 
 /// For which stretch of time.
@@ -141,7 +150,12 @@ pub(super) struct Who {
     escalation: String,
     /// How often it begins anew when nobody answers.
     repeat: u32,
-    /// Its levels, the first first.
+    /// Who carries the service's pager, for whom these levels hold.
+    #[schema(value_type = Option<String>)]
+    custody: Option<Holder>,
+    /// That they are not who is called first, in a sentence; null when they are.
+    misrouted: Option<String>,
+    /// Its levels, the first first; of a ticket the one that looks at it, and none when nobody does.
     levels: Vec<LevelNow>,
 }
 
@@ -210,10 +224,11 @@ pub(super) struct ShiftPage {
 pub(super) struct Gaps {
     /// The rota.
     rota: String,
-    /// Whether somebody can be paged all the time that somebody has to be there, and nobody is there twice.
+    /// Whether somebody can be paged all the time that somebody has to be there, nobody is there twice, and a page
+    /// reaches whoever is there.
     covered: bool,
-    /// What was found: `during`, `gaps` with their reasons by layer, `doubled` people, and years of which calendars
-    /// are `silent`.
+    /// What was found: `during`, `gaps` with their reasons by layer, `doubled` people, years of which calendars are
+    /// `silent`, and people who are `unreachable`: they have no alert target, and no other is told of the pages.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     found: Coverage,
@@ -305,7 +320,7 @@ fn ahead(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Interva
     Ok(during)
 }
 
-/// Who is called for a page of a service: level by level.
+/// Who is called for a page of a service, level by level; or who looks at a ticket of it.
 #[utoipa::path(
     get,
     path = "/api/v1/on-call",
@@ -325,21 +340,32 @@ pub(super) async fn who(
     Extension(caller): Extension<Caller>,
     Query(asked): Query<WhoQuery>,
 ) -> Result<Json<Who>, Problem> {
-    let WhoQuery { service, at } = asked;
+    let WhoQuery { service, at, severity } = asked;
     let at = at.map_or(Ok(app.clock.now()), |text| moment("at", &text))?;
     let board = app.rotas.switchboard().await?;
     let chain = board.chain_of(&service).filter(|_| caller.sees(&service));
     let Some(chain) = chain else {
         let said = format!(
-            "nobody has said who is called for `{service}`; hint: name a rota or an escalation as its `onCall`, or \
-             list it under the `services` of an escalation"
+            "nobody is called for `{service}`; hint: name a rota or an escalation as its `onCall`, or list it under \
+             the `services` of an escalation, unless it is retired"
         );
         return Err(Problem::new(StatusCode::NOT_FOUND, &said));
     };
     let (escalation, repeat) = (chain.name.clone(), chain.spec.repeat);
     wait(move || {
-        let levels = LevelNow::of(&board, &service, at).unwrap_or_default();
-        Ok::<_, RotaError>(Json(Who { service, at, escalation, repeat, levels }))
+        let mut levels = LevelNow::of(&board, &service, at).unwrap_or_default();
+        if severity == Severity::Ticket {
+            let triage = board.chain_of(&service).and_then(|chain| board.triage(chain, at));
+            let of = |(place, who): (usize, _)| LevelNow {
+                who,
+                layer: None,
+                ..levels.swap_remove(place)
+            };
+            levels = triage.map(of).into_iter().collect();
+        }
+        let (custody, misrouted) = (board.holder(&service), board.misrouted(&service));
+        let who = Who { service, at, escalation, repeat, custody, misrouted, levels };
+        Ok::<_, RotaError>(Json(who))
     })
     .await
 }
@@ -402,7 +428,7 @@ pub(super) async fn rota(
     Ok(Json(info.await?))
 }
 
-/// The final shifts of a rota, with all exceptions.
+/// The final shifts of a rota, with all exceptions; of the past as the documents of then had them.
 #[utoipa::path(
     get,
     path = "/api/v1/on-call/rotas/{rota}/shifts",
@@ -429,12 +455,11 @@ pub(super) async fn shifts(
     let during = ahead(from.as_deref(), to.as_deref(), app.clock.now())?;
     let board = seen(&app, &caller, &rota).await?;
     let _room = room(&app).await?;
+    let past = app.rotas.past(&rota).await?;
     let all = work_out(board, rota, move |board, rota| {
-        rota.shifts(during, &board.exceptions(rota.name()))
+        past.shifts(during, &board.exceptions(rota.name()))
     });
-    let mut rest = all.await?.into_iter().skip(after);
-    let shifts: Vec<Shift> = rest.by_ref().take(most).collect();
-    let next = rest.next().map(|_| after + shifts.len());
+    let (shifts, next) = part(all.await?, (after, most));
     Ok(Json(ShiftPage { during, shifts, next }))
 }
 
@@ -465,10 +490,19 @@ pub(super) async fn gaps(
     let board = seen(&app, &caller, &rota).await?;
     let _room = room(&app).await?;
     let name = rota.clone();
+    let services: Vec<String> = board.services_of(&rota).into_iter().map(str::to_owned).collect();
     let found = work_out(board, rota, move |board, rota| {
         rota.coverage(during, &board.exceptions(rota.name()))
     });
-    let found = found.await?;
-    let covered = found.gaps.is_empty() && found.doubled.is_empty();
+    let mut found = found.await?;
+    // A page that some target is told of anyway says there who is called.
+    let are_told = app.evaluator.ask(move |evaluator| {
+        !services.is_empty() && services.iter().all(|service| evaluator.desk().is_told(service))
+    });
+    if are_told.await? {
+        found.unreachable.clear();
+    }
+    let is_whole = found.gaps.is_empty() && found.doubled.is_empty();
+    let covered = is_whole && found.unreachable.is_empty();
     Ok(Json(Gaps { rota: name, covered, found }))
 }

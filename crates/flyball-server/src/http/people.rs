@@ -11,20 +11,26 @@ use super::access::still;
 use super::administration::wait;
 use super::body::read_any_json;
 use super::described::NewGrant;
-use super::extract::Query;
+use super::extract::{PartQuery, Query, part};
 use super::problem::Problem;
 use crate::auth::{Caller, ControlError, Expelled, GrantInfo, Needs, SessionInfo};
 
-/// Every grant.
+/// A page of grants.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct GrantList {
+    /// By whom and service.
     grants: Vec<GrantInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
-/// Every session.
+/// A page of sessions.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct SessionList {
+    /// The oldest first.
     sessions: Vec<SessionInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// Which grant is meant.
@@ -58,15 +64,21 @@ pub(super) struct PersonQuery {
     get,
     path = "/api/v1/grants",
     tag = "people",
+    params(PartQuery),
     responses(
-        (status = 200, description = "The grants", body = GrantList),
+        (status = 200, description = "A page of grants", body = GrantList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = ["admin"]))
 )]
-pub(super) async fn list_grants(State(app): State<App>) -> Result<Json<GrantList>, Problem> {
-    let grants = wait(move || app.grants.list()).await?;
-    Ok(Json(GrantList { grants }))
+pub(super) async fn list_grants(
+    State(app): State<App>,
+    Query(asked): Query<PartQuery>,
+) -> Result<Json<GrantList>, Problem> {
+    let asked = asked.read()?;
+    let (grants, next) = part(wait(move || app.grants.list()).await?, asked);
+    Ok(Json(GrantList { grants, next }))
 }
 
 /// Grants a role, in the place of the one granted before to the same for the same service. It is in
@@ -142,16 +154,21 @@ pub(super) async fn remove_grant(
     get,
     path = "/api/v1/sessions",
     tag = "people",
+    params(PartQuery),
     responses(
-        (status = 200, description = "The sessions", body = SessionList),
+        (status = 200, description = "A page of sessions", body = SessionList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["admin"]), ("session" = ["admin"]))
 )]
-pub(super) async fn list_sessions(State(app): State<App>) -> Result<Json<SessionList>, Problem> {
-    let now = app.clock.now();
-    let sessions = wait(move || app.sessions.list(now)).await?;
-    Ok(Json(SessionList { sessions }))
+pub(super) async fn list_sessions(
+    State(app): State<App>,
+    Query(asked): Query<PartQuery>,
+) -> Result<Json<SessionList>, Problem> {
+    let (asked, now) = (asked.read()?, app.clock.now());
+    let (sessions, next) = part(wait(move || app.sessions.list(now)).await?, asked);
+    Ok(Json(SessionList { sessions, next }))
 }
 
 /// Ends all sessions of a person and revokes the tokens that they made, for themselves and for machines.

@@ -47,7 +47,7 @@ impl Problem {
     }
 
     /// What is wrong and what to do in one text, for protocols that have room for one only.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{}; hint: {hint}", self.detail),
             None => self.detail.clone(),

@@ -2,6 +2,7 @@
 
 mod acts;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -25,7 +26,9 @@ use super::problem::Problem;
 use super::services::is_there;
 use super::{App, shapes};
 use crate::auth::{Caller, Role};
-use crate::gate::Actor;
+use crate::control::SharedControl;
+use crate::gate::{Actor, GateError};
+use crate::names::names;
 use crate::reviews::ReviewsError;
 pub(super) use acts::{
     __path_advise, __path_answer, __path_renew, __path_reopen, __path_sign, __path_submit,
@@ -99,6 +102,8 @@ pub(super) struct ReviewQuery {
 pub(super) struct ReviewList {
     /// Those opened last first.
     reviews: Vec<ReviewLine>,
+    /// What those are called whom they know by an id, as far as that is known: a token's name, a person's.
+    people: BTreeMap<String, String>,
     /// What to ask with as `before` for the next page; null when this is the last.
     next: Option<u64>,
 }
@@ -164,21 +169,36 @@ pub(super) struct ReviewPage {
     assessment: Option<Assessment>,
     /// The items that stand in the way.
     blocking: Vec<String>,
+    /// What must hold for the service to be reviewed and does not, or is not known to, with what was seen; empty when the
+    /// review is over.
+    unmet: Vec<String>,
     /// The items that incidents taught since the service's review before.
     learnt: Vec<String>,
     /// The roles whose signatures are awaited; those of a checklist that is in force no more are not known.
     missing: Vec<String>,
     /// Why it cannot be assessed; null where it can.
     problem: Option<String>,
+    /// What those are called whom it knows by an id, as far as that is known: a token's name, a person's.
+    people: BTreeMap<String, String>,
 }
 
 impl ReviewPage {
-    fn of(review: Review, catalog: &Catalog, evidence: &ServiceEvidence) -> Self {
+    /// `review` at `at`, by what is known of its service; a look into `control` says what people are called.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`] where that cannot be read.
+    fn of(
+        review: Review,
+        (catalog, evidence): (&Catalog, &ServiceEvidence),
+        control: &SharedControl,
+        at: Timestamp,
+    ) -> Result<Self, GateError> {
         let checklist = catalog.governance.checklist(&review.checklist);
         let assessed = match review.state() {
             ReviewState::Approved { seen, .. } => Ok((**seen).clone()),
             _ => match checklist {
-                Some(checklist) => checklist.assess(&review, evidence, evidence.at),
+                Some(checklist) => checklist.assess(&review, evidence, at),
                 None => Err(ReviewError::OtherVersion {
                     own: review.checklist.clone(),
                     version: review.version,
@@ -186,6 +206,9 @@ impl ReviewPage {
             },
         };
         let of_version = checklist.filter(|of| of.spec().version == review.version);
+        let is_over =
+            matches!(review.state(), ReviewState::Approved { .. } | ReviewState::Withdrawn { .. });
+        let asked = of_version.filter(|_| !is_over);
         let missing = of_version.map(|checklist| {
             review.missing(checklist).map(|role| role.name().to_owned()).collect()
         });
@@ -197,15 +220,18 @@ impl ReviewPage {
             items.map(|item| item.id.clone()).collect::<Vec<String>>()
         };
         let of = assessment.as_ref();
-        Self {
-            line: ReviewLine::of(&review, evidence.at),
+        let people = names(control, review.people())?;
+        Ok(Self {
+            line: ReviewLine::of(&review, at),
+            unmet: asked.map(|checklist| checklist.unmet(evidence)).unwrap_or_default(),
             blocking: of.map(|of| ids(&mut of.blocking())).unwrap_or_default(),
             learnt: of.map(|of| ids(&mut of.learnt())).unwrap_or_default(),
             missing: missing.unwrap_or_default(),
             review,
             assessment,
             problem,
-        }
+            people,
+        })
     }
 }
 
@@ -276,6 +302,7 @@ pub(super) async fn list(
     responses(
         (status = 200, description = "A page of reviews; of a service that the caller may not see, none", body = ReviewList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -286,8 +313,14 @@ pub(super) async fn of_service(
     Path(service): Path<String>,
     Query(asked): Query<ReviewQuery>,
 ) -> Result<Json<ReviewList>, Problem> {
-    let services = if caller.sees(&service) { vec![service] } else { Vec::new() };
-    page(app, Some(services), asked).await
+    if !caller.sees(&service) {
+        return page(app, Some(Vec::new()), asked).await;
+    }
+    let found = page(app.clone(), Some(vec![service.clone()]), asked).await?;
+    if found.reviews.is_empty() {
+        is_there(&app, &caller, &service).await?;
+    }
+    Ok(found)
 }
 
 async fn page(
@@ -297,10 +330,16 @@ async fn page(
 ) -> Result<Json<ReviewList>, Problem> {
     let limit = page_size(limit, PAGE, PAGE_MAX)?;
     let at = app.clock.now();
-    let found = wait(move || app.reviews.page(services.as_deref(), before, limit)).await?;
+    let found = wait(move || {
+        let found = app.reviews.page(services.as_deref(), before, limit)?;
+        let people = found.iter().flat_map(|(_, review)| review.people()).collect();
+        let people = names(&app.control, people)?;
+        Ok::<_, GateError>((found, people))
+    });
+    let (found, people) = found.await?;
     let next = found.last().filter(|_| found.len() == limit).map(|(number, _)| *number);
     let reviews = found.iter().map(|(_, review)| ReviewLine::of(review, at)).collect();
-    Ok(Json(ReviewList { reviews, next }))
+    Ok(Json(ReviewList { reviews, people, next }))
 }
 
 /// A review and where each of its items stands. What is measured is answered from what is known now.
@@ -331,7 +370,9 @@ pub(super) async fn get(
     let (reviews, of) = (app.reviews.clone(), service.clone());
     let review = wait(move || reviews.get(&of, &id)).await?;
     let Known { catalog, evidence, .. } = known(&app, &caller, &service).await?;
-    Ok(Json(ReviewPage::of(review, &catalog, &evidence)))
+    let page =
+        wait(move || ReviewPage::of(review, (&catalog, &evidence), &app.control, evidence.at));
+    Ok(Json(page.await?))
 }
 
 /// Opens a review of a service by a checklist. Who asks for a review signs none of it.
@@ -369,7 +410,8 @@ pub(super) async fn open(
         let unknown =
             || ReviewsError::Unknown { service: service.clone(), id: asked.checklist.clone() };
         let review = opened.ok_or_else(unknown)??;
-        Ok::<_, ReviewsError>(ReviewPage::of(review, &catalog, &evidence))
+        let page = ReviewPage::of(review, (&catalog, &evidence), &app.control, at)?;
+        Ok::<_, ReviewsError>(page)
     });
     Ok((StatusCode::CREATED, Json(opened.await?)))
 }

@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 use super::administration::wait;
 use super::alerts::{AlertInfo, waiting};
 use super::attribution::{by_cause, by_cause_inside};
-use super::extract::Path;
+use super::extract::{PartQuery, Path, Query, part};
 use super::gate::{GateQuestion, decided, question};
 use super::oncall::LevelNow;
 use super::problem::Problem;
@@ -39,7 +39,7 @@ use crate::evaluator::SloStatus;
 use crate::gate::GateError;
 use crate::rotas::RotaError;
 use crate::support::drifted;
-use card::{CustodyLine, Known, Owner, ServiceCard, Ship};
+use card::{Called, CustodyLine, Known, Owner, ServiceCard, Ship};
 pub(super) use card::{Learnt, due};
 use catalogue::FaultInfo;
 pub(super) use catalogue::{__path_catalogue, catalogue};
@@ -55,10 +55,13 @@ const ALERTS_SHOWN: usize = 20;
 /// Reviews on a card.
 const REVIEWS_SHOWN: usize = 20;
 
-/// Every service.
+/// A page of services.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct ServiceList {
+    /// By name.
     services: Vec<ServiceLine>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// A service in a list.
@@ -89,8 +92,10 @@ pub(super) struct ServiceLine {
     get,
     path = "/api/v1/services",
     tag = "services",
+    params(PartQuery),
     responses(
-        (status = 200, description = "The services, by name", body = ServiceList),
+        (status = 200, description = "A page of services, by name", body = ServiceList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -98,7 +103,9 @@ pub(super) struct ServiceLine {
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<ServiceList>, Problem> {
+    let asked = asked.read()?;
     let (changes, custodies) = (app.changes.clone(), app.custodies.clone());
     let kept = wait(move || {
         let recorded = changes.services(RECORDED_MAX)?;
@@ -140,7 +147,8 @@ pub(super) async fn list(
                     .map_or(0, |faults| FaultInfo::seen(faults, &caller).len() as u64),
             }
         });
-        Ok::<_, LiveError<StoreError>>(ServiceList { services: services.collect() })
+        let (services, next) = part(services.collect(), asked);
+        Ok::<_, LiveError<StoreError>>(ServiceList { services, next })
     });
     Ok(Json(answer.await??))
 }
@@ -194,14 +202,14 @@ async fn care(
     now: Timestamp,
 ) -> Result<(Option<CustodyLine>, Vec<ReviewLine>), Problem> {
     let (custodies, reviews) = (app.custodies.clone(), app.reviews.clone());
-    let of = service.to_owned();
+    let (board, of) = (app.rotas.switchboard().await?, service.to_owned());
     wait(move || {
         let custody = custodies.get(&of, promised)?;
         let mut seen = BTreeSet::new();
         let mut last = reviews.of_service(&of)?;
         last.retain(|review| seen.insert(review.checklist.clone()));
         last.truncate(REVIEWS_SHOWN);
-        let custody = custody.map(|custody| CustodyLine::of(&custody, now));
+        let custody = custody.map(|custody| CustodyLine::of(&custody, board.misrouted(&of), now));
         let reviews = last.iter().map(|review| ReviewLine::of(review, now)).collect();
         Ok::<_, GateError>((custody, reviews))
     })
@@ -312,12 +320,10 @@ pub(super) async fn agreements(
 }
 
 /// Who is called for a page of the service, and when nobody of its first rota can be soon.
-async fn called(
-    app: &App,
-    service: &str,
-    now: Timestamp,
-) -> Result<(Option<Vec<LevelNow>>, Option<Interval>), Problem> {
+async fn called(app: &App, service: &str, now: Timestamp) -> Result<Called, Problem> {
     let (board, service) = (app.rotas.switchboard().await?, service.to_owned());
+    let asked = service.clone();
+    let paged = app.evaluator.ask(move |evaluator| evaluator.hearers(&asked)).await?;
     wait(move || {
         let levels = LevelNow::of(&board, &service, now);
         let first = board.chain_of(&service).and_then(|chain| chain.spec.levels.first());
@@ -327,7 +333,7 @@ async fn called(
             let found = rota.coverage(during, &board.exceptions(&level.rota));
             found.gaps.first().map(|gap| gap.span)
         });
-        Ok::<_, RotaError>((levels, uncovered))
+        Ok::<_, RotaError>(Called { levels, uncovered, paged })
     })
     .await
 }

@@ -62,9 +62,11 @@ impl Rotas {
         let stopped = stop.clone();
         tasks.spawn(async move {
             loop {
-                match self.keep_calls().await {
+                match self.keep().await {
                     Err(RotaError::Ended(_)) => return,
-                    Err(error) => tracing::error!(%error, "calls are not kept; it is tried again"),
+                    Err(error) => {
+                        tracing::error!(%error, "calls and rotas are not kept; it is tried again");
+                    }
                     Ok(()) => {}
                 }
                 tokio::select! {
@@ -74,6 +76,11 @@ impl Rotas {
             }
         });
         Running { stop, tasks }
+    }
+
+    async fn keep(&self) -> Result<(), RotaError> {
+        self.keep_rotas().await?;
+        self.keep_calls().await
     }
 
     /// Keeps what is new of calls.

@@ -80,10 +80,10 @@ pub(crate) enum NewException {
 }
 
 impl NewException {
-    /// The exception, if `rota` takes it.
+    /// The exception, if `rota` with the exceptions that there are takes it.
     pub(super) fn check(
         self,
-        rota: &Rota,
+        (rota, exceptions): (&Rota, &Exceptions),
         id: String,
         by: &str,
         at: Timestamp,
@@ -93,13 +93,13 @@ impl NewException {
             Self::Override { during, remove, add, why } => {
                 let (start, end, made) = (during.start(), during.end(), signed(why));
                 let one = Override { id, start, end, remove, add, made };
-                one.check(rota)?;
+                one.check(rota, exceptions)?;
                 Made::Override(one)
             }
             Self::Swap { who, gives, takes, asked, why } => {
                 let made = signed(why);
                 let one = Swap { id, who, gives, takes, asked, made, ended: None };
-                one.check(rota)?;
+                one.check(rota, exceptions)?;
                 Made::Swap(one)
             }
             Self::Temporary { during, shifts, why } => {
@@ -158,6 +158,22 @@ impl KeptException {
 
     pub(super) fn start(&self) -> Timestamp {
         self.span().start()
+    }
+
+    /// Who has something by it, and when.
+    pub(crate) fn comes(&self) -> Vec<(&str, Interval)> {
+        match &self.made {
+            Made::Override(of) => of.add.iter().map(|who| (who.as_str(), of.span())).collect(),
+            Made::Swap(of) => {
+                let taken = of.ended.as_ref().filter(|end| end.how == oncall::SwapHow::Taken);
+                let taker = taken.map(|end| end.by.as_str()).or(of.asked.as_deref());
+                let back = of.takes.map(|takes| (of.who.as_str(), takes));
+                taker.map(|who| (who, of.gives)).into_iter().chain(back).collect()
+            }
+            Made::Temporary(of) => {
+                of.shifts.iter().map(|shift| (shift.who.as_str(), shift.span())).collect()
+            }
+        }
     }
 
     /// Removes it.

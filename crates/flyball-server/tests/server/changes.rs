@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::harness::{NOON, Running, SHOP, TestClock, config};
 
 /// What the forge and the server both know; the next one, too.
-const SECRET: &str = "It's a Secret to Everybody";
+pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 const NEXT: &str = "the secret that comes next";
 
 fn token(data: &Path, scopes: &[Scope], services: &[&str]) -> String {
@@ -33,13 +33,18 @@ async fn start(data: &Path, clock: &TestClock) -> Running {
     Running::start(data, SHOP, clock).await
 }
 
+/// The secrets of each hook that signs, in a file below `data`.
+pub(crate) fn hook_secrets(data: &Path) -> Vec<HookSecret> {
+    let file = data.join("hook-secrets");
+    std::fs::write(&file, format!("{NEXT}\n{SECRET}\n")).unwrap();
+    let secret = |hook: &str| format!("{hook}:{}", file.display()).parse::<HookSecret>().unwrap();
+    ["github", "gitlab", "flux"].map(secret).to_vec()
+}
+
 /// A server whose hooks have secrets.
 async fn hooked(data: &Path, clock: &TestClock) -> Running {
     flyball_server::choose_cryptography();
-    let file = data.join("secrets");
-    std::fs::write(&file, format!("{NEXT}\n{SECRET}\n")).unwrap();
-    let secret = |hook: &str| format!("{hook}:{}", file.display()).parse::<HookSecret>().unwrap();
-    let hooks = ["github", "gitlab", "flux"].map(secret).to_vec();
+    let hooks = hook_secrets(data);
     Running::of(Config { hooks, ..config(&data.join("data"), SHOP, clock) }).await
 }
 

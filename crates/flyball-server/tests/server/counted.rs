@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flyball_model::Duration;
+use flyball_model::{Duration, Timestamp};
 use serde_json::json;
 
 use crate::gate::{ask, post, sign, spent, spent_of};
@@ -60,6 +60,21 @@ async fn a_composite_counts_as_its_whole() {
         };
         let said = ["budget", "target", "valid", "bad"].map(|field| budget[field].clone());
         assert_eq!(said, [json!("checkout"), json!(target), json!(valid), json!(bad)], "{how}");
+
+        // The same is known of the past: what began before anything failed passes, what began after is denied.
+        for (id, minute) in [("early", 1), ("late", 7)] {
+            let at = Timestamp::parse(NOON).unwrap().plus(Duration::from_minutes(minute));
+            let change = json!({"id": id, "service": "shop", "started": at, "finished": at});
+            assert_eq!(post(&running, "/api/v1/changes", change).await.0, 201);
+        }
+        let path = "/api/v1/policies/four-weeks/backtest";
+        let (status, tried) = post(&running, path, json!({})).await;
+        assert_eq!(status, 200, "{how}: {tried:#}");
+        let sentence = tried["sentence"].as_str().unwrap();
+        assert!(sentence.starts_with("would have denied 1 of 2,"), "{how}: {tried:#}");
+        let stopped = &tried["result"]["stopped"][0];
+        let said = ["change", "level"].map(|field| stopped[field].clone());
+        assert_eq!(said, [json!("late"), json!("overspent")], "{how}: {tried:#}");
         running.server.stop().await;
     }
 }

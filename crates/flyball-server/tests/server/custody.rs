@@ -51,8 +51,8 @@ metadata: {name: shop}
 spec: {team: checkout, tier: special, custodyRules: quick, fundedUntil: 2026-05-01}
 ";
 
-/// A server with secrets, of the shop and a target that is told of tickets at `url`.
-fn with(home: &Path, url: &str, clock: &TestClock) -> Config {
+/// A server with secrets, of the shop, `more` and a target that is told of tickets at `url`.
+fn with(home: &Path, (url, more): (&str, &str), clock: &TestClock) -> Config {
     let secrets = home.join("secrets");
     std::fs::create_dir_all(&secrets).unwrap();
     std::fs::write(secrets.join("webhook"), "hush\n").unwrap();
@@ -63,15 +63,16 @@ fn with(home: &Path, url: &str, clock: &TestClock) -> Config {
     Config {
         external: Some("https://flyball.example".to_owned()),
         secrets: Some(secrets),
-        ..config(&home.join("data"), &format!("{SHOP}{RULES}{target}"), clock)
+        ..config(&home.join("data"), &format!("{SHOP}{RULES}{target}{more}"), clock)
     }
 }
 
-/// The next reminder that comes; alerts come there as well.
-async fn reminder(chat: &mut Receiver) -> Value {
+/// The next reminder whose title ends or begins so; alerts and other reminders come there as well.
+async fn reminder(chat: &mut Receiver, title: &str) -> Value {
     loop {
         let told = chat.next().await.json();
-        if told["event"] == "service.reminder" {
+        let is_asked = told["title"].as_str().is_some_and(|said| said.contains(title));
+        if told["event"] == "service.reminder" && is_asked {
             return told;
         }
     }
@@ -105,10 +106,9 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     let [ada, bo, cy] = ["ada", "bo", "cy"].map(|name| admin(&data, name));
     let clock = TestClock::at(NOON);
     let mut chat = Receiver::start().await;
-    let running = Running::of(with(home.path(), &chat.url("/"), &clock)).await;
+    let running = Running::of(with(home.path(), (&chat.url("/"), ""), &clock)).await;
     // Its team is paid until May only: told once, by day and not by look.
-    let told = reminder(&mut chat).await;
-    assert_eq!(told["event"], "service.reminder", "{told}");
+    let told = reminder(&mut chat, "paid until").await;
     assert_eq!(told["title"], "[ticket] shop: its team is paid until 2026-05-01 only");
     assert!(told["text"].as_str().unwrap().contains("nobody will carry its pager"), "{told}");
 
@@ -131,6 +131,12 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
         ("finding", json!({"holder": "ops", "since": "2025-01-01T00:00:00Z", "why": "x"}), 400),
         ("step", json!({"to": "sre", "why": "x"}), 422),
         ("step", json!({"to": "shared", "why": ""}), 422),
+        ("step", json!({"to": "shared", "why": "x".repeat(4_097)}), 422),
+        (
+            "finding",
+            json!({"holder": "sre", "since": "2025-01-01T00:00:00Z", "why": "x".repeat(4_097)}),
+            422,
+        ),
         ("step/signatures", json!({"role": "sre"}), 422),
         ("step/end", json!({}), 422),
         ("notice", json!({"role": "sre"}), 422),
@@ -177,6 +183,11 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     let (status, sre) = send(&cy, &of("step/signatures"), json!({"role": "cto"})).await;
     assert_eq!((status, &sre["holder"]), (201, &json!("sre")), "{sre}");
     assert_eq!(sre["called"], json!(["operations", "developers"]));
+    // What was seen is kept with each signature, and who signed is told by name.
+    let signed = &sre["moves"][1]["transfer"]["signed"];
+    assert_eq!(signed[1]["seen"], json!([{"name": "slo.missed", "value": "0"}]), "{sre}");
+    let who = signed[1]["who"].as_str().unwrap();
+    assert_eq!(sre["people"][who], "cy", "{sre}");
     let denied = ask().await;
     assert_eq!((&denied["decision"]["level"], &denied["exit_code"]), (&json!("theirs"), &json!(1)));
 
@@ -206,18 +217,20 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     assert_eq!(send(&bo, &of("notice"), json!({"role": "sre"})).await.0, 422, "it is mended");
     clock.advance(Duration::from_days(8));
     traffic(2).await;
+    // That its time is over is told, and a day later that there is reason to hand it back.
+    let over = reminder(&mut chat, "what was decided on its pager is over since").await;
+    assert!(over["text"].as_str().unwrap().contains("flyball custody show shop"), "{over}");
+    clock.advance(Duration::from_days(1));
+    let grounds = reminder(&mut chat, "there is reason to hand its pager back").await;
+    assert!(grounds["text"].as_str().unwrap().contains("It breaks its promise."), "{grounds}");
     let (status, again) = send(&bo, &of("notice"), json!({"role": "sre"})).await;
     assert_eq!(status, 201, "{again}");
     running.server.stop().await;
 
     // Nobody decides: time alone hands it back, though the server was down, and those who had it advise.
     clock.advance(Duration::from_days(31));
-    let running = Running::of(with(home.path(), &chat.url("/"), &clock)).await;
-    let told = reminder(&mut chat).await;
-    assert!(
-        told["title"].as_str().unwrap().contains("its developers carry its pager since"),
-        "{told}"
-    );
+    let running = Running::of(with(home.path(), (&chat.url("/"), ""), &clock)).await;
+    reminder(&mut chat, "its developers carry its pager since").await;
     let back = custody(&running, &ada, |of| of["moves"].as_array().unwrap().len() == 3).await;
     assert_eq!((&back["holder"], &back["advice"]["from"]), (&json!("developers"), &json!("sre")));
     assert_eq!(back["moves"][2]["reason"], "handed_back", "{back}");
@@ -228,6 +241,10 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     {
         assert!(log.to_string().contains(&format!("\"{action}\"")), "{action}");
     }
+    let signs = log["records"].as_array().unwrap().iter();
+    let signs: Vec<&Value> = signs.filter(|of| of["action"] == "custody.sign").collect();
+    assert_eq!(signs.len(), 3);
+    assert_eq!(signs[2]["detail"]["seen"][0]["name"], "slo.missed", "{}", signs[2]);
     let tells = log.to_string().matches("\"funding.tell\"").count();
     assert_eq!(tells, 1, "a restart tells it no more");
     let gate = running.post("/api/v1/gate/shop", "{}").bearer_auth(&ada);
@@ -235,7 +252,80 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     // When it is over, that is told as well.
     let may = flyball_model::Timestamp::parse("2026-05-02T12:00:00Z").unwrap();
     clock.advance(may.since(clock.now()));
-    let told = reminder(&mut chat).await;
+    let told = reminder(&mut chat, "has not been paid").await;
     assert_eq!(told["title"], "[ticket] shop: its team has not been paid since 2026-05-01");
+    running.server.stop().await;
+}
+
+/// The rotas of each side, and an escalation whose levels say for whom they hold.
+const WAYS: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: builders}
+spec: {members: [{name: ada, side: developers}], layers: [{name: first, members: [ada], rotation: {unit: week, start: 2026-01-05T09:00}}]}
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: keepers}
+spec: {members: [{name: sam, side: sre}], layers: [{name: first, members: [sam], rotation: {unit: week, start: 2026-01-05T09:00}}]}
+---
+apiVersion: flyball.dev/v1
+kind: Escalation
+metadata: {name: by-custody}
+spec:
+  services: [shop]
+  levels:
+  - {name: keepers, side: sre, rota: keepers, wait: 5m, custody: [sre]}
+  - {name: builders, side: developers, rota: builders, wait: 5m}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_follow_the_pager_and_what_comes_late_to_a_deadline_is_written_down() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let [ada, bo] = ["ada", "bo"].map(|name| admin(&data, name));
+    let clock = TestClock::at(NOON);
+    let mut chat = Receiver::start().await;
+    let running = Running::of(with(home.path(), (&chat.url("/"), WAYS), &clock)).await;
+    let send = async |token: &str, path: &str, body: Value| {
+        let request = running.post(&format!("/api/v1/custody/shop/{path}"), body.to_string());
+        said(request.bearer_auth(token)).await
+    };
+    let get = async |path: &str| {
+        let request = reqwest::Client::new().get(running.url(path));
+        said(request.bearer_auth(&ada)).await.1
+    };
+    let levels = async || {
+        let who = get("/api/v1/on-call?service=shop").await;
+        let names: Vec<Value> =
+            who["levels"].as_array().unwrap().iter().map(|level| level["level"].clone()).collect();
+        (who["custody"].clone(), who["misrouted"].is_null(), names)
+    };
+    let builders = json!("builders");
+    assert_eq!(levels().await, (json!("developers"), true, vec![builders.clone()]));
+    let found = json!({"holder": "sre", "since": "2025-01-01T00:00:00Z", "why": "as it was"});
+    let (status, page) = send(&ada, "finding", found).await;
+    assert_eq!((status, &page["misrouted"]), (201, &Value::Null), "{page}");
+    assert_eq!(levels().await, (json!("sre"), true, vec![json!("keepers"), builders.clone()]));
+
+    // Notice is given and nobody decides. Whoever acts first after the deadline finds it back, which is in the audit log
+    // and told.
+    clock.advance(Duration::from_minutes(5));
+    let sent = running.post("/api/v1/events", events(clock.now(), 60, 2)).bearer_auth(&ada);
+    assert_eq!(sent.send().await.unwrap().status(), 200);
+    clock.advance(Duration::from_minutes(1));
+    let (status, notice) = send(&bo, "notice", json!({"role": "sre"})).await;
+    assert_eq!(status, 201, "{notice}");
+    clock.advance(Duration::from_days(31));
+    let step = json!({"to": "shared", "why": "it is mended"});
+    let (status, step) = send(&ada, "step", step).await;
+    assert_eq!((status, &step["holder"]), (201, &json!("developers")), "{step}");
+    assert!(step["moves"][0]["reason"] == "handed_back", "{step}");
+    let log = get("/api/v1/audit?limit=1000").await.to_string();
+    assert_eq!(log.matches("\"custody.return\"").count(), 1, "{log}");
+    assert_eq!(levels().await, (json!("developers"), true, vec![builders]));
+    reminder(&mut chat, "its developers carry its pager since").await;
     running.server.stop().await;
 }

@@ -329,3 +329,149 @@ async fn calendars_are_there_for_rotas_and_people_behind_a_token() {
     assert_eq!(ids(&text), ids(&later));
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_served_stays_when_the_document_changes() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let receiver = Receiver::start().await;
+    let given = || with_rotas(home.path(), &receiver, &clock);
+    let running = Running::of(given()).await;
+    let past = format!("from=2026-01-05T08:00:00Z&to={}", clock.now());
+    let path = |what: &str| format!("/api/v1/on-call/rotas/payments/{what}?{past}");
+    let paid = running.get(&path("pay")).await.1;
+    assert_eq!(paid["lines"][0]["who"], "ada", "{paid}");
+    let shifts = running.get(&path("shifts")).await.1;
+    running.server.stop().await;
+
+    // Ada leaves, and turns begin anew tomorrow.
+    clock.advance(Duration::from_minutes(1));
+    let changed = |text: &str| {
+        let text = text.replace(
+            "  - {name: ada, side: developers, target: ada-phone, paid: standby_and_call_out}\n",
+            "",
+        );
+        text.replace(
+            "members: [ada, bo], rotation: {unit: week, start: 2026-01-05T09:00}",
+            "members: [bo], rotation: {unit: week, start: 2026-03-03T09:00}",
+        )
+    };
+    let targets = ["chat", "ada-phone", "bo-phone", "cy-phone"]
+        .map(|name| webhook(name, &receiver.url(&format!("/{name}"))));
+    let text = format!("{}{}", targets.concat(), changed(ROTAS));
+    let running = Running::of(with_targets(home.path(), &text, &clock)).await;
+    let rota = running.get("/api/v1/on-call/rotas/payments").await.1;
+    assert_eq!(rota["members"], json!(["bo", "dee"]), "{rota}");
+    assert_eq!(running.get(&path("pay")).await.1, paid);
+    assert_eq!(running.get(&path("shifts")).await.1, shifts);
+    running.server.stop().await;
+}
+
+/// Cy looks at tickets of the shop by day, and is never paged; Ada is, and has no target.
+const TRIAGE: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec: {team: checkout, onCall: desk}
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: desk}
+spec:
+  members:
+  - {name: ada, side: developers, rest: [{days: [sun]}]}
+  - {name: bo, side: developers}
+  - {name: cy, side: operations, duty: tickets, target: cy-phone}
+  layers:
+  - {name: first, members: [ada, bo], rotation: {unit: day, start: 2026-01-05T09:00}}
+  - {name: triage, carries: tickets, members: [cy], rotation: {unit: week, start: 2026-01-05T09:00}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tickets_come_to_who_looks_at_them_and_pages_do_not() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let receiver = Receiver::start().await;
+    let text = format!("{}{TRIAGE}", webhook("cy-phone", &receiver.url("/cy-phone")));
+    let running = Running::of(with_targets(home.path(), &text, &clock)).await;
+    let who = async |severity: &str| {
+        let path = format!("/api/v1/on-call?service=shop&severity={severity}");
+        running.get(&path).await.1["levels"][0]["who"].clone()
+    };
+    assert_eq!(who("ticket").await, json!(["cy"]));
+    assert_ne!(who("page").await, json!(["cy"]));
+    let span = |from: u32, to: u32| {
+        let at = |hours| clock.now().plus(Duration::from_hours(hours)).to_string();
+        (at(from), at(to))
+    };
+    let (start, end) = span(0, 8);
+    let body = json!({"start": start, "end": end, "add": "cy", "why": "all are ill"});
+    let (status, refused) = send(&running, "desk/overrides", body).await;
+    assert_eq!(status, 422, "{refused}");
+    assert!(refused.to_string().contains("never paged"), "{refused}");
+    // Whoever comes on their day of rest comes, and that is said.
+    let (start, end) = span(0, 7 * 24);
+    let body = json!({"start": start, "end": end, "add": "ada", "why": "a sale"});
+    let (status, made) = send(&running, "desk/overrides", body).await;
+    assert_eq!((status, made["away"].as_array().unwrap().len()), (201, 1), "{made}");
+    assert_eq!(made["away"][0]["who"], "ada");
+    // No target is told of the pages of the shop, and neither of the two has one.
+    let gaps = running.get("/api/v1/on-call/rotas/desk/gaps").await.1;
+    assert_eq!((&gaps["covered"], &gaps["unreachable"]), (&json!(false), &json!(["ada", "bo"])));
+    let card = running.get("/api/v1/services/shop").await.1;
+    assert_eq!(
+        card["paged"],
+        json!([]),
+        "the target of who looks at tickets hears no page: {card}"
+    );
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_reads_sees_no_pay_and_one_that_deploys_speaks_for_nobody() {
+    use flyball_server::{Scope, TokenRequest, Tokens};
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let receiver = Receiver::start().await;
+    let config = with_rotas(home.path(), &receiver, &clock);
+    let token = |name: &str, scope| {
+        let request = TokenRequest {
+            name: name.to_owned(),
+            scopes: vec![scope],
+            services: Vec::new(),
+            expires: None,
+        };
+        let tokens = Tokens::open(&home.path().join("data")).unwrap();
+        tokens.create(&request, "test", clock.now()).unwrap().token
+    };
+    let [read, deploy, admin] =
+        [("calendar", Scope::Read), ("ci", Scope::Deploy), ("ana", Scope::Admin)]
+            .map(|(name, scope)| token(name, scope));
+    let running = Running::of(config).await;
+    let get = async |path: &str, token: &str| {
+        let url = running.url(&format!("/api/v1/on-call/rotas/payments/{path}"));
+        Client::new().get(url).bearer_auth(token).send().await.unwrap().status().as_u16()
+    };
+    for path in ["pay", "pay.csv"] {
+        assert_eq!((get(path, &read).await, get(path, &admin).await), (403, 200), "{path}");
+    }
+    assert_eq!(get("load", &read).await, 200);
+    let at = |hours| clock.now().plus(Duration::from_hours(hours)).to_string();
+    let swap = async |who: &str, token: &str| {
+        let body = json!({"who": who, "gives": {"start": at(1), "end": at(2)}, "why": "x"});
+        let path = "/api/v1/on-call/rotas/payments/swaps";
+        let sent = running.post(path, body.to_string()).bearer_auth(token);
+        sent.send().await.unwrap().status().as_u16()
+    };
+    let rota = running.url("/api/v1/on-call/rotas/payments");
+    let rota = Client::new().get(rota).bearer_auth(&read).send().await.unwrap();
+    let rota: Value = rota.json().await.unwrap();
+    let on_call = rota["called"][0].as_str().unwrap();
+    let other = if on_call == "ada" { "bo" } else { "ada" };
+    assert_eq!(swap(on_call, &deploy).await, 403, "a pipeline says yes for nobody");
+    assert_eq!((swap(other, &admin).await, swap(on_call, &admin).await), (422, 201), "a shift");
+    running.server.stop().await;
+}

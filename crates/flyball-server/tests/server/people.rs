@@ -15,18 +15,18 @@ use crate::harness::{NOON, Running, SHOP, TestClock, config};
 use provider::Provider;
 
 /// What a browser's requests to this server are told to come from.
-const EXTERNAL: &str = "https://flyball.example";
+pub(crate) const EXTERNAL: &str = "https://flyball.example";
 
 /// A server, its provider and the time at both.
-struct Site {
-    running: Running,
+pub(crate) struct Site {
+    pub(crate) running: Running,
     provider: Provider,
-    clock: TestClock,
+    pub(crate) clock: TestClock,
 }
 
 /// A browser: it keeps cookies and follows nothing.
 #[derive(Debug, Default, Clone)]
-struct Browser {
+pub(crate) struct Browser {
     cookies: Vec<(String, String)>,
 }
 
@@ -56,6 +56,13 @@ impl Site {
         Self { running, provider, clock }
     }
 
+    /// A server of what `config` makes of how people log in.
+    pub(crate) async fn of(clock: TestClock, config: impl FnOnce(Oidc) -> Config) -> Self {
+        let provider = Provider::start().await;
+        let running = Running::of(config(oidc(&provider.issuer))).await;
+        Self { running, provider, clock }
+    }
+
     /// The server, started again.
     async fn restart(self, data: &Path) -> Self {
         self.running.server.stop().await;
@@ -79,9 +86,7 @@ impl Site {
     }
 
     async fn send(&self, browser: &mut Browser, request: reqwest::RequestBuilder) -> Response {
-        let cookies = browser.cookies.iter().map(|(name, value)| format!("{name}={value}"));
-        let cookies = cookies.collect::<Vec<_>>().join("; ");
-        let answer = request.header("cookie", cookies).send().await.unwrap();
+        let answer = request.header("cookie", browser.shown()).send().await.unwrap();
         for cookie in answer.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
             let (name, rest) = cookie.split_once('=').unwrap();
@@ -147,7 +152,7 @@ impl Site {
         browser
     }
 
-    async fn log_in(&self, subject: &str) -> Browser {
+    pub(crate) async fn log_in(&self, subject: &str) -> Browser {
         self.log_in_as(subject, &json!({})).await
     }
 
@@ -159,9 +164,18 @@ impl Site {
     }
 }
 
-async fn serve(data: &Path, issuer: &str, clock: &TestClock) -> Running {
+impl Browser {
+    /// What it sends as `Cookie`.
+    pub(crate) fn shown(&self) -> String {
+        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        cookies.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// How people log in at `issuer`.
+fn oidc(issuer: &str) -> Oidc {
     let admin: Who = "email:Boss@example.com".parse().unwrap();
-    let oidc = Oidc::new(OidcOptions {
+    let options = OidcOptions {
         issuer: issuer.to_owned(),
         client_id: "flyball".to_owned(),
         client_secret: None,
@@ -169,7 +183,11 @@ async fn serve(data: &Path, issuer: &str, clock: &TestClock) -> Running {
         scopes: vec!["email".to_owned()],
         groups_claim: "groups".to_owned(),
         admins: vec![admin],
-    });
-    let oidc = Some(oidc.unwrap());
+    };
+    Oidc::new(options).unwrap()
+}
+
+async fn serve(data: &Path, issuer: &str, clock: &TestClock) -> Running {
+    let oidc = Some(oidc(issuer));
     Running::of(Config { oidc, ..config(data, &documents(), clock) }).await
 }

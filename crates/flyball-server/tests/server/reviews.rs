@@ -166,6 +166,9 @@ async fn a_team_answers_and_others_sign_and_the_gate_goes_by_it() {
         .map(|of| of["name"].as_str().unwrap())
         .collect();
     assert!(names.contains(&"launch-readiness") && names.contains(&"small"), "{names:?}");
+    let (status, nowhere) =
+        said(Client::new().get(running.url("/api/v1/reviews/shpo")).bearer_auth(&ada.token)).await;
+    assert_eq!((status, &nowhere["hint"]), (404, &json!("did you mean `shop`?")), "{nowhere}");
     let (status, problem) = ada.post("reviews/shop", json!({"checklist": "smal"})).await;
     assert_eq!((status, &problem["hint"]), (422, &json!("did you mean `small`?")), "{problem}");
     assert_eq!(ada.post("reviews/shpo", json!({"checklist": "small"})).await.0, 404);
@@ -198,6 +201,8 @@ async fn a_team_answers_and_others_sign_and_the_gate_goes_by_it() {
         ("answers", json!({"item": "promises", "yes": true, "evidence": "I say so"})),
         ("answers", json!({"item": "no", "yes": false})),
         ("adviser", json!({"who": " "})),
+        ("adviser", json!({"who": "d".repeat(257)})),
+        ("adviser", json!({"who": "Ada"})),
         (
             "waivers",
             json!({"item": "measured", "role": "cto", "why": "new", "expires": "2026-03-20T00:00:00Z"}),
@@ -239,6 +244,8 @@ async fn a_team_answers_and_others_sign_and_the_gate_goes_by_it() {
     act(&bo, "signatures", json!({"role": "sre"})).await;
     let twice = bo.post(&format!("{of}/signatures"), json!({"role": "product_manager"})).await;
     assert_eq!(twice.0, 422, "{}", twice.1);
+    let own = json!({"item": "measured", "role": "sre", "why": "longer", "expires": "2026-03-25T00:00:00Z"});
+    assert_eq!(cy.post(&format!("{of}/waivers"), own.clone()).await.0, 422, "cy submitted it");
     let still = dee.post("gate/shop", asks.clone()).await.1;
     assert_eq!(still["allow"], true, "it is not approved yet: {still}");
     let approved = act(&dee, "signatures", json!({"role": "product_manager"})).await;
@@ -246,6 +253,18 @@ async fn a_team_answers_and_others_sign_and_the_gate_goes_by_it() {
         approved["standing"],
         json!({"standing": "approved", "until": "2026-03-20T00:00:00Z"})
     );
+    // Who it was is told by name.
+    let people: Vec<&str> = approved["people"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert_eq!(people.len(), 4, "{approved}");
+    for name in ["ada", "bo", "cy", "dee"] {
+        assert!(people.contains(&name), "{people:?}");
+    }
+    assert_eq!(cy.post(&format!("{of}/waivers"), own).await.0, 422, "and is who submitted it");
 
     // What applies asks for a signature, whatever the policy says.
     let denied = cy.post("gate/shop", asks.clone()).await.1;
@@ -323,6 +342,90 @@ async fn a_review_goes_through_one_version_of_its_checklist() {
     running.server.stop().await;
 }
 
+/// Clocks move on while somebody acts: what an act answers is as of the act.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_waived_is_waived_in_the_answer() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let [ada, bo] = ["ada", "bo"].map(|name| admin(directory.path(), name));
+    let clock = TestClock::at(NOON);
+    let documents = format!("{SHOP}{CATALOGUE}{LIST}");
+    let ticking = clock.clone();
+    let moving = flyball_server::Clock::new(move || {
+        ticking.advance(Duration::from_nanos(1_000).unwrap());
+        ticking.now()
+    });
+    let config = crate::harness::config(directory.path(), &documents, &clock);
+    let running = Running::of(flyball_server::Config { clock: moving, ..config }).await;
+    let [ada, bo] = [ada, bo].map(|token| Person { running: &running, token });
+    assert_eq!(ada.post("reviews/shop", json!({"checklist": "small"})).await.0, 201);
+    let waiver = json!({"item": "measured", "role": "sre", "why": "it is new", "expires": "2026-03-20T00:00:00Z"});
+    let (status, waived) = bo.post("reviews/shop/small/waivers", waiver).await;
+    assert_eq!((status, &waived["blocking"]), (201, &json!(["tried", "cards"])), "{waived}");
+    running.server.stop().await;
+}
+
+/// An approval opens what a policy asks it for, as long as it counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_may_ask_for_a_launch_review() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let [ada, bo] = ["ada", "bo"].map(|name| admin(directory.path(), name));
+    let clock = TestClock::at(NOON);
+    let documents = format!("{SHOP}{ASKING_POLICY}");
+    let running = Running::start(directory.path(), &documents, &clock).await;
+    let [ada, bo] = [ada, bo].map(|token| Person { running: &running, token });
+    assert_eq!(bo.post("policies/launched/signatures", json!({"role": "sre"})).await.0, 201);
+    let level = async || ada.post("gate/shop", json!({})).await.1["decision"]["level"].clone();
+    assert_eq!(level().await, "not-yet");
+    let of = "reviews/shop/brief";
+    for (who, path, body) in [
+        (&ada, "reviews/shop", json!({"checklist": "brief"})),
+        (&ada, &*format!("{of}/answers"), json!({"item": "a", "yes": true, "evidence": "e"})),
+        (&ada, &format!("{of}/submission"), json!({})),
+        (&bo, &format!("{of}/signatures"), json!({"role": "sre"})),
+    ] {
+        let (status, said) = who.post(path, body).await;
+        assert_eq!(status, 201, "{path}: {said}");
+    }
+    assert_eq!(level().await, "launched");
+    running.server.stop().await;
+}
+
+/// A policy that asks for a launch review, and a checklist for it.
+const ASKING_POLICY: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: BudgetPolicy
+metadata: {name: launched}
+spec:
+  version: 1
+  approvers: [sre]
+  revisit: 2100-01-01
+  levels:
+  - {name: not-yet, when: '!review.launch', deploys: {deny: [feature]}, say: It was not reviewed.}
+  - name: launched
+---
+apiVersion: flyball.dev/v1
+kind: Tier
+metadata: {name: new}
+spec: {target: 99%, window: 28d, alerting: default, policy: launched}
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec: {team: checkout, tier: new}
+---
+apiVersion: flyball.dev/v1
+kind: Checklist
+metadata: {name: brief}
+spec:
+  version: 1
+  stage: launch
+  signers: [sre]
+  items: [{id: a, heading: defects, ask: Is it sound?}]
+";
+
 /// A checklist with an item for each of `names`.
 fn asking(names: &[&str]) -> String {
     let item = |(number, name): (usize, &&str)| {
@@ -386,10 +489,13 @@ async fn what_the_server_knows_answers_and_the_rest_is_unknown() {
         ]
     );
 
-    // A quarter of the calendar in which a tenth of 60 requests a month failed, and one more after it.
-    for (month, bad_every) in [("01", 20), ("02", 20), ("03", 3), ("04", 20), ("05", 20)] {
-        for day in ["01", "20"] {
-            let at = format!("2026-{month}-{day}T10:00:00Z");
+    // A quarter of the calendar in which a third of the 60 requests of each day of March failed, and a month after it of
+    // which only the first three days are known.
+    for (month, days, bad_every) in
+        [("01", 31, 20), ("02", 28, 20), ("03", 31, 3), ("04", 3, 20), ("05", 31, 20)]
+    {
+        for day in 1..=days {
+            let at = format!("2026-{month}-{day:02}T10:00:00Z");
             let at = flyball_model::Timestamp::parse(&at).unwrap();
             clock.advance(at.since(clock.now()));
             let sent =
@@ -423,9 +529,10 @@ async fn what_the_server_knows_answers_and_the_rest_is_unknown() {
         ("service.satisfaction", "high"),
         ("custody.holder", "developers"),
         ("custody.months", "5"),
+        ("custody.self_managed_months", "5"),
         ("slo.count", "1"),
         ("slo.missed", "0"),
-        ("budget.kept_months", "2"),
+        ("budget.kept_months", "1"),
         ("budget.quarters_missed", "1"),
         ("alerts.runbook_share", "0"),
         ("alerts.told", "1"),
@@ -438,6 +545,18 @@ async fn what_the_server_knows_answers_and_the_rest_is_unknown() {
     ] {
         assert_eq!(known[name].as_deref(), Some(value), "{name}: {review:#}");
     }
+    // Three weeks later nothing has come, and nobody knows whether that is because all is well.
+    let mut ticks = running.server.ticks();
+    clock.advance(Duration::from_days(21));
+    let look = async {
+        let (_, mut silent) = running.get("/api/v1/reviews/shop/all").await;
+        while !unknown(&silent).contains(&"pages.per_week".to_owned()) {
+            let _ = ticks.changed().await;
+            silent = running.get("/api/v1/reviews/shop/all").await.1;
+        }
+    };
+    let waited = tokio::time::timeout(crate::harness::PATIENCE, look).await;
+    assert!(waited.is_ok(), "silence of weeks is taken for quiet");
     for name in
         ["budget.remaining_share", "budget.coverage", "traffic.per_day", "alerts.paging_rules"]
     {
@@ -464,5 +583,13 @@ async fn a_checklist_that_changes_under_its_version_is_told_when_it_is_applied()
     let changed = LIST.replace("Was a roll-back made?", "Was one made this month?");
     assert_eq!(apply(&changed).await, 1);
     assert_eq!(apply(&LIST.replace("version: 1", "version: 2")).await, 0);
+    // What nobody has heard of taught nobody anything, unless it is said where it is written up.
+    let learnt = |version: u32, more: &str| {
+        let item = format!("{{id: tried, since: 3, learnt: {{incident: inc-nope{more}}}");
+        let newer = LIST.replace("version: 1", &format!("version: {version}"));
+        newer.replace("{id: tried", &item)
+    };
+    assert_eq!(apply(&learnt(3, "")).await, 1);
+    assert_eq!(apply(&learnt(4, ", link: https://wiki.example/inc-nope")).await, 0);
     running.server.stop().await;
 }

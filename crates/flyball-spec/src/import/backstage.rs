@@ -26,13 +26,18 @@ const NAMESPACE: &str = "default";
 /// Types of components that run nowhere.
 const NOT_RUN: [&str; 2] = ["library", "documentation"];
 /// The annotations that say what Backstage has no word for, each with its field of a service.
-const TEXTS: [(&str, &str); 5] = [
+const TEXTS: [(&str, &str); 6] = [
     ("flyball.dev/tier", "tier"),
     ("flyball.dev/on-call", "onCall"),
     ("flyball.dev/runbook", "runbook"),
     ("flyball.dev/support-model", "supportModel"),
     ("flyball.dev/funded-until", "fundedUntil"),
+    ("flyball.dev/custody-rules", "custodyRules"),
 ];
+/// The annotation with what is not earned in an hour that it is down: an amount and a currency.
+const REVENUE: &str = "flyball.dev/revenue-per-hour";
+/// The annotation with when its team works: hours of the day and a time zone.
+const WORKING: &str = "flyball.dev/working-hours";
 /// The annotation with what SLOs and telemetry call the service, where that is not its name.
 const SERVICE: &str = "flyball.dev/service";
 /// The annotation with the product manager who answers for its targets.
@@ -150,6 +155,12 @@ fn entity(node: &Node, kind: &str, r: &mut Reader<'_, '_>) -> Option<Entity> {
     if let Some(text) = annotations.get(ACCOUNTABLE) {
         out.insert("accountable".to_owned(), json!({"who": text.value}));
     }
+    if let Some(text) = annotations.get(REVENUE) {
+        out.extend(revenue(text, r).map(|revenue| ("revenuePerHour".to_owned(), revenue)));
+    }
+    if let Some(text) = annotations.get(WORKING) {
+        out.extend(working(text, r).map(|hours| ("workingHours".to_owned(), hours)));
+    }
     let journeys = listed(annotations.get(JOURNEYS));
     if !journeys.is_empty() {
         out.insert("journeys".to_owned(), journeys.into());
@@ -157,6 +168,11 @@ fn entity(node: &Node, kind: &str, r: &mut Reader<'_, '_>) -> Option<Entity> {
     let of = |key: &str| spec.and_then(|spec| spec.get(key)).filter(|node| !node.is_null());
     for (key, field, kind) in [("owner", "team", "group"), ("system", "product", "system")] {
         if let Some(to) = of(key).and_then(|node| referred(node, kind, &namespace, r)) {
+            if to.to.kind == "user" {
+                let message = format!("the owner `{}` is a person, and no team", shown(&to.name));
+                r.warn(to.at.span, message, "have a group own it, so that somebody else knows it");
+                continue;
+            }
             out.insert(field.to_owned(), called(&to).into());
         }
     }
@@ -365,6 +381,39 @@ fn annotations(node: Option<&Node>, r: &mut Reader<'_, '_>) -> BTreeMap<String, 
         }
     }
     all
+}
+
+/// An amount and a currency, such as `12000 EUR`.
+fn revenue(text: &Text, r: &mut Reader<'_, '_>) -> Option<Value> {
+    let mut words = text.value.split_whitespace();
+    if let (Some(amount), Some(currency), None) = (words.next(), words.next(), words.next()) {
+        return Some(json!({"amount": amount, "currency": currency}));
+    }
+    let message = format!("`{}` is no amount and currency", shown(&text.value));
+    r.error(text.at.span, message, "write it like `12000 EUR`");
+    None
+}
+
+/// Hours of the day and a time zone, with days before where they are not those of the week, such as `mon,tue,wed
+/// 08:30-16:30 Europe/Berlin`.
+fn working(text: &Text, r: &mut Reader<'_, '_>) -> Option<Value> {
+    let words: Vec<&str> = text.value.split_whitespace().collect();
+    let (days, rest) = match words.as_slice() {
+        [days, rest @ ..] if rest.len() == 2 => (Some(*days), rest),
+        rest => (None, rest),
+    };
+    if let [hours, zone] = rest
+        && let Some((from, to)) = hours.split_once('-')
+    {
+        let mut working = json!({"from": from, "to": to, "timeZone": zone});
+        if let Some(days) = days {
+            working["days"] = days.split(',').collect();
+        }
+        return Some(working);
+    }
+    let message = format!("`{}` is no working time", shown(&text.value));
+    r.error(text.at.span, message, "write it like `08:30-16:30 Europe/Berlin`");
+    None
 }
 
 /// What stands between commas.

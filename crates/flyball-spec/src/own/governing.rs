@@ -1,5 +1,5 @@
 //! `kind: BudgetPolicy`, `PolicyTest`, `Tier`, `Service`, `Risk`, `RiskRules`, `SupportCosts`, `Checklist`,
-//! `CustodyRules`, `Rota`, `Escalation` and `Runbook`: carried as plain values to whoever knows what they mean.
+//! `CustodyRules`, `Rota`, `Escalation`, `Runbook` and `Drill`: carried as plain values to whoever knows what they mean.
 
 use super::Defined;
 use crate::decode::{Fields, Reader};
@@ -25,6 +25,7 @@ pub(super) fn governing(
         }
         GoverningKind::Checklist | GoverningKind::CustodyRules => "reviews.md",
         GoverningKind::Rota | GoverningKind::Escalation => "oncall.md",
+        GoverningKind::Drill => "drills.md",
     };
     let spec = fields.require("spec", &format!("what it says; see docs/{page}"), r)?;
     let metadata = metadata?;

@@ -33,6 +33,9 @@ metadata:
     flyball.dev/tier: critical
     flyball.dev/accountable: Ada Byron
     flyball.dev/funded-until: '2027-03-31'
+    flyball.dev/custody-rules: usual
+    flyball.dev/revenue-per-hour: 12000 EUR
+    flyball.dev/working-hours: mon,tue 08:30-16:30 Europe/Berlin
     flyball.dev/journeys: buy a ticket, return a ticket
     flyball.dev/soft-dependencies: seats-map
   tags: [java, 2024]
@@ -100,6 +103,9 @@ fn an_entity_becomes_a_service() {
         "tier": "critical",
         "accountable": {"who": "Ada Byron"},
         "fundedUntil": "2027-03-31",
+        "custodyRules": "usual",
+        "revenuePerHour": {"amount": "12000", "currency": "EUR"},
+        "workingHours": {"days": ["mon", "tue"], "from": "08:30", "to": "16:30", "timeZone": "Europe/Berlin"},
         "journeys": ["buy a ticket", "return a ticket"],
         "links": [
             {"name": "Code", "url": "https://code.example/tickets"},
@@ -122,13 +128,14 @@ fn an_entity_becomes_a_service() {
     // APIs lead to who provides them; an owner without namespace is of the entity's own.
     let asks = |name: &str| spec(&set, name)["dependencies"].clone();
     assert_eq!(asks("seats-map"), json!([{"service": "tickets", "kind": "hard"}]));
-    assert_eq!(spec(&set, "seats-map")["team"], "guest");
+    assert_eq!(spec(&set, "seats-map").get("team"), None, "a person is no team");
     assert_eq!(spec(&set, "bank-ledger")["team"], "payments-money");
     assert_eq!(spec(&set, "payments-reports")["team"], "money");
     assert_eq!(*spec(&set, "orders"), json!({}), "what is not said is for the catalogue to miss");
     let begins = [
-        "23:metadata.links[2].url `mailto:",
-        "32:spec.consumesApis[1] nobody here provides the API `weather`",
+        "26:metadata.links[2].url `mailto:",
+        "35:spec.consumesApis[1] nobody here provides the API `weather`",
+        "4:spec.owner the owner `guest` is a person, and no team",
         "16:kind the files that a `Location` names are not followed",
         "17:kind `AiResource` is no kind",
         "18:spec.type what is of the type `library` runs nowhere",
@@ -155,14 +162,46 @@ fn what_depends_on_an_entity_may_be_said_by_it() {
 }
 
 #[test]
-fn a_document_of_ours_comes_before_an_entity() {
+fn a_document_of_ours_comes_before_an_entity_field_by_field() {
     let own =
         "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {name: tickets}\nspec: {team: own}\n";
     for texts in [[own, TICKETS], [TICKETS, own]] {
         let (set, found) = told(&texts);
-        assert_eq!(spec(&set, "tickets")["team"], "own");
-        let is_told = found.iter().any(|one| one.contains("another Service `tickets`"));
-        assert!(is_told, "{found:#?}");
+        let tickets = spec(&set, "tickets");
+        assert_eq!((&tickets["team"], &tickets["product"]), (&json!("own"), &json!("sales")));
+        assert_eq!(tickets["revenuePerHour"]["currency"], "EUR");
+        assert_eq!(set.services.iter().filter(|of| of.name == "tickets").count(), 1);
+        assert_eq!(set.services[0].tier.as_deref(), Some("critical"));
+        assert!(!found.iter().any(|one| one.contains("another Service")), "{found:#?}");
+    }
+    let (set, found) = told(&[TICKETS, TICKETS]);
+    assert_eq!(spec(&set, "tickets")["team"], "box-office");
+    let is_told = found.iter().any(|one| one.contains("another Service `tickets`"));
+    assert!(is_told, "{found:#?}");
+}
+
+#[test]
+fn annotations_that_say_nothing_are_refused() {
+    for (annotation, said, hint) in [
+        (
+            "revenue-per-hour: 12000",
+            "`12000` is no amount and currency",
+            "write it like `12000 EUR`",
+        ),
+        (
+            "working-hours: nine to five",
+            "`nine to five` is no working time",
+            "write it like `08:30-16:30 Europe/Berlin`",
+        ),
+    ] {
+        let text = format!(
+            "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: a\n  annotations:\n    \
+             flyball.dev/{annotation}\n"
+        );
+        let (_, found) = load(&[Source::new("a.yaml", &text)]);
+        let found: Vec<_> = found.iter().filter(|one| one.is_error()).collect();
+        assert_eq!((found.len(), found[0].line), (1, 6), "{found:?}");
+        assert_eq!((found[0].message.as_str(), found[0].hint.as_deref()), (said, Some(hint)));
     }
 }
 

@@ -82,6 +82,7 @@ struct Plan {
     probes: Vec<ProbeChange>,
     alert_targets: Vec<TargetChange>,
     restore_actions: Vec<RestoreChange>,
+    documents: Vec<DocumentChange>,
     not_evaluated: Vec<NotEvaluated>,
     warnings: Vec<Diagnostic>,
 }
@@ -119,6 +120,13 @@ struct RestoreChange {
     restore: String,
     service: String,
     via: String,
+    action: Action,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct DocumentChange {
+    kind: String,
+    name: String,
     action: Action,
 }
 
@@ -216,6 +224,11 @@ impl Plan {
             if is_change(*action) {
                 let sign = action.sign();
                 writeln!(out, "{sign} restore action {restore} of {service} by {via}")?;
+            }
+        }
+        for DocumentChange { kind, name, action } in &self.documents {
+            if is_change(*action) {
+                writeln!(out, "{} {kind} {name}", action.sign())?;
             }
         }
         // What has just been told of a change is not told again.

@@ -5,7 +5,8 @@ mod acts;
 use flyball_model::Timestamp;
 use serde_json::Value;
 
-use super::{Document, document};
+use super::review::{People, called, table};
+use super::{Document, Form, answer, document};
 use crate::Exit;
 use crate::output::page::{Page, text};
 use crate::output::words;
@@ -23,9 +24,40 @@ pub(crate) struct CustodyArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CustodyCommand {
+    List(ListArgs),
     Show(ShowArgs),
     #[command(flatten)]
     Act(acts::Act),
+}
+
+/// List who carries the pager of which service
+///
+/// Examples:
+///
+///   flyball custody list
+///   flyball custody list -o json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct ListArgs {
+    /// What to print
+    #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Services as a server lists them.
+#[derive(Debug, serde::Deserialize)]
+struct Services {
+    services: Vec<Service>,
+}
+
+/// A service and who carries its pager.
+#[derive(Debug, serde::Deserialize)]
+struct Service {
+    name: String,
+    team: Option<String>,
+    holder: Option<String>,
 }
 
 /// Show who carries the pager, what stands in the way of the next step, and what is reason to hand it back
@@ -55,6 +87,7 @@ struct Custody {
     since: Option<Timestamp>,
     is_kept: bool,
     called: Vec<String>,
+    misrouted: Option<String>,
     advice: Option<Advice>,
     transfer: Option<Transfer>,
     notice: Option<Notice>,
@@ -64,6 +97,7 @@ struct Custody {
     next: Option<Next>,
     grounds: Vec<Ground>,
     funding_alarm: Option<String>,
+    people: People,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -107,6 +141,18 @@ struct Move {
     to: String,
     at: Timestamp,
     reason: String,
+    transfer: Option<Transfer>,
+    notice: Option<Notice>,
+}
+
+impl Move {
+    /// Who signed it, or gave notice and decided.
+    fn people(&self) -> Vec<&str> {
+        let signed = self.transfer.iter().flat_map(|of| &of.signed).map(|of| of.who.as_str());
+        let noticed = self.notice.iter().map(|of| of.who.as_str());
+        let decided = self.notice.iter().filter_map(|of| of.decided.as_ref());
+        signed.chain(noticed).chain(decided.map(|of| of.who.as_str())).collect()
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -132,9 +178,27 @@ const PATH: [&str; 3] = ["api", "v1", "custody"];
 
 pub(crate) fn run(args: CustodyArgs) -> anyhow::Result<Exit> {
     match args.command {
+        CustodyCommand::List(args) => list(&args),
         CustodyCommand::Show(args) => show(&args),
         CustodyCommand::Act(act) => acts::run(act),
     }
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<Exit> {
+    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "services"], &[])?;
+    let Services { services } = serde_json::from_value(said.clone())?;
+    answer(args.output, &said, || {
+        let mut table = table(&["service", "team", "pager"]);
+        for Service { name, team, holder } in &services {
+            table.add_row([
+                words::printable(name),
+                words::printable(team.as_deref().unwrap_or("–")),
+                holder.clone().unwrap_or_else(|| "–".to_owned()),
+            ]);
+        }
+        Ok(format!("{table}\n"))
+    })?;
+    Ok(Exit::Met)
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
@@ -159,17 +223,22 @@ fn sentence(custody: &Custody) -> String {
 fn page(custody: &Custody) -> Page {
     let about = format!("Custody of {} at {}", custody.service, words::moment(custody.at));
     let mut page = Page::new(about, sentence(custody));
-    let rules = custody.rules.as_ref();
+    let (rules, people) = (custody.rules.as_ref(), &custody.people);
     page.facts([
         ("Called", custody.called.join(", then ")),
         ("Advised by", custody.advice.as_ref().map_or("nobody", |of| &of.from).to_owned()),
         ("Rules", rules.map_or_else(String::new, |of| format!("{} {}", of.name, of.version))),
     ]);
+    page.list(custody.misrouted.clone());
     page.list(custody.funding_alarm.clone());
     if let Some(Transfer { to, by, why, signed }) = &custody.transfer {
         page.heading(format!("A step to {to} is proposed"));
-        page.say(format!("By {by}: {why}"));
-        page.list(signed.iter().map(|of| format!("{} has signed as {}", of.who, of.role)));
+        page.say(format!("By {}: {why}", called(people, by)));
+        page.list(
+            signed
+                .iter()
+                .map(|of| format!("{} has signed as {}", called(people, &of.who), of.role)),
+        );
     }
     if let Some(Next { to, unmet, signers }) = &custody.next {
         page.heading(format!("The next step, to {to}"));
@@ -183,11 +252,16 @@ fn page(custody: &Custody) -> Page {
     if let Some(Notice { who, role, deadline, grounds, decided }) = &custody.notice {
         page.heading("Notice that it goes back");
         page.say(format!(
-            "Given by {who} ({role}); decided by {} or it goes back.",
+            "Given by {} ({role}); decided by {} or it goes back.",
+            called(people, who),
             words::moment(*deadline)
         ));
         page.list(grounds.iter().map(|ground| ground.say.clone()));
-        page.list(decided.iter().map(|of| format!("{} by {}: {}", of.outcome, of.who, of.why)));
+        page.list(
+            decided
+                .iter()
+                .map(|of| format!("{} by {}: {}", of.outcome, called(people, &of.who), of.why)),
+        );
         page.list(custody.returns.map(|at| format!("It goes back at {}", words::moment(at))));
     } else if !custody.grounds.is_empty() {
         page.heading("Reasons to hand it back");
@@ -196,9 +270,16 @@ fn page(custody: &Custody) -> Page {
     if !custody.moves.is_empty() {
         page.heading("How it changed hands");
         let rows = custody.moves.iter().map(|of| {
-            [words::moment(of.at), of.from.clone(), of.to.clone(), of.reason.replace('_', " ")]
+            let by: Vec<&str> = of.people().into_iter().map(|who| called(people, who)).collect();
+            [
+                words::moment(of.at),
+                of.from.clone(),
+                of.to.clone(),
+                of.reason.replace('_', " "),
+                by.join(", "),
+            ]
         });
-        page.table([text("At"), text("From"), text("To"), text("Why")], rows);
+        page.table([text("At"), text("From"), text("To"), text("Why"), text("By")], rows);
     }
     page
 }

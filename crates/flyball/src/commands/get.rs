@@ -13,6 +13,9 @@ use crate::remote::{Remote, ServerArgs};
 
 /// List the SLOs, the files of definitions or the alert targets of a server, or show one
 ///
+/// Other documents have commands of their own: `flyball service list`, `flyball oncall rotas`, `flyball review checklists`,
+/// `flyball policy list`, `flyball risk list`.
+///
 /// Examples:
 ///   flyball get slos
 ///   flyball get definitions

@@ -110,9 +110,11 @@ fn add(args: AddArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
-    let grants = match &args.place.data {
-        Some(data) => Grants::open(existing(data)?)?.list()?,
-        None => Remote::new(&args.place.server)?.get::<Listed>(&PATH, &[])?.grants,
+    let grants = if let Some(data) = &args.place.data {
+        Grants::open(existing(data)?)?.list()?
+    } else {
+        let said = Remote::new(&args.place.server)?.whole(&PATH, ("grants", "after"))?;
+        serde_json::from_value::<Listed>(said)?.grants
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);

@@ -27,6 +27,7 @@ pub(crate) struct OncallArgs {
 #[derive(Debug, clap::Subcommand)]
 enum OncallCommand {
     Who(WhoArgs),
+    #[command(visible_alias = "rota")]
     Rotas(RotasArgs),
     Show(ShowArgs),
     Gaps(GapsArgs),
@@ -36,6 +37,7 @@ enum OncallCommand {
     Plan(change::PlanArgs),
     Remove(change::RemoveArgs),
     Exceptions(change::ExceptionsArgs),
+    #[command(visible_alias = "ical")]
     Calendar(CalendarArgs),
     Load(reports::LoadArgs),
     Pay(reports::PayArgs),
@@ -43,12 +45,13 @@ enum OncallCommand {
     Holidays(holidays::HolidaysArgs),
 }
 
-/// Say who is called for a page of a service, level by level
+/// Say who is called for a page of a service, level by level, or who looks at a ticket of it
 ///
 /// Examples:
 ///
 ///   flyball oncall who checkout
 ///   flyball oncall who checkout --at 2026-12-24T20:00:00Z
+///   flyball oncall who checkout --severity ticket
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -60,11 +63,21 @@ struct WhoArgs {
     /// When; now unless told
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
+    /// For a page, or who looks at a ticket
+    #[arg(long, value_enum, default_value_t = Severity::Page)]
+    severity: Severity,
     /// What to print
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t)]
     output: Form,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// What somebody is called for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Severity {
+    Page,
+    Ticket,
 }
 
 /// List the rotas and who is there
@@ -104,7 +117,7 @@ struct ShowArgs {
     after: usize,
 }
 
-/// Find hours in which nobody can be paged, people who are there twice, and calendars that end
+/// Find hours in which nobody can be paged, people who are there twice or whom no page reaches, and calendars that end
 ///
 /// Examples:
 ///
@@ -180,6 +193,8 @@ fn of_rota<'a>(rota: &'a str, path: &'a str) -> Vec<&'a str> {
 #[derive(Debug, serde::Deserialize)]
 struct Who {
     escalation: String,
+    custody: Option<String>,
+    misrouted: Option<String>,
     levels: Vec<LevelNow>,
 }
 
@@ -233,6 +248,7 @@ struct Found {
     covered: bool,
     gaps: Vec<Gap>,
     doubled: Vec<Doubled>,
+    unreachable: Vec<String>,
     silent: std::collections::BTreeMap<String, Vec<i16>>,
 }
 
@@ -281,17 +297,25 @@ fn nobody(people: &[String]) -> String {
 
 fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
     let at = args.at.map(|at| at.to_string());
-    let mut asked = vec![("service", args.service.as_str())];
+    let severity = match args.severity {
+        Severity::Page => "page",
+        Severity::Ticket => "ticket",
+    };
+    let mut asked = vec![("service", args.service.as_str()), ("severity", severity)];
     asked.extend(at.as_deref().map(|at| ("at", at)));
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call"], &asked)?;
-    let Who { escalation, levels } = serde_json::from_value(said.clone())?;
+    let Who { escalation, custody, misrouted, levels } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table = table(&["level", "who", "rota", "answers within"]);
         for level in &levels {
             let (name, rota) = (printable(&level.level), printable(&level.rota));
             table.add_row([name, nobody(&level.who), rota, printable(&level.wait)]);
         }
-        Ok(format!("{table}\nby {}\n", printable(&escalation)))
+        let holder =
+            custody.map(|holder| format!(", while {} carries the pager", printable(&holder)));
+        let wrong = misrouted.map(|said| printable(&format!("{said}\n")));
+        let (holder, wrong) = (holder.unwrap_or_default(), wrong.unwrap_or_default());
+        Ok(format!("{table}\nby {}{holder}\n{wrong}", printable(&escalation)))
     })?;
     let is_anybody = levels.iter().any(|level| !level.who.is_empty());
     Ok(if is_anybody { Exit::Met } else { Exit::Missed })
@@ -352,7 +376,8 @@ impl By {
 
 fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
     let said = args.asked.ask("gaps", &[])?;
-    let Found { covered, gaps, doubled, silent } = serde_json::from_value(said.clone())?;
+    let Found { covered, gaps, doubled, unreachable, silent } =
+        serde_json::from_value(said.clone())?;
     answer(args.asked.output, &said, || {
         let mut table = table(&["from", "to", "what", "why"]);
         for Gap { span, why } in &gaps {
@@ -367,6 +392,13 @@ fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
             table.add_row([&span.start, &span.end, what.as_str(), &why].map(printable));
         }
         let mut out = if covered { "covered\n".to_owned() } else { format!("{table}\n") };
+        if !unreachable.is_empty() {
+            let who = unreachable.join(", ");
+            let said = format!(
+                "no page reaches {who}, who have no target\nhint: name an alert target as their `target`\n"
+            );
+            out.push_str(&said.split('\n').map(printable).collect::<Vec<_>>().join("\n"));
+        }
         for (calendar, years) in &silent {
             let years: Vec<String> = years.iter().map(ToString::to_string).collect();
             let said = format!("the calendar {calendar} says nothing of {}\n", years.join(", "));

@@ -3,6 +3,8 @@
 mod acts;
 mod show;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Form, answer};
@@ -93,7 +95,16 @@ struct Spec {
 #[derive(Debug, serde::Deserialize)]
 struct List {
     reviews: Vec<Line>,
+    people: People,
     next: Option<u64>,
+}
+
+/// What those are called whom a server knows by an id.
+pub(super) type People = BTreeMap<String, String>;
+
+/// What `who` is called, as far as that is known.
+pub(super) fn called<'a>(people: &'a People, who: &'a str) -> &'a str {
+    people.get(who).map_or(who, String::as_str)
 }
 
 /// A review in short.
@@ -143,7 +154,8 @@ pub(crate) fn run(args: ReviewArgs) -> anyhow::Result<Exit> {
     }
 }
 
-fn table(header: &[&str]) -> comfy_table::Table {
+/// A table without lines.
+pub(super) fn table(header: &[&str]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header);
@@ -177,7 +189,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let before = before.as_deref().map(|before| ("before", before));
     let query: Vec<(&str, &str)> = before.into_iter().chain([("limit", limit.as_str())]).collect();
     let said: Value = Remote::new(&args.server)?.get(&path, &query)?;
-    let List { reviews, next } = serde_json::from_value(said.clone())?;
+    let List { reviews, people, next } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table = table(&["review", "service", "checklist", "state", "stands", "by"]);
         for line in &reviews {
@@ -187,7 +199,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
                 printable(&format!("{} {}", line.checklist, line.version)),
                 line.state.clone(),
                 printable(&line.standing.words()),
-                printable(&line.by),
+                printable(called(&people, &line.by)),
             ]);
         }
         let more = next.map_or_else(String::new, |next| format!("more: --before {next}\n"));

@@ -12,8 +12,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::FromArgMatches;
 use flyball_model::Duration;
 use flyball_server::{
-    Clock, Config, GITHUB_API, GitHubApp, Given, Grafana, HookSecret, Limits, Prometheus, Rates,
-    Retention, Server, ServerError, Settings, Tail, TlsFiles,
+    Clock, Config, GITHUB_API, GitHubApp, Given, Grafana, GuardProgram, HookSecret, Limits,
+    Prometheus, Rates, Retention, Server, ServerError, Settings, Tail, TlsFiles,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -131,6 +131,9 @@ pub(crate) struct ServeArgs {
     /// The directory of flagd's flag files that restore actions may write, and no others
     #[arg(long, value_name = "DIR", env = "FLYBALL_FLAG_FILES")]
     flag_files: Option<PathBuf>,
+    /// The directory of Chaos Toolkit's experiments that drills may run, and no others; `chaos` is looked for in PATH
+    #[arg(long, value_name = "DIR", env = "FLYBALL_EXPERIMENTS")]
+    experiments: Option<PathBuf>,
     /// How long idempotency keys of requests are remembered
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Duration::parse)]
     keep_keys: Duration,
@@ -207,6 +210,16 @@ fn connections_max(wanted: usize) -> usize {
     connections
 }
 
+/// This program as the guard of a drill; none where the system does not say where it is, and none beside the first process
+/// of a container: all others end with that.
+fn guard() -> Option<GuardProgram> {
+    if std::process::id() == 1 {
+        return None;
+    }
+    let program = std::env::current_exe().ok()?;
+    Some(GuardProgram { program, arguments: vec!["drill-guard".to_owned()] })
+}
+
 async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
     let directives = std::env::var("FLYBALL_LOG").unwrap_or_default();
     flyball_server::log(&directives).map_err(|said| anyhow!("FLYBALL_LOG: {said}"))?;
@@ -270,6 +283,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<Exit> {
             journal_age_max: args.keep_journal,
         },
         backups: args.backups,
+        guard: guard(),
+        experiments: args.experiments,
         tails: args.tails,
         prometheus: args.prometheus.as_deref().map(Prometheus::new).transpose()?,
         ..Config::new(args.data, Clock::new(now))

@@ -144,11 +144,12 @@ fn create(args: CreateArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
-    let tokens = match &args.place.data {
-        Some(data) => Tokens::open(existing(data)?)?.list()?,
-        None => {
-            Remote::new(&args.place.server)?.get::<Listed>(&["api", "v1", "tokens"], &[])?.tokens
-        }
+    let tokens = if let Some(data) = &args.place.data {
+        Tokens::open(existing(data)?)?.list()?
+    } else {
+        let remote = Remote::new(&args.place.server)?;
+        let said = remote.whole(&["api", "v1", "tokens"], ("tokens", "after"))?;
+        serde_json::from_value::<Listed>(said)?.tokens
     };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);

@@ -157,6 +157,12 @@ pub(crate) fn percent_exact(share: f64) -> String {
     format!("{}%", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// A share as a server says it, which marks what it has rounded, in per cent.
+pub(crate) fn said_share(text: Option<&String>) -> String {
+    let share = text.and_then(|text| text.trim_start_matches('≈').parse::<f64>().ok());
+    share.map_or_else(|| "not known".to_owned(), percent)
+}
+
 /// An instant to the second, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()

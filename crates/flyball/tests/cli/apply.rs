@@ -43,6 +43,24 @@ fn a_piped_document_is_known_by_what_it_defines() {
     let plan = ok(pipe(probe));
     assert!(plan.contains("+ probe front of shop"), "{plan}");
     assert_eq!(files(at, &url).len(), 3);
+    // What people decide by is told as well, whichever its kind.
+    let service =
+        "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {name: shop}\nspec: {team: a}\n";
+    let rota = "apiVersion: flyball.dev/v1\nkind: Rota\nmetadata: {name: first}\nspec:\n  timeZone: UTC\n  members: \
+                [{name: ada, side: developers}]\n  layers: [{name: first, members: [ada], rotation: {unit: week, start: \
+                2026-01-05T09:00}}]\n";
+    let plan = ok(pipe(&format!("{service}---\n{rota}")));
+    assert!(plan.contains("+ Rota first\n+ Service shop\n"), "{plan}");
+    let plan = ok(pipe(&service.replace("team: a", "team: b")));
+    assert!(plan.contains("~ Service shop\n") && !plan.contains("Rota"), "{plan}");
+    let listed = ok(flyball(at, &["custody", "list", "--server", &url]));
+    assert!(
+        listed.lines().any(|line| line.contains("shop") && line.contains("developers")),
+        "{listed}"
+    );
+    let nowhere = flyball(at, &["review", "list", "--service", "shpo", "--server", &url]);
+    assert_eq!(nowhere.code, 2, "{nowhere:?}");
+    assert!(nowhere.err.contains("did you mean `shop`?"), "{}", nowhere.err);
 
     // What has no name could not be found again; a mistake is shown where it stands.
     let nameless = pipe("kind: SLO\n");

@@ -43,17 +43,27 @@ fn who_is_on_call_what_is_not_covered_and_who_takes_over() {
     assert!(unknown.code == 2 && unknown.err.contains("hint: name a rota"), "{}", unknown.err);
     let misspelt = run(&["oncall", "gaps", "payment"]);
     assert!(misspelt.err.contains("did you mean `payments`?"), "{}", misspelt.err);
-    assert_eq!(run(&["oncall", "gaps", "payments"]).code, 0);
+    // Somebody is there at all times, and no target reaches them.
+    let gaps = run(&["oncall", "gaps", "payments"]);
+    assert_eq!(gaps.code, 1, "{}", gaps.out);
+    assert!(gaps.out.contains("no page reaches ada, bo, who have no target"), "{}", gaps.out);
+    assert_eq!(
+        run(&["oncall", "who", "shop", "--severity", "ticket"]).code,
+        1,
+        "nobody looks at those"
+    );
 
     let refused =
         run(&["oncall", "override", "payments", "--add", "zoe", "--until", "8h", "--why", "ill"]);
     assert!(refused.code == 2 && refused.err.contains("no member `zoe`"), "{}", refused.err);
-    for who in ["ada", "bo"] {
+    // Of two days each of them has one, and nobody else has any.
+    for (who, code) in [("ada", 0), ("bo", 0), ("zoe", 2)] {
         let args = [
-            "oncall", "override", "payments", "--remove", who, "--until", "8h", "--why", "both ill",
+            "oncall", "override", "payments", "--remove", who, "--until", "2d", "--why", "both ill",
         ];
         let made = run(&args);
-        assert!(made.code == 0 && made.err.contains("made: payments:"), "{}", made.err);
+        let said = if code == 0 { "made: payments:" } else { "`zoe` has no shift" };
+        assert!(made.code == code && made.err.contains(said), "{}", made.err);
     }
     assert_eq!(run(&["oncall", "who", "shop"]).code, 1, "nobody is there");
     let gaps = run(&["oncall", "gaps", "payments"]);
@@ -69,7 +79,9 @@ fn who_is_on_call_what_is_not_covered_and_who_takes_over() {
     assert!(run(&["oncall", "rotas"]).out.contains("ada, bo"));
     assert!(run(&["oncall", "calendar", "payments"]).out.starts_with("BEGIN:VCALENDAR"));
     assert!(run(&["oncall", "calendar", "--person", "ada"]).out.contains("ada: on call"));
-    assert!(run(&["oncall", "load", "payments"]).out.contains("0 calls, hand-offs: none"));
+    let load = run(&["oncall", "load", "payments"]).out;
+    assert!(load.contains("0 calls, hand-offs: none"), "{load}");
+    assert!(load.contains("developers: 0 events, no work that is known of"), "{load}");
     assert!(run(&["oncall", "pay", "payments", "--csv"]).out.starts_with("who,from,to"));
     assert!(run(&["oncall", "pay", "payments"]).out.contains("not said"));
     assert_eq!(run(&["oncall", "calls"]).code, 0);

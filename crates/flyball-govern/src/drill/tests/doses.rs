@@ -113,6 +113,8 @@ fn situation(now: Timestamp, dose: Dose) -> Situation<'static> {
         incidents: Some(Vec::new()),
         observed: Some(Vec::new()),
         drills: Some(Vec::new()),
+        team: None,
+        unmanned: None,
         window: Interval::new(
             now.minus(Duration::from_days(80)),
             now.plus(Duration::from_days(10)),
@@ -134,6 +136,8 @@ fn a_drill_begins_when_everything_is_met_and_what_is_not_known_is_not() {
     let some =
         Dose { bad: 9, allowed: 9, surplus: 9, lasts: Duration::from_minutes(5), is_cut: false };
     let drill = read(&text());
+    let nights: crate::hours::Hours =
+        serde_json::from_value(json!({"from": "22:00", "to": "06:00", "timeZone": "UTC"})).unwrap();
     let fine = || situation(now, some);
     let checks = preconditions(&drill, &fine());
     assert!(may_begin(&checks), "{checks:#?}");
@@ -157,6 +161,8 @@ fn a_drill_begins_when_everything_is_met_and_what_is_not_known_is_not() {
         (Situation { incidents: one(), ..fine() }, What::NoIncident, NotMet),
         (Situation { observed: None, ..fine() }, What::NoChangeObserved, Unknown),
         (Situation { drills: one(), ..fine() }, What::NoOtherDrill, NotMet),
+        (Situation { unmanned: Some(now), ..fine() }, What::StaffedHours, NotMet),
+        (Situation { team: Some(&nights), ..fine() }, What::StaffedHours, NotMet),
         (Situation { window: None, ..fine() }, What::NearEnd, NotMet),
         (Situation { dependants: None, ..fine() }, What::DependantsTold, Unknown),
         (Situation { told: Vec::new(), ..fine() }, What::DependantsTold, NotMet),

@@ -26,6 +26,7 @@ fn looked(second: i64) -> Looked {
         now: at(second),
         burned: Some(0),
         complete_up_to: at(second),
+        counted: Some(0),
         bad: Some(100),
         incident: None,
         is_guarded: true,
@@ -75,6 +76,7 @@ fn every_reason_ends_it_and_the_gravest_is_told() {
         ),
         (Looked { bad: Some(800), burned: Some(600), ..looked(9) }, Stop::Reserve),
         (Looked { burned: Some(600), ..looked(9) }, Stop::Dosed),
+        (Looked { complete_up_to: at(2), counted: Some(600), ..looked(9) }, Stop::Dosed),
         (looked(302), Stop::TimeUp),
         (Looked { complete_up_to: at(0), burned: None, bad: None, ..looked(33) }, Stop::Blind),
     ];

@@ -370,7 +370,7 @@ fn an_advisory_policy_says_what_it_would_have_said() {
     assert!(blocked.reasons[0].text.contains("a migration runs"));
 }
 
-fn exception() -> Override {
+pub(super) fn exception() -> Override {
     Override {
         id: "o1".to_owned(),
         service: "shop".to_owned(),
@@ -604,67 +604,4 @@ fn a_policy_that_is_late_says_so() {
     let decision = decide(&policy, &question, &facts(vec![budget]));
     assert_eq!(kinds(&decision), [ReasonKind::Revisit, ReasonKind::Level]);
     assert_eq!(decision.outcome, Outcome::Warn);
-}
-
-#[test]
-fn what_a_service_is_may_ask_for_a_signature_whatever_the_budget_is() {
-    let policy = levels("- {name: within}", "").unwrap();
-    let control = Control {
-        item: "card-data".to_owned(),
-        ask: "Does it hold data of payment cards?".to_owned(),
-        sign_off: SignOff { role: role("security"), classes: [ChangeClass::Feature].into() },
-    };
-    let facts = Facts { controls: vec![control.clone()], ..facts(vec![budget(0)]) };
-    let ask = |class, signatures: &[Signature], approvals: &[Approval]| {
-        let question = question(class);
-        let (latches, blocks, overrides) = (&[], &[], &[]);
-        let (policy, question, facts) = (&policy, &question, &facts);
-        let inputs = GateInputs {
-            policy,
-            question,
-            facts,
-            signatures,
-            latches,
-            blocks,
-            overrides,
-            approvals,
-        };
-        gate(&inputs)
-    };
-    // A signed review asks, so that the policy need not be signed.
-    for signatures in [Vec::new(), signed(&policy)] {
-        let denied = ask(ChangeClass::Feature, &signatures, &[]);
-        assert_eq!((denied.outcome, denied.until), (Outcome::Deny, None), "{denied:#?}");
-        assert_eq!(denied.reasons[0].kind, ReasonKind::SignOff);
-        let text = &denied.reasons[0].text;
-        assert!(text.contains("`security`") && text.contains("`card-data`"), "{text}");
-        let command = denied.reasons[0].lifts.iter().find_map(|lift| match lift {
-            Lift::Approval { command, .. } => command.as_deref(),
-            _ => None,
-        });
-        assert!(command.is_some_and(|it| it.contains("--role security")), "{denied:#?}");
-    }
-    let approval = Approval {
-        id: "shop:1".to_owned(),
-        service: "shop".to_owned(),
-        change: "c1".to_owned(),
-        class: ChangeClass::Feature,
-        rollout: None,
-        environment: None,
-        role: role("security"),
-        who: "bo".to_owned(),
-        why: "read it".to_owned(),
-        from: now(),
-        expires: now().plus(Duration::from_hours(1)),
-        withdrawn: None,
-    };
-    approval.check(&policy, &[control]).unwrap();
-    let refused = approval.check(&policy, &[]).unwrap_err().to_string();
-    assert!(refused.contains("no review, asks `security`"), "{refused}");
-    let passes = ask(ChangeClass::Feature, &signed(&policy), &[approval]);
-    assert!(passes.outcome.passes(), "{passes:#?}");
-    assert!(passes.reasons.iter().any(|of| of.kind == ReasonKind::Approval), "{passes:#?}");
-    for class in [ChangeClass::Fix, ChangeClass::Rollback] {
-        assert!(ask(class, &signed(&policy), &[]).outcome.passes(), "{class}");
-    }
 }

@@ -157,4 +157,25 @@ fn what_is_wrong_with_a_chain_is_told_with_its_place() {
         "spec.repeat",
     ];
     assert_eq!(paths, expected);
+    let spec = json!({"services": [], "levels": [
+        {"name": "x", "side": "sre", "rota": "r", "wait": "5m", "custody": ["sre", "shared"]},
+    ]});
+    let wrong = Escalation::new("checkout", serde_json::from_value(spec).unwrap()).unwrap_err();
+    assert_eq!((wrong.len(), wrong[0].path.as_str()), (1, "spec.levels"));
+    assert!(wrong[0].message.contains("`developers`"), "{}", wrong[0].message);
+}
+
+#[test]
+fn a_ticket_is_work_for_who_takes_it_and_goes_no_further() {
+    let chain = chain(3);
+    let mut call = Call { severity: Severity::Ticket, ..call() };
+    call.begin_at(&chain, (1, vec!["op-one".to_owned(), "op-two".to_owned()]), minute(0));
+    assert_eq!((levels(&call), call.due(&chain)), (vec![(1, 0)], None));
+    assert!(!call.is_unanswered(&chain, minute(999)));
+    assert_eq!(call.outs("operators"), [], "nobody works on it before they take it");
+    call.take("Op (op-two)", minute(30)).unwrap();
+    call.close(minute(90));
+    let [out] = call.outs("operators").try_into().unwrap();
+    assert_eq!((out.who.as_str(), out.called, out.ended), ("op-two", minute(30), Some(minute(90))));
+    assert_eq!((out.severity, call.outs("desk")), (Severity::Ticket, Vec::new()));
 }

@@ -159,6 +159,22 @@ fn nobody_is_a_gap_that_is_found_ahead() {
 }
 
 #[test]
+fn who_is_on_call_without_a_target_is_found_ahead() {
+    let members = json!([
+        {"name": "ada", "side": "developers", "target": "ada-phone"},
+        {"name": "bo", "side": "developers"},
+        {"name": "cy", "side": "developers"},
+    ]);
+    let rota = days(&members, &json!({}));
+    let found = |last: &str| {
+        let during = span("2026-01-05T00:00:00Z", last);
+        rota.coverage(during, &Exceptions::default()).unreachable
+    };
+    assert_eq!(found("2026-01-07T00:00:00Z"), ["bo".to_owned()].into(), "the second day is his");
+    assert!(found("2026-01-06T00:00:00Z").is_empty());
+}
+
+#[test]
 fn one_person_in_two_layers_is_found_ahead() {
     let layer = |name: &str, names: &[&str]| {
         json!({"name": name, "members": names,
@@ -200,7 +216,7 @@ fn whoever_is_behind_is_next() {
     let mut queue = Queue::new(3, 1);
     let mut serve = |may: &dyn Fn(usize) -> bool| {
         let next = queue.next(may)?;
-        queue.serve(next);
+        queue.serve(next, 1);
         Some(next)
     };
     assert_eq!(serve(&|_| true), Some(1));

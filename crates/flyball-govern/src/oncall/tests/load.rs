@@ -48,7 +48,7 @@ fn two_events_a_shift_are_the_norm_and_three_are_over() {
         called("d", "bo", "05T23:00", Some(10)),
         called("e", "bo", "06T05:59", Some(10)),
     ];
-    let load = rota.load(&shifts, &calls, week());
+    let load = Past::always(rota.clone()).load(&shifts, &calls, week());
     let brief = |at: usize| {
         let of = &load.shifts[at];
         (of.events, of.at_night, of.busiest, of.is_over)
@@ -81,10 +81,14 @@ fn a_long_shift_is_held_to_the_norm_every_twelve_hours() {
         let call = |(at, time): (usize, &&str)| called(&at.to_string(), "ada", time, Some(5));
         times.iter().enumerate().map(call).collect::<Vec<_>>()
     };
-    let fine = rota.load(&shifts, &calls(&spread), week());
+    let fine = Past::always(rota.clone()).load(&shifts, &calls(&spread), week());
     assert_eq!((fine.shifts[0].events, fine.shifts[0].busiest), (6, 2));
     assert!(!fine.shifts[0].is_over);
-    let bad = rota.load(&shifts, &calls(&["07T01:00", "07T02:00", "07T12:59"]), week());
+    let bad = Past::always(rota.clone()).load(
+        &shifts,
+        &calls(&["07T01:00", "07T02:00", "07T12:59"]),
+        week(),
+    );
     assert_eq!((bad.shifts[0].events, bad.shifts[0].is_over), (3, true));
 }
 
@@ -93,7 +97,7 @@ fn half_of_the_week_is_the_most_for_operations_and_the_unknown_is_not_fine() {
     let rota = day_and_night();
     let work = |minutes: u32| called("a", "bo", "06T08:00", Some(minutes));
     let bo = |calls: &[CallOut]| {
-        let load = rota.load(&[], calls, week());
+        let load = Past::always(rota.clone()).load(&[], calls, week());
         let of = load.people.into_iter().find(|person| person.who == "bo").unwrap();
         (of.is_over, of.unknown)
     };
@@ -102,7 +106,7 @@ fn half_of_the_week_is_the_most_for_operations_and_the_unknown_is_not_fine() {
     let unknown = called("b", "bo", "07T08:00", None);
     assert_eq!(bo(&[work(600), unknown.clone()]), (None, 1));
     assert_eq!(bo(&[work(601), unknown]), (Some(true), 1));
-    let nobody = rota.load(&[], &[], week());
+    let nobody = Past::always(rota.clone()).load(&[], &[], week());
     assert!(nobody.people.is_empty() && nobody.sides.is_empty());
 }
 
@@ -120,7 +124,7 @@ fn hours_for_pay_add_up() {
         called("f", "ada", "06T22:30", Some(20)),
         called("g", "zoe", "06T22:30", Some(20)),
     ];
-    let sheet = rota.pay(&shifts, &calls, week());
+    let sheet = Past::always(rota.clone()).pay(&shifts, &calls, week());
     let names: Vec<&str> = sheet.lines.iter().map(|line| line.who.as_str()).collect();
     assert_eq!(names, ["ada", "bo", "zoe"]);
     let (ada, bo) = (&sheet.lines[0], &sheet.lines[1]);
@@ -173,9 +177,61 @@ fn a_holiday_is_out_of_hours_and_names_are_no_formulas() {
         continues: false,
     };
     let formula = Shift { who: "=cmd,\"x\"".to_owned(), ..shift.clone() };
-    let sheet = rota.pay(&[shift, formula], &[], during);
+    let sheet = Past::always(rota.clone()).pay(&[shift, formula], &[], during);
     let ada = sheet.lines.iter().find(|line| line.who == "ada").unwrap();
     let whole = Duration::from_hours(12);
     assert_eq!((ada.out_of_hours, ada.on_holidays), (whole, whole));
     assert!(sheet.csv().contains("\r\n\"'=cmd,\"\"x\"\"\","), "{}", sheet.csv());
+}
+
+#[test]
+fn whoever_serves_on_a_public_holiday_is_paid_for_it() {
+    let weekly = |named: Option<&str>, own: Option<&str>| {
+        let spec = json!({
+            "members": [{"name": "ada", "side": "developers", "publicHolidays": own}],
+            "publicHolidays": named,
+            "calendars": [{"name": "DE", "days": [{"date": "2026-12-25"}]},
+                {"name": "SE", "days": [{"date": "2026-12-24"}]}],
+            "layers": [{"name": "first", "members": ["ada"],
+                "rotation": {"unit": "week", "start": "2026-01-05T09:00"}}],
+        });
+        Rota::new("payments", serde_json::from_value(spec).unwrap())
+    };
+    // Thursday and Friday, with eight hours of work each.
+    let during = span("2026-12-24T00:00:00Z", "2026-12-26T00:00:00Z");
+    let hours = |rota: Rota| {
+        let shifts = rota.shifts(during, &Exceptions::default());
+        assert_eq!(shifts.len(), 1, "she serves on both days");
+        let called = at("2026-12-25T10:00:00Z");
+        let ended = Some(called.plus(Duration::from_minutes(30)));
+        let (id, who, severity) = ("a".to_owned(), "ada".to_owned(), flyball_model::Severity::Page);
+        let call = CallOut { id, who, severity, called, ended };
+        let sheet = Past::always(rota).pay(&shifts, &[call], during);
+        let line = &sheet.lines[0];
+        (line.out_of_hours, line.on_holidays, line.call_outs)
+    };
+    let of = Duration::from_hours;
+    assert_eq!(hours(weekly(None, None).unwrap()), (of(32), of(0), 0));
+    assert_eq!(hours(weekly(Some("DE"), None).unwrap()), (of(40), of(24), 1));
+    assert_eq!(hours(weekly(Some("DE"), Some("SE")).unwrap()), (of(40), of(24), 0));
+    let wrong = weekly(Some("FR"), Some("NO")).unwrap_err();
+    let paths: Vec<&str> = wrong.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(paths, ["spec.publicHolidays", "spec.members[0].publicHolidays"]);
+}
+
+#[test]
+fn tickets_count_while_people_are_at_work() {
+    let rota = day_and_night();
+    let ticket = |from: &str, minutes| CallOut {
+        severity: flyball_model::Severity::Ticket,
+        ..called("t", "bo", from, minutes)
+    };
+    // From Tuesday 16:00 to Wednesday 10:00: one hour of each working day.
+    let calls = [ticket("06T16:00", Some(18 * 60)), called("a", "bo", "07T09:30", Some(60))];
+    let load = Past::always(rota.clone()).load(&[], &calls, week());
+    let bo = &load.people[0];
+    assert_eq!((bo.events, bo.tickets, bo.out_of_hours), (1, 1, 0));
+    assert_eq!(bo.worked, Duration::from_minutes(60 + 60 + 30), "at once on both counts once");
+    let sheet = Past::always(rota).pay(&[], &[ticket("06T02:00", Some(60))], week());
+    assert!(sheet.lines.is_empty() && sheet.unpaid.is_empty(), "nobody gets up for a ticket");
 }

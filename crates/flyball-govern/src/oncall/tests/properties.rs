@@ -146,7 +146,7 @@ fn naive(case: &Case) -> Vec<Option<String>> {
                     left > 0 && left * 2 >= whole
                 })
                 .collect();
-            let holder = pick(&mut turns, &may);
+            let holder = pick(&mut turns, &may, 1);
             let mut step = 0;
             while step < steps.len() {
                 if !on[step] {
@@ -169,7 +169,7 @@ fn naive(case: &Case) -> Vec<Option<String>> {
                 }
                 let best: Vec<usize> =
                     (0..people.len()).filter(|who| reach(*who) == longest).collect();
-                let stand_in = pick(&mut stands, &best);
+                let stand_in = pick(&mut stands, &best, longest - step);
                 answers[step..longest].fill(stand_in);
                 step = longest;
             }
@@ -181,18 +181,19 @@ fn naive(case: &Case) -> Vec<Option<String>> {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Served {
-    count: u32,
+    times: u32,
+    amount: usize,
     last: u32,
 }
 
-/// Whoever has served least; of those the longest ago; of those the first in the list.
-fn pick(served: &mut [Served], may: &[usize]) -> Option<usize> {
-    let now = served.iter().map(|of| of.count).sum::<u32>() + 1;
+/// Whoever has served least; of those the longest ago; of those the first in the list. They serve so much.
+fn pick(served: &mut [Served], may: &[usize], amount: usize) -> Option<usize> {
+    let now = served.iter().map(|of| of.times).sum::<u32>() + 1;
     let mut best: Option<usize> = None;
     for who in may {
         let is_better = best.is_none_or(|best| {
-            served[*who].count < served[best].count
-                || (served[*who].count == served[best].count
+            served[*who].amount < served[best].amount
+                || (served[*who].amount == served[best].amount
                     && served[*who].last < served[best].last)
         });
         if is_better {
@@ -200,7 +201,8 @@ fn pick(served: &mut [Served], may: &[usize]) -> Option<usize> {
         }
     }
     let best = best?;
-    served[best] = Served { count: served[best].count + 1, last: now };
+    let Served { times, amount: before, .. } = served[best];
+    served[best] = Served { times: times + 1, amount: before + amount, last: now };
     Some(best)
 }
 
@@ -256,6 +258,52 @@ proptest! {
     }
 
     #[test]
+    fn weekly_turns_and_the_time_of_stand_ins_are_shared_evenly(
+        rests in proptest::collection::vec((0_usize..4, 1_u32..24), 2..5),
+        free in 2_usize..4,
+        turns in 1_u32..60,
+    ) {
+        let resting = rests.iter().enumerate().map(|(at, (day, hours))| {
+            let day = ["tue", "wed", "fri", "sat"][*day];
+            let rest = json!([{"days": [day], "from": "00:00", "to": format!("{hours:02}:00")}]);
+            json!({"name": format!("r{at}"), "side": "developers", "rest": rest})
+        });
+        let others = (0..free).map(|at| json!({"name": format!("f{at}"), "side": "developers"}));
+        let members: Vec<Value> = resting.chain(others).collect();
+        let names: Vec<Value> = members.iter().map(|who| who["name"].clone()).collect();
+        let rota = rota(json!({
+            "timeZone": "Europe/Berlin", "members": members,
+            "layers": [{"name": "primary", "members": names,
+                "rotation": {"unit": "week", "start": "2026-01-05T09:00"}}],
+        }));
+        let boundary =
+            |turn: u32| rota.spec().layers[0].rotation.boundary(turn.into(), rota.zone());
+        let during = spans::between(boundary(0), boundary(turns));
+        let shifts = rota.lines(during, &Exceptions::default()).swap_remove(0).pieces;
+        let time = |name: &Value, is_turn: bool| {
+            let own = shifts.iter().filter(|of| match &of.answer {
+                Answer::On { who, by } => who == name && (*by == By::Turn) == is_turn,
+                Answer::Nobody { .. } => false,
+            });
+            own.map(|of| of.span.length().nanos()).sum::<i64>()
+        };
+        let spread = |names: &[Value], is_turn: bool| {
+            let times = names.iter().map(|name| time(name, is_turn));
+            times.clone().max().unwrap() - times.min().unwrap()
+        };
+        // Those who can always be called have served the same, but for one turn and one time of standing in.
+        let always = &names[rests.len()..];
+        prop_assert!(spread(always, true) <= Duration::from_hours(169).nanos());
+        let longest = rests.iter().map(|(_, hours)| *hours).max().unwrap_or_default();
+        let stood_in = spread(always, false);
+        prop_assert!(stood_in <= Duration::from_hours(longest + 1).nanos(), "{}", stood_in);
+        // Who rests every week holds as many turns, but for the rest itself.
+        let each = turns / u32::try_from(names.len()).unwrap() + 1;
+        let rested = Duration::from_hours(169 + each * (longest + 1)).nanos();
+        prop_assert!(spread(&names, true) <= rested);
+    }
+
+    #[test]
     fn those_who_may_differ_by_one_and_who_was_skipped_is_made_up_for(
         count in 1_usize..8,
         first in 0_usize..8,
@@ -267,7 +315,7 @@ proptest! {
             let Some(next) = queue.next(may) else { return Ok(()) };
             let least = (0..count).filter(|who| may(*who)).map(|who| counts[who]).min();
             prop_assert_eq!(Some(counts[next]), least, "nobody serves ahead of who is behind");
-            queue.serve(next);
+            queue.serve(next, 1);
             counts[next] += 1;
             Ok(())
         };

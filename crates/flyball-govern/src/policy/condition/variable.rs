@@ -126,6 +126,12 @@ variables! {
         "the burn over the last 72 hours";
     CustodyHolder "custody.holder" Text HOLDERS,
         "who carries the pager";
+    ReviewLaunch "review.launch" Bool &[],
+        "a review of the stage `launch` stands approved";
+    ReviewProduction "review.production" Bool &[],
+        "a review of the stage `production` stands approved";
+    ReviewHandOff "review.hand_off" Bool &[],
+        "a review of the stage `hand_off` stands approved";
     IncidentsOpen "incidents.open" Number &[],
         "incidents of the service that are not resolved";
     AlertsPaging "alerts.paging" Number &[],

@@ -192,7 +192,7 @@ impl AlertInfo {
             acknowledged: alert.acknowledged.clone(),
             calls: alert.calls.clone(),
             unanswered: alert.call().is_some_and(|call| {
-                let chain = desk.board().chain(&call.escalation);
+                let chain = desk.board().chain(&call.escalation, call.custody);
                 chain.is_some_and(|chain| call.is_unanswered(chain, now))
             }),
             silenced_by: desk.silenced_by(alert, now).collect(),

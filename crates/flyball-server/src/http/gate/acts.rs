@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 
 use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
-use super::super::extract::{Path, Sent, meant, moment};
+use super::super::extract::{PageQuery, Path, Query, Sent, meant, moment};
 use super::super::problem::Problem;
 use super::super::services::is_there;
 use super::super::{App, shapes};
 use super::{class, known};
 use crate::auth::{Caller, Role};
-use crate::gate::{ActError, Gatekeeper, Known, NewOverride, NewStop, Use};
+use crate::gate::{ActError, Gatekeeper, Known, NewOverride, NewStop, OverridesKept, Use};
 
 /// A block by hand.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -83,17 +83,21 @@ pub(in crate::http) struct EndRequest {
 /// The blocks of a service.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(in crate::http) struct BlockList {
-    /// Those made last first; at most 1,000.
+    /// Those made last first.
     #[schema(value_type = Vec<Object>)]
     blocks: Vec<Block>,
+    /// What to ask with as `before` for the next page; null when this is the last.
+    next: Option<u64>,
 }
 
 /// The overrides of a service, and what came of them.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(in crate::http) struct OverrideReport {
-    /// Those made last first; at most 1,000.
+    /// Those made last first.
     overrides: Vec<OverrideUsed>,
-    /// For each person how many they made, how the changes under them ended (`healthy` or `regressed`), how many of
+    /// What to ask with as `before` for the next page; null when this is the last.
+    next: Option<u64>,
+    /// Whichever page: for each person how many of the last 1,000 they made, how the changes under them ended (`healthy` or `regressed`), how many of
     /// those are `open`, and how many overrides nobody used.
     #[schema(value_type = BTreeMap<String, Object>)]
     people: BTreeMap<String, flyball_govern::gate::OverrideRecord>,
@@ -379,9 +383,10 @@ pub(in crate::http) async fn lift(
     get,
     path = "/api/v1/gate/{service}/blocks",
     tag = "changes",
-    params(("service" = String, Path, description = "The service")),
+    params(("service" = String, Path, description = "The service"), PageQuery),
     responses(
-        (status = 200, description = "Its blocks; of a service that the caller may not see, none", body = BlockList),
+        (status = 200, description = "A page of its blocks; of a service that the caller may not see, none", body = BlockList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -390,12 +395,14 @@ pub(in crate::http) async fn blocks(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(service): Path<String>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<BlockList>, Problem> {
+    let page = asked.read()?;
     if !caller.sees(&service) {
-        return Ok(Json(BlockList { blocks: Vec::new() }));
+        return Ok(Json(BlockList { blocks: Vec::new(), next: None }));
     }
-    let blocks = wait(move || app.gatekeeper.blocks(&service)).await?;
-    Ok(Json(BlockList { blocks }))
+    let (blocks, next) = wait(move || app.gatekeeper.blocks(&service, page)).await?;
+    Ok(Json(BlockList { blocks, next }))
 }
 
 /// Who overrode what for a service, which changes went through, and how those ended.
@@ -403,9 +410,10 @@ pub(in crate::http) async fn blocks(
     get,
     path = "/api/v1/gate/{service}/overrides",
     tag = "changes",
-    params(("service" = String, Path, description = "The service")),
+    params(("service" = String, Path, description = "The service"), PageQuery),
     responses(
-        (status = 200, description = "Its overrides; of a service that the caller may not see, none", body = OverrideReport),
+        (status = 200, description = "A page of its overrides; of a service that the caller may not see, none", body = OverrideReport),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -414,13 +422,16 @@ pub(in crate::http) async fn overrides(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(service): Path<String>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<OverrideReport>, Problem> {
+    let page = asked.read()?;
     if !caller.sees(&service) {
-        return Ok(Json(OverrideReport { overrides: Vec::new(), people: BTreeMap::new() }));
+        let (overrides, next, people) = (Vec::new(), None, BTreeMap::new());
+        return Ok(Json(OverrideReport { overrides, next, people }));
     }
     let now = app.clock.now();
     let report = wait(move || {
-        let (made, uses) = app.gatekeeper.overrides(&service)?;
+        let OverridesKept { all, page, next, uses } = app.gatekeeper.overrides(&service, page)?;
         let mut used = Vec::with_capacity(uses.len());
         for one in uses {
             let change = match &one.change {
@@ -430,17 +441,26 @@ pub(in crate::http) async fn overrides(
             let ended = change.and_then(|change| Ended::of(&change.phase(now)));
             used.push((one, ended));
         }
-        Ok::<_, Problem>(report(made, &used))
+        let people = people(&all, &used);
+        let overrides = page.into_iter().map(|made| OverrideUsed::of(made, &used)).collect();
+        Ok::<_, Problem>(OverrideReport { overrides, next, people })
     });
     Ok(Json(report.await?))
 }
 
-/// Overrides with the changes that each let through.
-fn report(made: Vec<Override>, used: &[(Use, Option<Ended>)]) -> OverrideReport {
+/// For each person what came of the overrides that they made.
+fn people(
+    made: &[Override],
+    used: &[(Use, Option<Ended>)],
+) -> BTreeMap<String, flyball_govern::gate::OverrideRecord> {
     let endings: Vec<(String, Option<Ended>)> =
         used.iter().map(|(one, ended)| (one.by.clone(), *ended)).collect();
-    let people = override_report(&made, &endings);
-    let overrides = made.into_iter().map(|made| {
+    override_report(made, &endings)
+}
+
+impl OverrideUsed {
+    /// An override with the changes that it let through.
+    fn of(made: Override, used: &[(Use, Option<Ended>)]) -> Self {
         let own = used.iter().filter(|(one, _)| one.by == made.id);
         let used = own.map(|(one, ended)| UsedBy {
             change: one.change.clone(),
@@ -448,7 +468,6 @@ fn report(made: Vec<Override>, used: &[(Use, Option<Ended>)]) -> OverrideReport 
             at: one.at,
             ended: *ended,
         });
-        OverrideUsed { used: used.collect(), made }
-    });
-    OverrideReport { overrides: overrides.collect(), people }
+        Self { used: used.collect(), made }
+    }
 }

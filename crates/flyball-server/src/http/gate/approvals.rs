@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
-use super::super::extract::{Path, Sent, meant, moment};
+use super::super::extract::{PageQuery, Path, Query, Sent, meant, moment};
 use super::super::problem::Problem;
 use super::acts::{Done, function, wanted};
 use super::{class, known};
@@ -49,9 +49,11 @@ pub(in crate::http) struct WithdrawRequest {
 /// The approvals of changes of a service.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(in crate::http) struct ApprovalList {
-    /// Those given last first; at most 1,000.
+    /// Those given last first.
     #[schema(value_type = Vec<Object>)]
     approvals: Vec<Approval>,
+    /// What to ask with as `before` for the next page; null when this is the last.
+    next: Option<u64>,
 }
 
 fn actor(caller: &Caller) -> Actor {
@@ -125,9 +127,10 @@ pub(in crate::http) async fn withdraw(
     get,
     path = "/api/v1/gate/{service}/approvals",
     tag = "changes",
-    params(("service" = String, Path, description = "The service")),
+    params(("service" = String, Path, description = "The service"), PageQuery),
     responses(
-        (status = 200, description = "Its approvals; of a service that the caller may not see, none", body = ApprovalList),
+        (status = 200, description = "A page of its approvals; of a service that the caller may not see, none", body = ApprovalList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -136,10 +139,12 @@ pub(in crate::http) async fn approvals(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(service): Path<String>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<ApprovalList>, Problem> {
+    let page = asked.read()?;
     if !caller.sees(&service) {
-        return Ok(Json(ApprovalList { approvals: Vec::new() }));
+        return Ok(Json(ApprovalList { approvals: Vec::new(), next: None }));
     }
-    let approvals = wait(move || app.gatekeeper.approvals(&service)).await?;
-    Ok(Json(ApprovalList { approvals }))
+    let (approvals, next) = wait(move || app.gatekeeper.approvals(&service, page)).await?;
+    Ok(Json(ApprovalList { approvals, next }))
 }

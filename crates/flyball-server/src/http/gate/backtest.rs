@@ -205,6 +205,7 @@ fn with_facts(
             let facts = Facts {
                 tier: Some(tier.clone()),
                 custody: None,
+                approved: None,
                 incidents_open: Some(open_at(&incidents, at)),
                 alerts_paging: None,
                 budgets,

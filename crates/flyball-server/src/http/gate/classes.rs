@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::administration::wait;
 use super::super::described::ActRefusals;
-use super::super::extract::{Path, Sent, meant};
+use super::super::extract::{PageQuery, Path, Query, Sent, meant};
 use super::super::problem::Problem;
 use super::acts::{Done, function, wanted};
 use super::known;
@@ -34,9 +34,11 @@ pub(in crate::http) struct ClassRequest {
 /// What happened to a service and was put into classes.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(in crate::http) struct ClassList {
-    /// The last word on each, those that were said last first; at most 1,000.
+    /// The last word on each, those that were said last first.
     #[schema(value_type = Vec<Object>)]
     classes: Vec<Classing>,
+    /// What to ask with as `before` for the next page; null when this is the last.
+    next: Option<u64>,
 }
 
 /// Says which class of outage an incident, a change or a drill of the service was, so that policies exempt it or ask for a
@@ -85,9 +87,10 @@ pub(in crate::http) async fn classify(
     get,
     path = "/api/v1/gate/{service}/classes",
     tag = "changes",
-    params(("service" = String, Path, description = "The service")),
+    params(("service" = String, Path, description = "The service"), PageQuery),
     responses(
-        (status = 200, description = "Its classes; of a service that the caller may not see, none", body = ClassList),
+        (status = 200, description = "A page of its classes; of a service that the caller may not see, none", body = ClassList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -96,10 +99,12 @@ pub(in crate::http) async fn classes(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(service): Path<String>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<ClassList>, Problem> {
+    let page = asked.read()?;
     if !caller.sees(&service) {
-        return Ok(Json(ClassList { classes: Vec::new() }));
+        return Ok(Json(ClassList { classes: Vec::new(), next: None }));
     }
-    let classes = wait(move || app.gatekeeper.classings(&[service])).await?;
-    Ok(Json(ClassList { classes }))
+    let (classes, next) = wait(move || app.gatekeeper.classified(&service, page)).await?;
+    Ok(Json(ClassList { classes, next }))
 }

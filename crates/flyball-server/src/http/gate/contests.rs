@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::super::App;
 use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
-use super::super::extract::{Path, Sent, meant, moment};
+use super::super::extract::{PageQuery, Path, Query, Sent, meant, moment};
 use super::super::problem::Problem;
 use super::acts::{Done, function, wanted};
 use super::known;
@@ -54,9 +54,11 @@ pub(in crate::http) struct SettleRequest {
 /// The contests of a service.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(in crate::http) struct ContestList {
-    /// Those opened last first; at most 1,000.
+    /// Those opened last first.
     #[schema(value_type = Vec<Object>)]
     contests: Vec<serde_json::Value>,
+    /// What to ask with as `before` for the next page; null when this is the last.
+    next: Option<u64>,
 }
 
 /// The contests of a service, with their evidence and how they ended.
@@ -64,9 +66,10 @@ pub(in crate::http) struct ContestList {
     get,
     path = "/api/v1/gate/{service}/contests",
     tag = "changes",
-    params(("service" = String, Path, description = "The service")),
+    params(("service" = String, Path, description = "The service"), PageQuery),
     responses(
-        (status = 200, description = "Its contests; of a service that the caller may not see, none", body = ContestList),
+        (status = 200, description = "A page of its contests; of a service that the caller may not see, none", body = ContestList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -75,13 +78,15 @@ pub(in crate::http) async fn contests(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(service): Path<String>,
+    Query(asked): Query<PageQuery>,
 ) -> Result<Json<ContestList>, Problem> {
+    let page = asked.read()?;
     if !caller.sees(&service) {
-        return Ok(Json(ContestList { contests: Vec::new() }));
+        return Ok(Json(ContestList { contests: Vec::new(), next: None }));
     }
     let at = app.clock.now();
-    let contests = wait(move || app.gatekeeper.contests(&service, at)).await?;
-    Ok(Json(ContestList { contests }))
+    let (contests, next) = wait(move || app.gatekeeper.contests(&service, page, at)).await?;
+    Ok(Json(ContestList { contests, next }))
 }
 
 /// Disputes a posting: why, who decides, by when. It stands while it is contested.

@@ -232,10 +232,11 @@ pub(in crate::http) async fn prometheus_posted(
     Ok(sampled(&app, &caller, &query).await)
 }
 
-/// The answer to `query`, in the form of Prometheus whatever it is.
+/// The answer to `query`, in the form of Prometheus, but for who may not ask: they are told so as at every route.
 async fn sampled(app: &App, caller: &Caller, query: &str) -> Response {
     match sample(app, caller, query).await {
         Ok(data) => Json(json!({ "status": "success", "data": data })).into_response(),
+        Err(problem) if problem.status == StatusCode::FORBIDDEN.as_u16() => problem.into_response(),
         Err(problem) => {
             let (status, kind) = match problem.status {
                 400..500 => (StatusCode::BAD_REQUEST, "bad_data"),

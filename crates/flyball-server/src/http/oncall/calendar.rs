@@ -20,7 +20,7 @@ use crate::rotas::RotaError;
 const BACK: Duration = Duration::from_days(31);
 /// How far ahead it goes: people plan a quarter.
 const AHEAD: Duration = Duration::from_days(92);
-/// The most events of a calendar: an hourly rota with a few layers. Later ones are left out.
+/// The most events of a calendar: an hourly rota with a few layers. Later ones are left out, which it says.
 const EVENTS_MAX: usize = 20_000;
 /// How long before a shift its person is reminded.
 const REMINDERS: [Duration; 1] = [Duration::from_hours(1)];
@@ -34,8 +34,9 @@ fn during(now: Timestamp) -> Interval {
 }
 
 fn calendar(name: &str, written_at: Timestamp, mut of: Vec<Shift>) -> Calendar {
+    let left_out = of.get(EVENTS_MAX).map(|first| first.start);
     of.truncate(EVENTS_MAX);
-    let calendar = ShiftCalendar { name, written: written_at, reminders: &REMINDERS };
+    let calendar = ShiftCalendar { name, written: written_at, reminders: &REMINDERS, left_out };
     ([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], written(&calendar, &of))
 }
 
@@ -63,8 +64,9 @@ pub(in crate::http) async fn of_rota(
     let now = app.clock.now();
     let board = seen(&app, &caller, &rota).await?;
     let _room = room(&app).await?;
+    let past = app.rotas.past(&rota).await?;
     work_out(board, rota, move |board, rota| {
-        let shifts = rota.shifts(during(now), &board.exceptions(rota.name()));
+        let shifts = past.shifts(during(now), &board.exceptions(rota.name()));
         calendar(rota.name(), now, shifts)
     })
     .await
@@ -103,10 +105,14 @@ pub(in crate::http) async fn of_person(
         return Err(Problem::new(StatusCode::NOT_FOUND, &said));
     }
     let _room = room(&app).await?;
+    let mut pasts = Vec::with_capacity(own.len());
+    for name in own {
+        pasts.push((app.rotas.past(&name).await?, name));
+    }
     wait(move || {
         let mut found = Vec::new();
-        for rota in own.iter().filter_map(|name| board.rota(name)) {
-            let shifts = rota.shifts(during(now), &board.exceptions(rota.name()));
+        for (past, name) in &pasts {
+            let shifts = past.shifts(during(now), &board.exceptions(name));
             found.extend(shifts.into_iter().filter(|shift| shift.who == who));
         }
         found.sort_by_key(|shift| shift.start);

@@ -15,7 +15,7 @@ use super::super::described::{ExceptionRefusals, KnownExceptionRefusals};
 use super::super::extract::{Path, Query, Sent, meant, moment, page_size};
 use super::super::problem::Problem;
 use super::{allowed, seen};
-use crate::auth::{Caller, Role};
+use crate::auth::{Caller, Role, Scope};
 use crate::rotas::{KeptException, NewException, Removed};
 
 /// Exceptions in one answer, unless told, and at most.
@@ -128,6 +128,17 @@ pub(in crate::http) struct ExceptionInfo {
     kept: KeptException,
     /// `removed`; of a swap `open`, `taken`, `declined`, `withdrawn` or `lapsed`; else `made`.
     state: &'static str,
+    /// When who comes rests, has a holiday or is outside their hours: `who` and the `span`. It is not looked for where
+    /// exceptions are listed.
+    #[schema(value_type = Vec<Object>)]
+    away: Vec<Away>,
+}
+
+/// When somebody who is to come rests, has a holiday or is outside their hours.
+#[derive(Debug, serde::Serialize)]
+pub(in crate::http) struct Away {
+    who: String,
+    span: Interval,
 }
 
 /// Exceptions to a rota.
@@ -180,13 +191,54 @@ async fn make(
 ) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
     let at = app.clock.now();
     let kept = app.rotas.make(rota, new, caller.actor(), at).await?;
-    Ok((StatusCode::CREATED, Json(ExceptionInfo::of(kept, at))))
+    told(app, rota, kept, at).await
+}
+
+/// What is answered of an exception that was made.
+async fn told(
+    app: &App,
+    rota: &str,
+    kept: KeptException,
+    at: flyball_model::Timestamp,
+) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
+    let board = app.rotas.switchboard().await?;
+    let mut info = ExceptionInfo::of(kept, at);
+    if let Some(rota) = board.rota(rota) {
+        let comes = info.kept.comes().into_iter();
+        let away = comes.flat_map(|(who, during)| {
+            let spans = rota.away(who, during).into_iter();
+            spans.map(|span| Away { who: who.to_owned(), span })
+        });
+        info.away = away.collect();
+    }
+    Ok((StatusCode::CREATED, Json(info)))
+}
+
+/// Whether `caller` may say yes or no as the member called `who`: it is they, or whoever owns a service whose pages
+/// come to the rota. What both said is in the audit log.
+async fn acts_for(app: &App, caller: &Caller, who: &str, rota: &str) -> Result<(), Problem> {
+    let own = caller.person().is_some_and(|(_, person)| {
+        let names = [Some(&person.subject), person.email.as_ref(), person.name.as_ref()];
+        names.into_iter().flatten().any(|name| name == who)
+    });
+    let lacks_scope = caller.person().is_none()
+        && caller.token().is_some_and(|(_, scopes)| !scopes.contains(&Scope::Admin));
+    if lacks_scope {
+        let said = format!(
+            "a token speaks for `{who}` with the scope `admin` only; hint: let them do it, or an owner"
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, &said));
+    }
+    if !own {
+        allowed(app, caller, (Role::Owner, rota)).await?;
+    }
+    Ok(())
 }
 
 impl ExceptionInfo {
     fn of(kept: KeptException, at: flyball_model::Timestamp) -> Self {
         let (id, state) = (kept.id().to_owned(), kept.state(at));
-        Self { id, kept, state }
+        Self { id, kept, state, away: Vec::new() }
     }
 }
 
@@ -214,7 +266,8 @@ pub(in crate::http) async fn override_rota(
     make(&app, &rota, NewException::Override { during, remove, add, why }, &caller).await
 }
 
-/// Asks for somebody to take a shift. It is in force once somebody has taken it.
+/// Asks for somebody to take a shift, which is the caller's own unless they are an owner. It is in force once somebody
+/// has taken it.
 #[utoipa::path(
     post,
     path = "/api/v1/on-call/rotas/{rota}/swaps",
@@ -234,12 +287,13 @@ pub(in crate::http) async fn swap(
 ) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
     let (asked, caller): (SwapRequest, _) = wanted(&app, sent, &rota).await?;
     let SwapRequest { who, gives, takes, asked, why } = asked;
+    acts_for(&app, &caller, &who, &rota).await?;
     let gives = gives.read("gives")?;
     let takes = takes.map(|takes| takes.read("takes")).transpose()?;
     make(&app, &rota, NewException::Swap { who, gives, takes, asked, why }, &caller).await
 }
 
-/// Takes, declines or withdraws a swap.
+/// Takes, declines or withdraws a swap, as the caller themselves or, for an owner, as anybody.
 #[utoipa::path(
     post,
     path = "/api/v1/on-call/rotas/{rota}/swaps/{id}/settle",
@@ -261,9 +315,10 @@ pub(in crate::http) async fn settle(
     sent: Sent,
 ) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
     let (SettleRequest { who, how }, caller) = wanted(&app, sent, &rota).await?;
+    acts_for(&app, &caller, &who, &rota).await?;
     let at = app.clock.now();
     let kept = app.rotas.settle(&rota, id, (who, how), (caller.actor(), at)).await?;
-    Ok((StatusCode::CREATED, Json(ExceptionInfo::of(kept, at))))
+    told(&app, &rota, kept, at).await
 }
 
 /// Writes out who is there for a time: rota and overrides say nothing while it lasts.

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::{Extension, Json};
-use flyball_govern::oncall::{Call, HandOffs, Load, PaySheet, Rota, Switchboard};
-use flyball_model::{Duration, Interval, Timestamp};
+use flyball_govern::oncall::{Call, HandOffs, Load, Past, PaySheet, Rota, Switchboard};
+use flyball_model::{Duration, Interval, Severity, Timestamp};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -67,7 +67,7 @@ pub(in crate::http) struct LoadInfo {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     load: Load,
-    /// Calls that came to it.
+    /// Calls of pages that came to it.
     calls: usize,
     /// From level to level in these calls: `unanswered`, `nobody`, `passed_on`, and the `delay` of all together.
     #[schema(value_type = Object)]
@@ -123,16 +123,25 @@ async fn calls_of(app: &App, during: Interval) -> Result<(Vec<Call>, bool), Prob
     wait(move || rotas.calls_of(during)).await
 }
 
-fn measured(board: &Switchboard, rota: &Rota, during: Interval, calls: &[Call]) -> Load {
-    let shifts = rota.shifts(during, &board.exceptions(rota.name()));
-    let outs: Vec<_> = calls.iter().flat_map(|call| call.outs(rota.name())).collect();
-    rota.load(&shifts, &outs, during)
+/// A rota as it was, and what came of it.
+struct Served {
+    past: Past,
+    calls: Vec<Call>,
+    during: Interval,
 }
 
-fn paid(board: &Switchboard, rota: &Rota, during: Interval, calls: &[Call]) -> PaySheet {
-    let shifts = rota.shifts(during, &board.exceptions(rota.name()));
-    let outs: Vec<_> = calls.iter().flat_map(|call| call.outs(rota.name())).collect();
-    rota.pay(&shifts, &outs, during)
+impl Served {
+    fn load(&self, board: &Switchboard, rota: &Rota) -> Load {
+        let shifts = self.past.shifts(self.during, &board.exceptions(rota.name()));
+        let outs: Vec<_> = self.calls.iter().flat_map(|call| call.outs(rota.name())).collect();
+        self.past.load(&shifts, &outs, self.during)
+    }
+
+    fn pay(&self, board: &Switchboard, rota: &Rota) -> PaySheet {
+        let shifts = self.past.shifts(self.during, &board.exceptions(rota.name()));
+        let outs: Vec<_> = self.calls.iter().flat_map(|call| call.outs(rota.name())).collect();
+        self.past.pay(&shifts, &outs, self.during)
+    }
 }
 
 /// How much a rota carried: events by shift, person and side, held against the norms of two events in twelve hours
@@ -162,13 +171,14 @@ pub(in crate::http) async fn load(
     let board = seen(&app, &caller, &rota).await?;
     let _room = room(&app).await?;
     let (calls, complete) = calls_of(&app, during).await?;
+    let served = Served { past: app.rotas.past(&rota).await?, calls, during };
     let info = work_out(board, rota, move |board, rota| {
-        let load = measured(board, rota, during, &calls);
+        let load = served.load(board, rota);
         let came = |call: &&Call| {
             let comes = call.steps.iter().any(|step| step.rota == rota.name());
-            comes && during.contains(call.opened)
+            comes && call.severity == Severity::Page && during.contains(call.opened)
         };
-        let came: Vec<&Call> = calls.iter().filter(came).collect();
+        let came: Vec<&Call> = served.calls.iter().filter(came).collect();
         let hand_offs = came.iter().map(|call| call.hand_offs());
         let hand_offs = hand_offs.fold(HandOffs::default(), HandOffs::and);
         LoadInfo { rota: rota.name().to_owned(), load, calls: came.len(), hand_offs, complete }
@@ -190,7 +200,7 @@ pub(in crate::http) async fn load(
         (status = 429, description = "Too much is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]), ("session" = ["owner"]))
+    security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
 pub(in crate::http) async fn pay(
     State(app): State<App>,
@@ -216,7 +226,7 @@ pub(in crate::http) async fn pay(
         (status = 429, description = "Too much is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
-    security(("token" = ["read"]), ("session" = ["owner"]))
+    security(("token" = ["admin"]), ("session" = ["owner"]))
 )]
 pub(in crate::http) async fn pay_csv(
     State(app): State<App>,
@@ -243,7 +253,8 @@ async fn sheet(
     let board = allowed(app, caller, (Role::Owner, rota)).await?;
     let _room = room(app).await?;
     let (calls, complete) = calls_of(app, during).await?;
-    let work = move |board: &Switchboard, rota: &Rota| paid(board, rota, during, &calls);
+    let served = Served { past: app.rotas.past(rota).await?, calls, during };
+    let work = move |board: &Switchboard, rota: &Rota| served.pay(board, rota);
     Ok((work_out(board, rota.to_owned(), work).await?, complete))
 }
 

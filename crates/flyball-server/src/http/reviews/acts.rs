@@ -1,5 +1,7 @@
 //! What is done to a review: answers, waivers, signatures.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,6 +25,7 @@ use super::super::services::is_there;
 use super::super::{App, shapes};
 use super::{ReviewPage, actor};
 use crate::auth::Role;
+use crate::names::names;
 use crate::reviews::ReviewsError;
 
 /// An answer to an item.
@@ -93,6 +96,8 @@ struct Act<'a> {
     checklist: &'a Checklist,
     evidence: &'a ServiceEvidence,
     by: ReportedBy,
+    /// What those are called whom the review knows by an id.
+    names: BTreeMap<String, String>,
 }
 
 /// Has `act` done to the review `id` of `service` by whoever may with `role`: what it is called in the audit log and what
@@ -110,6 +115,8 @@ async fn done<T: DeserializeOwned + Send + 'static>(
     let Known { catalog, evidence, .. } = known(&app, &caller, &service).await?;
     let (actor, at) = (actor(&caller), app.clock.now());
     let done = wait(move || {
+        let before = app.reviews.get(&service, &id)?;
+        let names = names(&app.control, before.people())?;
         let detail = detail(&asked);
         let by = ReportedBy { who: actor.who().to_owned(), at };
         let own = (&*service, &*id);
@@ -117,11 +124,12 @@ async fn done<T: DeserializeOwned + Send + 'static>(
             let (own, version) = (review.checklist.clone(), review.version);
             let checklist = catalog.governance.checklist(&review.checklist);
             let checklist = checklist.ok_or(ReviewError::OtherVersion { own, version })?;
-            act(review, asked, &Act { checklist, evidence: &evidence, by })
+            act(review, asked, &Act { checklist, evidence: &evidence, by, names })
         })?;
         // The gate asks for what approved reviews say.
         app.gatekeeper.knowing().forget();
-        Ok::<_, ReviewsError>(ReviewPage::of(review, &catalog, &evidence))
+        let page = ReviewPage::of(review, (&catalog, &evidence), &app.control, at)?;
+        Ok::<_, ReviewsError>(page)
     });
     Ok((StatusCode::CREATED, Json(done.await?)))
 }
@@ -172,7 +180,7 @@ pub(in crate::http) async fn answer(
     request_body = ReviewAdviserRequest,
     responses(
         (status = 201, description = "They advise it", body = ReviewPage),
-        (status = 422, description = "The review is over, or they opened it", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The review is over, or they opened or submitted it", body = Problem, content_type = "application/problem+json"),
         KnownActRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -184,11 +192,13 @@ pub(in crate::http) async fn advise(
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
     let audited: (&str, fn(&ReviewAdviserRequest) -> Value) =
         ("review.advise", |asked| json!({ "adviser": asked.who }));
-    done(app, of, sent, Role::Developer, audited, |review, asked, _| review.advise(&asked.who))
-        .await
+    done(app, of, sent, Role::Developer, audited, |review, asked, act| {
+        review.advise(&asked.who, &act.names)
+    })
+    .await
 }
 
-/// Submits a review: the team says that it is ready. What is measured is asked again.
+/// Submits a review: the team says that it is ready. What is measured is asked again, and whether the service is eligible. Whoever waived an item or advises the review does not submit it.
 #[utoipa::path(
     post,
     path = "/api/v1/reviews/{service}/{id}/submission",
@@ -200,7 +210,7 @@ pub(in crate::http) async fn advise(
     request_body = ReviewActRequest,
     responses(
         (status = 201, description = "Signatures are awaited", body = ReviewPage),
-        (status = 422, description = "Items stand in the way, or an adviser is missing", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Items stand in the way, the service is not eligible, an adviser is missing, or the caller waived an item", body = Problem, content_type = "application/problem+json"),
         KnownActRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -217,7 +227,7 @@ pub(in crate::http) async fn submit(
     .await
 }
 
-/// Waives an item that stands in the way: as what, why, until when. Whoever opened or submitted the review waives nothing.
+/// Waives an item that stands in the way: as what, why, until when. Whoever opened or ever submitted the review waives nothing. Of an approved review the items are waived that it was approved with, also when its checklist has another version since.
 #[utoipa::path(
     post,
     path = "/api/v1/reviews/{service}/{id}/waivers",
@@ -263,7 +273,7 @@ pub(in crate::http) async fn waive(
     request_body = ReviewSignatureRequest,
     responses(
         (status = 201, description = "It is signed", body = ReviewPage),
-        (status = 422, description = "The role is not asked for, or items stand in the way", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The role is not asked for, the service is not eligible, or items stand in the way", body = Problem, content_type = "application/problem+json"),
         KnownActRefusals,
     ),
     security(("token" = ["admin"]), ("session" = ["owner"]))

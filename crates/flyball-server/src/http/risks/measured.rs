@@ -178,12 +178,13 @@ pub(in crate::http) async fn measured(
     let _room = room(&app).await?;
     let (changes, control) = (app.changes.clone(), app.control.clone());
     let of = [service.clone()];
-    let (past, (names, are_all)) = wait(move || {
-        let past = changes.past(&of, (during.start(), during.end()))?;
-        Ok::<_, ChangesError>((past, named(&control, &of[0])?))
+    let (past, drills, (names, are_all)) = wait(move || {
+        let times = (during.start(), during.end());
+        let (past, drills) = (changes.past(&of, times)?, changes.drills_measured(&of[0], times)?);
+        Ok::<_, ChangesError>((past, drills, named(&control, &of[0])?))
     })
     .await?;
-    let mut failures = Failures::of(&past.changes, &past.incidents, &names);
+    let mut failures = Failures::of(&past.changes, &past.incidents, (&names, &drills));
     let register = found.catalog.governance.register(&service);
     let answer = app.evaluator.look(move |snapshot| {
         let is_read = failures.read(snapshot, &register, &found.slos)?;

@@ -16,7 +16,6 @@ use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
-use crate::http::evidence::is_told_of;
 use crate::http::oncall::LevelNow;
 use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
@@ -99,7 +98,7 @@ pub(crate) struct ServiceCard {
     /// and without a rota.
     #[schema(value_type = Option<shapes::Stretch>)]
     uncovered: Option<Interval>,
-    /// The alert targets that are told of its pages.
+    /// The alert targets that hear of its pages: those that are told of them, and those of the people who may be called.
     paged: Vec<String>,
     /// What to do when it is down.
     runbook: Option<String>,
@@ -153,9 +152,11 @@ pub(crate) struct CustodyLine {
     /// Since when.
     #[schema(value_type = shapes::Instant)]
     since: Timestamp,
-    /// Who is called, in this order: `developers`, `operations` or `rota`.
+    /// Who is to be called, in this order: `developers`, `operations` or `rota`.
     #[schema(value_type = Vec<String>)]
     called: Vec<Party>,
+    /// That its pages do not call them first, in a sentence; null when they do, or nobody is called.
+    misrouted: Option<String>,
     /// Who advises the developers since it went back to them; null otherwise.
     #[schema(value_type = Option<Object>)]
     advice: Option<Advice>,
@@ -169,13 +170,14 @@ pub(crate) struct CustodyLine {
 
 impl CustodyLine {
     /// What `custody` is at `at`.
-    pub(super) fn of(custody: &Custody, at: Timestamp) -> Self {
+    pub(super) fn of(custody: &Custody, misrouted: Option<String>, at: Timestamp) -> Self {
         let holder = custody.holder(at);
         let returns = custody.notice().and_then(HandBack::returns);
         Self {
             holder,
             since: custody.since(at),
             called: holder.map_or_else(Vec::new, |holder| holder.called().to_vec()),
+            misrouted,
             advice: custody.advice(at),
             step: custody.transfer().map(|step| step.to),
             returns: returns.filter(|returns| *returns > at),
@@ -414,6 +416,16 @@ pub(in crate::http) fn budgets<'a>(
     lines
 }
 
+/// Who is called for pages of a service.
+pub(super) struct Called {
+    /// Level by level; `None` where nobody has said.
+    pub(super) levels: Option<Vec<LevelNow>>,
+    /// When nobody of the first rota can be paged.
+    pub(super) uncovered: Option<Interval>,
+    /// The alert targets that hear of a page.
+    pub(super) paged: Vec<String>,
+}
+
 /// What is known of a service at the moment.
 pub(super) struct Known {
     pub(super) slos: Vec<SloStatus>,
@@ -425,7 +437,7 @@ pub(super) struct Known {
     pub(super) incidents: Vec<Incident>,
     pub(super) learnt: Learnt,
     /// Who is called, and when nobody is.
-    pub(super) called: (Option<Vec<LevelNow>>, Option<Interval>),
+    pub(super) called: Called,
     /// Whether a feature may ship, or why that cannot be told.
     pub(super) ship: Result<Ship, String>,
     pub(super) custody: Option<CustodyLine>,
@@ -445,14 +457,13 @@ impl ServiceCard {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
             known;
         let Known { custody, drifted, reviews, faults, called, .. } = known;
-        let (called, uncovered) = called;
+        let Called { levels: called, uncovered, paged } = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
         let policy = catalog.governance.policy(&tier.policy);
         let rule = policy.and_then(|policy| policy.spec().post_mortem);
         let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
-        let paged = catalog.set.alert_targets.iter().filter(|of| is_told_of(of, name));
         let (by_cause, spent_problem) = match by_cause {
             Ok(by_cause) => (by_cause, None),
             Err(problem) => (Vec::new(), Some(problem)),
@@ -474,7 +485,7 @@ impl ServiceCard {
             on_call: spec.on_call,
             called,
             uncovered,
-            paged: paged.map(|target| target.name.clone()).collect(),
+            paged,
             runbook: spec.runbook,
             links: spec.links,
             dependencies: spec.dependencies,

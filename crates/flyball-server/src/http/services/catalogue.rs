@@ -64,9 +64,11 @@ impl FaultInfo {
     pub(in crate::http) fn seen(faults: &[Fault], caller: &Caller) -> Vec<Self> {
         let is_seen = |fault: &&Fault| match fault {
             Fault::AboveDependency { dependency, .. }
-            | Fault::DependencyWithoutSlo { dependency } => caller.sees(dependency),
-            Fault::AboveProduct { dependencies, .. } => {
-                dependencies.iter().all(|dependency| caller.sees(dependency))
+            | Fault::DependencyUnclear { dependency, .. }
+            | Fault::DependencyWithoutSlo { dependency, .. } => caller.sees(dependency),
+            Fault::AboveProduct { dependencies: others, .. }
+            | Fault::DependencyCycle { services: others } => {
+                others.iter().all(|other| caller.sees(other))
             }
             _ => true,
         };

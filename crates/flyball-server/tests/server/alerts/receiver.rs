@@ -74,6 +74,11 @@ impl Receiver {
         next.expect("a request is awaited and does not come").unwrap()
     }
 
+    /// Everything that came and was not looked at.
+    pub(crate) fn heard(&mut self) -> Vec<Request> {
+        std::iter::from_fn(|| self.hears.try_recv().ok()).collect()
+    }
+
     /// Whether everything that came was looked at.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.hears.try_recv().is_err()

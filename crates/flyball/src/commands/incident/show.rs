@@ -144,12 +144,6 @@ struct Criterion {
     holds_now: Option<bool>,
 }
 
-/// A share as a server says it, which marks what it has rounded, in per cent.
-fn share(text: Option<&String>) -> String {
-    let share = text.and_then(|text| text.trim_start_matches('≈').parse::<f64>().ok());
-    share.map_or_else(|| "not known".to_owned(), words::percent)
-}
-
 pub(super) fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
     let get = |more: &[&str]| remote.get::<Value>(&path(&args.id, more), &[]);
@@ -227,8 +221,8 @@ pub(super) fn cost_table(page: &mut Page, costs: &[Cost], users_by: Option<&str>
             cost.slo.clone(),
             cost.service.clone(),
             words::count(cost.bad),
-            share(cost.budget.as_ref()),
-            share(cost.events.as_ref()),
+            words::said_share(cost.budget.as_ref()),
+            words::said_share(cost.events.as_ref()),
             users.unwrap_or_else(|| "not known".to_owned()),
         ]
     });

@@ -179,6 +179,13 @@ pub(super) struct ExceptionsArgs {
 struct Done {
     id: String,
     state: String,
+    away: Vec<Away>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Away {
+    who: String,
+    span: Span,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -233,8 +240,13 @@ fn shift(text: &str) -> Result<Value, String> {
 fn send(server: &ServerArgs, rota: &str, path: &[&str], body: &Value) -> anyhow::Result<Exit> {
     let mut whole = of_rota(rota, path[0]);
     whole.extend(&path[1..]);
-    let Done { id, state } = Remote::new(server)?.post(&whole, body)?;
+    let Done { id, state, away } = Remote::new(server)?.post(&whole, body)?;
     talk::note(&printable(&format!("{state}: {id}")));
+    for Away { who, span } in away {
+        let said =
+            format!("{who} rests or is outside their hours from {} to {}", span.start, span.end);
+        talk::note(&printable(&said));
+    }
     Ok(Exit::Met)
 }
 

@@ -83,6 +83,7 @@ struct Person {
     events: usize,
     at_night: usize,
     out_of_hours: usize,
+    tickets: usize,
     worked: String,
     operations_share: Option<f64>,
     is_over: Option<bool>,
@@ -194,6 +195,7 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
             "events",
             "at night",
             "out of hours",
+            "tickets",
             "worked",
             "of the week",
             "too much",
@@ -213,6 +215,7 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
                 of.events.to_string(),
                 of.at_night.to_string(),
                 of.out_of_hours.to_string(),
+                of.tickets.to_string(),
                 printable(&of.worked),
                 percent(of.operations_share),
                 too_much.to_owned(),
@@ -221,7 +224,11 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
         let mut out = format!("{table}\n");
         for SideLine { side, events, share } in &load.sides {
             let side = side.as_deref().unwrap_or("others");
-            writeln!(out, "{}: {events} events, {} of the work", printable(side), percent(*share))?;
+            let share = match share {
+                Some(_) => format!("{} of the work", percent(*share)),
+                None => "no work that is known of".to_owned(),
+            };
+            writeln!(out, "{}: {events} events, {share}", printable(side))?;
         }
         let (calls, hand_offs) = (load.calls, load.hand_offs.words());
         writeln!(out, "{calls} calls, hand-offs: {hand_offs}")?;

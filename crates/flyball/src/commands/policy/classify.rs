@@ -77,7 +77,7 @@ impl ClassifyArgs {
 
 pub(super) fn list(ClassesArgs { asked }: &ClassesArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "gate", &asked.service, "classes"];
-    let said: Value = Remote::new(&asked.server)?.get(&path, &[])?;
+    let said: Value = Remote::new(&asked.server)?.whole(&path, ("classes", "before"))?;
     let Listed { classes } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
         let mut table = table(&["what", "class", "by", "at", "why"]);

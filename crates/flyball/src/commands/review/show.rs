@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Line, PATH};
+use super::{Line, PATH, People, called};
 use crate::Exit;
 use crate::cli::EXIT_CODES;
 use crate::commands::{Document, document};
@@ -42,7 +42,9 @@ pub(super) struct Review {
     pub(super) blocking: Vec<String>,
     learnt: Vec<String>,
     pub(super) missing: Vec<String>,
+    unmet: Vec<String>,
     problem: Option<String>,
+    people: People,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -126,16 +128,18 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<Exit> {
 }
 
 fn page(review: &Review) -> Page {
-    let Review { line, kept, assessment, blocking, learnt, missing, problem } = review;
+    let Review { line, kept, assessment, blocking, learnt, missing, unmet, problem, people } =
+        review;
     let about = format!("Review of {} by {} {}", line.service, line.checklist, line.version);
     let mut page = Page::new(about, format!("It is {}: {}.", line.state, line.standing.words()));
-    let signed = kept.signatures.iter().map(|of| format!("{} ({})", of.who, of.role));
+    let signed =
+        kept.signatures.iter().map(|of| format!("{} ({})", called(people, &of.who), of.role));
     let listed = |names: Vec<String>| {
         if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
     };
     page.facts([
         ("Known by", line.id.clone()),
-        ("Opened by", line.by.clone()),
+        ("Opened by", called(people, &line.by).to_owned()),
         ("Adviser", kept.adviser.clone().unwrap_or_else(|| "nobody yet".to_owned())),
         ("Signed by", listed(signed.collect())),
         ("Waits for", listed(missing.clone())),
@@ -150,7 +154,7 @@ fn page(review: &Review) -> Page {
             outcome(item),
             item.severity.clone(),
             item.ask.clone(),
-            shown(item),
+            shown(item, people),
         ]
     });
     let columns = [
@@ -162,6 +166,10 @@ fn page(review: &Review) -> Page {
         text("By"),
     ];
     page.table(columns, rows);
+    if !unmet.is_empty() {
+        page.heading("Not eligible");
+        page.list(unmet.iter().cloned());
+    }
     if !blocking.is_empty() {
         page.heading("In the way");
         page.list(blocking.iter().cloned());
@@ -197,11 +205,11 @@ fn outcome(item: &Item) -> String {
 }
 
 /// What shows it: what was seen, or what a person answered.
-fn shown(item: &Item) -> String {
+fn shown(item: &Item, people: &People) -> String {
     if let Some(Answer { yes, evidence, who }) = &item.answer {
         let yes = if *yes { "yes" } else { "no" };
         let evidence = if evidence.is_empty() { String::new() } else { format!(": {evidence}") };
-        return format!("{who}, {yes}{evidence}");
+        return format!("{}, {yes}{evidence}", called(people, who));
     }
     let seen = item.seen.iter().map(|seen| match &seen.value {
         Some(value) => format!("{} is {value}", seen.name),

@@ -1,0 +1,446 @@
+//! Drills over real sockets: what each would be, begun, watched, stopped, and what they came to.
+//!
+//! What is broken is a server of HTTP that takes what a proxy of Toxiproxy's is asked; the guard is a process that does what a
+//! guard does but for the asking. Real proxies and the real guard are met by the tests of the command and by `clients/`.
+
+use std::path::Path;
+
+use flyball_model::{Duration, Timestamp};
+use flyball_server::{Config, Given, GuardProgram, Scope, TokenRequest, Tokens};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::alerts::receiver::{Receiver, Request};
+use crate::alerts::{QUICK, minute, webhook, with_targets};
+use crate::gate::{post, said};
+use crate::harness::{NOON, PATIENCE, Running, TestClock, sources};
+
+/// A guard that knows what to do, and leaves when it is dismissed.
+const GUARD: &str =
+    "read charge; echo armed; while read line; do [ \"$line\" = dismissed ] && exit 0; done";
+/// One that says nothing.
+const DEAF: &str = "exec sleep 60";
+/// One that dies as soon as it has answered.
+const DYING: &str = "read charge; echo armed";
+
+/// A drill of the shop by the proxy at `url`, and the bank that depends on the shop.
+fn documents(url: &str) -> String {
+    format!(
+        "
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: pay}}
+spec:
+  service: bank
+  indicator:
+    metadata: {{name: paid}}
+    spec:
+      ratioMetric:
+        counter: true
+        good: {{metricSource: {{type: flyball, spec: {{where: status < 500}}}}}}
+        total: {{metricSource: {{type: flyball, spec: {{where: service.name = 'bank'}}}}}}
+  timeWindow: [{{duration: 1h, isRolling: true}}]
+  budgetingMethod: Occurrences
+  objectives: [{{target: 0.9}}]
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {{name: bank}}
+spec: {{dependencies: [{{service: shop, kind: soft}}]}}
+---
+apiVersion: flyball.dev/v1
+kind: Risk
+metadata: {{name: cart-down}}
+spec:
+  service: shop
+  description: The cart is gone.
+  timeToDetect: 5m
+  timeToRepair: 10m
+  shareOfUsers: 100%
+  timeBetweenFailures: 90d
+---
+apiVersion: flyball.dev/v1
+kind: Drill
+metadata: {{name: shop-reset}}
+spec:
+  description: The shop's cart is gone.
+  service: shop
+  slo: checkout
+  risk: cart-down
+  reserve: 20%
+  dose: 30%
+  longest: 5m
+  notice: 1m
+  fault: {{kind: reset}}
+  via: {{kind: toxiproxy, url: '{url}', proxy: cart}}
+  hours: {{timeZone: UTC}}
+  hypothesis: {{text: The bank does without., holds: [{{slo: pay, badAtMost: 5%}}]}}
+"
+    )
+}
+
+/// A server with a drill, a guard that runs `script`, and a target that is told of everything.
+fn drilling(
+    home: &Path,
+    clock: &TestClock,
+    proxy: &Receiver,
+    chat: &Receiver,
+    script: &str,
+) -> Config {
+    let more = format!("{}{}", webhook("chat", &chat.url("/chat")), documents(&proxy.url("")));
+    let arguments = vec!["-c".to_owned(), script.to_owned()];
+    let guard = Some(GuardProgram { program: "/bin/sh".into(), arguments });
+    Config { guard, ..with_targets(home, &more, clock) }
+}
+
+/// `count` events of `service` over the `seconds` before `end`, all bad or all good.
+fn of_service(service: &str, (end, seconds): (Timestamp, u32), count: u32, is_bad: bool) -> String {
+    let status = if is_bad { 503 } else { 200 };
+    let line = |number: u32| {
+        let before = Duration::from_seconds(seconds - number * seconds / count);
+        let at = end.minus(before);
+        format!("{{\"time\":\"{at}\",\"service.name\":\"{service}\",\"status\":{status}}}\n")
+    };
+    (0..count).map(line).collect()
+}
+
+/// So many seconds of events of both services, one a second, all of them good.
+async fn seconds(running: &Running, clock: &TestClock, count: u32) {
+    clock.advance(Duration::from_seconds(count));
+    let of = |service| of_service(service, (clock.now(), count), count, false);
+    send(running, format!("{}{}", of("shop"), of("bank"))).await;
+}
+
+async fn send(running: &Running, events: String) {
+    let sent = running.post("/api/v1/events", events).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+}
+
+/// The run called `key` with its report, once `is_awaited`.
+async fn report(running: &Running, key: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
+    let mut ticks = running.server.ticks();
+    let mut last = Value::Null;
+    let look = async {
+        loop {
+            let (status, said) = running.get(&format!("/api/v1/drill-runs/{key}")).await;
+            assert_eq!(status, 200, "{said}");
+            last = said;
+            if is_awaited(&last) {
+                return;
+            }
+            let _ = tokio::time::timeout(PATIENCE / 600, ticks.changed()).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, look).await;
+    assert!(waited.is_ok(), "what is awaited of the run does not come: {last}");
+    last
+}
+
+fn state(said: &Value) -> &str {
+    said["run"]["watch"]["state"]["state"].as_str().unwrap()
+}
+
+/// Told, and begun once the notice has passed; the run's key, and what the proxy was asked.
+async fn begun(running: &Running, clock: &TestClock, proxy: &mut Receiver) -> (String, Request) {
+    let text = json!({ "text": "at noon, ask Ada" });
+    let path = "/api/v1/drills/shop-reset/announcements";
+    let (status, told) = post(running, path, text).await;
+    assert_eq!((status, &told["told"]), (200, &json!(1)), "{told}");
+    seconds(running, clock, 70).await;
+    let (status, said) =
+        post(running, "/api/v1/drills/shop-reset/runs", json!({"apply": true})).await;
+    assert_eq!(status, 201, "{said}");
+    let key = said["run"]["key"].as_str().unwrap().to_owned();
+    (key, proxy.next().await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_spends_its_dose_and_tells_who_assumed_too_much() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (mut proxy, mut chat) = (Receiver::start().await, Receiver::start().await);
+    let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, GUARD)).await;
+
+    // Without data nothing is known, and nothing begins.
+    let (_, said) = running.get("/api/v1/drills").await;
+    assert_eq!(said["drills"][0]["dose"], Value::Null, "{said}");
+    seconds(&running, &clock, 700).await;
+    clock.advance(Duration::from_seconds(10));
+    let path = "/api/v1/drills/shop-reset/runs";
+    let (status, said) = post(&running, path, json!({"apply": true})).await;
+    assert_eq!(status, 409, "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("not told 1m before: bank"), "{said}");
+    let (status, said) = post(&running, path, json!({})).await;
+    assert_eq!(
+        (status, &said["run"], &said["drill"]["may_begin"]),
+        (200, &Value::Null, &json!(false))
+    );
+
+    let (key, asked) = begun(&running, &clock, &mut proxy).await;
+    assert_eq!((asked.method.clone(), asked.path.as_str()), (Method::POST, "/proxies/cart/toxics"));
+    assert_eq!(asked.json()["type"], "reset_peer");
+    let told = chat.next().await.json();
+    assert!(told.to_string().contains("shop will be broken on purpose"), "{told}");
+    let running_now = report(&running, &key, |said| state(said) == "running").await;
+    let dose = running_now["run"]["watch"]["dose"].as_u64().unwrap();
+    // A tenth of 760 events may go bad that are counted by now, and three tenths of those are dosed.
+    assert_eq!(dose, 22, "{running_now}");
+    let (status, said) = post(&running, path, json!({"apply": true})).await;
+    assert_eq!(status, 409, "{said}");
+    let (_, silences) = running.get("/api/v1/silences").await;
+    assert_eq!(silences["silences"][0]["why"], format!("the drill {key}"), "{silences}");
+
+    // It burns what was dosed, and is taken away by itself; the bank fails meanwhile.
+    clock.advance(Duration::from_seconds(5));
+    let of = |service, count| of_service(service, (clock.now(), 5), count, true);
+    let count = u32::try_from(dose).unwrap();
+    send(&running, format!("{}{}", of("bank", 20), of("shop", count))).await;
+    let asked = proxy.next().await;
+    assert_eq!(asked.method, Method::DELETE);
+    assert_eq!(asked.path, format!("/proxies/cart/toxics/flyball-{key}"));
+    report(&running, &key, |said| state(said) == "ended").await;
+    for _ in 0..4 {
+        seconds(&running, &clock, 30).await;
+    }
+    let said = report(&running, &key, |said| !said["run"]["measured"].is_null()).await;
+    let found = &said["report"];
+    assert_eq!(said["run"]["watch"]["state"]["why"]["reason"], "dosed", "{said}");
+    assert_eq!((&found["burned"], &found["as_dosed"]), (&json!(dose), &json!(true)), "{said}");
+    let bank = &found["dependants"][0];
+    assert_eq!(
+        (&bank["service"], &bank["assumed_too_much"]),
+        (&json!("bank"), &json!(true)),
+        "{said}"
+    );
+    assert_eq!(found["hypothesis"]["held"], "no", "{said}");
+    assert!(found["recover"].is_string(), "{said}");
+    assert!(proxy.is_quiet(), "it is asked nothing more");
+
+    // The budget knows that it was planned, and so does the register of risks.
+    let (_, spent) = running.get("/api/v1/slos/checkout/attribution").await;
+    let cause = &spent["objectives"][0]["causes"][0];
+    assert_eq!((&cause["kind"], &cause["spent"]), (&json!("drill"), &json!(dose)), "{spent}");
+    let (_, change) = running.get(&format!("/api/v1/changes/drill:{key}")).await;
+    assert_eq!(
+        (&change["change"]["kind"], &change["change"]["planned"]),
+        (&json!("drill"), &json!(true))
+    );
+    let (_, measured) = running.get("/api/v1/services/shop/risks/measured").await;
+    let occurrence = &measured["risks"][0]["occurrences"][0];
+    assert_eq!(occurrence["source"], "drill", "{measured}");
+    assert!(occurrence["ended"].is_string() && occurrence["started"].is_string(), "{measured}");
+    let (_, log) = running.get("/api/v1/audit?limit=1000").await;
+    for act in ["announce", "begin", "inject", "run", "stop", "end", "measure"] {
+        assert!(log.to_string().contains(&format!("\"drill.{act}\"")), "{act}");
+    }
+    let (_, listed) = running.get("/api/v1/drill-runs?service=shop&limit=1").await;
+    assert_eq!(listed["runs"][0]["key"], key, "{listed}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anyone_stops_a_drill_and_what_fails_to_be_undone_is_tried_again() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (mut proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, GUARD)).await;
+    seconds(&running, &clock, 700).await;
+    let (key, _) = begun(&running, &clock, &mut proxy).await;
+    report(&running, &key, |said| state(said) == "running").await;
+    proxy.answer(503, 2);
+    let path = format!("/api/v1/drill-runs/{key}/stop");
+    let (status, said) = post(&running, &path, json!({})).await;
+    assert_eq!(
+        (status, &said["watch"]["state"]["why"]["reason"]),
+        (200, &json!("asked")),
+        "{said}"
+    );
+    for _ in 0..3 {
+        assert_eq!(proxy.next().await.method, Method::DELETE);
+    }
+    let said = report(&running, &key, |said| state(said) == "ended").await;
+    assert_eq!(said["run"]["watch"]["state"]["why"]["who"], "anyone", "{said}");
+    assert_eq!(post(&running, "/api/v1/drill-runs/none/stop", json!({})).await.0, 404);
+
+    // A server that goes down takes away what it broke; the next one has nothing to do but to tell. What was told of the
+    // run before counts for that one alone.
+    let (_, said) = running.get("/api/v1/drills/shop-reset").await;
+    assert_eq!(
+        (&said["told"], &said["may_begin"]),
+        (&json!({"bank": null}), &json!(false)),
+        "{said}"
+    );
+    clock.advance(Duration::from_seconds(1));
+    let (key, _) = begun(&running, &clock, &mut proxy).await;
+    report(&running, &key, |said| state(said) == "running").await;
+    running.server.stop().await;
+    assert_eq!(proxy.next().await.method, Method::DELETE);
+    let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, GUARD)).await;
+    let said = report(&running, &key, |said| state(said) == "ended").await;
+    assert_eq!(said["run"]["watch"]["state"]["why"]["who"], "server", "{said}");
+    for _ in 0..3 {
+        seconds(&running, &clock, 30).await;
+    }
+    report(&running, &key, |said| !said["run"]["measured"].is_null()).await;
+    assert!(proxy.is_quiet(), "it is asked nothing more");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_broken_without_a_guard_and_nothing_goes_on_without_one() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (mut proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
+    let running = Running::of(Config { guard: None, ..config }).await;
+    seconds(&running, &clock, 700).await;
+    let (_, said) = running.get("/api/v1/drills/shop-reset").await;
+    let checks = said["checks"].as_array().unwrap();
+    let guarded = checks.iter().find(|check| check["what"] == "guarded").unwrap();
+    assert_eq!(guarded["state"], "not_met", "{said}");
+    running.server.stop().await;
+
+    let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, DEAF)).await;
+    let text = json!({ "text": "soon" });
+    post(&running, "/api/v1/drills/shop-reset/announcements", text).await;
+    seconds(&running, &clock, 70).await;
+    let path = "/api/v1/drills/shop-reset/runs";
+    let (status, said) = post(&running, path, json!({"apply": true})).await;
+    assert_eq!(status, 201, "{said}");
+    let key = said["run"]["key"].as_str().unwrap().to_owned();
+    clock.advance(Duration::from_seconds(11));
+    let said = report(&running, &key, |said| state(said) == "ended").await;
+    assert_eq!(said["run"]["watch"]["state"]["why"]["reason"], "guard_lost", "{said}");
+    assert_eq!(said["run"]["watch"]["state"]["began"], Value::Null, "{said}");
+    assert!(proxy.is_quiet(), "nothing was asked");
+    let (_, change) = running.get(&format!("/api/v1/changes/drill:{key}")).await;
+    assert_eq!(change["change"]["outcome"], "cancelled", "{change}");
+    running.server.stop().await;
+
+    let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, DYING)).await;
+    let text = json!({ "text": "soon" });
+    post(&running, "/api/v1/drills/shop-reset/announcements", text).await;
+    seconds(&running, &clock, 70).await;
+    let (status, said) = post(&running, path, json!({"apply": true})).await;
+    assert_eq!(status, 201, "{said}");
+    let key = said["run"]["key"].as_str().unwrap().to_owned();
+    let said = report(&running, &key, |said| state(said) == "ended").await;
+    assert_eq!(said["run"]["watch"]["state"]["why"]["reason"], "guard_lost", "{said}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_elsewhere_ends_a_drill_and_its_own_alerts_call_nobody() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (mut proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
+    let running = Running::of(config).await;
+    seconds(&running, &clock, 700).await;
+    let (key, _) = begun(&running, &clock, &mut proxy).await;
+    report(&running, &key, |said| state(said) == "running").await;
+    let incident = json!({ "service": "bank", "summary": "nobody can pay", "id": "INC-1" });
+    assert_eq!(post(&running, "/api/v1/incidents", incident).await.0, 201);
+    assert_eq!(proxy.next().await.method, Method::DELETE);
+    let said = report(&running, &key, |said| state(said) == "ended").await;
+    let why = &said["run"]["watch"]["state"]["why"];
+    assert_eq!((&why["reason"], &why["id"]), (&json!("incident"), &json!("INC-1")), "{said}");
+    let (_, said) = running.get("/api/v1/drills/shop-reset").await;
+    assert!(said["checks"].to_string().contains("open incident: INC-1"), "{said}");
+
+    // What the drill's SLO burned would have paged; it is silent, and no incident is opened for it.
+    minute(&running, &clock, true).await;
+    let (_, listed) = running.get("/api/v1/alerts?state=firing").await;
+    assert_eq!(listed["alerts"][0]["slo"], "checkout", "{listed}");
+    let (_, incidents) = running.get("/api/v1/incidents").await;
+    assert_eq!(incidents["incidents"].as_array().unwrap().len(), 1, "{incidents}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_leased() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
+    let token = |scopes: &[Scope], services: &[&str]| {
+        let request = TokenRequest {
+            name: "test".to_owned(),
+            scopes: scopes.to_vec(),
+            services: services.iter().map(ToString::to_string).collect(),
+            expires: None,
+        };
+        let at = Timestamp::parse(NOON).unwrap();
+        let tokens = Tokens::open(&home.path().join("data")).unwrap();
+        tokens.create(&request, "test", at).unwrap().token
+    };
+    let shop = token(&[Scope::Deploy, Scope::Read, Scope::Ingest], &["shop"]);
+    let bank = token(&[Scope::Deploy, Scope::Read], &["bank"]);
+    // Headers need no guard: they end with whoever tells of them.
+    let by_headers = documents("http://127.0.0.1:1")
+        .replace("{kind: reset}", "{kind: abort, status: 503}")
+        .replace("notice: 1m", "notice: 0s")
+        .replace(
+            "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
+            "via: {kind: envoyHeaders}",
+        );
+    let alone = by_headers.replace("dependencies: [{service: shop, kind: soft}]", "team: bank");
+    config.given = Given::Sources(sources(&format!("{QUICK}{alone}")));
+    config.guard = None;
+    let running = Running::of(config).await;
+    let get = async |token: &str, path: &str| {
+        said(reqwest::Client::new().get(running.url(path)).bearer_auth(token)).await
+    };
+    let send = async |token: &str, path: &str, body: Value| {
+        said(running.post(path, body.to_string()).bearer_auth(token)).await
+    };
+    assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }));
+    assert_eq!(get(&bank, "/api/v1/drills/shop-reset").await.0, 404);
+    assert_eq!(send(&bank, "/api/v1/drills/shop-reset/runs", json!({})).await.0, 404);
+    let text = json!({ "text": "soon" });
+    assert_eq!(send(&bank, "/api/v1/drills/shop-reset/announcements", text).await.0, 404);
+
+    clock.advance(Duration::from_seconds(700));
+    let events = of_service("shop", (clock.now(), 700), 700, false);
+    let sent = running.post("/api/v1/events", events).bearer_auth(&shop).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    clock.advance(Duration::from_seconds(10));
+    let headers = "/api/v1/drill-headers?service=shop";
+    assert_eq!(get(&shop, headers).await.1["headers"], json!({}));
+    assert_eq!(get(&bank, headers).await.0, 404);
+    let path = "/api/v1/drills/shop-reset/runs";
+    let (status, begun) = send(&shop, path, json!({"apply": true})).await;
+    assert_eq!(status, 201, "{begun}");
+    let key = begun["run"]["key"].as_str().unwrap().to_owned();
+    let waited = async {
+        loop {
+            let (_, lease) = get(&shop, headers).await;
+            if lease["drill"] == key.as_str() {
+                return lease;
+            }
+        }
+    };
+    let lease = tokio::time::timeout(PATIENCE, waited).await.expect("callers are told");
+    assert_eq!(lease["headers"]["x-envoy-fault-abort-request"], "503", "{lease}");
+    assert_eq!(lease["headers"]["x-envoy-fault-abort-request-percentage"], "100", "{lease}");
+    let stop = format!("/api/v1/drill-runs/{key}/stop");
+    assert_eq!(get(&bank, "/api/v1/drill-runs").await.1, json!({ "runs": [], "next": null }));
+    assert_eq!(send(&bank, &stop, json!({})).await.0, 404);
+    assert_eq!(send(&shop, &stop, json!({})).await.0, 200);
+    assert_eq!(get(&shop, headers).await.1["headers"], json!({}), "nobody is told any more");
+    // What callers were told before holds for a while.
+    let (_, now) = get(&shop, &format!("/api/v1/drill-runs/{key}")).await;
+    assert_eq!(state(&now), "stopping", "{now}");
+    clock.advance(Duration::from_seconds(4));
+    let gone = async {
+        while state(&get(&shop, &format!("/api/v1/drill-runs/{key}")).await.1) != "ended" {}
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("it ends");
+    running.server.stop().await;
+}
