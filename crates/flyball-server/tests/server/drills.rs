@@ -380,6 +380,7 @@ async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_lease
         let tokens = Tokens::open(&home.path().join("data")).unwrap();
         tokens.create(&request, "test", at).unwrap().token
     };
+    token(&[Scope::Admin], &[]);
     let shop = token(&[Scope::Deploy, Scope::Read, Scope::Ingest], &["shop"]);
     let bank = token(&[Scope::Deploy, Scope::Read], &["bank"]);
     // Headers need no guard: they end with whoever tells of them.

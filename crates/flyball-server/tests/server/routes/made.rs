@@ -6,6 +6,7 @@ use flyball_model::Duration;
 use serde_json::{Value, json};
 
 use super::world::{Caller, OWN, World};
+use crate::harness::PATIENCE;
 
 /// The names in a text, each once.
 fn names(text: &str) -> Vec<&str> {
@@ -77,6 +78,7 @@ impl World {
             "stepped" | "sre_run" | "noticed" => self.carried(name).await,
             "on_call" | "off_call" | "exception" | "swap" => self.called(name).await,
             "own_token" | "granted" | "visitor" => self.admitted(name, own).await,
+            "drill_run" => self.drilled().await,
             other => panic!("nothing is called `${other}`; hint: `made.rs` makes them"),
         }
     }
@@ -327,10 +329,44 @@ impl World {
             }
             _ => {
                 let gives = json!({"start": self.ahead(1), "end": self.ahead(3)});
-                let body = json!({"who": on_call, "gives": gives, "asked": off_call, "why": "the dentist"});
+                let body = json!({"who": on_call, "gives": gives, "asked": "developer-shop", "why": "the dentist"});
                 text(&self.ask(&self.ada, &format!("{rota}/swaps"), body).await["id"])
             }
         }
+    }
+
+    /// A run of the bank's drill, that is over: of the shop alerts fire, so that none may begin.
+    async fn drilled(&mut self) -> String {
+        // No change of before is observed any more.
+        self.site.clock.advance(Duration::from_minutes(61));
+        let now = self.site.clock.now();
+        let line = |second: u32| {
+            let at = now.minus(Duration::from_seconds(700 - second));
+            format!("{{\"time\":\"{at}\",\"service.name\":\"bank\",\"status\":200}}\n")
+        };
+        let events: String = (0..700).map(line).collect();
+        let sent = self.request(&self.ada, "POST", "/api/v1/events").body(events).send().await;
+        assert_eq!(sent.unwrap().status(), 200);
+        // What was counted has to be complete.
+        self.site.clock.advance(Duration::from_seconds(15));
+        let drill = "/api/v1/drills/bank-errors";
+        let look = async {
+            while self.look(drill).await["may_begin"] != true {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, look).await;
+        assert!(waited.is_ok(), "it may not begin: {}", self.look(drill).await);
+        let begun = self.ask(&self.ada, &format!("{drill}/runs"), json!({"apply": true})).await;
+        let key = text(&begun["run"]["key"]);
+        let run = format!("/api/v1/drill-runs/{key}");
+        self.ask(&self.ada, &format!("{run}/stop"), json!({})).await;
+        // Callers may send what they were told until then.
+        self.site.clock.advance(Duration::from_seconds(4));
+        while self.look(&run).await["run"]["watch"]["state"]["state"] != "ended" {
+            tokio::task::yield_now().await;
+        }
+        key
     }
 
     async fn admitted(&mut self, name: &str, own: &Caller) -> String {

@@ -91,6 +91,7 @@ fn configured(home: &Path, clock: &TestClock) -> Config {
         Source::new("bank.yaml", bank),
         Source::new("undescribed.yaml", ["dock", "mill"].map(undescribed).concat()),
         Source::new("common.yaml", include_str!("common.yaml")),
+        Source::new("drills.yaml", include_str!("drills.yaml")),
     ];
     Config {
         given: Given::Sources(given),
