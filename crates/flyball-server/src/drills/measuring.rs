@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use flyball_govern::drill::{Held, ReportInputs, report};
+use flyball_govern::drill::{ReportInputs, report};
 use flyball_govern::incident::{Outcome, Run};
 use flyball_model::{Duration, Interval, Tally, Timestamp};
 use flyball_store::Ledger;
@@ -112,13 +112,8 @@ impl Drills {
 
     /// Tells action items that wait for the drill's hypothesis whether it held.
     async fn teach(&self, run: &DrillRun, now: Timestamp) -> Result<(), DrillsError> {
-        let Some(passed) = self.held(run).await? else { return Ok(()) };
-        let (name, key) = (run.watch.drill.clone(), run.key().to_owned());
-        let judge = move |of: &Outcome| {
-            let is_own = matches!(of, Outcome::Drill { name: own } if *own == name);
-            let (of, version) = (of.clone(), key.clone());
-            is_own.then_some(Run { of, at: now, passed, version })
-        };
+        let Some(told) = self.told(run, now).await? else { return Ok(()) };
+        let judge = move |of: &Outcome| (told.of == *of).then(|| told.clone());
         let changes = self.changes.clone();
         let tested =
             tokio::task::spawn_blocking(move || changes.tested(judge, &Caller::Anyone, now));
@@ -126,8 +121,8 @@ impl Drills {
         Ok(())
     }
 
-    /// Whether the hypothesis of a run held; `Some(None)` when that cannot be told, and `None` without one.
-    async fn held(&self, run: &DrillRun) -> Result<Option<Option<bool>>, DrillsError> {
+    /// What the run says to action items; `None` where it says nothing.
+    async fn told(&self, run: &DrillRun, now: Timestamp) -> Result<Option<Run>, DrillsError> {
         let (drill, steady) = (run.drill(), self.steady(run).await?);
         let found = report(&ReportInputs {
             drill: &drill,
@@ -139,11 +134,7 @@ impl Drills {
             detected: None,
             recovered: None,
         });
-        Ok(found.hypothesis.map(|of| match of.held {
-            Held::Yes => Some(true),
-            Held::No => Some(false),
-            Held::Unknown => None,
-        }))
+        Ok(Run::of_drill(&found, now))
     }
 
     /// What was counted of the SLOs of a run's hypothesis while it lasted.

@@ -240,6 +240,10 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
                 "They ask for an action item of the priority P0 in a published post-mortem of one of them.",
             ),
         };
+        // While an incident lasts people have other things to do.
+        if matches!(demand.reason, PostMortemReason::Incident { .. }) && stands.due.is_none() {
+            continue;
+        }
         let is_late = stands.due.is_some_and(|due| due < now);
         found.push(reminder(name.clone(), title, text));
         if is_late {

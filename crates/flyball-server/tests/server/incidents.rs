@@ -281,6 +281,8 @@ async fn a_write_up_blames_nobody_and_its_items_are_done_when_tests_pass() {
     let items = format!("{path}/actions");
     let tested = json!({"outcome": "slo_test", "file": "pool.slotest", "test": null});
     assert_eq!(send(&ada, &items, item("a", tested)).await.0, 200);
+    let drilled = json!({"outcome": "drill", "name": "nosuchdrill"});
+    assert_eq!(send(&ada, &items, item("c", drilled)).await.0, 422, "no document describes it");
     let looked = json!({"outcome": "looked", "text": "the minutes"});
     assert_eq!(send(&ada, &items, item("b", looked.clone())).await.0, 200);
     assert_eq!(send(&ada, &items, item("b", looked)).await.0, 422, "it is there");

@@ -7,6 +7,7 @@ use flyball_govern::incident::{
     Priority, Run, WriteUpError, summary,
 };
 use flyball_model::{Duration, Timestamp};
+use flyball_query::near_matches;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
@@ -171,6 +172,9 @@ pub(in crate::http) async fn add_item(
     let due = asked.due.parse().map_err(|_| {
         meant(&format!("`due`: `{}` is no date; hint: write one like 2026-12-01", asked.due))
     })?;
+    if let Outcome::Drill { name } = &asked.outcome {
+        known_drill(&app, name).await?;
+    }
     let (changes, who, now) = (app.changes.clone(), caller.actor(), app.clock.now());
     let made = wait::<_, IncidentActError>(move || {
         let ItemRequest { id, text, kind, owner, priority, ticket, outcome, .. } = asked;
@@ -212,6 +216,28 @@ pub(in crate::http) async fn add_item(
         Ok(ItemView::of(kept.write_up.incident, kept.service, item, now))
     });
     Ok(Json(made.await?))
+}
+
+/// Refuses a drill that no document describes: it would never be run, and what waits for it never be done.
+///
+/// # Errors
+///
+/// A problem with status 422, with the nearest name.
+async fn known_drill(app: &App, name: &str) -> Result<(), Problem> {
+    let known = app.evaluator.ask(|evaluator| {
+        let drills = evaluator.catalog().governance.drills();
+        drills.map(|drill| drill.name.clone()).collect::<Vec<_>>()
+    });
+    let known = known.await?;
+    if known.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    let near = near_matches(name, known.iter().map(String::as_str));
+    let hint = near.first().map_or_else(
+        || "apply its document first (kind: Drill)".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(meant(&format!("no drill is called `{name}`; hint: {hint}")))
 }
 
 /// The refusal of an item that is not there.
