@@ -338,7 +338,8 @@ pub(in crate::http) async fn look(app: &App, service: &str) -> Result<(), Proble
         at: now,
     };
     let told = app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?;
-    Ok(told.map_err(ChangesError::from)?)
+    told.map_err(ChangesError::from)?;
+    Ok(())
 }
 
 /// Keeps who runs a service and what it promises, with the numbers that this was chosen from: later ones are held
