@@ -14,7 +14,7 @@ use crate::control::SharedControl;
 /// [`StoreError`] when they cannot be read.
 pub(crate) fn names(
     control: &SharedControl,
-    who: BTreeSet<&str>,
+    who: &BTreeSet<&str>,
 ) -> Result<BTreeMap<String, String>, StoreError> {
     let mut names = BTreeMap::new();
     let asked = |kind: &str| who.iter().any(|who| who.starts_with(kind));

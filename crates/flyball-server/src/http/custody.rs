@@ -462,7 +462,7 @@ async fn people(app: &App, custody: Option<&Custody>) -> Result<BTreeMap<String,
     let who = custody.map(Custody::people).unwrap_or_default();
     let who: BTreeSet<String> = who.into_iter().map(str::to_owned).collect();
     let control = app.control.clone();
-    wait(move || Ok::<_, GateError>(names(&control, who.iter().map(String::as_str).collect())?))
+    wait(move || Ok::<_, GateError>(names(&control, &who.iter().map(String::as_str).collect())?))
         .await
 }
 

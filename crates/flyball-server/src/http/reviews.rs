@@ -220,7 +220,7 @@ impl ReviewPage {
             items.map(|item| item.id.clone()).collect::<Vec<String>>()
         };
         let of = assessment.as_ref();
-        let people = names(control, review.people())?;
+        let people = names(control, &review.people())?;
         Ok(Self {
             line: ReviewLine::of(&review, at),
             unmet: asked.map(|checklist| checklist.unmet(evidence)).unwrap_or_default(),
@@ -333,7 +333,7 @@ async fn page(
     let found = wait(move || {
         let found = app.reviews.page(services.as_deref(), before, limit)?;
         let people = found.iter().flat_map(|(_, review)| review.people()).collect();
-        let people = names(&app.control, people)?;
+        let people = names(&app.control, &people)?;
         Ok::<_, GateError>((found, people))
     });
     let (found, people) = found.await?;

@@ -223,6 +223,8 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     clock.advance(Duration::from_days(1));
     let grounds = reminder(&mut chat, "there is reason to hand its pager back").await;
     assert!(grounds["text"].as_str().unwrap().contains("It breaks its promise."), "{grounds}");
+    // Its window is an hour, and a day has passed.
+    traffic(2).await;
     let (status, again) = send(&bo, &of("notice"), json!({"role": "sre"})).await;
     assert_eq!(status, 201, "{again}");
     running.server.stop().await;

@@ -416,6 +416,7 @@ spec: {dependencies: [{service: bank, kind: hard}]}
 apiVersion: flyball.dev/v1
 kind: Service
 metadata: {name: bank}
+spec: {team: bank}
 ";
 
 /// A minute in which all requests of the shop fail, as the bank does: an incident of each.

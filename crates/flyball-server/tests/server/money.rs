@@ -99,7 +99,7 @@ async fn a_worksheet_says_what_each_target_is_worth_and_what_was_protected() {
         ("an_hour=90", "write it like"),
         ("an_hour=90%20EUR", "nothing is converted"),
         ("costs=asumed", "did you mean `assumed`?"),
-        ("targets=101%25", "write them like"),
+        ("targets=101%25", "write them in per cent"),
     ] {
         let (status, problem) = running.get(&format!("/api/v1/services/shop/target?{query}")).await;
         assert_eq!(

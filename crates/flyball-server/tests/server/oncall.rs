@@ -471,7 +471,7 @@ async fn a_token_that_reads_sees_no_pay_and_one_that_deploys_speaks_for_nobody()
     let rota: Value = rota.json().await.unwrap();
     let on_call = rota["called"][0].as_str().unwrap();
     let other = if on_call == "ada" { "bo" } else { "ada" };
-    assert_eq!(swap(on_call, &deploy).await, 403, "a pipeline says yes for nobody");
+    assert_eq!(swap(on_call, &deploy).await, 422, "a pipeline says yes for nobody");
     assert_eq!((swap(other, &admin).await, swap(on_call, &admin).await), (422, 201), "a shift");
     running.server.stop().await;
 }

@@ -28,6 +28,7 @@ fn at_server(at: &Path, url: &str, args: &[&str]) -> Ran {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the server reads the same clock")]
 fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     let directory = TempDir::new().unwrap();
     let at = directory.path();

@@ -338,6 +338,7 @@ pub(in crate::http) async fn look(app: &App, service: &str) -> Result<(), Proble
         at: now,
     };
     let told = app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?;
+    // Nobody may be told of the service; it is on the card.
     told.map_err(ChangesError::from)?;
     Ok(())
 }

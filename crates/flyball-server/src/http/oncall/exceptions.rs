@@ -14,7 +14,7 @@ use super::super::administration::wait;
 use super::super::described::{ExceptionRefusals, KnownExceptionRefusals};
 use super::super::extract::{Path, Query, Sent, meant, moment, page_size};
 use super::super::problem::Problem;
-use super::{allowed, seen};
+use super::{allowed, may, seen};
 use crate::auth::{Caller, Role, Scope};
 use crate::rotas::{KeptException, NewException, Removed};
 
@@ -214,25 +214,23 @@ async fn told(
     Ok((StatusCode::CREATED, Json(info)))
 }
 
-/// Whether `caller` may say yes or no as the member called `who`: it is they, or whoever owns a service whose pages
-/// come to the rota. What both said is in the audit log.
-async fn acts_for(app: &App, caller: &Caller, who: &str, rota: &str) -> Result<(), Problem> {
-    let own = caller.person().is_some_and(|(_, person)| {
-        let names = [Some(&person.subject), person.email.as_ref(), person.name.as_ref()];
-        names.into_iter().flatten().any(|name| name == who)
-    });
-    let lacks_scope = caller.person().is_none()
-        && caller.token().is_some_and(|(_, scopes)| !scopes.contains(&Scope::Admin));
-    if lacks_scope {
-        let said = format!(
-            "a token speaks for `{who}` with the scope `admin` only; hint: let them do it, or an owner"
-        );
-        return Err(Problem::new(StatusCode::FORBIDDEN, &said));
+/// Refuses what `caller` says as the member called `who` of `rota`, unless they are that member, or own a service whose
+/// pages come to the rota. What both said is in the audit log.
+async fn speaks_for(app: &App, caller: &Caller, who: &str, rota: &str) -> Result<(), Problem> {
+    let board = app.rotas.switchboard().await?;
+    let may_speak = match (caller.person(), caller.token()) {
+        (Some((_, person)), _) => {
+            let names = [Some(&person.subject), person.email.as_ref(), person.name.as_ref()];
+            let is_own = names.into_iter().flatten().any(|name| name == who);
+            is_own || may(&board, caller, Role::Owner, rota)
+        }
+        (None, Some((_, scopes))) => scopes.contains(&Scope::Admin),
+        (None, None) => true,
+    };
+    if may_speak {
+        return Ok(());
     }
-    if !own {
-        allowed(app, caller, (Role::Owner, rota)).await?;
-    }
-    Ok(())
+    Err(meant(&format!("that is for `{who}` to say; hint: let them, or an owner, do it")))
 }
 
 impl ExceptionInfo {
@@ -287,7 +285,7 @@ pub(in crate::http) async fn swap(
 ) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
     let (asked, caller): (SwapRequest, _) = wanted(&app, sent, &rota).await?;
     let SwapRequest { who, gives, takes, asked, why } = asked;
-    acts_for(&app, &caller, &who, &rota).await?;
+    speaks_for(&app, &caller, &who, &rota).await?;
     let gives = gives.read("gives")?;
     let takes = takes.map(|takes| takes.read("takes")).transpose()?;
     make(&app, &rota, NewException::Swap { who, gives, takes, asked, why }, &caller).await
@@ -315,7 +313,7 @@ pub(in crate::http) async fn settle(
     sent: Sent,
 ) -> Result<(StatusCode, Json<ExceptionInfo>), Problem> {
     let (SettleRequest { who, how }, caller) = wanted(&app, sent, &rota).await?;
-    acts_for(&app, &caller, &who, &rota).await?;
+    speaks_for(&app, &caller, &who, &rota).await?;
     let at = app.clock.now();
     let kept = app.rotas.settle(&rota, id, (who, how), (caller.actor(), at)).await?;
     told(&app, &rota, kept, at).await

@@ -116,7 +116,7 @@ async fn done<T: DeserializeOwned + Send + 'static>(
     let (actor, at) = (actor(&caller), app.clock.now());
     let done = wait(move || {
         let before = app.reviews.get(&service, &id)?;
-        let names = names(&app.control, before.people())?;
+        let names = names(&app.control, &before.people())?;
         let detail = detail(&asked);
         let by = ReportedBy { who: actor.who().to_owned(), at };
         let own = (&*service, &*id);

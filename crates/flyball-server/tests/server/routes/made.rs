@@ -329,7 +329,7 @@ impl World {
             }
             _ => {
                 let gives = json!({"start": self.ahead(1), "end": self.ahead(3)});
-                let body = json!({"who": on_call, "gives": gives, "asked": off_call, "why": "the dentist"});
+                let body = json!({"who": on_call, "gives": gives, "asked": "developer-shop", "why": "the dentist"});
                 text(&self.ask(&self.ada, &format!("{rota}/swaps"), body).await["id"])
             }
         }
