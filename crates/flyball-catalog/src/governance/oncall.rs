@@ -130,7 +130,7 @@ mod tests {
             )
         };
         let told = |on_call: &str| {
-            let (set, _) = load(&[Source::new("a.yaml", &text(on_call))]);
+            let (set, _) = load(&[Source::new("a.yaml", text(on_call))]);
             governance(&set).1
         };
         let [warning] = told("paymnts").try_into().unwrap();

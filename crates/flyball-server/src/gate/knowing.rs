@@ -150,15 +150,14 @@ impl Slot {
         if let Some(known) = self.remembered(version, leaving) {
             return Turned::Known(known);
         }
-        let spent = match self.asking.try_lock() {
-            Ok(spent) => spent,
-            Err(_) => {
-                let before = Version { tick: version.tick.saturating_sub(1), ..version };
-                if let Some(known) = self.remembered(before, leaving) {
-                    return Turned::Known(known);
-                }
-                self.asking.lock().await
+        let spent = if let Ok(spent) = self.asking.try_lock() {
+            spent
+        } else {
+            let before = Version { tick: version.tick.saturating_sub(1), ..version };
+            if let Some(known) = self.remembered(before, leaving) {
+                return Turned::Known(known);
             }
+            self.asking.lock().await
         };
         // Whoever was before may have found it.
         self.remembered(version, leaving).map_or(Turned::Ask(spent), Turned::Known)

@@ -98,8 +98,10 @@ pub(super) struct AnnouncementRequest {
 pub(super) struct Announced {
     /// The drill.
     drill: String,
-    /// How many services depend on its own, all of which were told.
+    /// How many of the services that depend on its own were told.
     told: usize,
+    /// Those that the caller sees of which no target is told of tickets: they were told of nothing.
+    unheard: Vec<String>,
 }
 
 /// Which drills are asked for.
@@ -267,7 +269,8 @@ async fn announce(
     let dependants = catalog.governance.dependants(&service);
     let dependants: Vec<String> = dependants.map(str::to_owned).collect();
     let (now, who) = (app.clock.now(), caller.actor());
-    for dependant in &dependants {
+    let (mut told, mut unheard) = (Vec::new(), Vec::new());
+    for dependant in dependants {
         let reminder = Reminder {
             key: format!("drill/{name}/{now}/{dependant}"),
             service: dependant.clone(),
@@ -275,16 +278,17 @@ async fn announce(
             text: format!("{text} {} {who} announces it.", drill.spec.description),
             at: now,
         };
-        let told = app.evaluator.ask(move |it| it.remind(&reminder)).await?;
-        told.map_err(ChangesError::from)?;
+        let is_heard = app.evaluator.ask(move |it| it.remind(&reminder)).await?;
+        let heard = if is_heard.map_err(ChangesError::from)? { &mut told } else { &mut unheard };
+        heard.push(dependant);
     }
-    let (of, told) = (drill.spec.service, dependants.len());
-    let announced = name.clone();
+    let (of, announced, told_of) = (drill.spec.service, name.clone(), told.clone());
     let kept = app
         .drills
-        .on_disk(move |changes| changes.told_of_drill((&announced, &of), &dependants, (&who, now)));
+        .on_disk(move |changes| changes.told_of_drill((&announced, &of), &told_of, (&who, now)));
     kept.await?;
-    Ok(Json(Announced { drill: name, told }))
+    unheard.retain(|service| caller.sees(service));
+    Ok(Json(Announced { drill: name, told: told.len(), unheard }))
 }
 
 /// Tells what a run of a drill would be, or begins one.

@@ -447,8 +447,8 @@ async fn a_token_that_reads_sees_no_pay_and_one_that_deploys_speaks_for_nobody()
         let tokens = Tokens::open(&home.path().join("data")).unwrap();
         tokens.create(&request, "test", clock.now()).unwrap().token
     };
-    let [read, deploy, admin] =
-        [("calendar", Scope::Read), ("ci", Scope::Deploy), ("ana", Scope::Admin)]
+    let [admin, read, deploy] =
+        [("ana", Scope::Admin), ("calendar", Scope::Read), ("ci", Scope::Deploy)]
             .map(|(name, scope)| token(name, scope));
     let running = Running::of(config).await;
     let get = async |path: &str, token: &str| {

@@ -186,6 +186,7 @@ struct Begun {
 #[derive(Debug, serde::Deserialize)]
 struct Announced {
     told: u64,
+    unheard: Vec<String>,
 }
 
 /// Where a server has drills, and their runs.
@@ -244,6 +245,14 @@ fn announce(args: &AnnounceArgs) -> anyhow::Result<Exit> {
     let told: Announced = Remote::new(&args.server)?.post(&path, &json!({ "text": args.text }))?;
     let services = words::plural(told.told, "dependant was told", "dependants were told");
     talk::note(&format!("{services}\nhint: flyball drill begin {}", printable(&args.name)));
+    if !told.unheard.is_empty() {
+        let unheard: Vec<String> = told.unheard.iter().map(|of| printable(of)).collect();
+        talk::note(&format!(
+            "nobody is told of tickets of {}\nhint: apply an AlertTarget of severity ticket for it, and announce it again",
+            unheard.join(", ")
+        ));
+        return Ok(Exit::Missed);
+    }
     Ok(Exit::Met)
 }
 

@@ -180,7 +180,7 @@ impl World {
                     "product": "digital_service", "traffic": "critical", "reviewed": true, "missed": false,
                     "failures_a_year": 12, "call_outs_a_year": 6, "call_out_lasts": "1h",
                 });
-                let body = json!({"target": "99%", "model": "developers", "out_of_hours": "domain", "basis": basis});
+                let body = json!({"target": "99%", "model": "developers", "out_of_hours": "domain", "basis": basis, "reason": "they want to"});
                 self.ask(&self.ada, "/api/v1/services/shop/support", body).await;
                 return id;
             }

@@ -323,17 +323,23 @@ impl Player {
     /// All rows of a list, page by page.
     pub(super) async fn pages(&self, path: &str, rows: &str) -> Vec<Value> {
         let mut all = Vec::new();
-        let mut before = String::new();
+        let mut on = String::new();
+        // What has an order of its own is walked forwards, what happens backwards.
+        let cursor = if ["audit", "services", "catalogue", "checklists"].contains(&path) {
+            "after"
+        } else {
+            "before"
+        };
         loop {
             let sign = if path.contains('?') { '&' } else { '?' };
-            let page = self.get(&format!("{path}{sign}limit=100{before}")).await;
+            let page = self.get(&format!("{path}{sign}limit=100{on}")).await;
             all.extend(page[rows].as_array().unwrap_or_else(|| panic!("{page:#}")).clone());
             if page["next"].is_null() {
                 return all;
             }
             let next =
                 page["next"].as_str().map_or_else(|| page["next"].to_string(), str::to_owned);
-            before = format!("&before={next}");
+            on = format!("&{cursor}={next}");
         }
     }
 
