@@ -280,17 +280,16 @@ fn begin(args: &BeginArgs) -> anyhow::Result<Exit> {
 
 fn stop(args: &StopArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
-    let key = match &args.key {
-        Some(key) => key.clone(),
-        None => {
-            let found: Runs = remote.get(&RUNS, &[("limit", LAST)])?;
-            let goes_on = found.runs.into_iter().find(|run| !run.watch.state.is_over());
-            let Some(run) = goes_on else {
-                talk::note("no drill goes on");
-                return Ok(Exit::Met);
-            };
-            run.key
-        }
+    let key = if let Some(key) = &args.key {
+        key.clone()
+    } else {
+        let found: Runs = remote.get(&RUNS, &[("limit", LAST)])?;
+        let goes_on = found.runs.into_iter().find(|run| !run.watch.state.is_over());
+        let Some(run) = goes_on else {
+            talk::note("no drill goes on");
+            return Ok(Exit::Met);
+        };
+        run.key
     };
     let run: Run = remote.post(&path(RUNS, &[&key, "stop"]), &json!({}))?;
     talk::note(&format!("{}: {}", printable(&run.key), run.watch.state.sentence()));
@@ -329,15 +328,14 @@ fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
 
 fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
-    let key = match &args.key {
-        Some(key) => key.clone(),
-        None => {
-            let found: Runs = remote.get(&RUNS, &[("limit", "1")])?;
-            let Some(run) = found.runs.into_iter().next() else {
-                anyhow::bail!("no drill was ever run\nhint: flyball drill list");
-            };
-            run.key
-        }
+    let key = if let Some(key) = &args.key {
+        key.clone()
+    } else {
+        let found: Runs = remote.get(&RUNS, &[("limit", "1")])?;
+        let Some(run) = found.runs.into_iter().next() else {
+            anyhow::bail!("no drill was ever run\nhint: flyball drill list");
+        };
+        run.key
     };
     let said: Value = remote.get(&path(RUNS, &[&key]), &[])?;
     let found: show::RunReport = serde_json::from_value(said.clone())?;

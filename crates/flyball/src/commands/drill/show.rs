@@ -79,7 +79,8 @@ struct Measured {
 /// A state, with what is told of it.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct State {
-    state: String,
+    #[serde(rename = "state")]
+    word: String,
     why: Option<Why>,
     problem: Option<String>,
 }
@@ -165,14 +166,14 @@ impl Run {
 impl State {
     /// Whether the fault is gone.
     pub(super) fn is_over(&self) -> bool {
-        self.state == "ended"
+        self.word == "ended"
     }
 
     /// The state, and why.
     pub(super) fn sentence(&self) -> String {
         let why = self.why.as_ref().map(|why| format!(": {}", why.sentence())).unwrap_or_default();
         let problem = self.problem.as_ref().map(|of| format!(" ({of})")).unwrap_or_default();
-        format!("{}{why}{problem}", self.state)
+        format!("{}{why}{problem}", self.word)
     }
 }
 
