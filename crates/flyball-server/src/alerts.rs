@@ -23,11 +23,10 @@ use flyball_connect::notify::Sender;
 use flyball_govern::alert::{Notice, Outcome, ROUTES_MAX};
 use flyball_model::AlertTarget;
 use tokio::sync::RwLock;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::evaluator;
+use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
 pub(crate) use received::Received;
 use secrets::Secrets;
@@ -39,9 +38,9 @@ const AT_ONCE_MAX: usize = EACH_MAX * ROUTES_MAX;
 /// How long nothing is looked for when nobody says that there is something: clocks can be set, and
 /// silences end by themselves.
 const LOOK: Wait = Wait::from_secs(1);
-/// How long requests that were sent may go on when the server ends; what is not known by then is sent
-/// again by the next start, and says that it may be a repetition.
-const END_MAX: Wait = Wait::from_secs(15);
+/// What is said when the server ends and a target has not answered; it is told again by the next start, which says that
+/// it may be a repetition.
+const UNANSWERED: &str = "some targets did not answer in time; they are told again after the start";
 
 /// What is needed to tell targets.
 #[derive(Debug, Clone)]
@@ -59,11 +58,10 @@ struct Context {
 struct Telling {
     context: Context,
     client: reqwest::Client,
-    tasks: TaskTracker,
+    tasks: Tasks,
     /// Held by whoever tells a target of a step, alone by whoever tells it again of all that fires: an old
     /// word must not come behind a newer one.
     order: Order,
-    stop: CancellationToken,
 }
 
 /// A lock for each target.
@@ -102,13 +100,6 @@ impl Told {
     }
 }
 
-/// Notices that are sent.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
 /// Sends notices from now on, with links to this server as people reach it at `origin`, which has no slash at
 /// its end. Files of secrets are those in the directory `secrets`.
 ///
@@ -121,43 +112,21 @@ pub(crate) fn start(
     telemetry: Arc<Telemetry>,
     secrets: Option<PathBuf>,
     origin: Arc<str>,
-) -> Result<Running, reqwest::Error> {
+) -> Result<Tasks, reqwest::Error> {
     let (evaluator, clock) = (evaluator.clone(), clock.clone());
     let context = Context { evaluator, clock, telemetry, secrets: Secrets::new(secrets), origin };
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let telling = Telling {
-        context,
-        client: post::client()?,
-        tasks: tasks.clone(),
-        order: Order::default(),
-        stop: stop.clone(),
-    };
+    let tasks = Tasks::asking(UNANSWERED);
+    let telling =
+        Telling { context, client: post::client()?, tasks: tasks.clone(), order: Order::default() };
     tasks.spawn(telling.clone().run());
     tasks.spawn(refresh::run(telling));
-    Ok(Running { stop, tasks })
-}
-
-impl Running {
-    /// Sends nothing more, and waits for the answers to what was sent.
-    pub(crate) async fn stop(self) {
-        let unanswered = "some targets did not answer in time; they are told again after the start";
-        end(&self.stop, &self.tasks, unanswered).await;
-    }
-}
-
-/// Begins none of `tasks` any more and waits for those that are under way, for a while; says what is `unanswered` then.
-pub(crate) async fn end(stop: &CancellationToken, tasks: &TaskTracker, unanswered: &str) {
-    stop.cancel();
-    tasks.close();
-    if tokio::time::timeout(END_MAX, tasks.wait()).await.is_err() {
-        tracing::warn!("{unanswered}");
-    }
+    Ok(tasks)
 }
 
 impl Telling {
     /// Sends what is due until the server goes down.
     async fn run(self) {
-        while !self.stop.is_cancelled() {
+        while !self.tasks.stopped().is_cancelled() {
             let asked = self
                 .context
                 .evaluator
@@ -174,7 +143,7 @@ impl Telling {
                 Wait::from_nanos(next.since(now).nanos().unsigned_abs()).min(LOOK)
             });
             tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.tasks.stopped().cancelled() => return,
                 () = self.context.evaluator.due().notified() => {}
                 () = tokio::time::sleep(next) => {}
             }

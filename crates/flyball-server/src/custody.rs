@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::control::SharedControl;
 use crate::gate::{Actor, GateError, lock, parse, text};
-pub(crate) use keeping::{Running, start};
+pub(crate) use keeping::start;
 
 /// Who does what nobody does, in the audit log.
 const SERVER: &str = "server";

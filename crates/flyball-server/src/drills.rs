@@ -23,15 +23,13 @@ use flyball_govern::drill::{Dose, Drill, DrillVia, Stop, Watch, WatchState};
 use flyball_model::{Duration, Timestamp};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::alerts::end;
 use crate::asking::Asker;
 use crate::attribution::AttributionError;
 use crate::changes::{Changes, ChangesError, DrillRun, IncidentActError, SERVER};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended, ServedError};
+use crate::tasks::Tasks;
 use carrying::Carrying;
 use chaos::Experiments;
 use counts::CountsError;
@@ -39,6 +37,9 @@ pub use guarding::GuardProgram;
 
 /// How long what may be broken is left so when nothing can be read of it.
 const AGAIN: Wait = Wait::from_secs(1);
+/// What is said when the server ends and a fault is still there.
+const UNANSWERED: &str =
+    "a drill's fault could not be taken away in time; its guard goes on with it";
 /// What arming, injecting and taking away may take beside the drill itself: then a guard takes the fault away.
 const AROUND: Duration = Duration::from_seconds(20);
 
@@ -118,24 +119,8 @@ pub(crate) struct Drills {
     live: Arc<Mutex<BTreeMap<String, Watch>>>,
     /// Held by whoever begins one.
     beginning: Arc<tokio::sync::Mutex<()>>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-/// Drills that are looked after.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Running {
-    /// Begins nothing more, and takes away what is broken, for a while; guards do it then.
-    pub(crate) async fn stop(self) {
-        let unanswered =
-            "a drill's fault could not be taken away in time; its guard goes on with it";
-        end(&self.stop, &self.tasks, unanswered).await;
-    }
+    /// What looks after runs: when the server goes down it takes away what is broken, for a while; guards do it then.
+    tasks: Tasks,
 }
 
 impl Drills {
@@ -161,16 +146,15 @@ impl Drills {
             news: Arc::default(),
             live: Arc::default(),
             beginning: Arc::default(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks: Tasks::asking(UNANSWERED),
         })
     }
 
     /// Looks after runs from now on: what may be broken since before is taken away first of all.
-    pub(crate) fn start(self) -> Running {
-        let (stop, tasks) = (self.stop.clone(), self.tasks.clone());
+    pub(crate) fn start(self) -> Tasks {
+        let tasks = self.tasks.clone();
         tasks.spawn(self.reconcile());
-        Running { stop, tasks }
+        tasks
     }
 
     /// Whether something would end a fault of `drill` if the server died.
@@ -202,7 +186,7 @@ impl Drills {
                 }
             }
             tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.tasks.stopped().cancelled() => return,
                 () = tokio::time::sleep(AGAIN) => {}
             }
         }
@@ -220,7 +204,7 @@ impl Drills {
     pub(crate) async fn begin(&self, beginning: Beginning) -> Result<DrillRun, DrillsError> {
         let _alone = self.beginning.lock().await;
         let Beginning { drill, by, dose, usual, bad } = beginning;
-        if self.stop.is_cancelled() {
+        if self.tasks.stopped().is_cancelled() {
             return Err(Ended.into());
         }
         if !self.is_guarded(&drill) {

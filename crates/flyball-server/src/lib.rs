@@ -47,6 +47,7 @@ mod rotas;
 mod sources;
 mod stored;
 mod support;
+mod tasks;
 mod telemetry;
 mod tls;
 mod urls;
@@ -105,6 +106,7 @@ pub(crate) use ready::Ready;
 use restoring::Restorer;
 use reviews::Reviews;
 use rotas::Rotas;
+use tasks::Tasks;
 use telemetry::Telemetry;
 use tls::Tls;
 use tokio_util::sync::CancellationToken;
@@ -269,7 +271,7 @@ pub struct Server {
     evaluating: evaluator::Handle,
     storing: stored::Running,
     telling: Telling,
-    drilling: drills::Running,
+    drilling: Tasks,
     definitions: Arc<Definitions>,
     /// Held for as long as files are to be read again.
     watching: Option<definitions::Watching>,
@@ -464,12 +466,12 @@ impl Server {
 /// about it.
 #[derive(Debug)]
 struct Telling {
-    alerts: alerts::Running,
-    verdicts: verdicts::Running,
-    restores: restoring::Running,
-    custody: custody::Running,
-    calls: rotas::Running,
-    demands: http::demands::Running,
+    alerts: Tasks,
+    verdicts: Tasks,
+    restores: Tasks,
+    custody: Tasks,
+    calls: Tasks,
+    demands: Tasks,
 }
 
 impl Telling {
@@ -486,7 +488,7 @@ impl Telling {
         let alerts = alerts::start(evaluating, clock, counters, secrets, own)?;
         let verdicts = verdicts::start(evaluating, &changes, clock, telemetry);
         if let Some(grafana) = grafana {
-            verdicts.push(grafana, changes, (clock, telemetry), origin)?;
+            verdicts::push(&verdicts, grafana, changes, (clock, telemetry), origin)?;
         }
         let custody = custody::start(app.clone());
         let (restores, calls, demands) =

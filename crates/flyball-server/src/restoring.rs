@@ -21,14 +21,13 @@ use flyball_govern::alert::{Outcome, Restored};
 use flyball_govern::restore::{Plan, RETRY, RestoreState, Restoring, is_restore, suggested};
 use flyball_govern::verdict::Answer;
 use flyball_model::{Address, RestoreAction, RestoreVia, Timestamp};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::alerts::secrets::Secrets;
-use crate::alerts::{Told, end, post};
+use crate::alerts::{Told, post};
 use crate::changes::{Attempted, Changes, ChangesError, Kept};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended};
+use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
 use flags::{FlagFiles, FlagsError, Switch};
 pub(crate) use plan::Asked;
@@ -41,6 +40,8 @@ const LOOK_FOR_HOURS: Wait = Wait::from_secs(10);
 const AGAIN: Wait = Wait::from_secs(5);
 /// How long whoever asks waits for what comes of it; the rest of it is told when they ask again.
 const ANSWER_MAX: Wait = Wait::from_secs(12);
+/// What is said when the server ends and a hook has not answered.
+const UNANSWERED: &str = "some hooks did not answer in time; they are asked again after the start";
 /// Who it is in the audit log that nobody had to ask.
 const SERVER: &str = "server";
 /// Accepted, and not done yet: RFC 9110, section 15.3.3.
@@ -79,21 +80,6 @@ pub(crate) struct Restorer {
     busy: Arc<Mutex<HashSet<String>>>,
 }
 
-/// Changes that are undone.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Running {
-    /// Asks nobody any more, and waits for the answers to what was sent.
-    pub(crate) async fn stop(self) {
-        let unanswered = "some hooks did not answer in time; they are asked again after the start";
-        end(&self.stop, &self.tasks, unanswered).await;
-    }
-}
-
 impl Restorer {
     /// Of these changes, as the documents in force say: with the directories of secrets and of flag files, and the
     /// address under which people reach this server.
@@ -121,16 +107,16 @@ impl Restorer {
     }
 
     /// Restores from now on.
-    pub(crate) fn start(self) -> Running {
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(self.run(stop.clone(), tasks.clone()));
-        Running { stop, tasks }
+    pub(crate) fn start(self) -> Tasks {
+        let tasks = Tasks::asking(UNANSWERED);
+        tasks.spawn(self.run(tasks.clone()));
+        tasks
     }
 
     /// Looks at changes that regressed until the server goes down.
-    async fn run(self, stop: CancellationToken, tasks: TaskTracker) {
+    async fn run(self, tasks: Tasks) {
         let mut news = self.changes.restorable();
-        while !stop.is_cancelled() {
+        while !tasks.stopped().is_cancelled() {
             let again = match self.look(&tasks).await {
                 Ok(again) => again,
                 Err(RestoringError::Ended(_)) if self.evaluator.has_ended() => return,
@@ -140,7 +126,7 @@ impl Restorer {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = tasks.stopped().cancelled() => return,
                 _ = news.changed() => {}
                 () = tokio::time::sleep(again.unwrap_or_default()), if again.is_some() => {}
             }
@@ -148,7 +134,7 @@ impl Restorer {
     }
 
     /// Looks at all changes that are answered for; how soon to look again, where something waits.
-    async fn look(&self, tasks: &TaskTracker) -> Result<Option<Wait>, RestoringError> {
+    async fn look(&self, tasks: &Tasks) -> Result<Option<Wait>, RestoringError> {
         let now = self.clock.now();
         let changes = self.changes.clone();
         let all = tokio::task::spawn_blocking(move || changes.answered_for(now)).await??;

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::control::SharedControl;
 use crate::evaluator::{self, Ended};
-pub(crate) use calls::{KeptCall, Running};
+pub(crate) use calls::KeptCall;
 pub(crate) use made::{KeptException, Made, NewException, Removed};
 
 /// The most exceptions that are kept.

@@ -21,13 +21,13 @@ use flyball_model::{
 };
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::alerts::post;
 use crate::annotations::{Grafana, Pushing};
 use crate::changes::{Changes, ChangesError, Kept, is_in_production};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended, SloCounts, ToRead, corrected_series};
+use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
 
 /// Attributes that slices are kept by and that say which version an event met.
@@ -63,60 +63,43 @@ enum JudgeError {
     GivenUp(#[from] tokio::task::JoinError),
 }
 
-/// Changes that are judged, and pages that are noted with them.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
 /// Judges changes from now on, and notes pages.
 pub(crate) fn start(
     evaluator: &evaluator::Handle,
     changes: &Changes,
     clock: &Clock,
     telemetry: &Arc<Telemetry>,
-) -> Running {
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+) -> Tasks {
+    let tasks = Tasks::default();
     let context = Context {
         evaluator: evaluator.clone(),
         changes: changes.clone(),
         clock: clock.clone(),
         telemetry: Arc::clone(telemetry),
-        stop: stop.clone(),
+        stop: tasks.stopped().clone(),
     };
     tasks.spawn(run(context.clone()));
     tasks.spawn(pages::run(context));
-    Running { stop, tasks }
+    tasks
 }
 
-impl Running {
-    /// Pushes changes and verdicts to `grafana` as well.
-    ///
-    /// # Errors
-    ///
-    /// A client that cannot be made.
-    pub(crate) fn push(
-        &self,
-        grafana: Grafana,
-        changes: Changes,
-        (clock, telemetry): (&Clock, &Arc<Telemetry>),
-        origin: Arc<str>,
-    ) -> Result<(), reqwest::Error> {
-        let client = post::client()?;
-        let (clock, telemetry) = (clock.clone(), Arc::clone(telemetry));
-        let stop = self.stop.clone();
-        let pushing = Pushing { grafana, changes, client, clock, telemetry, origin, stop };
-        self.tasks.spawn(pushing.run());
-        Ok(())
-    }
-
-    /// Looks at nothing more; what is being kept is kept.
-    pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
+/// Has `tasks` push changes and verdicts to `grafana` as well.
+///
+/// # Errors
+///
+/// A client that cannot be made.
+pub(crate) fn push(
+    tasks: &Tasks,
+    grafana: Grafana,
+    changes: Changes,
+    (clock, telemetry): (&Clock, &Arc<Telemetry>),
+    origin: Arc<str>,
+) -> Result<(), reqwest::Error> {
+    let client = post::client()?;
+    let (clock, telemetry) = (clock.clone(), Arc::clone(telemetry));
+    let stop = tasks.stopped().clone();
+    tasks.spawn(Pushing { grafana, changes, client, clock, telemetry, origin, stop }.run());
+    Ok(())
 }
 
 /// Judges changes until the server goes down.

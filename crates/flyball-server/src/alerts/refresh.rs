@@ -20,7 +20,7 @@ pub(super) async fn run(telling: Telling) {
     let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
     loop {
         tokio::select! {
-            () = telling.stop.cancelled() => return,
+            () = telling.tasks.stopped().cancelled() => return,
             _ = ticks.tick() => {}
         }
         let asked =

@@ -16,11 +16,11 @@ use flyball_model::{Duration, Interval, Timestamp};
 use flyball_store::{NewRecord, RecordBound, StoreError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::{CustodiesError, SERVER};
 use crate::evaluator::Ended;
 use crate::http::{App, grounds_of};
+use crate::tasks::Tasks;
 
 /// How often it is looked at.
 const EACH: Duration = Duration::from_minutes(1);
@@ -50,28 +50,12 @@ enum KeepingError {
     GivenUp(#[from] tokio::task::JoinError),
 }
 
-/// Pagers that are looked after.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Running {
-    /// Looks at nothing more; what is being kept is kept.
-    pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
 /// Looks after the pagers of `app` from now on.
-pub(crate) fn start(app: App) -> Running {
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+pub(crate) fn start(app: App) -> Tasks {
+    let tasks = Tasks::default();
     let keeper = Keeper { app, looked: None, today: None };
-    tasks.spawn(keeper.run(stop.clone()));
-    Running { stop, tasks }
+    tasks.spawn(keeper.run(tasks.stopped().clone()));
+    tasks
 }
 
 /// Who looks after pagers.

@@ -71,7 +71,7 @@ impl Carrying {
                 }
             };
             tokio::select! {
-                () = self.drills.stop.cancelled(), if !is_going_down => is_going_down = true,
+                () = self.drills.tasks.stopped().cancelled(), if !is_going_down => is_going_down = true,
                 _ = news.changed() => {}
                 () = guard => {}
                 () = tokio::time::sleep(wait_of(LOOK_EVERY)) => {}

@@ -11,7 +11,6 @@ use flyball_govern::incident::{CLASSED_OVER, KeptDemand, Waived};
 use flyball_govern::policy::{PostMortem, PostMortemReason, PostMortemRule};
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Slo, Timestamp};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 
 use super::App;
@@ -23,6 +22,7 @@ use super::services::Learnt;
 use crate::attribution::Attribution;
 use crate::auth::Role;
 use crate::changes::{ChangesError, IncidentActError};
+use crate::tasks::Tasks;
 
 /// How often it is looked what is demanded.
 const EACH: Duration = Duration::from_hours(1);
@@ -82,27 +82,11 @@ pub(super) async fn waive(
     Ok(Json(found.await?))
 }
 
-/// What is looked for.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Running {
-    /// Looks for nothing more; what is being kept is kept.
-    pub(crate) async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
 /// Looks for what is demanded from now on.
-pub(crate) fn start(app: App) -> Running {
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(run(app, stop.clone()));
-    Running { stop, tasks }
+pub(crate) fn start(app: App) -> Tasks {
+    let tasks = Tasks::default();
+    tasks.spawn(run(app, tasks.stopped().clone()));
+    tasks
 }
 
 /// Looks until the server goes down.

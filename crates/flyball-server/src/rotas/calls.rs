@@ -8,11 +8,9 @@ use flyball_govern::alert::Subject;
 use flyball_govern::oncall::Call;
 use flyball_model::{Duration, Interval};
 use flyball_store::{NewRecord, RecordBound, RecordFilter};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::{RotaError, Rotas, parse, text};
-use crate::alerts::end;
+use crate::tasks::Tasks;
 
 /// The most calls that are kept: a page every quarter of an hour for years.
 const CALLS: RecordBound = RecordBound { rows: 200_000, bytes: 512 << 20 };
@@ -41,25 +39,11 @@ pub(crate) struct KeptCall {
 /// What was kept last of each alert whose calls are known of.
 pub(super) type Seen = HashMap<u64, Vec<Call>>;
 
-/// Calls that are kept.
-#[derive(Debug)]
-pub(crate) struct Running {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Running {
-    /// Keeps nothing more; what is not kept by then is kept after the next start.
-    pub(crate) async fn stop(self) {
-        end(&self.stop, &self.tasks, "calls are kept after the next start").await;
-    }
-}
-
 impl Rotas {
     /// Keeps calls from now on.
-    pub(crate) fn start(self) -> Running {
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let stopped = stop.clone();
+    pub(crate) fn start(self) -> Tasks {
+        let tasks = Tasks::asking("calls are kept after the next start");
+        let stopped = tasks.stopped().clone();
         tasks.spawn(async move {
             loop {
                 match self.keep().await {
@@ -75,7 +59,7 @@ impl Rotas {
                 }
             }
         });
-        Running { stop, tasks }
+        tasks
     }
 
     async fn keep(&self) -> Result<(), RotaError> {
