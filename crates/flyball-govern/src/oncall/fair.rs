@@ -1,12 +1,17 @@
 //! Whose turn it is: a queue that skips nobody for good.
 //!
-//! Turns count one each, stand-ins what they last. Whoever may serve and has served least is next; of those the one whose last time is longest ago; of
+//! Whoever may serve and has served least is next; of those the one whose last time is longest ago; of
 //! those, who have not served, the order of the list from where the queue begins. Where everybody may
-//! always serve that is one after the other. Who is skipped stays behind by one and is therefore next as
+//! always serve that is one after the other. Who is skipped stays behind and is therefore next as
 //! soon as they may serve again.
+//!
+//! How much somebody serves, whoever asks says: a [`TURN`] for a whole one, a part of it for a part.
 //!
 //! What that promises: nobody serves while somebody who may has served less. So those who may serve
 //! every time differ by one service at most, and who was skipped differs by more only until they may serve.
+
+/// What a whole turn counts, however long it lasts: a week in which clocks change counts as any other.
+pub(super) const TURN: u64 = 1 << 32;
 
 /// The queue of the members of one layer, by their place in its list.
 #[derive(Debug, Clone)]

@@ -4,16 +4,17 @@
 //! not touch is nobody's turn and is not counted, so that a rotation over working days does not cheat
 //! those whom weekends would have hit. A member *may hold* a turn when what keeps them off (days of rest,
 //! holidays) takes at most half of what their own hours leave of it. Where the holder is off or outside
-//! their hours, others *stand in*; turns are counted in one queue, and how long people stand in for others in
-//! another ([`super::fair`]).
+//! their hours, others *stand in*. A turn counts as much as its holder's hours leave of it ([`super::fair`]): whoever
+//! stands in while the holder is off has that part of it, so that days off are made up for. What is outside
+//! the holder's hours was never theirs; how long people stand in then is shared evenly by itself.
 //!
 //! Counts begin at the rotation's start, and again every [`EPOCH_TURNS`], so that no question costs more
 //! than that many turns.
 
-use flyball_model::{Interval, Timestamp};
+use flyball_model::{Duration, Interval, Timestamp};
 
 use super::document::{Layer, Member, Rota};
-use super::fair::Queue;
+use super::fair::{Queue, TURN};
 use super::roster::NANOSECOND;
 use super::{Absence, Answer, By, spans, weekly};
 
@@ -26,6 +27,13 @@ pub(super) const EPOCH_TURNS: i64 = 1_024;
 pub(super) struct Piece {
     pub(super) span: Interval,
     pub(super) answer: Answer,
+}
+
+/// What `time` of a turn counts, of which the holder's hours leave `whole`; rounded down.
+fn part(time: Duration, whole: Duration) -> u64 {
+    let part = u128::from(time.nanos().unsigned_abs()) * u128::from(TURN);
+    let part = part.checked_div(u128::from(whole.nanos().unsigned_abs())).unwrap_or_default();
+    u64::try_from(part).unwrap_or(TURN)
 }
 
 /// What a layer says during `during`: pieces that follow each other without gap or overlap.
@@ -101,12 +109,21 @@ impl<'a> Walk<'a> {
             let mut said = Vec::new();
             if !covered.is_empty() {
                 let holder = holders.next(|member| self.may_hold(member, &covered));
-                let own = holder.map_or_else(Vec::new, |holder| {
-                    holders.serve(holder, 1);
-                    spans::common(&covered, &self.free[holder])
+                let (theirs, own) = holder.map_or_else(Default::default, |holder| {
+                    let of_turn = |spans: &[Vec<Interval>]| spans::common(&covered, &spans[holder]);
+                    (of_turn(&self.hours), of_turn(&self.free))
                 });
-                for left in spans::without(&covered, &own) {
-                    self.stand_in(left, &mut stand_ins, &mut said);
+                let whole = spans::length(&theirs);
+                if let Some(holder) = holder {
+                    holders.serve(holder, part(spans::length(&own), whole));
+                }
+                for left in spans::without(&theirs, &own) {
+                    let part = |time| part(time, whole);
+                    self.stand_in(left, (&mut holders, &part), &mut said);
+                }
+                for left in spans::without(&covered, &theirs) {
+                    let time = |time: Duration| time.nanos().unsigned_abs();
+                    self.stand_in(left, (&mut stand_ins, &time), &mut said);
                 }
                 let held = |span| self.piece(span, holder.map(|holder| (holder, By::Turn)));
                 said.extend(own.into_iter().map(held));
@@ -133,8 +150,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Fills `left`, in which the holder cannot be called: with one who can throughout if there is
-    /// one, else with whoever can longest, and on from there.
-    fn stand_in(&self, left: Interval, queue: &mut Queue, said: &mut Vec<Piece>) {
+    /// one, else with whoever can longest, and on from there. It counts in a queue, as much as that says.
+    fn stand_in(
+        &self,
+        left: Interval,
+        (queue, counts): (&mut Queue, &dyn Fn(Duration) -> u64),
+        said: &mut Vec<Piece>,
+    ) {
         let mut from = left.start();
         while from < left.end() {
             let until: Vec<Option<Timestamp>> =
@@ -144,7 +166,7 @@ impl<'a> Walk<'a> {
             let next = longest.and_then(|longest| queue.next(|who| reach(who) == Some(longest)));
             let end = longest.unwrap_or_else(|| self.next_free(from).min(left.end()));
             if let Some(member) = next {
-                queue.serve(member, end.since(from).nanos().unsigned_abs());
+                queue.serve(member, counts(end.since(from)));
             }
             said.push(self.piece(spans::between(from, end), next.map(|who| (who, By::StandIn))));
             from = end;

@@ -88,16 +88,39 @@ fn of_a_week_a_day_of_rest_is_stood_in_for() {
         row("ada", "2026-01-05T08:00:00Z", By::Turn),
         row("bo", "2026-01-09T17:00:00Z", By::StandIn),
         row("ada", "2026-01-10T17:00:00Z", By::Turn),
-        row("bo", "2026-01-12T08:00:00Z", By::Turn),
-        row("cy", "2026-01-19T08:00:00Z", By::Turn),
+        // Whoever stood in has a seventh of a turn more.
+        row("cy", "2026-01-12T08:00:00Z", By::Turn),
+        row("bo", "2026-01-19T08:00:00Z", By::Turn),
         row("ada", "2026-01-26T08:00:00Z", By::Turn),
-        // Whoever has not stood in yet is next to.
         row("cy", "2026-01-30T17:00:00Z", By::StandIn),
         row("ada", "2026-01-31T17:00:00Z", By::Turn),
         row("bo", "2026-02-02T08:00:00Z", By::Turn),
         row("cy", "2026-02-09T08:00:00Z", By::Turn),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn of_two_the_one_who_rests_every_week_serves_as_much() {
+    let rota = rota(json!({
+        "timeZone": "Europe/Berlin",
+        "members": [
+            {"name": "ada", "side": "developers"},
+            {"name": "bo", "side": "developers",
+                "rest": [{"days": ["sat"], "from": "00:00", "to": "00:00"}]},
+        ],
+        "layers": [{"name": "primary", "members": ["ada", "bo"],
+            "rotation": {"unit": "week", "start": "2026-01-05T09:00"}}],
+    }));
+    let during = span("2026-01-05T08:00:00Z", "2026-11-16T08:00:00Z");
+    let served = |name: &str| {
+        let shifts = rota.shifts(during, &Exceptions::default()).into_iter();
+        let own = shifts.filter(|shift| shift.who == name);
+        own.map(|shift| shift.span().length().nanos()).sum::<i64>()
+    };
+    let (ada, bo) = (served("ada"), served("bo"));
+    assert_eq!(ada + bo, during.length().nanos());
+    assert!((ada - bo).abs() <= Duration::from_days(7).nanos(), "{ada} {bo}");
 }
 
 #[test]
