@@ -14,6 +14,8 @@ from programs import HERE, Programs, free_port, until
 
 #: Seconds for the server that asks for tokens, unless told; half of them for the one that is open.
 SECONDS = int(os.environ.get("FLYBALL_CONTRACT_SECONDS", "60"))
+#: What cases are drawn by, so that a run can be had again; other numbers draw others.
+SEED = int(os.environ.get("FLYBALL_CONTRACT_SEED", "1"))
 #: More than can be asked for in that time: rates are not what is looked at here.
 RATE = 1_000_000
 
@@ -52,18 +54,18 @@ def compare(program, directory, programs, has_token):
     send(base, token)
     command = [pathlib.Path(sys.executable).parent / "schemathesis",
                "--config-file", HERE / "schemathesis.toml", "run", f"{base}/api/v1/openapi.json",
-               "--max-time", seconds, "--no-color", *more]
+               "--max-time", seconds, "--seed", SEED, "--no-color", *more]
     environment["PYTHONPATH"] = str(HERE)
     found = subprocess.run([str(part) for part in command], cwd=directory, env=environment,
                            capture_output=True, text=True)
     lines = found.stdout.splitlines()
     if found.returncode != 0:
         print(found.stdout[-30000:], found.stderr[-3000:])
-        raise SystemExit(f"contract: a server that is {name} is not as it is described")
+        raise SystemExit(f"contract: a server that is {name} is not as it is described (FLYBALL_CONTRACT_SEED={SEED})")
     # It must have lived through all of that, and end in order.
     programs.end(name)
     cases = next((line.strip() for line in lines if re.match(r" +\d+ generated", line)), "no cases")
-    print(f"ok    {name:22} {cases} in {seconds} s")
+    print(f"ok    {name:22} {cases} in {seconds} s by seed {SEED}")
 
 
 def main():

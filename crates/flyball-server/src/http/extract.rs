@@ -133,6 +133,19 @@ pub(super) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, 
     }
 }
 
+/// The largest seed: JavaScript reads numbers up to it exactly.
+const SEED_MAX: u64 = (1 << 53) - 1;
+
+/// For `deserialize_with`: what draws are keyed by.
+pub(super) fn seed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(from)? {
+        Some(seed) if seed > SEED_MAX => {
+            Err(D::Error::custom(format!("a seed is at most {SEED_MAX}")))
+        }
+        seed => Ok(seed),
+    }
+}
+
 /// How many records a page holds where `limit` was asked for: `usual` unless told, `most` at most.
 ///
 /// # Errors

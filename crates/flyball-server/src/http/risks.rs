@@ -33,8 +33,6 @@ const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
 /// The most objectives whose windows are drawn for one answer.
 const OBJECTIVES_MAX: usize = 8;
-/// The largest seed: JavaScript reads numbers up to it exactly.
-const SEED_MAX: u64 = (1 << 53) - 1;
 
 impl From<GivenUp> for Problem {
     fn from(error: GivenUp) -> Self {
@@ -130,6 +128,7 @@ pub(super) struct RegisterQuery {
     slo: Option<String>,
     /// What draws are keyed by; one that follows from the register unless told.
     #[param(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(default, deserialize_with = "crate::http::extract::seed")]
     seed: Option<u64>,
 }
 
@@ -151,6 +150,7 @@ pub(super) struct WhatIfRequest {
     slo: Option<String>,
     /// What draws are keyed by; one that follows from the register unless told.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(default, deserialize_with = "crate::http::extract::seed")]
     seed: Option<u64>,
 }
 
@@ -312,9 +312,6 @@ async fn asked(
         return Err(meant(&format!(
             "the windows of at most {OBJECTIVES_MAX} objectives are drawn at once; hint: name one by `slo`"
         )));
-    }
-    if given.is_some_and(|given| given > SEED_MAX) {
-        return Err(meant(&format!("`seed` is more than {SEED_MAX}")));
     }
     let seed = given.unwrap_or_else(|| seed(&register));
     Ok(Asked { register, objectives, seed })

@@ -1,6 +1,8 @@
-//! Every route: who may ask it, what the audit log says of it, and how its lists are paged. What is expected stands in
-//! two tables, `routes/table.txt` and `routes/lists.txt`; a route that the description has and a table has not fails.
+//! Every route: who may ask it, what the audit log says of it, how its lists are paged, and what its numbers may be. What
+//! is expected stands in two tables, `routes/table.txt` and `routes/lists.txt`, and in the description; a route that the
+//! description has and a table has not fails.
 
+mod bounds;
 mod lists;
 mod made;
 mod permissions;

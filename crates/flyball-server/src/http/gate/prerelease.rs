@@ -40,7 +40,8 @@ pub(in crate::http) struct RiskQuery {
     /// The probability of overspending that is accepted, as `10%`, which it is unless told.
     limit: Option<String>,
     /// What draws are keyed by; 0 unless told. The same seed gives the same answer.
-    #[serde(default, deserialize_with = "super::super::extract::number")]
+    #[param(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(default, deserialize_with = "crate::http::extract::seed")]
     seed: Option<u64>,
 }
 

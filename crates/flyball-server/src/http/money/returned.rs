@@ -50,6 +50,7 @@ pub(in crate::http) struct ReturnQuery {
     weeks: Option<i64>,
     /// What draws are keyed by; 0 unless told.
     #[param(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(default, deserialize_with = "crate::http::extract::seed")]
     seed: Option<u64>,
 }
 
@@ -91,6 +92,7 @@ pub(in crate::http) struct RecognitionQuery {
     weeks: Option<i64>,
     /// What draws are keyed by; 0 unless told.
     #[param(maximum = 9_007_199_254_740_991_u64)]
+    #[serde(default, deserialize_with = "crate::http::extract::seed")]
     seed: Option<u64>,
     /// Only teams whose names come after this one: the `next` of the page before.
     after: Option<String>,
