@@ -136,8 +136,8 @@ struct Open {
     /// All changes of its service that are answered for.
     others: Arc<[Change]>,
     observation: Observation,
-    /// The services that changed themselves while it is observed: what happens to them may be their own doing.
-    changed: BTreeSet<String>,
+    /// Since when services change themselves while it is observed: what happens to them then may be their own doing.
+    changed: BTreeMap<String, Timestamp>,
 }
 
 /// Who judges.
@@ -193,10 +193,13 @@ impl Judge {
         let Open { kept: Kept { change, verdict: before, .. }, others, observation, changed } =
             open;
         let service = change.service.clone();
+        let since = observation.since().start();
+        let asked = changed.clone();
         let to_read = evaluator.ask(move |evaluator| {
             let catalog = Arc::clone(evaluator.catalog());
             let dependants = catalog.governance.dependants(&service);
-            let dependants: Vec<&str> = dependants.filter(|of| !changed.contains(*of)).collect();
+            let tells = |of: &&str| asked.get(*of).is_none_or(|began| *began > since);
+            let dependants: Vec<&str> = dependants.filter(tells).collect();
             // The components of a composite are SLOs of their own, or parts of one promise.
             evaluator.counts_of(|slo| {
                 let is_asked = slo.service == service || dependants.contains(&&*slo.service);
@@ -210,7 +213,7 @@ impl Judge {
         self.next.insert(id.clone(), steps.saturating_add(1 + steps / LOOKS_EACH));
         let times = (Warranty::DEFAULT.observe(), Ledger::SLOT_WIDTH);
         let judged = evaluator.read(move |snapshot| {
-            let tallies = tallies(snapshot, &to_read, &change, &observation)?;
+            let tallies = tallies(snapshot, &to_read, &change, (&observation, &changed))?;
             Ok(ChangeVerdict::of(&change, &others, &tallies, times, to_read.complete))
         });
         let Some(verdict) = judged.await??? else {
@@ -259,8 +262,11 @@ fn open(answered: Vec<Kept>) -> Vec<Open> {
             // What it is held against is up to a few minutes before.
             let start = seen.start().minus(Duration::from_minutes(5));
             let span = Interval::starting(start, seen.end().since(start));
-            let changed = acts.iter().filter(|(_, act)| act.intersect(span).is_some());
-            let changed = changed.map(|(service, _)| service.clone()).collect();
+            let mut changed: BTreeMap<String, Timestamp> = BTreeMap::new();
+            for (service, act) in acts.iter().filter(|(_, act)| act.intersect(span).is_some()) {
+                let began = changed.entry(service.clone()).or_insert(act.start());
+                *began = act.start().min(*began);
+            }
             let is_seen = kept
                 .verdict
                 .as_ref()
@@ -292,12 +298,12 @@ fn observation(change: &Change, others: &[Change]) -> Option<Observation> {
     Observation::by_version(change, others, observe, width).filter(|_| is_in_production(change))
 }
 
-/// What the ledger holds of the objectives around `change`, those of dependants too.
+/// What the ledger holds of the objectives around `change`, those of dependants too until they are `changed` themselves.
 fn tallies(
     snapshot: &LedgerSnapshot<'_>,
     to_read: &ToRead,
     change: &Change,
-    observation: &Observation,
+    (observation, changed): (&Observation, &BTreeMap<String, Timestamp>),
 ) -> Result<Vec<ObjectiveTallies>, LiveError<StoreError>> {
     let corrections = &to_read.catalog.set.corrections;
     let since = observation.since();
@@ -324,6 +330,7 @@ fn tallies(
                 slo: slo.name.clone(),
                 // Documents have a few objectives.
                 objective: u32::try_from(index).unwrap_or(u32::MAX),
+                until: dependant.as_ref().and_then(|of| changed.get(of).copied()),
                 dependant,
                 target: promise.target,
                 total: read(&total, observation.span())?,

@@ -137,12 +137,13 @@ impl Observation {
         steps
     }
 
-    /// What is compared for an objective, up to `complete`.
+    /// What is compared for an objective, up to `complete` or its own end.
     fn compare(
         &self,
         tallies: &ObjectiveTallies,
         complete: Timestamp,
     ) -> Result<Comparison, VerdictError> {
+        let complete = tallies.until.map_or(complete, |until| until.min(complete));
         let total = self.steps_of(&tallies.total);
         let (candidate, others) = match &tallies.versions {
             Some(versions) => (self.steps_of(&versions.own), self.steps_of(&versions.others)),
@@ -186,6 +187,9 @@ pub struct ObjectiveTallies {
     pub objective: u32,
     /// The service that promises it, where that is another one, which depends on the one that changed.
     pub dependant: Option<String>,
+    /// When something else of its own began that may make it worse; what is counted from then on tells nothing of the
+    /// change.
+    pub until: Option<Timestamp>,
     /// What is promised.
     pub target: Target,
     /// All events.
@@ -447,6 +451,7 @@ mod tests {
             slo: "checkout".to_owned(),
             objective: 0,
             dependant: None,
+            until: None,
             target,
             total,
             versions: None,
@@ -502,6 +507,28 @@ mod tests {
         let mut planned = deploy;
         (planned.outcome, planned.finished) = (ChangeOutcome::Planned, None);
         assert_eq!(ChangeVerdict::of(&planned, &[], &[], TIMES, at(DAY)), Ok(None));
+    }
+
+    #[test]
+    fn a_dependant_tells_of_a_change_until_it_changes_itself_whenever_it_is_looked_at() {
+        let (deploy, own) = (change("a", DAY), regression(DAY, 1));
+        let dependant = |until| ObjectiveTallies {
+            dependant: Some("web".to_owned()),
+            until: Some(at(until)),
+            ..regression(DAY + 600, 500)
+        };
+        let look = |until, complete| {
+            let objectives = [own.clone(), dependant(until)];
+            ChangeVerdict::of(&deploy, &[], &objectives, TIMES, at(complete)).unwrap().unwrap()
+        };
+        let answer = |until, complete| look(until, complete).answer;
+        assert_eq!(answer(DAY + 600, DAY + 3_600), Answer::Healthy, "its own doing");
+        let late = look(DAY + 1_200, DAY + 3_600);
+        assert_eq!(late.answer, Answer::Regressed);
+        // Whoever looked before its own change was heard of found the same.
+        let early = look(DAY + 7_200, DAY + 1_200);
+        assert_eq!((early.answer, early.decided), (late.answer, late.decided));
+        assert_eq!(early.objectives[1], late.objectives[1]);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) struct AcknowledgeRequest {
     who: Option<String>,
     /// What is to be said of it.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1024)]
     note: Option<String>,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct PassOnRequest {
     #[schema(max_length = 200)]
     who: Option<String>,
     /// Why, in a sentence.
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1024)]
     why: String,
 }
 

@@ -115,13 +115,15 @@ fn change() -> Value {
         ("revision", "The commit that runs afterwards."),
         ("artifact", "What was deployed, as a package URL."),
         ("actor", "Who did it."),
-        ("summary", "What it is about, in a sentence."),
         ("rollout", "How it reaches users step by step, as canary:5%:30m."),
         ("restores", "The change that this one undoes or repairs, by id."),
         ("flag", "The feature flag that what it did is behind, or that it flipped."),
     ] {
         add(name, or_null(text(said)));
     }
+    let summary =
+        "What it is about, in a sentence: the first line is kept, as far as 1,024 bytes go.";
+    add("summary", json!({ "type": ["string", "null"], "description": summary }));
     add("recorded", moment("When it was first heard of."));
     for (name, said) in [
         ("started", "When the act began."),

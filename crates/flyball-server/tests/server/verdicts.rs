@@ -362,18 +362,29 @@ async fn a_change_is_judged_by_what_its_dependants_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dependant_that_changed_itself_says_nothing_of_others() {
+async fn what_a_dependant_does_after_its_own_change_says_nothing_of_others() {
     let directory = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
     let running = Running::start(directory.path(), &format!("{SHOP}{DEPENDING}"), &clock).await;
     let noon = Timestamp::parse(NOON).unwrap();
+    let web = |events: String| events.replace("\"shop\"", "\"web\"");
+    let before = noon.minus(Duration::from_hours(2));
+    send(&running, traffic(before, 7_200, 100, "1.3.0")).await;
+    send(&running, web(traffic(before, 7_200, 100, "1.3.0"))).await;
     record(&running, &json!({"id": "release", "service": "shop", "version": "1.4.0"})).await;
     clock.advance(Duration::from_minutes(1));
     record(&running, &json!({"id": "page", "service": "web", "version": "7"})).await;
-    send(&running, traffic(noon, 300, 100, "1.4.0")).await;
-    clock.advance(Duration::from_seconds(250));
+    let later = clock.now();
+    send(&running, traffic(noon, 900, 100, "1.4.0")).await;
+    send(&running, web(traffic(noon, 60, 100, "1.3.0"))).await;
+    send(&running, web(traffic(later, 840, 2, "7"))).await;
+    clock.advance(Duration::from_seconds(850));
+    let seen = change(&running, "page", |it| it["verdict"]["answer"] == "regressed").await;
+    assert_eq!(seen["verdict"]["objectives"][0]["slo"], "pages");
     let seen = change(&running, "release", |it| it["verdict"]["objectives"].is_array()).await;
     let objectives = seen["verdict"]["objectives"].as_array().unwrap();
-    assert!(objectives.iter().all(|of| of["dependant"].is_null()), "{seen:#}");
+    let of_web = objectives.iter().find(|of| of["dependant"] == "web").unwrap();
+    assert_ne!(seen["verdict"]["answer"], "regressed", "{seen:#}");
+    assert_eq!(of_web["candidate"]["valid"], 120, "{of_web:#}");
     running.server.stop().await;
 }

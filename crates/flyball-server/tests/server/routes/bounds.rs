@@ -1,6 +1,7 @@
-//! What numbers of queries may be: those that the description allows are taken, the next ones are refused.
+//! What numbers of queries may be: those that the description allows are taken, the next ones are refused. And how long
+//! texts of requests may be: longer ones than the description allows are refused.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::table::{Route, described};
 use super::world::World;
@@ -56,5 +57,49 @@ async fn numbers_of_queries_are_bounded_as_they_are_described() {
         }
     }
     assert!(faults.is_empty() && asked > 200, "{asked} asked; {}", faults.join("\n"));
+    world.site.running.server.stop().await;
+}
+
+/// The texts of a request that the description bounds, with how long they may be.
+fn texts(operation: &Value, document: &Value) -> Vec<(String, usize)> {
+    let mut schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+    while let Some(name) = schema["$ref"].as_str() {
+        schema = document.pointer(name.trim_start_matches('#')).unwrap();
+    }
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let bounded = fields.filter_map(|(name, schema)| {
+        let most = usize::try_from(schema["maxLength"].as_u64()?).unwrap();
+        Some((name.clone(), most))
+    });
+    bounded.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_are_longer_than_described_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::start(home.path()).await;
+    let document: Value = serde_json::from_str(flyball_server::openapi()).unwrap();
+    let (own, described) = (world.ada.clone(), described());
+    let (mut asked, mut faults) = (0, Vec::new());
+    for route in Route::all() {
+        let operation = &described[&(route.method.to_owned(), route.path.clone())];
+        let Some(body) = route.body else { continue };
+        for (field, most) in texts(operation, &document) {
+            let [address, body] = world.filled([&route.address, body], &own).await;
+            let mut body: Value = serde_json::from_str(&body).unwrap();
+            body[&field] = json!("x".repeat(most + 1));
+            let request = world.request(&own, route.method, &address).json(&body);
+            let answer = request.send().await.unwrap();
+            let (status, said) = (answer.status().as_u16(), answer.text().await.unwrap());
+            asked += 1;
+            if ![400, 413, 422].contains(&status) {
+                faults.push(format!(
+                    "{} {address}: {field} {most}: {status} {said:.200}",
+                    route.method
+                ));
+            }
+        }
+    }
+    assert!(faults.is_empty() && asked > 30, "{asked} asked; {}", faults.join("\n"));
     world.site.running.server.stop().await;
 }

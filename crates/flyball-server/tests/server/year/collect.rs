@@ -139,14 +139,13 @@ impl Player {
 }
 
 /// What is not compared.
-const SKIPPED: [&str; 3] = ["number", "verdict", "change_failure"];
+const SKIPPED: [&str; 1] = ["number"];
 
 /// The first place at which two values differ, with both.
 ///
 /// Numbers of records are not looked at. They come from one sequence for all that is kept, and what follows from one page
 /// (an incident, the call) is kept by tasks beside each other: which has the smaller number is chance. In which order
-/// records of one kind are listed is compared. Nor are verdicts, and the level that their rate comes to: they are held against
-/// what was done by the first, and of some hundred a restarted server has once found another.
+/// records of one kind are listed is compared.
 pub(super) fn difference(one: &Value, other: &Value, place: &str) -> Option<String> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
