@@ -12,7 +12,8 @@ use super::dose::Dose;
 
 /// How often a drill is looked at: a tenth of the shortest one.
 pub const LOOK_EVERY: Duration = Duration::from_seconds(1);
-/// How long a drill goes on without fresh counts: two of the ledger's slots, and the time to commit one.
+/// How long a drill goes on without fresh counts: two of the ledger's slots, and the time to commit one. Longer by as
+/// much as its events are counted later.
 pub const BLIND_LONGEST: Duration = Duration::from_seconds(30);
 /// How long a guard may take to answer.
 const ARM_LONGEST: Duration = Duration::from_seconds(10);
@@ -104,6 +105,8 @@ pub struct Looked {
     pub burned: Option<u64>,
     /// Up to when that is counted.
     pub complete_up_to: Timestamp,
+    /// How much later than usual its events are counted, as those of metrics are.
+    pub late: Duration,
     /// The same with what was counted of the time since, which is not all of it.
     pub counted: Option<u64>,
     /// The bad events of the whole window, whoever's they are; `None` when nothing was counted.
@@ -317,7 +320,7 @@ impl Watch {
         if seen.now.since(since) >= self.lasts() {
             return Some(Stop::TimeUp);
         }
-        let blind = seen.now.since(seen.complete_up_to.max(since));
+        let blind = seen.now.minus(seen.late).since(seen.complete_up_to.max(since));
         (blind > BLIND_LONGEST).then_some(Stop::Blind)
     }
 }

@@ -6,7 +6,7 @@
 use flyball_connect::drill::envoy;
 use flyball_connect::drill::guard::Charge;
 use flyball_govern::drill::{DrillVia, LOOK_EVERY, Looked, Stop, Watch, WatchAct, WatchState};
-use flyball_model::{Incident, Timestamp};
+use flyball_model::{Duration, Incident, Timestamp};
 use flyball_store::Ledger;
 
 use super::counts::counted;
@@ -301,6 +301,7 @@ impl Carrying {
             now: self.drills.clock.now(),
             burned: None,
             complete_up_to: run.planned,
+            late: Duration::ZERO,
             counted: None,
             bad: None,
             incident: None,
@@ -324,6 +325,7 @@ impl Carrying {
             now: self.drills.clock.now(),
             burned: run.past_usual(complete),
             complete_up_to: up_to,
+            late: found.late,
             counted: run.past_usual(all),
             bad: (!all.is_empty()).then(|| run.bad_before.saturating_add(all.bad())),
             incident: self.incident(run).await?,

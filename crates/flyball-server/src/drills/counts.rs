@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use flyball_budget::live::LiveError;
-use flyball_govern::drill::Surplus;
-use flyball_model::{Duration, Interval, Slot, Tally, Timestamp};
+use flyball_govern::drill::{BLIND_LONGEST, Surplus};
+use flyball_metric::HOLD;
+use flyball_model::{Duration, Indicator, Interval, Slot, Tally, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 
 use crate::evaluator::{self, Ended, Evaluator};
@@ -13,6 +14,11 @@ use crate::evaluator::{self, Ended, Evaluator};
 pub(crate) const USUAL_OVER: Duration = Duration::from_hours(1);
 /// How far ahead of now events may be.
 const AHEAD: Duration = Duration::from_hours(1);
+
+/// How much later than others events of metrics are counted: their sides wait for each other, and samples come once a
+/// minute.
+const METRICS_LATE: Duration = Duration::from_seconds(90);
+const _: () = assert!(METRICS_LATE.nanos() == Duration::from_minutes(1).nanos() + HOLD.nanos());
 
 /// Why nothing is counted.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,8 @@ pub(crate) struct Counted {
     slots: Vec<(Slot, Tally)>,
     /// Up to when every slot is complete.
     pub(crate) complete: Timestamp,
+    /// How much later than others its events are counted.
+    pub(crate) late: Duration,
 }
 
 impl Counted {
@@ -52,6 +60,11 @@ impl Counted {
     pub(crate) fn up_to(&self) -> Option<Timestamp> {
         let (last, _) = self.slots.last()?;
         Some(last.interval(Ledger::SLOT_WIDTH).end().min(self.complete))
+    }
+
+    /// Whether, at `now`, it is counted up to as little ago as a drill has to see.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.up_to().is_some_and(|to| now.minus(self.late).since(to) <= BLIND_LONGEST)
     }
 
     /// The beginning of the first complete slot from `from` on of whose events `is_so`.
@@ -96,18 +109,20 @@ pub(crate) async fn counted(
     let during = Interval::starting(from, length);
     let slices = found.slos.into_iter().filter_map(|counts| {
         let slice = counts.objectives.first()?.total;
-        Some((counts.slo.name, slice))
+        let is_metric = matches!(counts.slo.indicator, Some(Indicator::Metric(_)));
+        let late = if is_metric { METRICS_LATE } else { Duration::ZERO };
+        Some((counts.slo.name, slice, late))
     });
-    let slices: Vec<(String, Option<SliceId>)> = slices.collect();
+    let slices: Vec<(String, Option<SliceId>, Duration)> = slices.collect();
     let read = evaluator.read(move |snapshot: &LedgerSnapshot<'_>| {
         let mut counted = BTreeMap::new();
-        for (slo, slice) in slices {
+        for (slo, slice, late) in slices {
             let mut slots = match slice {
                 Some(slice) => snapshot.tallies(slice, during).map_err(LiveError::History)?,
                 None => Vec::new(),
             };
             slots.retain(|(_, tally)| !tally.is_empty());
-            counted.insert(slo, Counted { slots, complete });
+            counted.insert(slo, Counted { slots, complete, late });
         }
         Ok(counted)
     });

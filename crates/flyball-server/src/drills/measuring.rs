@@ -38,7 +38,8 @@ impl Drills {
             return Ok(true);
         };
         let found = self.own_counts(run, began).await?;
-        let is_counted = found.complete >= ended.ceil(Ledger::SLOT_WIDTH).plus(Ledger::SLOT_WIDTH);
+        let all = ended.ceil(Ledger::SLOT_WIDTH).plus(Ledger::SLOT_WIDTH);
+        let is_counted = found.complete.minus(found.late) >= all;
         let is_over = recovered(run, &found, ended).is_some() || now.since(ended) > RECOVERS_WITHIN;
         if !is_counted || !is_over {
             return Ok(false);

@@ -10,6 +10,7 @@ mod acts;
 mod checks;
 mod collect;
 mod company;
+mod drills;
 mod plan;
 mod play;
 mod sums;

@@ -26,6 +26,7 @@ fn looked(second: i64) -> Looked {
         now: at(second),
         burned: Some(0),
         complete_up_to: at(second),
+        late: Duration::ZERO,
         counted: Some(0),
         bad: Some(100),
         incident: None,
@@ -90,6 +91,11 @@ fn every_reason_ends_it_and_the_gravest_is_told() {
     assert_eq!(watch.look(&fine), WatchAct::Wait);
     let old = Looked { complete_up_to: at(0), burned: None, ..looked(32) };
     assert_eq!(running().look(&old), WatchAct::Wait, "counts may be half a minute late");
+    let late = |second| Looked { late: Duration::from_seconds(90), now: at(second), ..old.clone() };
+    assert_eq!(running().look(&late(122)), WatchAct::Wait, "those of metrics later still");
+    let mut watch = running();
+    watch.look(&late(123));
+    assert_eq!(reason(&watch), Some(Stop::Blind));
 }
 
 #[test]

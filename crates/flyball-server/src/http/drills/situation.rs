@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use flyball_catalog::Catalog;
 use flyball_connect::Asked;
-use flyball_govern::drill::{
-    Arriving, BLIND_LONGEST, Check, Dose, Drill, NoDose, Situation, dose, preconditions,
-};
+use flyball_govern::drill::{Arriving, Check, Dose, Drill, NoDose, Situation, dose, preconditions};
 use flyball_govern::gate::{Decision, Outcome, ReasonKind};
 use flyball_model::{ChangeKind, Duration, Incident, Phase, Severity, Timestamp, Warranty};
 
@@ -103,7 +101,7 @@ impl Looking {
         let situation = Situation {
             now,
             dose: found,
-            is_fresh: Some(counted.up_to().is_some_and(|to| now.since(to) <= BLIND_LONGEST)),
+            is_fresh: Some(counted.is_fresh(now)),
             frozen_by: self.frozen_by(&drill.spec.service).await,
             incidents: Some(kept.incidents),
             observed: Some(kept.observed),

@@ -5,15 +5,14 @@ use serde_json::{Value, json};
 use super::company::people;
 use super::plan::{self, Act, FAILS, SHIPS, Step};
 use super::play::{ADA, BO, CY, Player, ROBOT, moment};
-use super::sums::{Decided, Drilled, Happened, Shipped};
+use super::sums::{Decided, Happened, Shipped};
 use super::traffic::{Episode, Fares};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
-/// How long a deployment that fails is there, and a drill lasts; and how many of a thousand fail then.
+/// How long a deployment that fails is there, and how many of a thousand fail then.
 const FAILED: i64 = 30 * MINUTE;
-const DRILL: i64 = 20 * MINUTE;
 const BADLY: Fares = Fares::Badly(300);
 /// How many of a thousand fail in an incident.
 const HIT: Fares = Fares::Badly(900);
@@ -29,7 +28,7 @@ impl Player {
                         ships.push(Act::Deploy { service, id, fails });
                     }
                 }
-                Act::Drill { .. } => ships.push(act),
+                Act::Drill { service } => self.drill(day, service).await,
                 Act::Incident { service, is_false, minutes } => {
                     self.incident(day, service, (is_false, minutes)).await;
                 }
@@ -76,19 +75,15 @@ impl Player {
     async fn ship(&mut self, day: u32, ships: Vec<Act>) {
         let at = plan::at(day, SHIPS);
         for act in &ships {
-            let (service, lasts) = match act {
-                Act::Deploy { service, fails: true, .. } => (*service, FAILED),
-                Act::Drill { service, .. } => (*service, DRILL),
-                _ => continue,
-            };
-            self.traffic.add(Episode { service, from: at, to: at + lasts, what: BADLY });
+            if let Act::Deploy { service, fails: true, .. } = act {
+                let to = at + FAILED;
+                self.traffic.add(Episode { service: *service, from: at, to, what: BADLY });
+            }
         }
         self.go_to(plan::at(day, 12)).await;
         for act in ships {
-            match act {
-                Act::Drill { service, id } => self.drill(service, id, at).await,
-                Act::Deploy { service, id, fails } => self.deploy(service, id, (at, fails)).await,
-                _ => {}
+            if let Act::Deploy { service, id, fails } = act {
+                self.deploy(service, id, (at, fails)).await;
             }
         }
     }
@@ -128,24 +123,13 @@ impl Player {
     }
 
     /// Waits until a change is judged for good, from all that was counted until `until`.
-    async fn judged(&self, id: &str, until: i64) {
+    pub(super) async fn judged(&self, id: &str, until: i64) {
         let until = moment(until).to_string();
         let is_judged = |said: &Value| {
             let verdict = &said["verdict"];
             verdict["is_over"] == true && verdict["until"] == until.as_str()
         };
         self.awaited(&format!("changes/{id}"), is_judged).await;
-    }
-
-    /// A drill as it is known until drills are documents: a change that has its time. Only this tells that it was one.
-    async fn drill(&mut self, service: usize, id: String, at: i64) {
-        let body = json!({
-            "service": self.services[service].name, "id": id, "kind": "drill", "planned": true,
-            "started": moment(at), "finished": moment(at + DRILL),
-        });
-        self.done(ROBOT, "changes", body).await;
-        self.judged(&id, at + DRILL + HOUR).await;
-        self.sums.drilled.push(Drilled { service, id, from: at, to: at + DRILL });
     }
 
     /// Users are hit; who is called takes it on a minute later, and mends it.

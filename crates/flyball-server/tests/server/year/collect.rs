@@ -43,6 +43,15 @@ impl Player {
         reports.insert(format!("{} {path}", self.now()), card);
     }
 
+    /// A drill, without what was counted of it when it was looked at last.
+    async fn take_run(&self, key: &str, reports: &mut Reports) {
+        let path = format!("drill-runs/{key}");
+        let mut said = self.get(&path).await;
+        let watch = said["run"]["watch"].as_object_mut().unwrap();
+        watch.retain(|name, _| !["burned", "counted_up_to"].contains(&name.as_str()));
+        reports.insert(format!("{} {path}", self.now()), said);
+    }
+
     /// The audit log: what people did, in order; and what servers did by themselves, without what they found by looks and
     /// when, since they look by the time since they began. So the hashes, which hold that as well, are left out: that they
     /// are right is asked of each server by itself.
@@ -113,6 +122,9 @@ impl Player {
         self.take_audit(reports).await;
         for shipped in &self.sums.shipped {
             self.take(format!("changes/{}", shipped.id), reports).await;
+        }
+        for drilled in &self.sums.drilled {
+            self.take_run(&drilled.key, reports).await;
         }
         for happened in &self.sums.happened {
             let of = format!("incidents/{}", happened.id);

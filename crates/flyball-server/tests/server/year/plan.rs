@@ -17,6 +17,8 @@ pub(super) const HANDED_BACK: usize = 6;
 /// The service that SRE takes and keeps, and one that shares its pager.
 pub(super) const KEPT: usize = 8;
 pub(super) const SHARED: usize = 10;
+/// The services that are broken on purpose, and the day: nobody depends on the first.
+pub(super) const DRILLED: [(usize, u32); 2] = [(1, 120), (8, 250)];
 /// The service that is frozen by hand.
 pub(super) const FROZEN: usize = 3;
 /// What a deployment is thought to need to be judged, in seconds: users every five minutes from four hours before until
@@ -36,8 +38,8 @@ pub(super) enum Act {
     Deploy { service: usize, id: String, fails: bool },
     /// Users are hit until somebody who is called mends it.
     Incident { service: usize, is_false: bool, minutes: u32 },
-    /// A fault that was planned: until drills are documents, a change of this kind that has its time.
-    Drill { service: usize, id: String },
+    /// A fault that was planned.
+    Drill { service: usize },
     /// A service shows that it is ready for its users.
     Launch { service: usize },
     /// The next step of who carries a pager.
@@ -91,8 +93,15 @@ pub(super) fn plan(seed: u64, services: &[Service]) -> (Vec<(u32, u32, Act)>, Ve
     }
     deployments(random, services, &mut acts);
     incidents(random, services, &mut acts);
-    for (number, (service, day)) in [(1, 120), (8, 250)].into_iter().enumerate() {
-        acts.push((day, SHIPS - 1, Act::Drill { service, id: format!("drill-{number}") }));
+    for (service, day) in DRILLED {
+        acts.push((day, SHIPS - 1, Act::Drill { service }));
+        let from = at(day, SHIPS);
+        episodes.push(Episode {
+            service,
+            from: from - 900,
+            to: from + 900,
+            what: Fares::Busily(10),
+        });
     }
     for team in 0..6 {
         for quarter in 0..4 {
@@ -112,7 +121,7 @@ pub(super) fn plan(seed: u64, services: &[Service]) -> (Vec<(u32, u32, Act)>, Ve
     }
     for (day, _, act) in &acts {
         let (service, (before, after, every), hour) = match act {
-            Act::Deploy { service, .. } | Act::Drill { service, .. } => (*service, BUSY, SHIPS),
+            Act::Deploy { service, .. } | Act::Drill { service } => (*service, BUSY, SHIPS),
             Act::Incident { service, .. } => (*service, WATCHED, FAILS),
             _ => continue,
         };

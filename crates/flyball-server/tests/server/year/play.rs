@@ -12,6 +12,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::company::{Service, described, governed, promises, rotas, services};
+use super::drills;
 use super::plan::{self, Act, DAYS, LAUNCHES};
 use super::sums::Sums;
 use super::traffic::Traffic;
@@ -27,6 +28,8 @@ pub(super) const CY: usize = 3;
 
 /// How long after its end all that was sent of a time is counted.
 const SETTLED: i64 = 40;
+/// How long the server waits for what is late.
+const SETTLES: i64 = 5;
 
 /// A year that is played.
 pub(super) struct Player {
@@ -87,6 +90,7 @@ impl Player {
         let known = player.services.iter().filter(|service| service.since == 0);
         let known: String = known.map(promises).collect();
         player.apply("promises.yaml", known).await;
+        player.apply("drills.yaml", drills::documents(&player.services)).await;
         player.done(ADA, "policies/year/signatures", json!({"role": "sre"})).await;
         player
     }
@@ -129,7 +133,7 @@ impl Player {
     }
 
     pub(super) fn complete(&self) -> i64 {
-        (self.second() - 5).div_euclid(10) * 10
+        (self.second() - SETTLES).div_euclid(10) * 10
     }
 
     async fn said(&self, who: usize, request: RequestBuilder) -> (u16, Value) {
@@ -188,7 +192,7 @@ impl Player {
     }
 
     /// Moves the clock to `second`, and waits until the server has looked at everything up to it.
-    async fn clock_to(&self, second: i64) {
+    pub(super) async fn clock_to(&self, second: i64) {
         let ahead = moment(second).since(self.clock.now());
         if ahead > Duration::ZERO {
             self.clock.advance(ahead);
@@ -203,6 +207,18 @@ impl Player {
         if second <= self.sent {
             return;
         }
+        self.tell(second).await;
+        self.clock_to(second + SETTLED).await;
+    }
+
+    /// Lets time go on until all that users did before `second` is counted, and no further.
+    pub(super) async fn counted(&mut self, second: i64) {
+        self.tell(second).await;
+        self.clock_to(second + SETTLES).await;
+    }
+
+    /// What users did until `second` is told then.
+    async fn tell(&mut self, second: i64) {
         self.clock_to(second).await;
         let told = self.traffic.told(self.sent, second);
         for (path, kind, body) in [
@@ -220,7 +236,6 @@ impl Player {
         }
         self.sums.add(&told.counts);
         self.sent = second;
-        self.clock_to(second + SETTLED).await;
     }
 
     /// Waits until everybody has been told everything.

@@ -48,7 +48,9 @@ pub(super) struct Happened {
 #[derive(Debug, Clone)]
 pub(super) struct Drilled {
     pub(super) service: usize,
+    /// Of the change that it is, and of its run.
     pub(super) id: String,
+    pub(super) key: String,
     pub(super) from: i64,
     pub(super) to: i64,
 }

@@ -9,7 +9,7 @@ use flyball_testkit::Random;
 use super::company::{Sent, Service};
 
 /// A slot, in seconds.
-const SLOT: i64 = 10;
+pub(super) const SLOT: i64 = 10;
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
