@@ -30,6 +30,11 @@ fn a_pipeline_goes_by_the_exit_code() {
         run(&["apply", "--yes", "-f", "four-weeks.yaml", "-f", "quarterly-with-sign-off.yaml"]);
     assert_eq!(applied.code, 0, "what ships applies as it ships: {}", applied.err);
 
+    let unheard = run(&["gate", "shop"]);
+    assert_eq!(unheard.code, 2, "{}{}", unheard.out, unheard.err);
+    let hint = "hint: `flyball service list` lists them. A new service is there once";
+    assert!(unheard.err.contains(hint), "{}", unheard.err);
+    assert_eq!(run(&PLANNED).code, 0);
     let new = run(&["gate", "shop"]);
     assert_eq!(new.code, 0, "{}", new.err);
     assert!(new.out.contains("not blocked") && new.out.contains("advisory"), "{}", new.out);
@@ -39,9 +44,9 @@ fn a_pipeline_goes_by_the_exit_code() {
     assert_eq!(flyball(at, &["gate", "shop", "--server", "http://127.0.0.1:1"]).code, 2);
 
     let freeze = ["policy", "freeze", "shop", "--role", "sre", "--why", "a sale", "--until"];
-    let unknown = run(&[&freeze[..], &["4h"]].concat());
+    let other = ["policy", "freeze", "shpo", "--role", "sre", "--why", "a sale", "--until", "4h"];
+    let unknown = run(&other);
     assert!(unknown.code == 2 && unknown.err.contains("nothing is known"), "{}", unknown.err);
-    assert_eq!(run(&PLANNED).code, 0);
     let refused = run(&[&freeze[..], &["2000-01-01T00:00:00Z"]].concat());
     assert_eq!(refused.code, 2, "it has ended before it begins");
     let looked = run(&["gate", "shop", "--dry-run", "-o", "json"]).json();
@@ -57,8 +62,8 @@ fn a_pipeline_goes_by_the_exit_code() {
         denied.out
     );
     assert_eq!(run(&["gate", "shop", "--class", "rollback"]).code, 0, "restoring is never denied");
-    let misspelt = run(&["gate", "shpo"]);
-    assert_eq!(misspelt.code, 0, "it may be a new one");
+    let misspelt = run(&["gate", "shpo", "--class", "rollback"]);
+    assert_eq!(misspelt.code, 0, "nothing holds up what restores");
     assert!(misspelt.err.contains("nothing is known of a service `shpo`"), "{}", misspelt.err);
     assert!(misspelt.err.contains("hint: `flyball service list`"), "{}", misspelt.err);
     assert!(!run(&["gate", "shop", "--dry-run"]).err.contains("nothing is known"));
