@@ -185,7 +185,7 @@ impl<'a> Scene<'a> {
         match budget.window {
             WindowFacts::Rolling(length) => format!("{label} ({left:.1}% left over {length})"),
             WindowFacts::Calendar(period) => {
-                format!("{label} ({left:.1}% left of the window that ends {})", period.end())
+                format!("{label} ({left:.1}% left of the window that ends {:.0})", period.end())
             }
         }
     }
@@ -217,9 +217,9 @@ impl<'a> Scene<'a> {
                 let (label, up_to) = (budget.label(), budget.complete_up_to);
                 match budget.counts {
                     Counts::Counted { valid: 1.., .. } => {
-                        format!(" The counts of {label} end at {up_to}, more than {fresh} ago.")
+                        format!(" The counts of {label} end at {up_to:.0}, more than {fresh} ago.")
                     }
-                    _ => format!(" Nothing was counted of {label} in its window up to {up_to}."),
+                    _ => format!(" Nothing was counted of {label} in its window up to {up_to:.0}."),
                 }
             },
         )

@@ -48,6 +48,7 @@ pub struct RunbookSpec {
     #[serde(default)]
     pub steps: Vec<String>,
     /// When to go back, and who decides it: one at least.
+    #[serde(default)]
     pub rollback: Vec<RollbackCriterion>,
 }
 
