@@ -176,11 +176,12 @@ async fn a_runbook_is_for_classes_that_are_given_and_for_those_that_are_found() 
     let directory = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
     let running = spent_of(&format!("{SHOP}{WEB}{BOOKS}"), directory.path(), &clock, 3).await;
-    let began = clock.now().minus(Duration::from_minutes(1));
-    let theirs = events(began, 60, 3).replace("\"shop\"", "\"web\"");
+    let at = clock.now().minus(Duration::from_minutes(1));
+    let theirs = events(at, 60, 3).replace("\"shop\"", "\"web\"");
     running.post("/api/v1/events", theirs).send().await.unwrap();
     running.budget("pages", |said| said["budget"]["valid"] == 60).await;
     outage(&running).await;
+    let began = at.minus(Duration::from_minutes(5));
     let open = |id: &str, service: &str| {
         let body = json!({
             "id": id, "service": service, "summary": "it fails",
