@@ -80,11 +80,35 @@ fn a_pipeline_goes_by_the_exit_code() {
     let except = ["policy", "override", "shop", "--role", "product_manager", "--until", &until];
     assert_eq!(run(&[&except[..], &["--why", " "]].concat()).code, 2, "for no reason");
     assert_eq!(run(&[&except[..], &["--why", "a contract ends"]].concat()).code, 0);
+    let frozen = run(&["gate", "shop"]);
+    let overrides = run(&["policy", "overrides", "shop"]).out;
+    assert!(overrides.trim_start().starts_with("OVERRIDE"), "{overrides}");
+    let none = run(&["policy", "approvals", "shop"]).out;
+    assert_eq!(none, "no approvals\n");
+    let second = soon.floor(Duration::from_seconds(1));
+    assert!(frozen.out.contains(&format!("until {second}: a sale")), "{}", frozen.out);
     let through = run(&["gate", "shop"]);
     assert_eq!(through.code, 0, "{}", through.out);
     assert!(through.out.contains("a contract ends"), "{}", through.out);
     assert_eq!(run(&["policy", "sign-off", "shop", "overspent", "--role", "sre"]).code, 2);
     assert_eq!(run(&["audit", "verify"]).code, 0);
+}
+
+#[test]
+fn what_the_environment_says_is_not_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_flyball"))
+        .args(["policy", "sign-off", "shop", "overspent"])
+        .current_dir(directory.path())
+        .envs([("FLYBALL_SERVER", "http://127.0.0.1:1"), ("FLYBALL_TOKEN", "x")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    let usage = "Usage: flyball policy sign-off [OPTIONS] --role <ROLE> <SERVICE> <LEVEL>";
+    assert!(said.contains(usage) && !said.contains("--server <URL>"), "{said}");
+    let calendar = flyball(directory.path(), &["oncall", "calendar"]);
+    assert!(calendar.code == 2 && calendar.err.contains("--person <NAME>"), "{}", calendar.err);
 }
 
 #[test]
