@@ -419,7 +419,7 @@ spec:
         let (governance, found) = told(text);
         assert_eq!(found, Vec::<String>::new());
         let runbook = governance.runbooks().next().unwrap();
-        assert!(runbook.is_for(&["shop"], None) && !runbook.is_for(&["bank"], None));
+        assert!(runbook.is_of(&["shop"]) && !runbook.is_of(&["bank"]));
         let (_, found) = told(&text.replace("last_1h", "lats_1h"));
         assert!(found[0].starts_with("9:13 spec.rollback[0].when "), "{found:#?}");
         let (_, found) = told(&text.replace("who: on_call", "who: 7"));

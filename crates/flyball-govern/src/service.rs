@@ -95,6 +95,8 @@ pub enum SupportModel {
     Operations,
     /// Some of each: operations by day, say, and developers at night.
     Mixed,
+    /// Those who build it and reliability engineers together.
+    Shared,
     /// An SRE team runs it.
     Sre,
 }

@@ -37,7 +37,8 @@ use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
 use doubts::{
-    idle_exemptions, linted, same_version, uncovered, unheard_incidents, unlike_met, unlike_stored,
+    idle_exemptions, idle_runbooks, linted, same_version, uncovered, unheard_incidents, unlike_met,
+    unlike_stored,
 };
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
@@ -409,6 +410,7 @@ impl Definitions {
             found.extend(unlike_stored(&before, &after, &source, suggests));
             found.extend(unlike_met(&before, &after, &met, suggests));
             found.extend(idle_exemptions(&before, &after, &control, suggests));
+            found.extend(idle_runbooks(&before, &after, &control, suggests));
             found.extend(same_version(&before, &after));
             found.extend(unheard_incidents(&before, &after, &control));
             found.extend(uncovered(&before, &after, now));

@@ -200,6 +200,19 @@ impl Gatekeeper {
         read(&self.control.lock().records_about(DECISION, Some(service), times, LOOKED_AT)?)
     }
 
+    /// What a new record of `kind` is known by: the service and when it is made, to the second, for people type it; with
+    /// a number where others are made in that second. To be asked by who holds the acts.
+    fn new_id(&self, kind: &str, service: &str, at: Timestamp) -> Result<String, GateError> {
+        let control = self.control.lock();
+        let mut id = format!("{service}:{at:.0}");
+        let mut number = 1;
+        while control.record(kind, &id)?.is_some() {
+            number += 1;
+            id = format!("{service}:{at:.0}.{number}");
+        }
+        Ok(id)
+    }
+
     fn acts(&self, service: &str, known: &Known) -> Result<Acts, GateError> {
         let control = self.control.lock();
         let all = RecordFilter { services: None, before: None, limit: LOOKED_AT };

@@ -151,11 +151,11 @@ impl Rotas {
     ) -> Result<KeptException, RotaError> {
         self.change(rota, move |(rota, exceptions), control| {
             control.lock().note(&actor, at, |noting| {
-                let mut id = format!("{}:{at}", rota.name());
+                let mut id = format!("{}:{at:.0}", rota.name());
                 let mut number = 1;
                 while noting.record(EXCEPTION, &id)?.is_some() {
                     number += 1;
-                    id = format!("{}:{at}.{number}", rota.name());
+                    id = format!("{}:{at:.0}.{number}", rota.name());
                 }
                 let kept = new.check((rota, exceptions), id, &actor, at)?;
                 let detail = json!({ "rota": rota.name(), "exception": kept.made });

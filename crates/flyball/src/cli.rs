@@ -83,6 +83,27 @@ mod tests {
         }
     }
 
+    /// Every line of an example in the help of `command` and below it that is not there as it was written.
+    fn broken(command: &clap::Command, found: &mut Vec<String>) {
+        let about = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+        let help = command.clone().render_long_help().to_string();
+        let lines: Vec<&str> = help.lines().collect();
+        let examples = about.lines().filter(|line| line.starts_with("  "));
+        found.extend(examples.filter(|line| !lines.contains(line)).map(str::to_owned));
+        for below in command.get_subcommands() {
+            broken(below, found);
+        }
+    }
+
+    #[test]
+    fn no_example_of_the_help_is_broken_over_lines() {
+        let mut command = crate::command();
+        command.build();
+        let mut found = Vec::new();
+        broken(&command, &mut found);
+        assert_eq!(found, [""; 0]);
+    }
+
     #[test]
     fn every_example_of_the_help_can_be_pasted_into_a_shell() {
         let mut found = Vec::new();

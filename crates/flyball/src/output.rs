@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod attribution;
+pub(crate) mod grid;
 pub mod html;
 pub(crate) mod live;
 mod markdown;

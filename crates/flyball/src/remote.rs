@@ -93,8 +93,12 @@ struct Refusal {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 14] = [
+/// Requests and their fields that hints name, and the commands and options that make them.
+const COMMANDS: [(&str, &str); 18] = [
+    ("GET /api/v1/slos lists", "`flyball get slos` lists"),
+    ("give all of it in `basis`", "give all of it by its options; `flyball service choose --help`"),
+    ("say why in `reason`", "say why by --reason"),
+    ("see /api/v1/openapi.json", "--help of the command says what it takes"),
     ("GET /api/v1/checklists", "`flyball review checklists`"),
     ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use flyball_spec::{Diagnostic, Level};
 
-use crate::output::words::printable;
+use crate::output::words::{printable, to_seconds};
 
 const RED: &str = "\x1b[31;1m";
 const YELLOW: &str = "\x1b[33;1m";
@@ -22,7 +22,7 @@ fn paint(text: &str, colour: &str) -> String {
 
 /// Text that may hold what an event or document says, made harmless, its hints set off.
 fn told(text: &str) -> String {
-    printable(text).replace("\nhint:", &format!("\n{}", paint("hint:", CYAN)))
+    printable(&to_seconds(text)).replace("\nhint:", &format!("\n{}", paint("hint:", CYAN)))
 }
 
 fn say(text: &str) {

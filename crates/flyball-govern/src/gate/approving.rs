@@ -208,7 +208,7 @@ impl Approval {
     pub(super) fn sentence(&self) -> String {
         let Self { who, role, change, expires, why, .. } = self;
         let why = why.trim_end_matches('.');
-        format!("{who} has approved `{change}` as `{role}` until {expires}: {why}.")
+        format!("{who} has approved `{change}` as `{role}` until {expires:.0}: {why}.")
     }
 }
 

@@ -267,7 +267,7 @@ impl fmt::Display for Decision {
             write!(f, " {}", reason.text)?;
         }
         if let Some(until) = until {
-            write!(f, " Until {until}, if nothing more goes wrong.")?;
+            write!(f, " Until {until:.0}, if nothing more goes wrong.")?;
         }
         let level = level.as_deref().unwrap_or("cannot be told");
         write!(f, " Policy {} {}, level {level}.", policy.name, policy.version)

@@ -110,12 +110,13 @@ impl Candidate<'_> {
     }
 
     /// Why the level makes of the change what it does, and how far the change may reach.
-    fn rule(&self, inputs: &GateInputs<'_>, scene: &Scene<'_>) -> Ruling {
+    /// With `others` that may be in force in its place nobody knows whether it is.
+    fn rule(&self, inputs: &GateInputs<'_>, scene: &Scene<'_>, others: bool) -> Ruling {
         let class = inputs.question.class;
         let unsigned: Vec<&Role> = self.unsigned(inputs).collect();
         // What has been signed is not asked for again.
         let is_signed = unsigned.is_empty() && signers(self.level, class).next().is_some();
-        let text = self.sentence(scene, !is_signed);
+        let text = self.sentence(scene, others, !is_signed);
         let outcome = self.outcome(inputs);
         let reason = |outcome, kind, text, lifts| Reason { outcome, kind, text, lifts };
         if !self.level.deploys.deny.contains(&class) {
@@ -149,17 +150,21 @@ impl Candidate<'_> {
         Ruling { reasons: vec![reason(outcome, ReasonKind::Level, text, lifts)], reach: None }
     }
 
-    /// The level in a sentence, with the budgets that brought it about, and what it `says` of itself.
-    fn sentence(&self, scene: &Scene<'_>, says: bool) -> String {
+    /// The level in a sentence, with the budgets that brought it about, and what it `says` of itself: one that may not
+    /// be in force says nothing, nor does one that goes by a budget where nothing was ever counted.
+    fn sentence(&self, scene: &Scene<'_>, others: bool, says: bool) -> String {
         let LevelSpec { name, say, .. } = self.level;
+        let goes_by_budget = self.condition.is_none_or(Condition::asks_of_budget);
+        let says = says && !others && !(scene.is_new() && goes_by_budget);
         let say = if say.is_empty() || !says { String::new() } else { format!(" {say}") };
+        let level = if others { "Perhaps level" } else { "Level" };
         let budgets = self.condition.map(|condition| scene.budgets(condition, self.holds));
         match budgets.as_deref() {
             _ if self.latched && self.condition.is_some_and(|c| scene.holds(c) != Some(true)) => {
-                format!("Level `{name}`, until it is signed off.{say}")
+                format!("{level} `{name}`, until it is signed off.{say}")
             }
-            None | Some([]) => format!("Level `{name}`.{say}"),
-            Some(budgets) => format!("Level `{name}` by {}.{say}", budgets.join(", ")),
+            None | Some([]) => format!("{level} `{name}`.{say}"),
+            Some(budgets) => format!("{level} `{name}` by {}.{say}", budgets.join(", ")),
         }
     }
 }
@@ -209,11 +214,13 @@ pub(super) fn together(
     let class = inputs.question.class;
     let (outcome, follows) = match Answer::of(inputs, scene, candidates) {
         Answer::Same(outcome) => {
-            let rulings: Vec<_> = candidates.iter().map(|c| c.rule(inputs, scene)).collect();
+            let others = candidates.len() > 1;
+            let rulings: Vec<_> =
+                candidates.iter().map(|c| c.rule(inputs, scene, others)).collect();
             let reach = rulings.iter().filter_map(|ruling| ruling.reach).min();
             let mut reasons: Vec<_> =
                 rulings.into_iter().flat_map(|ruling| ruling.reasons).collect();
-            if candidates.len() > 1 {
+            if others {
                 let does = if outcome.passes() { "let it pass" } else { "deny it" };
                 let follows = format!("all of them {does}");
                 reasons.push(unknown(scene, candidates, Outcome::Warn, &follows));

@@ -208,7 +208,7 @@ fn freezes(inputs: &GateInputs<'_>) -> Vec<Reason> {
         .map(|freeze| Reason {
             outcome: Outcome::Deny,
             kind: ReasonKind::Freeze,
-            text: format!("Changes wait for `{}` until {}.", freeze.name, freeze.until),
+            text: format!("Changes wait for `{}` until {:.0}.", freeze.name, freeze.until),
             lifts: vec![Lift::Time { at: freeze.until }],
         })
         .collect()
@@ -350,7 +350,7 @@ fn except(decision: &mut Decision, inputs: &GateInputs<'_>) {
             decision.until = None;
             decision.overridden_by = Some(one.id.clone());
             let text = format!(
-                "{} ({}) lets it through until {}: {}",
+                "{} ({}) lets it through until {:.0}: {}",
                 one.who, one.role, one.expires, one.why
             );
             decision.reasons.push(reason(Outcome::Warn, text));

@@ -57,6 +57,9 @@ pub struct EndedEarly {
     pub at: Timestamp,
 }
 
+/// Whoever asks a server that knows nobody.
+const ANYONE: &str = "anyone";
+
 /// Why an override does not take what somebody says of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OverrideError {
@@ -86,6 +89,12 @@ pub enum OverrideError {
         /// Who.
         who: String,
     },
+    /// Nobody can be told from whoever made it.
+    #[error(
+        "nobody can be told from who made this override; hint: make tokens for both (`flyball token create`), and make it \
+         again with one of them"
+    )]
+    Nobody,
     /// Why is missing.
     #[error("an override is not taken back without a reason; hint: say why in a sentence")]
     NoReason,
@@ -104,13 +113,13 @@ impl Override {
         }
         let at = question.at;
         if at < self.from {
-            return Some(format!("it begins at {}", self.from));
+            return Some(format!("it begins at {:.0}", self.from));
         }
         if at >= self.expires {
-            return Some(format!("it expired at {}", self.expires));
+            return Some(format!("it expired at {:.0}", self.expires));
         }
         if let Some(EndedEarly { who, why, at }) = self.revoked_at(at) {
-            return Some(format!("{who} took it back at {at}: {why}"));
+            return Some(format!("{who} took it back at {at:.0}: {why}"));
         }
         if self.who.trim().is_empty() || self.why.trim().is_empty() {
             return Some("nobody answers for it, or for no reason".to_owned());
@@ -126,7 +135,10 @@ impl Override {
             Some(second) if second.role == *needed && second.who != self.who && second.at <= at => {
                 None
             }
-            _ => Some(format!("it needs another person's agreement as `{needed}`")),
+            _ => Some(format!(
+                "it needs another person's agreement as `{needed}`: flyball policy agree {} {} --role {needed}",
+                self.service, self.id
+            )),
         }
     }
 
@@ -148,6 +160,9 @@ impl Override {
         if role != needed {
             let holders = needed.to_string();
             return Err(OverrideError::NoRight { role: role.clone(), holders });
+        }
+        if who == self.who && who == ANYONE {
+            return Err(OverrideError::Nobody);
         }
         if who == self.who {
             return Err(OverrideError::Same { who: who.to_owned() });

@@ -160,10 +160,34 @@ impl<'a> Scene<'a> {
         self.sets.iter().any(|set| condition.holds(&set.values).is_none())
     }
 
-    /// The budgets of which `condition` says `holds`.
+    /// The budgets of which `condition` says `holds`, each with what is left of it; none where it asks nothing of a
+    /// budget.
     pub(super) fn budgets(&self, condition: &Condition, holds: Option<bool>) -> Vec<String> {
+        if !condition.asks_of_budget() {
+            return Vec::new();
+        }
         let these = self.sets.iter().filter(|set| condition.holds(&set.values) == holds);
-        these.filter_map(|set| set.budget.map(BudgetFacts::label)).collect()
+        these.filter_map(|set| Some(self.standing(set, set.budget?))).collect()
+    }
+
+    /// The budget of `set` by its name, with what is left of it, exempted events left out, and over which window.
+    fn standing(&self, set: &Set<'_>, budget: &BudgetFacts) -> String {
+        let label = budget.label();
+        let (Data::Known, Counts::Counted { valid, bad }) =
+            (budget.data(self.asked, self.policy.spec().fresh), budget.counts)
+        else {
+            return label;
+        };
+        let bad = bad.saturating_sub(set.left);
+        let bad = budget.counted_bad(bad, set.left, self.policy);
+        let Some(spent) = Number::spent(bad, valid, budget.target) else { return label };
+        let left = spent.complement().to_f64() * 100.0;
+        match budget.window {
+            WindowFacts::Rolling(length) => format!("{label} ({left:.1}% left over {length})"),
+            WindowFacts::Calendar(period) => {
+                format!("{label} ({left:.1}% left of the window that ends {:.0})", period.end())
+            }
+        }
     }
 
     /// Everything that the policy's conditions look at, each once, in order of budgets and variables.
@@ -193,9 +217,9 @@ impl<'a> Scene<'a> {
                 let (label, up_to) = (budget.label(), budget.complete_up_to);
                 match budget.counts {
                     Counts::Counted { valid: 1.., .. } => {
-                        format!(" The counts of {label} end at {up_to}, more than {fresh} ago.")
+                        format!(" The counts of {label} end at {up_to:.0}, more than {fresh} ago.")
                     }
-                    _ => format!(" Nothing was counted of {label} in its window up to {up_to}."),
+                    _ => format!(" Nothing was counted of {label} in its window up to {up_to:.0}."),
                 }
             },
         )

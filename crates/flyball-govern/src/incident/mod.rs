@@ -41,5 +41,5 @@ pub use record::{
     IncidentRole, IncidentState, LIST_MAX, Moment, NOTES_MAX, Note, Opened,
 };
 pub use recurrence::{Earlier, RECURS_WITHIN, Recurrence, Sign, Trace, recurrences};
-pub use runbook::{ROLLBACK_CRITERIA_MAX, RollbackCriterion, Runbook, RunbookSpec};
+pub use runbook::{FOUND_CLASSES, ROLLBACK_CRITERIA_MAX, RollbackCriterion, Runbook, RunbookSpec};
 pub use timeline::{Decided, ENTRIES_MAX, Entry, EntryKind, Seen, Timeline, around, timeline};

@@ -4,10 +4,18 @@ use flyball_model::Duration;
 
 use crate::policy::{Condition, ConditionError, PolicyError, Role, read};
 
+/// The classes that nobody gives and that are found: a drill caused the incident, or a service that it depends on failed
+/// while it lasted.
+pub const FOUND_CLASSES: [&str; 2] = ["drill", "dependency"];
+/// What only a gate finds.
+const FROZEN: &str = "frozen-dependency";
+
 /// The most criteria of a runbook: somebody reads them while users wait.
 pub const ROLLBACK_CRITERIA_MAX: usize = 16;
 /// The most steps of a runbook.
 const STEPS_MAX: usize = 64;
+/// The most classes of a runbook.
+const CLASSES_MAX: usize = 64;
 /// The longest text of a runbook, in bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
 
@@ -30,7 +38,7 @@ pub struct RunbookSpec {
     /// The services that it is for; none for all.
     #[serde(default)]
     pub services: Vec<String>,
-    /// The classes of outage that it is for; none for all.
+    /// The classes of outage that it is for, given by people or [found](FOUND_CLASSES); none for all.
     #[serde(default)]
     pub classes: Vec<String>,
     /// Where it is written in full; an address.
@@ -40,6 +48,7 @@ pub struct RunbookSpec {
     #[serde(default)]
     pub steps: Vec<String>,
     /// When to go back, and who decides it: one at least.
+    #[serde(default)]
     pub rollback: Vec<RollbackCriterion>,
 }
 
@@ -83,6 +92,21 @@ impl Runbook {
         for (at, criterion) in spec.rollback.iter().enumerate().take(ROLLBACK_CRITERIA_MAX) {
             text(format!("spec.rollback[{at}].then"), &criterion.then);
         }
+        for (at, class) in spec.classes.iter().enumerate().take(CLASSES_MAX) {
+            let path = format!("spec.classes[{at}]");
+            if class == FROZEN {
+                fault(
+                    path,
+                    "only gates find that\nhint: `dependency` is the class of such an incident",
+                );
+            } else if Role::new(class).is_err() {
+                let said = "that is no class\nhint: write lower-case letters, digits, `_` or `-`, like `company-network`";
+                fault(path, said);
+            }
+        }
+        if spec.classes.len() > CLASSES_MAX {
+            fault("spec.classes".to_owned(), "a runbook has at most 64 classes");
+        }
         if spec.steps.len() > STEPS_MAX {
             fault("spec.steps".to_owned(), "a runbook has at most 64 steps");
         }
@@ -115,12 +139,21 @@ impl Runbook {
         }
     }
 
-    /// Whether it is for an incident of one of these services and of this class.
-    pub fn is_for(&self, services: &[&str], class: Option<&str>) -> bool {
-        let RunbookSpec { services: own, classes, .. } = &self.spec;
-        let is_of = own.is_empty() || own.iter().any(|own| services.contains(&own.as_str()));
-        let is_class = classes.is_empty() || classes.iter().any(|own| Some(own.as_str()) == class);
-        is_of && is_class
+    /// Whether it is for an incident of one of these services, of whatever class.
+    pub fn is_of(&self, services: &[&str]) -> bool {
+        let own = &self.spec.services;
+        own.is_empty() || own.iter().any(|own| services.contains(&own.as_str()))
+    }
+
+    /// Whether it is for an incident of one of these `classes`.
+    pub fn is_for(&self, classes: &[&str]) -> bool {
+        let own = &self.spec.classes;
+        own.is_empty() || own.iter().any(|own| classes.contains(&own.as_str()))
+    }
+
+    /// Whether it waits for a class that is found.
+    pub fn waits_for_found(&self) -> bool {
+        self.spec.classes.iter().any(|class| FOUND_CLASSES.contains(&class.as_str()))
     }
 
     /// Its criteria for going back, each with its compiled condition.

@@ -45,6 +45,7 @@ impl SupportModel {
             crate::service::SupportModel::Operations => Self::Operations,
             crate::service::SupportModel::Sre => Self::Sre,
             crate::service::SupportModel::Mixed => Self::Mixed,
+            crate::service::SupportModel::Shared => Self::Shared,
         }
     }
 

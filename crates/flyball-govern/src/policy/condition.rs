@@ -86,6 +86,11 @@ impl Condition {
         self.places.iter().map(|place| (*place, &self.variables[place.0]))
     }
 
+    /// Whether it asks anything of a budget.
+    pub(crate) fn asks_of_budget(&self) -> bool {
+        self.asked().any(|(_, variable)| variable.is_of_budget())
+    }
+
     /// Where what it depends on stands in the list of its variables, in order.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
         self.places.iter().copied()

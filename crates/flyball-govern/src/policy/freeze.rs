@@ -164,7 +164,10 @@ impl Block {
 
     /// Who blocks, as what, and why.
     pub(crate) fn sentence(&self) -> String {
-        format!("{} ({}) blocks changes until {}: {}", self.who, self.role, self.expires, self.why)
+        format!(
+            "{} ({}) blocks changes until {:.0}: {}",
+            self.who, self.role, self.expires, self.why
+        )
     }
 }
 

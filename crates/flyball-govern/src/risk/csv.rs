@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use csv_core::{ReadFieldResult, Reader};
-use flyball_model::Rational;
+use flyball_model::{Duration, Rational};
 
 use super::document::{Acceptance, RISKS_MAX, Risk, RiskSpec, Undelayed};
 use super::range::{Range, Value};
@@ -125,8 +125,7 @@ pub fn read(text: &str) -> Result<Vec<Risk>, Vec<CsvError>> {
     }
     let mut records = split(text).map_err(|wrong| vec![wrong])?.into_iter();
     let header = records.next().unwrap_or_default();
-    let columns = Columns::of(&header)?;
-    let mut wrong = Vec::new();
+    let (columns, mut wrong) = Columns::of(&header)?;
     let mut risks: Vec<Risk> = Vec::new();
     for fields in records {
         let first = fields.first().cloned().unwrap_or_default();
@@ -155,7 +154,12 @@ pub fn read(text: &str) -> Result<Vec<Risk>, Vec<CsvError>> {
 struct Columns(Vec<Option<usize>>);
 
 impl Columns {
-    fn of(header: &[Field]) -> Result<Self, Vec<CsvError>> {
+    /// The columns of `header`, with what is wrong with others.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong where one that is needed is not there.
+    fn of(header: &[Field]) -> Result<(Self, Vec<CsvError>), Vec<CsvError>> {
         let mut wrong = Vec::new();
         for (at, field) in header.iter().enumerate() {
             let name = field.text.trim();
@@ -180,8 +184,8 @@ impl Columns {
             );
             wrong.push(CsvError { line: 1, column: 1, message });
         }
-        if wrong.is_empty() {
-            Ok(Self(COLUMNS.iter().map(|name| position(name)).collect()))
+        if missing.is_empty() {
+            Ok((Self(COLUMNS.iter().map(|name| position(name)).collect()), wrong))
         } else {
             Err(wrong)
         }
@@ -210,30 +214,31 @@ impl Columns {
         let share = range::<Rational>(&field("share_of_users"), &mut wrong);
         let between = range(&field("time_between_failures"), &mut wrong);
         let accepted = self.acceptance(fields).map_err(|error| wrong.push(error)).ok().flatten();
-        let (Some(detect), Some(repair), Some(share), Some(between)) =
-            (detect, repair, share, between)
-        else {
-            return Err(wrong);
-        };
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
+        // What cannot be read is taken to be right, so that all else that is wrong is told as well.
         let spec = RiskSpec {
             description: said("description"),
             service: field("service").text,
             slos: names("slos"),
-            time_to_detect: detect,
-            time_to_repair: repair,
-            share_of_users: share,
-            time_between_failures: between,
+            time_to_detect: detect.unwrap_or(Range::point(Duration::from_minutes(1))),
+            time_to_repair: repair.unwrap_or(Range::point(Duration::from_minutes(1))),
+            share_of_users: share.unwrap_or(Range::point(Rational::ONE)),
+            time_between_failures: between.unwrap_or(Range::point(Duration::from_days(1))),
             themes: names("themes"),
             accepted,
             undelayed: Undelayed::default(),
         };
-        Risk::new(&field("name").text, spec).map_err(|errors| {
-            let place = |path: &str| field(column_of(path));
-            errors.iter().map(|error| place(&error.path).wrong(error.message.clone())).collect()
-        })
+        match Risk::new(&field("name").text, spec) {
+            Ok(risk) if wrong.is_empty() => Ok(risk),
+            Ok(_) => Err(wrong),
+            Err(errors) => {
+                let place = |path: &str| field(column_of(path));
+                let more =
+                    errors.iter().map(|error| place(&error.path).wrong(error.message.clone()));
+                wrong.extend(more);
+                wrong.sort_by_key(|of| (of.line, of.column));
+                Err(wrong)
+            }
+        }
     }
 
     fn acceptance(&self, fields: &[Field]) -> Result<Option<Acceptance>, CsvError> {

@@ -49,8 +49,14 @@ pub trait Value: Copy + Ord {
     /// How it is written.
     const EXAMPLE: &'static str;
 
+    /// Why a number with its unit may be none.
+    const OUTSIDE: &'static str;
+
     /// Reads one.
     fn read(text: &str) -> Option<Self>;
+
+    /// Whether the text ends in a unit.
+    fn has_unit(text: &str) -> bool;
 
     /// Writes one, as it is read.
     fn write(self) -> String;
@@ -62,9 +68,15 @@ pub trait Value: Copy + Ord {
 impl Value for Duration {
     const WANTED: &'static str = "a length of time or a range";
     const EXAMPLE: &'static str = "30m or 5m..2h";
+    const OUTSIDE: &'static str = "it is longer than any";
 
     fn read(text: &str) -> Option<Self> {
         Self::parse(text).ok()
+    }
+
+    fn has_unit(text: &str) -> bool {
+        let digits = text.trim_end_matches(|c: char| c.is_alphabetic());
+        Self::parse(&format!("1{}", &text[digits.len()..])).is_ok()
     }
 
     fn write(self) -> String {
@@ -79,9 +91,14 @@ impl Value for Duration {
 impl Value for Rational {
     const WANTED: &'static str = "a share or a range";
     const EXAMPLE: &'static str = "20% or 5%..50%";
+    const OUTSIDE: &'static str = "a share is at most 100%";
 
     fn read(text: &str) -> Option<Self> {
         share_text(text)
+    }
+
+    fn has_unit(text: &str) -> bool {
+        text.ends_with('%')
     }
 
     fn write(self) -> String {
@@ -168,7 +185,16 @@ impl<T: Value> FromStr for Range<T> {
             example: T::EXAMPLE,
         };
         let value = |text: &str| {
-            T::read(text.trim()).ok_or_else(|| bad("it is not a number with its unit"))
+            T::read(text.trim()).ok_or_else(|| {
+                let digits = text.trim().trim_end_matches(|c: char| c == '%' || c.is_alphabetic());
+                let is_number = !digits.is_empty() && digits.len() < text.trim().len();
+                let is_number = is_number && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+                bad(if is_number && T::has_unit(text.trim()) {
+                    T::OUTSIDE
+                } else {
+                    "it is not a number with its unit"
+                })
+            })
         };
         let Some((low, high)) = text.split_once(BETWEEN) else {
             return value(text).map(Self::point);

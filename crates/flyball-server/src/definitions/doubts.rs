@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use flyball_catalog::{
     Catalog, Counted, CountedBy, alert_rules, missing_attributes, unfit_conditions,
 };
+use flyball_govern::incident::FOUND_CLASSES;
 use flyball_govern::policy::{CAUSES, CLASSES, Classing, Exemption};
 use flyball_metric::Named;
 use flyball_model::{Duration, Interval, Slo, Timestamp};
@@ -65,6 +66,50 @@ pub(super) fn idle_exemptions(
         for (at, exemption) in policy.spec().exemptions.iter().enumerate() {
             let Some((field, said)) = known.doubt(exemption, suggests) else { continue };
             let path = format!("spec.exemptions[{at}].{field}");
+            let told = after.set.origins.governing_error(of, &path, None, &said);
+            found.extend(told.map(|mut told| {
+                told.severity = Level::Warning;
+                told
+            }));
+        }
+    }
+    found
+}
+
+/// Runbooks that are others than `before` and wait for a class that nothing was ever put into: perhaps its name is
+/// misspelt.
+pub(super) fn idle_runbooks(
+    before: &Catalog,
+    after: &Catalog,
+    control: &SharedControl,
+    suggests: bool,
+) -> Vec<Diagnostic> {
+    let known = match Exempted::known(control) {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::warn!(%error, "what classes there are cannot be read");
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::Runbook) {
+        let named = |of_set: &Catalog| {
+            of_set.governance.runbooks().find(|book| book.name == of.name).cloned()
+        };
+        let Some(book) = named(after) else { continue };
+        let old = named(before).map(|old| old.spec.classes).unwrap_or_default();
+        let is_idle = |class: &String| {
+            !old.contains(class)
+                && !known.classes.contains(class)
+                && !FOUND_CLASSES.contains(&class.as_str())
+        };
+        for (at, class) in book.spec.classes.iter().enumerate().filter(|(_, class)| is_idle(class))
+        {
+            let hint = known.near_class(class, suggests);
+            let said = format!(
+                "nothing was put into the class `{class}` so far, and the runbook is for no other incidents\nhint: {hint}"
+            );
+            let path = format!("spec.classes[{at}]");
             let told = after.set.origins.governing_error(of, &path, None, &said);
             found.extend(told.map(|mut told| {
                 told.severity = Level::Warning;
@@ -189,6 +234,15 @@ impl<'a> Exempted<'a> {
         let incidents = held.records(INCIDENT, &last)?.into_iter().map(|one| one.id).collect();
         drop(held);
         Ok(Self { control, classes, incidents })
+    }
+
+    /// What to do about a class that nothing was put into.
+    fn near_class(&self, class: &str, suggests: bool) -> String {
+        let known = self.classes.iter().map(String::as_str);
+        let known = known.filter(|class| suggests || CLASSES.contains(class));
+        let near = near_matches(class, known.chain(FOUND_CLASSES));
+        let near = near.first().map(|near| format!("did you mean `{near}`?"));
+        near.unwrap_or_else(|| "`flyball policy classify` puts incidents into a class".to_owned())
     }
 
     /// The field of `exemption` that names what is not known, and what is to be said of it.

@@ -202,7 +202,7 @@ impl Gatekeeper {
     ) -> Result<Block, ActError> {
         let _held = self.hold();
         let NewStop { service, classes, role, why, expires } = new;
-        let id = format!("{service}:{at}");
+        let id = self.new_id(BLOCK, &service, at)?;
         let new = NewBlock {
             id: id.clone(),
             service: Some(service.clone()),
@@ -255,7 +255,7 @@ impl Gatekeeper {
                 rule.longest
             ));
         }
-        let id = format!("{service}:{at}");
+        let id = self.new_id(OVERRIDE, &service, at)?;
         let made = Override {
             id: id.clone(),
             service: service.clone(),

@@ -56,7 +56,8 @@ impl Gatekeeper {
                 may.join(", ")
             )));
         }
-        let id = format!("{service}:{at}");
+        let _held = self.hold();
+        let id = self.new_id(CONTEST, &service, at)?;
         let detail = json!({
             "service": service, "posting": posting, "why": why, "decider": decider,
             "deadline": deadline,

@@ -95,8 +95,8 @@ pub(super) struct GateAnswer {
     allow: bool,
     /// What a command that asks ends with: 0 it may ship, 1 denied, 3 undecidable.
     exit_code: u8,
-    /// That nothing is known of a service of this name, with the nearest one; null otherwise. A new service is not
-    /// blocked for that, a misspelt one is let through.
+    /// That nothing is known of a service of this name, with the nearest one; null otherwise. Only of changes that
+    /// restore, which nothing holds up: for others that is an error.
     warning: Option<String>,
     /// The decision, which explains itself: its canonical JSON, whose SHA-256 is the id.
     #[schema(value_type = shapes::GateDecision)]
@@ -345,10 +345,56 @@ async fn looked(app: &App, question: &Question, known: &Arc<Known>) -> Result<Lo
     wait(move || gatekeeper.look(&question, &known)).await
 }
 
-/// Decides on `question` for `actor`, and keeps the decision.
-async fn kept(app: &App, question: Question, actor: String) -> Result<Decided, Problem> {
+/// Decides on `question` for `caller`, and keeps the decision.
+///
+/// # Errors
+///
+/// As [`heard_of`].
+async fn kept(app: &App, question: Question, caller: &Caller) -> Result<Decided, Problem> {
     let (looked, known) = judged(app, &question).await?;
-    keep(app, question, (known, looked), actor).await
+    heard_of(app, caller, &question, &known).await?;
+    keep(app, question, (known, looked), caller.actor()).await
+}
+
+/// What `caller` is told of `question`, which is not kept.
+///
+/// # Errors
+///
+/// As [`heard_of`].
+async fn glanced(
+    app: &App,
+    caller: &Caller,
+    question: &Question,
+) -> Result<(Decision, Arc<Known>), Problem> {
+    let (decision, known) = decided(app, question).await?;
+    heard_of(app, caller, question, &known).await?;
+    Ok((decision, known))
+}
+
+/// That anything is known of the service that is asked about: a misspelt one has no budget that could be overspent. What
+/// restores is held up by nothing.
+///
+/// # Errors
+///
+/// A problem with status 404 and the nearest name.
+async fn heard_of(
+    app: &App,
+    caller: &Caller,
+    question: &Question,
+    known: &Known,
+) -> Result<(), Problem> {
+    if !known.facts.budgets.is_empty() || question.class.restores() {
+        return Ok(());
+    }
+    let Err(mut problem) = is_there(app, caller, &question.service).await else { return Ok(()) };
+    if let Some(hint) = problem.hint.as_mut().filter(|_| problem.status == 404) {
+        let end = if hint.ends_with('?') { "" } else { "." };
+        hint.push_str(end);
+        hint.push_str(
+            " A new service is there once it is described, or has an SLO or a recorded change",
+        );
+    }
+    Err(problem)
 }
 
 /// As [`kept`], from what is known, and perhaps what was found from that.
@@ -389,7 +435,7 @@ impl GateAnswer {
 
 /// Whether a change may ship, as things stand. What is decided is not kept: ask by POST for that.
 ///
-/// Without SLOs or data the answer says so, and the change passes. Until a policy is signed it denies nothing.
+/// Without SLOs or data the answer says so, and the change passes; a service that nothing is known of is an error. Until a policy is signed it denies nothing.
 #[utoipa::path(
     get,
     path = "/api/v1/gate/{service}",
@@ -398,6 +444,7 @@ impl GateAnswer {
     responses(
         (status = 200, description = "The decision, whatever it is", body = GateAnswer),
         (status = 400, description = "A parameter cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of the service, and the change does not restore", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The question cannot be meant", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Budgets cannot be read", body = Problem, content_type = "application/problem+json"),
@@ -412,7 +459,7 @@ pub(super) async fn look(
 ) -> Result<Json<GateAnswer>, Problem> {
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
-    let (decision, _) = decided(&app, &question).await?;
+    let (decision, _) = glanced(&app, &caller, &question).await?;
     let text = decision.canonical_json().map_err(|cause| unwritten(&cause))?;
     Ok(Json(GateAnswer::of(&app, &caller, (None, text), &decision).await?))
 }
@@ -427,6 +474,7 @@ pub(super) async fn look(
     responses(
         (status = 200, description = "The decision, whatever it is; on disk", body = GateAnswer),
         (status = 400, description = "The request cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Nothing is known of the service, and the change does not restore", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The service's tier names a policy that is not there", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
@@ -443,7 +491,7 @@ pub(super) async fn decide(
     let of = (Role::Developer, &*service);
     let (asked, caller): (GateQuestion, _) = sent.json_for(&app, "gate", of).await?;
     let question = question(asked.into(), service, caller.somebody(), app.clock.now())?;
-    let Decided { id, text, decision } = kept(&app, question, caller.actor()).await?;
+    let Decided { id, text, decision } = kept(&app, question, &caller).await?;
     Ok(Json(GateAnswer::of(&app, &caller, (Some(id), text), &decision).await?))
 }
 

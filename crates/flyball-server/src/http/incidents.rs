@@ -369,7 +369,10 @@ async fn open(
     if texts.into_iter().flatten().any(|text| text.len() > CHANGE_TEXT_BYTES_MAX) {
         return Err(meant("a text is too long; hint: say it in a sentence, and link to the rest"));
     }
-    let usual = format!("{service}:{now}");
+    let (changes, short) = (app.changes.clone(), format!("{service}:{now:.0}"));
+    let asked_for = short.clone();
+    let is_taken = wait::<_, ChangesError>(move || changes.incident(&asked_for)).await?.is_some();
+    let usual = if is_taken { format!("{service}:{now}") } else { short };
     let incident = Incident {
         id: text(asked.id).unwrap_or(usual),
         service: Some(asked.service),

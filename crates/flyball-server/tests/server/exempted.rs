@@ -149,6 +149,91 @@ async fn what_a_hard_dependency_spent_is_exempted_while_it_ships_nothing_itself(
     running.server.stop().await;
 }
 
+/// What to do when the shop is down, and when cards fail.
+const BOOKS: &str = "---
+apiVersion: flyball.dev/v1
+kind: Runbook
+metadata: {name: shop-down}
+spec:
+  description: The shop is down.
+  services: [web]
+  classes: [dependency]
+  steps: [Call the shop.]
+  rollback: [{when: budget.exhausted, then: Show a page., who: on_call}]
+---
+apiVersion: flyball.dev/v1
+kind: Runbook
+metadata: {name: cards}
+spec:
+  description: Cards fail.
+  classes: [card-network]
+  steps: [Call the bank.]
+  rollback: [{when: budget.exhausted, then: Show a page., who: on_call}]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runbook_is_for_classes_that_are_given_and_for_those_that_are_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = spent_of(&format!("{SHOP}{WEB}{BOOKS}"), directory.path(), &clock, 3).await;
+    let at = clock.now().minus(Duration::from_minutes(1));
+    let theirs = events(at, 60, 3).replace("\"shop\"", "\"web\"");
+    running.post("/api/v1/events", theirs).send().await.unwrap();
+    running.budget("pages", |said| said["budget"]["valid"] == 60).await;
+    outage(&running).await;
+    let began = at.minus(Duration::from_minutes(5));
+    let open = |id: &str, service: &str| {
+        let body = json!({
+            "id": id, "service": service, "summary": "it fails",
+            "started": began, "detected": began,
+        });
+        post(&running, "/api/v1/incidents", body)
+    };
+    assert_eq!(open("above", "web").await.0, 201);
+    assert_eq!(open("own", "shop").await.0, 201);
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|of| of["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let books = async |id: &str| {
+        let (status, said) = running.get(&format!("/api/v1/incidents/{id}/runbooks")).await;
+        assert_eq!(status, 200, "{said}");
+        (names(&said["runbooks"]), names(&said["waiting"]))
+    };
+    let text = |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
+    assert_eq!(books("above").await, (text(&["shop-down"]), text(&["cards"])));
+    assert_eq!(books("own").await, (text(&[]), text(&["cards"])));
+    let given =
+        json!({"posting": "own", "class": "card-network", "role": "engineering_lead", "why": "x"});
+    assert_eq!(post(&running, "/api/v1/gate/shop/classes", given).await.0, 201);
+    assert_eq!(books("own").await, (text(&["cards"]), text(&[])));
+
+    let apply = |class: &str| {
+        let text = BOOKS.replace("card-network", class).replace("cards", "mine");
+        let text = text.replace("shop-down", "other");
+        let files = json!({"files": [{"name": "mine.yaml", "text": text}], "dry_run": true});
+        post(&running, "/api/v1/apply", files)
+    };
+    for (class, hint) in [
+        ("card-netwrok", Some("did you mean `card-network`?")),
+        ("payroll", Some("`flyball policy classify` puts incidents into a class")),
+        ("drill", None),
+        ("card-network", None),
+    ] {
+        let (status, plan) = apply(class).await;
+        assert_eq!(status, 200, "{plan}");
+        let warnings = plan["warnings"].as_array().unwrap();
+        let hints: Vec<&str> = warnings.iter().map(|of| of["hint"].as_str().unwrap()).collect();
+        assert_eq!(hints, hint.into_iter().collect::<Vec<_>>(), "{plan}");
+    }
+    for class in ["frozen-dependency", "Card network"] {
+        let (status, problem) = apply(class).await;
+        let found = &problem["diagnostics"][0];
+        assert_eq!((status, &found["path"]), (422, &json!("spec.classes[0]")), "{problem}");
+    }
+    running.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exemption_of_nothing_is_told_when_it_is_applied() {
     flyball_server::choose_cryptography();

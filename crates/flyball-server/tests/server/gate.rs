@@ -63,17 +63,44 @@ async fn a_service_without_data_is_told_so_and_not_blocked() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(directory.path(), SHOP, &TestClock::at(NOON)).await;
     sign(&running).await;
-    for service in ["shop", "nobody"] {
+    let planned = json!({"service": "new", "outcome": "planned"});
+    assert!(post(&running, "/api/v1/changes", planned).await.0 < 300);
+    for service in ["shop", "new"] {
         let (status, answer) = running.get(&format!("/api/v1/gate/{service}")).await;
         assert_eq!((status, &answer["exit_code"]), (200, &json!(0)), "{answer}");
         assert_eq!(answer["decision"]["outcome"], "warn");
         assert!(answer["decision"].to_string().contains("no_data_yet"), "{answer}");
         assert_eq!(answer["id"], Value::Null, "a look is not kept");
+        assert!(!answer.to_string().contains("The budget allows"), "nothing is known: {answer}");
     }
     for (query, status) in [("class=party", 422), ("rollout=fast", 422), ("klass=x", 400)] {
         let (found, problem) = running.get(&format!("/api/v1/gate/shop?{query}")).await;
         assert_eq!((found, problem["hint"].is_string()), (status, true), "{problem}");
     }
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_service_is_an_error_and_nothing_is_kept_of_it() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let running = Running::start(directory.path(), SHOP, &TestClock::at(NOON)).await;
+    let asked = |class: &str| post(&running, "/api/v1/gate/shpo", json!({"class": class}));
+    for (status, problem) in
+        [asked("feature").await, running.get("/api/v1/gate/shpo?class=fix").await]
+    {
+        assert_eq!(status, 404, "{problem}");
+        let hint = problem["hint"].as_str().unwrap();
+        assert!(hint.starts_with("did you mean `shop`? A new service is there once"), "{hint}");
+    }
+    let kept = async || running.get("/api/v1/gate/shpo/decisions").await.1["decisions"].clone();
+    assert_eq!(kept().await, json!([]));
+    // Nothing holds up what restores: nobody looks for a name in an outage.
+    let (status, answer) = asked("rollback").await;
+    assert_eq!((status, &answer["exit_code"]), (200, &json!(0)), "{answer}");
+    let warning = answer["warning"].as_str().unwrap();
+    assert!(warning.contains("nothing is known of a service `shpo`"), "{warning}");
+    assert_eq!(kept().await.as_array().unwrap().len(), 1);
     running.server.stop().await;
 }
 
@@ -244,7 +271,7 @@ spec: {}
     assert_eq!(asked("canary:50%25:1h").await["exit_code"], 1);
     let capped = asked("canary:5%25:30m").await;
     assert_eq!((&capped["exit_code"], &capped["decision"]["reach"]), (&json!(0), &json!("5%")));
-    let (_, other) = running.get("/api/v1/gate/other").await;
+    let (_, other) = running.get("/api/v1/gate/other?class=rollback").await;
     assert_eq!(other["decision"]["policy"]["name"], "four-weeks");
     running.server.stop().await;
 }

@@ -53,6 +53,10 @@ async fn flagger_goes_on_waits_and_takes_back() {
     );
     // 204 would be a no to it.
     assert_eq!(flagger(&running, "shop/flagger", json!({"class": "rollback"})).await.0, 200);
+    let (status, text) = flagger(&running, "other/flagger", json!({})).await;
+    assert!(status == 404 && text.contains("nothing is known of a service"), "{status} {text}");
+    let planned = json!({"service": "other", "outcome": "planned"});
+    assert!(post(&running, "/api/v1/changes", planned).await.0 < 300);
     assert_eq!(flagger(&running, "other/flagger", json!({})).await.0, 200);
     let decisions = kept(&running, "shop").await;
     assert_eq!(decisions.len(), 2);
@@ -63,8 +67,6 @@ async fn flagger_goes_on_waits_and_takes_back() {
     assert_eq!((status, text.starts_with("rollback: deny")), (200, true), "{text}");
     assert_eq!(flagger(&running, back, json!({"class": "security"})).await.0, 403);
     let expires = clock.now().plus(Duration::from_hours(1)).to_string();
-    let planned = json!({"service": "other", "outcome": "planned"});
-    assert!(post(&running, "/api/v1/changes", planned).await.0 < 300);
     let block = json!({"classes": ["feature"], "role": "sre", "why": "a sale", "expires": expires});
     assert_eq!(post(&running, "/api/v1/gate/other/blocks", block).await.0, 201);
     assert_eq!(flagger(&running, "other/flagger", json!({})).await.0, 403, "it is blocked");

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Form, answer};
 use crate::commands::replay::now;
+use crate::output::grid::Grid;
 use crate::output::words;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
@@ -358,11 +359,10 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
 }
 
 fn table(changes: &[View]) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header([
-        "number", "at", "service", "kind", "version", "outcome", "verdict", "life", "id",
-    ]);
+    let mut table = Grid::new(
+        "no changes",
+        &["number", "at", "service", "kind", "version", "outcome", "verdict", "life", "id"],
+    );
     for view in changes {
         let change = &view.change;
         let at = change.shipped().unwrap_or(change.recorded);

@@ -5,9 +5,11 @@ mod acts;
 use flyball_model::Timestamp;
 use serde_json::Value;
 
-use super::review::{People, called, table};
+use super::oncall::carry;
+use super::review::{People, called};
 use super::{Document, Form, answer, document};
 use crate::Exit;
+use crate::output::grid::Grid;
 use crate::output::page::{Page, text};
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
@@ -188,7 +190,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "services"], &[])?;
     let Services { services } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = table(&["service", "team", "pager"]);
+        let mut table = Grid::new("no services", &["service", "team", "pager"]);
         for Service { name, team, holder } in &services {
             table.add_row([
                 words::printable(name),
@@ -209,12 +211,23 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Met)
 }
 
+/// Who is to be called, in words.
+fn to_be_called(sides: &[String]) -> String {
+    let words = sides.iter().map(|side| match side.as_str() {
+        "rota" => "whoever's turn it is in the rota of both",
+        side => side,
+    });
+    words.collect::<Vec<_>>().join(", then ")
+}
+
 /// Who carries it, in a sentence.
 fn sentence(custody: &Custody) -> String {
     let since = custody.since.map(words::moment).unwrap_or_default();
     match &custody.holder {
-        Some(holder) if custody.is_kept => format!("{holder} carry the pager since {since}."),
-        Some(holder) => format!("{holder} carry the pager, as far as is known since {since}."),
+        Some(holder) if custody.is_kept => format!("{} the pager since {since}.", carry(holder)),
+        Some(holder) => {
+            format!("{} the pager, as far as is known since {since}.", carry(holder))
+        }
         None if custody.is_kept => "Nobody carries the pager: the service is retired.".to_owned(),
         None => "Nothing is known of who carries the pager.".to_owned(),
     }
@@ -225,7 +238,7 @@ fn page(custody: &Custody) -> Page {
     let mut page = Page::new(about, sentence(custody));
     let (rules, people) = (custody.rules.as_ref(), &custody.people);
     page.facts([
-        ("Called", custody.called.join(", then ")),
+        ("To be called", to_be_called(&custody.called)),
         ("Advised by", custody.advice.as_ref().map_or("nobody", |of| &of.from).to_owned()),
         ("Rules", rules.map_or_else(String::new, |of| format!("{} {}", of.name, of.version))),
     ]);

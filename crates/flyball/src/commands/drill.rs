@@ -5,6 +5,7 @@ mod show;
 use serde_json::{Value, json};
 
 use super::{Document, Form, answer};
+use crate::output::grid::Grid;
 use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
@@ -221,9 +222,10 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&DRILLS, &query)?;
     let found: Drills = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["drill", "service", "slo", "would spend", "lasts", "may begin"]);
+        let mut table = Grid::new(
+            "no drills",
+            &["drill", "service", "slo", "would spend", "lasts", "may begin"],
+        );
         for of in &found.drills {
             let dose = of.dose.as_ref();
             table.add_row([
@@ -304,9 +306,10 @@ fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&RUNS, &query)?;
     let page: Runs = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["number", "begun", "service", "dosed", "burned", "state", "run"]);
+        let mut table = Grid::new(
+            "no drill was ever run",
+            &["number", "begun", "service", "dosed", "burned", "state", "run"],
+        );
         for run in &page.runs {
             table.add_row([
                 run.number.to_string(),

@@ -33,7 +33,7 @@ enum FrictionCommand {
 #[derive(Debug, clap::Args)]
 struct Times {
     /// The whole minutes that it cost this time
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     minutes: Option<u32>,
     /// The incident or change in which it was met, by id
     #[arg(long, value_name = "ID")]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::{Form, answer};
-use crate::output::words::printable;
+use crate::output::words::{printable, to_seconds};
 use crate::remote::{Remote, ServerArgs, in_commands};
 use crate::{Exit, talk};
 
@@ -185,5 +185,5 @@ fn card(found: &Answer) -> anyhow::Result<String> {
     if let Some(id) = id {
         writeln!(out, "decision {id}")?;
     }
-    Ok(printable(&out))
+    Ok(printable(&to_seconds(&out)))
 }

@@ -7,6 +7,7 @@ use flyball_server::{GrantInfo, Grants, Role, Who};
 use super::existing;
 use crate::commands::replay::now;
 use crate::commands::token::{OFFLINE, PlaceArgs};
+use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::Remote;
 use crate::{Exit, talk};
@@ -116,9 +117,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         let said = Remote::new(&args.place.server)?.whole(&PATH, ("grants", "after"))?;
         serde_json::from_value::<Listed>(said)?.grants
     };
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["who", "service", "role"]);
+    let mut table = Grid::new("no grants", &["who", "service", "role"]);
     for GrantInfo { who, service, role } in grants {
         table.add_row([printable(&who), printable(&service), role.to_string()]);
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Form, answer};
 use crate::commands::replay::now;
+use crate::output::grid::Grid;
 use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
@@ -359,9 +360,10 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&PATH, &query)?;
     let page: Page = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["NUMBER", "BEGAN", "SERVICE", "STATE", "LASTED", "SUMMARY", "ID"]);
+        let mut table = Grid::new(
+            "no incidents",
+            &["NUMBER", "BEGAN", "SERVICE", "STATE", "LASTED", "SUMMARY", "ID"],
+        );
         for view in &page.incidents {
             let incident = &view.incident;
             let began = incident.opened();

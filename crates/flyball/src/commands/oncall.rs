@@ -8,10 +8,10 @@ use flyball_model::Timestamp;
 use serde_json::Value;
 
 use super::delivery::moment;
-use super::policy::reports::table;
 use super::{Form, answer};
 use crate::Exit;
-use crate::output::words::printable;
+use crate::output::grid::Grid;
+use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 
 /// Ask who is on call, find gaps, make exceptions to rotas, and export hours for pay
@@ -143,13 +143,13 @@ struct GapsArgs {
 ///   flyball oncall calendar payments
 ///   flyball oncall calendar --person ada
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group(clap::ArgGroup::new("whose").required(true)))]
 struct CalendarArgs {
     /// The rota
-    #[arg(required_unless_present = "person", conflicts_with = "person")]
+    #[arg(group = "whose")]
     rota: Option<String>,
     /// A member, in all rotas
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", group = "whose")]
     person: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
@@ -306,13 +306,13 @@ fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call"], &asked)?;
     let Who { escalation, custody, misrouted, levels } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = table(&["level", "who", "rota", "answers within"]);
+        let mut table = Grid::new("nobody is called", &["level", "who", "rota", "answers within"]);
         for level in &levels {
             let (name, rota) = (printable(&level.level), printable(&level.rota));
             table.add_row([name, nobody(&level.who), rota, printable(&level.wait)]);
         }
         let holder =
-            custody.map(|holder| format!(", while {} carries the pager", printable(&holder)));
+            custody.map(|holder| format!(", while {} the pager", printable(&carry(&holder))));
         let wrong = misrouted.map(|said| printable(&format!("{said}\n")));
         let (holder, wrong) = (holder.unwrap_or_default(), wrong.unwrap_or_default());
         Ok(format!("{table}\nby {}{holder}\n{wrong}", printable(&escalation)))
@@ -321,13 +321,24 @@ fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
     Ok(if is_anybody { Exit::Met } else { Exit::Missed })
 }
 
+/// Who carries a pager, with the verb.
+pub(super) fn carry(holder: &str) -> String {
+    match holder {
+        "developers" => "developers carry".to_owned(),
+        "shared" => "a shared rota carries".to_owned(),
+        "sre" => "SRE carries".to_owned(),
+        other => format!("{other} carries"),
+    }
+}
+
 fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
     let at = args.at.map(|at| at.to_string());
     let asked: Vec<(&str, &str)> = at.as_deref().map(|at| ("at", at)).into_iter().collect();
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "rotas"], &asked)?;
     let Listed { rotas } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = table(&["rota", "called now", "members", "services", "zone"]);
+        let mut table =
+            Grid::new("no rotas", &["rota", "called now", "members", "services", "zone"]);
         for rota in &rotas {
             table.add_row([
                 printable(&rota.rota),
@@ -347,10 +358,13 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     let said = args.asked.ask("shifts", &more)?;
     let Page { shifts, next } = serde_json::from_value(said.clone())?;
     answer(args.asked.output, &said, || {
-        let mut table = table(&["from", "to", "layer", "who", "for", "by"]);
+        let mut table = Grid::new("no shifts", &["from", "to", "layer", "who", "for", "by"]);
         for shift in &shifts {
-            let end =
-                if shift.continues { format!("{} and on", shift.end) } else { shift.end.clone() };
+            let end = if shift.continues {
+                format!("{} and on", words::whole_seconds(&shift.end))
+            } else {
+                shift.end.clone()
+            };
             table.add_row([
                 printable(&shift.start),
                 printable(&end),
@@ -379,7 +393,7 @@ fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
     let Found { covered, gaps, doubled, unreachable, silent } =
         serde_json::from_value(said.clone())?;
     answer(args.asked.output, &said, || {
-        let mut table = table(&["from", "to", "what", "why"]);
+        let mut table = Grid::new("everybody is there", &["from", "to", "what", "why"]);
         for Gap { span, why } in &gaps {
             let why = why.iter().map(|(layer, why)| format!("{layer}: {}", why.words()));
             let why = why.collect::<Vec<_>>().join("; ");

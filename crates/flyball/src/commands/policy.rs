@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::replay::now;
 use super::{Form, answer};
+use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
@@ -19,8 +20,8 @@ use crate::{Exit, talk};
 /// List, test and sign policies, and decide by hand: freeze, override, approve, sign off
 ///
 /// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
-/// its approvers has signed this version. Whoever acts is known by their token; a reason and an end are
-/// never left out.
+/// its approvers has signed this version. Whoever acts is known by their token; who stops changes, or lets
+/// some through, says why and until when.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PolicyArgs {
     #[command(subcommand)]
@@ -339,9 +340,8 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "policies"], &[])?;
     let Listed { policies } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["POLICY", "VERSION", "STANDING", "MISSING", "WHAT FOR"]);
+        let mut table =
+            Grid::new("no policies", &["POLICY", "VERSION", "STANDING", "MISSING", "WHAT FOR"]);
         for Info { name, version, enforced, missing, description } in &policies {
             table.add_row([
                 printable(name),

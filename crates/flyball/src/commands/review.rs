@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Form, answer};
 use crate::Exit;
+use crate::output::grid::Grid;
 use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 
@@ -154,20 +155,15 @@ pub(crate) fn run(args: ReviewArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// A table without lines.
-pub(super) fn table(header: &[&str]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header);
-    table
-}
-
 fn checklists(args: &ChecklistsArgs) -> anyhow::Result<Exit> {
     let query = [("limit", "200")];
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "checklists"], &query)?;
     let Checklists { checklists } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = table(&["checklist", "version", "stage", "items", "signed by", "what for"]);
+        let mut table = Grid::new(
+            "no checklists",
+            &["checklist", "version", "stage", "items", "signed by", "what for"],
+        );
         for Checklist { name, spec } in &checklists {
             table.add_row([
                 printable(name),
@@ -191,7 +187,8 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&path, &query)?;
     let List { reviews, people, next } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = table(&["review", "service", "checklist", "state", "stands", "by"]);
+        let mut table =
+            Grid::new("no reviews", &["review", "service", "checklist", "state", "stands", "by"]);
         for line in &reviews {
             table.add_row([
                 printable(&line.id),

@@ -8,6 +8,7 @@ use flyball_server::{MadeToken, Scope, TokenInfo, TokenRequest, Tokens};
 
 use crate::commands::existing;
 use crate::commands::replay::now;
+use crate::output::grid::Grid;
 use crate::output::words::whole_seconds;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
@@ -151,9 +152,10 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         let said = remote.whole(&["api", "v1", "tokens"], ("tokens", "after"))?;
         serde_json::from_value::<Listed>(said)?.tokens
     };
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["id", "name", "scopes", "services", "created", "made by", "valid"]);
+    let mut table = Grid::new(
+        "no tokens",
+        &["id", "name", "scopes", "services", "created", "made by", "valid"],
+    );
     let now = now();
     for token in tokens {
         let state = match (&token.revoked, &token.expires) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use flyball_model::Severity;
 
-use super::table::{finish, new_table};
+use super::table::{finish_or, new_table};
 use super::words;
 
 /// The answer of `GET /api/v1/alerts`.
@@ -180,11 +180,11 @@ pub(crate) fn alerts(page: &AlertPage) -> String {
             alert.about().replace('\n', "\u{fffd}"),
             alert.rule.clone().unwrap_or_default(),
             alert.remaining.map_or_else(String::new, words::percent),
-            alert.opened.clone(),
+            words::whole_seconds(&alert.opened),
             alert.acknowledged.as_ref().map(|taken| taken.who.clone()).unwrap_or_default(),
         ]);
     }
-    let mut out = words::printable(&finish(table, &[0, 6])) + "\n";
+    let mut out = words::printable(&finish_or("no alerts", table, &[0, 6])) + "\n";
     if let Some(next) = page.next {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "\nolder ones: --before {next}");
@@ -197,7 +197,7 @@ pub(crate) fn alert(alert: &AlertView) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = details(&mut out, alert);
-    words::printable(&out)
+    words::printable(&words::to_seconds(&out))
 }
 
 fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
@@ -292,13 +292,13 @@ pub(crate) fn silences(list: &SilenceList) -> String {
             silence.id.to_string(),
             if silence.is_active { "yes" } else { "no" }.to_owned(),
             matchers.join(" "),
-            silence.from.clone(),
-            format!("{}{ended}", silence.until),
+            words::whole_seconds(&silence.from),
+            format!("{}{ended}", words::whole_seconds(&silence.until)),
             silence.who.clone(),
             silence.why.replace('\n', " "),
         ]);
     }
-    words::printable(&finish(table, &[0])) + "\n"
+    words::printable(&finish_or("no silences", table, &[0])) + "\n"
 }
 
 /// Alerts of other systems, a line each.
@@ -309,9 +309,9 @@ pub(crate) fn foreign(list: &ForeignList) -> String {
         let others = labels.iter().filter(|(name, _)| *name != "alertname");
         let others: Vec<String> = others.map(|(name, text)| format!("{name}={text}")).collect();
         let labels = others.join(" ").replace('\n', " ");
-        table.add_row([name, labels, starts.clone(), ends.clone()]);
+        table.add_row([name, labels, words::whole_seconds(starts), words::whole_seconds(ends)]);
     }
-    words::printable(&finish(table, &[])) + "\n"
+    words::printable(&finish_or("no alerts of others", table, &[])) + "\n"
 }
 
 /// Targets of alerts, a line each.
@@ -329,5 +329,5 @@ pub(crate) fn targets(list: &TargetList) -> String {
             target.problem.clone().unwrap_or_default().replace('\n', " "),
         ]);
     }
-    words::printable(&finish(table, &[4])) + "\n"
+    words::printable(&finish_or("no alert targets", table, &[4])) + "\n"
 }

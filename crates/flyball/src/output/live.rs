@@ -5,7 +5,7 @@ use std::fmt::Write;
 use flyball_budget::Status;
 use flyball_model::Severity;
 
-use super::table::{finish, new_table};
+use super::table::{finish_or, new_table};
 use super::words;
 use crate::remote::{
     BudgetView, CorrectionView, DoubtView, FillView, SloList, SloView, StandingView,
@@ -44,7 +44,7 @@ pub(crate) fn budgets(list: &SloList) -> String {
             }
         }
     }
-    let mut out = finish(table, &[1, 2, 4, 5, 6, 7]);
+    let mut out = finish_or("no SLOs", table, &[1, 2, 4, 5, 6, 7]);
     // Writing to a string cannot fail.
     let _ = left_out(&mut out, list);
     words::printable(&out) + "\n"
@@ -146,7 +146,7 @@ pub(crate) fn slos(list: &SloList) -> String {
         let reason = format!("not evaluated: {}", slo.reason);
         table.add_row([slo.slo.clone(), "–".to_owned(), reason]);
     }
-    words::printable(&finish(table, &[3])) + "\n"
+    words::printable(&finish_or("no SLOs", table, &[3])) + "\n"
 }
 
 /// Everything that is said of one SLO.
@@ -281,6 +281,10 @@ fn rate(burn: Option<f64>) -> String {
 }
 
 fn forecast(standing: &StandingView) -> String {
+    // Nothing is to be expected of what nothing is known of.
+    if standing.status == Status::NoData {
+        return "–".to_owned();
+    }
     let forecast = &standing.forecast;
     words::outlook(
         forecast.outlook,
@@ -313,7 +317,7 @@ pub(crate) fn files(files: &[FileView]) -> String {
             file.applied_by.clone().unwrap_or_else(|| "–".to_owned()),
         ]);
     }
-    words::printable(&finish(table, &[2])) + "\n"
+    words::printable(&finish_or("no files", table, &[2])) + "\n"
 }
 
 #[cfg(test)]

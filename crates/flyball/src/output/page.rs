@@ -76,7 +76,8 @@ pub(crate) const fn number(name: &'static str) -> Column {
 
 impl Page {
     pub(crate) fn new(about: impl Into<String>, title: impl Into<String>) -> Self {
-        Self { about: about.into(), title: title.into(), blocks: Vec::new() }
+        let (about, title) = (about.into(), words::to_seconds(&title.into()));
+        Self { about, title, blocks: Vec::new() }
     }
 
     pub(crate) fn heading(&mut self, heading: impl Into<String>) {
@@ -84,19 +85,20 @@ impl Page {
     }
 
     pub(crate) fn say(&mut self, text: impl Into<String>) {
-        self.blocks.push(Block::Text(text.into()));
+        self.blocks.push(Block::Text(words::to_seconds(&text.into())));
     }
 
     /// A list; nothing for none.
     pub(crate) fn list(&mut self, items: impl IntoIterator<Item = String>) {
-        let items: Vec<String> = items.into_iter().collect();
+        let items: Vec<String> = items.into_iter().map(|item| words::to_seconds(&item)).collect();
         if !items.is_empty() {
             self.blocks.push(Block::List(items));
         }
     }
 
     pub(crate) fn facts<'a>(&mut self, facts: impl IntoIterator<Item = (&'a str, String)>) {
-        let facts = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact));
+        let facts =
+            facts.into_iter().map(|(name, fact)| (name.to_owned(), words::to_seconds(&fact)));
         self.blocks.push(Block::Facts(facts.collect()));
     }
 
@@ -106,7 +108,8 @@ impl Page {
         columns: [Column; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) {
-        let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
+        let cells = |row: [String; N]| row.iter().map(|cell| words::to_seconds(cell)).collect();
+        let rows: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
         if !rows.is_empty() {
             self.blocks.push(Block::Table(columns.to_vec(), rows));
         }

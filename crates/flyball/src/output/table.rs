@@ -110,6 +110,11 @@ pub(super) fn finish(mut table: Table, right: &[usize]) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+/// As [`finish`]; `nothing` where there are no rows.
+pub(super) fn finish_or(nothing: &str, table: Table, right: &[usize]) -> String {
+    if table.is_empty() { nothing.to_owned() } else { finish(table, right) }
+}
+
 fn summary(report: &ReplayReport) -> String {
     let mut table = new_table(&[
         "SLO", "TARGET", "SLI", "STATUS", "VALID", "BAD", "ALLOWED", "LEFT", "LEFT %", "BURN",

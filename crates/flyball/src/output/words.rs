@@ -174,6 +174,36 @@ pub(crate) fn whole_seconds(text: &str) -> String {
     at.map_or_else(|_| text.to_owned(), |at| at.to_string())
 }
 
+/// The text of a sentence with its times to the second. A time that is part of something, such as an id, stays as it is:
+/// people type it.
+pub(crate) fn to_seconds(text: &str) -> String {
+    const DATE_AND_TIME: usize = "2026-03-02T12:00:00".len();
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(point) = rest.find('.') {
+        let (before, after) = rest.split_at(point);
+        let digits = after[1..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = &after[1 + digits..];
+        let from =
+            before.len().checked_sub(DATE_AND_TIME).filter(|at| before.is_char_boundary(*at));
+        let is_time = from.is_some_and(|from| {
+            let stands_alone =
+                out.len() + from == 0 || (from > 0 && before[..from].ends_with([' ', '\n', '(']));
+            let goes_on = end.strip_prefix('Z').is_none_or(|end| {
+                let end = end.strip_prefix([':', '-', '/']).unwrap_or(end);
+                end.starts_with(char::is_alphanumeric)
+            });
+            stands_alone && !goes_on && Timestamp::parse(&format!("{}Z", &before[from..])).is_ok()
+        });
+        out.push_str(before);
+        if !is_time {
+            out.push('.');
+        }
+        rest = if is_time { end } else { &after[1..] };
+    }
+    out.push_str(rest);
+    out
+}
+
 /// A stretch of time in UTC.
 pub(crate) fn stretch(interval: Interval) -> String {
     format!("{} – {}", moment(interval.start()), moment(interval.end()))
@@ -389,6 +419,23 @@ mod tests {
         };
         assert_eq!(forecast(&at(0.0)), "exhausted now at the rate of the last 1h");
         assert_eq!(forecast(&at(2.0)), "exhausted in 2 h (2 h – 3 h) at the rate of the last 1h");
+    }
+
+    #[test]
+    fn sentences_have_whole_seconds_and_ids_stay_as_they_are() {
+        for (text, said) in [
+            ("2026-03-02T12:00:00.5Z", "2026-03-02T12:00:00Z"),
+            ("until 2026-03-02T12:00:00.069417935Z, by", "until 2026-03-02T12:00:00Z, by"),
+            ("until 2026-03-02T12:00:00.069417935Z: shop", "until 2026-03-02T12:00:00Z: shop"),
+            ("(2026-03-02T12:00:00.1Z). Over.", "(2026-03-02T12:00:00Z). Over."),
+            ("shop:2026-03-02T12:00:00.5Z", "shop:2026-03-02T12:00:00.5Z"),
+            ("`2026-03-02T12:00:00.5Z`", "`2026-03-02T12:00:00.5Z`"),
+            ("ü2026-03-02T12:00:00.5Z x", "ü2026-03-02T12:00:00.5Z x"),
+            ("at 2026-03-02T12:00:00.5Z:x 1.5 a.b.", "at 2026-03-02T12:00:00.5Z:x 1.5 a.b."),
+            ("a ….5 99.95% …", "a ….5 99.95% …"),
+        ] {
+            assert_eq!(to_seconds(text), said);
+        }
     }
 
     #[test]

@@ -30,6 +30,11 @@ fn a_pipeline_goes_by_the_exit_code() {
         run(&["apply", "--yes", "-f", "four-weeks.yaml", "-f", "quarterly-with-sign-off.yaml"]);
     assert_eq!(applied.code, 0, "what ships applies as it ships: {}", applied.err);
 
+    let unheard = run(&["gate", "shop"]);
+    assert_eq!(unheard.code, 2, "{}{}", unheard.out, unheard.err);
+    let hint = "hint: `flyball service list` lists them. A new service is there once";
+    assert!(unheard.err.contains(hint), "{}", unheard.err);
+    assert_eq!(run(&PLANNED).code, 0);
     let new = run(&["gate", "shop"]);
     assert_eq!(new.code, 0, "{}", new.err);
     assert!(new.out.contains("not blocked") && new.out.contains("advisory"), "{}", new.out);
@@ -39,9 +44,9 @@ fn a_pipeline_goes_by_the_exit_code() {
     assert_eq!(flyball(at, &["gate", "shop", "--server", "http://127.0.0.1:1"]).code, 2);
 
     let freeze = ["policy", "freeze", "shop", "--role", "sre", "--why", "a sale", "--until"];
-    let unknown = run(&[&freeze[..], &["4h"]].concat());
+    let other = ["policy", "freeze", "shpo", "--role", "sre", "--why", "a sale", "--until", "4h"];
+    let unknown = run(&other);
     assert!(unknown.code == 2 && unknown.err.contains("nothing is known"), "{}", unknown.err);
-    assert_eq!(run(&PLANNED).code, 0);
     let refused = run(&[&freeze[..], &["2000-01-01T00:00:00Z"]].concat());
     assert_eq!(refused.code, 2, "it has ended before it begins");
     let looked = run(&["gate", "shop", "--dry-run", "-o", "json"]).json();
@@ -57,8 +62,8 @@ fn a_pipeline_goes_by_the_exit_code() {
         denied.out
     );
     assert_eq!(run(&["gate", "shop", "--class", "rollback"]).code, 0, "restoring is never denied");
-    let misspelt = run(&["gate", "shpo"]);
-    assert_eq!(misspelt.code, 0, "it may be a new one");
+    let misspelt = run(&["gate", "shpo", "--class", "rollback"]);
+    assert_eq!(misspelt.code, 0, "nothing holds up what restores");
     assert!(misspelt.err.contains("nothing is known of a service `shpo`"), "{}", misspelt.err);
     assert!(misspelt.err.contains("hint: `flyball service list`"), "{}", misspelt.err);
     assert!(!run(&["gate", "shop", "--dry-run"]).err.contains("nothing is known"));
@@ -75,11 +80,35 @@ fn a_pipeline_goes_by_the_exit_code() {
     let except = ["policy", "override", "shop", "--role", "product_manager", "--until", &until];
     assert_eq!(run(&[&except[..], &["--why", " "]].concat()).code, 2, "for no reason");
     assert_eq!(run(&[&except[..], &["--why", "a contract ends"]].concat()).code, 0);
+    let frozen = run(&["gate", "shop"]);
+    let overrides = run(&["policy", "overrides", "shop"]).out;
+    assert!(overrides.trim_start().starts_with("OVERRIDE"), "{overrides}");
+    let none = run(&["policy", "approvals", "shop"]).out;
+    assert_eq!(none, "no approvals\n");
+    let second = soon.floor(Duration::from_seconds(1));
+    assert!(frozen.out.contains(&format!("until {second}: a sale")), "{}", frozen.out);
     let through = run(&["gate", "shop"]);
     assert_eq!(through.code, 0, "{}", through.out);
     assert!(through.out.contains("a contract ends"), "{}", through.out);
     assert_eq!(run(&["policy", "sign-off", "shop", "overspent", "--role", "sre"]).code, 2);
     assert_eq!(run(&["audit", "verify"]).code, 0);
+}
+
+#[test]
+fn what_the_environment_says_is_not_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_flyball"))
+        .args(["policy", "sign-off", "shop", "overspent"])
+        .current_dir(directory.path())
+        .envs([("FLYBALL_SERVER", "http://127.0.0.1:1"), ("FLYBALL_TOKEN", "x")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    let usage = "Usage: flyball policy sign-off [OPTIONS] --role <ROLE> <SERVICE> <LEVEL>";
+    assert!(said.contains(usage) && !said.contains("--server <URL>"), "{said}");
+    let calendar = flyball(directory.path(), &["oncall", "calendar"]);
+    assert!(calendar.code == 2 && calendar.err.contains("--person <NAME>"), "{}", calendar.err);
 }
 
 #[test]

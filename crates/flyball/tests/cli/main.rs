@@ -19,6 +19,7 @@ mod incident;
 mod inputs;
 mod live;
 mod oncall;
+mod pages;
 mod process;
 mod query;
 mod replay;

@@ -62,8 +62,14 @@ fn who_is_on_call_what_is_not_covered_and_who_takes_over() {
             "oncall", "override", "payments", "--remove", who, "--until", "2d", "--why", "both ill",
         ];
         let made = run(&args);
-        let said = if code == 0 { "made: payments:" } else { "`zoe` has no shift" };
+        let said = if code == 0 { "made" } else { "`zoe` has no shift" };
         assert!(made.code == code && made.err.contains(said), "{}", made.err);
+        assert_eq!(
+            made.out.starts_with("payments:"),
+            code == 0,
+            "its id, for scripts: {}",
+            made.out
+        );
     }
     assert_eq!(run(&["oncall", "who", "shop"]).code, 1, "nobody is there");
     let gaps = run(&["oncall", "gaps", "payments"]);

@@ -135,7 +135,7 @@ fn money_is_shown_and_a_choice_is_kept() {
     let choose = ["service", "choose", "shop", "--target", "99%", "--model", "developers"];
     let domain = ["--out-of-hours", "domain"];
     let chosen = run(&[&choose[..], &domain, &basis].concat());
-    assert!(chosen.code != 0 && chosen.err.contains("say why in `reason`"), "{}", chosen.err);
+    assert!(chosen.code != 0 && chosen.err.contains("say why by --reason"), "{}", chosen.err);
     let reason = ["--reason", "they know it best"];
     let chosen = run(&[&choose[..], &domain, &reason, &basis].concat());
     assert_eq!(chosen.code, 0, "{}", chosen.err);

@@ -83,7 +83,77 @@ fn a_new_service_is_told_so_and_not_blocked() {
             assert_eq!(decision.outcome, Outcome::Warn);
             assert!(kinds(&decision).contains(&ReasonKind::NoDataYet));
             assert_eq!(decision.level.as_deref(), Some("within"));
+            let allows = |reason: &Reason| reason.text.contains("The budget allows");
+            assert!(!decision.reasons.iter().any(allows), "there is no budget: {decision}");
         }
+    }
+}
+
+#[test]
+fn a_levels_sentence_is_true_whenever_the_level_holds() {
+    let told = |policy: &Policy, latches: &[Latch], bad| {
+        let (question, facts) = (question(ChangeClass::Feature), facts(vec![budget(bad)]));
+        let signatures = signed(policy);
+        let (blocks, overrides, approvals) = (&[], &[], &[]);
+        let (policy, question, facts, signatures) = (policy, &question, &facts, &*signatures);
+        let inputs = GateInputs {
+            policy,
+            question,
+            facts,
+            signatures,
+            latches,
+            blocks,
+            overrides,
+            approvals,
+        };
+        gate(&inputs).reasons[0].text.clone()
+    };
+    let small = "Less than a tenth of the budget is left, or none; features begin small.";
+    let wait = "The budget of the window was overspent; features wait until SRE signs that the errors are resolved.";
+    let policy = quarterly();
+    let spent = told(&policy, &[], 1_432);
+    let by = "by availability (-43.2% left over 28d)";
+    assert_eq!(spent, format!("Level `overspent` {by}. {wait}"));
+    let near = told(&policy, &[], 950);
+    assert_eq!(near, format!("Level `nearly-spent` by availability (5.0% left over 28d). {small}"));
+    // Latched, though what was bad has left the window since; signed off, though it has not.
+    let latched = Latch::open(policy.name(), "overspent");
+    let latched = latched.after(&policy, Some(true), &[budget(1_432)], now());
+    let signed = latched.clone().release(&policy, &role("sre"), "ada", &[budget(1_432)], now());
+    let well = told(&policy, &[latched], 0);
+    assert_eq!(well, format!("Level `overspent`, until it is signed off. {wait}"));
+    let below = told(&policy, &[signed.unwrap()], 1_432);
+    assert_eq!(below, format!("Level `nearly-spent` {by}. {small}"));
+
+    let mut soon = budget(100);
+    soon.outlook = Outlook::GoneAt(now().plus(Duration::from_hours(47)));
+    let decision = decide(&four_weeks(), &question(ChangeClass::Feature), &facts(vec![soon]));
+    let said = "Level `nearly-spent` by availability (90.0% left over 28d). Less than a quarter of the budget is \
+                left, or it will be gone within two days; a bad change now ends shipping.";
+    assert_eq!(decision.reasons[0].text, said);
+}
+
+#[test]
+fn a_level_that_may_not_be_in_force_says_so_and_one_of_the_calendar_names_no_budget() {
+    let mut gone = budget(0);
+    gone.counts = Counts::Gone;
+    let decision = decide(&four_weeks(), &question(ChangeClass::P0), &facts(vec![gone]));
+    let texts: Vec<&str> = decision.reasons.iter().map(|reason| &*reason.text).collect();
+    assert_eq!(decision.outcome, Outcome::Warn);
+    for (level, by) in
+        [("overspent", " by availability"), ("nearly-spent", " by availability"), ("within", "")]
+    {
+        assert!(texts.contains(&&*format!("Perhaps level `{level}`{by}.")), "{texts:#?}");
+    }
+    let calendar = levels(
+        "- {name: autumn, when: calendar.month == 11, say: Leaves fall.}\n- {name: within}",
+        "fresh: 15m",
+    )
+    .unwrap();
+    for budgets in [vec![budget(0)], vec![]] {
+        let decision = decide(&calendar, &question(ChangeClass::Feature), &facts(budgets));
+        let is_said = |reason: &Reason| reason.text == "Level `autumn`. Leaves fall.";
+        assert!(decision.reasons.iter().any(is_said), "{decision}");
     }
 }
 

@@ -239,7 +239,8 @@ fn a_runbook_says_when_to_go_back_and_who_decides() {
     });
     let spec: RunbookSpec = serde_json::from_value(text.clone()).unwrap();
     let runbook = Runbook::new("payments", spec.clone()).unwrap();
-    assert!(runbook.is_for(&["shop"], Some("dependency")) && !runbook.is_for(&["shop"], None));
+    assert!(runbook.is_of(&["shop"]) && runbook.waits_for_found());
+    assert!(runbook.is_for(&["dependency"]) && !runbook.is_for(&[]));
     let (criterion, condition) = runbook.criteria().next().unwrap();
     assert_eq!(
         (criterion.holds, condition.text()),

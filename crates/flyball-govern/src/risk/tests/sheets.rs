@@ -44,6 +44,18 @@ fn everything_that_is_wrong_has_its_line_and_column() {
 }
 
 #[test]
+fn what_is_wrong_hides_nothing_else_that_is() {
+    let text = "name,service,time_to_detect,time_to_repair,share_of_users,time_between_failures,why\n\
+                a,shop,5m,soon,120%,10m,x\n";
+    let wrong = wrong(text);
+    let places: Vec<(usize, usize)> =
+        wrong.iter().map(|(line, column, _)| (*line, *column)).collect();
+    assert_eq!(places, [(1, 81), (2, 11), (2, 16), (2, 21)], "{wrong:?}");
+    let too_much = "`120%` is not a share or a range: a share is at most 100%";
+    assert!(wrong[2].2.starts_with(too_much), "{wrong:?}");
+}
+
+#[test]
 fn a_header_says_what_it_lacks() {
     assert_eq!(wrong("")[0].0, 1);
     assert!(wrong("name,service\n")[0].2.contains("lacks time_to_detect, time_to_repair"));

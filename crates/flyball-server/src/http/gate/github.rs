@@ -15,7 +15,8 @@ use super::super::described::SignedRefusals;
 use super::super::extract::Query;
 use super::super::hooks::{believed, room};
 use super::super::problem::Problem;
-use super::{kept, question};
+use super::{heard_of, judged, keep, question};
+use crate::auth::Caller;
 use crate::changes::Signed;
 use crate::gate::{AnswerError, Decided};
 
@@ -34,7 +35,8 @@ pub(in crate::http) struct ProtectionQuery {
 /// What GitHub was answered.
 #[derive(Debug, Default, serde::Serialize, ToSchema)]
 pub(in crate::http) struct ProtectionAnswered {
-    /// What the decision is known by; null for a message that asks nothing.
+    /// What the decision is known by; null for a message that asks nothing, and for one about a service that nothing is
+    /// known of, which is told as `rejected`.
     decision: Option<String>,
     /// `allow`, `warn`, `deny` or `undecidable`; the latter two are told as `rejected`.
     #[schema(value_type = Option<String>)]
@@ -67,7 +69,8 @@ fn approving(decision: &Decision) -> String {
 
 /// A webhook of a GitHub App, event `deployment_protection_rule`: decides whether the deployment may go on,
 /// keeps the decision, and tells GitHub `approved` or `rejected` before this is answered. What cannot be told
-/// is rejected, too. Other events ask nothing.
+/// is rejected, too, and so is what is asked of a service that nothing is known of, without a decision. Other events
+/// ask nothing.
 #[utoipa::path(
     post,
     path = "/api/v1/hooks/github/gate",
@@ -101,7 +104,19 @@ pub(in crate::http) async fn protection(
     let question = question(asked, asks.service.clone(), None, app.clock.now())?;
     // Before anything is decided: who could not be told asks in vain.
     let callback = app.github.callback(&asks)?;
-    let Decided { id, decision, .. } = kept(&app, question, "hook:github".to_owned()).await?;
+    let (looked, known) = judged(&app, &question).await?;
+    // What services there are is not for whoever reads comments.
+    match heard_of(&app, &Caller::Anyone, &question, &known).await {
+        Ok(()) => {}
+        Err(problem) if problem.status == 404 => {
+            let answer = asks.answer(false, &format!("Nothing is decided: {}.", problem.detail));
+            app.github.answer(asks.installation, &callback, &answer, app.clock.now()).await?;
+            return Ok(Json(ProtectionAnswered::default()));
+        }
+        Err(problem) => return Err(problem),
+    }
+    let Decided { id, decision, .. } =
+        keep(&app, question, (known, looked), "hook:github".to_owned()).await?;
     let outcome = decision.outcome;
     let comment = format!("{}{decision}\n\nDecision {id}", approving(&decision));
     let answer = asks.answer(outcome.passes(), &comment);

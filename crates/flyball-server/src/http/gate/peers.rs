@@ -19,7 +19,7 @@ use super::super::access::allowed;
 use super::super::described::HookRefusals;
 use super::super::extract::{Path, Query, Sent};
 use super::super::problem::Problem;
-use super::{decided, keep, kept, question};
+use super::{glanced, keep, kept, question};
 use crate::auth::{Caller, Role};
 use crate::gate::Decided;
 
@@ -51,6 +51,7 @@ async fn flagger_asks(
     responses(
         (status = 200, description = "It may go on", body = String, content_type = "text/plain"),
         (status = 403, description = "It waits, and why; or the caller may not ask", content((String = "text/plain"), (Problem = "application/problem+json"))),
+        (status = 404, description = "Nothing is known of the service", body = Problem, content_type = "application/problem+json"),
         HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -61,7 +62,7 @@ pub(in crate::http) async fn flagger(
     sent: Sent,
 ) -> Result<(StatusCode, String), Problem> {
     let (question, caller) = flagger_asks(&app, service, sent).await?;
-    let Decided { decision, .. } = kept(&app, question, caller.actor()).await?;
+    let Decided { decision, .. } = kept(&app, question, &caller).await?;
     // Flagger takes 200, 201 and 202 for a yes, and shows what else is answered.
     let passes = decision.outcome.passes();
     let status = if passes { StatusCode::OK } else { StatusCode::FORBIDDEN };
@@ -81,6 +82,7 @@ pub(in crate::http) async fn flagger(
     responses(
         (status = 200, description = "It is to be taken back, and why", body = String, content_type = "text/plain"),
         (status = 403, description = "It is not; or the caller may not ask", content((String = "text/plain"), (Problem = "application/problem+json"))),
+        (status = 404, description = "Nothing is known of the service", body = Problem, content_type = "application/problem+json"),
         HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -91,7 +93,7 @@ pub(in crate::http) async fn flagger_rollback(
     sent: Sent,
 ) -> Result<(StatusCode, String), Problem> {
     let (question, caller) = flagger_asks(&app, service, sent).await?;
-    let (decision, known) = decided(&app, &question).await?;
+    let (decision, known) = glanced(&app, &caller, &question).await?;
     if !is_against_the_budget(&decision) {
         return Ok((StatusCode::FORBIDDEN, format!("no rollback: {decision}")));
     }
@@ -144,6 +146,7 @@ pub(in crate::http) struct OpaResult {
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 200, description = "The decision, whatever it is; on disk", body = OpaAnswer),
+        (status = 404, description = "Nothing is known of the service", body = Problem, content_type = "application/problem+json"),
         HookRefusals,
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -156,7 +159,7 @@ pub(in crate::http) async fn opa(
     let (service, asked) = opa_question(&body)?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked, service, caller.somebody(), app.clock.now())?;
-    let Decided { id: decision_id, decision, .. } = kept(&app, question, caller.actor()).await?;
+    let Decided { id: decision_id, decision, .. } = kept(&app, question, &caller).await?;
     let Decision { outcome, policy, level, reasons, until, .. } = decision;
     let result = OpaResult {
         allow: outcome.passes(),
@@ -279,7 +282,7 @@ async fn sample(app: &App, caller: &Caller, query: &str) -> Result<Value, Proble
     let service = service.ok_or_else(|| wrong(&format!("the service is not named; {usage}")))?;
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let question = question(asked, service, caller.somebody(), now)?;
-    let (Decision { outcome, service, class, .. }, _) = decided(app, &question).await?;
+    let (Decision { outcome, service, class, .. }, _) = glanced(app, caller, &question).await?;
     let value = match outcome {
         Outcome::Allow | Outcome::Warn => "1",
         Outcome::Deny => "0",

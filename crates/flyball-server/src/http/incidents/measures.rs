@@ -136,7 +136,11 @@ pub(in crate::http) async fn measured(
 
 /// What the SLOs of `services` spent in a time, in pieces that one look takes in, and whether that is all: where there is too
 /// much of it, what they spent in their windows.
-async fn burned(app: &App, services: Vec<String>, during: Interval) -> (Vec<Attribution>, bool) {
+pub(super) async fn burned(
+    app: &App,
+    services: Vec<String>,
+    during: Interval,
+) -> (Vec<Attribution>, bool) {
     let is_asked = move |slo: &Slo| services.contains(&slo.service) && slo.composition.is_none();
     let mut found = Vec::new();
     for piece in pieces(during) {

@@ -230,7 +230,12 @@ async fn speaks_for(app: &App, caller: &Caller, who: &str, rota: &str) -> Result
     if may_speak {
         return Ok(());
     }
-    Err(meant(&format!("that is for `{who}` to say; hint: let them, or an owner, do it")))
+    let hint = if caller.person().is_none() {
+        "a token is no member, whatever it is called: they log in, or somebody shows one of the scope admin"
+    } else {
+        "let them, or an owner, do it"
+    };
+    Err(meant(&format!("that is for `{who}` to say; hint: {hint}")))
 }
 
 impl ExceptionInfo {

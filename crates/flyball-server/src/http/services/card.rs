@@ -47,7 +47,7 @@ pub(crate) struct Owner {
     /// What is not earned in an hour that it is down, as `amount` and `currency`; null when nobody said.
     #[schema(value_type = Option<Object>)]
     pub(crate) revenue_per_hour: Option<Revenue>,
-    /// Who runs it: `developers`, `operations`, `mixed` or `sre`; null when nobody said.
+    /// Who runs it: `developers`, `operations`, `mixed`, `shared` or `sre`; null when nobody said.
     #[schema(value_type = Option<String>)]
     pub(crate) support_model: Option<SupportModel>,
     /// The last day for which its team is paid; null when nobody said.

@@ -179,7 +179,7 @@ fn page(answer: &Answer, since: Duration) -> Page {
         text("Quartiles"),
         text("90 %"),
         text("Longest"),
-        number("Last"),
+        number("Go on"),
         number("Not known"),
     ];
     page.table(columns, measures.map(|(name, of)| row(name, of)));

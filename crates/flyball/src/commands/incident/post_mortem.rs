@@ -23,21 +23,41 @@ enum PostMortemCommand {
     Write(Box<WriteArgs>),
     Show(ShowArgs),
     List(ListArgs),
+    /// Give a write-up to somebody else to read: it has an answer under each heading, and an item of the priority P0
+    ///
+    /// Examples:
+    ///
+    ///   flyball incident post-mortem submit INC-17
+    #[command(verbatim_doc_comment)]
     Submit(MoveArgs),
+    /// Publish a write-up that somebody else has submitted: whoever has written it does not
+    ///
+    /// Examples:
+    ///
+    ///   flyball incident post-mortem publish INC-17
+    #[command(verbatim_doc_comment)]
     Publish(MoveArgs),
+    /// Return a write-up that was submitted to whoever writes it
+    ///
+    /// Examples:
+    ///
+    ///   flyball incident post-mortem send-back INC-17
+    #[command(verbatim_doc_comment)]
     SendBack(MoveArgs),
     Waive(WaiveArgs),
 }
 
 /// Begin the write-up of an incident, or go on with it; what is left out stays
 ///
-/// It begins with what is known: moments, what it cost, the change that was named. Every heading wants an answer; "nothing" is
-/// one. Names of people are refused: say what the system let happen.
+/// It begins with what is known: moments, what it cost, the change that was named. Every heading wants an
+/// answer; "nothing" is one. Names of people that the incident names are refused, and words that put a
+/// fault down to people are shown: say what the system let happen.
 ///
 /// Examples:
 ///
 ///   flyball incident post-mortem write INC-17
-///   flyball incident post-mortem write INC-17 --root-causes 'the pool had no bound' --went-well 'the alert came in a minute'
+///   flyball incident post-mortem write INC-17 --root-causes 'the pool had no bound' \
+///     --went-well 'the alert came in a minute'
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct WriteArgs {
@@ -121,14 +141,8 @@ struct ListArgs {
     server: ServerArgs,
 }
 
-/// Move a write-up on: submit gives it to somebody else to read, publish is theirs to say, send-back returns it
-///
-/// Examples:
-///
-///   flyball incident post-mortem submit INC-17
-///   flyball incident post-mortem publish INC-17
+/// Which write-up is moved on.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 struct MoveArgs {
     /// What the incident is known by
     id: String,

@@ -4,11 +4,11 @@ use flyball_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::path;
-use crate::Exit;
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
+use crate::{Exit, talk};
 
 /// Show an incident on one page: its moments, what it cost, what happened
 ///
@@ -117,6 +117,15 @@ pub(super) struct Entry {
 struct Runbooks {
     runbooks: Vec<Runbook>,
     unknown: Vec<String>,
+    waiting: Vec<Waiting>,
+}
+
+/// A runbook that is for other classes of outage.
+#[derive(Debug, serde::Deserialize)]
+struct Waiting {
+    name: String,
+    description: String,
+    classes: Vec<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -275,7 +284,19 @@ pub(super) fn runbooks(args: &RunbooksArgs) -> anyhow::Result<Exit> {
             page.table([text("Go back when"), text("Now"), text("Then"), text("Decides")], rows);
         }
         page.list(found.unknown.iter().map(|name| format!("{name}: no document describes it")));
+        page.list(found.waiting.iter().map(|of| {
+            let Waiting { name, description, classes } = of;
+            format!(
+                "not shown: {name} ({description}), which is for the class {}",
+                classes.join(", ")
+            )
+        }));
         page
     })?;
+    if !found.waiting.is_empty() {
+        let said = "hint: `flyball policy classify SERVICE ID CLASS --role R --why W` puts an incident into a class; \
+                    `drill` and `dependency` are found";
+        talk::note(said);
+    }
     Ok(Exit::Met)
 }

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::of_rota;
 use crate::commands::delivery::moment;
-use crate::commands::policy::{reports::table, until};
+use crate::commands::policy::until;
 use crate::commands::replay::now;
 use crate::commands::{Form, answer};
-use crate::output::words::printable;
+use crate::output::grid::Grid;
+use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
@@ -241,7 +242,8 @@ fn send(server: &ServerArgs, rota: &str, path: &[&str], body: &Value) -> anyhow:
     let mut whole = of_rota(rota, path[0]);
     whole.extend(&path[1..]);
     let Done { id, state, away } = Remote::new(server)?.post(&whole, body)?;
-    talk::note(&printable(&format!("{state}: {id}")));
+    crate::commands::print(&format!("{}\n", printable(&id)))?;
+    talk::note(&printable(&state));
     for Away { who, span } in away {
         let said =
             format!("{who} rests or is outside their hours from {} to {}", span.start, span.end);
@@ -300,7 +302,8 @@ pub(super) fn list(args: &ExceptionsArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&path, &asked)?;
     let Listed { exceptions, next } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = table(&["exception", "state", "from", "to", "what", "by", "why"]);
+        let mut table =
+            Grid::new("no exceptions", &["exception", "state", "from", "to", "what", "by", "why"]);
         for Listing { id, state, made } in &exceptions {
             let (start, end, what, made) = made.words();
             let row = [id, state, start, end, what.as_str(), &made.by, &made.why];
@@ -326,12 +329,15 @@ impl Kind {
             }
             Self::Swap { who, gives, takes, asked, made } => {
                 let asked = asked.as_ref().map_or("anybody", |asked| asked);
-                let takes = takes.as_ref().map(|of| format!(" for {} to {}", of.start, of.end));
+                let to = words::whole_seconds;
+                let takes =
+                    takes.as_ref().map(|of| format!(" for {} to {}", to(&of.start), to(&of.end)));
                 let what = format!("{who} asks {asked}{}", takes.unwrap_or_default());
                 (&gives.start, &gives.end, what, made)
             }
             Self::Temporary { start, end, shifts, made } => {
-                (start, end, format!("{} shifts written out", shifts.len()), made)
+                let shifts = words::plural(shifts.len() as u64, "shift", "shifts");
+                (start, end, format!("{shifts} written out"), made)
             }
         }
     }

@@ -6,12 +6,14 @@ use serde_json::Value;
 
 use super::{OfRota, of_rota};
 use crate::Exit;
-use crate::commands::policy::reports::table;
 use crate::commands::{Form, answer};
-use crate::output::words::printable;
+use crate::output::grid::Grid;
+use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 
 /// Show how much a rota carried, held against two events in twelve hours and half of anybody's week
+///
+/// Of the last 28 days, unless --from and --to say otherwise.
 ///
 /// Examples:
 ///
@@ -25,6 +27,8 @@ pub(super) struct LoadArgs {
 }
 
 /// Show hours for pay: who was on call when, who was called out of hours, and what nobody pays
+///
+/// Of the last 28 days, unless --from and --to say otherwise.
 ///
 /// Examples:
 ///
@@ -191,7 +195,7 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
             "who",
             "side",
             "shifts",
-            "over",
+            "over limit",
             "events",
             "at night",
             "out of hours",
@@ -200,7 +204,7 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
             "of the week",
             "too much",
         ];
-        let mut table = table(&header);
+        let mut table = Grid::new("nobody was on call", &header);
         for of in &load.people {
             let too_much = match of.is_over {
                 Some(true) => "yes",
@@ -228,10 +232,11 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
                 Some(_) => format!("{} of the work", percent(*share)),
                 None => "no work that is known of".to_owned(),
             };
-            writeln!(out, "{}: {events} events, {share}", printable(side))?;
+            let events = words::plural(*events as u64, "event", "events");
+            writeln!(out, "{}: {events}, {share}", printable(side))?;
         }
-        let (calls, hand_offs) = (load.calls, load.hand_offs.words());
-        writeln!(out, "{calls} calls, hand-offs: {hand_offs}")?;
+        let calls = words::plural(load.calls as u64, "call", "calls");
+        writeln!(out, "{calls}, hand-offs: {}", load.hand_offs.words())?;
         Ok(out + incomplete(load.complete))
     })?;
     Ok(Exit::Met)
@@ -262,7 +267,7 @@ pub(super) fn pay(PayArgs { asked, csv }: &PayArgs) -> anyhow::Result<Exit> {
             "called out",
             "without end",
         ];
-        let mut table = table(&header);
+        let mut table = Grid::new("nobody was on call", &header);
         for line in &lines {
             table.add_row([
                 printable(&line.who),
@@ -296,8 +301,10 @@ pub(super) fn calls(args: &CallsArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "calls"], &asked)?;
     let Page { calls, next } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table =
-            table(&["alert", "began", "what", "called", "taken by", "over", "hand-offs"]);
+        let mut table = Grid::new(
+            "no calls",
+            &["alert", "began", "what", "called", "taken by", "ended", "hand-offs"],
+        );
         for call in &calls {
             let steps = call.steps.iter().map(|Step { name, who }| {
                 let who = if who.is_empty() { "nobody".to_owned() } else { who.join(", ") };

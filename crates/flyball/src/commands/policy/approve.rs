@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::reports::{Ended, ReportArgs, table, until};
+use super::reports::{Ended, ReportArgs, until};
 use super::{ActArgs, Request};
 use crate::Exit;
 use crate::commands::answer;
+use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 
@@ -122,7 +123,8 @@ pub(super) fn list(ApprovalsArgs { asked }: &ApprovalsArgs) -> anyhow::Result<Ex
     let said: Value = Remote::new(&asked.server)?.whole(&path, ("approvals", "before"))?;
     let Listed { approvals } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
-        let mut table = table(&["approval", "change", "as far as", "by", "until", "why"]);
+        let mut table =
+            Grid::new("no approvals", &["approval", "change", "as far as", "by", "until", "why"]);
         for one in &approvals {
             let reach = [one.rollout.as_deref(), one.environment.as_deref()];
             let reach: Vec<&str> =

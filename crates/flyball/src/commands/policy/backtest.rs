@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::Exit;
 use crate::commands::replay::now;
 use crate::commands::{Form, answer};
+use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 
@@ -100,9 +101,10 @@ fn table(found: &Answer) -> anyhow::Result<String> {
         )?;
     }
     if !result.stopped.is_empty() {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["change", "service", "class", "began", "outcome", "level", "ended"]);
+        let mut table = Grid::new(
+            "nothing was stopped",
+            &["change", "service", "class", "began", "outcome", "level", "ended"],
+        );
         for one in &result.stopped {
             let or =
                 |text: &Option<String>, other: &str| printable(text.as_deref().unwrap_or(other));

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Request;
-use super::reports::{ReportArgs, table};
+use super::reports::ReportArgs;
 use crate::Exit;
 use crate::commands::answer;
+use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 
@@ -80,7 +81,7 @@ pub(super) fn list(ClassesArgs { asked }: &ClassesArgs) -> anyhow::Result<Exit> 
     let said: Value = Remote::new(&asked.server)?.whole(&path, ("classes", "before"))?;
     let Listed { classes } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
-        let mut table = table(&["what", "class", "by", "at", "why"]);
+        let mut table = Grid::new("nothing is in a class", &["what", "class", "by", "at", "why"]);
         for one in &classes {
             table.add_row([
                 printable(&one.posting),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Request, until};
 use crate::Exit;
 use crate::commands::{Form, answer};
+use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 
@@ -152,9 +153,10 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.whole(&path, ("contests", "before"))?;
     let Listed { contests } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["contest", "posting", "by", "why", "evidence", "until", "state"]);
+        let mut table = Grid::new(
+            "no contests",
+            &["contest", "posting", "by", "why", "evidence", "until", "state"],
+        );
         for one in &contests {
             let Standing { word, outcome, by } = &one.state;
             let state = match (outcome, by) {

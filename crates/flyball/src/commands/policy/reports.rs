@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::Exit;
 use crate::commands::{Form, answer};
-use crate::output::words::printable;
+use crate::output::grid::Grid;
+use crate::output::words::{printable, whole_seconds};
 use crate::remote::{Remote, ServerArgs};
 
 /// Show who overrode what for a service, and how the changes that went through ended
@@ -105,7 +106,7 @@ pub(super) fn overrides(args: &ReportArgs) -> anyhow::Result<Exit> {
     let Report { overrides, people } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let header = ["override", "for", "by", "with", "until", "why", "let through"];
-        let mut table = table(&header);
+        let mut table = Grid::new("no overrides", &header);
         for one in &overrides {
             let used = one.used.iter().map(|used| {
                 let change = used.change.as_deref().unwrap_or("a change without a name");
@@ -142,7 +143,7 @@ pub(super) fn blocks(BlocksArgs { asked }: &BlocksArgs) -> anyhow::Result<Exit> 
     let said: Value = Remote::new(&asked.server)?.whole(&path, ("blocks", "before"))?;
     let Blocks { blocks } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
-        let mut table = table(&["block", "stops", "by", "until", "why"]);
+        let mut table = Grid::new("no blocks", &["block", "stops", "by", "until", "why"]);
         for block in &blocks {
             table.add_row([
                 printable(&block.id),
@@ -157,17 +158,10 @@ pub(super) fn blocks(BlocksArgs { asked }: &BlocksArgs) -> anyhow::Result<Exit> 
     Ok(Exit::Met)
 }
 
-pub(in crate::commands) fn table(header: &[&str]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header.iter().copied());
-    table
-}
-
 /// When it ends by itself, or ended before.
 pub(super) fn until(expires: &str, early: Option<&Ended>) -> String {
     match early {
-        Some(Ended { who, at }) => printable(&format!("{at}, ended by {who}")),
-        None => printable(expires),
+        Some(Ended { who, at }) => format!("{}, ended by {who}", whole_seconds(at)),
+        None => expires.to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! Registers as spreadsheets: a sheet becomes documents, and documents become a sheet.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -24,7 +26,7 @@ use crate::remote::{Remote, ServerArgs};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ImportArgs {
-    /// The sheet
+    /// The sheet; - for standard input
     file: PathBuf,
 }
 
@@ -44,13 +46,18 @@ pub(super) struct ExportArgs {
 
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Exit> {
     let name = args.file.display();
-    let length =
-        std::fs::metadata(&args.file).with_context(|| format!("cannot read {name}"))?.len();
-    if length > CSV_BYTES_MAX as u64 {
-        bail!("{name} has {length} bytes\nhint: a register has at most {CSV_BYTES_MAX}");
+    let most = CSV_BYTES_MAX as u64;
+    let input: Box<dyn Read> = if args.file.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(&args.file).with_context(|| format!("cannot read {name}"))?)
+    };
+    let mut sheet = String::new();
+    let read_all = input.take(most + 1).read_to_string(&mut sheet);
+    read_all.with_context(|| format!("cannot read {name} as UTF-8"))?;
+    if sheet.len() as u64 > most {
+        bail!("{name} is too long\nhint: a register has at most {CSV_BYTES_MAX} bytes");
     }
-    let sheet = std::fs::read_to_string(&args.file)
-        .with_context(|| format!("cannot read {name} as UTF-8"))?;
     let risks = read(&sheet).map_err(|wrong| anyhow::anyhow!(told(&name.to_string(), &wrong)))?;
     let mut out = String::new();
     for risk in risks {

@@ -176,7 +176,7 @@ pub(super) struct ReturnedArgs {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Timestamp,
     /// What it cost
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     cost: String,
     /// What an hour of outage costs; what the service's document says unless told
     #[arg(long, value_name = "AMOUNT")]
