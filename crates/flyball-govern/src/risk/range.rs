@@ -55,6 +55,11 @@ pub trait Value: Copy + Ord {
     /// Writes one, as it is read.
     fn write(self) -> String;
 
+    /// Why a text is none.
+    fn unread(_text: &str) -> &'static str {
+        "it is not a number with its unit"
+    }
+
     /// The nearest double: seconds, or a share of one.
     fn estimate(self) -> f64;
 }
@@ -86,6 +91,11 @@ impl Value for Rational {
 
     fn write(self) -> String {
         share::percent(self)
+    }
+
+    fn unread(text: &str) -> &'static str {
+        let is_more = Self::parse_percent(text).is_some_and(|share| share > Self::ONE);
+        if is_more { "it is more than 100%" } else { "it is not a number with its unit" }
     }
 
     fn estimate(self) -> f64 {
@@ -167,9 +177,7 @@ impl<T: Value> FromStr for Range<T> {
             reason,
             example: T::EXAMPLE,
         };
-        let value = |text: &str| {
-            T::read(text.trim()).ok_or_else(|| bad("it is not a number with its unit"))
-        };
+        let value = |text: &str| T::read(text.trim()).ok_or_else(|| bad(T::unread(text.trim())));
         let Some((low, high)) = text.split_once(BETWEEN) else {
             return value(text).map(Self::point);
         };
@@ -224,6 +232,8 @@ mod tests {
             assert!(text.parse::<ShareRange>().is_err(), "{text} was accepted");
         }
         let wrong = "2h..5m".parse::<TimeRange>().unwrap_err().to_string();
+        let large = "5%..120%".parse::<ShareRange>().unwrap_err().to_string();
+        assert!(large.contains("it is more than 100%"), "{large}");
         assert!(wrong.ends_with("it ends below its beginning; hint: write it like 30m or 5m..2h"));
     }
 

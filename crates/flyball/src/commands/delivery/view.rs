@@ -232,6 +232,11 @@ impl Answer {
 pub(crate) struct Length(String);
 
 impl Length {
+    /// What a text says.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// In its two largest units; as it is where it cannot be read.
     pub(crate) fn words(&self) -> String {
         let text = self.0.as_str();
