@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use flyball_model::{Duration, Interval, Timestamp};
 
 use super::document::{MemberSpec, Rota};
-use super::exception::Exceptions;
 use super::escalation::is;
+use super::exception::Exceptions;
 use super::load::{CallOut, Hours};
 use super::roster::{SHIFTS_LONGEST, Shift};
 use super::spans;
@@ -70,10 +70,8 @@ impl Past {
 
     /// The same people as members call themselves.
     pub(super) fn members(&self, call_outs: &[CallOut]) -> Vec<CallOut> {
-        let known = |of: &CallOut| CallOut {
-            who: self.named(&of.who, of.called).to_owned(),
-            ..of.clone()
-        };
+        let known =
+            |of: &CallOut| CallOut { who: self.named(&of.who, of.called).to_owned(), ..of.clone() };
         call_outs.iter().map(known).collect()
     }
 

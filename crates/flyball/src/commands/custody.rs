@@ -86,6 +86,7 @@ struct Custody {
     holder: Option<String>,
     since: Option<Timestamp>,
     is_kept: bool,
+    is_since_known: bool,
     called: Vec<String>,
     misrouted: Option<String>,
     advice: Option<Advice>,
@@ -209,12 +210,31 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Met)
 }
 
+/// Those who carry it, with what they do.
+fn carries(holder: &str) -> String {
+    match holder {
+        "shared" => "developers and operations share".to_owned(),
+        "sre" => "SRE carries".to_owned(),
+        holder => format!("{holder} carry"),
+    }
+}
+
+/// The roles whose signatures a proposed step waits for.
+fn missing(custody: &Custody) -> Vec<&str> {
+    let signed = custody.transfer.iter().flat_map(|step| &step.signed);
+    let signed: Vec<&str> = signed.map(|of| of.role.as_str()).collect();
+    let asked = custody.next.iter().flat_map(|next| &next.signers).map(String::as_str);
+    asked.filter(|role| !signed.contains(role)).collect()
+}
+
 /// Who carries it, in a sentence.
 fn sentence(custody: &Custody) -> String {
     let since = custody.since.map(words::moment).unwrap_or_default();
     match &custody.holder {
-        Some(holder) if custody.is_kept => format!("{holder} carry the pager since {since}."),
-        Some(holder) => format!("{holder} carry the pager, as far as is known since {since}."),
+        Some(holder) => {
+            let known = if custody.is_since_known { "" } else { ", as far as is known" };
+            format!("{} the pager{known} since {since}.", carries(holder))
+        }
         None if custody.is_kept => "Nobody carries the pager: the service is retired.".to_owned(),
         None => "Nothing is known of who carries the pager.".to_owned(),
     }
@@ -240,10 +260,13 @@ fn page(custody: &Custody) -> Page {
                 .map(|of| format!("{} has signed as {}", called(people, &of.who), of.role)),
         );
     }
-    if let Some(Next { to, unmet, signers }) = &custody.next {
-        page.heading(format!("The next step, to {to}"));
+    if let Some(Next { to, unmet, .. }) = &custody.next {
+        if custody.transfer.is_none() {
+            page.heading(format!("The next step, to {to}"));
+        }
         if unmet.is_empty() {
-            page.say(format!("Nothing stands in the way; signed by {}.", signers.join(", ")));
+            let missing = missing(custody).join(", ");
+            page.say(format!("Nothing stands in the way; it is to be signed by {missing}."));
         } else {
             page.say("This does not hold, or is not known to:");
             page.list(unmet.iter().cloned());

@@ -262,7 +262,8 @@ fn turns_are_counted_and_not_their_pieces() {
     assert!(turns.iter().all(|turns| (3..=5).contains(turns)), "{turns:?}");
     // One member has as many turns as there are, though nobody hands over.
     let alone = Past::always(day_and_night());
-    let of = alone.load(&day_and_night().shifts(week(), &Exceptions::default()), (&[], &[]), week());
+    let of =
+        alone.load(&day_and_night().shifts(week(), &Exceptions::default()), (&[], &[]), week());
     assert_eq!(of.people.iter().map(|of| of.turns).collect::<Vec<_>>(), [7, 7]);
 }
 
@@ -281,7 +282,8 @@ fn whoever_takes_a_call_as_a_member_is_one_and_sides_share_all_of_it() {
     let own = [called("a", "ada", "05T10:00", Some(30))];
     let other = (Some(Side::Operations), called("a", "eve", "05T10:30", Some(10)));
     // Who is told of by two rotas worked once.
-    let elsewhere = [other.clone(), other, (None, called("a", "ada (token)", "05T10:00", Some(30)))];
+    let elsewhere =
+        [other.clone(), other, (None, called("a", "ada (token)", "05T10:00", Some(30)))];
     let load = Past::always(rota).load(&[], (&own, &elsewhere), week());
     let shares: Vec<_> = load.sides.iter().map(|of| (of.side, of.worked, of.events)).collect();
     let minutes = Duration::from_minutes;

@@ -18,7 +18,7 @@ use flyball_govern::policy::Number;
 use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::administration::wait;
+use super::super::administration::{people, wait};
 use super::super::evidence::{Known, known};
 use super::super::extract::{Path, Query, Sent, meant, number, page_size};
 use super::super::problem::Problem;
@@ -135,6 +135,8 @@ pub(in crate::http) struct SupportAnswer {
     /// What was chosen last; null when nobody has chosen.
     #[schema(value_type = Option<Object>)]
     choice: Option<SupportChoice>,
+    /// What who chose is called, by the id that they are told of, as far as that is known.
+    people: BTreeMap<String, String>,
     /// What that costs a year by what is known now, or by what it was made from; null when nobody has chosen, and where
     /// the costs say nothing of the model.
     #[schema(value_type = Option<Object>)]
@@ -339,6 +341,8 @@ async fn answer(
         costs.yearly(choice.model, choice.out_of_hours, &basis.load, basis.an_hour)
     });
     let known_from = known_from.collect();
+    let chose = business.choice.iter().map(|choice| choice.who.clone()).collect();
+    let people = people(app, chose).await?;
     let sentences = |found: &Vec<Drift>| found.iter().map(Drift::sentence).collect();
     let against = business.choice.as_ref().and_then(|choice| against(costs, choice));
     let (basis, unknown) = match found {
@@ -360,6 +364,7 @@ async fn answer(
         reasons: rules.iter().flatten().map(|ruled| ruled.reason.sentence()).collect(),
         recommendation,
         choice: business.choice,
+        people,
         choice_cost,
         unpriced,
         against: against.map(|found| found.iter().map(Against::sentence).collect()),

@@ -16,7 +16,6 @@ pub(super) struct Custody {
 /// Who was chosen to run it.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Chosen {
-    who: String,
     at: Timestamp,
     model: String,
 }
@@ -54,10 +53,10 @@ pub(super) fn pager(custody: Option<&Custody>) -> String {
 
 /// Who runs it: as it was chosen last, else as its document says.
 pub(super) fn run_by(chosen: Option<&Chosen>, said: Option<&String>) -> String {
-    let Some(Chosen { who, at, model }) = chosen else { return super::told(said) };
+    let Some(Chosen { at, model }) = chosen else { return super::told(said) };
     let other = said.filter(|said| *said != model);
     let other = other.map(|said| format!("; its document says {said}")).unwrap_or_default();
-    format!("{model}, chosen by {who} at {}{other}", words::moment(*at))
+    format!("{model}, chosen at {}{other}", words::moment(*at))
 }
 
 /// Where reality has left what was chosen for its support.

@@ -6,6 +6,7 @@ use super::super::UNTOLD;
 use super::view::{Choice, Support, Yearly, out_of_hours, rule};
 use super::{of_service, warn};
 use crate::cli::EXIT_CODES;
+use crate::commands::review::called;
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
@@ -287,7 +288,7 @@ fn costs_table<'a>(page: &mut Page, costs: impl IntoIterator<Item = &'a Yearly>)
 fn chosen(page: &mut Page, of: &Support, choice: &Choice) {
     page.say(format!(
         "{} chose {} by {}, {} out of hours, at {}.",
-        choice.who,
+        called(&of.people, &choice.who),
         words::percent_exact(choice.target),
         choice.model,
         out_of_hours(&choice.out_of_hours),

@@ -84,6 +84,7 @@ pub(super) struct Support {
     pub(super) recommendation: Option<Recommended>,
     pub(super) reasons: Vec<String>,
     pub(super) choice: Option<Choice>,
+    pub(super) people: BTreeMap<String, String>,
     pub(super) choice_cost: Option<Yearly>,
     pub(super) unpriced: Option<String>,
     pub(super) drifted: Option<Vec<String>>,
