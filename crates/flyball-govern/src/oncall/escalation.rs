@@ -414,8 +414,9 @@ impl Call {
         said("the reason", why)?;
         let here = self.steps.last().map_or(0, |step| step.level);
         let levels = chain.spec.levels.len();
-        // A chain that begins anew by itself does so by hand.
-        let anew = self.next(chain).filter(|next| levels > 1 && *next == 0 && here + 1 >= levels);
+        // A chain that begins anew by itself does so by hand, as often.
+        let rounds = self.steps.iter().filter(|step| step.level == 0).count();
+        let anew = (levels > 1 && rounds <= chain.spec.repeat as usize).then_some(0);
         let next = if here + 1 < levels { Some(here + 1) } else { anew };
         let Some(next) = next else {
             let level = chain.spec.levels.get(here).map(|level| level.name.clone());

@@ -76,6 +76,17 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     assert_eq!(nothing.code, 2);
     assert!(nothing.err.contains("`bad-deploy`"), "{}", nothing.err);
 
+    for (args, said) in [
+        (&["canary", "--share", "10", "--within", "10m"][..], "a share is written in per cent"),
+        (
+            &["soft-dependency", "--share", "0%", "--within", "1h"][..],
+            "says nothing of soft-dependency",
+        ),
+    ] {
+        let wrong = run(&[&["risk", "what-if", "shop"][..], args].concat());
+        assert!(wrong.code == 2 && wrong.err.contains(said), "{}", wrong.err);
+    }
+
     // Of a time that is counted by now, whenever this runs.
     let ago = |minutes| {
         let now = jiff::Timestamp::now();
@@ -93,7 +104,7 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     assert!(unknown.err.contains("flyball risk measured shop"), "{}", unknown.err);
     let measured = run(&["risk", "measured", "shop", "--from", &ago(60)]);
     assert_eq!(measured.code, 0, "{}", measured.err);
-    for said in ["1 drill", "too little was measured", "80%"] {
+    for said in ["1 drill", "too little was measured", "80%", "is not looked at yet"] {
         assert!(measured.out.contains(said), "{said}: {}", measured.out);
     }
     let html = run(&["risk", "show", "shop", "-o", "html"]).out;

@@ -64,8 +64,8 @@ fn two_events_a_shift_are_the_norm_and_three_are_over() {
     );
     let person = |name: &str| load.people.iter().find(|person| person.who == name).unwrap();
     let (ada, bo) = (person("ada"), person("bo"));
-    assert_eq!((ada.shifts, ada.shifts_over, ada.events, ada.out_of_hours), (7, 0, 2, 2));
-    assert_eq!((bo.shifts, bo.shifts_over, bo.events, bo.at_night), (7, 1, 3, 2));
+    assert_eq!((ada.turns, ada.shifts_over, ada.events, ada.out_of_hours), (7, 0, 2, 2));
+    assert_eq!((bo.turns, bo.shifts_over, bo.events, bo.at_night), (7, 1, 3, 2));
     assert_eq!((ada.on_call, ada.worked), (Duration::from_hours(84), Duration::from_hours(2)));
     assert!((ada.operations_share.unwrap() - 0.05).abs() < 1e-12);
     let share = |at: usize| (load.sides[at].side, load.sides[at].events, load.sides[at].share);
@@ -165,7 +165,7 @@ fn hours_for_pay_add_up() {
          0.0000,2,0.8333,0,0.0000,"
     );
     assert_eq!(rows.len(), 10, "a line each, and one for each call-out that nobody pays");
-    assert_eq!(rows[4], "bo,2026-01-06T19:00:00Z,2026-01-06T20:30:00Z,,,,,,,,1,1.5000,0,,not_said");
+    assert_eq!(rows[4], "bo,2026-01-06T02:00:00Z,2026-01-06T03:30:00Z,,,,,,,,1,1.5000,0,,not_said");
 }
 
 #[test]
