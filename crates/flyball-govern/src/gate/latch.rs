@@ -49,7 +49,9 @@ pub enum LatchState {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LatchError {
     /// There is nothing to sign off.
-    #[error("the level `{level}` is not latched")]
+    #[error(
+        "the level `{level}` is not latched; hint: only a level that waits for a signature takes one, which `flyball gate` says"
+    )]
     NotClosed {
         /// The level.
         level: String,

@@ -11,7 +11,7 @@ use super::delivery::moment;
 use super::policy::reports::table;
 use super::{Form, answer};
 use crate::Exit;
-use crate::output::words::printable;
+use crate::output::words::{printable, whole_seconds};
 use crate::remote::{Remote, ServerArgs};
 
 /// Ask who is on call, find gaps, make exceptions to rotas, and export hours for pay
@@ -349,10 +349,13 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     answer(args.asked.output, &said, || {
         let mut table = table(&["from", "to", "layer", "who", "for", "by"]);
         for shift in &shifts {
-            let end =
-                if shift.continues { format!("{} and on", shift.end) } else { shift.end.clone() };
+            let end = if shift.continues {
+                format!("{} and on", whole_seconds(&shift.end))
+            } else {
+                whole_seconds(&shift.end)
+            };
             table.add_row([
-                printable(&shift.start),
+                printable(&whole_seconds(&shift.start)),
                 printable(&end),
                 printable(shift.layer.as_deref().unwrap_or("(added)")),
                 printable(&shift.who),
@@ -383,13 +386,15 @@ fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
         for Gap { span, why } in &gaps {
             let why = why.iter().map(|(layer, why)| format!("{layer}: {}", why.words()));
             let why = why.collect::<Vec<_>>().join("; ");
-            let row = [&span.start, &span.end, "nobody can be paged", &why].map(printable);
+            let (start, end) = (whole_seconds(&span.start), whole_seconds(&span.end));
+            let row = [&start, &end, "nobody can be paged", why.as_str()].map(printable);
             table.add_row(row);
         }
         for Doubled { span, who, layers } in &doubled {
             let what = format!("{who} is there twice");
             let why = layers.join(" and ");
-            table.add_row([&span.start, &span.end, what.as_str(), &why].map(printable));
+            let (start, end) = (whole_seconds(&span.start), whole_seconds(&span.end));
+            table.add_row([&start, &end, what.as_str(), why.as_str()].map(printable));
         }
         let mut out = if covered { "covered\n".to_owned() } else { format!("{table}\n") };
         if !unreachable.is_empty() {

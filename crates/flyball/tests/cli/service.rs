@@ -280,7 +280,17 @@ fn a_review_and_a_pager_go_by_the_command_line() {
     }
     assert!(!card.out.contains("A page calls"), "it has no rota: {}", card.out);
     assert!(run(&["service", "list"]).out.contains("shared"));
+}
 
+#[test]
+fn who_runs_a_service_is_chosen_by_the_command_line() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("care.yaml"), CARE).unwrap();
+    std::fs::write(at.join("slo.yaml"), slo("served", "status >= 100", "status < 500")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    assert_eq!(run(&["apply", "--yes", "-f", "care.yaml", "-f", "slo.yaml"]).code, 0);
     // What is missing is said as the command is told of it, beside what was told already.
     let unknown = run(&["service", "support", "shop", "--traffic", "critical"]);
     assert_eq!(unknown.code, 3, "{}", unknown.out);

@@ -263,5 +263,12 @@ mod tests {
         assert_eq!((range("30m"), range("5%..50%")), ("30 min".to_owned(), "5% – 50%".to_owned()));
         assert_eq!(least("1009826s..36525d"), "11 d 17 h");
         assert_eq!(plain(&json!("28.867s")), "29 s");
+        let fraction = Length::of("213.887s");
+        assert_eq!(
+            (fraction.words().as_str(), fraction.in_hours().as_str()),
+            ("3 min 34 s", "3 min 34 s")
+        );
+        let hours = ["1526399.999s", "4d", "5430s"].map(|text| Length::of(text).in_hours());
+        assert_eq!(hours, ["424 h", "96 h", "1 h 31 min"]);
     }
 }

@@ -24,7 +24,7 @@ use crate::remote::{Remote, ServerArgs};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ImportArgs {
-    /// The sheet
+    /// The sheet; - for standard input
     file: PathBuf,
 }
 
@@ -43,6 +43,9 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Exit> {
+    if args.file.as_os_str() == "-" {
+        return documents("standard input", &std::io::read_to_string(std::io::stdin().lock())?);
+    }
     let name = args.file.display();
     let length =
         std::fs::metadata(&args.file).with_context(|| format!("cannot read {name}"))?.len();
@@ -51,7 +54,12 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Exit> {
     }
     let sheet = std::fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read {name} as UTF-8"))?;
-    let risks = read(&sheet).map_err(|wrong| anyhow::anyhow!(told(&name.to_string(), &wrong)))?;
+    documents(&name.to_string(), &sheet)
+}
+
+/// Prints the documents of the `sheet` called `name`.
+fn documents(name: &str, sheet: &str) -> anyhow::Result<Exit> {
+    let risks = read(sheet).map_err(|wrong| anyhow::anyhow!(told(name, &wrong)))?;
     let mut out = String::new();
     for risk in risks {
         out.push_str("---\n");
