@@ -170,9 +170,10 @@ impl Custodies {
         let known = self.get(&service, None)?;
         if let Some(known) = known.filter(|custody| !custody.is_as_found()) {
             let is_proposed_alone = known.moves().is_empty() && known.notice().is_none();
-            return Err(match is_proposed_alone {
-                true => CustodiesError::Proposed { service },
-                false => CustodiesError::Begun { service },
+            return Err(if is_proposed_alone {
+                CustodiesError::Proposed { service }
+            } else {
+                CustodiesError::Begun { service }
             });
         }
         if since > at {

@@ -212,11 +212,14 @@ impl WhatIf {
             both.filter(|(a, b)| a != b).map(|(risk, _)| risk.name.clone()).collect();
         let meant: BTreeSet<&String> =
             risks.iter().filter(|risk| is_meant(risk)).map(|risk| &risk.name).collect();
-        match changed.is_empty() {
-            false => Ok((after, changed)),
-            true if meant.is_empty() => Err(WhatIfError::Nothing),
-            true => Err(WhatIfError::Already { names: listed(meant) }),
+        if !changed.is_empty() {
+            return Ok((after, changed));
         }
+        Err(if meant.is_empty() {
+            WhatIfError::Nothing
+        } else {
+            WhatIfError::Already { names: listed(meant) }
+        })
     }
 }
 

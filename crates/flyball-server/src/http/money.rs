@@ -158,11 +158,10 @@ fn costs<'a>(catalog: &'a Catalog, name: Option<&str>) -> Result<&'a SupportCost
 
 /// The refusal of amounts in two currencies.
 fn mixed(an_hour: Money, costs: &SupportCosts) -> Problem {
-    let hint = match costs.spec.assumed {
-        true => {
-            "nothing is converted: apply costs of your own in that currency (kind: SupportCosts)"
-        }
-        false => "nothing is converted: give both in one currency",
+    let hint = if costs.spec.assumed {
+        "nothing is converted: apply costs of your own in that currency (kind: SupportCosts)"
+    } else {
+        "nothing is converted: give both in one currency"
     };
     meant(&format!(
         "an hour of outage costs {an_hour} and the costs `{}` are in {}; hint: {hint}",

@@ -363,7 +363,7 @@ async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it()
         .await;
     let weeks = &early["others"][0]["burn"];
     assert_eq!(
-        (&weeks["count_before"], &weeks["count_after"]),
+        (&weeks["weeks_before"], &weeks["weeks_after"]),
         (&json!(0), &json!(8)),
         "{early:#}"
     );

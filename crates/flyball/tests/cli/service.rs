@@ -263,9 +263,13 @@ fn a_review_and_a_pager_go_by_the_command_line() {
 
     let signed = run(&["custody", "sign", "shop", "--role", "sre"]);
     assert_eq!(signed.code, 0, "{}", signed.err);
-    assert!(signed.err.contains("shared carry the pager since"), "{}", signed.err);
+    assert!(
+        signed.err.contains("developers and operations share the pager since"),
+        "{}",
+        signed.err
+    );
     let shown = run(&["custody", "show", "shop"]);
-    for said in ["shared carry the pager", "rota", "quick 1", "signed"] {
+    for said in ["developers and operations share the pager", "rota", "quick 1", "signed"] {
         assert!(shown.out.contains(said), "{said}: {}", shown.out);
     }
     assert_eq!(run(&["custody", "show", "shop", "-o", "json"]).json()["holder"], "shared");

@@ -327,12 +327,14 @@ async fn answer(
     };
     let known_from = all.known().into_iter().map(|name| {
         let is_of = |of: &Inputs| of.known().contains(&name);
-        let is_measured = is_of(&known);
-        let from = match () {
-            () if is_of(&told) => Source::Asked,
-            () if is_measured => Source::Measured,
-            () if is_of(&business.said) => Source::Document,
-            () => Source::Choice,
+        let from = if is_of(&told) {
+            Source::Asked
+        } else if is_of(&known) {
+            Source::Measured
+        } else if is_of(&business.said) {
+            Source::Document
+        } else {
+            Source::Choice
         };
         (name, from)
     });
