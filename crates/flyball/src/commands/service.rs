@@ -428,8 +428,10 @@ fn page(card: &Card) -> Page {
         kind => format!("{} ({kind})", of.service),
     });
     let revenue = owner.revenue_per_hour.as_ref();
-    let revenue =
-        revenue.map(|of| format!("an hour that it is down costs {} {}", of.amount, of.currency));
+    let revenue = revenue.map(|of| {
+        let amount = words::money(&format!("{} {}", of.amount, of.currency));
+        format!("an hour that it is down costs {amount}")
+    });
     let around = [
         ("journeys", owner.journeys.clone()),
         ("depends on", asked.collect::<Vec<_>>()),
