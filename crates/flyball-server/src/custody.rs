@@ -41,6 +41,15 @@ pub(crate) enum CustodiesError {
         /// The service.
         service: String,
     },
+    /// A step is proposed, which rests on how it was found.
+    #[error(
+        "a step is proposed for the pager of `{service}`; hint: take it back (`flyball custody drop {service}`), say how the \
+         pager was found, and propose it again"
+    )]
+    Proposed {
+        /// The service.
+        service: String,
+    },
     /// It cannot have been so.
     #[error("{0}")]
     Refused(String),
@@ -159,8 +168,13 @@ impl Custodies {
         let _held = self.hold();
         let NewFinding { service, holder, since, why } = new;
         let known = self.get(&service, None)?;
-        if known.is_some_and(|custody| !custody.is_as_found()) {
-            return Err(CustodiesError::Begun { service });
+        if let Some(known) = known.filter(|custody| !custody.is_as_found()) {
+            let is_proposed_alone = known.moves().is_empty() && known.notice().is_none();
+            return Err(if is_proposed_alone {
+                CustodiesError::Proposed { service }
+            } else {
+                CustodiesError::Begun { service }
+            });
         }
         if since > at {
             let said = "nobody carries a pager since a time to come; hint: say since when it is so";

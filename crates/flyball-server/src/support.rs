@@ -6,7 +6,9 @@
 use flyball_budget::correction::{dropped, expand};
 use flyball_budget::{Account, Frame};
 use flyball_govern::hours::Hours;
-use flyball_govern::money::{Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic};
+use flyball_govern::money::{
+    Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic, is_observed,
+};
 use flyball_govern::risk::YEAR;
 use flyball_govern::service::ServiceSpec;
 use flyball_model::{BudgetingMethod, Correction, Duration, Incident, Interval, Timestamp};
@@ -151,6 +153,24 @@ impl Inputs {
         }
     }
 
+    /// Whether each is known, by its name.
+    const fn each(&self) -> [(&'static str, bool); 7] {
+        [
+            ("an_hour", self.an_hour.is_some()),
+            ("product", self.product.is_some()),
+            ("interval", self.interval.is_some()),
+            ("traffic", self.traffic.is_some()),
+            ("reviewed", self.reviewed.is_some()),
+            ("missed", self.missed.is_some()),
+            ("load", self.load.is_some()),
+        ]
+    }
+
+    /// The names of those that are known.
+    pub(crate) fn known(&self) -> Vec<&'static str> {
+        self.each().into_iter().filter_map(|(name, is_known)| is_known.then_some(name)).collect()
+    }
+
     /// All of them together.
     ///
     /// # Errors
@@ -164,16 +184,8 @@ impl Inputs {
         {
             return Ok(Basis { an_hour, product, interval, traffic, reviewed, missed, load });
         }
-        let names = [
-            ("an_hour", an_hour.is_none()),
-            ("product", product.is_none()),
-            ("interval", interval.is_none()),
-            ("traffic", traffic.is_none()),
-            ("reviewed", reviewed.is_none()),
-            ("missed", missed.is_none()),
-            ("load", load.is_none()),
-        ];
-        Err(names.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name).collect())
+        let missing = self.each().into_iter().filter(|(_, is_known)| !is_known);
+        Err(missing.map(|(name, _)| name).collect())
     }
 }
 
@@ -259,7 +271,7 @@ pub(crate) fn weeks(during: Interval) -> Vec<Interval> {
 }
 
 /// The burn of the budgets of `slos` in each of `weeks`, on average over their objectives: 1 spends a budget in its
-/// window. `None` for a week in which nothing was valid.
+/// window. `None` for a week in which nothing was valid, or of which less than half was counted.
 ///
 /// # Errors
 ///
@@ -274,7 +286,9 @@ pub(crate) fn burn(
     for week in weeks {
         let mut burns: Vec<f64> = Vec::new();
         for counts in slos {
-            for (objective, promise) in counts.objectives.iter().zip(&counts.slo.objectives) {
+            let counted = week.end().since(counts.since.clamp(week.start(), week.end()));
+            let objectives = counts.objectives.iter().zip(&counts.slo.objectives);
+            for (objective, promise) in objectives.filter(|_| is_observed(counted, WEEK)) {
                 let slices: Vec<SliceId> = objective.total.into_iter().collect();
                 let is_sliced = counts.slo.method == BudgetingMethod::Timeslices;
                 let width = promise.timeslice_window.filter(|_| is_sliced);

@@ -1,6 +1,7 @@
 //! The entry: sources in, model and diagnostics out.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use flyball_model::Slo;
 
@@ -30,7 +31,7 @@ pub fn load(sources: &[Source]) -> (SpecSet, Vec<Diagnostic>) {
         imported: Vec::new(),
         entities: Vec::new(),
         corrected: Vec::new(),
-        seen: HashSet::new(),
+        seen: HashMap::new(),
     };
     for (source, node) in loader.session.documents() {
         loader.document(source, &node);
@@ -65,7 +66,7 @@ struct Loader<'s> {
     /// The SLO names that corrections list.
     corrected: Vec<Text>,
     /// Names by kind, to see what is defined twice.
-    seen: HashSet<(&'static str, String)>,
+    seen: HashMap<(&'static str, String), usize>,
 }
 
 /// What a document's `apiVersion` or `version` says it is.
@@ -259,12 +260,35 @@ impl Loader<'_> {
 
     /// True for the first object of this kind and name; a later one is noted and not used.
     fn first(&mut self, kind: &'static str, name: &Text) -> bool {
-        let first = self.seen.insert((kind, name.value.clone()));
-        if !first {
-            let message = format!("another {kind} `{}` comes before; that one counts", name.value);
-            self.session.warn(name.at, message, "give each its own name");
+        let Some(before) = self.before(kind, &name.value, name.at) else { return true };
+        let (message, hint) = match before {
+            Some(file) => (
+                format!("{file} has a {kind} `{}` already; that one counts", name.value),
+                format!(
+                    "apply it under that file's name, or take one of the two away (`flyball apply … --remove {file}`)"
+                ),
+            ),
+            None => (
+                format!("another {kind} `{}` comes before; that one counts", name.value),
+                "give each its own name".to_owned(),
+            ),
+        };
+        self.session.warn(name.at, message, hint);
+        false
+    }
+
+    /// What was seen before of this kind and name: nothing; something in the same file, `Some(None)`; or in another one, by
+    /// the name of that.
+    #[expect(clippy::option_option, reason = "what is there may have no other file")]
+    fn before(&mut self, kind: &'static str, name: &str, at: Place) -> Option<Option<String>> {
+        match self.seen.entry((kind, name.to_owned())) {
+            Entry::Vacant(entry) => {
+                entry.insert(at.source);
+                None
+            }
+            Entry::Occupied(entry) if *entry.get() == at.source => Some(None),
+            Entry::Occupied(entry) => Some(Some(self.session.name(*entry.get()).to_owned())),
         }
-        first
     }
 
     /// As [`Self::first`], for a service, which is described once, whichever kind says more.
@@ -304,15 +328,18 @@ impl Loader<'_> {
 
     /// True for the first SLO of this name: the name is its identity.
     fn first_slo(&mut self, name: &str, place: Place) -> bool {
-        let first = self.seen.insert(("SLO", name.to_owned()));
-        if !first {
-            let first = self.set.origins.file(name);
-            let first = first.map(|file| format!("; the other one is in {file}"));
-            let first = first.unwrap_or_default();
-            let message = format!("the SLO `{}` is defined twice{first}", shown(name));
-            self.session.error(place, message, "an SLO's name is its identity: rename one of them");
-        }
-        first
+        let Some(before) = self.before("SLO", name, place) else { return true };
+        let first = self.set.origins.file(name);
+        let first = first.map(|file| format!("; the other one is in {file}"));
+        let first = first.unwrap_or_default();
+        let message = format!("the SLO `{}` is defined twice{first}", shown(name));
+        let rename = "an SLO's name is its identity: rename one of them";
+        let hint = before.map_or_else(
+            || rename.to_owned(),
+            |file| format!("{rename}, or take its file away (`flyball apply … --remove {file}`)"),
+        );
+        self.session.error(place, message, hint);
+        false
     }
 
     fn resolve(&mut self) {
@@ -364,7 +391,7 @@ impl Loader<'_> {
     /// A correction may name an SLO that is kept elsewhere, so an unknown name is a warning.
     fn check_corrected(&mut self) {
         // Incomplete ones too: they are there, and cannot be evaluated for other reasons.
-        let known = self.seen.iter().filter(|(kind, _)| *kind == "SLO");
+        let known = self.seen.keys().filter(|(kind, _)| *kind == "SLO");
         let known: HashSet<&str> = known.map(|(_, name)| name.as_str()).collect();
         for name in &self.corrected {
             if known.contains(name.value.as_str()) || self.session.findings.is_full() {

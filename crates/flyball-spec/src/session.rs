@@ -90,6 +90,11 @@ impl<'s> Session<'s> {
         self.note(Level::Error, place, message.into(), hint.into());
     }
 
+    /// What a source is called.
+    pub(crate) fn name(&self, source: usize) -> &'s str {
+        self.texts[source].name()
+    }
+
     pub(crate) fn warn(
         &mut self,
         place: Place,

@@ -67,7 +67,7 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeskError {
     /// There is none of this id.
-    #[error("there is no alert {0}; list them")]
+    #[error("there is no alert {0}; `flyball alert list` lists them")]
     Unknown(u64),
     /// It does not fire.
     #[error("the alert {0} does not fire, so there is nothing to take on")]

@@ -153,7 +153,7 @@ pub enum SilenceError {
     #[error("{SILENCES_MAX} silences are kept already; end some of them")]
     Full,
     /// There is none of this id.
-    #[error("there is no silence {0}; list them")]
+    #[error("there is no silence {0}; `flyball alert silences` lists them")]
     Unknown(u64),
     /// It is over.
     #[error("the silence {0} is over already")]

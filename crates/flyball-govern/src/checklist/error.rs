@@ -36,7 +36,7 @@ pub enum ReviewError {
     },
     /// Another checklist, or another version of it.
     #[error(
-        "the review goes through `{own}` version {version}; hint: move it to the version that counts now"
+        "the review goes through `{own}` version {version}; hint: move it to the version that counts now (`flyball review renew`)"
     )]
     OtherVersion {
         /// The review's checklist.

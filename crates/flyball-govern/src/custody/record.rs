@@ -238,9 +238,17 @@ pub struct Custody {
     service: String,
     holder: Holder,
     since: Timestamp,
+    /// Whether somebody said so; else it is since when anything is known of the service.
+    #[serde(default = "said")]
+    is_said: bool,
     transfer: Option<Transfer>,
     notice: Option<HandBack>,
     moves: Vec<Move>,
+}
+
+/// What is kept of older custodies does not tell.
+const fn said() -> bool {
+    true
 }
 
 impl Custody {
@@ -250,6 +258,7 @@ impl Custody {
             service: service.to_owned(),
             holder: Holder::Developers,
             since,
+            is_said: false,
             transfer: None,
             notice: None,
             moves: Vec::new(),
@@ -258,7 +267,12 @@ impl Custody {
 
     /// The custody as it was found when somebody began to keep it: with `holder`, since `since`.
     pub fn found(service: &str, holder: Holder, since: Timestamp) -> Self {
-        Self { holder, ..Self::new(service, since) }
+        Self { holder, is_said: true, ..Self::new(service, since) }
+    }
+
+    /// Whether it is known since when its holder carries the pager: somebody said so, or it has moved.
+    pub const fn is_since_known(&self) -> bool {
+        self.is_said || !self.moves.is_empty()
     }
 
     /// Whether nothing was done about it since it was found.

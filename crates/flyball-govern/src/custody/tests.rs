@@ -491,3 +491,17 @@ fn noisy() -> ServiceEvidence {
     let custody = Some((Holder::Sre, at(0)));
     ServiceEvidence { at: at(60), custody, pages: Some(84), ..ServiceEvidence::default() }
 }
+
+/// What nobody has said stays unsaid when a step is proposed, and is known once the pager has moved.
+#[test]
+fn since_when_is_known_once_somebody_said_so_or_it_has_moved() {
+    let mut custody = Custody::new("shop", at(1));
+    custody.propose(Holder::Shared, "ada", "it has grown", at(2)).unwrap();
+    assert!(!custody.is_since_known());
+    assert!(Custody::found("shop", Holder::Developers, at(1)).is_since_known());
+    let kept: Custody = serde_json::from_value(serde_json::json!({
+        "service": "shop", "holder": "developers", "since": at(1), "transfer": null, "notice": null, "moves": [],
+    }))
+    .unwrap();
+    assert!(kept.is_since_known(), "older ones do not tell");
+}

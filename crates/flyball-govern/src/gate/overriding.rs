@@ -84,7 +84,9 @@ pub enum OverrideError {
         holders: String,
     },
     /// Nobody agrees with themselves.
-    #[error("{who} made this override; hint: somebody else has to agree to it")]
+    #[error(
+        "{who} made this override; hint: somebody else has to agree to it, who is known by a token of their own (`flyball token create`)"
+    )]
     Same {
         /// Who.
         who: String,

@@ -148,7 +148,7 @@ fn own(record: &IncidentRecord) -> Vec<Entry> {
     let mut entries: Vec<Entry> = moments.collect();
     for (role, held) in &record.roles {
         let text = match role {
-            IncidentRole::Commander => "command was taken",
+            IncidentRole::Commander => "the role of commander was taken",
             IncidentRole::Operations => "operations were taken",
             IncidentRole::Communications => "communications were taken",
             IncidentRole::Planning => "planning was taken",

@@ -8,7 +8,7 @@ use flyball_model::{Rational, Target, Timestamp};
 
 use super::amount::Money;
 use super::costs::{OutOfHours, SupportCosts, SupportModel};
-use super::support::{Basis, SupportRule, recommend};
+use super::support::{Basis, Ruled, SupportRule, YearlyCost, recommend};
 
 /// A choice, and what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -297,16 +297,20 @@ pub fn left(choice: &SupportChoice, in_force: &InForce) -> Vec<Drift> {
     found
 }
 
+/// Where inputs lead: the target that is asked for, what both rules say, and what the choice costs; that is `None` of a
+/// model that has no costs.
+type Led = (Target, [Ruled; 2], Option<YearlyCost>);
+
 /// What would now be chosen differently than `choice` was; nothing while it stands. `None` when the costs are
-/// in another currency, or say nothing of the model.
+/// in another currency. Where they say nothing of the model, nothing is said of what it costs.
 ///
 /// A rule that already said something else when it was chosen was decided against, and is no drift until it
 /// says a third thing.
 pub fn drift(costs: &SupportCosts, choice: &SupportChoice, now: &Basis) -> Option<Vec<Drift>> {
     let then = &choice.basis;
-    let at = |basis: &Basis| {
+    let at = |basis: &Basis| -> Option<Led> {
         let recommended = recommend(costs, basis)?;
-        let yearly = costs.yearly(choice.model, choice.out_of_hours, &basis.load, basis.an_hour)?;
+        let yearly = costs.yearly(choice.model, choice.out_of_hours, &basis.load, basis.an_hour);
         let target = recommended.targets.first()?.target;
         Some((target, recommended.rules, yearly))
     };
@@ -331,28 +335,31 @@ pub fn drift(costs: &SupportCosts, choice: &SupportChoice, now: &Basis) -> Optio
             because: because.map(|(input, _)| *input).collect(),
         });
     }
+    found.extend(dearer(costs, (old.2.as_ref(), new.2.as_ref()), &each));
+    Some(found)
+}
+
+/// What a choice costs, and what failures cost, where that has moved; nothing of a model that has no costs.
+fn dearer(
+    costs: &SupportCosts,
+    (old, new): (Option<&YearlyCost>, Option<&YearlyCost>),
+    each: &[(Input, Led)],
+) -> Vec<Drift> {
+    let Some((old, new)) = old.zip(new) else { return Vec::new() };
     let tolerance = costs.spec.tolerance;
-    let mut moved = |then: Money,
-                     now: Money,
-                     of: &dyn Fn(usize) -> Money,
-                     drift: fn(Money, Money, Vec<Input>) -> Drift| {
+    let mut found = Vec::new();
+    let mut moved = |of: fn(&YearlyCost) -> Money, drift: fn(Money, Money, Vec<Input>) -> Drift| {
+        let (then, now) = (of(old), of(new));
         if has_moved(then, now, tolerance) {
-            let because = (0..each.len()).filter(|at| has_moved(then, of(*at), tolerance));
-            found.push(drift(then, now, because.map(|at| each[at].0).collect()));
+            let is_far =
+                |led: &Led| led.2.as_ref().is_some_and(|led| has_moved(then, of(led), tolerance));
+            let because = each.iter().filter(|(_, led)| is_far(led));
+            found.push(drift(then, now, because.map(|(input, _)| *input).collect()));
         }
     };
-    moved(old.2.total, new.2.total, &|at| each[at].1.2.total, |then, now, because| Drift::Cost {
-        then,
-        now,
-        because,
-    });
-    moved(
-        old.2.expected_loss,
-        new.2.expected_loss,
-        &|at| each[at].1.2.expected_loss,
-        |then, now, because| Drift::Loss { then, now, because },
-    );
-    Some(found)
+    moved(|of| of.total, |then, now, because| Drift::Cost { then, now, because });
+    moved(|of| of.expected_loss, |then, now, because| Drift::Loss { then, now, because });
+    found
 }
 
 /// Whether `now` is further from `then` than the share `tolerance` of it, exactly.

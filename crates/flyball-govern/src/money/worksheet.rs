@@ -155,10 +155,6 @@ pub struct Protection {
     pub saved: Money,
     /// The share of what is tolerated that was not lost, as the nearest double; `None` when nothing is at risk.
     pub share: Option<f64>,
-    /// What protecting it cost in the window.
-    pub cost: Money,
-    /// What was saved without what that cost.
-    pub net: Money,
 }
 
 /// Whether enough of `whole` was `observed` for money to be said of it: half. What nobody observed was neither served nor
@@ -177,18 +173,17 @@ pub fn weekly_minutes(observed: Duration, lost: Duration) -> Option<f64> {
 /// What support protected in `window`, all of which was observed: an outage that lasted `lost`, as time in which nobody was
 /// served, against what `target` tolerates. `None` in two currencies.
 ///
-/// Source: Equal Experts' playbooks, loss protection.
+/// What that cost is paid once for all objectives of a service, and is no part of it. Source: Equal Experts' playbooks, loss
+/// protection.
 pub fn protection(
     an_hour: Money,
     target: Target,
     window: Duration,
     lost: Duration,
-    cost: Money,
 ) -> Option<Protection> {
     let (tolerated, lost) = (exposure(an_hour, target, window)?, an_hour.for_time(lost)?);
     let saved = tolerated.minus(lost)?;
     let share = saved.amount().to_f64() / tolerated.amount().to_f64();
     let is_at_risk = !tolerated.amount().is_zero();
-    let net = saved.minus(cost)?;
-    Some(Protection { tolerated, lost, saved, share: is_at_risk.then_some(share), cost, net })
+    Some(Protection { tolerated, lost, saved, share: is_at_risk.then_some(share) })
 }

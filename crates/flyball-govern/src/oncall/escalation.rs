@@ -413,12 +413,17 @@ impl Call {
         said("who passes it on", by)?;
         said("the reason", why)?;
         let here = self.steps.last().map_or(0, |step| step.level);
-        if chain.spec.levels.len() <= here + 1 {
+        let levels = chain.spec.levels.len();
+        // A chain that begins anew by itself does so by hand, as often.
+        let rounds = self.steps.iter().filter(|step| step.level == 0).count();
+        let anew = (levels > 1 && rounds <= chain.spec.repeat as usize).then_some(0);
+        let next = if here + 1 < levels { Some(here + 1) } else { anew };
+        let Some(next) = next else {
             let level = chain.spec.levels.get(here).map(|level| level.name.clone());
             return Err(CallError::Last { level: level.unwrap_or_default() });
-        }
+        };
         let moved = Moved::PassedOn { by: by.to_owned(), why: why.to_owned() };
-        self.steps.push(CallStep::of(chain, here + 1, at, moved, who));
+        self.steps.push(CallStep::of(chain, next, at, moved, who));
         self.taken = None;
         Ok(())
     }
@@ -484,10 +489,14 @@ impl Call {
         self.closed.map_or(Ok(()), |at| Err(CallError::Closed { at }))
     }
 
-    /// What its way cost so far.
+    /// What its way cost so far: a level that is called again hands nothing off.
     pub fn hand_offs(&self) -> HandOffs {
         let mut found = HandOffs::default();
-        for step in &self.steps {
+        let before = std::iter::once(None).chain(self.steps.iter().map(|step| Some(step.level)));
+        for (step, before) in self.steps.iter().zip(before) {
+            if before == Some(step.level) {
+                continue;
+            }
             match step.moved {
                 Moved::Opened => {}
                 Moved::Unanswered => found.unanswered += 1,

@@ -29,7 +29,7 @@ pub enum ExceptionError {
     },
     /// Its end is not after its start, or too far.
     #[error(
-        "it ends after it starts and lasts at most {EXCEPTION_LONGEST}; hint: change the rota for what lasts"
+        "it would end before it starts, or last longer than {EXCEPTION_LONGEST}; hint: change the rota for what lasts"
     )]
     Length,
     /// It changes nothing.
@@ -92,6 +92,20 @@ pub enum ExceptionError {
     /// The swap is settled, or too late.
     #[error("the swap is {state}; hint: ask for another one")]
     Settled {
+        /// What it is, in a word.
+        state: &'static str,
+    },
+    /// A swap is settled, and not removed.
+    #[error(
+        "it is a swap; hint: while nobody has taken it who asked withdraws it (`flyball oncall settle … --how withdrawn`), once \
+         it is taken an override puts who asked back (`flyball oncall override`)"
+    )]
+    IsSwap,
+    /// It is over already.
+    #[error(
+        "the exception is {state}; hint: `flyball oncall exceptions` lists those that are in force"
+    )]
+    Ended {
         /// What it is, in a word.
         state: &'static str,
     },

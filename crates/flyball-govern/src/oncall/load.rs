@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flyball_model::{Duration, Interval, Severity, Timestamp};
 
 use super::document::{Carries, Rota, Side};
+use super::escalation::is;
 use super::past::Past;
 use super::roster::Shift;
 use super::{spans, weekly};
@@ -67,9 +68,9 @@ pub struct PersonLoad {
     pub who: String,
     /// Whose side they are on; `None` for somebody whom the rota does not know.
     pub side: Option<Side>,
-    /// Their shifts that carried pages.
-    pub shifts: usize,
-    /// Those over the norm.
+    /// The turns that carried pages of which they served most.
+    pub turns: usize,
+    /// Their shifts over the norm: a turn that days off cut is several.
     pub shifts_over: usize,
     /// How long they were on call, at once in several layers counted once.
     pub on_call: Duration,
@@ -142,11 +143,20 @@ impl Rota {
 }
 
 impl Past {
-    /// What `shifts` of this rota and `call_outs` of its alerts come to during `during`.
-    pub fn load(&self, shifts: &[Shift], call_outs: &[CallOut], during: Interval) -> Load {
+    /// What `shifts` of this rota and `call_outs` of its alerts come to during `during`. `elsewhere` are the times that
+    /// people of other rotas worked on the same troubles, each with their side: sides share all of it, whichever rota is
+    /// asked.
+    pub fn load(
+        &self,
+        shifts: &[Shift],
+        (call_outs, elsewhere): (&[CallOut], &[(Option<Side>, CallOut)]),
+        during: Interval,
+    ) -> Load {
         let shifts = within(shifts, during);
+        let call_outs = self.members(call_outs);
         let called: Vec<&CallOut> =
             call_outs.iter().filter(|call| during.contains(call.called)).collect();
+        let turns = self.turns(&shifts, during);
         let names: BTreeSet<&str> = shifts
             .iter()
             .map(|shift| shift.who.as_str())
@@ -162,16 +172,23 @@ impl Past {
             let first = loads.len();
             loads.extend(theirs.iter().map(|shift| shift_load(shift, &own, &hours)));
             let over = loads[first..].iter().filter(|load: &&ShiftLoad| load.is_over).count();
-            people.push(self.person(who, (&theirs, over), &own, &hours, during));
+            let turns = turns.get(who).copied().unwrap_or_default();
+            people.push(self.person(who, (&theirs, turns, over), &own, &hours, during));
         }
         loads.sort_by_key(|load| load.shift.start);
-        Load { during, shifts: loads, sides: sides(&people, &called), people }
+        let sides = sides(&people, &called, &beside(&people, elsewhere, during));
+        Load { during, shifts: loads, sides, people }
+    }
+
+    /// The side of somebody; `None` of a stranger.
+    pub fn side(&self, who: &str, at: Timestamp) -> Option<Side> {
+        self.member(self.named(who, at), at).map(|member| member.side)
     }
 
     fn person(
         &self,
         who: &str,
-        (shifts, shifts_over): (&[&Shift], usize),
+        (shifts, turns, shifts_over): (&[&Shift], usize, usize),
         own: &[&CallOut],
         hours: &Hours,
         during: Interval,
@@ -204,7 +221,7 @@ impl Past {
         PersonLoad {
             who: who.to_owned(),
             side: member.map(|member| member.side),
-            shifts: shifts.len(),
+            turns,
             shifts_over,
             on_call: spans::length(&on_call),
             events: events.len(),
@@ -262,16 +279,56 @@ fn shift_load(shift: &Shift, own: &[&CallOut], hours: &Hours) -> ShiftLoad {
     }
 }
 
-fn sides(people: &[PersonLoad], called: &[&CallOut]) -> Vec<SideLoad> {
-    let all: BTreeSet<Option<Side>> = people.iter().map(|person| person.side).collect();
-    let whole = spans::sum(people.iter().map(|person| person.worked));
+/// What somebody of another rota worked on troubles that came to this one.
+struct Beside<'a> {
+    side: Option<Side>,
+    worked: Duration,
+    events: BTreeSet<&'a str>,
+}
+
+/// What others than `people` worked during `during`, each once, with the first side that is known of them.
+fn beside<'a>(
+    people: &[PersonLoad],
+    elsewhere: &'a [(Option<Side>, CallOut)],
+    during: Interval,
+) -> Vec<Beside<'a>> {
+    let is_other = |of: &&(Option<Side>, CallOut)| {
+        let is_page = of.1.severity == Severity::Page && during.contains(of.1.called);
+        is_page && !people.iter().any(|person| is(&person.who, &of.1.who))
+    };
+    let others: Vec<_> = elsewhere.iter().filter(is_other).collect();
+    let names: BTreeSet<&str> = others.iter().map(|of| of.1.who.as_str()).collect();
+    let one = |who: &'a str| {
+        let own = || others.iter().filter(move |of| of.1.who == who);
+        let known = own().filter_map(|of| of.1.span().intersect(during)).collect();
+        Beside {
+            side: own().find_map(|of| of.0),
+            worked: spans::length(&spans::union(known)),
+            events: own().map(|of| of.1.id.as_str()).collect(),
+        }
+    };
+    names.into_iter().map(one).collect()
+}
+
+fn sides(people: &[PersonLoad], called: &[&CallOut], beside: &[Beside<'_>]) -> Vec<SideLoad> {
+    let all = people.iter().map(|person| person.side).chain(beside.iter().map(|of| of.side));
+    let all: BTreeSet<Option<Side>> = all.collect();
+    let each = |is_meant: &dyn Fn(Option<Side>) -> bool| {
+        let own = people.iter().filter(|of| is_meant(of.side)).map(|of| of.worked);
+        let others = beside.iter().filter(|of| is_meant(of.side)).map(|of| of.worked);
+        spans::sum(own.chain(others))
+    };
+    let whole = each(&|_| true);
     let side = |side: Option<Side>| {
         let own: Vec<&PersonLoad> = people.iter().filter(|person| person.side == side).collect();
         let is_own = |call: &&&CallOut| own.iter().any(|person| person.who == call.who);
-        let worked = spans::sum(own.iter().map(|person| person.worked));
+        let worked = each(&|of| of == side);
+        let paged = events(called.iter().filter(is_own).copied());
+        let others = beside.iter().filter(|of| of.side == side).flat_map(|of| &of.events);
+        let paged: BTreeSet<&str> = paged.keys().chain(others).copied().collect();
         SideLoad {
             side,
-            events: events(called.iter().filter(is_own).copied()).len(),
+            events: paged.len(),
             worked,
             share: (!whole.is_zero()).then(|| worked.as_seconds_f64() / whole.as_seconds_f64()),
         }

@@ -3,11 +3,14 @@
 //! A document that changes says nothing of the time before it: who served last month, on which terms and by which
 //! clock, the document of last month says. The first that is known of holds for all the time before it too.
 
-use flyball_model::{Interval, Timestamp};
+use std::collections::BTreeMap;
+
+use flyball_model::{Duration, Interval, Timestamp};
 
 use super::document::{MemberSpec, Rota};
+use super::escalation::is;
 use super::exception::Exceptions;
-use super::load::Hours;
+use super::load::{CallOut, Hours};
 use super::roster::{SHIFTS_LONGEST, Shift};
 use super::spans;
 
@@ -55,6 +58,68 @@ impl Past {
     pub(super) fn member(&self, who: &str, at: Timestamp) -> Option<&MemberSpec> {
         let mut known = self.versions.iter().rev().filter(|version| version.from <= at);
         known.find_map(|version| version.rota.as_ref()?.member(who))
+    }
+
+    /// The member who is meant by `said` at `at`, as [`is`] tells; `said` itself for a stranger.
+    pub(super) fn named<'a>(&'a self, said: &'a str, at: Timestamp) -> &'a str {
+        let known = self.versions.iter().rev().filter(|version| version.from <= at);
+        let rotas = known.filter_map(|version| version.rota.as_ref());
+        let mut members = rotas.flat_map(|rota| &rota.spec().members);
+        members.find(|member| is(&member.name, said)).map_or(said, |member| &member.name)
+    }
+
+    /// The same people as members call themselves.
+    pub(super) fn members(&self, call_outs: &[CallOut]) -> Vec<CallOut> {
+        let known =
+            |of: &CallOut| CallOut { who: self.named(&of.who, of.called).to_owned(), ..of.clone() };
+        call_outs.iter().map(known).collect()
+    }
+
+    /// How many turns of their layers' rotations each had of `shifts`: a turn is theirs who served most of it, whatever
+    /// cuts it into pieces. Who was added beside all layers had one for each time.
+    pub(super) fn turns<'a>(
+        &self,
+        shifts: &'a [Shift],
+        during: Interval,
+    ) -> BTreeMap<&'a str, usize> {
+        // By layer and beginning: how long each served of it.
+        let mut served: BTreeMap<(Option<&str>, Timestamp), BTreeMap<&str, Duration>> =
+            BTreeMap::new();
+        let mut serve = |layer: Option<&'a str>, begin, who: &'a str, length: Duration| {
+            let of = served.entry((layer, begin)).or_default().entry(who).or_default();
+            *of = spans::sum([*of, length]);
+        };
+        for (span, rota) in self.during(during) {
+            for shift in shifts {
+                let Some(part) = shift.span().intersect(span) else { continue };
+                let layers = rota.layers().iter().map(|layer| &layer.spec);
+                let mut layers = layers.filter(|layer| Some(&layer.name) == shift.layer.as_ref());
+                let Some(layer) = layers.next() else {
+                    serve(None, part.start(), &shift.who, part.length());
+                    continue;
+                };
+                let (rotation, zone) = (&layer.rotation, rota.zone());
+                let mut number = rotation.number_at(part.start(), zone);
+                loop {
+                    let turn = rotation.turn(number, zone);
+                    let own = turn.intersect(part).map_or(Duration::ZERO, Interval::length);
+                    serve(shift.layer.as_deref(), turn.start(), &shift.who, own);
+                    if turn.end() >= part.end() {
+                        break;
+                    }
+                    number += 1;
+                }
+            }
+        }
+        let mut found = BTreeMap::new();
+        for (_, of) in served {
+            let most = of.values().copied().max().filter(|most| !most.is_zero());
+            let whose = of.iter().find(|(_, length)| Some(**length) == most);
+            if let Some((who, _)) = whose {
+                *found.entry(*who).or_default() += 1;
+            }
+        }
+        found
     }
 
     /// Whether the document that was in force at `at` knows `who`.

@@ -41,6 +41,8 @@ pub struct PayLine {
     pub called_out: Duration,
     /// Those of them of which nobody has said when they were done.
     pub unknown: usize,
+    /// On call for pages after [`PaySheet::served_until`], as things stand: nobody has served it yet.
+    pub to_come: Duration,
 }
 
 /// A call-out out of hours that nobody pays.
@@ -77,6 +79,8 @@ pub enum UnpaidReason {
 pub struct PaySheet {
     /// The stretch.
     pub during: Interval,
+    /// Until when hours were served, and are counted: what lies after it is to come.
+    pub served_until: Timestamp,
     /// One line a person, by name.
     pub lines: Vec<PayLine>,
     /// Call-outs that nobody pays, by time.
@@ -84,11 +88,20 @@ pub struct PaySheet {
 }
 
 impl Past {
-    /// What `shifts` of this rota and `call_outs` of its alerts come to during `during`.
-    pub fn pay(&self, shifts: &[Shift], call_outs: &[CallOut], during: Interval) -> PaySheet {
+    /// What `shifts` of this rota and `call_outs` of its alerts come to during `asked`, as far as that was served at `now`.
+    pub fn pay(
+        &self,
+        shifts: &[Shift],
+        call_outs: &[CallOut],
+        (asked, now): (Interval, Timestamp),
+    ) -> PaySheet {
+        let served_until = now.clamp(asked.start(), asked.end());
+        let during = spans::between(asked.start(), served_until);
+        let ahead = spans::between(served_until, asked.end());
+        let call_outs = self.members(call_outs);
         let names: BTreeSet<&str> = shifts
             .iter()
-            .filter(|shift| shift.span().intersect(during).is_some())
+            .filter(|shift| shift.span().intersect(asked).is_some())
             .map(|shift| shift.who.as_str())
             .chain(call_outs.iter().map(|call| call.who.as_str()))
             .collect();
@@ -96,11 +109,12 @@ impl Past {
         let mut unpaid = Vec::new();
         for who in names {
             let hours = self.hours_of(who, during);
-            let carried = |carries: Carries| {
+            let carried_in = |carries: Carries, during: Interval| {
                 let own = shifts.iter().filter(|of| of.who == who && of.carries == carries);
                 let cut = own.filter_map(|shift| shift.span().intersect(during));
                 spans::union(cut.collect())
             };
+            let carried = |carries: Carries| carried_in(carries, during);
             let standby = carried(Carries::Pages);
             let out = spans::without(&standby, &hours.working);
             let night = spans::common(&out, &hours.night);
@@ -117,6 +131,7 @@ impl Past {
                 call_outs: 0,
                 called_out: Duration::ZERO,
                 unknown: 0,
+                to_come: spans::length(&carried_in(Carries::Pages, ahead)),
             };
             let mut worked = Vec::new();
             let paged = |call: &&CallOut| call.who == who && call.severity == Severity::Page;
@@ -136,7 +151,7 @@ impl Past {
         }
         lines.retain(|line| line.call_outs > 0 || !line.is_empty());
         unpaid.sort_by_key(|call| call.called);
-        PaySheet { during, lines, unpaid }
+        PaySheet { during: asked, served_until, lines, unpaid }
     }
 
     /// Why nobody pays a call-out that was out of hours.
@@ -165,27 +180,29 @@ fn out_of_hours(call: &CallOut, working: &[Interval], during: Interval) -> Optio
 
 impl PayLine {
     fn is_empty(&self) -> bool {
-        [self.standby, self.triage, self.shadow].iter().all(|length| length.is_zero())
+        [self.standby, self.triage, self.shadow, self.to_come].iter().all(|length| length.is_zero())
     }
 }
 
 impl PaySheet {
-    /// The lines as CSV (RFC 4180) with a header, lengths in hours to four digits, rounded down.
+    /// The lines as CSV (RFC 4180) with a header, lengths in hours to four digits, rounded down; `to` is until when hours
+    /// were served. A call-out that nobody pays has a line of its own below them, with the reason in `unpaid`.
     ///
     /// A name that a spreadsheet would take for a formula is written with an apostrophe before it.
     pub fn csv(&self) -> String {
         let mut text = "who,from,to,paid,standby_hours,out_of_hours,night_hours,holiday_hours,\
-                        triage_hours,shadow_hours,call_outs,call_out_hours,call_outs_without_end\r\n"
+                        triage_hours,shadow_hours,call_outs,call_out_hours,call_outs_without_end,\
+                        to_come_hours,unpaid\r\n"
             .to_owned();
         for line in &self.lines {
             let paid = match line.paid {
-                None => "",
+                None => "not_said",
                 Some(Paid::StandbyAndCallOut) => "standby_and_call_out",
                 Some(Paid::Standby) => "standby",
                 Some(Paid::CallOut) => "call_out",
                 Some(Paid::Nothing) => "nothing",
             };
-            let (from, to) = (self.during.start(), self.during.end());
+            let (from, to) = (self.during.start(), self.served_until);
             let lengths = [
                 line.standby,
                 line.out_of_hours,
@@ -200,9 +217,22 @@ impl PaySheet {
             // Writing to a string does not fail.
             let _ = write!(
                 text,
-                "{who},{from},{to},{paid},{lengths},{calls},{took},{}\r\n",
-                line.unknown
+                "{who},{from},{to},{paid},{lengths},{calls},{took},{},{},\r\n",
+                line.unknown,
+                hours(line.to_come)
             );
+        }
+        for Unpaid { who, called, length, why, .. } in &self.unpaid {
+            let why = match why {
+                UnpaidReason::Nothing => "nothing",
+                UnpaidReason::NotSaid => "not_said",
+                UnpaidReason::NotOnCall => "not_on_call",
+                UnpaidReason::Stranger => "stranger",
+            };
+            let (who, unknown) = (cell(who), usize::from(length.is_none()));
+            let end = called.plus(length.unwrap_or_default());
+            let took = hours(length.unwrap_or_default());
+            let _ = write!(text, "{who},{called},{end},,,,,,,,1,{took},{unknown},,{why}\r\n");
         }
         text
     }

@@ -103,7 +103,9 @@ impl<'de> serde::Deserialize<'de> for Clock {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            let message = format!("`{text}` is not a time of the day; write it like '09:00'");
+            let message = format!(
+                "`{text}` is not a time of the day; write it like '09:00', and until midnight as '00:00'"
+            );
             serde::de::Error::custom(message)
         })
     }

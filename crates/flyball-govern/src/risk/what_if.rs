@@ -62,9 +62,19 @@ pub struct WhatIf {
 /// Why nothing can be said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhatIfError {
-    /// No risk would change.
-    #[error("nothing would change; hint: name risks or themes that the register has")]
+    /// No risk is meant.
+    #[error(
+        "nothing would change: no risk is named; hint: name risks (--risk) or themes (--theme) that the register has"
+    )]
     Nothing,
+    /// What is meant is no worse already.
+    #[error(
+        "nothing would change: the register says no worse of {names} already; hint: try less than it says"
+    )]
+    Already {
+        /// The risks that were meant.
+        names: String,
+    },
     /// There is no such risk.
     #[error("the register has no risk `{name}`; hint: it has {has}")]
     Risk {
@@ -200,7 +210,16 @@ impl WhatIf {
         let both = risks.iter().zip(after.risks());
         let changed: Vec<String> =
             both.filter(|(a, b)| a != b).map(|(risk, _)| risk.name.clone()).collect();
-        if changed.is_empty() { Err(WhatIfError::Nothing) } else { Ok((after, changed)) }
+        let meant: BTreeSet<&String> =
+            risks.iter().filter(|risk| is_meant(risk)).map(|risk| &risk.name).collect();
+        if !changed.is_empty() {
+            return Ok((after, changed));
+        }
+        Err(if meant.is_empty() {
+            WhatIfError::Nothing
+        } else {
+            WhatIfError::Already { names: listed(meant) }
+        })
     }
 }
 

@@ -162,6 +162,14 @@ impl Caller {
         }
     }
 
+    /// What the token that the request shows is called, one that is no person's.
+    pub(crate) fn token_name(&self) -> Option<&str> {
+        match self {
+            Self::Token(known) if known.standing.is_none() => Some(&known.token.name),
+            Self::Anyone | Self::Token(_) | Self::Session(_) => None,
+        }
+    }
+
     /// Charges bytes of a body that came, and notes that they are in memory. `false` when the caller
     /// would have more than `most` there; then they are charged only.
     pub(crate) fn hold(&self, bytes: usize, most: usize) -> bool {

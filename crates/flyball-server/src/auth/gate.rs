@@ -64,7 +64,9 @@ pub(crate) enum Denied {
     #[error("the session is over; hint: log in again at /login")]
     Over,
     /// The token is for something else.
-    #[error("the token does not have the scope `{0}`; hint: make one that has it")]
+    #[error(
+        "the token does not have the scope `{0}`; hint: make one that has it (`flyball token create --name NAME --scope {0}`)"
+    )]
     Scope(Scope),
     /// The person may not do it for any service.
     #[error("the role `{0}` is needed; hint: an admin can grant it")]

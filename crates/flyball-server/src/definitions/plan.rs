@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use flyball_catalog::{Catalog, NotCounted};
 use flyball_model::{AlertTarget, Correction, Probe, RestoreAction, Slo};
 use flyball_spec::{Diagnostic, Governing};
+use serde_json::Value;
 
 use super::compare::{compare, corrections};
 use crate::http::shapes;
@@ -93,6 +94,8 @@ pub(crate) struct DocumentChange {
     service: Option<String>,
     /// What becomes of it.
     action: Action,
+    /// Of one that changes, which of its fields become what; at most 12.
+    changes: Vec<String>,
 }
 
 /// What a change does.
@@ -236,9 +239,59 @@ fn document_changes(before: &Catalog, after: &Catalog) -> Vec<DocumentChange> {
         let (old, new) = (before.get(&key).copied(), after.get(&key).copied());
         let service = new.or(old)?.service().map(str::to_owned);
         let action = action(old.map(|of| &of.spec), new.map(|of| &of.spec));
-        Some(DocumentChange { kind: key.0, name: key.1.to_owned(), service, action })
+        let mut changes = Vec::new();
+        if let (Some(old), Some(new)) = (old, new) {
+            differences("spec", &old.spec, &new.spec, &mut changes);
+            changes.truncate(DIFFERENCES_MAX);
+        }
+        Some(DocumentChange { kind: key.0, name: key.1.to_owned(), service, action, changes })
     });
     changes.collect()
+}
+
+/// The fields of a document that are told of when it changes.
+const DIFFERENCES_MAX: usize = 12;
+/// The longest value that is told of whole, in characters.
+const SHOWN_CHARS_MAX: usize = 60;
+
+/// Which fields of `before` are others in `after`, with what they say; parts of a list are told apart by their places, lists
+/// that have become longer or shorter by what is at their end.
+fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+    if before == after || found.len() > DIFFERENCES_MAX {
+        return;
+    }
+    let none = Value::Null;
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                let (old, new) = (old.get(name), new.get(name));
+                let path = format!("{path}.{name}");
+                differences(&path, old.unwrap_or(&none), new.unwrap_or(&none), found);
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            for at in 0..old.len().max(new.len()) {
+                let (old, new) = (old.get(at), new.get(at));
+                let path = format!("{path}[{at}]");
+                differences(&path, old.unwrap_or(&none), new.unwrap_or(&none), found);
+            }
+        }
+        (old, new) => found.push(format!("{path}: {} becomes {}", shown(old), shown(new))),
+    }
+}
+
+/// A value, cut.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return "nothing".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
 }
 
 /// The names of all SLOs of a set, those that cannot be evaluated included.

@@ -1,5 +1,7 @@
 //! Tokens and the audit log.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,6 +16,7 @@ use super::problem::Problem;
 use crate::auth::{
     AuditPage, AuditVerdict, Caller, ControlError, MadeToken, Needs, TokenInfo, TokenRequest,
 };
+use crate::names::names;
 
 /// Records of the audit log in one answer, unless told.
 const PAGE: usize = 100;
@@ -80,6 +83,20 @@ where
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, &format!("the server gave up: {error}"))
     })?;
     Ok(done?)
+}
+
+/// What those are called whom records know by an id.
+///
+/// # Errors
+///
+/// A problem where it cannot be read.
+pub(super) async fn people(
+    app: &App,
+    who: BTreeSet<String>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let control = app.control.clone();
+    wait(move || Ok::<_, ControlError>(names(&control, &who.iter().map(String::as_str).collect())?))
+        .await
 }
 
 /// Makes a token. The answer is the only place that ever shows it.

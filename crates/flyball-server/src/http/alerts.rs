@@ -101,8 +101,11 @@ pub(super) struct TargetInfo {
     /// It is told of this severity and of graver ones.
     #[schema(value_type = info::AlertSeverity)]
     severity: Severity,
-    /// The services that it is told of; none for all.
+    /// The services that it is told of; none for all, of one that is nobody's own.
     services: Vec<String>,
+    /// Whether a member of a rota names it as their own: then it is told of what they are called for, and of the services
+    /// that it names.
+    is_personal: bool,
     /// Whether it is told when a silence ends.
     announces: bool,
     /// Notices that wait to be sent to it, or for its answer.
@@ -326,6 +329,7 @@ pub(super) async fn targets(
                 via: target.via.kind(),
                 severity: target.severity,
                 services: target.services.clone(),
+                is_personal: evaluator.switchboard().is_personal(&target.name),
                 announces: target.announces,
                 waiting: waiting().count() as u64,
                 problem: waiting().rev().find_map(|notice| notice.problem.clone()),
@@ -336,7 +340,8 @@ pub(super) async fn targets(
     Ok(Json(TargetList { targets: targets.await? }))
 }
 
-/// Whom to talk to: as they call themselves, and as they are known here.
+/// Whom to talk to: as they call themselves, and as they are known here: a person by their address, a token by its name.
+/// Which token it was is in the audit log.
 ///
 /// # Errors
 ///
@@ -346,14 +351,17 @@ fn named(who: Option<&str>, caller: &Caller) -> Result<String, Problem> {
         let said = format!("`who` is longer than {WHO_CHARS_MAX} characters");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &said));
     }
-    let known = match caller.person() {
-        Some((_, person)) => person.email.clone().unwrap_or_else(|| caller.actor()),
-        None => caller.actor(),
+    let (name, known) = match (caller.person(), caller.token_name()) {
+        (Some((_, person)), _) => {
+            let known = person.email.clone().unwrap_or_else(|| caller.actor());
+            (person.name.clone(), known)
+        }
+        (None, Some(name)) if who.is_none() => (Some(name.to_owned()), "token".to_owned()),
+        (None, Some(name)) => (None, format!("token {name}")),
+        (None, None) => (None, caller.actor()),
     };
-    match who.map(str::trim).filter(|who| !who.is_empty()) {
-        Some(who) => Ok(format!("{who} ({known})")),
-        None => Ok(known),
-    }
+    let who = who.map(str::trim).filter(|who| !who.is_empty()).map(str::to_owned);
+    Ok(who.or(name).map_or_else(|| known.clone(), |who| format!("{who} ({known})")))
 }
 
 /// Records in the audit log what is about to be done.

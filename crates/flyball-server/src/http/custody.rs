@@ -39,7 +39,7 @@ impl From<CustodiesError> for Problem {
         let said = error.to_string();
         let status = match error {
             CustodiesError::Kept(error) => return error.into(),
-            CustodiesError::Begun { .. } => StatusCode::CONFLICT,
+            CustodiesError::Begun { .. } | CustodiesError::Proposed { .. } => StatusCode::CONFLICT,
             CustodiesError::Custody(_) | CustodiesError::Refused(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -65,6 +65,9 @@ pub(super) struct CustodyPage {
     /// Whether somebody said or did something about it. Else it is its developers' since something is counted for one of
     /// its SLOs.
     is_kept: bool,
+    /// Whether it is known since when: somebody said so, or it has changed hands. Else it is since something is counted for
+    /// one of its SLOs.
+    is_since_known: bool,
     /// Who is to be called, in this order: `developers`, `operations`, or `rota` for whoever's turn it is.
     #[schema(value_type = Vec<String>)]
     called: Vec<Party>,
@@ -185,6 +188,7 @@ impl CustodyPage {
             holder,
             since: custody.map(|custody| custody.since(at)),
             is_kept,
+            is_since_known: custody.is_some_and(Custody::is_since_known),
             called: holder.map_or_else(Vec::new, |holder| holder.called().to_vec()),
             misrouted: board.misrouted(service),
             advice: custody.and_then(|custody| custody.advice(at)),

@@ -244,7 +244,8 @@ async fn found(app: &App, caller: &Caller, id: &str) -> Result<KeptIncident, Pro
 }
 
 fn absent() -> Problem {
-    let said = "there is no such incident; hint: GET /api/v1/incidents lists them";
+    let said =
+        "there is no such incident; hint: GET /api/v1/incidents lists them, each with its id";
     Problem::new(StatusCode::NOT_FOUND, said)
 }
 

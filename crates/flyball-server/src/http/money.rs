@@ -77,9 +77,27 @@ pub(super) struct TargetAnswer {
     worksheet: Worksheet,
     /// What its own objectives protected in their windows.
     protection: Vec<Protected>,
+    /// What support of it costs, once for all of its objectives; null when that is not known.
+    support: Option<Supported>,
+    /// Why that is not known, in a sentence; null where it is.
+    support_unknown: Option<String>,
     /// Who is said to run it, by the choice that was made last, else by its document; null when nobody said.
     #[schema(value_type = Option<String>)]
     support_model: Option<SupportModel>,
+}
+
+/// What support of a service costs.
+#[derive(Debug, serde::Serialize, ToSchema)]
+struct Supported {
+    /// What it costs a year, by its parts.
+    #[schema(value_type = Object)]
+    yearly: YearlyCost,
+    /// The longest time that was observed of one of its objectives.
+    #[schema(value_type = shapes::Length)]
+    observed: Duration,
+    /// What it cost in that time, as an amount.
+    #[schema(value_type = String)]
+    cost: Money,
 }
 
 /// What an objective protected in its window.
@@ -102,8 +120,8 @@ struct Protected {
     /// the window.
     #[schema(value_type = Option<shapes::Length>)]
     lost: Option<Duration>,
-    /// What the target tolerates of the time that was observed, what was lost and saved of it, and what that cost; null when
-    /// less than half of the window was observed, or nobody said who runs the service.
+    /// What the target tolerates of the time that was observed, what was lost and saved of it; null when less than half
+    /// of the window was observed.
     #[schema(value_type = Option<Object>)]
     protection: Option<Protection>,
 }
@@ -140,9 +158,13 @@ fn costs<'a>(catalog: &'a Catalog, name: Option<&str>) -> Result<&'a SupportCost
 
 /// The refusal of amounts in two currencies.
 fn mixed(an_hour: Money, costs: &SupportCosts) -> Problem {
+    let hint = if costs.spec.assumed {
+        "nothing is converted: apply costs of your own in that currency (kind: SupportCosts)"
+    } else {
+        "nothing is converted: give both in one currency"
+    };
     meant(&format!(
-        "an hour of outage costs {an_hour} and the costs `{}` are in {}; hint: nothing is converted: give both in one \
-         currency",
+        "an hour of outage costs {an_hour} and the costs `{}` are in {}; hint: {hint}",
         costs.name,
         costs.currency()
     ))
@@ -151,7 +173,9 @@ fn mixed(an_hour: Money, costs: &SupportCosts) -> Problem {
 /// What is known of a service that money is computed of.
 struct Business {
     catalog: Arc<Catalog>,
-    /// What its document says, and where that says nothing the choice that was made last.
+    /// What its document says.
+    said: Inputs,
+    /// The same, and where that says nothing the choice that was made last.
     inputs: Inputs,
     choice: Option<flyball_govern::money::SupportChoice>,
     now: Timestamp,
@@ -173,7 +197,7 @@ async fn business(app: &App, caller: &Caller, service: &str) -> Result<Business,
     let choice = made.into_iter().next().map(|(_, choice)| choice);
     let said = Inputs::said(catalog.governance.service(service).map(|of| &of.spec));
     let inputs = said.or(choice.as_ref().map(|of| Inputs::chosen(&of.basis)).unwrap_or_default());
-    Ok(Business { catalog, inputs, choice, now: app.clock.now() })
+    Ok(Business { catalog, said, inputs, choice, now: app.clock.now() })
 }
 
 impl Business {
@@ -199,18 +223,31 @@ impl Business {
         self.choice.as_ref().map(|choice| choice.model).or_else(said)
     }
 
-    /// What support of the service costs in a year; `None` when nobody said who runs it, or how often it is called is not
-    /// known.
+    /// What support of the service costs in a year.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not known, in a sentence.
     fn yearly(
         &self,
         service: &str,
         (costs, an_hour): (&SupportCosts, Money),
         measured: Option<Load>,
-    ) -> Option<YearlyCost> {
-        let model = self.model(service)?;
+    ) -> Result<YearlyCost, String> {
+        let model = self.model(service).ok_or_else(|| {
+            "nobody has said who runs it: flyball service choose, or `supportModel` of its document".to_owned()
+        })?;
+        if let Some(said) = support::without_costs(costs, model) {
+            return Err(said);
+        }
+        let load = measured.or(self.inputs.load).ok_or_else(|| {
+            "how often it fails and is called is not known yet: 28 days are looked at, or flyball service choose says it"
+                .to_owned()
+        })?;
         let rota = self.choice.as_ref().map(|choice| choice.out_of_hours);
-        let rota = rota.or_else(|| Some(costs.banding().band(an_hour)?.out_of_hours))?;
-        costs.yearly(model, rota, &measured.or(self.inputs.load)?, an_hour)
+        let rota = rota.or_else(|| Some(costs.banding().band(an_hour)?.out_of_hours));
+        let yearly = rota.and_then(|rota| costs.yearly(model, rota, &load, an_hour));
+        yearly.ok_or_else(|| "what it costs is more than can be said".to_owned())
     }
 }
 
@@ -315,13 +352,14 @@ pub(super) async fn target(
     let objectives = objectives(&business.catalog, &service, None);
     let longest = objectives.iter().map(|of| of.window.min(PROTECTED_LONGEST)).max();
     let mut protected = Vec::new();
+    let mut support = Err("it has no SLO with a budget of its own".to_owned());
     if let Some(longest) = longest {
         let _room = room(&app).await?;
         let during = Interval::ending(business.now, longest);
         let gathered =
             gather(&app, &caller, (Whose::Service(service.clone()), None), during).await?;
         let called = called(&app, &service, costs, &business).await?;
-        let yearly = business.yearly(&service, (costs, an_hour), called.load);
+        support = business.yearly(&service, (costs, an_hour), called.load);
         let history = gathered.history();
         let facts = gathered.facts(&history);
         for objective in objectives {
@@ -333,17 +371,11 @@ pub(super) async fn target(
             let availability = measure(&own).availability;
             let lost = availability.rate.map(|_| availability.lost);
             let observed = availability.observed;
-            // What nobody observed was neither protected nor lost, and is charged to nobody.
+            // What nobody observed was neither protected nor lost.
             let told = lost.filter(|_| is_observed(observed, during.length()));
-            let share = flyball_budget::Fraction::new(
-                observed.nanos().into(),
-                YEAR.nanos().unsigned_abs().into(),
-            );
-            let cost = yearly.as_ref().zip(share).and_then(|(of, share)| of.total.times(share));
             protected.push(Protected {
-                protection: cost.zip(told).and_then(|(cost, lost)| {
-                    protection(an_hour, objective.target, observed, lost, cost)
-                }),
+                protection: told
+                    .and_then(|lost| protection(an_hour, objective.target, observed, lost)),
                 slo: objective.slo,
                 target: objective.target,
                 during,
@@ -353,15 +385,32 @@ pub(super) async fn target(
             });
         }
     }
+    let observed = protected.iter().map(|of| of.observed).max().unwrap_or_default();
+    let (support, support_unknown) = match support {
+        Ok(yearly) => (Supported::of(yearly, observed), None),
+        Err(unknown) => (None, Some(unknown)),
+    };
     Ok(Json(TargetAnswer {
         at: business.now,
         costs: costs.name.clone(),
         assumed: costs.spec.assumed,
         worksheet: sheet,
         protection: protected,
+        support,
+        support_unknown,
         support_model: business.model(&service),
         service,
     }))
+}
+
+impl Supported {
+    /// What `yearly` comes to in the time that was `observed`; what nobody observed is charged to nobody.
+    fn of(yearly: YearlyCost, observed: Duration) -> Option<Self> {
+        let (part, whole) = (observed.nanos(), YEAR.nanos().unsigned_abs());
+        let share = flyball_budget::Fraction::new(part.into(), whole.into())?;
+        let cost = yearly.total.times(share)?;
+        Some(Self { yearly, observed, cost })
+    }
 }
 
 /// Targets with commas between them.

@@ -38,8 +38,8 @@ use crate::changes::{ChangeView, ChangesError};
 use crate::evaluator::SloStatus;
 use crate::gate::GateError;
 use crate::rotas::RotaError;
-use crate::support::drifted;
-use card::{Called, CustodyLine, Known, Owner, ServiceCard, Ship};
+use crate::support::{choices, drifted};
+use card::{Called, Chosen, CustodyLine, Known, Owner, ServiceCard, Ship};
 pub(super) use card::{Learnt, due};
 use catalogue::FaultInfo;
 pub(super) use catalogue::{__path_catalogue, catalogue};
@@ -273,7 +273,11 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let called = called(app, name, now).await?;
     let (custody, reviews) = care(app, name, promised, now).await?;
     let (control, of) = (app.control.clone(), name.to_owned());
-    let drifted = wait(move || drifted(&control, &of)).await?;
+    let found = wait(move || {
+        Ok::<_, ChangesError>((choices(&control, &of, None, 1)?, drifted(&control, &of)?))
+    });
+    let (chosen, drifted) = found.await?;
+    let chosen = chosen.into_iter().next().map(|(_, choice)| Chosen::of(choice));
     let faults = faults(&catalog, now).remove(name).unwrap_or_default();
     let faults = FaultInfo::seen(&faults, caller);
     let known = Known {
@@ -287,6 +291,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         called,
         ship,
         custody,
+        chosen,
         drifted,
         reviews,
         faults,

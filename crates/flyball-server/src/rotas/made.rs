@@ -138,6 +138,15 @@ impl KeptException {
         }
     }
 
+    /// Who made it, as the audit log names them.
+    pub(crate) fn by(&self) -> &str {
+        match &self.made {
+            Made::Override(of) => &of.made.by,
+            Made::Swap(of) => &of.made.by,
+            Made::Temporary(of) => &of.made.by,
+        }
+    }
+
     /// What it is at `at`, in a word.
     pub(crate) fn state(&self, at: Timestamp) -> &'static str {
         match (&self.made, &self.removed) {
@@ -178,11 +187,11 @@ impl KeptException {
 
     /// Removes it.
     pub(super) fn remove(&mut self, removed: Removed) -> Result<(), RotaError> {
-        let settled = |state| Err(oncall::ExceptionError::Settled { state }.into());
+        let ended = |state| Err(oncall::ExceptionError::Ended { state }.into());
         match (&self.made, &self.removed) {
-            (Made::Swap(_), _) => return settled("a swap, which is settled"),
-            (_, Some(_)) => return settled("removed already"),
-            _ if self.span().end() <= removed.at => return settled("over"),
+            (Made::Swap(_), _) => return Err(oncall::ExceptionError::IsSwap.into()),
+            (_, Some(_)) => return ended("removed already"),
+            _ if self.span().end() <= removed.at => return ended("over"),
             _ => {}
         }
         if removed.why.trim().is_empty() || removed.why.len() > WHY_BYTES_MAX {

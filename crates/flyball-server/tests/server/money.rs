@@ -81,6 +81,8 @@ async fn a_worksheet_says_what_each_target_is_worth_and_what_was_protected() {
         (&json!("201600 USD"), &json!("20160 USD"))
     );
     // Nobody is known to be called yet: what it costs is not.
+    let unknown = said["support_unknown"].as_str().unwrap();
+    assert!(said["support"].is_null() && unknown.starts_with("how often it fails"), "{unknown}");
     let protected = &said["protection"][0];
     assert_eq!((&protected["slo"], &protected["protection"]), (&json!("checkout"), &Value::Null));
     assert_eq!(said["support_model"], "developers");
@@ -133,7 +135,9 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
         post(&running, path, &choice(json!({"product": "digital_service"}))).await;
     assert_eq!(status, 422);
     assert!(
-        problem["detail"].as_str().unwrap().contains("traffic, reviewed, missed, load"),
+        problem["detail"].as_str().unwrap().contains(
+            "traffic (--traffic), reviewed (--reviewed), missed (--missed), how often it fails and is called (--failures-a-year"
+        ),
         "{problem}"
     );
     let basis = json!({
@@ -173,8 +177,22 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
     assert_eq!(said["recommendation"]["agreed"], Value::Null);
     assert_eq!(said["reasons"].as_array().map(Vec::len), Some(2));
     assert_eq!(said["recommendation"]["costs"].as_array().map(Vec::len), Some(5));
+    assert_eq!(said["choice_cost"]["model"], "developers");
+    assert_eq!((&said["currency"], &said["unpriced"]), (&json!("USD"), &Value::Null));
+    let from = &said["known_from"];
+    assert_eq!(
+        [&from["an_hour"], &from["interval"], &from["traffic"], &from["load"]],
+        [&json!("document"), &json!("document"), &json!("choice"), &json!("choice")]
+    );
+    let (_, asked) = running.get(&format!("{path}?traffic=light")).await;
+    assert_eq!(asked["known_from"]["traffic"], "asked");
     let (_, target) = running.get("/api/v1/services/shop/target").await;
     assert_eq!(target["support_model"], "developers");
+    // It is paid once, whatever objectives there are.
+    assert_eq!(target["support"]["yearly"]["total"], said["choice_cost"]["total"], "{target:#}");
+    assert_eq!(target["support_unknown"], Value::Null);
+    let (_, card) = running.get("/api/v1/services/shop").await;
+    assert_eq!(card["chosen"]["model"], "developers", "{card:#}");
     // It is looked at by itself, within the hour, kept on the card, and told once.
     clock.advance(Duration::from_hours(1));
     let card = until(&running, "services/shop", |card| card["drifted"] != json!([])).await;
@@ -198,6 +216,102 @@ async fn who_runs_a_service_is_chosen_from_numbers_and_held_against_later_ones()
     running.server.stop().await;
 }
 
+/// Costs in euros that say nothing of any model but developers.
+const DEVELOPERS_ONLY: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: SupportCosts
+metadata: {name: ours}
+spec:
+  standby: 12 EUR
+  callOut: 90 EUR
+  timeOffInLieu: 100%
+  workingHour: 85 EUR
+  outOfHours: 128h
+  servicesPerDomain: 8
+  models:
+  - {model: developers, setUp: 60000 EUR, setUpYears: 3, setUpFrom: capital, running: 20000 EUR, runningFrom: operating, onStandby: 1, restore: 30m, handOffs: 0}
+  bandings:
+  - {name: ours, bands: [{target: 90%, outOfHours: team}]}
+  nines: {first: 10000 EUR, times: 10}
+  tolerance: 25%
+---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec: {revenuePerHour: {amount: 9000, currency: EUR}, delivery: {targets: {interval: 1d}}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_costs_is_told_and_spoils_nothing_else() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let path = "/api/v1/services/shop/support";
+    let sre = |amount: &str| {
+        json!({
+            "target": "90%", "model": "sre", "out_of_hours": "team", "reason": "they asked for it",
+            "basis": {
+                "an_hour": amount, "product": "digital_service", "interval": "1d", "traffic": "critical", "reviewed": true,
+                "missed": false, "failures_a_year": 12, "call_outs_a_year": 6, "call_out_lasts": "1h",
+            },
+        })
+    };
+    // It is chosen while it has costs.
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let (status, said) = post(&running, path, &sre("9000 USD")).await;
+    assert_eq!(status, 201, "{said}");
+    running.server.stop().await;
+
+    // The next costs are ours, and say nothing of it.
+    let running =
+        Running::start(directory.path(), &format!("{SHOP}{DEVELOPERS_ONLY}"), &clock).await;
+    let (status, problem) = post(&running, path, &sre("9000 EUR")).await;
+    assert_eq!(status, 422, "{problem}");
+    assert_eq!(
+        (problem["detail"].as_str().unwrap(), problem["hint"].as_str().unwrap()),
+        (
+            "there are no costs of the model sre in `ours`",
+            "add it to `spec.models` of the kind: SupportCosts `ours`"
+        ),
+        "{problem}"
+    );
+    // What was chosen before has no costs either, and what is computed of the rest is.
+    let (status, problem) = running.get(&format!("{path}?an_hour=9000%20USD")).await;
+    assert!(status == 422 && problem.to_string().contains("nothing is converted"), "{problem}");
+    let (status, said) = running.get(path).await;
+    assert_eq!((status, &said["drift"]), (200, &Value::Null), "{said}");
+    assert!(said["unpriced"].as_str().unwrap().starts_with("there are no costs of the model sre"));
+    let mut developers = sre("9000 EUR");
+    developers["model"] = json!("developers");
+    let (status, said) = post(&running, path, &developers).await;
+    assert_eq!(status, 201, "{said}");
+    let (status, said) = running.get(path).await;
+    assert_eq!((status, &said["unpriced"]), (200, &Value::Null), "{said}");
+    running.server.stop().await;
+
+    // In the currency of others it is not held against them, and that is told as it is.
+    let dollars = DEVELOPERS_ONLY.replace("EUR", "USD");
+    let running = Running::start(directory.path(), &format!("{SHOP}{dollars}"), &clock).await;
+    let (status, said) = running.get(path).await;
+    assert_eq!((status, &said["drift"]), (200, &Value::Null), "{said}");
+    let unpriced = said["unpriced"].as_str().unwrap();
+    assert!(unpriced.contains("9000 EUR, and the costs `ours` are in USD"), "{unpriced}");
+    running.server.stop().await;
+
+    // Its costs are taken away again.
+    let others = DEVELOPERS_ONLY.replace("model: developers", "model: operations");
+    let running = Running::start(directory.path(), &format!("{SHOP}{others}"), &clock).await;
+    let (status, said) = running.get(path).await;
+    assert_eq!((status, &said["choice_cost"]), (200, &Value::Null), "{said}");
+    assert!(said["unpriced"].as_str().unwrap().starts_with("there are no costs of the model"));
+    assert_eq!(said["recommendation"]["costs"][0]["model"], "operations");
+    let (status, target) = running.get("/api/v1/services/shop/target").await;
+    let unknown = target["support_unknown"].as_str().unwrap_or_default();
+    assert!(status == 200 && unknown.contains("no costs of the model developers"), "{target}");
+    running.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it() {
     flyball_server::choose_cryptography();
@@ -206,8 +320,14 @@ async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it()
     let documents = format!("{SHOP}{}", owned(90_000));
     let running = Running::start(directory.path(), &documents, &clock).await;
     let begin = clock.now();
+    // What came in the first hour is of a week of which less is counted.
+    clock.advance(Duration::from_hours(1));
+    let position = running.position().await;
+    let end = clock.now().minus(Duration::from_minutes(2));
+    running.post("/api/v1/events", events(end, 60, 2)).send().await.unwrap();
+    running.counts_behind(position).await;
     for week in 0..16 {
-        clock.advance(Duration::from_days(7));
+        clock.advance(begin.plus(Duration::from_days(7 * (week + 1))).since(clock.now()));
         // Half of a minute's users meet an error, until the work is done.
         let bad_every = if week < 8 { 2 } else { 100 };
         let end = clock.now().minus(Duration::from_minutes(2));
@@ -238,6 +358,15 @@ async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it()
     // Half of a promise of nine tenths is a burn of 5; one of sixty still is bad.
     assert!((team["burn"]["less"]["mean"].as_f64().unwrap() - 29.0 / 6.0).abs() < 1e-9, "{team:#}");
     assert_eq!((&said["next"], &said["recognised"]), (&Value::Null, &json!([])));
+    let (_, early) = running
+        .get(&format!("/api/v1/recognition?weeks=8&to={}", at.plus(Duration::from_days(3))))
+        .await;
+    let weeks = &early["others"][0]["burn"];
+    assert_eq!(
+        (&weeks["weeks_before"], &weeks["weeks_after"]),
+        (&json!(0), &json!(8)),
+        "{early:#}"
+    );
     for (path, status) in [
         ("recognition?team=nobody".to_owned(), 404),
         ("recognition?weeks=0".to_owned(), 422),

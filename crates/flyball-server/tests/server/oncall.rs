@@ -475,3 +475,68 @@ async fn a_token_that_reads_sees_no_pay_and_one_that_deploys_speaks_for_nobody()
     assert_eq!((swap(other, &admin).await, swap(on_call, &admin).await), (422, 201), "a shift");
     running.server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_a_page_with_a_token_of_a_members_name_is_that_member() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let mut receiver = Receiver::start().await;
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+    let on_call = first_of(&running).await;
+    minute(&running, &clock, false).await;
+    minute(&running, &clock, true).await;
+    let opened = told(&mut receiver, 2).await;
+    let id = opened["/chat"]["alert"]["id"].as_u64().unwrap();
+    let new = json!({"name": on_call, "scopes": ["admin"]});
+    let (_, made) = ask(&running, Method::POST, "/api/v1/tokens", new).await;
+    let token = made["token"].as_str().unwrap().to_owned();
+    let post = async |path: &str, body: Value| -> Value {
+        let request = running.post(path, body.to_string()).bearer_auth(&token);
+        let request = request.header("content-type", "application/json");
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let get = async |path: &str| -> Value {
+        let request = Client::new().get(running.url(path)).bearer_auth(&token);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let taken = post(&format!("/api/v1/alerts/{id}/acknowledge"), json!({})).await;
+    assert_eq!(taken["acknowledged"]["who"], format!("{on_call} (token)"), "{taken}");
+    let heard = told(&mut receiver, 2).await;
+    let title = heard["/chat"]["title"].as_str().unwrap();
+    assert!(title.contains(&format!("{on_call} (token)")), "{title}");
+    let load = get("/api/v1/on-call/rotas/payments/load").await;
+    let strangers = load["people"].as_array().unwrap().iter().filter(|of| of["side"].is_null());
+    assert_eq!(strangers.count(), 0, "{load}");
+    assert_eq!(load["sides"].as_array().map(Vec::len), Some(1), "{load}");
+
+    // What nobody has served yet is to come.
+    let (from, now) = (clock.now().minus(Duration::from_days(1)), clock.now());
+    let asked = format!("from={from}&to={}", now.plus(Duration::from_days(1)));
+    let pay = get(&format!("/api/v1/on-call/rotas/payments/pay?{asked}")).await;
+    let lines = pay["lines"].as_array().unwrap();
+    assert_eq!(pay["served_until"], now.to_string(), "{pay}");
+    let ada = lines.iter().find(|line| line["who"] == "ada").unwrap();
+    // She takes over at nine in Berlin, which is eight in UTC.
+    assert_eq!((&ada["standby"], &ada["to_come"]), (&json!("14560s"), &json!("1d")), "{pay}");
+
+    // Who made an exception is told by name.
+    let hours = |hours: u32| now.plus(Duration::from_hours(hours)).to_string();
+    let body = json!({"start": hours(0), "end": hours(8), "add": "dee", "why": "to learn"});
+    post("/api/v1/on-call/rotas/payments/overrides", body).await;
+    let listed = get("/api/v1/on-call/rotas/payments/exceptions").await;
+    let by = listed["exceptions"][0]["made"]["made"]["by"].as_str().unwrap();
+    assert_eq!(listed["people"][by], on_call, "{listed}");
+    let id = listed["exceptions"][0]["id"].as_str().unwrap();
+    let gives = json!({"start": hours(9), "end": hours(10)});
+    let body = json!({"who": on_call, "gives": gives, "why": "the dentist"});
+    let swap = post("/api/v1/on-call/rotas/payments/swaps", body).await;
+    let swap = swap["id"].as_str().unwrap();
+    for (id, hint) in [(swap, "withdraws it"), (id, "lists those that are in force")] {
+        let path = format!("/api/v1/on-call/rotas/payments/exceptions/{id}/end");
+        post(&path, json!({"why": "once"})).await;
+        let problem = post(&path, json!({"why": "again"})).await;
+        assert!(problem["hint"].as_str().unwrap().contains(hint), "{problem}");
+    }
+    running.server.stop().await;
+}

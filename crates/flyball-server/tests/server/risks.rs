@@ -165,8 +165,9 @@ async fn what_could_be_done_is_tried_over_the_same_luck() {
         (json!({"mitigation": canary, "risks": ["bad-deplyo"]}), "`bad-deploy`"),
         (
             json!({"mitigation": {"kind": "faster_repair", "within": "3h"}, "risks": ["store-down"]}),
-            "nothing would change",
+            "the register says no worse of `store-down` already",
         ),
+        (json!({"mitigation": {"kind": "faster_repair", "within": "3h"}}), "no risk is named"),
     ] {
         let (status, problem) = ask(body).await;
         assert_eq!(status, 422, "{problem}");

@@ -172,11 +172,11 @@ fn a_document_of_ours_comes_before_an_entity_field_by_field() {
         assert_eq!(tickets["revenuePerHour"]["currency"], "EUR");
         assert_eq!(set.services.iter().filter(|of| of.name == "tickets").count(), 1);
         assert_eq!(set.services[0].tier.as_deref(), Some("critical"));
-        assert!(!found.iter().any(|one| one.contains("another Service")), "{found:#?}");
+        assert!(!found.iter().any(|one| one.contains("has a Service")), "{found:#?}");
     }
     let (set, found) = told(&[TICKETS, TICKETS]);
     assert_eq!(spec(&set, "tickets")["team"], "box-office");
-    let is_told = found.iter().any(|one| one.contains("another Service `tickets`"));
+    let is_told = found.iter().any(|one| one.contains("has a Service `tickets` already"));
     assert!(is_told, "{found:#?}");
 }
 

@@ -115,3 +115,18 @@ fn every_syntax_error_has_a_hint() {
         assert!(!formatted[0].to_string().ends_with("hint: "), "{}", formatted[0]);
     }
 }
+
+/// A register that is applied from another file is told of as that, and how it is taken away.
+#[test]
+fn a_name_in_two_files_says_which_file_to_take_away() {
+    let risk = "apiVersion: flyball.dev/v1\nkind: Risk\nmetadata: {name: disk-full}\nspec: {}\n";
+    let (set, found) =
+        flyball_spec::load(&[Source::new("old.yaml", risk), Source::new("risks.yaml", risk)]);
+    assert_eq!(set.governing.len(), 1);
+    let warned = found.iter().find(|of| of.message.contains("disk-full")).unwrap();
+    assert_eq!(warned.message, "old.yaml has a Risk `disk-full` already; that one counts");
+    assert!(warned.hint.as_ref().unwrap().contains("--remove old.yaml"), "{warned:?}");
+    let (_, found) = flyball_spec::load(&[Source::new("risks.yaml", format!("{risk}---\n{risk}"))]);
+    let warned = found.iter().find(|of| of.message.contains("comes before")).unwrap();
+    assert_eq!(warned.hint.as_deref(), Some("give each its own name"));
+}

@@ -1,6 +1,6 @@
 //! `flyball apply`: gives a server its definitions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Write as _};
 use std::path::{Component, Path, PathBuf};
@@ -128,6 +128,7 @@ struct DocumentChange {
     kind: String,
     name: String,
     action: Action,
+    changes: Vec<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -169,7 +170,10 @@ pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<Exit> {
         asked
     };
     let plan: Plan = remote.post(&path, &asked(("dry_run", true.into())))?;
-    talk::diagnostics(&plan.warnings);
+    let sent: Vec<&str> = files.iter().filter_map(|file| file["name"].as_str()).collect();
+    // What is taken away may be what others need.
+    let is_adding = args.remove.is_empty() && below.is_none();
+    warn(&plan.warnings, is_adding.then_some(&sent));
     print(&plan.text())?;
     if args.dry_run {
         return Ok(Exit::Met);
@@ -182,6 +186,24 @@ pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<Exit> {
     let done: Plan = remote.post(&path, &asked(("revision", plan.revision.into())))?;
     talk::note(&format!("in force as revision {}", done.revision));
     Ok(Exit::Met)
+}
+
+/// Tells warnings of a plan. Those of files other than those `sent`, and that have nothing to do with these, are
+/// counted: they were told when their files were applied.
+fn warn(warnings: &[Diagnostic], sent: Option<&Vec<&str>>) {
+    let is_new = |of: &Diagnostic| {
+        let tells = |name: &&str| of.file == **name || of.message.contains(*name);
+        sent.is_none_or(|sent| sent.iter().any(tells))
+    };
+    let (new, old): (Vec<_>, Vec<_>) = warnings.iter().cloned().partition(is_new);
+    talk::diagnostics(&new);
+    if !old.is_empty() {
+        let files: BTreeSet<&str> = old.iter().map(|of| of.file.as_str()).collect();
+        let files: Vec<&str> = files.into_iter().collect();
+        let warnings = words::plural(old.len() as u64, "warning", "warnings");
+        let said = format!("{warnings} of files that are not applied now: {}", files.join(", "));
+        talk::note(&words::printable(&said));
+    }
 }
 
 impl Plan {
@@ -226,9 +248,12 @@ impl Plan {
                 writeln!(out, "{sign} restore action {restore} of {service} by {via}")?;
             }
         }
-        for DocumentChange { kind, name, action } in &self.documents {
+        for DocumentChange { kind, name, action, changes } in &self.documents {
             if is_change(*action) {
                 writeln!(out, "{} {kind} {name}", action.sign())?;
+            }
+            for change in changes {
+                writeln!(out, "      {}", change.replace('\n', " "))?;
             }
         }
         // What has just been told of a change is not told again.

@@ -5,7 +5,6 @@ mod acts;
 use flyball_model::Timestamp;
 use serde_json::Value;
 
-use super::oncall::carry;
 use super::review::{People, called};
 use super::{Document, Form, answer, document};
 use crate::Exit;
@@ -88,6 +87,7 @@ struct Custody {
     holder: Option<String>,
     since: Option<Timestamp>,
     is_kept: bool,
+    is_since_known: bool,
     called: Vec<String>,
     misrouted: Option<String>,
     advice: Option<Advice>,
@@ -211,6 +211,23 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Met)
 }
 
+/// Those who carry it, with what they do.
+pub(super) fn carries(holder: &str) -> String {
+    match holder {
+        "shared" => "developers and operations share".to_owned(),
+        "sre" => "SRE carries".to_owned(),
+        holder => format!("{holder} carry"),
+    }
+}
+
+/// The roles whose signatures a proposed step waits for.
+fn missing(custody: &Custody) -> Vec<&str> {
+    let signed = custody.transfer.iter().flat_map(|step| &step.signed);
+    let signed: Vec<&str> = signed.map(|of| of.role.as_str()).collect();
+    let asked = custody.next.iter().flat_map(|next| &next.signers).map(String::as_str);
+    asked.filter(|role| !signed.contains(role)).collect()
+}
+
 /// Who is to be called, in words.
 fn to_be_called(sides: &[String]) -> String {
     let words = sides.iter().map(|side| match side.as_str() {
@@ -224,9 +241,9 @@ fn to_be_called(sides: &[String]) -> String {
 fn sentence(custody: &Custody) -> String {
     let since = custody.since.map(words::moment).unwrap_or_default();
     match &custody.holder {
-        Some(holder) if custody.is_kept => format!("{} the pager since {since}.", carry(holder)),
         Some(holder) => {
-            format!("{} the pager, as far as is known since {since}.", carry(holder))
+            let known = if custody.is_since_known { "" } else { ", as far as is known" };
+            format!("{} the pager{known} since {since}.", carries(holder))
         }
         None if custody.is_kept => "Nobody carries the pager: the service is retired.".to_owned(),
         None => "Nothing is known of who carries the pager.".to_owned(),
@@ -253,10 +270,13 @@ fn page(custody: &Custody) -> Page {
                 .map(|of| format!("{} has signed as {}", called(people, &of.who), of.role)),
         );
     }
-    if let Some(Next { to, unmet, signers }) = &custody.next {
-        page.heading(format!("The next step, to {to}"));
+    if let Some(Next { to, unmet, .. }) = &custody.next {
+        if custody.transfer.is_none() {
+            page.heading(format!("The next step, to {to}"));
+        }
         if unmet.is_empty() {
-            page.say(format!("Nothing stands in the way; signed by {}.", signers.join(", ")));
+            let missing = missing(custody).join(", ");
+            page.say(format!("Nothing stands in the way; it is to be signed by {missing}."));
         } else {
             page.say("This does not hold, or is not known to:");
             page.list(unmet.iter().cloned());

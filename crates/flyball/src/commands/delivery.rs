@@ -75,7 +75,10 @@ fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).map_err(|error| error.to_string())
+    // A day is its beginning, in UTC.
+    let is_day = text.len() == "2026-12-01".len() && !text.contains(':');
+    let day = is_day.then(|| Timestamp::parse(&format!("{text}T00:00:00Z")).ok()).flatten();
+    day.map_or_else(|| Timestamp::parse(text).map_err(|error| error.to_string()), Ok)
 }
 
 pub(crate) fn run(args: &DeliveryArgs) -> anyhow::Result<Exit> {
@@ -365,7 +368,7 @@ fn response(page: &mut Page, measures: &Measures) {
         ("To detect", &of.detect),
         ("To acknowledge", &of.acknowledge),
         ("To mitigate", &of.mitigate),
-        ("To restore", &of.restore),
+        ("Until it was over", &of.restore),
     ];
     let rows =
         steps.map(|(name, of)| [name.to_owned(), spread(of.as_ref(), "incident", "incidents")]);

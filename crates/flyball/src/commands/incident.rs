@@ -199,6 +199,7 @@ struct RoleArgs {
     /// What the incident is known by
     id: String,
     /// The role
+    #[arg(value_parser = ["commander", "operations", "communications", "planning"])]
     role: String,
     /// Who takes it over; none when nobody does
     who: String,
@@ -266,7 +267,6 @@ fn moment_or_none(text: &str) -> Result<Told, String> {
 /// What is read of an incident in an answer.
 #[derive(Debug, serde::Deserialize)]
 struct View {
-    number: u64,
     state: String,
     incident: flyball_model::Incident,
 }
@@ -360,17 +360,14 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&PATH, &query)?;
     let page: Page = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
-        let mut table = Grid::new(
-            "no incidents",
-            &["NUMBER", "BEGAN", "SERVICE", "STATE", "LASTED", "SUMMARY", "ID"],
-        );
+        let mut table =
+            Grid::new("no incidents", &["BEGAN", "SERVICE", "STATE", "LASTED", "SUMMARY", "ID"]);
         for view in &page.incidents {
             let incident = &view.incident;
             let began = incident.opened();
             let lasted = began.zip(incident.resolved);
             let lasted = lasted.map(|(from, to)| words::length(to.since(from).as_seconds_f64()));
             table.add_row([
-                view.number.to_string(),
                 began.map_or_else(|| "–".to_owned(), words::moment),
                 printable(incident.service.as_deref().unwrap_or("–")),
                 view.state.replace('_', " "),

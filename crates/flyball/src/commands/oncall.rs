@@ -7,11 +7,12 @@ mod reports;
 use flyball_model::Timestamp;
 use serde_json::Value;
 
+use super::custody::carries;
 use super::delivery::moment;
 use super::{Form, answer};
 use crate::Exit;
 use crate::output::grid::Grid;
-use crate::output::words::{self, printable};
+use crate::output::words::{printable, whole_seconds};
 use crate::remote::{Remote, ServerArgs};
 
 /// Ask who is on call, find gaps, make exceptions to rotas, and export hours for pay
@@ -312,23 +313,13 @@ fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
             table.add_row([name, nobody(&level.who), rota, printable(&level.wait)]);
         }
         let holder =
-            custody.map(|holder| format!(", while {} the pager", printable(&carry(&holder))));
+            custody.map(|holder| format!(", while {} the pager", printable(&carries(&holder))));
         let wrong = misrouted.map(|said| printable(&format!("{said}\n")));
         let (holder, wrong) = (holder.unwrap_or_default(), wrong.unwrap_or_default());
         Ok(format!("{table}\nby {}{holder}\n{wrong}", printable(&escalation)))
     })?;
     let is_anybody = levels.iter().any(|level| !level.who.is_empty());
     Ok(if is_anybody { Exit::Met } else { Exit::Missed })
-}
-
-/// Who carries a pager, with the verb.
-pub(super) fn carry(holder: &str) -> String {
-    match holder {
-        "developers" => "developers carry".to_owned(),
-        "shared" => "a shared rota carries".to_owned(),
-        "sre" => "SRE carries".to_owned(),
-        other => format!("{other} carries"),
-    }
 }
 
 fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
@@ -361,12 +352,12 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
         let mut table = Grid::new("no shifts", &["from", "to", "layer", "who", "for", "by"]);
         for shift in &shifts {
             let end = if shift.continues {
-                format!("{} and on", words::whole_seconds(&shift.end))
+                format!("{} and on", whole_seconds(&shift.end))
             } else {
-                shift.end.clone()
+                whole_seconds(&shift.end)
             };
             table.add_row([
-                printable(&shift.start),
+                printable(&whole_seconds(&shift.start)),
                 printable(&end),
                 printable(shift.layer.as_deref().unwrap_or("(added)")),
                 printable(&shift.who),
@@ -397,13 +388,15 @@ fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
         for Gap { span, why } in &gaps {
             let why = why.iter().map(|(layer, why)| format!("{layer}: {}", why.words()));
             let why = why.collect::<Vec<_>>().join("; ");
-            let row = [&span.start, &span.end, "nobody can be paged", &why].map(printable);
+            let (start, end) = (whole_seconds(&span.start), whole_seconds(&span.end));
+            let row = [&start, &end, "nobody can be paged", why.as_str()].map(printable);
             table.add_row(row);
         }
         for Doubled { span, who, layers } in &doubled {
             let what = format!("{who} is there twice");
             let why = layers.join(" and ");
-            table.add_row([&span.start, &span.end, what.as_str(), &why].map(printable));
+            let (start, end) = (whole_seconds(&span.start), whole_seconds(&span.end));
+            table.add_row([&start, &end, what.as_str(), why.as_str()].map(printable));
         }
         let mut out = if covered { "covered\n".to_owned() } else { format!("{table}\n") };
         if !unreachable.is_empty() {

@@ -20,8 +20,8 @@ use crate::{Exit, talk};
 /// List, test and sign policies, and decide by hand: freeze, override, approve, sign off
 ///
 /// A policy is a document (`kind: BudgetPolicy`), applied as others are. It is advisory until each of
-/// its approvers has signed this version. Whoever acts is known by their token; who stops changes, or lets
-/// some through, says why and until when.
+/// its approvers has signed this version. Whoever acts is known by their token. Freezes and
+/// overrides have a reason and an end; a signature has neither.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PolicyArgs {
     #[command(subcommand)]

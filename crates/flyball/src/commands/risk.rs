@@ -3,6 +3,7 @@
 mod beside;
 mod sheet;
 
+use anyhow::bail;
 use flyball_model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -112,7 +113,7 @@ struct WhatIfArgs {
     #[arg(value_enum)]
     what: Done,
     /// The share of users that a canary reaches, or that a softer dependency still hits
-    #[arg(long, value_name = "SHARE", required_if_eq_any = [("what", "canary"), ("what", "soft-dependency")])]
+    #[arg(long, value_name = "SHARE", value_parser = share, required_if_eq_any = [("what", "canary"), ("what", "soft-dependency")])]
     share: Option<String>,
     /// The longest that a failure lasts in a canary, that it takes to detect, or to repair
     #[arg(
@@ -134,6 +135,15 @@ struct WhatIfArgs {
     output: Document,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// Reads a share, and leaves it as it is written.
+fn share(text: &str) -> Result<String, String> {
+    let share = flyball_model::Rational::parse_percent(text);
+    let is_one = share.is_some_and(|share| share <= flyball_model::Rational::ONE);
+    is_one
+        .then(|| text.to_owned())
+        .ok_or_else(|| "a share is written in per cent, like 10%".to_owned())
 }
 
 /// What could be done.
@@ -462,6 +472,15 @@ fn what_if(args: &WhatIfArgs) -> anyhow::Result<Exit> {
         Done::FasterRepair => "faster_repair",
         Done::SoftDependency => "soft_dependency",
     };
+    let is_told = |field| match field {
+        "share" => matches!(what, Done::Canary | Done::SoftDependency),
+        _ => !matches!(what, Done::SoftDependency),
+    };
+    for (field, value) in [("share", share), ("within", within)] {
+        if value.is_some() && !is_told(field) {
+            bail!("`--{field}` says nothing of {}\nhint: leave it out", kind.replace('_', "-"));
+        }
+    }
     let mut mitigation = json!({ "kind": kind });
     for (field, value) in [("share", share), ("within", within)] {
         if let Some(value) = value {

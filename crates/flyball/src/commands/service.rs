@@ -2,6 +2,7 @@
 
 mod care;
 mod check;
+mod contracts;
 mod money;
 mod outcome;
 mod remark;
@@ -10,7 +11,7 @@ use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
 use serde_json::Value;
 
-use super::delivery::view::{Length, Stretch};
+use super::delivery::view::Stretch;
 use super::{Document, document};
 use crate::Exit;
 use crate::cli::EXIT_CODES;
@@ -19,6 +20,7 @@ use crate::output::page::{Page, number, text};
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
 
+pub(super) use contracts::{AgreementView, agreements};
 pub(super) use remark::Mark;
 
 /// List services, and show one on a page: whose it is, how it stands, whether it may ship
@@ -135,8 +137,8 @@ struct Level {
 /// A stretch of time in which nobody can be paged.
 #[derive(Debug, serde::Deserialize)]
 struct Gap {
-    start: String,
-    end: String,
+    start: Timestamp,
+    end: Timestamp,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -165,6 +167,8 @@ struct Card {
     spent_problem: Option<String>,
     changes: Vec<Changed>,
     custody: Option<care::Custody>,
+    #[serde(default)]
+    chosen: Option<care::Chosen>,
     #[serde(default)]
     drifted: Vec<String>,
     #[serde(default)]
@@ -238,28 +242,6 @@ pub(super) struct BudgetView {
     exhausts_at: Option<Timestamp>,
     spent_by: Vec<SpentBy>,
     by_cause: Option<SpentOn>,
-}
-
-/// What a contract promises.
-#[derive(Debug, serde::Deserialize)]
-pub(super) struct AgreementView {
-    name: String,
-    with: String,
-    remedy: Option<String>,
-    target: f64,
-    window: Length,
-    slo: String,
-    slo_target: Option<f64>,
-    guarded: Option<bool>,
-    valid: u64,
-    bad: u64,
-    status: Status,
-    spent_share: Option<f64>,
-    failed: Vec<String>,
-    incidents: Vec<String>,
-    by_cause: Option<SpentOn>,
-    counted_since: Option<Timestamp>,
-    during: Stretch,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -416,21 +398,29 @@ fn page(card: &Card) -> Page {
         });
         levels.collect::<Vec<_>>().join(", then ")
     });
-    let uncovered = card.uncovered.as_ref();
-    let uncovered = uncovered.map(|gap| format!("from {} to {}", gap.start, gap.end));
-    page.facts([
-        ("Team", told(owner.team.as_ref())),
-        ("Product", told(owner.product.as_ref())),
-        ("Accountable", accountable),
-        ("Tier", tier),
-        ("On call", told(card.on_call.as_ref())),
-        ("Called now", told(called.as_ref())),
-        ("Nobody there", told(uncovered.as_ref())),
-        ("Told of pages", paged),
-        ("Pager", care::pager(card.custody.as_ref())),
-        ("Run by", told(owner.support_model.as_ref())),
-        ("Paid until", told(owner.funded_until.as_ref())),
-    ]);
+    // Where on-call is words, nobody knows whom they mean.
+    let uncovered = called.is_some().then(|| match &card.uncovered {
+        Some(gap) => format!(
+            "{} – {}: nobody of the first rota can be paged",
+            words::moment(gap.start),
+            words::moment(gap.end)
+        ),
+        None => "none in the next 28 days".to_owned(),
+    });
+    let facts = [
+        ("Team", Some(told(owner.team.as_ref()))),
+        ("Product", Some(told(owner.product.as_ref()))),
+        ("Accountable", Some(accountable)),
+        ("Tier", Some(tier)),
+        ("On call", Some(told(card.on_call.as_ref()))),
+        ("A page calls", called),
+        ("First gap", uncovered),
+        ("Told of pages", Some(paged)),
+        ("Pager", Some(care::pager(card.custody.as_ref()))),
+        ("Run by", Some(care::run_by(card.chosen.as_ref(), owner.support_model.as_ref()))),
+        ("Paid until", Some(told(owner.funded_until.as_ref()))),
+    ];
+    page.facts(facts.into_iter().filter_map(|(name, said)| Some((name, said?))));
     let runbook = format!("runbook: {}", told(card.runbook.as_ref()));
     let links = card.links.iter().map(|link| format!("{}: {}", link.name, link.url));
     let asked = card.dependencies.iter().map(|of| match of.kind.as_str() {
@@ -438,8 +428,10 @@ fn page(card: &Card) -> Page {
         kind => format!("{} ({kind})", of.service),
     });
     let revenue = owner.revenue_per_hour.as_ref();
-    let revenue =
-        revenue.map(|of| format!("an hour that it is down costs {} {}", of.amount, of.currency));
+    let revenue = revenue.map(|of| {
+        let amount = words::money(&format!("{} {}", of.amount, of.currency));
+        format!("an hour that it is down costs {amount}")
+    });
     let around = [
         ("journeys", owner.journeys.clone()),
         ("depends on", asked.collect::<Vec<_>>()),
@@ -458,8 +450,9 @@ fn page(card: &Card) -> Page {
     page.heading("Last changes");
     changes(&mut page, card);
     page.heading("Reviews");
-    care::reviews(&mut page, &card.reviews, &card.faults);
+    care::reviews(&mut page, &card.reviews);
     care::drifted(&mut page, &card.drifted);
+    care::faults(&mut page, &card.faults);
     page
 }
 
@@ -555,66 +548,6 @@ pub(super) fn budgets(page: &mut Page, budgets: &[&BudgetView]) {
         Some(format!("{name}: {}", found.words()))
     });
     page.list(causes.chain(spent));
-}
-
-/// What contracts promise beside what SLOs do; nothing without contracts.
-pub(super) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
-    if agreements.is_empty() {
-        return;
-    }
-    page.heading("Contracts");
-    let dash = || "–".to_owned();
-    let rows = agreements.iter().map(|of| {
-        [
-            format!("{} with {}", of.name, of.with),
-            words::percent_exact(of.target),
-            of.window.words(),
-            words::status(of.status).to_owned(),
-            format!("{} of {}", words::count(of.bad), words::count(of.valid)),
-            of.spent_share.map_or_else(dash, words::percent),
-            of.slo_target.map_or_else(dash, words::percent_exact),
-        ]
-    });
-    let columns = [
-        text("Contract"),
-        number("Promises"),
-        text("Window"),
-        text("Status"),
-        number("Bad"),
-        number("Allowance spent"),
-        number("SLO promises"),
-    ];
-    page.table(columns, rows);
-    let mut said = Vec::new();
-    for of in agreements {
-        let name = &of.name;
-        match of.guarded {
-            Some(true) => {}
-            Some(false) => said.push(format!(
-                "{name}: the SLO {} promises no more than the contract, so nothing warns before it is broken.",
-                of.slo
-            )),
-            None => said.push(format!("{name}: the SLO {} is not evaluated.", of.slo)),
-        }
-        if let Some(since) = of.counted_since.filter(|since| *since > of.during.start) {
-            said.push(format!("{name}: it is counted since {} only.", words::moment(since)));
-        }
-        if of.status == Status::Missed {
-            let list = |names: &[String]| match names {
-                [] => "none is known".to_owned(),
-                names => names.join(", "),
-            };
-            said.push(format!(
-                "{name} is broken. Changes that failed in its window: {}; incidents: {}.",
-                list(&of.failed),
-                list(&of.incidents)
-            ));
-            let causes = of.by_cause.as_ref().filter(|found| found.is_spent());
-            said.extend(causes.map(|found| format!("{name}: {}", found.words())));
-            said.extend(of.remedy.as_ref().map(|remedy| format!("{name}: what follows: {remedy}")));
-        }
-    }
-    page.list(said);
 }
 
 fn troubles(page: &mut Page, card: &Card) {

@@ -138,6 +138,8 @@ struct TargetView {
     via: String,
     severity: Severity,
     services: Vec<String>,
+    #[serde(default)]
+    is_personal: bool,
     waiting: u64,
     problem: Option<String>,
 }
@@ -318,8 +320,11 @@ pub(crate) fn foreign(list: &ForeignList) -> String {
 pub(crate) fn targets(list: &TargetList) -> String {
     let mut table = new_table(&["TARGET", "BY", "FROM", "SERVICES", "WAITING", "PROBLEM"]);
     for target in &list.targets {
-        let services =
-            if target.services.is_empty() { "all".to_owned() } else { target.services.join(",") };
+        let services = match (target.services.as_slice(), target.is_personal) {
+            ([], true) => "whose it is when called".to_owned(),
+            ([], false) => "all".to_owned(),
+            (services, _) => services.join(","),
+        };
         table.add_row([
             target.name.clone(),
             target.via.clone(),

@@ -136,6 +136,22 @@ pub(crate) fn amount(number: f64) -> String {
     }
 }
 
+/// An amount of money as a server says it, thousands separated: `1,972,350.50 EUR`; as it is where it is none.
+pub(crate) fn money(text: &str) -> String {
+    let (number, currency) = text.split_once(' ').unwrap_or((text, ""));
+    let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("-", number));
+    let (whole, rest) = number.find('.').map_or((number, ""), |at| number.split_at(at));
+    match whole.parse() {
+        Ok(whole) => format!("{sign}{}{rest} {currency}", count(whole)),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// The day of an instant, in UTC.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%d").to_string()
+}
+
 /// A share as a percentage with `places` decimals that never rounds up to a promise: 99.9996 %
 /// shows as 99.999 %, not as 100 %.
 pub(crate) fn percent_down(share: f64, places: u32) -> String {
@@ -467,6 +483,8 @@ mod tests {
         assert_eq!((length(3_599.6), length(59.0)), ("1 h".to_owned(), "59 s".to_owned()));
         assert_eq!(minutes(-40.32), "-40 min 19 s");
         assert_eq!(minutes(0.5), "30 s");
+        assert_eq!(money("-1972350.50 EUR"), "-1,972,350.50 EUR");
+        assert_eq!((money("7 USD"), money("≈3")), ("7 USD".to_owned(), "≈3".to_owned()));
     }
 
     #[test]

@@ -89,11 +89,14 @@ fn who_is_on_call_what_is_not_covered_and_who_takes_over() {
     assert!(load.contains("0 calls, hand-offs: none"), "{load}");
     assert!(load.contains("developers: 0 events, no work that is known of"), "{load}");
     assert!(run(&["oncall", "pay", "payments", "--csv"]).out.starts_with("who,from,to"));
-    assert!(run(&["oncall", "pay", "payments"]).out.contains("not said"));
+    let pay = run(&["oncall", "pay", "payments", "--to", "2099-01-01", "--from", "2098-12-01"]).out;
+    for said in ["not said", "hours of 2098-12-01 00:00:00Z", "what lies after it is to come"] {
+        assert!(pay.contains(said), "{said}: {pay}");
+    }
     assert_eq!(run(&["oncall", "calls"]).code, 0);
     assert_eq!(run(&["alert", "pass-on", "7", "--why", "x"]).code, 2);
     let card = run(&["service", "show", "shop"]);
-    assert!(card.out.contains("Called now") && card.out.contains("(payments)"), "{}", card.out);
+    assert!(card.out.contains("A page calls") && card.out.contains("(payments)"), "{}", card.out);
 }
 
 #[test]

@@ -76,6 +76,17 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     assert_eq!(nothing.code, 2);
     assert!(nothing.err.contains("`bad-deploy`"), "{}", nothing.err);
 
+    for (args, said) in [
+        (&["canary", "--share", "10", "--within", "10m"][..], "a share is written in per cent"),
+        (
+            &["soft-dependency", "--share", "0%", "--within", "1h"][..],
+            "says nothing of soft-dependency",
+        ),
+    ] {
+        let wrong = run(&[&["risk", "what-if", "shop"][..], args].concat());
+        assert!(wrong.code == 2 && wrong.err.contains(said), "{}", wrong.err);
+    }
+
     // Of a time that is counted by now, whenever this runs.
     let ago = |minutes| {
         let now = jiff::Timestamp::now();
@@ -93,7 +104,7 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     assert!(unknown.err.contains("flyball risk measured shop"), "{}", unknown.err);
     let measured = run(&["risk", "measured", "shop", "--from", &ago(60)]);
     assert_eq!(measured.code, 0, "{}", measured.err);
-    for said in ["1 drill", "too little was measured", "80%"] {
+    for said in ["1 drill", "too little was measured", "80%", "is not looked at yet"] {
         assert!(measured.out.contains(said), "{said}: {}", measured.out);
     }
     let html = run(&["risk", "show", "shop", "-o", "html"]).out;
@@ -111,11 +122,16 @@ fn money_is_shown_and_a_choice_is_kept() {
     assert_eq!(run(&["apply", "--yes", "-f", "shop.yaml", "-f", "slo.yaml"]).code, 0);
     let target = run(&["service", "target", "shop"]);
     assert_eq!(target.code, 0, "{}", target.err);
-    for said in ["120000 USD", "ASSUMED", "The published bands differ", "201600 USD", "not known"] {
+    for said in ["120,000 USD", "ASSUMED", "The published bands differ", "201,600 USD", "not known"]
+    {
         assert!(target.out.contains(said), "{said}: {}", target.out);
     }
     let support = run(&["service", "support", "shop"]);
-    assert!(support.out.contains("nobody has said product, traffic"), "{}", support.out);
+    assert!(
+        support.out.contains("nobody has said what kind of product it is, how much hangs"),
+        "{}",
+        support.out
+    );
     let basis = [
         "--product",
         "digital_service",

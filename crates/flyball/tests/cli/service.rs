@@ -263,9 +263,13 @@ fn a_review_and_a_pager_go_by_the_command_line() {
 
     let signed = run(&["custody", "sign", "shop", "--role", "sre"]);
     assert_eq!(signed.code, 0, "{}", signed.err);
-    assert!(signed.err.contains("a shared rota carries the pager since"), "{}", signed.err);
+    assert!(
+        signed.err.contains("developers and operations share the pager since"),
+        "{}",
+        signed.err
+    );
     let shown = run(&["custody", "show", "shop"]);
-    for said in ["a shared rota carries the pager", "rota", "quick 1", "signed"] {
+    for said in ["developers and operations share the pager", "rota", "quick 1", "signed"] {
         assert!(shown.out.contains(said), "{said}: {}", shown.out);
     }
     assert_eq!(run(&["custody", "show", "shop", "-o", "json"]).json()["holder"], "shared");
@@ -273,8 +277,79 @@ fn a_review_and_a_pager_go_by_the_command_line() {
     assert_eq!(nothing.code, 2);
     assert!(nothing.err.contains("nothing is reason to hand `shop` back"), "{}", nothing.err);
     let card = run(&["service", "show", "shop"]);
-    for said in ["shared, since", "buy a ticket", "small", "REVIEWS"] {
+    for said in
+        ["shared, since", "buy a ticket", "small", "REVIEWS", "WHAT IS WRONG IN THE CATALOGUE"]
+    {
         assert!(card.out.contains(said), "{said}: {}", card.out);
     }
+    assert!(!card.out.contains("A page calls"), "it has no rota: {}", card.out);
     assert!(run(&["service", "list"]).out.contains("shared"));
+}
+
+#[test]
+fn who_runs_a_service_is_chosen_by_the_command_line() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    std::fs::write(at.join("care.yaml"), CARE).unwrap();
+    std::fs::write(at.join("slo.yaml"), slo("served", "status >= 100", "status < 500")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    assert_eq!(run(&["apply", "--yes", "-f", "care.yaml", "-f", "slo.yaml"]).code, 0);
+    // What is missing is said as the command is told of it, beside what was told already.
+    let unknown = run(&["service", "support", "shop", "--traffic", "critical"]);
+    assert_eq!(unknown.code, 3, "{}", unknown.out);
+    for said in ["what an hour of outage costs", "--an-hour '25000 USD'", "--traffic critical"] {
+        assert!(unknown.out.contains(said), "{said}: {}", unknown.out);
+    }
+    let basis = "--an-hour 90000_USD --product digital_service --interval 1d --traffic critical --reviewed true --missed false \
+                 --failures-a-year 12 --call-outs-a-year 4 --call-out-lasts 45m";
+    let basis: Vec<String> = basis
+        .split(' ')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.replace("_USD", " USD"))
+        .collect();
+    let basis: Vec<&str> = basis.iter().map(String::as_str).collect();
+    let choice =
+        "service choose shop --target 99% --model developers --out-of-hours team --reason trial";
+    let chosen = run(&[&choice.split(' ').collect::<Vec<_>>()[..], &basis].concat());
+    assert_eq!(chosen.code, 0, "{}", chosen.err);
+    let support = run(&["service", "support", "shop"]);
+    assert_eq!(support.code, 0, "{}", support.err);
+    for said in ["WHAT WAS CHOSEN", "a rota of the team", "it was said with the choice"] {
+        assert!(support.out.contains(said), "{said}: {}", support.out);
+    }
+    let card = run(&["service", "show", "shop"]).out;
+    assert!(card.contains("developers, chosen at "), "{card}");
+    let target = run(&["service", "target", "shop"]).out;
+    assert!(
+        target.contains("90,000 USD") && target.contains("Support by developers cost"),
+        "{target}"
+    );
+}
+
+/// Documents that come from another file are told of by that file, and warnings of files that are not applied are counted.
+#[test]
+fn what_another_file_has_already_is_told_with_what_takes_it_away() {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path();
+    let service = |team: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: shop}}\nspec: {{team: {team}}}\n"
+        )
+    };
+    std::fs::write(at.join("one.yaml"), service("payments")).unwrap();
+    std::fs::write(at.join("two.yaml"), service("checkout")).unwrap();
+    std::fs::write(at.join("slo.yaml"), slo("served", "status >= 100", "status < 500")).unwrap();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| at_server(at, &url, args);
+    assert_eq!(run(&["apply", "--yes", "-f", "one.yaml"]).code, 0);
+    let two = run(&["apply", "--yes", "-f", "two.yaml"]);
+    assert!(two.err.contains("one.yaml has a Service `shop` already"), "{}", two.err);
+    assert!(two.err.contains("--remove one.yaml"), "{}", two.err);
+    let other = run(&["apply", "--yes", "-f", "slo.yaml"]);
+    let said = "1 warning of files that are not applied now: two.yaml";
+    assert!(other.err.contains(said) && !other.err.contains("already"), "{}", other.err);
+    let moved = run(&["apply", "--yes", "-f", "two.yaml", "--remove", "one.yaml"]);
+    assert!(moved.out.contains("spec.team: payments becomes checkout"), "{}", moved.out);
+    assert!(!moved.err.contains("already"), "{}", moved.err);
 }

@@ -294,6 +294,19 @@ fn a_choice_against_a_rule_stands() {
     ));
 }
 
+/// Costs that say nothing of the model are told of by whoever has a choice; what else has left it is found all the same.
+#[test]
+fn a_choice_without_costs_is_held_against_what_else_is_known() {
+    let mut costs = assumed();
+    costs.spec.models.retain(|of| of.model != SupportModel::Developers);
+    assert_eq!(drift(&costs, &choice(), &basis()), Some(Vec::new()));
+    let richer = Basis { an_hour: money("300000 USD"), ..basis() };
+    let found = drift(&costs, &choice(), &richer);
+    assert!(matches!(found.as_deref(), Some([Drift::Target { .. }])), "{found:?}");
+    let euros = Basis { an_hour: money("300000 EUR"), ..basis() };
+    assert_eq!(drift(&costs, &choice(), &euros), None, "in two currencies");
+}
+
 #[test]
 fn costs_are_written_as_they_are_read_and_checked() {
     let costs = assumed();

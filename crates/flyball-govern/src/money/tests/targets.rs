@@ -98,21 +98,18 @@ fn wrong_numbers_of_texts_are_refuted() {
 #[test]
 fn protection_is_that_of_the_playbook() {
     let hour = money("200000 USD");
-    let of = protection(hour, target("99%"), WEEK, Duration::from_minutes(30), money("36000 USD"));
-    let of = of.unwrap();
+    let of = protection(hour, target("99%"), WEEK, Duration::from_minutes(30)).unwrap();
     assert_eq!(
         (of.tolerated, of.lost, of.saved),
         (money("336000 USD"), money("100000 USD"), money("236000 USD"))
     );
     assert_eq!((of.share.unwrap() * 100.0).round(), 70.0);
-    assert_eq!(of.net, money("200000 USD"));
+    assert_eq!(of.saved.minus(money("36000 USD")), Some(money("200000 USD")));
     // More lost than is tolerated is shown as such.
-    let bad =
-        protection(hour, target("99%"), WEEK, Duration::from_hours(3), money("0 USD")).unwrap();
+    let bad = protection(hour, target("99%"), WEEK, Duration::from_hours(3)).unwrap();
     assert_eq!(bad.saved.to_string(), "-264000 USD");
     assert!(bad.share.unwrap() < 0.0);
-    assert_eq!(protection(hour, target("99%"), WEEK, WEEK, money("1 EUR")), None);
-    let free = protection(money("0 USD"), target("99%"), WEEK, WEEK, money("0 USD")).unwrap();
+    let free = protection(money("0 USD"), target("99%"), WEEK, WEEK).unwrap();
     assert_eq!(free.share, None);
 }
 

@@ -134,6 +134,26 @@ fn it_is_passed_on_by_hand_and_that_is_counted() {
     let last = call.pass_on(&chain, ("payments-one", "no idea"), minute(13), people);
     assert_eq!(last, Err(CallError::Last { level: "developers".to_owned() }));
     assert!(call.pass_on(&chain, ("", "no idea"), minute(13), people).is_err());
+    // Where the chain begins anew by itself, it does so by hand, as often.
+    let chain = self::chain(1);
+    call.pass_on(&chain, ("payments-one", "no idea"), minute(14), people).unwrap();
+    assert_eq!(levels(&call)[3], (0, 14));
+    call.pass_on(&chain, ("desk-one", "no access"), minute(15), people).unwrap();
+    call.advance(&chain, minute(15), people);
+    let last = call.pass_on(&chain, ("payments-one", "no idea"), minute(16), people);
+    assert_eq!(last, Err(CallError::Last { level: "developers".to_owned() }));
+}
+
+/// A level that is called again hands nothing off.
+#[test]
+fn hand_offs_are_to_another_level() {
+    let mut chain = chain(1);
+    chain.spec.levels.truncate(1);
+    let mut call = call();
+    call.advance(&chain, minute(0), people);
+    call.advance(&chain, minute(600), people);
+    assert_eq!(call.steps.len(), 2);
+    assert_eq!(call.hand_offs().total(), 0);
 }
 
 #[test]

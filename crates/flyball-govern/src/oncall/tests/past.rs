@@ -22,7 +22,7 @@ fn january() -> Interval {
 
 fn standby(past: &Past) -> Vec<(String, Option<Paid>, Duration)> {
     let shifts = past.shifts(january(), &Exceptions::default());
-    let lines = past.pay(&shifts, &[], january()).lines.into_iter();
+    let lines = past.pay(&shifts, &[], (january(), january().end())).lines.into_iter();
     lines.map(|line| (line.who, line.paid, line.standby)).collect()
 }
 
@@ -52,10 +52,10 @@ fn a_new_document_changes_no_hours_that_were_served() {
         call("ada", "2026-02-03T02:00:00Z"),
         call("cy", "2026-02-10T02:00:00Z"),
     ];
-    let sheet = past.pay(&shifts, &calls, both);
+    let sheet = past.pay(&shifts, &calls, (both, both.end()));
     let unpaid: Vec<_> = sheet.unpaid.iter().map(|of| (of.who.as_str(), of.why)).collect();
     assert_eq!(unpaid, [("ada", UnpaidReason::Stranger)], "only once she had left");
-    let load = past.load(&shifts, &calls, both);
+    let load = past.load(&shifts, (&calls, &[]), both);
     assert!(load.people.iter().all(|person| person.side == Some(Side::Developers)), "{load:#?}");
 }
 

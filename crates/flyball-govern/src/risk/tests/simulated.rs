@@ -206,7 +206,7 @@ fn mitigations_change_what_they_say() {
     assert!(canary.time_to_repair.high() <= minutes_of(20), "{canary:?}");
     // Nothing becomes worse, and what does not change is refused.
     let slower = done(Mitigation::FasterDetection { within: minutes_of(600) }, "a");
-    assert_eq!(slower.of(&before), Err(WhatIfError::Nothing));
+    assert_eq!(slower.of(&before), Err(WhatIfError::Already { names: "`a`".to_owned() }));
     let unknown = done(Mitigation::FasterDetection { within: minutes_of(1) }, "c");
     let wrong = unknown.of(&before).unwrap_err().to_string();
     assert_eq!(wrong, "the register has no risk `c`; hint: it has `a`, `b`");

@@ -6,6 +6,7 @@ use flyball_govern::incident::{
     ACTIONS_MAX, ActionError, ActionItem, ActionKind, ActionState, ActionSummary, Outcome,
     Priority, Run, WriteUpError, summary,
 };
+use flyball_govern::service::day;
 use flyball_model::{Duration, Timestamp};
 use flyball_query::near_matches;
 use serde_json::json;
@@ -172,6 +173,9 @@ pub(in crate::http) async fn add_item(
     let due = asked.due.parse().map_err(|_| {
         meant(&format!("`due`: `{}` is no date; hint: write one like 2026-12-01", asked.due))
     })?;
+    if day(app.clock.now()) > due {
+        return Err(meant(&format!("`due`: {} is over; hint: give a day to come", asked.due)));
+    }
     if let Outcome::Drill { name } = &asked.outcome {
         known_drill(&app, name).await?;
     }

@@ -1,5 +1,7 @@
 //! What happened in an incident, in order.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use flyball_govern::alert::Alert;
@@ -9,7 +11,7 @@ use flyball_govern::incident::{
 use flyball_model::{Change, Interval, Timestamp, Warranty};
 use utoipa::ToSchema;
 
-use super::super::administration::wait;
+use super::super::administration::{people, wait};
 use super::super::extract::Path;
 use super::super::problem::Problem;
 use super::super::{App, shapes};
@@ -29,6 +31,8 @@ pub(in crate::http) struct TimelineAnswer {
     entries: Vec<flyball_govern::incident::Entry>,
     /// How many entries are left out.
     left_out: u64,
+    /// What those are called who are told of by an id, as far as that is known.
+    people: BTreeMap<String, String>,
 }
 
 /// The timeline of an incident, put together from its own record and from alerts, changes and decisions of its services
@@ -52,7 +56,9 @@ pub(in crate::http) async fn timeline(
 ) -> Result<Json<TimelineAnswer>, Problem> {
     let kept = found(&app, &caller, &id).await?;
     let Timeline { during, entries, left_out } = timeline_of(&app, &caller, &kept.record).await?;
-    Ok(Json(TimelineAnswer { incident: kept.record.incident.id, during, entries, left_out }))
+    let people = people(&app, entries.iter().filter_map(|of| of.who.clone()).collect()).await?;
+    let incident = kept.record.incident.id;
+    Ok(Json(TimelineAnswer { incident, during, entries, left_out, people }))
 }
 
 /// The timeline of the incident in `record`, as far as `caller` may see.

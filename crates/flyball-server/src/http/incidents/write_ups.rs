@@ -1,5 +1,6 @@
 //! Write-ups of incidents: written, read by somebody else, published; blameless.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use axum::extract::State;
@@ -11,7 +12,7 @@ use flyball_model::Timestamp;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::administration::wait;
+use super::super::administration::{self, wait};
 use super::super::described::IncidentRefusals;
 use super::super::extract::{Path, Query, Sent, meant, page_size};
 use super::super::problem::Problem;
@@ -108,6 +109,8 @@ pub(in crate::http) struct WriteUpAnswer {
     users_by: Option<String>,
     /// What happened, oldest first, without the names of people.
     timeline: Vec<Happened>,
+    /// What authors are called who are told of by an id, as far as that is known.
+    people: BTreeMap<String, String>,
 }
 
 /// Something that happened, without who did it.
@@ -373,8 +376,10 @@ pub(in crate::http) async fn write_up(
         text: flyball_govern::incident::without_names(&entry.text, &hidden),
     });
     let timeline = timeline.collect();
+    let authors = kept.write_up.authors.iter().cloned().collect();
+    let people = administration::people(&app, authors).await?;
     let write_up = WriteUpView::of(kept, Some(&record));
-    Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline }))
+    Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline, people }))
 }
 
 /// Write-ups, those begun last first.

@@ -1,5 +1,6 @@
 //! Who should run a service: models beside each other, what was chosen, and whether reality has left that.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,16 +9,16 @@ use axum::{Extension, Json};
 use flyball_govern::alert::Reminder;
 use flyball_govern::checklist::Stage;
 use flyball_govern::custody::{Holder, MissedRule};
-use flyball_govern::evidence::{BudgetEvidence, DEPLOYMENTS_DAYS, missed_of};
+use flyball_govern::evidence::{BudgetEvidence, DEPLOYMENTS_DAYS, Period, missed_of};
 use flyball_govern::money::{
     Against, Basis, Drift, InForce, Load, OutOfHours, Product, Recommendation, SupportChoice,
-    SupportModel, Traffic, against, drift, left, recommend,
+    SupportCosts, SupportModel, Traffic, YearlyCost, against, drift, left, recommend,
 };
 use flyball_govern::policy::Number;
 use flyball_model::{Duration, Interval, Rational, Target, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::administration::wait;
+use super::super::administration::{people, wait};
 use super::super::evidence::{Known, known};
 use super::super::extract::{Path, Query, Sent, meant, number, page_size};
 use super::super::problem::Problem;
@@ -108,6 +109,8 @@ pub(in crate::http) struct SupportAnswer {
     costs: String,
     /// Whether nobody has said that their amounts are right.
     assumed: bool,
+    /// The currency of their amounts.
+    currency: String,
     /// The time of which incidents were looked at for how often it is called.
     #[schema(value_type = shapes::Stretch)]
     observed: Interval,
@@ -118,6 +121,12 @@ pub(in crate::http) struct SupportAnswer {
     basis: Option<Basis>,
     /// What of it nobody knows: `an_hour`, `product`, `interval`, `traffic`, `reviewed`, `missed`, `load`.
     unknown: Vec<String>,
+    /// Where what is known of it is from, by its name: `asked` with the question, `measured`, said by the `document` of the
+    /// service, or by the `choice` that was made last.
+    known_from: BTreeMap<&'static str, Source>,
+    /// The quarters that `missed` was measured by, the earliest first; empty where nothing is known of them.
+    #[schema(value_type = Vec<Object>)]
+    quarters: Vec<Period>,
     /// What bands and both published rules say, with every model's cost; null when something is not known.
     #[schema(value_type = Option<Object>)]
     recommendation: Option<Recommendation>,
@@ -126,6 +135,14 @@ pub(in crate::http) struct SupportAnswer {
     /// What was chosen last; null when nobody has chosen.
     #[schema(value_type = Option<Object>)]
     choice: Option<SupportChoice>,
+    /// What who chose is called, by the id that they are told of, as far as that is known.
+    people: BTreeMap<String, String>,
+    /// What that costs a year by what is known now, or by what it was made from; null when nobody has chosen, and where
+    /// the costs say nothing of the model.
+    #[schema(value_type = Option<Object>)]
+    choice_cost: Option<YearlyCost>,
+    /// Why that is not known, or cannot be held against what it was made from, and what to do about it; null where it can.
+    unpriced: Option<String>,
     /// What would now be chosen differently, and for which inputs; empty while the choice stands, null when nobody has
     /// chosen.
     #[schema(value_type = Option<Vec<Object>>)]
@@ -137,13 +154,27 @@ pub(in crate::http) struct SupportAnswer {
     against: Option<Vec<String>>,
 }
 
+/// Where something that a choice is made from is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    /// It was told with the question.
+    Asked,
+    /// It was measured.
+    Measured,
+    /// The document of the service says it.
+    Document,
+    /// It was chosen last.
+    Choice,
+}
+
 /// A choice of who runs a service.
 #[derive(Debug, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct ChoiceRequest {
     /// The target, such as `99.9%`.
     target: String,
-    /// Who runs it: `developers`, `operations`, `shared` or `sre`.
+    /// Who runs it: `developers`, `operations`, `mixed`, `shared` or `sre`; one of which the costs say what it costs.
     #[schema(value_type = String)]
     model: SupportModel,
     /// Who is called out of hours: `none`, `domain` or `team`.
@@ -212,6 +243,8 @@ struct Live {
     /// The mean time from one deployment to the next; `None` when nothing was deployed of late.
     interval: Option<Duration>,
     in_force: InForce,
+    /// The quarters that it is known of whether they were missed, the earliest first.
+    quarters: Vec<Period>,
 }
 
 /// What Flyball knows itself of `service`.
@@ -226,10 +259,14 @@ async fn live(app: &App, caller: &Caller, service: &str) -> Result<Live, Problem
     let is_handed = holder.is_some_and(|holder| holder != Holder::Developers);
     let is_approved = handed.iter().any(|review| review.standing(now).is_approved());
     let reviewed = (is_handed || !handed.is_empty()).then_some(is_handed || is_approved);
-    let missed = catalog.governance.custody_rules(service).and_then(|rules| {
-        let MissedRule { quarters, of } = rules.spec().hand_back.missed;
+    let rule = catalog.governance.custody_rules(service).map(|rules| rules.spec().hand_back.missed);
+    let missed = rule.and_then(|MissedRule { quarters, of }| {
         Some(missed_of(&evidence.quarters, of, Timestamp::MIN)? >= quarters)
     });
+    let looked_at = evidence.quarters.iter().rev().take(rule.map_or(0, |rule| rule.of));
+    let mut quarters: Vec<Period> =
+        looked_at.filter(|quarter| quarter.kept.is_some()).copied().collect();
+    quarters.reverse();
     let days = i64::try_from(DEPLOYMENTS_DAYS).unwrap_or(i64::MAX);
     let deployed = evidence.deployments.and_then(|count| i64::try_from(count).ok());
     let interval = deployed.filter(|count| *count > 0).and_then(|count| {
@@ -248,6 +285,7 @@ async fn live(app: &App, caller: &Caller, service: &str) -> Result<Live, Problem
         inputs: Inputs { reviewed, missed, ..Inputs::default() },
         interval,
         in_force: InForce { promised, broken, holder: holder.map(SupportModel::of_holder) },
+        quarters,
     })
 }
 
@@ -265,7 +303,8 @@ async fn answer(
     let Called { observed, seen, load } = called(app, &service, costs, &business).await?;
     let live = live(app, caller, &service).await?;
     let known = Inputs { load, ..live.inputs };
-    let found = told.or(known).or(business.inputs).basis();
+    let all = told.or(known).or(business.inputs);
+    let found = all.basis();
     let mixed = |basis: &Basis| mixed(basis.an_hour, costs);
     let recommendation = match &found {
         Ok(basis) => Some(recommend(costs, basis).ok_or_else(|| mixed(basis))?),
@@ -275,14 +314,37 @@ async fn answer(
     // How often it is deployed in fact is held against how often it was to be.
     let measured = Inputs { interval: live.interval, ..known };
     let reality = told.or(measured).or(business.inputs).basis();
+    let unpriced = business.choice.as_ref().and_then(|choice| {
+        without_costs(costs, choice.model).or_else(|| of_another_currency(costs, choice))
+    });
     let drifted = match (&business.choice, &reality) {
-        (Some(choice), Ok(basis)) => {
+        (Some(choice), Ok(basis)) if of_another_currency(costs, choice).is_none() => {
             let mut found = drift(costs, choice, basis).ok_or_else(|| mixed(basis))?;
             found.extend(left(choice, &live.in_force));
             Some(found)
         }
         _ => None,
     };
+    let known_from = all.known().into_iter().map(|name| {
+        let is_of = |of: &Inputs| of.known().contains(&name);
+        let from = if is_of(&told) {
+            Source::Asked
+        } else if is_of(&known) {
+            Source::Measured
+        } else if is_of(&business.said) {
+            Source::Document
+        } else {
+            Source::Choice
+        };
+        (name, from)
+    });
+    let choice_cost = business.choice.as_ref().and_then(|choice| {
+        let basis = found.as_ref().unwrap_or(&choice.basis);
+        costs.yearly(choice.model, choice.out_of_hours, &basis.load, basis.an_hour)
+    });
+    let known_from = known_from.collect();
+    let chose = business.choice.iter().map(|choice| choice.who.clone()).collect();
+    let people = people(app, chose).await?;
     let sentences = |found: &Vec<Drift>| found.iter().map(Drift::sentence).collect();
     let against = business.choice.as_ref().and_then(|choice| against(costs, choice));
     let (basis, unknown) = match found {
@@ -294,13 +356,19 @@ async fn answer(
         at: now,
         costs: costs.name.clone(),
         assumed: costs.spec.assumed,
+        currency: costs.currency().to_string(),
         observed,
         seen,
         basis,
         unknown,
+        known_from,
+        quarters: live.quarters,
         reasons: rules.iter().flatten().map(|ruled| ruled.reason.sentence()).collect(),
         recommendation,
         choice: business.choice,
+        people,
+        choice_cost,
+        unpriced,
         against: against.map(|found| found.iter().map(Against::sentence).collect()),
         drifted: drifted.as_ref().map(sentences),
         drift: drifted,
@@ -343,6 +411,41 @@ pub(in crate::http) async fn look(app: &App, service: &str) -> Result<(), Proble
     Ok(())
 }
 
+/// That `costs` say nothing of `model`, and what to do about it; `None` where they do.
+pub(super) fn without_costs(costs: &SupportCosts, model: SupportModel) -> Option<String> {
+    let hint = if costs.spec.assumed {
+        "choose another, or write costs of your own (kind: SupportCosts)".to_owned()
+    } else {
+        format!("add it to `spec.models` of the kind: SupportCosts `{}`", costs.name)
+    };
+    let said = format!(
+        "there are no costs of the model {} in `{}`; hint: {hint}",
+        model.word(),
+        costs.name
+    );
+    costs.model(model).is_none().then_some(said)
+}
+
+/// That `choice` was made from amounts in another currency than that of `costs`; `None` where it was not.
+fn of_another_currency(costs: &SupportCosts, choice: &SupportChoice) -> Option<String> {
+    let then = choice.basis.an_hour;
+    (then.currency() != costs.currency()).then(|| {
+        format!(
+            "it was chosen when an hour of outage cost {then}, and the costs `{}` are in {}; hint: choose it again",
+            costs.name,
+            costs.currency()
+        )
+    })
+}
+
+/// What is to be known for a choice, by its name, and how the command is told of it.
+fn asked_as(name: &str) -> String {
+    match name {
+        "load" => "how often it fails and is called (--failures-a-year, --call-outs-a-year, --call-out-lasts)".to_owned(),
+        name => format!("{name} (--{})", name.replace('_', "-")),
+    }
+}
+
 /// Keeps who runs a service and what it promises, with the numbers that this was chosen from: later ones are held
 /// against them. It is in the audit log.
 #[utoipa::path(
@@ -380,19 +483,22 @@ pub(in crate::http) async fn choose(
     let known = answer(&app, &caller, service.clone(), &asked).await?;
     let basis = known.basis.ok_or_else(|| {
         meant(&format!(
-            "nobody has said {}; hint: a choice is held against what it was made from: give all of it in `basis`",
-            known.unknown.join(", ")
+            "nobody has said {}; hint: a choice is held against what it was made from: give these with it",
+            known.unknown.iter().map(|name| asked_as(name)).collect::<Vec<_>>().join(", ")
         ))
     })?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let choice = SupportChoice { who, at, basis, target, model, out_of_hours, reason };
     let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
     let costs = costs(&catalog, asked.costs.as_deref())?;
+    if let Some(said) = without_costs(costs, model) {
+        return Err(meant(&said));
+    }
+    let choice = SupportChoice { who, at, basis, target, model, out_of_hours, reason };
     let against = against(costs, &choice).unwrap_or_default();
     if !against.is_empty() && choice.reason.is_none() {
         let said: Vec<String> = against.iter().map(Against::sentence).collect();
         return Err(meant(&format!(
-            "it is chosen against what is asked for: {}; hint: say why in `reason`",
+            "it is chosen against what is asked for: {}; hint: say why (`reason`, --reason)",
             said.join(" ")
         )));
     }

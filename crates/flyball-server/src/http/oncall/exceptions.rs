@@ -1,5 +1,7 @@
 //! Exceptions to rotas: made, settled, removed, listed.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -10,7 +12,7 @@ use serde::de::DeserializeOwned;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::App;
-use super::super::administration::wait;
+use super::super::administration::{people, wait};
 use super::super::described::{ExceptionRefusals, KnownExceptionRefusals};
 use super::super::extract::{Path, Query, Sent, meant, moment, page_size};
 use super::super::problem::Problem;
@@ -146,6 +148,8 @@ pub(in crate::http) struct Away {
 pub(in crate::http) struct ExceptionPage {
     /// Those made last first, those that are over or removed among them.
     exceptions: Vec<ExceptionInfo>,
+    /// What those are called who made them, by the ids that they are told of, as far as that is known.
+    people: BTreeMap<String, String>,
     /// What `before` is to be for more; null when there are none.
     next: Option<u64>,
 }
@@ -405,10 +409,13 @@ pub(in crate::http) async fn exceptions(
     let most = page_size(asked.limit, PAGE, PAGE_MAX)?;
     seen(&app, &caller, &rota).await?;
     let at = app.clock.now();
-    let found = wait(move || app.rotas.list(&rota, asked.before, most));
+    let rotas = app.rotas.clone();
+    let found = wait(move || rotas.list(&rota, asked.before, most));
     let found: Vec<(u64, KeptException)> = found.await?;
     // A page that is full may be the last: then the next is empty.
     let next = found.last().filter(|_| found.len() == most).map(|(number, _)| *number);
+    let who = found.iter().map(|(_, kept)| kept.by().to_owned()).collect();
+    let people = people(&app, who).await?;
     let exceptions = found.into_iter().map(|(_, kept)| ExceptionInfo::of(kept, at)).collect();
-    Ok(Json(ExceptionPage { exceptions, next }))
+    Ok(Json(ExceptionPage { exceptions, people, next }))
 }

@@ -1,5 +1,7 @@
 //! What being on call costs: pages by shift, person and side; hours for pay; calls as they went.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::{Extension, Json};
@@ -63,7 +65,8 @@ pub(in crate::http) struct CallQuery {
 pub(in crate::http) struct LoadInfo {
     /// The rota.
     rota: String,
-    /// `during`, `shifts` with their events, `people` and `sides`, held against the norms.
+    /// `during`, `shifts` with their events, `people` with their turns and `sides`, held against the norms. Sides share what
+    /// people of other rotas did of the same calls too.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     load: Load,
@@ -81,7 +84,8 @@ pub(in crate::http) struct LoadInfo {
 pub(in crate::http) struct PayInfo {
     /// The rota.
     rota: String,
-    /// `during`, a line a person, and call-outs that nobody pays.
+    /// `during`, `served_until` when hours are counted, a line a person with what is `to_come` after that, and call-outs
+    /// that nobody pays.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     sheet: PaySheet,
@@ -128,20 +132,47 @@ struct Served {
     past: Past,
     calls: Vec<Call>,
     during: Interval,
+    /// The other rotas that its calls came to, as they were.
+    others: BTreeMap<String, Past>,
 }
 
 impl Served {
     fn load(&self, board: &Switchboard, rota: &Rota) -> Load {
         let shifts = self.past.shifts(self.during, &board.exceptions(rota.name()));
         let outs: Vec<_> = self.calls.iter().flat_map(|call| call.outs(rota.name())).collect();
-        self.past.load(&shifts, &outs, self.during)
+        let came = self.calls.iter().filter(|call| comes(call, rota.name()));
+        let elsewhere = came.flat_map(|call| {
+            let others = self.others.iter().map(move |(name, past)| (past, call.outs(name)));
+            others.flat_map(|(past, outs)| {
+                outs.into_iter().map(|out| (past.side(&out.who, out.called), out))
+            })
+        });
+        let elsewhere: Vec<_> = elsewhere.collect();
+        self.past.load(&shifts, (&outs, &elsewhere), self.during)
     }
 
-    fn pay(&self, board: &Switchboard, rota: &Rota) -> PaySheet {
+    fn pay(&self, board: &Switchboard, rota: &Rota, now: Timestamp) -> PaySheet {
         let shifts = self.past.shifts(self.during, &board.exceptions(rota.name()));
         let outs: Vec<_> = self.calls.iter().flat_map(|call| call.outs(rota.name())).collect();
-        self.past.pay(&shifts, &outs, self.during)
+        self.past.pay(&shifts, &outs, (self.during, now))
     }
+}
+
+/// Whether a call came to `rota`.
+fn comes(call: &Call, rota: &str) -> bool {
+    call.steps.iter().any(|step| step.rota == rota)
+}
+
+/// The rotas other than `rota` that its calls came to, as they were.
+async fn others(app: &App, rota: &str, calls: &[Call]) -> Result<BTreeMap<String, Past>, Problem> {
+    let came = calls.iter().filter(|call| comes(call, rota));
+    let names: BTreeSet<&str> =
+        came.flat_map(|call| &call.steps).map(|step| step.rota.as_str()).collect();
+    let mut found = BTreeMap::new();
+    for name in names.into_iter().filter(|name| *name != rota) {
+        found.insert(name.to_owned(), app.rotas.past(name).await?);
+    }
+    Ok(found)
 }
 
 /// How much a rota carried: events by shift, person and side, held against the norms of two events in twelve hours
@@ -171,12 +202,14 @@ pub(in crate::http) async fn load(
     let board = seen(&app, &caller, &rota).await?;
     let _room = room(&app).await?;
     let (calls, complete) = calls_of(&app, during).await?;
-    let served = Served { past: app.rotas.past(&rota).await?, calls, during };
+    let others = others(&app, &rota, &calls).await?;
+    let served = Served { past: app.rotas.past(&rota).await?, calls, during, others };
     let info = work_out(board, rota, move |board, rota| {
         let load = served.load(board, rota);
         let came = |call: &&Call| {
-            let comes = call.steps.iter().any(|step| step.rota == rota.name());
-            comes && call.severity == Severity::Page && during.contains(call.opened)
+            comes(call, rota.name())
+                && call.severity == Severity::Page
+                && during.contains(call.opened)
         };
         let came: Vec<&Call> = served.calls.iter().filter(came).collect();
         let hand_offs = came.iter().map(|call| call.hand_offs());
@@ -186,7 +219,8 @@ pub(in crate::http) async fn load(
     Ok(Json(info.await?))
 }
 
-/// Hours for pay: who was on call when, who was called out of hours, and what nobody pays. For owners.
+/// Hours for pay: who was on call when, who was called out of hours, and what nobody pays, as far as it was served. For
+/// owners.
 #[utoipa::path(
     get,
     path = "/api/v1/on-call/rotas/{rota}/pay",
@@ -212,7 +246,8 @@ pub(in crate::http) async fn pay(
     Ok(Json(PayInfo { rota, sheet, complete }))
 }
 
-/// The same as comma-separated values, one line a person: lengths in hours to four digits.
+/// The same as comma-separated values, one line a person and one a call-out that nobody pays: lengths in hours to four
+/// digits.
 #[utoipa::path(
     get,
     path = "/api/v1/on-call/rotas/{rota}/pay.csv",
@@ -249,12 +284,14 @@ async fn sheet(
     rota: &str,
     asked: &BackQuery,
 ) -> Result<(PaySheet, bool), Problem> {
-    let during = asked.during(app.clock.now())?;
+    let now = app.clock.now();
+    let during = asked.during(now)?;
     let board = allowed(app, caller, (Role::Owner, rota)).await?;
     let _room = room(app).await?;
     let (calls, complete) = calls_of(app, during).await?;
-    let served = Served { past: app.rotas.past(rota).await?, calls, during };
-    let work = move |board: &Switchboard, rota: &Rota| served.pay(board, rota);
+    let others = BTreeMap::new();
+    let served = Served { past: app.rotas.past(rota).await?, calls, during, others };
+    let work = move |board: &Switchboard, rota: &Rota| served.pay(board, rota, now);
     Ok((work_out(board, rota.to_owned(), work).await?, complete))
 }
 

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use flyball_govern::checklist::{
-    Answer, Checklist, ReportedBy, Review, ReviewError, ReviewSignature, Waiver,
+    Answer, Checklist, ItemOutcome, ItemStanding, ReportedBy, Review, ReviewError, ReviewSignature,
+    Waiver,
 };
 use flyball_govern::evidence::ServiceEvidence;
 use flyball_govern::policy::Role as Function;
@@ -256,6 +257,14 @@ pub(in crate::http) async fn waive(
     done(app, of, sent, Role::Owner, audited, |review, asked, act| {
         let ReviewWaiverRequest { item, role, why, expires } = asked;
         let ReportedBy { who: approver, at } = act.by.clone();
+        // What holds stands in nobody's way; an approved review goes by what was seen then.
+        let seen = act.checklist.assess(review, act.evidence, at).ok();
+        let seen = seen.filter(|_| !review.standing(at).is_approved());
+        let holds = |of: &ItemStanding| of.id == item && of.outcome == ItemOutcome::Passed;
+        if seen.is_some_and(|seen| seen.items.iter().any(holds)) {
+            let why = "it holds; a waiver is for what stands in the way";
+            return Err(ReviewError::NotWaivable { item, why });
+        }
         review.waive(act.checklist, Waiver { item, why, role, approver, at, expires })
     })
     .await

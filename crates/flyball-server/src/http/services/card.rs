@@ -5,6 +5,7 @@ use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
 use flyball_govern::incident::{Demand, IncidentRecord, KeptDemand, WriteUp, demands};
+use flyball_govern::money::{self, OutOfHours};
 use flyball_govern::policy::{Number, PostMortem, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
@@ -135,12 +136,41 @@ pub(crate) struct ServiceCard {
     changes: Vec<ChangeView>,
     /// Who carries its pager; null when nothing is known of it.
     custody: Option<CustodyLine>,
+    /// Who was chosen last to run it, with what it is to promise; null when nobody has chosen.
+    chosen: Option<Chosen>,
     /// Where reality has left what was chosen for its support, in sentences, as it was looked within the hour.
     drifted: Vec<String>,
     /// Its last review by each checklist, those opened last first; at most 20.
     reviews: Vec<ReviewLine>,
     /// What is wrong with it in the catalogue.
     faults: Vec<FaultInfo>,
+}
+
+/// Who was chosen to run a service.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct Chosen {
+    /// Who chose.
+    who: String,
+    /// When.
+    #[schema(value_type = shapes::Instant)]
+    at: Timestamp,
+    /// Who runs it: `developers`, `operations`, `mixed`, `shared` or `sre`.
+    #[schema(value_type = String)]
+    model: money::SupportModel,
+    /// Who is called out of hours: `none`, `domain` or `team`.
+    #[schema(value_type = String)]
+    out_of_hours: OutOfHours,
+    /// What it is to promise.
+    #[schema(value_type = shapes::Promise)]
+    target: Target,
+}
+
+impl Chosen {
+    /// What `choice` says.
+    pub(super) fn of(choice: money::SupportChoice) -> Self {
+        let money::SupportChoice { who, at, model, out_of_hours, target, .. } = choice;
+        Self { who, at, model, out_of_hours, target }
+    }
 }
 
 /// Who carries a pager, in short.
@@ -441,6 +471,7 @@ pub(super) struct Known {
     /// Whether a feature may ship, or why that cannot be told.
     pub(super) ship: Result<Ship, String>,
     pub(super) custody: Option<CustodyLine>,
+    pub(super) chosen: Option<Chosen>,
     pub(super) drifted: Vec<String>,
     pub(super) reviews: Vec<ReviewLine>,
     pub(super) faults: Vec<FaultInfo>,
@@ -456,7 +487,7 @@ impl ServiceCard {
     ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
             known;
-        let Known { custody, drifted, reviews, faults, called, .. } = known;
+        let Known { custody, chosen, drifted, reviews, faults, called, .. } = known;
         let Called { levels: called, uncovered, paged } = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
@@ -501,6 +532,7 @@ impl ServiceCard {
             incidents,
             changes,
             custody,
+            chosen,
             drifted,
             reviews,
             faults,

@@ -3,7 +3,7 @@
 use flyball_model::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Custody, PATH, sentence};
+use super::{Custody, PATH, missing, sentence};
 use crate::commands::delivery::moment;
 use crate::commands::policy::until;
 use crate::output::words::{self, printable};
@@ -229,7 +229,11 @@ pub(super) fn run(act: Act) -> anyhow::Result<Exit> {
     let custody: Custody = Remote::new(&server)?.post(&path, &body)?;
     talk::note(&printable(&format!("{service}: {}", sentence(&custody))));
     if let Some(step) = &custody.transfer {
-        talk::note(&printable(&format!("a step to {} is proposed", step.to)));
+        let missing = missing(&custody).join(", ");
+        talk::note(&printable(&format!(
+            "a step to {} is proposed; it waits for the signatures of {missing}",
+            step.to
+        )));
     }
     if let Some(at) = custody.returns {
         talk::note(&format!("it goes back to the developers at {}", words::moment(at)));

@@ -232,19 +232,38 @@ impl Answer {
 pub(crate) struct Length(String);
 
 impl Length {
+    /// What a text says.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// In its two largest units; as it is where it cannot be read.
     pub(crate) fn words(&self) -> String {
+        self.seconds().map_or_else(|| self.0.clone(), words::length)
+    }
+
+    /// In hours and minutes, below an hour in minutes and seconds: what is paid by the hour.
+    pub(crate) fn in_hours(&self) -> String {
+        let Some(seconds) = self.seconds().filter(|seconds| *seconds >= 3_599.5) else {
+            return self.words();
+        };
+        let minutes = (seconds / 60.0).round();
+        let (hours, rest) = ((minutes / 60.0).floor(), minutes % 60.0);
+        let hours = format!("{} h", words::amount(hours));
+        if rest > 0.0 { format!("{hours} {rest:.0} min") } else { hours }
+    }
+
+    fn seconds(&self) -> Option<f64> {
         let text = self.0.as_str();
-        let Some((at, unit)) = text.char_indices().next_back() else { return String::new() };
+        let (at, unit) = text.char_indices().next_back()?;
         let seconds = match unit {
             's' => 1.0,
             'm' => 60.0,
             'h' => 3_600.0,
             'd' => 86_400.0,
-            _ => return text.to_owned(),
+            _ => return None,
         };
-        let number: Result<f64, _> = text[..at].parse();
-        number.map_or_else(|_| text.to_owned(), |number| words::length(number * seconds))
+        text[..at].parse::<f64>().ok().map(|number| number * seconds)
     }
 }
 

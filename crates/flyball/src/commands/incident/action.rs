@@ -1,12 +1,12 @@
 //! `flyball incident action`: what is to be done after incidents.
 
-use flyball_model::Duration;
 use serde_json::{Value, json};
 
 use super::path;
+use crate::commands::delivery::view::Length;
 use crate::commands::{Document, document};
 use crate::output::page::{Page, text};
-use crate::output::words::{self, printable};
+use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
@@ -231,7 +231,7 @@ pub(super) fn item_rows(page: &mut Page, items: &[Item]) {
 
 /// An age as the server says it, in its two largest units.
 fn age(text: &str) -> String {
-    Duration::parse(text).map_or_else(|_| text.to_owned(), words::duration)
+    Length::of(text).words()
 }
 
 pub(super) fn run(args: ActionArgs) -> anyhow::Result<Exit> {
@@ -261,6 +261,8 @@ fn add(args: &AddArgs) -> anyhow::Result<Exit> {
     let parts = ["post-mortem", "actions"];
     let item: Item = Remote::new(&args.server)?.post(&path(&args.id, &parts), &body)?;
     crate::commands::print(&format!("{}\n", printable(&item.id)))?;
+    let (id, of, due) = (printable(&item.id), printable(&args.id), printable(&item.due));
+    talk::note(&format!("the action item {id} of {of} is written down, due {due}"));
     Ok(Exit::Met)
 }
 

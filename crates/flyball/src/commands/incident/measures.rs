@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::Exit;
 use crate::commands::delivery::OfArgs;
+use crate::commands::delivery::view::Length;
 use crate::commands::replay::now;
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
@@ -228,7 +229,7 @@ fn row(name: &str, of: &Measure) -> [String; 10] {
 
 /// A length of time as the server says it, in its two largest units.
 fn lasts(text: &str) -> String {
-    Duration::parse(text).map_or_else(|_| text.to_owned(), words::duration)
+    Length::of(text).words()
 }
 
 fn again(id: &str, earlier: &Earlier) -> String {

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use super::action::{Item, item_rows};
 use super::path;
 use super::show::{Cost, Entry, cost_table, timeline_table};
+use crate::commands::review::{People, called};
 use crate::commands::{Document, document};
 use crate::output::page::{Page, text};
-use crate::output::words::printable;
+use crate::output::words::{self, printable};
 use crate::remote::{Remote, ServerArgs};
 use crate::{Exit, talk};
 
@@ -216,6 +217,7 @@ struct Shown {
     costs: Option<Vec<Cost>>,
     users_by: Option<String>,
     timeline: Vec<Entry>,
+    people: People,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -270,7 +272,8 @@ fn waive(args: &WaiveArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "services", &args.service, "post-mortem-waivers"];
     let body = json!({ "incident": args.incident, "class": args.class, "why": args.why });
     let waived: Vec<Value> = remote.post(&path, &body)?;
-    talk::note(&format!("waived for {} of {}", waived.len(), printable(&args.service)));
+    let demands = words::plural(waived.len() as u64, "demand", "demands");
+    talk::note(&format!("{demands} of a post-mortem of {} waived", printable(&args.service)));
     Ok(Exit::Met)
 }
 
@@ -299,10 +302,11 @@ fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
 }
 
 fn page(shown: &Shown) -> Page {
-    let Shown { write_up, costs, users_by, timeline } = shown;
+    let Shown { write_up, costs, users_by, timeline, people } = shown;
+    let authors: Vec<&str> = write_up.authors.iter().map(|who| called(people, who)).collect();
     let about = format!("Post-mortem of {}", write_up.incident);
     let mut page = Page::new(about, write_up.title.clone());
-    page.facts([("State", words_of(&write_up.state)), ("Authors", write_up.authors.join(", "))]);
+    page.facts([("State", words_of(&write_up.state)), ("Authors", authors.join(", "))]);
     let sections = [
         ("Summary", &write_up.summary),
         ("Impact", &write_up.impact),
@@ -326,7 +330,7 @@ fn page(shown: &Shown) -> Page {
         page.heading("What it cost");
         page.say("The ledger cannot tell now.");
     }
-    timeline_table(&mut page, timeline);
+    timeline_table(&mut page, timeline, people);
     if !write_up.supporting.is_empty() {
         page.heading("Supporting information");
         page.list(write_up.supporting.iter().cloned());

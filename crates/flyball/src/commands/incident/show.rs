@@ -4,6 +4,7 @@ use flyball_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::path;
+use crate::commands::review::{People, called};
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
@@ -102,6 +103,7 @@ struct Users {
 struct Timeline {
     entries: Vec<Entry>,
     left_out: u64,
+    people: People,
 }
 
 /// Something that happened.
@@ -207,7 +209,7 @@ fn page(shown: &Shown, costs: &Costs, happened: &Timeline) -> Page {
         )
     }));
     cost_table(&mut page, &costs.costs, costs.users_by.as_deref());
-    timeline_table(&mut page, &happened.entries);
+    timeline_table(&mut page, &happened.entries, &happened.people);
     if happened.left_out > 0 {
         page.say(format!("{} more are left out.", words::count(happened.left_out)));
     }
@@ -251,10 +253,11 @@ pub(super) fn cost_table(page: &mut Page, costs: &[Cost], users_by: Option<&str>
 }
 
 /// What happened, oldest first.
-pub(super) fn timeline_table(page: &mut Page, entries: &[Entry]) {
+pub(super) fn timeline_table(page: &mut Page, entries: &[Entry], people: &People) {
     page.heading("Timeline");
     let rows = entries.iter().map(|entry| {
-        let who = entry.who.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
+        let who =
+            entry.who.as_ref().map(|who| format!(" ({})", called(people, who))).unwrap_or_default();
         [words::moment(entry.at), entry.kind.clone(), format!("{}{who}", entry.text)]
     });
     page.table([text("At"), text("What"), text("Happened")], rows);

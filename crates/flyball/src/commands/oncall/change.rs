@@ -7,6 +7,7 @@ use super::of_rota;
 use crate::commands::delivery::moment;
 use crate::commands::policy::until;
 use crate::commands::replay::now;
+use crate::commands::review::{People, called};
 use crate::commands::{Form, answer};
 use crate::output::grid::Grid;
 use crate::output::words::{self, printable};
@@ -192,6 +193,7 @@ struct Away {
 #[derive(Debug, serde::Deserialize)]
 struct Listed {
     exceptions: Vec<Listing>,
+    people: People,
     next: Option<u64>,
 }
 
@@ -205,15 +207,40 @@ struct Listing {
 #[derive(Debug, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Kind {
-    Override { start: String, end: String, remove: Option<String>, add: Option<String>, made: Made },
-    Swap { who: String, gives: Span, takes: Option<Span>, asked: Option<String>, made: Made },
-    Temporary { start: String, end: String, shifts: Vec<Value>, made: Made },
+    Override {
+        start: Timestamp,
+        end: Timestamp,
+        remove: Option<String>,
+        add: Option<String>,
+        made: Made,
+    },
+    Swap {
+        who: String,
+        gives: Span,
+        takes: Option<Span>,
+        asked: Option<String>,
+        made: Made,
+        ended: Option<Ended>,
+    },
+    Temporary {
+        start: Timestamp,
+        end: Timestamp,
+        shifts: Vec<Value>,
+        made: Made,
+    },
+}
+
+/// How a swap ended.
+#[derive(Debug, serde::Deserialize)]
+struct Ended {
+    by: String,
+    how: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
 struct Span {
-    start: String,
-    end: String,
+    start: Timestamp,
+    end: Timestamp,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -245,8 +272,11 @@ fn send(server: &ServerArgs, rota: &str, path: &[&str], body: &Value) -> anyhow:
     crate::commands::print(&format!("{}\n", printable(&id)))?;
     talk::note(&printable(&state));
     for Away { who, span } in away {
-        let said =
-            format!("{who} rests or is outside their hours from {} to {}", span.start, span.end);
+        let said = format!(
+            "{who} rests or is outside their hours from {} to {}",
+            words::moment(span.start),
+            words::moment(span.end)
+        );
         talk::note(&printable(&said));
     }
     Ok(Exit::Met)
@@ -300,13 +330,15 @@ pub(super) fn list(args: &ExceptionsArgs) -> anyhow::Result<Exit> {
     asked.extend(before.as_deref().map(|before| ("before", before)));
     let path = of_rota(&args.rota, "exceptions");
     let said: Value = Remote::new(&args.server)?.get(&path, &asked)?;
-    let Listed { exceptions, next } = serde_json::from_value(said.clone())?;
+    let Listed { exceptions, people, next } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table =
             Grid::new("no exceptions", &["exception", "state", "from", "to", "what", "by", "why"]);
         for Listing { id, state, made } in &exceptions {
             let (start, end, what, made) = made.words();
-            let row = [id, state, start, end, what.as_str(), &made.by, &made.why];
+            let (start, end) = (words::moment(start), words::moment(end));
+            let row =
+                [id, state, &start, &end, what.as_str(), called(&people, &made.by), &made.why];
             table.add_row(row.map(printable));
         }
         let more = next.map_or(String::new(), |next| format!("more: --before {next}\n"));
@@ -317,7 +349,7 @@ pub(super) fn list(args: &ExceptionsArgs) -> anyhow::Result<Exit> {
 
 impl Kind {
     /// From when, to when, what, and who made it.
-    fn words(&self) -> (&str, &str, String, &Made) {
+    fn words(&self) -> (Timestamp, Timestamp, String, &Made) {
         match self {
             Self::Override { start, end, remove, add, made } => {
                 let what = match (remove, add) {
@@ -325,19 +357,23 @@ impl Kind {
                     (Some(remove), None) => format!("without {remove}"),
                     (None, add) => format!("with {}", add.as_deref().unwrap_or("nobody")),
                 };
-                (start, end, what, made)
+                (*start, *end, what, made)
             }
-            Self::Swap { who, gives, takes, asked, made } => {
+            Self::Swap { who, gives, takes, asked, made, ended } => {
                 let asked = asked.as_ref().map_or("anybody", |asked| asked);
-                let to = words::whole_seconds;
-                let takes =
-                    takes.as_ref().map(|of| format!(" for {} to {}", to(&of.start), to(&of.end)));
-                let what = format!("{who} asks {asked}{}", takes.unwrap_or_default());
-                (&gives.start, &gives.end, what, made)
+                let takes = takes.as_ref().map(|of| {
+                    format!(" for {} to {}", words::moment(of.start), words::moment(of.end))
+                });
+                let ended = ended.as_ref().map(|of| match of.how.as_str() {
+                    "taken" => format!("; {} takes it", of.by),
+                    how => format!("; {how} by {}", of.by),
+                });
+                let (takes, ended) = (takes.unwrap_or_default(), ended.unwrap_or_default());
+                (gives.start, gives.end, format!("{who} asks {asked}{takes}{ended}"), made)
             }
             Self::Temporary { start, end, shifts, made } => {
                 let shifts = words::plural(shifts.len() as u64, "shift", "shifts");
-                (start, end, format!("{shifts} written out"), made)
+                (*start, *end, format!("{shifts} written out"), made)
             }
         }
     }

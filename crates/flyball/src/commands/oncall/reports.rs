@@ -2,18 +2,20 @@
 
 use std::fmt::Write;
 
+use flyball_model::Timestamp;
 use serde_json::Value;
 
 use super::{OfRota, of_rota};
 use crate::Exit;
+use crate::commands::delivery::view::{Length, Stretch};
 use crate::commands::{Form, answer};
 use crate::output::grid::Grid;
-use crate::output::words::{self, printable};
+use crate::output::words::{moment, plural, printable};
 use crate::remote::{Remote, ServerArgs};
 
 /// Show how much a rota carried, held against two events in twelve hours and half of anybody's week
 ///
-/// Of the last 28 days, unless --from and --to say otherwise.
+/// Over the last 28 days unless told.
 ///
 /// Examples:
 ///
@@ -28,7 +30,7 @@ pub(super) struct LoadArgs {
 
 /// Show hours for pay: who was on call when, who was called out of hours, and what nobody pays
 ///
-/// Of the last 28 days, unless --from and --to say otherwise.
+/// Over the last 28 days unless told. Hours that nobody has served yet are to come, and are not counted.
 ///
 /// Examples:
 ///
@@ -82,13 +84,13 @@ struct Load {
 struct Person {
     who: String,
     side: Option<String>,
-    shifts: usize,
+    turns: usize,
     shifts_over: usize,
     events: usize,
     at_night: usize,
     out_of_hours: usize,
     tickets: usize,
-    worked: String,
+    worked: Length,
     operations_share: Option<f64>,
     is_over: Option<bool>,
 }
@@ -109,6 +111,8 @@ struct HandOffs {
 
 #[derive(Debug, serde::Deserialize)]
 struct Pay {
+    during: Stretch,
+    served_until: Timestamp,
     lines: Vec<Line>,
     unpaid: Vec<Unpaid>,
     complete: bool,
@@ -118,21 +122,22 @@ struct Pay {
 struct Line {
     who: String,
     paid: Option<String>,
-    standby: String,
-    out_of_hours: String,
-    at_night: String,
-    on_holidays: String,
+    standby: Length,
+    out_of_hours: Length,
+    at_night: Length,
+    on_holidays: Length,
     call_outs: usize,
-    called_out: String,
+    called_out: Length,
     unknown: usize,
+    to_come: Length,
 }
 
 #[derive(Debug, serde::Deserialize)]
 struct Unpaid {
     id: String,
     who: String,
-    called: String,
-    length: Option<String>,
+    called: Timestamp,
+    length: Option<Length>,
     why: String,
 }
 
@@ -147,10 +152,10 @@ struct Call {
     service: String,
     slo: String,
     alert: u64,
-    opened: String,
+    opened: Timestamp,
     steps: Vec<Step>,
     taken: Option<Taken>,
-    closed: Option<String>,
+    closed: Option<Timestamp>,
     hand_offs: HandOffs,
 }
 
@@ -177,6 +182,15 @@ impl HandOffs {
     }
 }
 
+/// Which time is paid, and what of it is to come.
+fn stretch(during: &Stretch, served_until: Timestamp) -> String {
+    let whole = format!("{} – {}", moment(during.start), moment(during.end));
+    if served_until >= during.end {
+        return whole;
+    }
+    format!("{whole}, counted until {}: what lies after it is to come", moment(served_until))
+}
+
 /// A share in per cent, or that nobody knows.
 fn percent(share: Option<f64>) -> String {
     share.map_or("not known".to_owned(), |share| format!("{:.1}%", share * 100.0))
@@ -194,8 +208,8 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
         let header = [
             "who",
             "side",
-            "shifts",
-            "over limit",
+            "turns",
+            "shifts too full",
             "events",
             "at night",
             "out of hours",
@@ -214,13 +228,13 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
             table.add_row([
                 printable(&of.who),
                 printable(of.side.as_deref().unwrap_or("not a member")),
-                of.shifts.to_string(),
+                of.turns.to_string(),
                 of.shifts_over.to_string(),
                 of.events.to_string(),
                 of.at_night.to_string(),
                 of.out_of_hours.to_string(),
                 of.tickets.to_string(),
-                printable(&of.worked),
+                of.worked.words(),
                 percent(of.operations_share),
                 too_much.to_owned(),
             ]);
@@ -232,11 +246,11 @@ pub(super) fn load(LoadArgs { asked }: &LoadArgs) -> anyhow::Result<Exit> {
                 Some(_) => format!("{} of the work", percent(*share)),
                 None => "no work that is known of".to_owned(),
             };
-            let events = words::plural(*events as u64, "event", "events");
+            let events = plural(*events as u64, "event", "events");
             writeln!(out, "{}: {events}, {share}", printable(side))?;
         }
-        let calls = words::plural(load.calls as u64, "call", "calls");
-        writeln!(out, "{calls}, hand-offs: {}", load.hand_offs.words())?;
+        let (calls, hand_offs) = (load.calls, load.hand_offs.words());
+        writeln!(out, "{}, hand-offs: {hand_offs}", plural(calls as u64, "call", "calls"))?;
         Ok(out + incomplete(load.complete))
     })?;
     Ok(Exit::Met)
@@ -254,7 +268,8 @@ pub(super) fn pay(PayArgs { asked, csv }: &PayArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Met);
     }
     let said = asked.ask("pay", &[])?;
-    let Pay { lines, unpaid, complete } = serde_json::from_value(said.clone())?;
+    let Pay { during, served_until, lines, unpaid, complete } =
+        serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
         let header = [
             "who",
@@ -266,24 +281,29 @@ pub(super) fn pay(PayArgs { asked, csv }: &PayArgs) -> anyhow::Result<Exit> {
             "call-outs",
             "called out",
             "without end",
+            "to come",
         ];
         let mut table = Grid::new("nobody was on call", &header);
         for line in &lines {
             table.add_row([
                 printable(&line.who),
                 printable(line.paid.as_deref().unwrap_or("not said")),
-                printable(&line.standby),
-                printable(&line.out_of_hours),
-                printable(&line.at_night),
-                printable(&line.on_holidays),
+                line.standby.in_hours(),
+                line.out_of_hours.in_hours(),
+                line.at_night.in_hours(),
+                line.on_holidays.in_hours(),
                 line.call_outs.to_string(),
-                printable(&line.called_out),
+                line.called_out.in_hours(),
                 line.unknown.to_string(),
+                line.to_come.in_hours(),
             ]);
         }
-        let mut out = format!("{table}\n");
+        let mut out = format!("hours of {}\n", stretch(&during, served_until));
+        writeln!(out, "{table}")?;
         for Unpaid { id, who, called, length, why } in &unpaid {
-            let length = length.as_deref().unwrap_or("nobody said how long");
+            let length =
+                length.as_ref().map_or("nobody said how long".to_owned(), Length::in_hours);
+            let called = moment(*called);
             let why = why.replace('_', " ");
             let said = format!("unpaid: {who} at {called} for alert {id}, {length} ({why})\n");
             out.push_str(&printable(&said));
@@ -313,11 +333,11 @@ pub(super) fn calls(args: &CallsArgs) -> anyhow::Result<Exit> {
             let taken = call.taken.as_ref().map_or("nobody", |taken| &taken.by);
             table.add_row([
                 call.alert.to_string(),
-                printable(&call.opened),
+                moment(call.opened),
                 printable(&format!("{}: {}", call.service, call.slo)),
                 printable(&steps.collect::<Vec<_>>().join("; ")),
                 printable(taken),
-                printable(call.closed.as_deref().unwrap_or("not yet")),
+                call.closed.map_or("not yet".to_owned(), moment),
                 call.hand_offs.words(),
             ]);
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{of_service, sheet};
 use crate::commands::delivery::moment;
-use crate::commands::delivery::view::Stretch;
+use crate::commands::delivery::view::{Length, Stretch};
 use crate::commands::{Document, document, print};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
@@ -156,6 +156,12 @@ fn page(answer: &Answer) -> Page {
     for of in &answer.risks {
         one(&mut page, &of.measured);
     }
+    page.say(format!(
+        "What began after {} is not looked at yet. What is said is without the factors of the register, which `flyball risk \
+         show {}` adds.",
+        words::moment(during.end),
+        answer.service
+    ));
     page
 }
 
@@ -181,9 +187,14 @@ fn one(page: &mut Page, of: &Inputs) {
         let dash = || "–".to_owned();
         [
             name.to_owned(),
-            input.said.clone(),
+            range(&input.said),
             input.measured.as_ref().map_or_else(dash, plain),
-            input.interval_90.clone().unwrap_or_else(dash),
+            match &input.interval_90 {
+                // What never failed has no upper end: that of a register stands there.
+                Some(text) if input.measured.is_none() => format!("{} or more", least(text)),
+                Some(text) => range(text),
+                None => dash(),
+            },
             words::count(input.count),
             match input.finding.as_str() {
                 "agrees" => "agrees",
@@ -205,10 +216,24 @@ fn one(page: &mut Page, of: &Inputs) {
     page.table(columns, rows);
 }
 
+/// What stands between the ends of a range.
+const BETWEEN: &str = "..";
+
+/// A value or a range as documents write it, lengths of time in words.
+fn range(text: &str) -> String {
+    let ends: Vec<String> = text.split(BETWEEN).map(|end| Length::of(end).words()).collect();
+    ends.join(" – ")
+}
+
+/// The lower end of a range.
+fn least(text: &str) -> String {
+    range(text.split(BETWEEN).next().unwrap_or(text))
+}
+
 /// A measured value as it is said.
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => range(text),
         Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), words::percent),
         other => other.to_string(),
     }
@@ -220,8 +245,30 @@ pub(super) fn occurred(args: &OccurredArgs) -> anyhow::Result<Exit> {
     let body = json!({ "posting": id, "risk": named, "why": why });
     let _: Value = Remote::new(server)?.post(&of_service(service, &["occurrences"]), &body)?;
     match named {
-        Some(risk) => talk::note(&format!("kept: {id} came of {risk}")),
+        Some(risk) => talk::note(&format!(
+            "kept: {id} came of {risk}; `flyball risk measured {service}` has it once all of its time is counted"
+        )),
         None => talk::note(&format!("kept: {id} came of no risk that is named")),
     }
     Ok(Exit::Met)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_lengths_are_written_for_people() {
+        assert_eq!(range("1009826s..3025610s"), "11 d 17 h – 35 d");
+        assert_eq!((range("30m"), range("5%..50%")), ("30 min".to_owned(), "5% – 50%".to_owned()));
+        assert_eq!(least("1009826s..36525d"), "11 d 17 h");
+        assert_eq!(plain(&json!("28.867s")), "29 s");
+        let fraction = Length::of("213.887s");
+        assert_eq!(
+            (fraction.words().as_str(), fraction.in_hours().as_str()),
+            ("3 min 34 s", "3 min 34 s")
+        );
+        let hours = ["1526399.999s", "4d", "5430s"].map(|text| Length::of(text).in_hours());
+        assert_eq!(hours, ["424 h", "96 h", "1 h 31 min"]);
+    }
 }

@@ -13,6 +13,13 @@ pub(super) struct Custody {
     returns: Option<Timestamp>,
 }
 
+/// Who was chosen to run it.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Chosen {
+    at: Timestamp,
+    model: String,
+}
+
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Review {
     checklist: String,
@@ -44,16 +51,32 @@ pub(super) fn pager(custody: Option<&Custody>) -> String {
     std::iter::once(since).chain(step).chain(returns).collect::<Vec<_>>().join("; ")
 }
 
+/// Who runs it: as it was chosen last, else as its document says.
+pub(super) fn run_by(chosen: Option<&Chosen>, said: Option<&String>) -> String {
+    let Some(Chosen { at, model }) = chosen else { return super::told(said) };
+    let other = said.filter(|said| *said != model);
+    let other = other.map(|said| format!("; its document says {said}")).unwrap_or_default();
+    format!("{model}, chosen at {}{other}", words::moment(*at))
+}
+
 /// Where reality has left what was chosen for its support.
 pub(super) fn drifted(page: &mut Page, drifted: &[String]) {
     if !drifted.is_empty() {
-        page.say("Reality has left what was chosen for its support:");
+        page.heading("Reality has left what was chosen for its support");
         page.list(drifted.iter().cloned());
     }
 }
 
-/// Reviews and what the catalogue finds.
-pub(super) fn reviews(page: &mut Page, reviews: &[Review], faults: &[Fault]) {
+/// What the catalogue finds.
+pub(super) fn faults(page: &mut Page, faults: &[Fault]) {
+    if !faults.is_empty() {
+        page.heading("What is wrong in the catalogue");
+        page.list(faults.iter().map(|fault| fault.sentence.clone()));
+    }
+}
+
+/// Reviews.
+pub(super) fn reviews(page: &mut Page, reviews: &[Review]) {
     if reviews.is_empty() {
         page.say("No review was opened yet.");
     } else {
@@ -65,5 +88,4 @@ pub(super) fn reviews(page: &mut Page, reviews: &[Review], faults: &[Fault]) {
         let columns = [text("Checklist"), number("Version"), text("Stands"), text("Opened")];
         page.table(columns, rows);
     }
-    page.list(faults.iter().map(|fault| fault.sentence.clone()));
 }

@@ -7,7 +7,7 @@ use flyball_model::Timestamp;
 use serde_json::json;
 
 use super::PATH;
-use crate::commands::delivery::moment;
+use crate::commands::change::moment;
 use crate::commands::replay::now;
 use crate::output::words;
 use crate::remote::{Remote, ServerArgs};

@@ -1,5 +1,7 @@
 //! What is read of answers about money.
 
+use std::collections::BTreeMap;
+
 use flyball_model::Timestamp;
 use serde::Deserialize;
 
@@ -14,6 +16,15 @@ pub(super) struct TargetSheet {
     pub(super) assumed: bool,
     pub(super) worksheet: Worksheet,
     pub(super) protection: Vec<Protected>,
+    pub(super) support: Option<Supported>,
+    pub(super) support_unknown: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Supported {
+    pub(super) yearly: Yearly,
+    pub(super) observed: Length,
+    pub(super) cost: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,8 +67,7 @@ pub(super) struct Protected {
 pub(super) struct Protection {
     pub(super) tolerated: String,
     pub(super) lost: String,
-    pub(super) cost: String,
-    pub(super) net: String,
+    pub(super) saved: String,
 }
 
 /// The answer of `GET /api/v1/services/{name}/support`.
@@ -67,14 +77,27 @@ pub(super) struct Support {
     pub(super) at: Timestamp,
     pub(super) costs: String,
     pub(super) assumed: bool,
+    pub(super) currency: String,
     pub(super) unknown: Vec<String>,
+    pub(super) known_from: BTreeMap<String, String>,
+    pub(super) quarters: Vec<Quarter>,
     pub(super) recommendation: Option<Recommended>,
     pub(super) reasons: Vec<String>,
     pub(super) choice: Option<Choice>,
+    pub(super) people: BTreeMap<String, String>,
+    pub(super) choice_cost: Option<Yearly>,
+    pub(super) unpriced: Option<String>,
     pub(super) drifted: Option<Vec<String>>,
     pub(super) against: Option<Vec<String>>,
     pub(super) observed: Stretch,
     pub(super) seen: Seen,
+}
+
+/// A quarter that was measured.
+#[derive(Debug, Deserialize)]
+pub(super) struct Quarter {
+    pub(super) start: Timestamp,
+    pub(super) kept: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
