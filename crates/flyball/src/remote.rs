@@ -94,7 +94,7 @@ struct Refusal {
 }
 
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
     ("GET /api/v1/checklists", "`flyball review checklists`"),
     ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
@@ -107,6 +107,7 @@ const COMMANDS: [(&str, &str); 14] = [
     ("GET /api/v1/action-items", "`flyball incident action list`"),
     ("GET /api/v1/friction", "`flyball friction list`"),
     ("GET /api/v1/risks", "`flyball risk list`"),
+    ("GET /api/v1/slos", "`flyball get slos`"),
     ("GET /api/v1/drill-runs", "`flyball drill runs`"),
     ("GET /api/v1/drills lists", "`flyball drill list` lists"),
 ];
