@@ -95,7 +95,6 @@ struct Refusal {
 
 /// Requests and their fields that hints name, and the commands and options that make them.
 const COMMANDS: [(&str, &str); 18] = [
-    ("GET /api/v1/slos lists", "`flyball get slos` lists"),
     ("give all of it in `basis`", "give all of it by its options; `flyball service choose --help`"),
     ("say why in `reason`", "say why by --reason"),
     ("see /api/v1/openapi.json", "--help of the command says what it takes"),
@@ -111,6 +110,7 @@ const COMMANDS: [(&str, &str); 18] = [
     ("GET /api/v1/action-items", "`flyball incident action list`"),
     ("GET /api/v1/friction", "`flyball friction list`"),
     ("GET /api/v1/risks", "`flyball risk list`"),
+    ("GET /api/v1/slos", "`flyball get slos`"),
     ("GET /api/v1/drill-runs", "`flyball drill runs`"),
     ("GET /api/v1/drills lists", "`flyball drill list` lists"),
 ];

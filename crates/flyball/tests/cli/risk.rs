@@ -67,6 +67,8 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     for said in ["What to fix first", "TOO BIG", "points", "keyed by the seed", "no-canary"] {
         assert!(shown.out.contains(said), "{said}: {}", shown.out);
     }
+    let unknown = run(&["risk", "show", "shop", "--slo", "nope"]);
+    assert!(unknown.err.contains("`flyball get slos` lists them"), "{}", unknown.err);
     let json = run(&["risk", "show", "shop", "-o", "json"]).json();
     assert_eq!(json["service"], "shop");
     let what = ["risk", "what-if", "shop", "canary", "--share", "10%", "--within", "10m"];
