@@ -57,6 +57,11 @@ impl Attribution {
         &self.slo
     }
 
+    /// The service that it is of.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
     /// The first moment that is looked at.
     pub(crate) const fn from(&self) -> Timestamp {
         self.from

@@ -93,8 +93,22 @@ struct Refusal {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// That a server refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+struct Refused {
+    status: StatusCode,
+    said: String,
+}
+
+/// Whether a server refuses because of how something is at the moment.
+pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|of| of.status == StatusCode::CONFLICT)
+}
+
 /// Requests that hints name, and the commands that make them.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
+    ("GET /api/v1/slos", "`flyball slo status`"),
     ("GET /api/v1/checklists", "`flyball review checklists`"),
     ("GET /api/v1/on-call/rotas", "`flyball oncall rotas`"),
     ("GET /api/v1/policies", "`flyball policy list`"),
@@ -111,8 +125,9 @@ const COMMANDS: [(&str, &str); 14] = [
     ("GET /api/v1/drills lists", "`flyball drill list` lists"),
 ];
 
-/// Requests about a service that hints name, and the commands that make them.
-const OF_SERVICE: [(&str, &str); 2] = [
+/// Requests about a service or a drill that hints name, and the commands that make them.
+const OF_SERVICE: [(&str, &str); 3] = [
+    ("GET /api/v1/drills/", "flyball drill show"),
     ("GET /api/v1/reviews/", "flyball review list --service"),
     ("GET /api/v1/custody/", "flyball custody show"),
 ];
@@ -393,6 +408,6 @@ impl Remote {
         if let Some(hint) = hint {
             write!(said, "\nhint: {}", in_commands(&hint))?;
         }
-        Err(anyhow::anyhow!(words::printable(&said)))
+        Err(Refused { status, said: words::printable(&said) }.into())
     }
 }

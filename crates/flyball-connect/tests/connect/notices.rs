@@ -94,6 +94,7 @@ fn notices() -> Vec<Notice> {
         why: "drill".to_owned(),
         ended_by: None,
         is_announced: false,
+        because_of: None,
     };
     desk.silence(silence, later(20)).unwrap();
     let mut notices = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Severity, Timestamp};
 
-use super::facts::Facts;
+use super::facts::{Facts, Reading};
 use super::observed::{Observed, Pair, Subject};
 use crate::oncall::{Call, CallStep};
 
@@ -45,6 +45,8 @@ pub enum TransitionKind {
     Unsilenced,
     /// The next level of its escalation was called.
     Called,
+    /// All levels of its escalation were called, and nobody has taken it on in time.
+    Unanswered,
     /// No rule fires any more.
     Resolved,
 }
@@ -60,6 +62,17 @@ pub struct Transition {
     pub kind: TransitionKind,
     /// The severity afterwards.
     pub severity: Severity,
+}
+
+/// An alert that called somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paged {
+    /// The alert.
+    pub alert: Alert,
+    /// When it did first.
+    pub first: Timestamp,
+    /// When it did last: each time that it becomes a page is one.
+    pub last: Timestamp,
 }
 
 /// Who has taken an alert on.
@@ -155,6 +168,29 @@ impl Alert {
     /// The level that was called last by the call that goes on.
     pub fn called(&self) -> Option<&CallStep> {
         self.call()?.steps.last()
+    }
+
+    /// Whether nobody has taken it on and nobody is left to call.
+    pub fn is_unanswered(&self) -> bool {
+        self.call().is_some_and(|call| call.taken.is_none() && call.unanswered.is_some())
+    }
+
+    /// What a pair of it has in its lookback: at the newest step of the alert while it fires, else when it fired.
+    pub fn reading(&self, pair: &Pair) -> Reading {
+        let now = self.facts.readings.iter().find(|of| pair.end.is_none() && of.rule == pair.rule);
+        now.cloned().unwrap_or_else(|| Reading::from(pair))
+    }
+
+    /// Since when it fires without having been calm in between: since it last became what it is now from none that woke
+    /// anybody, as far as its steps are known.
+    pub fn firing_since(&self) -> Option<Timestamp> {
+        use TransitionKind as Kind;
+        let begins = self
+            .transitions
+            .iter()
+            .rev()
+            .find(|step| matches!(step.kind, Kind::Fired | Kind::Escalated | Kind::Eased));
+        begins.map(|step| step.at).or(self.fired)
     }
 
     /// The pair that the alert is told by: of those that fire the gravest, and of these the one that
@@ -277,6 +313,7 @@ impl Alert {
             TransitionKind::Acknowledged
             | TransitionKind::Unsilenced
             | TransitionKind::Called
+            | TransitionKind::Unanswered
             | TransitionKind::Resolved => {}
         }
         match kind {

@@ -27,7 +27,9 @@ fn let_go(alert: &Alert) -> Option<Timestamp> {
     alert.transitions.iter().fold(None, |let_go, step| match step.kind {
         Kind::Fired | Kind::Escalated => None,
         Kind::Eased | Kind::Resolved => let_go.or(Some(step.at)),
-        Kind::Pending | Kind::Acknowledged | Kind::Unsilenced | Kind::Called => let_go,
+        Kind::Pending | Kind::Acknowledged | Kind::Unsilenced | Kind::Called | Kind::Unanswered => {
+            let_go
+        }
     })
 }
 

@@ -3,7 +3,7 @@
 //! A policy demands by what a window holds ([`PostMortemRule`](crate::policy::PostMortemRule)); a window forgets, and
 //! a demand that went with it would be ended by waiting. So each is kept when it first arises.
 
-use flyball_model::{Duration, Timestamp};
+use flyball_model::{Duration, Rational, Timestamp};
 
 use super::postmortem::{Demand, PostMortemState, WriteUp, demands};
 use super::record::IncidentRecord;
@@ -43,25 +43,39 @@ pub struct KeptDemand {
     pub since: Timestamp,
     /// Why it is not to be met; `None` unless somebody said so.
     pub waived: Option<Waived>,
+    /// The publication that does not meet it: the incident has come back since. `None` where any does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
+}
+
+/// The publication after which the incident that `of` demands a write-up of for `slo` came back, and has spent more than
+/// `least` of the budget beside what was written of; `None` where there is no such.
+pub fn come_back(
+    (slo, of): (&str, &PostMortem),
+    least: Rational,
+    records: &[IncidentRecord],
+    written: &[WriteUp],
+) -> Option<Timestamp> {
+    let PostMortemReason::Incident { id } = &of.reason else { return None };
+    let record = records.iter().find(|record| record.incident.id == *id)?;
+    let write_up = written.iter().find(|write_up| write_up.incident == *id)?;
+    let at = write_up.published_last()?;
+    let more = of.share.ppm().saturating_sub(write_up.share_ppm(slo));
+    let has_come = record.came_back.last().is_some_and(|back| *back > at);
+    (has_come && Number::ratio(more, PARTS)? > Number::of(least)).then_some(at)
 }
 
 impl KeptDemand {
     /// What arises at `at` for `slo` of `service`.
     pub fn new((service, slo): (&str, &str), of: &PostMortem, at: Timestamp) -> Self {
-        let parts = (of.share.to_f64() * PARTS as f64).floor().clamp(0.0, 1e15);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "held between 0 and what a double says exactly"
-        )]
-        let share_ppm = parts as u64;
         Self {
             service: service.to_owned(),
             slo: slo.to_owned(),
             reason: of.reason.clone(),
-            share_ppm,
+            share_ppm: of.share.ppm(),
             since: at,
             waived: None,
+            after: None,
         }
     }
 
@@ -87,6 +101,9 @@ impl KeptDemand {
         let counts = |of: &&WriteUp| match (&self.reason, &of.state) {
             (PostMortemReason::Class { .. }, PostMortemState::Published { at, .. }) => {
                 *at > self.since.minus(CLASSED_OVER)
+            }
+            (PostMortemReason::Incident { .. }, _) => {
+                self.after.is_none_or(|after| of.published_last().is_some_and(|at| at > after))
             }
             _ => true,
         };

@@ -118,6 +118,7 @@ fn silence(field: Field, value: &str, from: i64, until: i64) -> Silence {
         why: "moving the database".to_owned(),
         ended_by: None,
         is_announced: false,
+        because_of: None,
     }
 }
 
@@ -398,6 +399,7 @@ fn a_silence_calls_nobody_and_who_passes_on_is_free() {
         why,
         ended_by: None,
         is_announced: false,
+        because_of: None,
     };
     desk.silence(silence, at(0)).unwrap();
     see(&mut desk, vec![fired(0, at(10))], 10);

@@ -4,8 +4,8 @@ use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
-use flyball_govern::incident::{Demand, IncidentRecord, KeptDemand, WriteUp, demands};
-use flyball_govern::policy::{Number, PostMortem, PostMortemReason, PostMortemRule};
+use flyball_govern::incident::{Demand, IncidentRecord, KeptDemand, WriteUp, come_back};
+use flyball_govern::policy::{Number, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
@@ -253,12 +253,19 @@ pub(in crate::http) fn due(
         let wanted = spent.objectives.iter().flat_map(|objective| objective.post_mortems(&rule));
         // Classes are added up over a quarter, which is not looked at here.
         let wanted = wanted.filter(|of| matches!(of.reason, PostMortemReason::Incident { .. }));
-        let is_new = |of: &PostMortem| {
-            let is_again = |known: &KeptDemand| known.is_again((spent.slo(), of), now);
-            !demanded.iter().any(is_again)
-        };
-        let news = demands(wanted.filter(is_new).collect(), records, written);
-        found.extend(news.into_iter().map(|of| Due::of(spent.slo(), of, now)));
+        let news = wanted.filter_map(|of| {
+            let after = come_back((spent.slo(), &of), rule.incident, records, written);
+            let is_again = |known: &KeptDemand| {
+                known.is_again((spent.slo(), &of), now) && known.after == after
+            };
+            if demanded.iter().any(is_again) {
+                return None;
+            }
+            let new =
+                KeptDemand { after, ..KeptDemand::new((spent.service(), spent.slo()), &of, now) };
+            Some(Demand { of, ..new.stands(records, written)? })
+        });
+        found.extend(news.map(|of| Due::of(spent.slo(), of, now)));
     }
     found
 }
