@@ -117,7 +117,7 @@ pub struct Facts {
     /// When the budget will be gone at the present burn; `None` when it will not, or nobody knows.
     pub exhausted: Option<Timestamp>,
     /// What the rules that fire have in their lookbacks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub readings: Vec<Reading>,
     /// What changed before, newest first; at most [`CHANGES_MAX`].
     pub changes: Vec<RecentChange>,
