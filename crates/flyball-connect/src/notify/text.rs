@@ -114,7 +114,7 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
     if let Some(pair) = alert.leading() {
         let now = alert.reading(pair);
         lines.push(Line::new("Rule", rule(pair, &now)));
-        lines.push(Line::new("Began", pair.onset.to_string()));
+        lines.push(Line::new("Began", alert.onset(pair).to_string()));
         lines.push(Line::new(
             "Spent",
             format!("{} of the budget within the rule's lookback", percent(now.spent_in_lookback)),

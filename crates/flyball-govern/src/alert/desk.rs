@@ -514,6 +514,8 @@ impl Desk {
         let (covered, firing): (Vec<_>, Vec<_>) = firing.into_iter().partition(is_covered);
         for (id, _) in &firing {
             let Some(alert) = self.alert_mut(*id) else { continue };
+            let explained = silence.because_of.map(|of| of.to).filter(|to| *to <= silence.until);
+            alert.explained_until = alert.explained_until.max(explained);
             let transition = alert.take(TransitionKind::Unsilenced, silence.until);
             self.follow(*id, transition.kind, at);
             self.tell(*id, transition, at);

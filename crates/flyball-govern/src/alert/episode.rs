@@ -124,6 +124,9 @@ pub struct Alert {
     /// Who was called for it, the newest call last; none where its service has neither rota nor escalation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
+    /// Up to when what it fires for is known to have another reason: that of the silence which has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explained_until: Option<Timestamp>,
     /// The targets of the people who were called.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) reached: BTreeSet<String>,
@@ -150,6 +153,7 @@ impl Alert {
             facts: Facts::default(),
             transitions: Vec::new(),
             calls: Vec::new(),
+            explained_until: None,
             reached: BTreeSet::new(),
             pending: Vec::new(),
             told: BTreeMap::new(),
@@ -173,6 +177,11 @@ impl Alert {
     /// Whether nobody has taken it on and nobody is left to call.
     pub fn is_unanswered(&self) -> bool {
         self.call().is_some_and(|call| call.taken.is_none() && call.unanswered.is_some())
+    }
+
+    /// When the trouble of a pair began, as far as it has no other reason.
+    pub fn onset(&self, pair: &Pair) -> Timestamp {
+        self.explained_until.map_or(pair.onset, |until| pair.onset.max(until))
     }
 
     /// What a pair of it has in its lookback: at the newest step of the alert while it fires, else when it fired.

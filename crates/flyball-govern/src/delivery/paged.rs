@@ -8,7 +8,7 @@ use crate::alert::{Alert, TransitionKind};
 /// led to a ticket, is no part of it.
 pub(crate) fn trouble(alert: &Alert, called: Timestamp) -> Incident {
     let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
-    let onset = paging.map(|pair| pair.onset).min();
+    let onset = paging.map(|pair| alert.onset(pair)).min();
     let acknowledged = alert.acknowledged.as_ref().map(|by| by.at).filter(|at| *at >= called);
     Incident {
         service: Some(alert.subject.service.clone()),

@@ -49,9 +49,9 @@ pub struct KeptDemand {
 }
 
 /// The publication after which the incident that `of` demands a write-up of for `slo` came back, and has spent more than
-/// `least` of the budget beside what was written of; `None` where there is no such.
+/// `least` of the budget beside what was written of, if `own` bad events are its own now; `None` where there is no such.
 pub fn come_back(
-    (slo, of): (&str, &PostMortem),
+    (slo, of, own): (&str, &PostMortem, u64),
     least: Rational,
     records: &[IncidentRecord],
     written: &[WriteUp],
@@ -60,7 +60,10 @@ pub fn come_back(
     let record = records.iter().find(|record| record.incident.id == *id)?;
     let write_up = written.iter().find(|write_up| write_up.incident == *id)?;
     let at = write_up.published_last()?;
-    let more = of.share.ppm().saturating_sub(write_up.share_ppm(slo));
+    // Of what it has spent the part that nothing was written of.
+    let new = u128::from(own.saturating_sub(write_up.spent(slo)));
+    let more = (u128::from(of.share.ppm()) * new).checked_div(u128::from(own))?;
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
     let has_come = record.came_back.last().is_some_and(|back| *back > at);
     (has_come && Number::ratio(more, PARTS)? > Number::of(least)).then_some(at)
 }

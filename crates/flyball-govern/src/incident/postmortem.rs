@@ -203,9 +203,9 @@ pub struct WriteUp {
     /// When editions before this one were published, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editions: Vec<Timestamp>,
-    /// The share of each budget that the incident had spent when it was published last, by SLO, in millionths.
+    /// The bad events of each SLO that were the incident's own when it was published last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub shares_ppm: BTreeMap<String, u64>,
+    pub spent: BTreeMap<String, u64>,
 }
 
 /// A place where a write-up blames somebody.
@@ -316,7 +316,7 @@ impl WriteUp {
             actions: Vec::new(),
             supporting: incident.link.iter().cloned().collect(),
             editions: Vec::new(),
-            shares_ppm: BTreeMap::new(),
+            spent: BTreeMap::new(),
         }
     }
 
@@ -457,15 +457,14 @@ impl WriteUp {
         Ok(())
     }
 
-    /// The share of the budget of `slo` that the incident had spent when it was published last, in millionths: of several
-    /// objectives the largest.
-    pub fn share_ppm(&self, slo: &str) -> u64 {
+    /// The bad events of `slo` that were the incident's own when it was published last: of several objectives the most.
+    pub fn spent(&self, slo: &str) -> u64 {
         let is_of = |name: &str| {
             let rest = name.strip_prefix(slo);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" · "))
         };
-        let shares = self.shares_ppm.iter().filter(|(name, _)| is_of(name));
-        shares.map(|(_, share)| *share).max().unwrap_or(0)
+        let spent = self.spent.iter().filter(|(name, _)| is_of(name));
+        spent.map(|(_, bad)| *bad).max().unwrap_or(0)
     }
 
     /// Whether an item has the highest priority.

@@ -180,11 +180,12 @@ async fn arising(
         let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
         let found: Vec<Attribution> = by_cause_inside(app, is_asked, during).await?;
         for spent in &found {
-            let wanted =
-                spent.objectives.iter().flat_map(|objective| objective.post_mortems(&rule));
-            for of in wanted.filter(|of| is_class(of) == of_classes) {
+            for (of, own) in spent.post_mortems(&rule) {
+                if is_class(&of) != of_classes {
+                    continue;
+                }
                 let (records, written) = (&learnt.records, &learnt.written);
-                let after = come_back((spent.slo(), &of), rule.incident, records, written);
+                let after = come_back((spent.slo(), &of, own), rule.incident, records, written);
                 let is_again = |known: &KeptDemand| {
                     known.is_again((spent.slo(), &of), now) && known.after == after
                 };

@@ -183,6 +183,10 @@ async fn a_drill_spends_its_dose_and_tells_who_assumed_too_much() {
     assert_eq!(asked.json()["type"], "reset_peer");
     let told = chat.next().await.json();
     assert!(told.to_string().contains("shop will be broken on purpose"), "{told}");
+    let text = told["reminder"]["text"].as_str().unwrap();
+    let said = "at noon, ask Ada. The shop's cart is gone. It reaches 100 % of the traffic for 5m at most, spends at most 30 % of \
+                the budget of checkout, and begins on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC). anyone announces it.";
+    assert_eq!(text, said);
     let running_now = report(&running, &key, |said| state(said) == "running").await;
     let dose = running_now["run"]["watch"]["dose"].as_u64().unwrap();
     // A tenth of 760 events may go bad that are counted by now, and three tenths of those are dosed.
@@ -419,14 +423,15 @@ async fn a_drill_pages_nobody_and_an_outage_after_it_pages() {
     let opened = async {
         loop {
             let (_, incidents) = running.get("/api/v1/incidents").await;
-            if incidents["incidents"][0]["service"] == "shop"
-                || !incidents["incidents"][0].is_null()
-            {
-                return;
+            if !incidents["incidents"][0].is_null() {
+                return incidents["incidents"][0].clone();
             }
         }
     };
-    tokio::time::timeout(PATIENCE, opened).await.expect("a page opens an incident");
+    let opened = tokio::time::timeout(PATIENCE, opened).await.expect("a page opens an incident");
+    let at = |value: &Value| Timestamp::parse(value.as_str().unwrap()).unwrap();
+    let (started, behind) = (&opened["incident"]["started"], &silences[0]["because_of"]["to"]);
+    assert!(at(started) >= at(behind), "it began behind the drill: {opened} {silences}");
     running.server.stop().await;
 }
 

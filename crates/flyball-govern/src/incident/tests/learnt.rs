@@ -366,18 +366,18 @@ fn an_incident_that_came_back_asks_for_a_new_edition() {
     let mut write_up = written(&record);
     write_up.submit([], day(4)).unwrap();
     write_up.publish("bo", [], day(5)).unwrap();
-    write_up.shares_ppm.insert("checkout · fast".to_owned(), 250_000);
-    assert_eq!(write_up.share_ppm("checkout"), 250_000);
-    assert_eq!(write_up.share_ppm("check"), 0);
+    write_up.spent.insert("checkout · fast".to_owned(), 50);
+    assert_eq!((write_up.spent("checkout"), write_up.spent("check")), (50, 0));
     assert!(write_up.clone().reopen(&record).is_err(), "what is published stays");
-    let back = |record: &IncidentRecord, write_up: &WriteUp, share| {
+    // Of 30 % of the budget the part counts that nothing was written of.
+    let back = |record: &IncidentRecord, write_up: &WriteUp, own| {
         let (records, written) = ([record.clone()], [write_up.clone()]);
-        come_back(("checkout", &of(share)), fifth, &records, &written)
+        come_back(("checkout", &of(30), own), fifth, &records, &written)
     };
-    assert_eq!(back(&record, &write_up, 90), None, "it did not come back");
+    assert_eq!(back(&record, &write_up, 900), None, "it did not come back");
     record.came_back.push(day(6));
-    assert_eq!(back(&record, &write_up, 45), None, "a fifth is not more than a fifth");
-    assert_eq!(back(&record, &write_up, 46), Some(day(5)));
+    assert_eq!(back(&record, &write_up, 150), None, "a fifth is not more than a fifth");
+    assert_eq!(back(&record, &write_up, 151), Some(day(5)));
 
     let first = KeptDemand::new(("shop", "checkout"), &of(25), day(3));
     let after = Some(day(5));

@@ -328,8 +328,7 @@ pub(in crate::http) async fn move_on(
     let (changes, who, now) = (app.changes.clone(), caller.actor(), app.clock.now());
     let moved = wait::<_, IncidentActError>(move || {
         let by = By { who: &who, at: now, why: "" };
-        let (figures, shares) =
-            figures.map_or((None, None), |(of, shares)| (Some(of), Some(shares)));
+        let (figures, spent) = figures.map_or((None, None), |(of, spent)| (Some(of), Some(spent)));
         let action = ("post_mortem.move", figures);
         let kept = changes.write_with(&record, (&who, now), action, |known| {
             let mut write_up = known.ok_or(NOT_WRITTEN)?;
@@ -340,7 +339,7 @@ pub(in crate::http) async fn move_on(
                 WriteUpTo::InReview => write_up.submit(people, by.at)?,
                 WriteUpTo::Published => write_up.publish(by.who, people, by.at)?,
             }
-            write_up.shares_ppm = shares.unwrap_or(write_up.shares_ppm);
+            write_up.spent = spent.unwrap_or(write_up.spent);
             let detail = json!({ "state": write_up.state });
             Ok((write_up, detail))
         })?;
@@ -349,8 +348,8 @@ pub(in crate::http) async fn move_on(
     Ok(Json(moved.await?))
 }
 
-/// What a write-up says of an incident from its publication on, as far as `caller` may see, and the share of each budget
-/// that it has spent, in millionths.
+/// What a write-up says of an incident from its publication on, as far as `caller` may see, and the bad events of each SLO
+/// that are its own.
 ///
 /// # Errors
 ///
@@ -362,7 +361,7 @@ async fn published(
 ) -> Result<(Figures, BTreeMap<String, u64>), Problem> {
     let cost = cost_of(app, caller, record).await.ok();
     let costs = cost.iter().flat_map(|cost| &cost.costs);
-    let shares = costs.filter_map(|of| Some((of.slo.clone(), of.budget?.ppm()))).collect();
+    let spent = costs.map(|of| (of.slo.clone(), of.bad)).collect();
     let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
     let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
     let authors = {
@@ -371,7 +370,7 @@ async fn published(
         known.map(|known| known.write_up.authors).unwrap_or_default()
     };
     let timeline = happened(app, caller, record, &authors).await?;
-    Ok((Figures { costs, users_by, timeline }, shares))
+    Ok((Figures { costs, users_by, timeline }, spent))
 }
 
 /// What happened in an incident, without the names of people.
