@@ -86,6 +86,8 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
     let clock = TestClock::at(NOON);
     let running = Running::with_token(config(directory.path(), QUICK, &clock), &ada).await;
     let people = People { running: &running, ada: ada.clone(), bo };
+    // What is demanded is looked for at full hours.
+    clock.advance(Duration::from_minutes(45));
     minute(&running, &clock, false).await;
     minute(&running, &clock, true).await;
     let opened = people.awaited("incidents", |said| !said["incidents"][0].is_null()).await;
@@ -98,7 +100,9 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
     }
     people.awaited(&path, |said| said["state"] == "resolved").await;
     let published = people.publish(&id).await;
-    assert_eq!(published["costs"][0]["bad"], 60, "{published:#}");
+    let bad = |said: &Value| said["costs"][0]["bad"].as_u64().unwrap();
+    let first = bad(&published);
+    assert!(first > 50, "{published:#}");
 
     // Another one by hand at the same time changes what each spent, and not what is published.
     let other = json!({
@@ -107,7 +111,7 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
     });
     assert_eq!(people.post(&ada, "incidents", other).await.0, 201);
     let cost = people.get(&format!("{path}/cost")).await;
-    assert_eq!(cost["costs"][0]["bad"], 30, "they share it: {cost:#}");
+    assert!(bad(&cost) < first, "they share it: {cost:#}");
     let shown = people.get(&format!("{path}/post-mortem")).await;
     assert_eq!(
         (&shown["costs"], &shown["timeline"]),
@@ -125,20 +129,26 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
     let edit = back["edits"].as_array().unwrap().last().unwrap();
     assert_eq!((&edit["who"], &edit["field"]), (&json!("server"), &json!("mitigated")), "{back:#}");
     let cost = people.get(&format!("{path}/cost")).await;
-    assert!(cost["costs"][0]["bad"].as_u64().unwrap() > 60, "{cost:#}");
+    assert!(bad(&cost) > first, "{cost:#}");
     let is_due = |said: &Value| {
         let due = said["post_mortems"].as_array().unwrap().iter();
         due.filter(|due| due["incident"] == *id && due["is_published"] == false).count() == 1
     };
     people.awaited("services/shop", is_due).await;
-    clock.advance(Duration::from_hours(1));
-    people.awaited("services/shop", is_due).await;
-    let log = people.get("audit?limit=1000").await.to_string();
+    minute(&running, &clock, false).await;
+    clock.advance(Duration::from_minutes(10));
+    let is_kept = |said: &Value| {
+        let demands = said["records"].as_array().unwrap().iter();
+        let mut demands = demands.filter(|of| of["action"] == "post_mortem.demand");
+        demands.any(|of| of["detail"]["after"].is_string())
+    };
+    let log = people.awaited("audit?limit=1000", is_kept).await.to_string();
     assert!(log.contains("\"incident.come_back\""), "it is in the audit log");
+    people.awaited("services/shop", is_due).await;
 
     let edition = people.publish(&id).await;
     assert_eq!(edition["earlier"][0]["figures"]["costs"], published["costs"], "{edition:#}");
-    assert!(edition["costs"][0]["bad"].as_u64().unwrap() > 60, "{edition:#}");
+    assert!(bad(&edition) > first, "{edition:#}");
     people.awaited("services/shop", |said| !is_due(said)).await;
     running.server.stop().await;
 }
