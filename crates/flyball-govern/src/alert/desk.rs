@@ -142,7 +142,7 @@ impl Desk {
                     && self.silenced_by(alert, step.at).next().is_none()
             });
             let first = calls.next()?;
-            Some((alert, first.at, calls.last().unwrap_or(first).at))
+            Some((alert, first.at, calls.next_back().unwrap_or(first).at))
         })
     }
 

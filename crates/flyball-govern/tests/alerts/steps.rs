@@ -52,7 +52,7 @@ fn whoever_is_called_next_hears_what_is_so_then() {
         let About::Alert { alert, act: Act::Update, .. } = notice.about else { panic!() };
         assert_eq!(alert.facts.remaining, Some(-0.43));
         let reading = alert.reading(alert.leading().unwrap());
-        assert_eq!((reading.bad, reading.burn.round() as u64), (97, 970));
+        assert_eq!((reading.bad, reading.burn), (97, 970.0));
         assert_eq!(alert.leading().unwrap().bad, 60, "what it fired with stays in the pair");
     }
 }

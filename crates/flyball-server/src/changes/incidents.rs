@@ -236,10 +236,12 @@ impl Changes {
                 };
                 let known = record.came_back.len();
                 let is_changed = follow(record, &alerts);
-                let action = match opened.contains(&id) {
-                    true => "incident.open",
-                    false if record.came_back.len() > known => "incident.come_back",
-                    false => "incident.follow",
+                let action = if opened.contains(&id) {
+                    "incident.open"
+                } else if record.came_back.len() > known {
+                    "incident.come_back"
+                } else {
+                    "incident.follow"
                 };
                 if is_changed || opened.contains(&id) {
                     let ids: Vec<u64> = alerts.iter().map(|of| of.alert.id).collect();

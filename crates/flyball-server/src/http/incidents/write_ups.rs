@@ -328,7 +328,7 @@ pub(in crate::http) async fn move_on(
     let (changes, who, now) = (app.changes.clone(), caller.actor(), app.clock.now());
     let moved = wait::<_, IncidentActError>(move || {
         let by = By { who: &who, at: now, why: "" };
-        let (figures, spent) = figures.map_or((None, None), |(of, spent)| (Some(of), Some(spent)));
+        let (figures, spent) = figures.unzip();
         let action = ("post_mortem.move", figures);
         let kept = changes.write_with(&record, (&who, now), action, |known| {
             let mut write_up = known.ok_or(NOT_WRITTEN)?;
