@@ -10,7 +10,9 @@ use flyball_budget::live::LiveError;
 use flyball_budget::{Account, BudgetError, Frame, window_at};
 use flyball_catalog::Catalog;
 use flyball_govern::gate::SpentOn;
-use flyball_govern::policy::{CAUSES, IncidentSpent, PostMortem, PostMortemRule, post_mortems};
+use flyball_govern::policy::{
+    CAUSES, IncidentSpent, PostMortem, PostMortemReason, PostMortemRule, post_mortems,
+};
 use flyball_govern::verdict::{
     CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
 };
@@ -55,6 +57,26 @@ impl Attribution {
     /// The SLO.
     pub(crate) fn slo(&self) -> &str {
         &self.slo
+    }
+
+    /// What `rule` demands for what it spent, each with the bad events of an incident that are its own.
+    pub(crate) fn post_mortems(&self, rule: &PostMortemRule) -> Vec<(PostMortem, u64)> {
+        let of_objective = |objective: &ObjectiveAttribution| {
+            let own = |of: PostMortem| {
+                let bad = match &of.reason {
+                    PostMortemReason::Incident { id } => objective.spent_by_incident(id),
+                    PostMortemReason::Class { .. } => None,
+                };
+                (of, bad.unwrap_or(0))
+            };
+            objective.post_mortems(rule).into_iter().map(own).collect::<Vec<_>>()
+        };
+        self.objectives.iter().flat_map(of_objective).collect()
+    }
+
+    /// The service that it is of.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
     }
 
     /// The first moment that is looked at.

@@ -38,7 +38,7 @@ pub(crate) use kept::{Kept, is_in_production};
 pub(crate) use past::Past;
 pub(crate) use restores::Attempted;
 pub use told::{Receipt, ReportTold};
-pub(crate) use write_ups::{KeptWriteUp, Learnt};
+pub(crate) use write_ups::{Figures, KeptWriteUp, Learnt};
 
 /// The most changes that are kept; the oldest make room. Half a century of five a day, or a year of a
 /// company with 270.

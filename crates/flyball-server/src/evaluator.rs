@@ -15,6 +15,7 @@ mod facts;
 mod fill;
 mod history;
 mod joined;
+mod lifting;
 mod met;
 mod objective;
 mod past;

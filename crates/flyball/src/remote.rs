@@ -93,6 +93,19 @@ struct Refusal {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// That a server refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+struct Refused {
+    status: StatusCode,
+    said: String,
+}
+
+/// Whether a server refuses because of how something is at the moment.
+pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|of| of.status == StatusCode::CONFLICT)
+}
+
 /// Requests and their fields that hints name, and the commands and options that make them.
 const COMMANDS: [(&str, &str); 18] = [
     ("give all of it in `basis`", "give all of it by its options; `flyball service choose --help`"),
@@ -115,8 +128,9 @@ const COMMANDS: [(&str, &str); 18] = [
     ("GET /api/v1/drills lists", "`flyball drill list` lists"),
 ];
 
-/// Requests about a service that hints name, and the commands that make them.
-const OF_SERVICE: [(&str, &str); 2] = [
+/// Requests about a service or a drill that hints name, and the commands that make them.
+const OF_SERVICE: [(&str, &str); 3] = [
+    ("GET /api/v1/drills/", "flyball drill show"),
     ("GET /api/v1/reviews/", "flyball review list --service"),
     ("GET /api/v1/custody/", "flyball custody show"),
 ];
@@ -397,6 +411,6 @@ impl Remote {
         if let Some(hint) = hint {
             write!(said, "\nhint: {}", in_commands(&hint))?;
         }
-        Err(anyhow::anyhow!(words::printable(&said)))
+        Err(Refused { status, said: words::printable(&said) }.into())
     }
 }

@@ -50,6 +50,7 @@ use self::sums::Sums;
 use self::view::Eye;
 use crate::alert::{Change, Firing, Watch};
 use crate::error::BudgetError;
+use crate::window::nominal_length;
 
 /// Why a live objective cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +81,19 @@ pub struct Saved {
 /// How many events a slice must have led to expect in a stretch so that none in it means that it has gone silent: by
 /// chance there would be none once in nine million times (Poisson, `e^-16`).
 pub const SILENT_MIN: u64 = 16;
+
+/// What a rule that fires has in its long lookback.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The rule.
+    pub rule: String,
+    /// The events.
+    pub events: Tally,
+    /// The burn; 0 where nothing was valid.
+    pub burn: f64,
+    /// The share of the whole budget that the lookback has spent: `burn × lookback / window`.
+    pub spent_in_lookback: f64,
+}
 
 /// The state of one objective, or of one slice of it; see the module's documentation.
 #[derive(Debug, Clone)]
@@ -267,6 +281,27 @@ impl Live {
     pub fn firings(&self, plan: &Plan) -> Vec<Firing> {
         let both = self.watches.iter().zip(&plan.rules);
         both.filter_map(|(watch, rule)| watch.firing(&rule.ready)).collect()
+    }
+
+    /// What the rules that fire have in their long lookbacks at the moment advanced to.
+    pub fn readings(&self, plan: &Plan) -> Vec<Reading> {
+        let both = self.watches.iter().zip(&plan.rules).filter(|(watch, _)| watch.is_firing());
+        let reading = |(watch, rule): (&Watch, &plan::Watched)| {
+            let stretch = self.sums.stretch(rule.long);
+            let budget = plan.target.error_budget().to_f64();
+            let burn = stretch.units.error_ratio().map_or(0.0, |ratio| ratio / budget);
+            let (now, period) = (read::starts(plan, self.sums.end()), self.sums.window().period);
+            let lookback = rule.ready.looked_at(now, period).length().as_seconds_f64();
+            let nominal = nominal_length(&plan.window).as_seconds_f64();
+            let spent_in_lookback = burn * lookback / nominal;
+            Reading {
+                rule: watch.rule().to_owned(),
+                events: stretch.events,
+                burn,
+                spent_in_lookback,
+            }
+        };
+        both.map(reading).collect()
     }
 
     /// The rules' states, in the order of the plan's rules.

@@ -1,12 +1,15 @@
 //! What people read of a notice, before any receiver's markup.
 
 use flyball_govern::alert::{
-    About, Act, Alert, Notice, Pair, Reminder, Restored, SilenceOver, State, Subject,
+    About, Act, Alert, Notice, Pair, Reading, Reminder, Restored, SilenceOver, State, Subject,
 };
 use flyball_govern::oncall::CallStep;
-use flyball_model::Severity;
+use flyball_model::{Duration, Severity};
 
 use super::Sender;
+
+/// What is said of an alert for which nobody is left to call.
+const UNANSWERED: &str = "nobody has taken it on, and nobody is left to call";
 
 /// A line of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,10 +94,14 @@ fn alert_title(act: Act, alert: &Alert) -> String {
         (Act::Open | Act::Update | Act::Acknowledge, _) => {
             let still = if act == Act::Update { "still " } else { "" };
             let spends = alert.leading().map_or(String::new(), |pair| {
-                format!(" {still}burns its budget at {}", times(pair.burn_peak))
+                format!(" {still}burns its budget at {}", times(alert.reading(pair).burn))
             });
             let called = alert.called().filter(|_| act != Act::Acknowledge);
-            let called = called.map_or(String::new(), |step| format!("; {}", called_words(step)));
+            let called = called.map_or(String::new(), |step| {
+                let words =
+                    if alert.is_unanswered() { UNANSWERED.to_owned() } else { called_words(step) };
+                format!("; {words}")
+            });
             format!("[{severity}] {about}{spends}{called}")
         }
     }
@@ -105,11 +112,12 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
     let facts = &alert.facts;
     lines.extend(facts.promise.as_ref().map(|promise| Line::new("Promise", promise)));
     if let Some(pair) = alert.leading() {
-        lines.push(Line::new("Rule", rule(pair)));
-        lines.push(Line::new("Began", pair.onset.to_string()));
+        let now = alert.reading(pair);
+        lines.push(Line::new("Rule", rule(pair, &now)));
+        lines.push(Line::new("Began", alert.onset(pair).to_string()));
         lines.push(Line::new(
             "Spent",
-            format!("{} of the budget within the rule's lookback", percent(pair.spent_in_lookback)),
+            format!("{} of the budget within the rule's lookback", percent(now.spent_in_lookback)),
         ));
     }
     lines.extend(
@@ -142,6 +150,10 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
         };
         Some(Line::new("Called", format!("{} at {}{before}", called_words(step), step.at)))
     }));
+    lines.extend(alert.call().filter(|_| alert.is_unanswered()).and_then(|call| {
+        let since = call.unanswered?;
+        Some(Line::new("Unanswered", format!("{UNANSWERED}, since {since}")))
+    }));
     lines.extend(alert.acknowledged.as_ref().map(|taken| {
         let note = taken.note.as_ref().map_or(String::new(), |note| format!(": {note}"));
         Line::new("Taken on", format!("by {} at {}{note}", taken.who, taken.at))
@@ -162,8 +174,8 @@ fn called_words(step: &CallStep) -> String {
     }
 }
 
-fn rule(pair: &Pair) -> String {
-    let Pair { rule, valid, bad, burn, .. } = pair;
+fn rule(pair: &Pair, now: &Reading) -> String {
+    let Reading { rule, valid, bad, burn, .. } = now;
     let factor =
         pair.factor.map_or(String::new(), |factor| format!(" (asks for {})", times(factor)));
     format!("{rule}: {bad} of {valid} bad, burn {}{factor}", times(*burn))
@@ -171,10 +183,17 @@ fn rule(pair: &Pair) -> String {
 
 fn silence_title(over: &SilenceOver) -> String {
     let many = over.firing.len() as u64 + over.firing_more;
-    let still = match many {
-        0 => "nothing that it covered fires".to_owned(),
+    let alerts = |many: u64| match many {
         1 => "1 alert still fires".to_owned(),
         many => format!("{many} alerts still fire"),
+    };
+    let still = match (many, over.still_covered) {
+        (0, 0) => "nothing that it covered fires".to_owned(),
+        (many, 0) => alerts(many),
+        (0, covered) => format!("{}, and another silence covers all of it", alerts(covered)),
+        (many, covered) => {
+            format!("{}, beside {covered} that another silence covers", alerts(many))
+        }
     };
     format!("[silence over] silence {} has ended; {still}", over.silence.id)
 }
@@ -187,6 +206,13 @@ fn silence_lines(over: &SilenceOver) -> Vec<Line> {
         Line::new("Until", silence.until.to_string()),
     ];
     lines.extend(silence.ended_by.as_ref().map(|who| Line::new("Ended by", who)));
+    lines.extend(silence.because_of.filter(|_| silence.ended_by.is_some()).map(|of| {
+        let text = format!(
+            "what still fires does so without what was counted from {} to {}",
+            of.from, of.to
+        );
+        Line::new("Because", text)
+    }));
     lines.extend(
         over.firing.iter().map(|(id, subject)| {
             Line::new("Still fires", format!("{} (alert {id})", about(subject)))
@@ -220,7 +246,7 @@ fn restored_lines(restored: &Restored, sender: &Sender<'_>) -> Vec<Line> {
 fn reminder_lines(reminder: &Reminder, sender: &Sender<'_>) -> Vec<Line> {
     vec![
         Line::new("What", &reminder.text),
-        Line::new("At", reminder.at.to_string()),
+        Line::new("At", reminder.at.floor(Duration::from_seconds(1)).to_string()),
         Line::link("Service", sender.service(&reminder.service)),
     ]
 }

@@ -82,6 +82,7 @@ fn called(notice: &Notice) -> Value {
         "escalation": call.escalation,
         "at": step.at,
         "hand_offs": call.hand_offs().total(),
+        "unanswered": alert.is_unanswered(),
     })
 }
 

@@ -40,6 +40,7 @@ fn facts() -> Facts {
         promise: Some("99.9% over 30d".to_owned()),
         remaining: Some(0.55),
         exhausted: Some(now().plus(Duration::from_hours(3))),
+        readings: Vec::new(),
         changes: Vec::new(),
         differing: vec![Difference {
             attribute: "version".to_owned(),
@@ -94,6 +95,7 @@ fn notices() -> Vec<Notice> {
         why: "drill".to_owned(),
         ended_by: None,
         is_announced: false,
+        because_of: None,
     };
     desk.silence(silence, later(20)).unwrap();
     let mut notices = Vec::new();

@@ -15,6 +15,7 @@ use flyball_model::{Severity, Timestamp};
 use super::desk::{Desk, DeskError, Route};
 use super::episode::{Alert, CALLS_KEPT, State, Transition, TransitionKind};
 use super::observed::Subject;
+use super::silence::Silence;
 use crate::oncall::{Call, CallStep, Switchboard};
 
 impl Desk {
@@ -82,7 +83,11 @@ impl Desk {
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         let calls = self.calling.iter().filter_map(|id| self.alerts.get(id)?.call());
         let chain = |call: &Call| self.board.chain(&call.escalation, call.custody);
-        let due = calls.filter_map(|call| call.due(chain(call)?));
+        let due = calls.filter_map(|call| {
+            let chain = chain(call)?;
+            let gives_up = || call.gives_up(chain).filter(|_| call.unanswered.is_none());
+            call.due(chain).or_else(gives_up)
+        });
         due.chain(self.waiting.values().copied()).min()
     }
 
@@ -97,21 +102,52 @@ impl Desk {
             let Some(alert) = self.alerts.get(&id) else { continue };
             let chain = |call: &Call| board.chain(&call.escalation, call.custody);
             let chain = alert.call().and_then(chain);
-            let due = chain.and_then(|chain| alert.call()?.due(chain));
-            let is_due = due.is_some_and(|due| due <= at);
-            if !is_due || self.silenced_by(alert, at).next().is_some() {
+            if self.silenced_by(alert, at).next().is_some() {
                 continue;
             }
+            let due = chain.and_then(|chain| alert.call()?.due(chain));
+            let gives_up = chain.filter(|_| due.is_none()).and_then(|chain| {
+                let call = alert.call().filter(|call| call.unanswered.is_none())?;
+                call.gives_up(chain)
+            });
+            let kind = match (due, gives_up) {
+                (Some(due), _) if due <= at => TransitionKind::Called,
+                (_, Some(gives_up)) if gives_up <= at => TransitionKind::Unanswered,
+                _ => continue,
+            };
             let Some((chain, alert)) = chain.zip(self.alert_mut(id)) else { continue };
             let Some(call) = alert.call_mut() else { continue };
-            let severity = call.severity;
-            if call.advance(chain, at, |level, at| board.who(level, severity, at)).is_empty() {
-                continue;
+            if kind == TransitionKind::Called {
+                let severity = call.severity;
+                call.advance(chain, at, |level, at| board.who(level, severity, at));
+                reach(alert, &board);
+            } else {
+                call.unanswered = Some(at);
             }
-            reach(alert, &board);
-            let transition = alert.take(TransitionKind::Called, at);
+            let transition = alert.take(kind, at);
             self.tell(id, transition, at);
         }
+    }
+
+    /// The alerts of which a step is told at `at` because of time alone: a level is due, nobody is left to call, or the
+    /// last silence is over.
+    pub fn due(&self, at: Timestamp) -> BTreeSet<u64> {
+        let over = |silence: &&Silence| !silence.is_announced && silence.until <= at;
+        let over: Vec<&Silence> = self.silences.values().filter(over).collect();
+        let covered = self.alerts.values().filter(|alert| {
+            let covers = |of: &&Silence| of.matches(&alert.subject, alert.severity);
+            !over.is_empty() && alert.state == State::Firing && over.iter().any(covers)
+        });
+        let calls = self.calling.iter().filter(|id| {
+            let call = self.alerts.get(id).and_then(Alert::call);
+            let moment = call.and_then(|call| {
+                let chain = self.board.chain(&call.escalation, call.custody)?;
+                call.due(chain).or_else(|| call.gives_up(chain))
+            });
+            moment.is_some_and(|moment| moment <= at)
+        });
+        let waiting = self.waiting.iter().filter(|(_, due)| **due <= at).map(|(id, _)| *id);
+        covered.map(|alert| alert.id).chain(calls.copied()).chain(waiting).collect()
     }
 
     /// Lets the call of an alert follow a step of it that was made at `at`.
@@ -138,7 +174,7 @@ impl Desk {
                     let _ = call.take(&who, at);
                 }
             }
-            Kind::Pending | Kind::Called => {}
+            Kind::Pending | Kind::Called | Kind::Unanswered => {}
         }
     }
 

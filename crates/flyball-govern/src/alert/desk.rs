@@ -12,7 +12,7 @@ use super::kept::Part;
 use super::observed::{Observed, Pair, Subject};
 use super::outbox::{About, Act, Notice, Outbox, Outcome, Reminder, Restored, SilenceOver};
 use super::plan::Retry;
-use super::silence::{Matcher, SILENCES_MAX, Silence, SilenceError, TEXT_BYTES_MAX};
+use super::silence::{Because, Matcher, SILENCES_MAX, Silence, SilenceError, TEXT_BYTES_MAX};
 use crate::oncall::{CallError, Switchboard};
 
 /// The most alerts that are pending or fire; slices beyond that share a cause.
@@ -131,9 +131,9 @@ impl Desk {
         self.alerts.get(&id)
     }
 
-    /// The alerts that called somebody, oldest first, and when each did first: what a silence covered then
+    /// The alerts that called somebody, oldest first, and when each did first and last: what a silence covered then
     /// called nobody.
-    pub fn paged(&self) -> impl Iterator<Item = (&Alert, Timestamp)> {
+    pub fn paged(&self) -> impl Iterator<Item = (&Alert, Timestamp, Timestamp)> {
         self.alerts.values().filter_map(|alert| {
             let mut calls = alert.transitions.iter().filter(|step| {
                 use TransitionKind as Kind;
@@ -141,7 +141,8 @@ impl Desk {
                     && matches!(step.kind, Kind::Fired | Kind::Escalated | Kind::Unsilenced)
                     && self.silenced_by(alert, step.at).next().is_none()
             });
-            Some((alert, calls.next()?.at))
+            let first = calls.next()?;
+            Some((alert, first.at, calls.next_back().unwrap_or(first).at))
         })
     }
 
@@ -263,7 +264,8 @@ impl Desk {
                 id = self.note(subject, more, moment).or(id);
             }
             let Some(id) = id else { continue };
-            if let Some(alert) = self.alert_mut(id) {
+            // What is said of a budget belongs to a step.
+            if let Some(alert) = self.alert_mut(id).filter(|alert| alert.step().is_some()) {
                 let before = std::mem::replace(&mut alert.facts, facts.clone().bounded());
                 // What came after it fired is none of its causes.
                 if alert.fired.is_some() {
@@ -401,6 +403,36 @@ impl Desk {
         Ok(())
     }
 
+    /// Moves the end of a silence, and says which counts alone it is about; its end is announced when it comes.
+    ///
+    /// # Errors
+    ///
+    /// [`SilenceError::Unknown`] and [`SilenceError::Ended`].
+    pub fn move_silence(
+        &mut self,
+        id: u64,
+        (until, because_of): (Timestamp, Option<Because>),
+        at: Timestamp,
+    ) -> Result<(), SilenceError> {
+        self.tick(at);
+        let silence = self.silences.get_mut(&id).ok_or(SilenceError::Unknown(id))?;
+        if silence.is_announced {
+            return Err(SilenceError::Ended(id));
+        }
+        self.changed.insert(Part::Silence(id));
+        (silence.until, silence.because_of) = (until, because_of);
+        self.tick(at);
+        Ok(())
+    }
+
+    /// Says of an alert that fires what is known of it now, before a step of it is told.
+    pub fn refresh(&mut self, id: u64, facts: &Facts) {
+        let Some(alert) = self.alert_mut(id) else { return };
+        let Facts { remaining, exhausted, readings, .. } = facts.clone().bounded();
+        let known = &mut alert.facts;
+        (known.remaining, known.exhausted, known.readings) = (remaining, exhausted, readings);
+    }
+
     /// Ends the silences whose time has come: their end is announced, and what still fires is told.
     pub fn tick(&mut self, at: Timestamp) {
         let over = self.silences.values().filter(|silence| !silence.is_announced);
@@ -475,17 +507,21 @@ impl Desk {
         let firing = firing.filter(|alert| silence.matches(&alert.subject, alert.severity));
         let firing: Vec<(u64, Subject)> =
             firing.map(|alert| (alert.id, alert.subject.clone())).collect();
+        let is_covered = |(id, _): &(u64, Subject)| {
+            let alert = self.alerts.get(id);
+            alert.is_some_and(|alert| self.silenced_by(alert, at).next().is_some())
+        };
+        let (covered, firing): (Vec<_>, Vec<_>) = firing.into_iter().partition(is_covered);
         for (id, _) in &firing {
-            let is_covered = self
-                .alerts
-                .get(id)
-                .is_some_and(|alert| self.silenced_by(alert, at).next().is_some());
-            let Some(alert) = self.alert_mut(*id).filter(|_| !is_covered) else { continue };
+            let Some(alert) = self.alert_mut(*id) else { continue };
+            let explained = silence.because_of.map(|of| of.to).filter(|to| *to <= silence.until);
+            alert.explained_until = alert.explained_until.max(explained);
             let transition = alert.take(TransitionKind::Unsilenced, silence.until);
             self.follow(*id, transition.kind, at);
             self.tell(*id, transition, at);
         }
-        let mut over = SilenceOver { silence, firing, firing_more: 0 };
+        let mut over = SilenceOver { silence, firing, firing_more: 0, still_covered: 0 };
+        over.still_covered = covered.len() as u64;
         over.firing_more = over.firing.len().saturating_sub(OVER_LISTED_MAX) as u64;
         over.firing.truncate(OVER_LISTED_MAX);
         for route in self.routes.iter().filter(|route| route.announces) {

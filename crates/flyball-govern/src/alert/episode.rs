@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_model::{Severity, Timestamp};
 
-use super::facts::Facts;
+use super::facts::{Facts, Reading};
 use super::observed::{Observed, Pair, Subject};
 use crate::oncall::{Call, CallStep};
 
@@ -45,6 +45,8 @@ pub enum TransitionKind {
     Unsilenced,
     /// The next level of its escalation was called.
     Called,
+    /// All levels of its escalation were called, and nobody has taken it on in time.
+    Unanswered,
     /// No rule fires any more.
     Resolved,
 }
@@ -60,6 +62,17 @@ pub struct Transition {
     pub kind: TransitionKind,
     /// The severity afterwards.
     pub severity: Severity,
+}
+
+/// An alert that called somebody.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paged {
+    /// The alert.
+    pub alert: Alert,
+    /// When it did first.
+    pub first: Timestamp,
+    /// When it did last: each time that it becomes a page is one.
+    pub last: Timestamp,
 }
 
 /// Who has taken an alert on.
@@ -111,6 +124,9 @@ pub struct Alert {
     /// Who was called for it, the newest call last; none where its service has neither rota nor escalation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
+    /// Up to when what it fires for is known to have another reason: that of the silence which has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explained_until: Option<Timestamp>,
     /// The targets of the people who were called.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) reached: BTreeSet<String>,
@@ -137,6 +153,7 @@ impl Alert {
             facts: Facts::default(),
             transitions: Vec::new(),
             calls: Vec::new(),
+            explained_until: None,
             reached: BTreeSet::new(),
             pending: Vec::new(),
             told: BTreeMap::new(),
@@ -155,6 +172,34 @@ impl Alert {
     /// The level that was called last by the call that goes on.
     pub fn called(&self) -> Option<&CallStep> {
         self.call()?.steps.last()
+    }
+
+    /// Whether nobody has taken it on and nobody is left to call.
+    pub fn is_unanswered(&self) -> bool {
+        self.call().is_some_and(|call| call.taken.is_none() && call.unanswered.is_some())
+    }
+
+    /// When the trouble of a pair began, as far as it has no other reason.
+    pub fn onset(&self, pair: &Pair) -> Timestamp {
+        self.explained_until.map_or(pair.onset, |until| pair.onset.max(until))
+    }
+
+    /// What a pair of it has in its lookback: at the newest step of the alert while it fires, else when it fired.
+    pub fn reading(&self, pair: &Pair) -> Reading {
+        let now = self.facts.readings.iter().find(|of| pair.end.is_none() && of.rule == pair.rule);
+        now.cloned().unwrap_or_else(|| Reading::from(pair))
+    }
+
+    /// Since when it fires without having been calm in between: since it last became what it is now from none that woke
+    /// anybody, as far as its steps are known.
+    pub fn firing_since(&self) -> Option<Timestamp> {
+        use TransitionKind as Kind;
+        let begins = self
+            .transitions
+            .iter()
+            .rev()
+            .find(|step| matches!(step.kind, Kind::Fired | Kind::Escalated | Kind::Eased));
+        begins.map(|step| step.at).or(self.fired)
     }
 
     /// The pair that the alert is told by: of those that fire the gravest, and of these the one that
@@ -277,6 +322,7 @@ impl Alert {
             TransitionKind::Acknowledged
             | TransitionKind::Unsilenced
             | TransitionKind::Called
+            | TransitionKind::Unanswered
             | TransitionKind::Resolved => {}
         }
         match kind {

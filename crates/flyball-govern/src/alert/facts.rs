@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use flyball_model::{Change, ChangeKind, Timestamp};
 
+use super::episode::PAIRS_MAX;
+use super::observed::Pair;
+
 /// The most changes that an alert lists: the newest are the ones to suspect.
 pub const CHANGES_MAX: usize = 5;
 /// The most attributes that an alert lists.
@@ -80,6 +83,30 @@ pub struct Difference {
     pub good_of: u64,
 }
 
+/// What a rule that fires has in its long lookback at the moment of a transition.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Reading {
+    /// The rule.
+    pub rule: String,
+    /// Valid events.
+    pub valid: u64,
+    /// Bad events.
+    pub bad: u64,
+    /// The burn.
+    pub burn: f64,
+    /// The share of the whole budget that the lookback has spent.
+    pub spent_in_lookback: f64,
+}
+
+impl From<&Pair> for Reading {
+    /// What it had when it fired.
+    fn from(pair: &Pair) -> Self {
+        let Pair { rule, valid, bad, burn, spent_in_lookback, .. } = pair;
+        let (valid, bad, burn) = (*valid, *bad, *burn);
+        Self { rule: rule.clone(), valid, bad, burn, spent_in_lookback: *spent_in_lookback }
+    }
+}
+
 /// What is known of an alert's subject at the moment of a transition; all of it may be unknown.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
@@ -89,6 +116,9 @@ pub struct Facts {
     pub remaining: Option<f64>,
     /// When the budget will be gone at the present burn; `None` when it will not, or nobody knows.
     pub exhausted: Option<Timestamp>,
+    /// What the rules that fire have in their lookbacks.
+    #[serde(default)]
+    pub readings: Vec<Reading>,
     /// What changed before, newest first; at most [`CHANGES_MAX`].
     pub changes: Vec<RecentChange>,
     /// What tells bad events from good ones, the most telling first; at most [`DIFFERENCES_MAX`].
@@ -129,6 +159,7 @@ impl Facts {
     pub(super) fn bounded(mut self) -> Self {
         self.changes.truncate(CHANGES_MAX);
         self.differing.truncate(DIFFERENCES_MAX);
+        self.readings.truncate(PAIRS_MAX);
         self
     }
 }

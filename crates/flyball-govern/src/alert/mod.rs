@@ -24,11 +24,11 @@ mod silence;
 
 pub use desk::{ALERTS_OPEN_MAX, Counts, Desk, DeskError, RESOLVED_KEPT, ROUTES_MAX, Route};
 pub use episode::{
-    Acknowledgement, Alert, CALLS_KEPT, PAIRS_MAX, State, TRANSITIONS_KEPT, Transition,
+    Acknowledgement, Alert, CALLS_KEPT, PAIRS_MAX, Paged, State, TRANSITIONS_KEPT, Transition,
     TransitionKind,
 };
 pub use facts::{
-    CHANGES_MAX, DIFFERENCES_MAX, Difference, Facts, LINK_BYTES_MAX, Links, RecentChange,
+    CHANGES_MAX, DIFFERENCES_MAX, Difference, Facts, LINK_BYTES_MAX, Links, Reading, RecentChange,
 };
 pub use foreign::{FOREIGN_BYTES_MAX, FOREIGN_MAX, Foreign, ForeignAlert};
 pub use kept::{Head, Part, Row};
@@ -39,5 +39,5 @@ pub use outbox::{
 };
 pub use plan::Retry;
 pub use silence::{
-    Field, MATCHERS_MAX, Matcher, SILENCE_LENGTH_MAX, SILENCES_MAX, Silence, SilenceError,
+    Because, Field, MATCHERS_MAX, Matcher, SILENCE_LENGTH_MAX, SILENCES_MAX, Silence, SilenceError,
 };

@@ -36,10 +36,13 @@ pub enum Act {
 pub struct SilenceOver {
     /// The silence.
     pub silence: Silence,
-    /// The alerts that it covered and that still fire: id and subject.
+    /// The alerts that it covered, that still fire and that no other silence covers: id and subject.
     pub firing: Vec<(u64, super::Subject)>,
     /// How many more there are than are listed.
     pub firing_more: u64,
+    /// How many others of them another silence covers: nobody is told of those.
+    #[serde(default)]
+    pub still_covered: u64,
 }
 
 /// A change that was undone, or was to be, without anybody asking for it: to be looked at in working hours.

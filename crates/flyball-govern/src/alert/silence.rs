@@ -82,6 +82,18 @@ pub struct Silence {
     /// Whether its end was announced.
     #[serde(default)]
     pub is_announced: bool,
+    /// The time whose counts alone it is about: what fires without them is to be told. `None` covers whatever fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because_of: Option<Because>,
+}
+
+/// A time whose counts make alerts fire that nobody is to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Because {
+    /// From when on.
+    pub from: Timestamp,
+    /// Up to and without this moment.
+    pub to: Timestamp,
 }
 
 impl Silence {

@@ -8,7 +8,7 @@ use crate::alert::{Alert, TransitionKind};
 /// led to a ticket, is no part of it.
 pub(crate) fn trouble(alert: &Alert, called: Timestamp) -> Incident {
     let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
-    let onset = paging.map(|pair| pair.onset).min();
+    let onset = paging.map(|pair| alert.onset(pair)).min();
     let acknowledged = alert.acknowledged.as_ref().map(|by| by.at).filter(|at| *at >= called);
     Incident {
         service: Some(alert.subject.service.clone()),
@@ -27,7 +27,9 @@ fn let_go(alert: &Alert) -> Option<Timestamp> {
     alert.transitions.iter().fold(None, |let_go, step| match step.kind {
         Kind::Fired | Kind::Escalated => None,
         Kind::Eased | Kind::Resolved => let_go.or(Some(step.at)),
-        Kind::Pending | Kind::Acknowledged | Kind::Unsilenced | Kind::Called => let_go,
+        Kind::Pending | Kind::Acknowledged | Kind::Unsilenced | Kind::Called | Kind::Unanswered => {
+            let_go
+        }
     })
 }
 

@@ -123,13 +123,13 @@ pub fn preconditions(drill: &Drill, situation: &Situation<'_>) -> Vec<Check> {
     };
     let fresh = said(
         situation.is_fresh,
-        "what is counted is fresh",
-        "what is counted is old",
-        "nobody knows how old the counts are",
+        "events came within the last 30 s",
+        "no event came within the last 30 s",
+        "nobody knows when the last event came",
     );
     let silenced = said(
         situation.silenced,
-        "the drill's own alerts are silenced",
+        "what it burns itself will page nobody",
         "the drill's own alerts would call somebody",
         "nobody knows whom the drill would call",
     );
@@ -148,7 +148,10 @@ pub fn preconditions(drill: &Drill, situation: &Situation<'_>) -> Vec<Check> {
         (What::FreshData, fresh),
         (What::NoFreeze, frozen),
         (What::NoIncident, none(&situation.incidents, "open incident")),
-        (What::NoChangeObserved, none(&situation.observed, "change under observation")),
+        (
+            What::NoChangeObserved,
+            none(&situation.observed, "change under observation that is no drill"),
+        ),
         (What::NoOtherDrill, none(&situation.drills, "other drill")),
         (What::StaffedHours, staffed(drill, situation)),
         (What::NearEnd, near_end(drill, situation)),

@@ -3,7 +3,7 @@
 //! A policy demands by what a window holds ([`PostMortemRule`](crate::policy::PostMortemRule)); a window forgets, and
 //! a demand that went with it would be ended by waiting. So each is kept when it first arises.
 
-use flyball_model::{Duration, Timestamp};
+use flyball_model::{Duration, Rational, Timestamp};
 
 use super::postmortem::{Demand, PostMortemState, WriteUp, demands};
 use super::record::IncidentRecord;
@@ -43,25 +43,42 @@ pub struct KeptDemand {
     pub since: Timestamp,
     /// Why it is not to be met; `None` unless somebody said so.
     pub waived: Option<Waived>,
+    /// The publication that does not meet it: the incident has come back since. `None` where any does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
+}
+
+/// The publication after which the incident that `of` demands a write-up of for `slo` came back, and has spent more than
+/// `least` of the budget beside what was written of, if `own` bad events are its own now; `None` where there is no such.
+pub fn come_back(
+    (slo, of, own): (&str, &PostMortem, u64),
+    least: Rational,
+    records: &[IncidentRecord],
+    written: &[WriteUp],
+) -> Option<Timestamp> {
+    let PostMortemReason::Incident { id } = &of.reason else { return None };
+    let record = records.iter().find(|record| record.incident.id == *id)?;
+    let write_up = written.iter().find(|write_up| write_up.incident == *id)?;
+    let at = write_up.published_last()?;
+    // Of what it has spent the part that nothing was written of.
+    let new = u128::from(own.saturating_sub(write_up.spent(slo)));
+    let more = (u128::from(of.share.ppm()) * new).checked_div(u128::from(own))?;
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
+    let has_come = record.came_back.last().is_some_and(|back| *back > at);
+    (has_come && Number::ratio(more, PARTS)? > Number::of(least)).then_some(at)
 }
 
 impl KeptDemand {
     /// What arises at `at` for `slo` of `service`.
     pub fn new((service, slo): (&str, &str), of: &PostMortem, at: Timestamp) -> Self {
-        let parts = (of.share.to_f64() * PARTS as f64).floor().clamp(0.0, 1e15);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "held between 0 and what a double says exactly"
-        )]
-        let share_ppm = parts as u64;
         Self {
             service: service.to_owned(),
             slo: slo.to_owned(),
             reason: of.reason.clone(),
-            share_ppm,
+            share_ppm: of.share.ppm(),
             since: at,
             waived: None,
+            after: None,
         }
     }
 
@@ -87,6 +104,9 @@ impl KeptDemand {
         let counts = |of: &&WriteUp| match (&self.reason, &of.state) {
             (PostMortemReason::Class { .. }, PostMortemState::Published { at, .. }) => {
                 *at > self.since.minus(CLASSED_OVER)
+            }
+            (PostMortemReason::Incident { .. }, _) => {
+                self.after.is_none_or(|after| of.published_last().is_some_and(|at| at > after))
             }
             _ => true,
         };

@@ -27,7 +27,7 @@ pub use action::{
     Priority, Run, summary,
 };
 pub use cost::{Counted, IncidentCost, Users, costliest};
-pub use demand::{CLASSED_OVER, KeptDemand, Waived};
+pub use demand::{CLASSED_OVER, KeptDemand, Waived, come_back};
 pub use distribution::{BIN_ENDS, Bin, Distribution, Lasting};
 pub use journeys::{Hit, Journeys};
 pub use measures::{IncidentMeasures, Measure, measures};

@@ -6,12 +6,15 @@
 
 use flyball_model::{Duration, Timestamp};
 
-use super::record::{IncidentRecord, LIST_MAX, Moment, Opened};
-use crate::alert::Alert;
+use super::record::{By, IncidentRecord, LIST_MAX, Moment, Opened};
+use crate::alert::{Alert, Paged};
 use crate::delivery::trouble;
 
 /// For how long after the end of an incident an alert of its service belongs to it: it was not over.
 pub const AGAIN_WITHIN: Duration = Duration::from_minutes(30);
+
+/// Who takes back what an alert shows to be over.
+const SERVER: &str = "server";
 
 /// What an alert that called somebody means for incidents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,27 +49,29 @@ pub fn open(records: &[IncidentRecord], alert: &Alert, called: Timestamp) -> Ope
     Opening::Opens(Box::new(IncidentRecord::new(incident, opened, called)))
 }
 
-/// Takes what `alerts`, each with the moment at which it first called somebody, know of an incident into its record;
-/// whether anything changed.
+/// Takes what `alerts` know of an incident into its record; whether anything changed.
 ///
 /// Who noticed first noticed it. Its beginning, its acknowledgement and, once none of them fires any more, its end are
 /// taken where nobody has said or corrected them; an end that only alerts told of goes away when one of them fires
-/// again.
-pub fn follow(record: &mut IncidentRecord, alerts: &[(Alert, Timestamp)]) -> bool {
+/// again. When one of them calls somebody again, what people said before of the end is taken back.
+pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     let before = record.clone();
+    come_back(record, alerts);
     if let Opened::ByAlerts { alerts: known } = &mut record.opened {
-        for (alert, _) in alerts {
+        for Paged { alert, .. } in alerts {
             if !known.contains(&alert.id) && known.len() < LIST_MAX {
                 known.push(alert.id);
             }
         }
     }
+    let edits = &record.edits;
     let said = |moment: Moment| {
-        before.edits.iter().any(|edit| edit.field == moment.name())
+        let last = edits.iter().rfind(|edit| edit.field == moment.name());
+        last.is_some_and(|edit| edit.who != SERVER)
             || matches!(before.opened, Opened::ByHand { .. } | Opened::ByMessage { .. })
                 && moment.of(&before.incident).is_some()
     };
-    let troubles: Vec<_> = alerts.iter().map(|(alert, called)| trouble(alert, *called)).collect();
+    let troubles: Vec<_> = alerts.iter().map(|of| trouble(&of.alert, of.first)).collect();
     let incident = &mut record.incident;
     let first = |moments: &mut dyn Iterator<Item = Option<Timestamp>>| moments.flatten().min();
     if !said(Moment::Detected) {
@@ -91,5 +96,35 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[(Alert, Timestamp)]) -> boo
         let last = incident.acknowledged.max(incident.mitigated).max(incident.detected);
         incident.resolved = end.map(|end| last.map_or(end, |last| end.max(last)));
     }
+    let paged = alerts.iter().map(|of| of.last).max();
+    let was_over = before.incident.mitigated.or(before.incident.resolved);
+    if let Some(at) = paged.filter(|at| was_over.is_some_and(|over| *at > over))
+        && record.incident.mitigated.is_none()
+        && record.incident.resolved.is_none_or(|end| end >= at)
+        && record.came_back.last().is_none_or(|known| *known < at)
+    {
+        record.came_back.push(at);
+        if record.came_back.len() > LIST_MAX {
+            record.came_back.remove(0);
+        }
+    }
     *record != before
+}
+
+/// Takes back what people said of the end of an incident before an alert of it called somebody again: what they say
+/// after that stands, and so does what another system says of an incident of its own.
+fn come_back(record: &mut IncidentRecord, alerts: &[Paged]) {
+    let Some(paged) = alerts.iter().map(|of| of.last).max() else { return };
+    if matches!(record.opened, Opened::ByMessage { .. }) {
+        return;
+    }
+    for moment in [Moment::Resolved, Moment::Mitigated] {
+        let last = record.edits.iter().rfind(|edit| edit.field == moment.name());
+        let is_said = last.is_some_and(|edit| edit.who != SERVER && edit.at < paged);
+        if is_said && moment.of(&record.incident).is_some_and(|at| at < paged) {
+            let by = By { who: SERVER, at: paged, why: "an alert called somebody again" };
+            // A record that takes no more corrections stays as it is.
+            let _ = record.set(moment, None, by);
+        }
+    }
 }

@@ -7,6 +7,8 @@
 //! Source: Site Reliability Engineering, chapter 15, "Postmortem Culture", and appendix D for the headings; the SRE
 //! Workbook, appendix B: one action item at least has the highest priority.
 
+use std::collections::BTreeMap;
+
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Timestamp};
 
 use super::action::{ACTIONS_MAX, ActionItem, Priority};
@@ -15,6 +17,8 @@ use crate::policy::{PostMortem, PostMortemReason};
 
 /// Within which time after the end of an incident its write-up is due: while people remember.
 pub const WRITE_UP_WITHIN: Duration = Duration::from_days(14);
+/// The most editions of a write-up beside the last: of what comes back more often the class is to be planned for.
+const EDITIONS_MAX: usize = 16;
 /// The longest text under one heading, in bytes: some pages.
 const SECTION_BYTES_MAX: usize = 16 * 1_024;
 /// Words that put a fault down to people, where the text goes on to ask nothing.
@@ -55,7 +59,8 @@ pub fn demands(
                 }
                 let end = record.and_then(|record| record.incident.resolved);
                 let is_of = |of: &&WriteUp| of.incident == *id;
-                let is_met = written.iter().find(is_of).is_some_and(WriteUp::is_published);
+                let written = written.iter().find(is_of);
+                let is_met = written.is_some_and(|of| of.published_last().is_some());
                 (end.map(|end| end.plus(WRITE_UP_WITHIN)), is_met)
             }
             PostMortemReason::Class { class } => {
@@ -195,6 +200,12 @@ pub struct WriteUp {
     pub actions: Vec<ActionItem>,
     /// Where more is found; addresses.
     pub supporting: Vec<String>,
+    /// When editions before this one were published, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editions: Vec<Timestamp>,
+    /// The bad events of each SLO that were the incident's own when it was published last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent: BTreeMap<String, u64>,
 }
 
 /// A place where a write-up blames somebody.
@@ -289,11 +300,13 @@ impl WriteUp {
             impact,
             root_causes: String::new(),
             trigger: cause.map(|change| format!("The change {change}.")).unwrap_or_default(),
-            resolution: format!(
-                "Mitigated: {}. Resolved: {}.",
-                at(incident.mitigated),
-                at(incident.resolved)
-            ),
+            resolution: match (incident.mitigated, incident.resolved) {
+                // Nobody knows what ended what goes on.
+                (None, None) => String::new(),
+                (mitigated, resolved) => {
+                    format!("Mitigated: {}. Resolved: {}.", at(mitigated), at(resolved))
+                }
+            },
             detection: format!(
                 "{noticed} Started: {}. Detected: {}.",
                 at(incident.started),
@@ -302,6 +315,8 @@ impl WriteUp {
             lessons: Lessons::default(),
             actions: Vec::new(),
             supporting: incident.link.iter().cloned().collect(),
+            editions: Vec::new(),
+            spent: BTreeMap::new(),
         }
     }
 
@@ -415,6 +430,41 @@ impl WriteUp {
     /// Whether everybody may read it.
     pub const fn is_published(&self) -> bool {
         matches!(self.state, PostMortemState::Published { .. })
+    }
+
+    /// When it was published last, in this edition or in one before.
+    pub fn published_last(&self) -> Option<Timestamp> {
+        match self.state {
+            PostMortemState::Published { at, .. } => Some(at),
+            _ => self.editions.last().copied(),
+        }
+    }
+
+    /// Begins a new edition of what is published, because the incident in `record` has come back since; what is no
+    /// published one stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteUpError::State`] when it has not, and past [`EDITIONS_MAX`] editions.
+    pub fn reopen(&mut self, record: &IncidentRecord) -> Result<(), WriteUpError> {
+        let PostMortemState::Published { at, .. } = self.state else { return Ok(()) };
+        let came_back = record.came_back.last().is_some_and(|back| *back > at);
+        if !came_back || self.editions.len() >= EDITIONS_MAX {
+            return Err(WriteUpError::State { state: self.word() });
+        }
+        self.editions.push(at);
+        self.state = PostMortemState::Draft;
+        Ok(())
+    }
+
+    /// The bad events of `slo` that were the incident's own when it was published last: of several objectives the most.
+    pub fn spent(&self, slo: &str) -> u64 {
+        let is_of = |name: &str| {
+            let rest = name.strip_prefix(slo);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" · "))
+        };
+        let spent = self.spent.iter().filter(|(name, _)| is_of(name));
+        spent.map(|(_, bad)| *bad).max().unwrap_or(0)
     }
 
     /// Whether an item has the highest priority.

@@ -233,6 +233,9 @@ pub struct IncidentRecord {
     /// The id under which it goes on: another system told of it under that one. What is kept here is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_as: Option<String>,
+    /// When an alert called somebody again after it was over or mitigated, oldest first; the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub came_back: Vec<Timestamp>,
     /// Every correction, oldest first.
     pub edits: Vec<Edit>,
 }
@@ -330,6 +333,7 @@ impl IncidentRecord {
             false_alarm: None,
             repeats: None,
             known_as: None,
+            came_back: Vec::new(),
             edits: Vec::new(),
         }
     }

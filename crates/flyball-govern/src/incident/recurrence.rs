@@ -87,7 +87,12 @@ pub struct Recurrence {
 pub fn recurrences(traces: &[Trace]) -> Vec<Recurrence> {
     let mut began: Vec<(Timestamp, &Trace)> =
         traces.iter().filter_map(|trace| Some((trace.began?, trace))).collect();
-    began.sort_by(|one, other| (one.0, &one.1.id).cmp(&(other.0, &other.1.id)));
+    // Of two that began at one moment the one that is said to repeat the other comes after it.
+    let repeats = |(at, trace): &(Timestamp, &Trace)| {
+        let other = traces.iter().find(|of| trace.repeats.as_ref() == Some(&of.id));
+        other.is_some_and(|of| of.began == Some(*at) && of.repeats.as_ref() != Some(&trace.id))
+    };
+    began.sort_by_cached_key(|of| (of.0, repeats(of), of.1.id.clone()));
     let mut found = Vec::new();
     for (place, (at, trace)) in began.iter().enumerate() {
         let before = began[..place].iter().rev();

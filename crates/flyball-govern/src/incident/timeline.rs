@@ -146,6 +146,9 @@ fn own(record: &IncidentRecord) -> Vec<Entry> {
         Some(entry(at, EntryKind::Moment, moment.name().to_owned(), None))
     });
     let mut entries: Vec<Entry> = moments.collect();
+    let again = "it came back: an alert called somebody again";
+    let back = record.came_back.iter();
+    entries.extend(back.map(|at| entry(*at, EntryKind::Moment, again.to_owned(), None)));
     for (role, held) in &record.roles {
         let text = match role {
             IncidentRole::Commander => "the role of commander was taken",
@@ -178,6 +181,7 @@ fn of_alert(alert: &Alert) -> impl Iterator<Item = Entry> {
             TransitionKind::Acknowledged => "was acknowledged",
             TransitionKind::Unsilenced => "was no longer silenced",
             TransitionKind::Called => "went to the next level",
+            TransitionKind::Unanswered => "was taken on by nobody",
             TransitionKind::Resolved => "resolved",
         };
         let taken = alert.acknowledged.as_ref().filter(|of| of.at == step.at);

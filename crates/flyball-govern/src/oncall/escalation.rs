@@ -190,6 +190,9 @@ pub struct Call {
     pub taken: Option<Taken>,
     /// When it was over.
     pub closed: Option<Timestamp>,
+    /// Since when nobody is left to call, as far as nobody has taken it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Timestamp>,
 }
 
 /// One level that was called.
@@ -300,6 +303,7 @@ impl Call {
             steps: Vec::new(),
             taken: None,
             closed: None,
+            unanswered: None,
         }
     }
 
@@ -345,14 +349,20 @@ impl Call {
 
     /// Whether nobody took it and nobody is left to call at `at`: the last level's time is over too.
     pub fn is_unanswered(&self, chain: &Escalation, at: Timestamp) -> bool {
-        let Some(last) = self.steps.last() else { return false };
+        self.gives_up(chain).is_some_and(|gives_up| gives_up <= at)
+    }
+
+    /// When the last level's time is over and nobody is left to call; `None` while there is a level to call, somebody has
+    /// it, and after its end.
+    pub fn gives_up(&self, chain: &Escalation) -> Option<Timestamp> {
+        let last = self.steps.last()?;
         let wait = chain.spec.levels.get(last.level).map(|level| level.wait).unwrap_or_default();
         let wait = if last.who.is_empty() { Duration::ZERO } else { wait };
-        self.severity == Severity::Page
+        let is_open = self.severity == Severity::Page
             && self.taken.is_none()
             && self.closed.is_none()
-            && self.next(chain).is_none()
-            && last.at.plus(wait) <= at
+            && self.next(chain).is_none();
+        is_open.then(|| last.at.plus(wait))
     }
 
     /// Moves on to the level that is due at `now`, and answers with the steps that are new. `who` says who of a
@@ -392,6 +402,7 @@ impl Call {
             Some(_) => Ok(()),
             None => {
                 self.taken = Some(Taken { by: by.to_owned(), at });
+                self.unanswered = None;
                 Ok(())
             }
         }
@@ -424,7 +435,7 @@ impl Call {
         };
         let moved = Moved::PassedOn { by: by.to_owned(), why: why.to_owned() };
         self.steps.push(CallStep::of(chain, next, at, moved, who));
-        self.taken = None;
+        (self.taken, self.unanswered) = (None, None);
         Ok(())
     }
 

@@ -41,6 +41,19 @@ impl Day {
     pub const ALL: [Self; 7] =
         [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
 
+    /// The day in one word, as it is written in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mon => "mon",
+            Self::Tue => "tue",
+            Self::Wed => "wed",
+            Self::Thu => "thu",
+            Self::Fri => "fri",
+            Self::Sat => "sat",
+            Self::Sun => "sun",
+        }
+    }
+
     /// The day of the week that `date` is.
     pub fn of(date: Date) -> Self {
         match date.weekday() {

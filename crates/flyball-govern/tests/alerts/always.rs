@@ -199,6 +199,7 @@ impl World {
                     why: "a move".to_owned(),
                     ended_by: None,
                     is_announced: false,
+                    because_of: None,
                 };
                 self.desk.silence(silence, at(self.now)).unwrap();
                 self.has_silenced = true;

@@ -108,7 +108,7 @@ fn an_acknowledgement_of_a_ticket_is_none_of_the_page() {
     assert_eq!(desk.acknowledge(1, "ben", None, at(6)), Err(DeskError::NotFiring(1)));
 }
 
-fn silence(field: Field, value: &str, from: i64, until: i64) -> Silence {
+pub(super) fn silence(field: Field, value: &str, from: i64, until: i64) -> Silence {
     Silence {
         id: 0,
         matchers: vec![Matcher { field, value: value.to_owned(), is_not: false }],
@@ -118,6 +118,7 @@ fn silence(field: Field, value: &str, from: i64, until: i64) -> Silence {
         why: "moving the database".to_owned(),
         ended_by: None,
         is_announced: false,
+        because_of: None,
     }
 }
 
@@ -155,7 +156,7 @@ fn whoever_was_told_of_an_alert_hears_its_end_in_a_silence_too() {
 
 #[test]
 fn who_was_called_and_when_is_known_without_what_was_silenced() {
-    let paged = |desk: &Desk| desk.paged().map(|(alert, at)| (alert.id, at)).collect::<Vec<_>>();
+    let paged = |desk: &Desk| desk.paged().map(|(alert, at, _)| (alert.id, at)).collect::<Vec<_>>();
     let mut desk = desk();
     see(&mut desk, vec![fired(2, at(1))], 1);
     assert_eq!(paged(&desk), [], "a ticket calls nobody");
@@ -399,6 +400,7 @@ fn a_silence_calls_nobody_and_who_passes_on_is_free() {
         why,
         ended_by: None,
         is_announced: false,
+        because_of: None,
     };
     desk.silence(silence, at(0)).unwrap();
     see(&mut desk, vec![fired(0, at(10))], 10);

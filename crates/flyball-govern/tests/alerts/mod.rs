@@ -2,6 +2,7 @@
 
 mod always;
 mod cases;
+mod steps;
 
 use std::sync::Arc;
 

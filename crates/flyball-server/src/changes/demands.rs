@@ -26,10 +26,13 @@ fn keep(
     demand: &KeptDemand,
     audited: (&str, &Value),
 ) -> Result<(), ChangesError> {
-    let KeptDemand { service, slo, reason, since, .. } = demand;
-    let id = match reason {
-        PostMortemReason::Incident { id } => json!([service, slo, "incident", id]),
-        PostMortemReason::Class { class } => json!([service, slo, "class", class, since]),
+    let KeptDemand { service, slo, reason, since, after, .. } = demand;
+    let id = match (reason, after) {
+        (PostMortemReason::Incident { id }, None) => json!([service, slo, "incident", id]),
+        (PostMortemReason::Incident { id }, Some(after)) => {
+            json!([service, slo, "incident", id, after])
+        }
+        (PostMortemReason::Class { class }, _) => json!([service, slo, "class", class, since]),
     };
     let (id, text, service) = (id.to_string(), text(demand)?, Some(service.clone()));
     let new = NewRecord { kind: DEMAND, id, service, at: *since, text };
@@ -61,6 +64,7 @@ impl Changes {
             let is_it = |of: &KeptDemand| {
                 let is_class = matches!(of.reason, PostMortemReason::Class { .. });
                 (&of.service, &of.slo, &of.reason) == (&demand.service, &demand.slo, &demand.reason)
+                    && of.after == demand.after
                     && !is_class
             };
             if !known.iter().any(is_it) {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flyball_govern::alert::Alert;
+use flyball_govern::alert::Paged;
 use flyball_govern::incident::{
     ActionError, IncidentError, IncidentRecord, Opened, Opening, WriteUpError, follow, open,
 };
@@ -200,7 +200,7 @@ impl Changes {
     pub(crate) fn alerted(
         &self,
         service: &str,
-        alerts: &[(Alert, Timestamp)],
+        alerts: &[Paged],
         now: Timestamp,
     ) -> Result<(), ChangesError> {
         let is_news = self.control.lock().note("server", now, |noting| {
@@ -212,10 +212,10 @@ impl Changes {
                 let found = named(&other.text, |id| noting.record(INCIDENT, id))?;
                 records.extend(found.map(|found| found.record));
             }
-            let mut belong: BTreeMap<String, Vec<(Alert, Timestamp)>> = BTreeMap::new();
+            let mut belong: BTreeMap<String, Vec<Paged>> = BTreeMap::new();
             let mut opened = BTreeSet::new();
-            for (alert, called) in alerts {
-                let id = match open(&records, alert, *called) {
+            for paged in alerts {
+                let id = match open(&records, &paged.alert, paged.first) {
                     Opening::Joins { id } => id,
                     Opening::Opens(record) => {
                         let id = record.incident.id.clone();
@@ -227,17 +227,24 @@ impl Changes {
                         id
                     }
                 };
-                belong.entry(id).or_default().push((alert.clone(), *called));
+                belong.entry(id).or_default().push(paged.clone());
             }
             let mut is_news = false;
             for (id, alerts) in belong {
                 let Some(record) = records.iter_mut().find(|of| of.incident.id == id) else {
                     continue;
                 };
+                let known = record.came_back.len();
                 let is_changed = follow(record, &alerts);
-                let action = if opened.contains(&id) { "incident.open" } else { "incident.follow" };
+                let action = if opened.contains(&id) {
+                    "incident.open"
+                } else if record.came_back.len() > known {
+                    "incident.come_back"
+                } else {
+                    "incident.follow"
+                };
                 if is_changed || opened.contains(&id) {
-                    let ids: Vec<u64> = alerts.iter().map(|(alert, _)| alert.id).collect();
+                    let ids: Vec<u64> = alerts.iter().map(|of| of.alert.id).collect();
                     let detail = json!({ "service": service, "alerts": ids });
                     keep(noting, record, Some((action, &detail)))?;
                     is_news = true;

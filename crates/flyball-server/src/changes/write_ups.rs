@@ -27,6 +27,21 @@ pub(crate) struct KeptWriteUp {
     /// The service whose incident it is of; `None` when nobody said.
     pub(crate) service: Option<String>,
     pub(crate) write_up: WriteUp,
+    /// What it says of the ledger since it was published; `None` before.
+    pub(crate) figures: Option<Figures>,
+    /// The editions before, oldest first, each as it was published.
+    pub(crate) earlier: Vec<Value>,
+}
+
+/// What the ledger and the record of an incident said when its write-up was published, which stays so.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Figures {
+    /// What it cost by SLO, each with its `service`; `None` where the ledger could not tell.
+    pub(crate) costs: Option<Vec<Value>>,
+    /// The attribute that told users apart.
+    pub(crate) users_by: Option<String>,
+    /// What happened, without the names of people.
+    pub(crate) timeline: Vec<Value>,
 }
 
 /// What is kept: the service with what is written.
@@ -34,6 +49,10 @@ pub(crate) struct KeptWriteUp {
 struct Kept {
     service: Option<String>,
     write_up: WriteUp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    figures: Option<Figures>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Value>,
 }
 
 /// An item that a run of its test has changed.
@@ -49,18 +68,18 @@ pub(crate) struct Learnt {
 }
 
 fn read(record: &Record) -> Result<KeptWriteUp, ChangesError> {
-    let Kept { service, write_up } = parse(record)?;
-    Ok(KeptWriteUp { number: record.number, service, write_up })
+    let Kept { service, write_up, figures, earlier } = parse(record)?;
+    Ok(KeptWriteUp { number: record.number, service, write_up, figures, earlier })
 }
 
 fn keep(
     noting: &Noting<'_>,
-    service: Option<String>,
-    write_up: &WriteUp,
+    kept: KeptWriteUp,
     audited: Option<(&str, &Value)>,
 ) -> Result<u64, ChangesError> {
+    let KeptWriteUp { service, write_up, figures, earlier, .. } = kept;
     let (id, at) = (write_up.incident.clone(), write_up.begun);
-    let kept = Kept { service: service.clone(), write_up: write_up.clone() };
+    let kept = Kept { service: service.clone(), write_up, figures, earlier };
     let new = NewRecord { kind: WRITE_UP, id, service, at, text: text(&kept)? };
     Ok(noting.keep(&new, WRITE_UPS, audited)?.0)
 }
@@ -68,8 +87,9 @@ fn keep(
 /// Carries what is written of the incident `before` over to `now`, under which it goes on.
 pub(super) fn renamed(noting: &Noting<'_>, before: &str, now: &str) -> Result<(), ChangesError> {
     let Some(found) = noting.record(WRITE_UP, before)? else { return Ok(()) };
-    let KeptWriteUp { service, write_up, .. } = read(&found)?;
-    keep(noting, service, &WriteUp { incident: now.to_owned(), ..write_up }, None)?;
+    let mut kept = read(&found)?;
+    now.clone_into(&mut kept.write_up.incident);
+    keep(noting, kept, None)?;
     Ok(())
 }
 
@@ -111,17 +131,43 @@ impl Changes {
     pub(crate) fn write(
         &self,
         record: &IncidentRecord,
-        (who, now): (&str, Timestamp),
+        by: (&str, Timestamp),
         action: &str,
+        work: impl FnOnce(Option<WriteUp>) -> Result<(WriteUp, Value), IncidentActError>,
+    ) -> Result<KeptWriteUp, IncidentActError> {
+        self.write_with(record, by, (action, None), work)
+    }
+
+    /// As [`Self::write`]; what becomes published says `figures` from then on, and what was published is kept beside when
+    /// a new edition of it is begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub(crate) fn write_with(
+        &self,
+        record: &IncidentRecord,
+        (who, now): (&str, Timestamp),
+        (action, figures): (&str, Option<Figures>),
         work: impl FnOnce(Option<WriteUp>) -> Result<(WriteUp, Value), IncidentActError>,
     ) -> Result<KeptWriteUp, IncidentActError> {
         let (id, service) = (&record.incident.id, record.incident.service.clone());
         self.control.lock().note(who, now, |noting| {
             let known = noting.record(WRITE_UP, id)?.as_ref().map(read).transpose()?;
-            let (write_up, mut detail) = work(known.map(|known| known.write_up))?;
+            let (write_up, mut detail) = work(known.as_ref().map(|known| known.write_up.clone()))?;
             detail["service"] = json!(service);
-            let number = keep(noting, service.clone(), &write_up, Some((action, &detail)))?;
-            Ok(KeptWriteUp { number, service, write_up })
+            let (mut before, mut earlier) = (None, Vec::new());
+            if let Some(known) = known {
+                (before, earlier) = (known.figures, known.earlier);
+                if known.write_up.is_published() && !write_up.is_published() {
+                    earlier.push(json!({ "write_up": known.write_up, "figures": before.take() }));
+                }
+            }
+            let figures = figures.filter(|_| write_up.is_published()).or(before);
+            let service = service.clone();
+            let mut kept = KeptWriteUp { number: 0, service, write_up, figures, earlier };
+            kept.number = keep(noting, kept.clone(), Some((action, &detail)))?;
+            Ok(kept)
         })
     }
 
@@ -202,21 +248,21 @@ impl Changes {
         self.control.lock().note(&caller.actor(), now, |noting| {
             for one in listed.iter().filter(|one| may(one)) {
                 let known = noting.record(WRITE_UP, &one.write_up.incident)?.ok_or(UNKNOWN)?;
-                let KeptWriteUp { service, mut write_up, .. } = read(&known)?;
-                let mut changed = Vec::new();
-                for item in &mut write_up.actions {
+                let mut kept = read(&known)?;
+                let (mut changed, incident) = (Vec::new(), kept.write_up.incident.clone());
+                for item in &mut kept.write_up.actions {
                     let run = judge(&item.outcome);
                     if run.is_some_and(|run| item.learn(&run)) {
                         changed.push(Learnt {
-                            incident: write_up.incident.clone(),
+                            incident: incident.clone(),
                             item: item.id.clone(),
                             state: item.state.clone(),
                         });
                     }
                 }
                 if !changed.is_empty() {
-                    let detail = json!({ "service": service, "items": changed });
-                    keep(noting, service, &write_up, Some(("action.test", &detail)))?;
+                    let detail = json!({ "service": kept.service, "items": changed });
+                    keep(noting, kept, Some(("action.test", &detail)))?;
                     learnt.extend(changed);
                 }
             }

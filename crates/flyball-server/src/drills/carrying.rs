@@ -23,7 +23,7 @@ pub(super) struct Carrying {
     incident: (u64, Option<String>),
     /// Whether the alerts of what it spends are silent until the end is known.
     is_quiet: bool,
-    /// Whether they are silent for as long as what is over may still call.
+    /// Whether they are silent for what fires because of it alone.
     is_calm: bool,
     /// Up to when everything was counted when it was last looked what it came to.
     settled: Option<Timestamp>,

@@ -2,13 +2,15 @@
 //!
 //! A silence covers the SLO that pays, of the service that is made worse: what that spends is watched closer than any alert
 //! rule does. Other SLOs of the service, and all that depends on it, call whom they always do. It outlasts the fault by the
-//! longest lookback that lets go of a page, so that nobody is called for what is over.
+//! longest lookback that lets go of a page, and then holds only for what fires because of the drill's own time: a page that
+//! fires without what was counted in that ends it at once.
 
-use flyball_govern::alert::{Field, Matcher, Silence};
+use flyball_govern::alert::{Because, Field, Matcher, Silence};
 use flyball_govern::drill::WatchState;
 use flyball_model::{Condition, Duration, Severity, Slo, Timestamp};
+use flyball_store::Ledger;
 
-use crate::changes::DrillRun;
+use crate::changes::{DrillRun, SERVER};
 use crate::evaluator::{AlertError, Evaluator};
 
 /// How long alerts are silent behind a drill at most: longer ones hide what is no drill.
@@ -34,51 +36,73 @@ fn behind(slo: &Slo) -> Duration {
 }
 
 impl Evaluator {
-    /// Silences the alerts of what `run` spends: until it is over at the latest, or from its end on for as long as they may
-    /// still fire. On disk when this returns; done again, it changes nothing.
+    /// Silences the alerts of what `run` spends: until it is over at the latest, and from its end on what still fires
+    /// because of it. On disk when this returns; done again, it changes nothing.
     ///
     /// # Errors
     ///
     /// [`AlertError`].
     pub(crate) fn quieten(&mut self, run: &DrillRun, now: Timestamp) -> Result<(), AlertError> {
-        let (spec, why) = (&run.spec, why(run.key()));
-        let slo = self.catalog().set.slos.iter().find(|slo| slo.name == spec.slo);
-        let behind = slo.map_or(COUNTING, behind);
-        let until = match &run.watch.state {
-            WatchState::Ended { began: None, .. } => now,
-            WatchState::Ended { at, .. } => at.plus(behind),
-            _ => run.latest.plus(behind),
-        };
+        let why = why(run.key());
+        let behind = self.behind(run);
         let own = self.desk().silences().filter(|silence| silence.why == why);
-        let own: Vec<(u64, Timestamp)> =
-            own.filter(|of| of.until > now).map(|of| (of.id, of.until)).collect();
-        if own.iter().all(|(_, known)| *known != until) && until > now {
-            let is = |field, value: &str| Matcher { field, value: value.to_owned(), is_not: false };
-            self.silence(Silence {
-                id: 0,
-                matchers: vec![is(Field::Service, &spec.service), is(Field::Slo, &spec.slo)],
-                from: now,
-                until,
-                who: run.watch.by.clone(),
-                why,
-                ended_by: None,
-                is_announced: false,
-            })?;
-        }
-        // What is over sooner than it was thought to be calls again sooner.
-        for (id, known) in own {
-            if known != until {
-                self.end_silence(id, crate::changes::SERVER)?;
+        let known: Vec<(u64, bool)> =
+            own.map(|of| (of.id, of.until > now && !of.is_announced)).collect();
+        let active: Vec<u64> =
+            known.iter().filter(|(_, is_active)| *is_active).map(|(id, _)| *id).collect();
+        match &run.watch.state {
+            WatchState::Ended { began: None, .. } => {
+                for id in active {
+                    self.end_silence(id, SERVER)?;
+                }
             }
+            // One that was ended sooner stays so: somebody wants to be told, or is to be.
+            WatchState::Ended { began: Some(began), at, .. } => {
+                let slot = Ledger::SLOT_WIDTH;
+                let because = Because { from: began.floor(slot), to: at.ceil(slot).plus(slot) };
+                for id in active {
+                    self.move_silence(id, (at.plus(behind), because))?;
+                }
+            }
+            _ if known.is_empty() => {
+                let is =
+                    |field, value: &str| Matcher { field, value: value.to_owned(), is_not: false };
+                let spec = &run.spec;
+                self.silence(Silence {
+                    id: 0,
+                    matchers: vec![is(Field::Service, &spec.service), is(Field::Slo, &spec.slo)],
+                    from: now,
+                    until: run.latest.plus(behind),
+                    who: run.watch.by.clone(),
+                    why,
+                    ended_by: None,
+                    is_announced: false,
+                    because_of: None,
+                })?;
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// How long alerts may still fire for what a run that is over has burned.
+    fn behind(&self, run: &DrillRun) -> Duration {
+        let slo = self.catalog().set.slos.iter().find(|slo| slo.name == run.spec.slo);
+        slo.map_or(COUNTING, behind)
+    }
+
+    /// Up to when alerts are taken to fire because of `run`; `None` while it goes on.
+    fn blamed_until(&self, run: &DrillRun) -> Option<Timestamp> {
+        let until = run.ended()?.plus(self.behind(run));
+        let why = why(run.key());
+        let own = self.desk().silences().filter(|of| of.why == why && of.because_of.is_some());
+        Some(own.map(|of| of.until).fold(until, Timestamp::min))
     }
 
     /// When an alert called somebody first, or would have, for what the SLO of `run` burned; `None` when none did.
     pub(crate) fn detected(&self, run: &DrillRun) -> Option<Timestamp> {
         let began = run.began()?;
-        let slo = self.catalog().set.slos.iter().find(|slo| slo.name == run.spec.slo);
-        let until = run.ended().map(|ended| ended.plus(slo.map_or(COUNTING, behind)));
+        let until = self.blamed_until(run);
         let own = self.desk().alerts().filter(|alert| {
             alert.subject.service == run.spec.service && alert.subject.slo == run.spec.slo
         });

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use flyball_catalog::Catalog;
 use flyball_govern::alert::{
-    Alert, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Pair, Part, ROUTES_MAX,
-    Reminder, Restored, Retry, Route, Row, Silence, SilenceError, Subject, Transition,
+    Alert, Because, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Paged, Pair, Part,
+    ROUTES_MAX, Reading, Reminder, Restored, Retry, Route, Row, Silence, SilenceError,
+    State as AlertState, Subject, Transition,
 };
 use flyball_govern::custody::Holder;
 use flyball_govern::oncall::{Call, Exceptions, Switchboard};
@@ -128,6 +129,7 @@ impl Evaluator {
     /// Takes what was seen of rules.
     pub(super) fn observe(&mut self, seen: Vec<Sighting>) {
         let now = self.clock.now();
+        self.refresh_due(now);
         for (subject, seen, facts) in seen {
             self.alerting.desk.observe(&subject, seen, &facts, now);
         }
@@ -176,6 +178,7 @@ impl Evaluator {
     /// from here on, which is on disk; none are handed over while nothing can be written.
     pub(crate) fn begin_notices(&mut self, limit: usize, each_max: usize) -> Begun {
         let now = self.clock.now();
+        self.refresh_due(now);
         let begun = self.alerting.desk.begin(now, limit, each_max);
         self.alerting.begun.extend(begun);
         self.keep_alerts();
@@ -222,18 +225,23 @@ impl Evaluator {
         Ok(is_heard)
     }
 
-    /// The alerts that called somebody, each with when it did first: of every service of which one has gone on since it
+    /// The alerts that called somebody: of every service of which one has gone on since it
     /// had as many steps as `known` says, all.
-    pub(crate) fn paged_since(&self, known: &HashMap<u64, u32>) -> Vec<(Alert, Timestamp)> {
+    pub(crate) fn paged_since(&self, known: &HashMap<u64, u32>) -> Vec<Paged> {
         let step = |alert: &Alert| alert.transitions.last().map(|step| step.number);
         let paged: Vec<_> = self.alerting.desk.paged().collect();
         let is_news = |alert: &Alert| known.get(&alert.id).copied() != step(alert);
-        let news = paged.iter().filter(|(alert, _)| is_news(alert));
+        let news = paged.iter().filter(|(alert, ..)| is_news(alert));
         let services: BTreeSet<&str> =
-            news.map(|(alert, _)| alert.subject.service.as_str()).collect();
+            news.map(|(alert, ..)| alert.subject.service.as_str()).collect();
         let of_services =
-            paged.iter().filter(|(alert, _)| services.contains(alert.subject.service.as_str()));
-        of_services.map(|(alert, at)| ((*alert).clone(), *at)).collect()
+            paged.iter().filter(|(alert, ..)| services.contains(alert.subject.service.as_str()));
+        let paged = of_services.map(|(alert, first, last)| Paged {
+            alert: (*alert).clone(),
+            first: *first,
+            last: *last,
+        });
+        paged.collect()
     }
 
     /// Who is called for which service.
@@ -290,6 +298,7 @@ impl Evaluator {
         said: (&str, &str),
     ) -> Result<Transition, AlertError> {
         let now = self.clock.now();
+        self.refresh(&[id]);
         let done = self.alerting.desk.pass_on(id, said, now)?;
         self.kept_alerts()?;
         Ok(done)
@@ -313,6 +322,7 @@ impl Evaluator {
         note: Option<&str>,
     ) -> Result<Transition, AlertError> {
         let now = self.clock.now();
+        self.refresh(&[id]);
         let done = self.alerting.desk.acknowledge(id, who, note, now)?;
         self.kept_alerts()?;
         Ok(done)
@@ -337,8 +347,59 @@ impl Evaluator {
     /// [`AlertError`].
     pub(crate) fn end_silence(&mut self, id: u64, who: &str) -> Result<(), AlertError> {
         let now = self.clock.now();
+        let desk = &self.alerting.desk;
+        let silence = desk.silences().find(|silence| silence.id == id);
+        let firing = desk.alerts().filter(|alert| alert.state == AlertState::Firing);
+        let covers = |alert: &&Alert| {
+            silence.is_some_and(|silence| silence.matches(&alert.subject, alert.severity))
+        };
+        let covered: Vec<u64> = firing.filter(covers).map(|alert| alert.id).collect();
+        self.refresh(&covered);
         self.alerting.desk.end_silence(id, who, now)?;
         Ok(self.kept_alerts()?)
+    }
+
+    /// Moves the end of a silence, and says which counts alone it is about; on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AlertError`].
+    pub(crate) fn move_silence(
+        &mut self,
+        id: u64,
+        (until, because_of): (Timestamp, Because),
+    ) -> Result<(), AlertError> {
+        let now = self.clock.now();
+        self.alerting.desk.move_silence(id, (until, Some(because_of)), now)?;
+        Ok(self.kept_alerts()?)
+    }
+
+    /// Has the alerts of which time alone makes a step say what is so now: whoever is called next is told of that, and
+    /// not of what the first was called for.
+    fn refresh_due(&mut self, now: Timestamp) {
+        let due: Vec<u64> = self.alerting.desk.due(now).into_iter().collect();
+        self.refresh(&due);
+    }
+
+    /// Has these alerts say what is so now of their budgets, where that can be read.
+    fn refresh(&mut self, ids: &[u64]) {
+        if ids.is_empty() {
+            return;
+        }
+        let Ok(snapshot) = self.ledger.snapshot() else { return };
+        let mut found = Vec::new();
+        for (number, id) in ids.iter().enumerate() {
+            let Some(alert) = self.alerting.desk.alert(*id) else { continue };
+            let Some((slo, index, objective, state)) = state_of(&self.watched, &alert.subject)
+            else {
+                continue;
+            };
+            let history = SliceHistory { snapshot: &snapshot, slice: state.slice };
+            found.push((*id, facts((slo, index), &objective.plan, state, &history, number)));
+        }
+        for (id, facts) in found {
+            self.alerting.desk.refresh(id, &facts);
+        }
     }
 
     fn kept_alerts(&mut self) -> Result<(), StoreError> {
@@ -436,6 +497,22 @@ pub(super) fn signs(
     begun.chain(gone).collect()
 }
 
+/// The state that `subject` is about, with its SLO and objective; `None` where it is not watched.
+pub(super) fn state_of<'a>(
+    watched: &'a [Watched],
+    subject: &Subject,
+) -> Option<(&'a Slo, usize, &'a Objective, &'a State)> {
+    let is_of = |of: &&Watched| of.slo.name == subject.slo && of.slo.service == subject.service;
+    let watched = watched.iter().find(is_of)?;
+    let index = usize::try_from(subject.objective).ok()?;
+    let objective = watched.objectives.get(index)?;
+    let state = match &subject.slice {
+        None => &objective.total,
+        Some(label) => objective.slices.iter().find(|(of, _)| of.to_string() == *label)?.1,
+    };
+    Some((&watched.slo, index, objective, state))
+}
+
 /// What is known of a subject when one of its rules fires or lets go. Of those past the first
 /// [`FACTS_MAX`] of a step only what costs nothing.
 pub(super) fn facts(
@@ -449,10 +526,18 @@ pub(super) fn facts(
     let promise = target.map(|target| format!("{target} over {}", window(&slo.window)));
     let links = Links::of(&slo.annotations);
     let standing = if number < FACTS_MAX { state.live.standing(plan, history).ok() } else { None };
+    let readings = state.live.readings(plan).into_iter().map(|of| Reading {
+        rule: of.rule,
+        valid: of.events.valid(),
+        bad: of.events.bad(),
+        burn: of.burn,
+        spent_in_lookback: of.spent_in_lookback,
+    });
     Facts {
         promise,
         remaining: standing.as_ref().and_then(|standing| standing.budget.remaining_share),
         exhausted: standing.and_then(|standing| standing.forecast.exhausts_at),
+        readings: readings.collect(),
         changes: Vec::new(),
         differing: Vec::new(),
         links,

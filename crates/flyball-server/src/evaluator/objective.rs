@@ -383,6 +383,7 @@ impl Evaluator {
             self.changed(&slo, &changes);
         }
         self.observe(seen);
+        self.lift_silences();
         self.ticked.send_modify(|tick| *tick += 1);
         if is_ended && let Err(error) = self.plan_anew() {
             self.telemetry.install_failed(&error);

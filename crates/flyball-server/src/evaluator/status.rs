@@ -235,7 +235,7 @@ fn status(
         status: Status::worst(&statuses),
         at,
         complete_up_to,
-        since: watched.since,
+        since: since(snapshot, watched).map_err(LiveError::History)?,
         slot_width: Ledger::SLOT_WIDTH,
         filling,
         time_zone: slo.window.time_zone().map(str::to_owned),
@@ -267,6 +267,14 @@ fn join(
             Ok((Some(CompositeReport::Weighted(weighted(&parts, slo.method)?)), None))
         }
     }
+}
+
+/// Since when events of an SLO are counted: since it was, or since the first of them that was told later.
+fn since(snapshot: &LedgerSnapshot<'_>, watched: &Watched) -> Result<Timestamp, StoreError> {
+    let slices = watched.objectives.iter().filter_map(|objective| objective.total.slice);
+    slices.into_iter().try_fold(watched.since, |since, slice| {
+        Ok(snapshot.first_tally(slice)?.map_or(since, |first| since.min(first)))
+    })
 }
 
 /// The events of slots that the budget of `state` does not hold yet. One that has just begun may be

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
-use flyball_govern::incident::{CLASSED_OVER, KeptDemand, Waived};
+use flyball_govern::incident::{CLASSED_OVER, KeptDemand, Waived, come_back};
 use flyball_govern::policy::{PostMortem, PostMortemReason, PostMortemRule};
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Slo, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -180,11 +180,17 @@ async fn arising(
         let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
         let found: Vec<Attribution> = by_cause_inside(app, is_asked, during).await?;
         for spent in &found {
-            let wanted =
-                spent.objectives.iter().flat_map(|objective| objective.post_mortems(&rule));
-            for of in wanted.filter(|of| is_class(of) == of_classes) {
-                let is_again = |known: &KeptDemand| known.is_again((spent.slo(), &of), now);
-                let demand = KeptDemand::new((service, spent.slo()), &of, now);
+            for (of, own) in spent.post_mortems(&rule) {
+                if is_class(&of) != of_classes {
+                    continue;
+                }
+                let (records, written) = (&learnt.records, &learnt.written);
+                let after = come_back((spent.slo(), &of, own), rule.incident, records, written);
+                let is_again = |known: &KeptDemand| {
+                    known.is_again((spent.slo(), &of), now) && known.after == after
+                };
+                let demand =
+                    KeptDemand { after, ..KeptDemand::new((service, spent.slo()), &of, now) };
                 let stands = demand.stands(&learnt.records, &learnt.written).is_some();
                 if stands && !learnt.demanded.iter().chain(&new).any(is_again) {
                     new.push(demand);
@@ -213,11 +219,20 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
         let share =
             format!("{:.1} % of the budget of {}", stands.of.share.to_f64() * 100.0, demand.slo);
         let (name, title, text) = match &demand.reason {
-            PostMortemReason::Incident { id } => (
-                format!("post-mortem/{id}"),
-                format!("a post-mortem of {id} is demanded: it spent {share}"),
-                "`flyball incident post-mortem write` begins it.",
-            ),
+            PostMortemReason::Incident { id } => match demand.after {
+                None => (
+                    format!("post-mortem/{id}"),
+                    format!("a post-mortem of {id} is demanded: it spent {share}"),
+                    "`flyball incident post-mortem write` begins it.",
+                ),
+                Some(after) => (
+                    format!("post-mortem/{id}/{after}"),
+                    format!(
+                        "a new edition of the post-mortem of {id} is demanded: it came back, and has spent {share}"
+                    ),
+                    "`flyball incident post-mortem write` begins it; what was published is kept.",
+                ),
+            },
             PostMortemReason::Class { class } => (
                 format!("post-mortem/class/{class}/{}", demand.since),
                 format!("outages of the class {class} spent {share} in a quarter"),

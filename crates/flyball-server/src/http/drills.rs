@@ -13,7 +13,8 @@ use axum::{Extension, Json};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
 use flyball_govern::drill::{Check, CheckState, Dose, Drill, DrillSpec, may_begin};
-use flyball_model::Timestamp;
+use flyball_govern::hours::Hours;
+use flyball_model::{Rational, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -275,7 +276,7 @@ async fn announce(
             key: format!("drill/{name}/{now}/{dependant}"),
             service: dependant.clone(),
             title: format!("{service} will be broken on purpose: {name}"),
-            text: format!("{text} {} {who} announces it.", drill.spec.description),
+            text: announced_of(&drill, &text, &who),
             at: now,
         };
         let is_heard = app.evaluator.ask(move |it| it.remind(&reminder)).await?;
@@ -289,6 +290,35 @@ async fn announce(
     kept.await?;
     unheard.retain(|service| caller.sees(service));
     Ok(Json(Announced { drill: name, told: told.len(), unheard }))
+}
+
+/// What dependants read of a drill that `who` announces as `text`.
+fn announced_of(drill: &Drill, text: &str, who: &str) -> String {
+    let DrillSpec { description, slo, dose, reserve, longest, blast_radius, hours, .. } =
+        &drill.spec;
+    let sentence = |text: &str| {
+        let text = text.trim();
+        let ends = text.ends_with(['.', '!', '?']);
+        if ends { text.to_owned() } else { format!("{text}.") }
+    };
+    let percent = |share: &Rational| format!("{:.4}", share.to_f64() * 100.0);
+    let percent = |share: &Rational| {
+        let text = percent(share);
+        format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let spends = match dose {
+        Some(dose) => format!("at most {} of the budget of {slo}", percent(dose)),
+        None => format!("what is left of the budget of {slo} above {}", percent(reserve)),
+    };
+    let Hours { from, to, time_zone, .. } = hours;
+    let days: Vec<&str> = hours.days.iter().map(|day| day.name()).collect();
+    format!(
+        "{} {} It reaches {} of the traffic for {longest} at most, spends {spends}, and begins on {} between {from} and {to} ({time_zone}). {who} announces it.",
+        sentence(text),
+        sentence(description),
+        percent(blast_radius),
+        days.join(", "),
+    )
 }
 
 /// Tells what a run of a drill would be, or begins one.

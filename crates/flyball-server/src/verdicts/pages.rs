@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration as Wait;
 
 use flyball_connect::Hook;
-use flyball_govern::alert::Alert;
+use flyball_govern::alert::Paged;
 use flyball_govern::warranty::Page;
 use flyball_model::Timestamp;
 
@@ -29,16 +29,16 @@ pub(super) async fn run(context: Context) {
         });
         let Ok((paged, forgotten)) = news.await else { return };
         noted.retain(|id, _| !forgotten.contains(id));
-        let mut services: BTreeMap<String, Vec<(Alert, Timestamp)>> = BTreeMap::new();
-        for (alert, called) in paged {
-            services.entry(alert.subject.service.clone()).or_default().push((alert, called));
+        let mut services: BTreeMap<String, Vec<Paged>> = BTreeMap::new();
+        for of in paged {
+            services.entry(of.alert.subject.service.clone()).or_default().push(of);
         }
         let mut is_noted = true;
         for (service, mut alerts) in services {
-            alerts.sort_by_key(|(alert, called)| (*called, alert.id));
-            let steps = alerts
-                .iter()
-                .filter_map(|(alert, _)| Some((alert.id, alert.transitions.last()?.number)));
+            alerts.sort_by_key(|of| (of.first, of.alert.id));
+            let steps = alerts.iter().filter_map(|Paged { alert, .. }| {
+                Some((alert.id, alert.transitions.last()?.number))
+            });
             let steps: Vec<(u64, u32)> = steps.collect();
             let (changes, now) = (context.changes.clone(), context.clock.now());
             let noting =
@@ -61,16 +61,16 @@ pub(super) async fn run(context: Context) {
     }
 }
 
-/// Notes `alerts` of `service`, each with when it called somebody first, with its changes and incidents.
+/// Notes `alerts` of `service` with its changes and incidents.
 fn note(
     changes: &Changes,
     service: &str,
-    alerts: &[(Alert, Timestamp)],
+    alerts: &[Paged],
     now: Timestamp,
 ) -> Result<(), ChangesError> {
-    for (alert, at) in alerts {
+    for Paged { alert, first, .. } in alerts {
         let (service, environment) = (service.to_owned(), Hook::ENVIRONMENT.to_owned());
-        let page = Page { alert: alert.id.to_string(), service, environment, at: *at };
+        let page = Page { alert: alert.id.to_string(), service, environment, at: *first };
         changes.page(&page, now)?;
     }
     changes.alerted(service, alerts, now)

@@ -70,7 +70,7 @@ pub(crate) fn with_targets(home: &Path, targets: &str, clock: &TestClock) -> Con
 }
 
 /// Waits until all slots are looked at that are complete by the clock.
-async fn looked_at(running: &Running, clock: &TestClock) {
+pub(crate) async fn looked_at(running: &Running, clock: &TestClock) {
     let complete = clock.now().minus(Duration::from_seconds(5)).floor(Duration::from_seconds(10));
     let end = Value::String(complete.to_string());
     running.budget("checkout", |said| said["window"]["full"]["end"] == end).await;

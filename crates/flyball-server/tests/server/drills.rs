@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::alerts::receiver::{Receiver, Request};
-use crate::alerts::{QUICK, minute, webhook, with_targets};
+use crate::alerts::{QUICK, looked_at, webhook, with_targets};
 use crate::gate::{post, said};
 use crate::harness::{NOON, PATIENCE, Running, TestClock, sources};
 
@@ -183,6 +183,10 @@ async fn a_drill_spends_its_dose_and_tells_who_assumed_too_much() {
     assert_eq!(asked.json()["type"], "reset_peer");
     let told = chat.next().await.json();
     assert!(told.to_string().contains("shop will be broken on purpose"), "{told}");
+    let text = told["reminder"]["text"].as_str().unwrap();
+    let said = "at noon, ask Ada. The shop's cart is gone. It reaches 100 % of the traffic for 5m at most, spends at most 30 % of \
+                the budget of checkout, and begins on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC). anyone announces it.";
+    assert_eq!(text, said);
     let running_now = report(&running, &key, |said| state(said) == "running").await;
     let dose = running_now["run"]["watch"]["dose"].as_u64().unwrap();
     // A tenth of 760 events may go bad that are counted by now, and three tenths of those are dosed.
@@ -334,7 +338,7 @@ async fn nothing_is_broken_without_a_guard_and_nothing_goes_on_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incident_elsewhere_ends_a_drill_and_its_own_alerts_call_nobody() {
+async fn an_incident_elsewhere_ends_a_drill() {
     flyball_server::choose_cryptography();
     let home = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
@@ -353,12 +357,81 @@ async fn an_incident_elsewhere_ends_a_drill_and_its_own_alerts_call_nobody() {
     let (_, said) = running.get("/api/v1/drills/shop-reset").await;
     assert!(said["checks"].to_string().contains("open incident: INC-1"), "{said}");
 
-    // What the drill's SLO burned would have paged; it is silent, and no incident is opened for it.
-    minute(&running, &clock, true).await;
-    let (_, listed) = running.get("/api/v1/alerts?state=firing").await;
-    assert_eq!(listed["alerts"][0]["slo"], "checkout", "{listed}");
+    running.server.stop().await;
+}
+
+/// So many seconds in which of both services every event of the shop is bad, slot by slot.
+async fn outage(running: &Running, clock: &TestClock, count: u32) {
+    clock.advance(Duration::from_seconds(count));
+    let of = |service, is_bad| of_service(service, (clock.now(), count), count, is_bad);
+    send(running, format!("{}{}", of("shop", true), of("bank", false))).await;
+}
+
+/// The alerts that fire once all slots are looked at, and the silences.
+async fn alerts(running: &Running, clock: &TestClock) -> (Value, Value) {
+    running.budget("checkout", |_| true).await;
+    clock.advance(Duration::from_seconds(20));
+    looked_at(running, clock).await;
+    let (_, alerts) = running.get("/api/v1/alerts?state=firing").await;
+    let (_, silences) = running.get("/api/v1/silences").await;
+    (alerts["alerts"].clone(), silences["silences"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_pages_nobody_and_an_outage_after_it_pages() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (mut proxy, mut chat) = (Receiver::start().await, Receiver::start().await);
+    let running = Running::of(drilling(home.path(), &clock, &proxy, &chat, GUARD)).await;
+    seconds(&running, &clock, 700).await;
+    let (key, _) = begun(&running, &clock, &mut proxy).await;
+    assert_eq!(chat.next().await.json()["event"], "service.reminder");
+    report(&running, &key, |said| state(said) == "running").await;
+
+    // Its own bad events would page: they are its dose, so it ends, and nobody is called then or afterwards.
+    outage(&running, &clock, 40).await;
+    assert_eq!(proxy.next().await.method, Method::DELETE);
+    report(&running, &key, |said| state(said) == "ended").await;
+    let (firing, silences) = alerts(&running, &clock).await;
+    assert_eq!((&firing[0]["slo"], &firing[0]["severity"]), (&json!("checkout"), &json!("page")));
+    assert_eq!(firing[0]["silenced_by"], json!([1]), "{firing}");
+    assert_eq!(
+        silences.as_array().unwrap().len(),
+        1,
+        "it is one silence, which is moved: {silences}"
+    );
+    assert!(silences[0]["because_of"]["to"].is_string(), "{silences}");
     let (_, incidents) = running.get("/api/v1/incidents").await;
-    assert_eq!(incidents["incidents"].as_array().unwrap().len(), 1, "{incidents}");
+    assert_eq!(incidents["incidents"], json!([]));
+    assert!(chat.is_quiet(), "nobody is told of a silence that goes on");
+
+    // Behind it the shop is down in earnest, while what the drill burned is still looked back at.
+    outage(&running, &clock, 40).await;
+    let (firing, silences) = alerts(&running, &clock).await;
+    assert_eq!(firing[0]["silenced_by"], json!([]), "{firing} {silences}");
+    assert_eq!(silences[0]["ended_by"], "server", "{silences}");
+    let mut events: Vec<(String, Value)> = Vec::new();
+    for _ in 0..2 {
+        let told = chat.next().await.json();
+        events.push((told["event"].as_str().unwrap().to_owned(), told));
+    }
+    events.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(events[0].0, "alert.open", "{events:?}");
+    let title = events[1].1["title"].as_str().unwrap();
+    assert_eq!(title, "[silence over] silence 1 has ended; 1 alert still fires");
+    let opened = async {
+        loop {
+            let (_, incidents) = running.get("/api/v1/incidents").await;
+            if !incidents["incidents"][0].is_null() {
+                return incidents["incidents"][0].clone();
+            }
+        }
+    };
+    let opened = tokio::time::timeout(PATIENCE, opened).await.expect("a page opens an incident");
+    let at = |value: &Value| Timestamp::parse(value.as_str().unwrap()).unwrap();
+    let (started, behind) = (&opened["incident"]["started"], &silences[0]["because_of"]["to"]);
+    assert!(at(started) >= at(behind), "it began behind the drill: {opened} {silences}");
     running.server.stop().await;
 }
 

@@ -95,6 +95,14 @@ impl Running {
         Self { server, client }
     }
 
+    /// A server that lets `token` in, with which everything is asked unless told otherwise.
+    pub(crate) async fn with_token(config: Config, token: &str) -> Self {
+        let bearer = format!("Bearer {token}").parse().unwrap();
+        let headers = [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect();
+        let client = reqwest::Client::builder().default_headers(headers).build().unwrap();
+        Self { client, ..Self::of(config).await }
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.server.addresses()[0])
     }

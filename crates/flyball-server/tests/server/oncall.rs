@@ -9,7 +9,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use crate::alerts::receiver::Receiver;
-use crate::alerts::{ask, minute, webhook, with_targets};
+use crate::alerts::{ask, looked_at, minute, webhook, with_targets};
 use crate::harness::{NOON, Running, TestClock, events};
 
 /// Ada and Bo take turns by the week; Cy comes after them, and Dee looks on. Each has a target but Dee.
@@ -118,10 +118,31 @@ async fn a_page_calls_who_is_on_call_and_the_next_level_when_nobody_takes_it_acr
     let sent = running.post("/api/v1/events", events(clock.now(), 30, 1)).send().await;
     assert_eq!(sent.unwrap().status(), 200);
     running.budget("checkout", |_| true).await;
-    clock.advance(Duration::from_seconds(21));
+    clock.advance(Duration::from_seconds(11));
+    looked_at(&running, &clock).await;
+    clock.advance(Duration::from_seconds(10));
+    let unanswered = told(&mut receiver, 3).await;
     let path = format!("/api/v1/alerts/{id}");
     let (_, alert) = running.get(&path).await;
     assert_eq!(alert["unanswered"], true, "{alert}");
+    assert_eq!(alert["transitions"].as_array().unwrap().last().unwrap()["kind"], "unanswered");
+    for notice in unanswered.values() {
+        assert_eq!(
+            (&notice["event"], &notice["called"]["unanswered"]),
+            (&json!("alert.update"), &json!(true))
+        );
+        let title = notice["title"].as_str().unwrap();
+        assert!(title.ends_with("nobody has taken it on, and nobody is left to call"), "{title}");
+    }
+    // Each step says what is so at that step.
+    let (called, now) = (&next["/chat"]["alert"]["facts"], &unanswered["/chat"]["alert"]["facts"]);
+    let left = |facts: &Value| facts["remaining"].as_f64().unwrap();
+    assert!(left(now) < left(called), "{called} {now}");
+    let bad = |facts: &Value| facts["readings"][0]["bad"].as_u64().unwrap();
+    assert!(bad(now) != bad(called), "{called} {now}");
+    assert_eq!(alert["remaining"], now["remaining"], "it is that of the last step: {alert}");
+    let (_, listed) = running.get("/api/v1/on-call/calls?service=shop").await;
+    assert!(listed["calls"][0]["unanswered"].is_string(), "{listed}");
     let (status, problem) =
         ask(&running, Method::POST, &format!("{path}/pass-on"), json!({"who": "cy", "why": "x"}))
             .await;
@@ -144,7 +165,7 @@ async fn a_page_calls_who_is_on_call_and_the_next_level_when_nobody_takes_it_acr
     assert_eq!(closed["/cy-phone"]["event"], "alert.close");
     assert_eq!(closed["/chat"]["event"], "alert.update");
     assert_eq!(receiver.next().await.json()["event"], "alert.close");
-    assert_eq!(receiver.deliveries().len(), 12, "each step is told once to each");
+    assert_eq!(receiver.deliveries().len(), 15, "each step is told once to each");
 
     // What it was is kept beside the alert, for load and pay.
     let (_, calls) = running.get("/api/v1/on-call/calls?service=shop").await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use flyball_model::{Interval, Slot, Tally, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::chunk::{self, ChunkKey, Kind};
+use super::chunk::{self, ChunkKey, Kind, SLOT_WIDTH, SLOTS_PER_HOUR};
 use super::{
     Generation, GenerationId, GenerationState, KeptValue, SliceId, damaged_chunk, schema, tallies,
     values,
@@ -117,6 +117,26 @@ impl<'a> LedgerSnapshot<'a> {
         interval: Interval,
     ) -> Result<Vec<(Slot, Tally)>, StoreError> {
         tallies::read(&self.transaction, self.path, slice.0, interval)
+    }
+
+    /// The start of the first slot of a slice that has a tally; `None` where there is none. What was added some moments
+    /// ago may not be seen yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::tallies`].
+    pub fn first_tally(&self, slice: SliceId) -> Result<Option<Timestamp>, StoreError> {
+        let first = "SELECT MIN(hour) FROM hours WHERE slice = ?1";
+        let hour: Option<i64> = self
+            .transaction
+            .query_row(first, [slice.0], |row| row.get(0))
+            .map_err(sqlite::cannot("read", self.path))?;
+        let Some(hour) = hour else { return Ok(None) };
+        let span = |slot: Slot| slot.interval(SLOT_WIDTH);
+        let (from, to) = (hour * i64::from(SLOTS_PER_HOUR), (hour + 1) * i64::from(SLOTS_PER_HOUR));
+        let (from, to) = (span(Slot(from)).start(), span(Slot(to)).start());
+        let slots = self.tallies(slice, Interval::starting(from, to.since(from)))?;
+        Ok(slots.first().map(|(slot, _)| span(*slot).start()))
     }
 
     /// Where an idempotency key was used; `None` when it was not, or was forgotten by age.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Document, Form, answer};
 use crate::output::grid::Grid;
 use crate::output::words::{self, printable};
-use crate::remote::{Remote, ServerArgs};
+use crate::remote::{self, Remote, ServerArgs};
 use crate::{Exit, talk};
 use show::{Checked, Run};
 
@@ -246,8 +246,10 @@ fn announce(args: &AnnounceArgs) -> anyhow::Result<Exit> {
     let path = path(DRILLS, &[&args.name, "announcements"]);
     let told: Announced = Remote::new(&args.server)?.post(&path, &json!({ "text": args.text }))?;
     let services = words::plural(told.told, "dependant was told", "dependants were told");
-    talk::note(&format!("{services}\nhint: flyball drill begin {}", printable(&args.name)));
-    if !told.unheard.is_empty() {
+    if told.unheard.is_empty() {
+        talk::note(&format!("{services}\nhint: flyball drill begin {}", printable(&args.name)));
+    } else {
+        talk::note(&services);
         let unheard: Vec<String> = told.unheard.iter().map(|of| printable(of)).collect();
         talk::note(&format!(
             "nobody is told of tickets of {}\nhint: apply an AlertTarget of severity ticket for it, and announce it again",
@@ -261,7 +263,14 @@ fn announce(args: &AnnounceArgs) -> anyhow::Result<Exit> {
 fn begin(args: &BeginArgs) -> anyhow::Result<Exit> {
     let path = path(DRILLS, &[&args.name, "runs"]);
     let body = json!({ "apply": args.apply });
-    let begun: Begun = Remote::new(&args.server)?.post(&path, &body)?;
+    let begun = Remote::new(&args.server)?.post::<Begun>(&path, &body);
+    let begun = match begun {
+        Err(error) if remote::is_conflict(&error) => {
+            talk::error(&error);
+            return Ok(Exit::Missed);
+        }
+        begun => begun?,
+    };
     let Some(run) = begun.run else {
         let said = serde_json::Value::Null;
         super::document(Document::default(), &said, || show::drill(&begun.drill))?;
@@ -273,9 +282,10 @@ fn begin(args: &BeginArgs) -> anyhow::Result<Exit> {
     };
     super::print(&format!("{}\n", printable(&run.key)))?;
     talk::note(&format!(
-        "the drill is begun: at most {} bad events in {}\nhint: flyball drill stop ends it, flyball drill report shows it",
+        "the drill is begun: at most {} bad events in {}; what it burns of {} pages nobody, what fires without that does once it is over\nhint: flyball drill stop ends it, flyball drill report shows it",
         words::count(run.watch.dose),
-        begun.drill.dose.map_or_else(|| "its time".to_owned(), |dose| dose.lasts)
+        begun.drill.dose.map_or_else(|| "its time".to_owned(), |dose| dose.lasts),
+        printable(&begun.drill.spec.slo)
     ));
     Ok(Exit::Met)
 }

@@ -301,6 +301,13 @@ pub(crate) fn run(args: IncidentArgs) -> anyhow::Result<Exit> {
             say(&args.server, &args.id, "roles", &body)
         }
         IncidentCommand::Close(args) => {
+            let found: View = Remote::new(&args.server)?.get(&path(&args.id, &[]), &[])?;
+            if let Some(over) = found.incident.resolved {
+                anyhow::bail!(
+                    "the incident {id} is over since {over}\nhint: flyball incident set {id} --resolved TIME --why WHY corrects that",
+                    id = printable(&args.id)
+                );
+            }
             let at = args.at.unwrap_or_else(now);
             let body = json!({ "why": args.why, "moments": { "resolved": at } });
             say(&args.server, &args.id, "corrections", &body)

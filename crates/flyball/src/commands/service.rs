@@ -6,6 +6,7 @@ mod contracts;
 mod money;
 mod outcome;
 mod remark;
+mod troubles;
 
 use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
@@ -259,7 +260,19 @@ struct Alert {
     state: String,
     severity: String,
     opened: Timestamp,
+    since: Option<Timestamp>,
+    #[serde(default)]
+    unanswered: bool,
+    #[serde(default)]
+    silences: Vec<Silenced>,
     acknowledged: Option<Acknowledged>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Silenced {
+    id: u64,
+    until: Timestamp,
+    why: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -446,7 +459,7 @@ fn page(card: &Card) -> Page {
     budgets(&mut page, &card.budgets.iter().collect::<Vec<_>>());
     agreements(&mut page, &card.agreements);
     page.heading("What is wrong now");
-    troubles(&mut page, card);
+    troubles::troubles(&mut page, card);
     page.heading("Last changes");
     changes(&mut page, card);
     page.heading("Reviews");
@@ -550,47 +563,6 @@ pub(super) fn budgets(page: &mut Page, budgets: &[&BudgetView]) {
     page.list(causes.chain(spent));
 }
 
-fn troubles(page: &mut Page, card: &Card) {
-    if let Some(problem) = &card.spent_problem {
-        page.say(format!("What spent its budgets cannot be told: {problem}"));
-    }
-    if card.alerts.is_empty() && card.incidents.is_empty() && card.post_mortems.is_empty() {
-        page.say("Nothing fires, and no incident is known to last.");
-        return;
-    }
-    let alerts = card.alerts.iter().map(|alert| {
-        let Alert { id, slo, slice, state, severity, opened, acknowledged } = alert;
-        let slice = slice.as_ref().map_or_else(String::new, |slice| format!(", {slice}"));
-        let who = match acknowledged {
-            Some(by) => format!("{} has it", by.who),
-            None => "nobody has taken it on".to_owned(),
-        };
-        let since = words::moment(*opened);
-        format!("alert {id}: {severity} of {slo}{slice}, {state} since {since}; {who}")
-    });
-    let incidents = card.incidents.iter().map(|incident| {
-        let summary = incident.summary.as_deref().unwrap_or("without a summary");
-        format!("incident {}: {summary}", incident.id)
-    });
-    let due = card.post_mortems.iter().filter(|due| !due.is_published).map(|due| {
-        let Due { slo, share, by, is_late, .. } = due;
-        let late = if *is_late { ", which is over" } else { "" };
-        let by = by.map(|at| format!(" by {}{late}", words::moment(at))).unwrap_or_default();
-        let share = share.trim_start_matches('≈').parse::<f64>().map_or(share.clone(), |share| {
-            words::percent(share)
-        });
-        match (&due.incident, &due.class) {
-            (None, Some(class)) => format!(
-                "outages of the class {class} spent {share} of the budget of {slo} in 90 days: a P0 in a published \
-                 post-mortem of one is due"
-            ),
-            (incident, _) => format!(
-                "a post-mortem is due{by}: {} spent {share} of the budget of {slo} in its window",
-                incident.as_deref().unwrap_or("an incident")
-            ),
-        }
-    });
-    page.list(alerts.chain(incidents).chain(due));
 }
 
 fn changes(page: &mut Page, card: &Card) {

@@ -26,17 +26,24 @@ pub(crate) struct AlertView {
     state: String,
     severity: Severity,
     opened: String,
+    since: Option<String>,
+    #[serde(default)]
+    unanswered: bool,
     resolved: Option<String>,
     rule: Option<String>,
     pairs: Vec<PairView>,
     acknowledged: Option<AcknowledgedView>,
     silenced_by: Vec<u64>,
+    #[serde(default)]
+    silences: Vec<CoverView>,
     pending: Vec<String>,
     told: Vec<String>,
     waiting: Vec<UntakenView>,
     given_up: Vec<UntakenView>,
     promise: Option<String>,
     remaining: Option<f64>,
+    #[serde(default)]
+    readings: Vec<ReadingView>,
     exhausted: Option<String>,
     changes: Vec<ChangedView>,
     runbook: Option<String>,
@@ -75,6 +82,21 @@ struct PairView {
 }
 
 #[derive(Debug, serde::Deserialize)]
+struct CoverView {
+    id: u64,
+    until: String,
+    why: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct ReadingView {
+    rule: String,
+    valid: u64,
+    bad: u64,
+    burn: f64,
+}
+
+#[derive(Debug, serde::Deserialize)]
 struct AcknowledgedView {
     who: String,
     at: String,
@@ -103,6 +125,8 @@ struct SilenceView {
     who: String,
     why: String,
     ended_by: Option<String>,
+    #[serde(default)]
+    because_of: Option<serde_json::Value>,
     is_active: bool,
 }
 
@@ -164,6 +188,9 @@ impl AlertView {
         if self.acknowledged.is_some() {
             state += ", taken on";
         }
+        if self.unanswered {
+            state += ", unanswered";
+        }
         state
     }
 }
@@ -182,7 +209,7 @@ pub(crate) fn alerts(page: &AlertPage) -> String {
             alert.about().replace('\n', "\u{fffd}"),
             alert.rule.clone().unwrap_or_default(),
             alert.remaining.map_or_else(String::new, words::percent),
-            words::whole_seconds(&alert.opened),
+            words::whole_seconds(alert.since.as_ref().unwrap_or(&alert.opened)),
             alert.acknowledged.as_ref().map(|taken| taken.who.clone()).unwrap_or_default(),
         ]);
     }
@@ -206,7 +233,19 @@ fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
     let severity = words::severity(alert.severity);
     writeln!(out, "{severity} {}: {} of {}", alert.id, alert.about(), alert.service)?;
     let end = alert.resolved.as_ref().map_or_else(String::new, |at| format!(" until {at}"));
-    writeln!(out, "  {} since {}{end}", alert.standing(), alert.opened)?;
+    let since = alert.since.as_ref().unwrap_or(&alert.opened);
+    let first = if *since == alert.opened {
+        String::new()
+    } else {
+        format!(", first sign {}", alert.opened)
+    };
+    writeln!(out, "  since {since}{end}: {}{first}", alert.standing())?;
+    if alert.unanswered {
+        writeln!(
+            out,
+            "  unanswered: all levels were called, nobody has taken it on, and nobody is left to call"
+        )?;
+    }
     if let Some(promise) = &alert.promise {
         writeln!(out, "  promised: {promise}")?;
     }
@@ -229,12 +268,16 @@ fn details(out: &mut String, alert: &AlertView) -> std::fmt::Result {
         let severity = words::severity(*severity);
         writeln!(out, "  {severity} {rule}: {bad} bad of {valid}{burn}, from {start}{end}")?;
     }
+    for ReadingView { rule, valid, bad, burn } in &alert.readings {
+        let (bad, valid, burn) = (words::count(*bad), words::count(*valid), words::amount(*burn));
+        writeln!(out, "  {rule} at its last step: {bad} bad of {valid}, burn {burn}")?;
+    }
     if let Some(AcknowledgedView { who, at, note }) = &alert.acknowledged {
         let note = note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
         writeln!(out, "  taken on by {who} at {at}{note}")?;
     }
-    for silence in &alert.silenced_by {
-        writeln!(out, "  covered by silence {silence}")?;
+    for CoverView { id, until, why } in &alert.silences {
+        writeln!(out, "  covered by silence {id} until {until} at the latest: {why}")?;
     }
     for ChangedView { id, kind, at, version } in &alert.changes {
         let version = version.as_ref().map_or_else(String::new, |version| format!(" of {version}"));
@@ -290,12 +333,14 @@ pub(crate) fn silences(list: &SilenceList) -> String {
         let matchers: Vec<String> = matchers.collect();
         let ended = silence.ended_by.as_ref();
         let ended = ended.map_or_else(String::new, |who| format!(" (ended by {who})"));
+        let holds = silence.because_of.as_ref().filter(|_| silence.is_active);
+        let about = holds.map_or("", |_| ", or when a page fires without what it is about");
         table.add_row([
             silence.id.to_string(),
             if silence.is_active { "yes" } else { "no" }.to_owned(),
             matchers.join(" "),
             words::whole_seconds(&silence.from),
-            format!("{}{ended}", words::whole_seconds(&silence.until)),
+            format!("{}{ended}{about}", words::whole_seconds(&silence.until)),
             silence.who.clone(),
             silence.why.replace('\n', " "),
         ]);

@@ -242,6 +242,10 @@ fn alerts_are_taken_on_and_silenced_from_the_command_line() {
     let silences = ok(run(&["alert", "silences"]));
     assert!(silences.contains("service=shop") && silences.contains("yes"), "{silences}");
     assert!(ok(run(&["alert", "list"])).contains("silenced"));
+    let shown = ok(run(&["alert", "show", "1"]));
+    assert!(shown.contains("covered by silence 1 until") && shown.contains(": a move"), "{shown}");
+    let card = run(&["service", "show", "shop"]).out;
+    assert!(card.contains("silent until") && card.contains("by silence 1 (a move)"), "{card}");
     assert_eq!(run(&["alert", "unsilence", "1"]).code, 0);
     let mut events = BTreeSet::new();
     for _ in 0..2 {

@@ -97,6 +97,11 @@ fn a_killed_server_leaves_nothing_broken_and_the_next_one_tells_of_it() {
     let early = flyball(at, &["drill", "begin", "shop-errors", "--server", &url]);
     assert_eq!(early.code, 1, "nothing is counted: {}{}", early.out, early.err);
     assert!(early.out.contains("there is no data"), "{}", early.out);
+    let refused = flyball(at, &["drill", "begin", "shop-errors", "--apply", "--server", &url]);
+    assert_eq!(refused.code, 1, "something is not met: {}", refused.err);
+    assert!(refused.err.contains("the drill may not begin"), "{}", refused.err);
+    let hint = "hint: `flyball drill show shop-errors` lists what has to be met";
+    assert!(refused.err.contains(hint), "{}", refused.err);
     send_events(&url, &good_events());
 
     let listed = at_server(&url, &["drill", "list"]);

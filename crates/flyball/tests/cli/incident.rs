@@ -69,6 +69,13 @@ fn an_incident_goes_from_its_first_word_to_what_was_learnt() {
     assert!(listed.out.contains("INC-1"), "{}", listed.out);
     done(&["incident", "close", "INC-1"]);
     assert!(!done(&["incident", "list", "--open"]).out.contains("INC-1"));
+    let twice = run(&["incident", "close", "INC-1"]);
+    assert_eq!(twice.code, 2, "its end stays");
+    assert!(
+        twice.err.contains("is over since") && twice.err.contains("--resolved"),
+        "{}",
+        twice.err
+    );
 
     let write = ["incident", "post-mortem", "write", "INC-1"];
     let begun = done(&write);

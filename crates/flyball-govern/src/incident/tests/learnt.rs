@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use flyball_model::{Duration, Incident, Timestamp};
+use flyball_model::{Duration, Incident, Rational, Timestamp};
 
 use super::super::*;
 use crate::policy::{Number, PostMortem, PostMortemReason};
@@ -218,6 +218,15 @@ fn an_incident_that_comes_again_says_what_was_done_and_what_was_not() {
 }
 
 #[test]
+fn what_somebody_says_repeats_another_may_have_begun_with_it() {
+    let said = Trace { repeats: Some("page".to_owned()), ..trace("by-hand", 3, None) };
+    let found = recurrences(&[said, trace("page", 3, None)]);
+    let found: Vec<_> =
+        found.iter().map(|of| (of.id.as_str(), of.earlier[0].id.as_str())).collect();
+    assert_eq!(found, [("by-hand", "page")]);
+}
+
+#[test]
 fn a_burned_slo_and_a_failed_dependency_are_enough() {
     let below = |of: Trace| Trace { dependencies: BTreeSet::from(["db".to_owned()]), ..of };
     let found = recurrences(&[
@@ -344,4 +353,52 @@ fn a_drill_decides_by_its_hypothesis() {
     assert!(own.learn(&run) && !other.learn(&run));
     let shown = "bank-is-slow:1".to_owned();
     assert_eq!(own.state, ActionState::Done { at: day(5), shown });
+}
+
+/// What came back after it was written up, and costs as much again, asks for a new edition; what was published stays.
+#[test]
+fn an_incident_that_came_back_asks_for_a_new_edition() {
+    let of = |share| PostMortem {
+        reason: PostMortemReason::Incident { id: "INC-1".to_owned() },
+        share: Number::ratio(share, 100).unwrap(),
+    };
+    let fifth = Rational::new(1, 5).unwrap();
+    let mut record = record("INC-1", None);
+    let mut write_up = written(&record);
+    write_up.submit([], day(4)).unwrap();
+    write_up.publish("bo", [], day(5)).unwrap();
+    write_up.spent.insert("checkout · fast".to_owned(), 50);
+    assert_eq!((write_up.spent("checkout"), write_up.spent("check")), (50, 0));
+    assert!(write_up.clone().reopen(&record).is_err(), "what is published stays");
+    // Of 30 % of the budget the part counts that nothing was written of.
+    let back = |record: &IncidentRecord, write_up: &WriteUp, own| {
+        let (records, written) = ([record.clone()], [write_up.clone()]);
+        come_back(("checkout", &of(30), own), fifth, &records, &written)
+    };
+    assert_eq!(back(&record, &write_up, 900), None, "it did not come back");
+    record.came_back.push(day(6));
+    assert_eq!(back(&record, &write_up, 150), None, "a fifth is not more than a fifth");
+    assert_eq!(back(&record, &write_up, 151), Some(day(5)));
+
+    let first = KeptDemand::new(("shop", "checkout"), &of(25), day(3));
+    let after = Some(day(5));
+    let again = KeptDemand { after, ..KeptDemand::new(("shop", "checkout"), &of(46), day(7)) };
+    let is_met = |demand: &KeptDemand, write_up: &WriteUp| {
+        demand.stands(std::slice::from_ref(&record), std::slice::from_ref(write_up)).unwrap().is_met
+    };
+    assert_eq!((is_met(&first, &write_up), is_met(&again, &write_up)), (true, false));
+    write_up.reopen(&record).unwrap();
+    assert_eq!((write_up.is_published(), write_up.published_last()), (false, after));
+    assert_eq!((is_met(&first, &write_up), is_met(&again, &write_up)), (true, false));
+    write_up.submit([], day(8)).unwrap();
+    write_up.publish("bo", [], day(9)).unwrap();
+    assert!(is_met(&first, &write_up) && is_met(&again, &write_up));
+}
+
+#[test]
+fn a_write_up_of_what_goes_on_says_nothing_of_its_end() {
+    let mut lasting = record("INC-1", None);
+    (lasting.incident.mitigated, lasting.incident.resolved) = (None, None);
+    let begun = WriteUp::begin(&lasting, "ada", "some".to_owned(), day(1));
+    assert!(begun.missing().contains(&Field::Resolution));
 }

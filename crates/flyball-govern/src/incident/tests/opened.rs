@@ -2,18 +2,14 @@ use flyball_model::{Incident, Timestamp};
 use serde_json::json;
 
 use super::super::*;
-use crate::alert::Alert;
+use crate::alert::Paged;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_seconds(minute * 60)
 }
 
 /// A page of `service` that began, called and was over at these minutes.
-fn page(
-    id: u64,
-    service: &str,
-    (onset, called, over): (i64, i64, Option<i64>),
-) -> (Alert, Timestamp) {
+fn page(id: u64, service: &str, (onset, called, over): (i64, i64, Option<i64>)) -> Paged {
     let pair = json!({
         "rule": "page-1h", "severity": "page", "start": at(called), "end": over.map(at), "onset": at(onset),
         "valid": 10, "good": 0, "bad": 10, "factor": null, "burn": 1.0, "burn_peak": 1.0, "spent_in_lookback": 0.1,
@@ -25,14 +21,12 @@ fn page(
         "resolved": over.map(at), "pairs": [pair], "acknowledged": null,
         "facts": crate::alert::Facts::default(), "transitions": [],
     });
-    (serde_json::from_value(alert).unwrap(), at(called))
+    let alert = serde_json::from_value(alert).unwrap();
+    Paged { alert, first: at(called), last: at(called) }
 }
 
-fn opens(
-    records: &[IncidentRecord],
-    (alert, called): &(Alert, Timestamp),
-) -> Option<IncidentRecord> {
-    match open(records, alert, *called) {
+fn opens(records: &[IncidentRecord], paged: &Paged) -> Option<IncidentRecord> {
+    match open(records, &paged.alert, paged.first) {
         Opening::Opens(record) => Some(*record),
         Opening::Joins { .. } => None,
     }
@@ -91,4 +85,34 @@ fn what_a_person_opened_ends_when_a_person_says_so() {
     follow(&mut record, &[page(1, "shop", (20, 24, Some(30)))]);
     let Incident { started, detected, resolved, .. } = record.incident;
     assert_eq!((started, detected, resolved), (Some(at(12)), Some(at(12)), None));
+}
+
+#[test]
+fn a_page_that_comes_again_takes_back_what_was_said_of_the_end() {
+    let first = page(1, "shop", (10, 14, Some(20)));
+    let mut record = opens(&[], &first).unwrap();
+    follow(&mut record, std::slice::from_ref(&first));
+    assert_eq!(record.incident.resolved, Some(at(20)));
+    let by = |minute| By { who: "ada", at: at(minute), why: "rolled back" };
+    record.set(Moment::Mitigated, Some(at(17)), by(21)).unwrap();
+    let again = Paged { last: at(25), ..page(1, "shop", (10, 14, None)) };
+    assert!(follow(&mut record, std::slice::from_ref(&again)));
+    assert_eq!((record.incident.mitigated, record.incident.resolved), (None, None));
+    assert_eq!((record.state(), record.came_back.as_slice()), (IncidentState::Open, &[at(25)][..]));
+    let edit = record.edits.last().unwrap();
+    assert_eq!((edit.who.as_str(), edit.field.as_str(), edit.at), ("server", "mitigated", at(25)));
+    assert!(!follow(&mut record, std::slice::from_ref(&again)), "once");
+    // Whoever says so after the page knows of it.
+    record.set(Moment::Mitigated, Some(at(26)), by(26)).unwrap();
+    assert!(!follow(&mut record, std::slice::from_ref(&again)));
+    let over = Paged { last: at(25), ..page(1, "shop", (10, 14, Some(30))) };
+    follow(&mut record, std::slice::from_ref(&over));
+    assert_eq!((record.incident.mitigated, record.incident.resolved), (Some(at(26)), Some(at(30))));
+    // An end by hand that a page refutes is told by alerts from then on.
+    record.set(Moment::Resolved, Some(at(31)), by(31)).unwrap();
+    let third = page(2, "shop", (38, 40, None));
+    follow(&mut record, &[over.clone(), third]);
+    assert_eq!((record.incident.resolved, record.came_back.len()), (None, 2));
+    follow(&mut record, &[over, page(2, "shop", (38, 40, Some(45)))]);
+    assert_eq!(record.incident.resolved, Some(at(45)));
 }

@@ -100,6 +100,20 @@ fn compare(mut a: u128, mut b: u128, mut c: u128, mut d: u128) -> Ordering {
     }
 }
 
+impl Number {
+    /// The number in millionths, rounded down; 0 of what is negative.
+    pub fn ppm(self) -> u64 {
+        let parts = (self.to_f64() * 1e6).floor().clamp(0.0, 1e15);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "held between 0 and what a double says exactly"
+        )]
+        let parts = parts as u64;
+        parts
+    }
+}
+
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         let sizes = compare(self.numerator, self.denominator, other.numerator, other.denominator);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use flyball_govern::alert::{
-    About, Acknowledgement, Alert, Dead, Desk, Difference, Notice, Pair, RecentChange, State,
-    Transition,
+    About, Acknowledgement, Alert, Dead, Desk, Difference, Notice, Pair, Reading, RecentChange,
+    State, Transition,
 };
 use flyball_govern::oncall::Call;
 use flyball_model::{Severity, Timestamp};
@@ -75,6 +75,29 @@ impl Untaken {
     }
 }
 
+/// A silence that covers an alert.
+#[derive(Debug, serde::Serialize)]
+struct Silenced {
+    id: u64,
+    until: Timestamp,
+    who: String,
+    why: String,
+}
+
+impl Silenced {
+    fn of(desk: &Desk, alert: &Alert, now: Timestamp) -> Vec<Self> {
+        let ids: Vec<u64> = desk.silenced_by(alert, now).collect();
+        let covers = desk.silences().filter(|silence| ids.contains(&silence.id));
+        let shown = covers.map(|silence| Self {
+            id: silence.id,
+            until: silence.until,
+            who: silence.who.clone(),
+            why: silence.why.clone(),
+        });
+        shown.collect()
+    }
+}
+
 /// One alert: all that fires for one objective of an SLO, or for one slice of it.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct AlertInfo {
@@ -103,6 +126,9 @@ pub(crate) struct AlertInfo {
     /// When it first fired; null while it is pending.
     #[schema(value_type = Option<shapes::Instant>)]
     fired: Option<Timestamp>,
+    /// Since when it fires at its severity without a break; null while it is pending.
+    #[schema(value_type = Option<shapes::Instant>)]
+    since: Option<Timestamp>,
     /// When nothing fired any more.
     #[schema(value_type = Option<shapes::Instant>)]
     resolved: Option<Timestamp>,
@@ -122,6 +148,9 @@ pub(crate) struct AlertInfo {
     unanswered: bool,
     /// The silences that cover it now.
     silenced_by: Vec<u64>,
+    /// The same with until when each lasts at the latest, and why: `id`, `until`, `who`, `why`.
+    #[schema(value_type = Vec<Object>)]
+    silences: Vec<Silenced>,
     /// The rules that are about to fire: what they ask for is there, not yet for long enough or with too
     /// little evidence.
     pending: Vec<String>,
@@ -135,6 +164,10 @@ pub(crate) struct AlertInfo {
     promise: Option<String>,
     /// The share of the budget that was left at its last step; negative when it is overspent.
     remaining: Option<f64>,
+    /// What the rules that fire had in their long lookbacks at its last step: `rule`, `valid`, `bad`, `burn`,
+    /// `spent_in_lookback`.
+    #[schema(value_type = Vec<Object>)]
+    readings: Vec<Reading>,
     /// When the budget will be gone at the burn of that moment; null when it will not, or nobody knows.
     #[schema(value_type = Option<shapes::Instant>)]
     exhausted: Option<Timestamp>,
@@ -186,6 +219,7 @@ impl AlertInfo {
             severity_max: alert.severity_max,
             opened: alert.opened,
             fired: alert.fired,
+            since: alert.firing_since(),
             resolved: alert.resolved,
             rule: alert.leading().map(|pair| pair.rule.clone()),
             pairs: alert.pairs.clone(),
@@ -196,12 +230,14 @@ impl AlertInfo {
                 chain.is_some_and(|chain| call.is_unanswered(chain, now))
             }),
             silenced_by: desk.silenced_by(alert, now).collect(),
+            silences: Silenced::of(desk, alert, now),
             pending: alert.about_to_fire().map(str::to_owned).collect(),
             told: alert.told().map(str::to_owned).collect(),
             waiting: waiting.iter().map(|notice| Untaken::waiting(notice)).collect(),
             given_up: given_up.map(Untaken::given_up).collect(),
             promise: facts.promise.clone(),
             remaining: facts.remaining,
+            readings: facts.readings.clone(),
             exhausted: facts.exhausted,
             changes: facts.changes.clone(),
             differing: facts.differing.clone(),

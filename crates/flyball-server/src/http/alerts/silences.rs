@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_govern::alert::{Field, Matcher, Silence, SilenceError};
+use flyball_govern::alert::{Because, Field, Matcher, Silence, SilenceError};
 use flyball_model::{Duration, Timestamp};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -88,6 +88,10 @@ pub(crate) struct SilenceInfo {
     why: String,
     /// Who ended it before its time.
     ended_by: Option<String>,
+    /// The time `from` and `to` whose counts alone it is about: a page that fires without them ends it. Null where it
+    /// covers whatever fires.
+    #[schema(value_type = Option<Object>)]
+    because_of: Option<Because>,
     /// Whether it is in force.
     is_active: bool,
 }
@@ -132,6 +136,7 @@ impl SilenceInfo {
             who: silence.who.clone(),
             why: silence.why.clone(),
             ended_by: silence.ended_by.clone(),
+            because_of: silence.because_of,
             is_active: silence.is_active(now),
         }
     }
@@ -218,8 +223,17 @@ pub(crate) async fn make_silence(
     let may = may(&caller, Role::Developer, &matchers);
     allowed(may, Role::Developer, service(&matchers))?;
     let who = named(who.as_deref(), &caller)?;
-    let silence =
-        Silence { id: 0, matchers, from, until, who, why, ended_by: None, is_announced: false };
+    let silence = Silence {
+        id: 0,
+        matchers,
+        from,
+        until,
+        who,
+        why,
+        ended_by: None,
+        is_announced: false,
+        because_of: None,
+    };
     silence.check(now).map_err(AlertError::from)?;
     let detail = json!({
         "matchers": silence.matchers, "from": from, "until": until, "why": silence.why,

@@ -93,8 +93,9 @@ pub(super) async fn cost_of(
     let to = over.min(found.complete).max(from);
     let mut asked = Vec::new();
     for counts in found.slos {
-        // The last slot of the incident belongs to it.
-        let end = to.plus(width(&counts));
+        // The slot in which it ended belongs to it, and none that begins with its end.
+        let each = width(&counts);
+        let end = to.ceil(each).max(from.floor(each).plus(each));
         let during = times(&counts, (Some(from), Some(end)), found.complete);
         let window = times(&counts, (None, Some(end)), found.complete);
         let (Some(during), Some(window)) = (inside(during)?, inside(window)?) else { continue };

@@ -9,7 +9,7 @@ use flyball_govern::incident::{
     Blame, By, EntryKind, Field, IncidentCost, IncidentRecord, PostMortemState, WriteUp,
 };
 use flyball_model::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::administration::{self, wait};
@@ -21,7 +21,9 @@ use super::cost::cost_of;
 use super::timeline::timeline_of;
 use super::{found, said_of};
 use crate::auth::Caller;
-use crate::changes::{ChangesError, IncidentActError, KeptWriteUp, PAGE_DEFAULT, PAGE_MAX};
+use crate::changes::{
+    ChangesError, Figures, IncidentActError, KeptWriteUp, PAGE_DEFAULT, PAGE_MAX,
+};
 
 /// The longest text of one field. Bytes; what is longer than a heading takes is refused with its name.
 const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -102,13 +104,18 @@ pub(in crate::http) struct WriteUpView {
 pub(in crate::http) struct WriteUpAnswer {
     #[serde(flatten)]
     write_up: WriteUpView,
-    /// What the incident cost by SLO; null where the ledger cannot tell now.
+    /// What the incident cost by SLO, once it is published as it was then; null where the ledger cannot tell.
     #[schema(value_type = Option<Vec<Object>>)]
-    costs: Option<Vec<IncidentCost>>,
+    costs: Option<Vec<Value>>,
     /// The attribute that told users apart; null where none did.
     users_by: Option<String>,
-    /// What happened, oldest first, without the names of people.
-    timeline: Vec<Happened>,
+    /// What happened, oldest first, without the names of people; once it is published as it was then.
+    #[schema(value_type = Vec<Happened>)]
+    timeline: Vec<Value>,
+    /// The editions before, oldest first: each with its `write_up` and its `figures`, which are costs and timeline, as they
+    /// were published.
+    #[schema(value_type = Vec<Object>)]
+    earlier: Vec<Value>,
     /// What authors are called who are told of by an id, as far as that is known.
     people: BTreeMap<String, String>,
 }
@@ -172,7 +179,7 @@ pub(super) fn people(record: &IncidentRecord, authors: &[String]) -> Vec<String>
 
 impl WriteUpView {
     fn of(kept: KeptWriteUp, record: Option<&IncidentRecord>) -> Self {
-        let KeptWriteUp { number, service, write_up } = kept;
+        let KeptWriteUp { number, service, write_up, .. } = kept;
         let people = record.map(|record| people(record, &write_up.authors)).unwrap_or_default();
         let blames = write_up.blames(people.iter().map(String::as_str));
         let missing = write_up.missing();
@@ -225,6 +232,7 @@ pub(in crate::http) async fn write(
     let written = wait::<_, IncidentActError>(move || {
         let kept = changes.write(&record, (&who, now), "post_mortem.write", |known| {
             let mut write_up = known.unwrap_or_else(|| WriteUp::begin(&record, &who, impact, now));
+            write_up.reopen(&record)?;
             write_up.drafted()?;
             fill(&mut write_up, asked, &who);
             let detail = json!({ "missing": write_up.missing() });
@@ -315,10 +323,16 @@ pub(in crate::http) async fn move_on(
 ) -> Result<Json<WriteUpView>, Problem> {
     let (MoveRequest { to }, caller, kept) = said_of(&app, &id, sent).await?;
     let record = kept.record;
+    let figures = match to {
+        WriteUpTo::Published => Some(published(&app, &caller, &record).await?),
+        WriteUpTo::Draft | WriteUpTo::InReview => None,
+    };
     let (changes, who, now) = (app.changes.clone(), caller.actor(), app.clock.now());
     let moved = wait::<_, IncidentActError>(move || {
         let by = By { who: &who, at: now, why: "" };
-        let kept = changes.write(&record, (&who, now), "post_mortem.move", |known| {
+        let (figures, spent) = figures.unzip();
+        let action = ("post_mortem.move", figures);
+        let kept = changes.write_with(&record, (&who, now), action, |known| {
             let mut write_up = known.ok_or(NOT_WRITTEN)?;
             let people = people(&record, &write_up.authors);
             let people = people.iter().map(String::as_str);
@@ -327,12 +341,57 @@ pub(in crate::http) async fn move_on(
                 WriteUpTo::InReview => write_up.submit(people, by.at)?,
                 WriteUpTo::Published => write_up.publish(by.who, people, by.at)?,
             }
+            write_up.spent = spent.unwrap_or(write_up.spent);
             let detail = json!({ "state": write_up.state });
             Ok((write_up, detail))
         })?;
         Ok(WriteUpView::of(kept, Some(&record)))
     });
     Ok(Json(moved.await?))
+}
+
+/// What a write-up says of an incident from its publication on, as far as `caller` may see, and the bad events of each SLO
+/// that are its own.
+///
+/// # Errors
+///
+/// A problem where something cannot be read.
+async fn published(
+    app: &App,
+    caller: &Caller,
+    record: &IncidentRecord,
+) -> Result<(Figures, BTreeMap<String, u64>), Problem> {
+    let cost = cost_of(app, caller, record).await.ok();
+    let costs = cost.iter().flat_map(|cost| &cost.costs);
+    let spent = costs.map(|of| (of.slo.clone(), of.bad)).collect();
+    let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
+    let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
+    let authors = {
+        let (changes, id) = (app.changes.clone(), record.incident.id.clone());
+        let known = wait::<_, ChangesError>(move || changes.write_up(&id)).await?;
+        known.map(|known| known.write_up.authors).unwrap_or_default()
+    };
+    let timeline = happened(app, caller, record, &authors).await?;
+    Ok((Figures { costs, users_by, timeline }, spent))
+}
+
+/// What happened in an incident, without the names of people.
+async fn happened(
+    app: &App,
+    caller: &Caller,
+    record: &IncidentRecord,
+    authors: &[String],
+) -> Result<Vec<Value>, Problem> {
+    let timeline = timeline_of(app, caller, record).await?;
+    // Corrections are of the record, and no part of what happened; what people noted may name somebody.
+    let hidden = people(record, authors);
+    let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
+    let entries = timeline.entries.into_iter().filter(|entry| entry.kind != EntryKind::Edit);
+    let timeline = entries.map(|entry| {
+        let text = flyball_govern::incident::without_names(&entry.text, &hidden);
+        json!(Happened { at: entry.at, kind: entry.kind, text })
+    });
+    Ok(timeline.collect())
 }
 
 /// The refusal of what nobody has begun to write.
@@ -363,23 +422,25 @@ pub(in crate::http) async fn write_up(
     let (changes, of) = (app.changes.clone(), record.incident.id.clone());
     let kept = wait::<_, IncidentActError>(move || changes.write_up(&of)?.ok_or(NOT_WRITTEN));
     let kept = kept.await?;
-    let cost = cost_of(&app, &caller, &record).await.ok();
-    let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
-    let timeline = timeline_of(&app, &caller, &record).await?;
-    // Corrections are of the record, and no part of what happened; what people noted may name somebody.
-    let hidden = people(&record, &kept.write_up.authors);
-    let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
-    let entries = timeline.entries.into_iter().filter(|entry| entry.kind != EntryKind::Edit);
-    let timeline = entries.map(|entry| Happened {
-        at: entry.at,
-        kind: entry.kind,
-        text: flyball_govern::incident::without_names(&entry.text, &hidden),
-    });
-    let timeline = timeline.collect();
+    let (earlier, shown) = (kept.earlier.clone(), kept.figures.clone());
+    let figures = match shown.filter(|_| kept.write_up.is_published()) {
+        Some(figures) => figures,
+        None => {
+            let cost = cost_of(&app, &caller, &record).await.ok();
+            let (costs, users_by) =
+                cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
+            let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
+            let timeline = happened(&app, &caller, &record, &kept.write_up.authors).await?;
+            Figures { costs, users_by, timeline }
+        }
+    };
     let authors = kept.write_up.authors.iter().cloned().collect();
     let people = administration::people(&app, authors).await?;
     let write_up = WriteUpView::of(kept, Some(&record));
-    Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline, people }))
+    let sees = |cost: &Value| cost["service"].as_str().is_some_and(|of| caller.sees(of));
+    let Figures { costs, users_by, timeline } = figures;
+    let costs = costs.map(|costs| costs.into_iter().filter(sees).collect());
+    Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline, earlier, people }))
 }
 
 /// Write-ups, those begun last first.

@@ -245,8 +245,8 @@ pub(in crate::http) async fn name(
     }
     let of = service.clone();
     let found = app.evaluator.ask(move |evaluator| {
-        let paged = evaluator.desk().paged().filter(|(alert, _)| alert.subject.service == of);
-        let paged: Vec<String> = paged.map(|(alert, _)| format!("alert:{}", alert.id)).collect();
+        let paged = evaluator.desk().paged().filter(|(alert, ..)| alert.subject.service == of);
+        let paged: Vec<String> = paged.map(|(alert, ..)| format!("alert:{}", alert.id)).collect();
         (evaluator.catalog().governance.register(&of), paged)
     });
     let (register, paged) = found.await?;

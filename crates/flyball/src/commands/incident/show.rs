@@ -59,6 +59,8 @@ struct Shown {
     runbooks: Vec<String>,
     repeats: Option<String>,
     false_alarm: Option<FalseAlarm>,
+    #[serde(default)]
+    came_back: Vec<Timestamp>,
     holders: std::collections::BTreeMap<String, Option<String>>,
     journeys_hit: Vec<Hit>,
 }
@@ -186,6 +188,10 @@ fn page(shown: &Shown, costs: &Costs, happened: &Timeline) -> Page {
         [("Also", &shown.services), ("Journeys", &shown.journeys), ("Runbooks", &shown.runbooks)];
     let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
     facts.extend(lists.map(|(name, list)| (name, list.join(", "))));
+    let back: Vec<String> = shown.came_back.iter().map(|at| words::moment(*at)).collect();
+    if !back.is_empty() {
+        facts.push(("Came back", format!("{}: an alert called again", back.join(", "))));
+    }
     let texts = [
         ("Class", &shown.class),
         ("Cause", &incident.cause),

@@ -156,6 +156,7 @@ struct Call {
     steps: Vec<Step>,
     taken: Option<Taken>,
     closed: Option<Timestamp>,
+    unanswered: Option<Timestamp>,
     hand_offs: HandOffs,
 }
 
@@ -330,7 +331,11 @@ pub(super) fn calls(args: &CallsArgs) -> anyhow::Result<Exit> {
                 let who = if who.is_empty() { "nobody".to_owned() } else { who.join(", ") };
                 format!("{name}: {who}")
             });
-            let taken = call.taken.as_ref().map_or("nobody", |taken| &taken.by);
+            let nobody = match &call.unanswered {
+                Some(since) => format!("nobody: unanswered since {}", moment(*since)),
+                None => "nobody".to_owned(),
+            };
+            let taken = call.taken.as_ref().map_or(&nobody, |taken| &taken.by);
             table.add_row([
                 call.alert.to_string(),
                 moment(call.opened),
