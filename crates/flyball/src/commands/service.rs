@@ -563,8 +563,6 @@ pub(super) fn budgets(page: &mut Page, budgets: &[&BudgetView]) {
     page.list(causes.chain(spent));
 }
 
-}
-
 fn changes(page: &mut Page, card: &Card) {
     if card.changes.is_empty() {
         page.say("No change is known.");
