@@ -118,6 +118,8 @@ pub struct Desk {
     pub(super) calling: BTreeSet<u64>,
     /// Tickets that wait for somebody who looks at tickets, and when somebody does.
     pub(super) waiting: BTreeMap<u64, Timestamp>,
+    /// Up to when all that fires has been observed; `None` after a start.
+    pub(super) observed: Option<Timestamp>,
 }
 
 impl Desk {
@@ -158,7 +160,8 @@ impl Desk {
         at: Timestamp,
     ) -> impl Iterator<Item = u64> + 'a {
         let covers = move |silence: &&Silence| {
-            silence.is_active(at) && silence.matches(&alert.subject, alert.severity)
+            let is_in_force = silence.is_active(at) || self.is_held(silence);
+            is_in_force && silence.matches(&alert.subject, alert.severity)
         };
         self.silences.values().filter(covers).map(|silence| silence.id)
     }
@@ -188,6 +191,7 @@ impl Desk {
     /// When there is something to do next, whatever comes in: a notice to send, a silence to end.
     pub fn next(&self) -> Option<Timestamp> {
         let silences = self.silences.values().filter(|silence| !silence.is_announced);
+        let silences = silences.filter(|silence| !self.is_held(silence));
         let silences = silences.map(|silence| silence.until);
         silences.chain(self.outbox.next()).chain(self.next_call()).min()
     }
@@ -425,6 +429,21 @@ impl Desk {
         Ok(())
     }
 
+    /// All that fires has been observed up to a moment: silences that are about the counts of a time alone end then and no
+    /// sooner, since a server that was away for their end does not know yet whether it is over what they were about.
+    pub fn observed(&mut self, up_to: Timestamp) {
+        self.observed = Some(up_to);
+    }
+
+    /// Whether a silence holds although its time may have come.
+    fn is_held(&self, silence: &Silence) -> bool {
+        let is_known = self.observed.is_some_and(|up_to| silence.until <= up_to);
+        silence.because_of.is_some()
+            && !silence.is_announced
+            && silence.ended_by.is_none()
+            && !is_known
+    }
+
     /// Says of an alert that fires what is known of it now, before a step of it is told.
     pub fn refresh(&mut self, id: u64, facts: &Facts) {
         let Some(alert) = self.alert_mut(id) else { return };
@@ -436,7 +455,7 @@ impl Desk {
     /// Ends the silences whose time has come: their end is announced, and what still fires is told.
     pub fn tick(&mut self, at: Timestamp) {
         let over = self.silences.values().filter(|silence| !silence.is_announced);
-        let over = over.filter(|silence| silence.until <= at);
+        let over = over.filter(|silence| silence.until <= at && !self.is_held(silence));
         let mut over: Vec<(Timestamp, u64)> =
             over.map(|silence| (silence.until, silence.id)).collect();
         over.sort_unstable();

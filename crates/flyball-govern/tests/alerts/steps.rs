@@ -124,3 +124,34 @@ fn a_silence_that_is_moved_is_one_and_its_end_says_what_is_told() {
     });
     assert_eq!((over, told.len()), (Some((1, 0)), 3));
 }
+
+#[test]
+fn a_silence_about_a_time_waits_for_what_was_counted_up_to_its_end() {
+    let because = Because { from: at(5), to: at(20) };
+    let silenced = || {
+        let mut desk = desk();
+        let own = desk.silence(silence(Field::Service, "shop-0", 0, 300), at(0)).unwrap();
+        see(&mut desk, vec![fired(0, at(10))], &left(0.4, 50), 10);
+        desk.move_silence(own, (at(100), Some(because)), at(20)).unwrap();
+        desk.observed(at(90));
+        // Nothing was heard for an hour.
+        assert_eq!(sent(&mut desk, 3_600), []);
+        assert_eq!(desk.silenced_by(desk.alert(1).unwrap(), at(3_600)).count(), 1);
+        assert_eq!(desk.next(), None);
+        desk
+    };
+    let firing = |desk: &mut Desk| {
+        let told = sent(desk, 3_600);
+        told.iter().find_map(|notice| match &notice.about {
+            About::SilenceOver(over) => Some((over.firing.len(), told.len())),
+            _ => None,
+        })
+    };
+    let mut desk = silenced();
+    desk.observed(at(100));
+    assert_eq!(firing(&mut desk), Some((1, 3)), "what fires is told then");
+    let mut desk = silenced();
+    see(&mut desk, vec![resolved(0, at(10), at(95))], &left(0.4, 50), 3_600);
+    desk.observed(at(3_590));
+    assert_eq!(firing(&mut desk), Some((0, 1)), "and what was over is not");
+}

@@ -136,6 +136,11 @@ impl Evaluator {
         self.keep_alerts();
     }
 
+    /// All rules have been looked at up to a moment.
+    pub(super) fn observed(&mut self, up_to: Timestamp) {
+        self.alerting.desk.observed(up_to);
+    }
+
     /// Tells the targets that are in force, and compares what is known of alerts with the states of all
     /// rules: after a start, and when something else is evaluated.
     pub(super) fn reconcile_alerts(&mut self) {

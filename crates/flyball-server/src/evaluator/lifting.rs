@@ -21,7 +21,7 @@ impl Evaluator {
     pub(super) fn lift_silences(&mut self) {
         let now = self.clock.now();
         let desk = self.desk();
-        let about = desk.silences().filter(|silence| silence.is_active(now));
+        let about = desk.silences().filter(|silence| !silence.is_announced);
         let mut doubted: Vec<(u64, Because, Vec<Subject>)> = Vec::new();
         for (silence, because) in about.filter_map(|of| Some((of, of.because_of?))) {
             let fires = desk.alerts().filter(|alert| {

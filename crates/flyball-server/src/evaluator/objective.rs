@@ -384,6 +384,7 @@ impl Evaluator {
         }
         self.observe(seen);
         self.lift_silences();
+        self.observed(to);
         self.ticked.send_modify(|tick| *tick += 1);
         if is_ended && let Err(error) = self.plan_anew() {
             self.telemetry.install_failed(&error);

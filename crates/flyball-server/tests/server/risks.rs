@@ -100,7 +100,7 @@ async fn a_register_is_held_against_the_objectives_of_its_service() {
     assert_ne!(other["objectives"][0]["tornado"]["now"], tornado["now"]);
     for (path, status) in [
         ("shop/risks?slo=chekout", 404),
-        ("shop/risks?seed=18446744073709551615", 422),
+        ("shop/risks?seed=18446744073709551615", 400),
         ("shop/risks?sede=1", 400),
         ("shpo/risks", 404),
         ("shpo/risks/csv", 404),

@@ -423,16 +423,14 @@ pub(in crate::http) async fn write_up(
     let kept = wait::<_, IncidentActError>(move || changes.write_up(&of)?.ok_or(NOT_WRITTEN));
     let kept = kept.await?;
     let (earlier, shown) = (kept.earlier.clone(), kept.figures.clone());
-    let figures = match shown.filter(|_| kept.write_up.is_published()) {
-        Some(figures) => figures,
-        None => {
-            let cost = cost_of(&app, &caller, &record).await.ok();
-            let (costs, users_by) =
-                cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
-            let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
-            let timeline = happened(&app, &caller, &record, &kept.write_up.authors).await?;
-            Figures { costs, users_by, timeline }
-        }
+    let figures = if let Some(figures) = shown.filter(|_| kept.write_up.is_published()) {
+        figures
+    } else {
+        let cost = cost_of(&app, &caller, &record).await.ok();
+        let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
+        let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
+        let timeline = happened(&app, &caller, &record, &kept.write_up.authors).await?;
+        Figures { costs, users_by, timeline }
     };
     let authors = kept.write_up.authors.iter().cloned().collect();
     let people = administration::people(&app, authors).await?;

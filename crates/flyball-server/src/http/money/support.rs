@@ -498,7 +498,7 @@ pub(in crate::http) async fn choose(
     if !against.is_empty() && choice.reason.is_none() {
         let said: Vec<String> = against.iter().map(Against::sentence).collect();
         return Err(meant(&format!(
-            "it is chosen against what is asked for: {}; hint: say why (`reason`, --reason)",
+            "it is chosen against what is asked for: {}; hint: say why in `reason`",
             said.join(" ")
         )));
     }

@@ -45,7 +45,8 @@ impl Player {
         self.go_to(plan::at(day, SHIPS)).await;
         self.told().await;
         // Users come in every slot, and what they meet is counted at once.
-        let mut from = plan::at(day, SHIPS) + 60;
+        let first = plan::at(day, SHIPS) + 60;
+        let mut from = first;
         self.counted(from).await;
         self.awaited(&drill, |said| said["may_begin"] == true).await;
         let run = self.done(BO, &format!("{drill}/runs"), json!({"apply": true})).await;
@@ -81,6 +82,6 @@ impl Player {
         let found = self.awaited(&path, |said| !said["run"]["measured"].is_null()).await;
         assert_eq!(found["run"]["watch"]["state"]["why"]["reason"], "time_up", "{found:#}");
         let id = found["run"]["change"].as_str().unwrap().to_owned();
-        self.sums.drilled.push(Drilled { service, id, key, from: began, to });
+        self.sums.drilled.push(Drilled { service, id, key, from: first, to });
     }
 }
