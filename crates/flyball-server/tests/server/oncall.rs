@@ -167,14 +167,15 @@ async fn a_page_calls_who_is_on_call_and_the_next_level_when_nobody_takes_it_acr
     assert_eq!(receiver.next().await.json()["event"], "alert.close");
     assert_eq!(receiver.deliveries().len(), 15, "each step is told once to each");
 
-    // What it was is kept beside the alert, for load and pay.
+    check_kept(&running, &json!(id), &json!(on_call)).await;
+    running.server.stop().await;
+}
+
+/// What the call was is kept beside the alert, for load and pay.
+async fn check_kept(running: &Running, alert: &Value, on_call: &Value) {
     let (_, calls) = running.get("/api/v1/on-call/calls?service=shop").await;
     let call = &calls["calls"][0];
-    assert_eq!(
-        (&call["alert"], &call["hand_offs"]["unanswered"]),
-        (&json!(id), &json!(1)),
-        "{calls}"
-    );
+    assert_eq!((&call["alert"], &call["hand_offs"]["unanswered"]), (alert, &json!(1)), "{calls}");
     assert!(call["closed"].is_string() && calls["next"].is_null(), "{calls}");
     let (_, none) = running.get("/api/v1/on-call/calls?service=bank").await;
     assert_eq!(none["calls"], json!([]));
@@ -187,11 +188,10 @@ async fn a_page_calls_who_is_on_call_and_the_next_level_when_nobody_takes_it_acr
     assert_eq!((&cy["events"], &cy["unknown"]), (&json!(1), &json!(0)), "{load}");
     assert_eq!((&load["calls"], &load["complete"]), (&json!(1), &json!(true)));
     let (_, pay) = running.get("/api/v1/on-call/rotas/payments/pay").await;
-    assert!(pay["lines"].as_array().unwrap().iter().any(|line| line["who"] == on_call), "{pay}");
+    assert!(pay["lines"].as_array().unwrap().iter().any(|line| line["who"] == *on_call), "{pay}");
     let csv = reqwest::get(running.url("/api/v1/on-call/rotas/payments/pay.csv")).await.unwrap();
     assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8");
     assert!(csv.text().await.unwrap().starts_with("who,from,to,paid,standby_hours"));
-    running.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

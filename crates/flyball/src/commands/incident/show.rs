@@ -117,8 +117,9 @@ pub(super) struct Entry {
     who: Option<String>,
 }
 
+/// The runbooks of an incident.
 #[derive(Debug, serde::Deserialize)]
-struct Runbooks {
+struct Suited {
     runbooks: Vec<Runbook>,
     unknown: Vec<String>,
     waiting: Vec<Waiting>,
@@ -271,7 +272,7 @@ pub(super) fn timeline_table(page: &mut Page, entries: &[Entry], people: &People
 
 pub(super) fn runbooks(args: &RunbooksArgs) -> anyhow::Result<Exit> {
     let said: Value = Remote::new(&args.server)?.get(&path(&args.id, &["runbooks"]), &[])?;
-    let found: Runbooks = serde_json::from_value(said.clone())?;
+    let found: Suited = serde_json::from_value(said.clone())?;
     document(args.output, &said, || {
         let count = words::plural(found.runbooks.len() as u64, "runbook", "runbooks");
         let mut page = Page::new(format!("Runbooks of the incident {}", args.id), count);
