@@ -36,10 +36,7 @@ use crate::evaluator::{self, Ended, InstallError};
 use crate::http::shapes;
 use crate::stored::Stored;
 use crate::telemetry::Telemetry;
-use doubts::{
-    idle_exemptions, idle_runbooks, linted, same_version, uncovered, unheard_incidents, unlike_met,
-    unlike_stored,
-};
+use doubts::{idle, linted, same_version, uncovered, unheard_incidents, unlike_met, unlike_stored};
 use held::{Beside, held};
 pub(crate) use plan::{Plan, names};
 pub(crate) use reach::seen;
@@ -409,8 +406,7 @@ impl Definitions {
             let mut found = linted(&before, &after);
             found.extend(unlike_stored(&before, &after, &source, suggests));
             found.extend(unlike_met(&before, &after, &met, suggests));
-            found.extend(idle_exemptions(&before, &after, &control, suggests));
-            found.extend(idle_runbooks(&before, &after, &control, suggests));
+            found.extend(idle(&before, &after, &control, suggests));
             found.extend(same_version(&before, &after));
             found.extend(unheard_incidents(&before, &after, &control));
             found.extend(uncovered(&before, &after, now));

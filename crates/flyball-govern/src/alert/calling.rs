@@ -99,26 +99,15 @@ impl Desk {
         }
         let board = Arc::clone(&self.board);
         for id in self.calling.clone() {
-            let Some(alert) = self.alerts.get(&id) else { continue };
-            let chain = |call: &Call| board.chain(&call.escalation, call.custody);
-            let chain = alert.call().and_then(chain);
-            if self.silenced_by(alert, at).next().is_some() {
+            let Some(kind) = self.alerts.get(&id).and_then(|alert| self.step_due(alert, at)) else {
                 continue;
-            }
-            let due = chain.and_then(|chain| alert.call()?.due(chain));
-            let gives_up = chain.filter(|_| due.is_none()).and_then(|chain| {
-                let call = alert.call().filter(|call| call.unanswered.is_none())?;
-                call.gives_up(chain)
-            });
-            let kind = match (due, gives_up) {
-                (Some(due), _) if due <= at => TransitionKind::Called,
-                (_, Some(gives_up)) if gives_up <= at => TransitionKind::Unanswered,
-                _ => continue,
             };
-            let Some((chain, alert)) = chain.zip(self.alert_mut(id)) else { continue };
+            let Some(alert) = self.alert_mut(id) else { continue };
             let Some(call) = alert.call_mut() else { continue };
-            if kind == TransitionKind::Called {
+            let chain = board.chain(&call.escalation, call.custody);
+            if let Some(chain) = chain.filter(|_| kind == TransitionKind::Called) {
                 let severity = call.severity;
+                call.unanswered = None;
                 call.advance(chain, at, |level, at| board.who(level, severity, at));
                 reach(alert, &board);
             } else {
@@ -129,22 +118,33 @@ impl Desk {
         }
     }
 
+    /// The step that `alert` makes at `at` because of time alone: the next level is called, or nobody is left to call.
+    /// `None` while neither is due, and while it is silenced.
+    fn step_due(&self, alert: &Alert, at: Timestamp) -> Option<TransitionKind> {
+        if self.silenced_by(alert, at).next().is_some() {
+            return None;
+        }
+        let call = alert.call()?;
+        let chain = self.board.chain(&call.escalation, call.custody)?;
+        match call.due(chain) {
+            Some(due) => (due <= at).then_some(TransitionKind::Called),
+            None => {
+                let gives_up = call.gives_up(chain).filter(|_| call.unanswered.is_none())?;
+                (gives_up <= at).then_some(TransitionKind::Unanswered)
+            }
+        }
+    }
+
     /// The alerts of which a step is told at `at` because of time alone: a level is due, nobody is left to call, or the
     /// last silence is over.
     pub fn due(&self, at: Timestamp) -> BTreeSet<u64> {
-        let over = |silence: &&Silence| !silence.is_announced && silence.until <= at;
-        let over: Vec<&Silence> = self.silences.values().filter(over).collect();
+        let over: Vec<&Silence> = self.silences_over(at).collect();
         let covered = self.alerts.values().filter(|alert| {
             let covers = |of: &&Silence| of.matches(&alert.subject, alert.severity);
             !over.is_empty() && alert.state == State::Firing && over.iter().any(covers)
         });
         let calls = self.calling.iter().filter(|id| {
-            let call = self.alerts.get(id).and_then(Alert::call);
-            let moment = call.and_then(|call| {
-                let chain = self.board.chain(&call.escalation, call.custody)?;
-                call.due(chain).or_else(|| call.gives_up(chain))
-            });
-            moment.is_some_and(|moment| moment <= at)
+            self.alerts.get(id).is_some_and(|alert| self.step_due(alert, at).is_some())
         });
         let waiting = self.waiting.iter().filter(|(_, due)| **due <= at).map(|(id, _)| *id);
         covered.map(|alert| alert.id).chain(calls.copied()).chain(waiting).collect()

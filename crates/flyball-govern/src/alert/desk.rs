@@ -160,7 +160,7 @@ impl Desk {
         at: Timestamp,
     ) -> impl Iterator<Item = u64> + 'a {
         let covers = move |silence: &&Silence| {
-            let is_in_force = silence.is_active(at) || self.is_held(silence);
+            let is_in_force = silence.is_active(at) || silence.until <= at && self.is_held(silence);
             is_in_force && silence.matches(&alert.subject, alert.severity)
         };
         self.silences.values().filter(covers).map(|silence| silence.id)
@@ -435,6 +435,12 @@ impl Desk {
         self.observed = Some(up_to);
     }
 
+    /// The silences whose time has come by `at`, and whose end is not announced yet.
+    pub(super) fn silences_over(&self, at: Timestamp) -> impl Iterator<Item = &Silence> {
+        let over = self.silences.values().filter(|silence| !silence.is_announced);
+        over.filter(move |silence| silence.until <= at && !self.is_held(silence))
+    }
+
     /// Whether a silence holds although its time may have come.
     fn is_held(&self, silence: &Silence) -> bool {
         let is_known = self.observed.is_some_and(|up_to| silence.until <= up_to);
@@ -446,16 +452,18 @@ impl Desk {
 
     /// Says of an alert that fires what is known of it now, before a step of it is told.
     pub fn refresh(&mut self, id: u64, facts: &Facts) {
-        let Some(alert) = self.alert_mut(id) else { return };
+        let Some(known) = self.alerts.get_mut(&id).map(|alert| &mut alert.facts) else { return };
         let Facts { remaining, exhausted, readings, .. } = facts.clone().bounded();
-        let known = &mut alert.facts;
-        (known.remaining, known.exhausted, known.readings) = (remaining, exhausted, readings);
+        if (known.remaining, known.exhausted, &known.readings) != (remaining, exhausted, &readings)
+        {
+            (known.remaining, known.exhausted, known.readings) = (remaining, exhausted, readings);
+            self.changed.insert(Part::Alert(id));
+        }
     }
 
     /// Ends the silences whose time has come: their end is announced, and what still fires is told.
     pub fn tick(&mut self, at: Timestamp) {
-        let over = self.silences.values().filter(|silence| !silence.is_announced);
-        let over = over.filter(|silence| silence.until <= at && !self.is_held(silence));
+        let over = self.silences_over(at);
         let mut over: Vec<(Timestamp, u64)> =
             over.map(|silence| (silence.until, silence.id)).collect();
         over.sort_unstable();

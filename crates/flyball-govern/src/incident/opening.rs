@@ -108,6 +108,10 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
             record.came_back.remove(0);
         }
     }
+    if let Some(back) = record.came_back.last() {
+        let taken = troubles.iter().filter_map(|of| of.acknowledged).filter(|at| at >= back);
+        record.taken_again = record.taken_again.filter(|at| at >= back).or(taken.min());
+    }
     *record != before
 }
 

@@ -236,6 +236,9 @@ pub struct IncidentRecord {
     /// When an alert called somebody again after it was over or mitigated, oldest first; the newest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub came_back: Vec<Timestamp>,
+    /// When somebody took on the page of the last time that it came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_again: Option<Timestamp>,
     /// Every correction, oldest first.
     pub edits: Vec<Edit>,
 }
@@ -334,6 +337,7 @@ impl IncidentRecord {
             repeats: None,
             known_as: None,
             came_back: Vec::new(),
+            taken_again: None,
             edits: Vec::new(),
         }
     }
@@ -367,20 +371,22 @@ impl IncidentRecord {
         self.false_alarm.is_none() && self.known_as.is_none()
     }
 
-    /// Where it is.
-    pub const fn state(&self) -> IncidentState {
+    /// Where it is. One that came back is open until somebody takes that on.
+    pub fn state(&self) -> IncidentState {
         let Incident { resolved, mitigated, acknowledged, .. } = &self.incident;
-        match (&self.false_alarm, resolved, mitigated, acknowledged) {
+        let taken = (*acknowledged).max(self.taken_again);
+        let is_taken = taken >= self.came_back.last().copied() && taken.is_some();
+        match (&self.false_alarm, resolved, mitigated) {
             (Some(_), ..) => IncidentState::FalseAlarm,
-            (_, Some(_), ..) => IncidentState::Resolved,
-            (_, _, Some(_), _) => IncidentState::Mitigated,
-            (_, _, _, Some(_)) => IncidentState::Acknowledged,
+            (_, Some(_), _) => IncidentState::Resolved,
+            (_, _, Some(_)) => IncidentState::Mitigated,
+            _ if is_taken => IncidentState::Acknowledged,
             _ => IncidentState::Open,
         }
     }
 
     /// Whether it holds up what waits for incidents to be over: it counts, and is not resolved.
-    pub const fn lasts(&self) -> bool {
+    pub fn lasts(&self) -> bool {
         self.counts() && !matches!(self.state(), IncidentState::Resolved)
     }
 

@@ -33,30 +33,45 @@ pub(super) fn linted(before: &Catalog, after: &Catalog) -> Vec<Diagnostic> {
     let set = &after.set;
     let others = set.slos.iter().filter(|slo| old.get(slo.name.as_str()) != Some(slo));
     let found = others.flat_map(|slo| {
-        let rules = alert_rules(slo, set).into_iter().map(|mut found| {
-            found.severity = Level::Warning;
-            found
-        });
+        let rules = alert_rules(slo, set).into_iter().map(warned);
         lint_slo(slo, set).into_iter().chain(rules)
     });
     found.take(DIAGNOSTICS_MAX).collect()
 }
 
-/// Exemptions of policies that are others than `before` which match nothing that is known: most likely a name is
-/// misspelt.
-pub(super) fn idle_exemptions(
+/// Exemptions and runbooks that are others than `before` and match nothing that is known: most likely a name is misspelt.
+pub(super) fn idle(
     before: &Catalog,
     after: &Catalog,
     control: &SharedControl,
     suggests: bool,
 ) -> Vec<Diagnostic> {
-    let known = match Exempted::known(control) {
-        Ok(known) => known,
-        Err(error) => {
-            tracing::warn!(%error, "what exemptions are about cannot be read");
-            return Vec::new();
+    match Exempted::known(control) {
+        Ok(known) => {
+            let mut found = idle_exemptions(before, after, &known, suggests);
+            found.extend(idle_runbooks(before, after, &known, suggests));
+            found
         }
-    };
+        Err(error) => {
+            tracing::warn!(%error, "what exemptions and runbooks are about cannot be read");
+            Vec::new()
+        }
+    }
+}
+
+/// What is told, as a warning.
+fn warned(mut told: Diagnostic) -> Diagnostic {
+    told.severity = Level::Warning;
+    told
+}
+
+/// Exemptions of policies that match nothing that is known.
+fn idle_exemptions(
+    before: &Catalog,
+    after: &Catalog,
+    known: &Exempted<'_>,
+    suggests: bool,
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::BudgetPolicy) {
         let Some(policy) = after.governance.policy(&of.name) else { continue };
@@ -67,30 +82,19 @@ pub(super) fn idle_exemptions(
             let Some((field, said)) = known.doubt(exemption, suggests) else { continue };
             let path = format!("spec.exemptions[{at}].{field}");
             let told = after.set.origins.governing_error(of, &path, None, &said);
-            found.extend(told.map(|mut told| {
-                told.severity = Level::Warning;
-                told
-            }));
+            found.extend(told.map(warned));
         }
     }
     found
 }
 
-/// Runbooks that are others than `before` and wait for a class that nothing was ever put into: perhaps its name is
-/// misspelt.
-pub(super) fn idle_runbooks(
+/// Runbooks that wait for a class that nothing was ever put into.
+fn idle_runbooks(
     before: &Catalog,
     after: &Catalog,
-    control: &SharedControl,
+    known: &Exempted<'_>,
     suggests: bool,
 ) -> Vec<Diagnostic> {
-    let known = match Exempted::known(control) {
-        Ok(known) => known,
-        Err(error) => {
-            tracing::warn!(%error, "what classes there are cannot be read");
-            return Vec::new();
-        }
-    };
     let mut found = Vec::new();
     for of in after.set.governing.iter().filter(|of| of.kind == GoverningKind::Runbook) {
         let named = |of_set: &Catalog| {
@@ -111,10 +115,7 @@ pub(super) fn idle_runbooks(
             );
             let path = format!("spec.classes[{at}]");
             let told = after.set.origins.governing_error(of, &path, None, &said);
-            found.extend(told.map(|mut told| {
-                told.severity = Level::Warning;
-                told
-            }));
+            found.extend(told.map(warned));
         }
     }
     found
@@ -141,9 +142,7 @@ pub(super) fn same_version(before: &Catalog, after: &Catalog) -> Vec<Diagnostic>
     };
     let message = "it has changed and its version has not\nhint: raise `version`, so that reviews under way are told";
     let found = after.set.governing.iter().filter(is_same).filter_map(|of| {
-        let mut told = after.set.origins.governing_error(of, "spec.version", None, message)?;
-        told.severity = Level::Warning;
-        Some(told)
+        after.set.origins.governing_error(of, "spec.version", None, message).map(warned)
     });
     found.collect()
 }
@@ -177,10 +176,7 @@ pub(super) fn unheard_incidents(
                 learnt.incident
             );
             let told = after.set.origins.governing_error(of, &path, None, &said);
-            found.extend(told.map(|mut told| {
-                told.severity = Level::Warning;
-                told
-            }));
+            found.extend(told.map(warned));
         }
     }
     found
@@ -206,10 +202,7 @@ pub(super) fn uncovered(before: &Catalog, after: &Catalog, now: Timestamp) -> Ve
             first.span.end()
         );
         let told = after.set.origins.governing_error(of, "spec.layers", None, &said);
-        found.extend(told.map(|mut told| {
-            told.severity = Level::Warning;
-            told
-        }));
+        found.extend(told.map(warned));
     }
     found
 }

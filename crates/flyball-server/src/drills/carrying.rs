@@ -270,7 +270,8 @@ impl Carrying {
             let (ended, now) = (run.clone(), self.drills.clock.now());
             let quieten = self.drills.evaluator.ask(move |it| it.quieten(&ended, now));
             if let Err(error) = quieten.await? {
-                tracing::error!(drill = self.key, %error, "its alerts stay silent for longer");
+                tracing::error!(drill = self.key, %error, "its alerts stay silent for longer; it is tried again");
+                return Ok(if is_going_down { Step::Over } else { Step::Later });
             }
             self.is_calm = true;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flyball_budget::live::LiveError;
 use flyball_govern::drill::{BLIND_LONGEST, Surplus};
 use flyball_metric::HOLD;
-use flyball_model::{Duration, Indicator, Interval, Slot, Tally, Timestamp};
+use flyball_model::{Duration, Indicator, Interval, Slo, Slot, Tally, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 
 use crate::evaluator::{self, Ended, Evaluator};
@@ -19,6 +19,12 @@ const AHEAD: Duration = Duration::from_hours(1);
 /// minute.
 const METRICS_LATE: Duration = Duration::from_seconds(90);
 const _: () = assert!(METRICS_LATE.nanos() == Duration::from_minutes(1).nanos() + HOLD.nanos());
+
+/// How much later than others events of `slo` are counted.
+pub(crate) fn late(slo: &Slo) -> Duration {
+    let is_metric = matches!(slo.indicator, Some(Indicator::Metric(_)));
+    if is_metric { METRICS_LATE } else { Duration::ZERO }
+}
 
 /// Why nothing is counted.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +115,7 @@ pub(crate) async fn counted(
     let during = Interval::starting(from, length);
     let slices = found.slos.into_iter().filter_map(|counts| {
         let slice = counts.objectives.first()?.total;
-        let is_metric = matches!(counts.slo.indicator, Some(Indicator::Metric(_)));
-        let late = if is_metric { METRICS_LATE } else { Duration::ZERO };
+        let late = late(&counts.slo);
         Some((counts.slo.name, slice, late))
     });
     let slices: Vec<(String, Option<SliceId>, Duration)> = slices.collect();

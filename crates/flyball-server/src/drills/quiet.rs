@@ -10,6 +10,7 @@ use flyball_govern::drill::WatchState;
 use flyball_model::{Condition, Duration, Severity, Slo, Timestamp};
 use flyball_store::Ledger;
 
+use super::counts::late;
 use crate::changes::{DrillRun, SERVER};
 use crate::evaluator::{AlertError, Evaluator};
 
@@ -32,7 +33,8 @@ fn behind(slo: &Slo) -> Duration {
         Condition::RemainingBelow { .. } => Duration::ZERO,
     });
     let longest = lets_go.max().unwrap_or(Duration::ZERO).min(BEHIND_LONGEST);
-    Duration::from_nanos(longest.nanos().saturating_add(COUNTING.nanos())).unwrap_or(longest)
+    let counted = longest.nanos().saturating_add(COUNTING.nanos());
+    Duration::from_nanos(counted.saturating_add(late(slo).nanos())).unwrap_or(longest)
 }
 
 impl Evaluator {
@@ -58,8 +60,7 @@ impl Evaluator {
             }
             // One that was ended sooner stays so: somebody wants to be told, or is to be.
             WatchState::Ended { began: Some(began), at, .. } => {
-                let slot = Ledger::SLOT_WIDTH;
-                let because = Because { from: began.floor(slot), to: at.ceil(slot).plus(slot) };
+                let because = self.blamed(run, (*began, *at));
                 for id in active {
                     self.move_silence(id, (at.plus(behind), because))?;
                 }
@@ -68,6 +69,8 @@ impl Evaluator {
                 let is =
                     |field, value: &str| Matcher { field, value: value.to_owned(), is_not: false };
                 let spec = &run.spec;
+                // A server that is away when it ends finds a silence that is about no more than the drill.
+                let because_of = Some(self.blamed(run, (now, run.latest)));
                 self.silence(Silence {
                     id: 0,
                     matchers: vec![is(Field::Service, &spec.service), is(Field::Slo, &spec.slo)],
@@ -77,7 +80,7 @@ impl Evaluator {
                     why,
                     ended_by: None,
                     is_announced: false,
-                    because_of: None,
+                    because_of,
                 })?;
             }
             _ => {}
@@ -87,8 +90,19 @@ impl Evaluator {
 
     /// How long alerts may still fire for what a run that is over has burned.
     fn behind(&self, run: &DrillRun) -> Duration {
-        let slo = self.catalog().set.slos.iter().find(|slo| slo.name == run.spec.slo);
-        slo.map_or(COUNTING, behind)
+        self.paying(run).map_or(COUNTING, behind)
+    }
+
+    /// The counts that a run is blamed for whose fault was there from one moment to another: those of metrics lie up to a
+    /// scrape behind it.
+    fn blamed(&self, run: &DrillRun, (from, to): (Timestamp, Timestamp)) -> Because {
+        let slot = Ledger::SLOT_WIDTH;
+        let late = self.paying(run).map_or(Duration::ZERO, late);
+        Because { from: from.floor(slot), to: to.plus(late).ceil(slot).plus(slot) }
+    }
+
+    fn paying(&self, run: &DrillRun) -> Option<&Slo> {
+        self.catalog().set.slos.iter().find(|slo| slo.name == run.spec.slo)
     }
 
     /// Up to when alerts are taken to fire because of `run`; `None` while it goes on.

@@ -23,7 +23,9 @@ impl Evaluator {
         let desk = self.desk();
         let about = desk.silences().filter(|silence| !silence.is_announced);
         let mut doubted: Vec<(u64, Because, Vec<Subject>)> = Vec::new();
-        for (silence, because) in about.filter_map(|of| Some((of, of.because_of?))) {
+        let about = about.filter_map(|of| Some((of, of.because_of?)));
+        // While the time goes on that it is about, all that fires may be because of that.
+        for (silence, because) in about.filter(|(_, because)| because.to <= self.at) {
             let fires = desk.alerts().filter(|alert| {
                 alert.state == State::Firing && silence.matches(&alert.subject, alert.severity)
             });

@@ -116,3 +116,23 @@ fn a_page_that_comes_again_takes_back_what_was_said_of_the_end() {
     follow(&mut record, &[over, page(2, "shop", (38, 40, Some(45)))]);
     assert_eq!(record.incident.resolved, Some(at(45)));
 }
+
+#[test]
+fn an_incident_that_came_back_is_open_until_somebody_takes_that_on() {
+    let taken = |minute: i64, mut paged: Paged| {
+        let (who, note) = ("ada".to_owned(), None);
+        paged.alert.acknowledged =
+            Some(crate::alert::Acknowledgement { who, at: at(minute), note });
+        paged
+    };
+    let first = taken(15, page(1, "shop", (10, 14, Some(20))));
+    let mut record = opens(&[], &first).unwrap();
+    follow(&mut record, std::slice::from_ref(&first));
+    assert_eq!(record.incident.acknowledged, Some(at(15)));
+    let again = page(2, "shop", (24, 26, None));
+    follow(&mut record, &[first.clone(), again.clone()]);
+    assert_eq!((record.state(), record.came_back.as_slice()), (IncidentState::Open, &[at(26)][..]));
+    follow(&mut record, &[first, taken(28, again)]);
+    assert_eq!((record.state(), record.taken_again), (IncidentState::Acknowledged, Some(at(28))));
+    assert_eq!(record.incident.acknowledged, Some(at(15)), "the first is what is measured");
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::incident::{
     Blame, By, EntryKind, Field, IncidentCost, IncidentRecord, PostMortemState, WriteUp,
@@ -324,7 +325,7 @@ pub(in crate::http) async fn move_on(
     let (MoveRequest { to }, caller, kept) = said_of(&app, &id, sent).await?;
     let record = kept.record;
     let figures = match to {
-        WriteUpTo::Published => Some(published(&app, &caller, &record).await?),
+        WriteUpTo::Published => Some(published(&app, &record).await?),
         WriteUpTo::Draft | WriteUpTo::InReview => None,
     };
     let (changes, who, now) = (app.changes.clone(), caller.actor(), app.clock.now());
@@ -350,18 +351,22 @@ pub(in crate::http) async fn move_on(
     Ok(Json(moved.await?))
 }
 
-/// What a write-up says of an incident from its publication on, as far as `caller` may see, and the bad events of each SLO
-/// that are its own.
+/// What a write-up says of an incident from its publication on, all of it, and the bad events of each SLO that are its own.
 ///
 /// # Errors
 ///
-/// A problem where something cannot be read.
+/// A problem where something cannot be read now: what is published stays as it is. What never can be told is left out.
 async fn published(
     app: &App,
-    caller: &Caller,
     record: &IncidentRecord,
 ) -> Result<(Figures, BTreeMap<String, u64>), Problem> {
-    let cost = cost_of(app, caller, record).await.ok();
+    let caller = &Caller::Anyone;
+    let cost = match cost_of(app, caller, record).await {
+        Err(problem) if AGAIN.map(|of| of.as_u16()).contains(&problem.status) => {
+            return Err(problem);
+        }
+        cost => cost.ok(),
+    };
     let costs = cost.iter().flat_map(|cost| &cost.costs);
     let spent = costs.map(|of| (of.slo.clone(), of.bad)).collect();
     let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
@@ -392,6 +397,23 @@ async fn happened(
         json!(Happened { at: entry.at, kind: entry.kind, text })
     });
     Ok(timeline.collect())
+}
+
+/// What is answered where something may be read a moment later.
+const AGAIN: [StatusCode; 2] = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+
+/// What of an edition before `caller` may see: of one that sees some services only, what it cost these.
+fn seen(mut edition: Value, caller: &Caller) -> Value {
+    if !caller.sees_all() {
+        let sees = |cost: &Value| cost["service"].as_str().is_some_and(|of| caller.sees(of));
+        if let Some(costs) = edition.pointer_mut("/figures/costs").and_then(Value::as_array_mut) {
+            costs.retain(sees);
+        }
+        if let Some(timeline) = edition.pointer_mut("/figures/timeline") {
+            *timeline = json!([]);
+        }
+    }
+    edition
 }
 
 /// The refusal of what nobody has begun to write.
@@ -432,12 +454,16 @@ pub(in crate::http) async fn write_up(
         let timeline = happened(&app, &caller, &record, &kept.write_up.authors).await?;
         Figures { costs, users_by, timeline }
     };
-    let authors = kept.write_up.authors.iter().cloned().collect();
-    let people = administration::people(&app, authors).await?;
+    let authors = kept.write_up.authors.clone();
+    let people = administration::people(&app, authors.iter().cloned().collect()).await?;
     let write_up = WriteUpView::of(kept, Some(&record));
     let sees = |cost: &Value| cost["service"].as_str().is_some_and(|of| caller.sees(of));
-    let Figures { costs, users_by, timeline } = figures;
+    let Figures { costs, users_by, mut timeline } = figures;
     let costs = costs.map(|costs| costs.into_iter().filter(sees).collect());
+    if !caller.sees_all() {
+        timeline = happened(&app, &caller, &record, &authors).await?;
+    }
+    let earlier = earlier.into_iter().map(|edition| seen(edition, &caller)).collect();
     Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline, earlier, people }))
 }
 
