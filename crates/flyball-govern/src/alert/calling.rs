@@ -126,13 +126,11 @@ impl Desk {
         }
         let call = alert.call()?;
         let chain = self.board.chain(&call.escalation, call.custody)?;
-        match call.due(chain) {
-            Some(due) => (due <= at).then_some(TransitionKind::Called),
-            None => {
-                let gives_up = call.gives_up(chain).filter(|_| call.unanswered.is_none())?;
-                (gives_up <= at).then_some(TransitionKind::Unanswered)
-            }
+        if let Some(due) = call.due(chain) {
+            return (due <= at).then_some(TransitionKind::Called);
         }
+        let gives_up = call.gives_up(chain).filter(|_| call.unanswered.is_none())?;
+        (gives_up <= at).then_some(TransitionKind::Unanswered)
     }
 
     /// The alerts of which a step is told at `at` because of time alone: a level is due, nobody is left to call, or the

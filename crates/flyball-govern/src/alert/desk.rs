@@ -429,27 +429,6 @@ impl Desk {
         Ok(())
     }
 
-    /// All that fires has been observed up to a moment: silences that are about the counts of a time alone end then and no
-    /// sooner, since a server that was away for their end does not know yet whether it is over what they were about.
-    pub fn observed(&mut self, up_to: Timestamp) {
-        self.observed = Some(up_to);
-    }
-
-    /// The silences whose time has come by `at`, and whose end is not announced yet.
-    pub(super) fn silences_over(&self, at: Timestamp) -> impl Iterator<Item = &Silence> {
-        let over = self.silences.values().filter(|silence| !silence.is_announced);
-        over.filter(move |silence| silence.until <= at && !self.is_held(silence))
-    }
-
-    /// Whether a silence holds although its time may have come.
-    fn is_held(&self, silence: &Silence) -> bool {
-        let is_known = self.observed.is_some_and(|up_to| silence.until <= up_to);
-        silence.because_of.is_some()
-            && !silence.is_announced
-            && silence.ended_by.is_none()
-            && !is_known
-    }
-
     /// Says of an alert that fires what is known of it now, before a step of it is told.
     pub fn refresh(&mut self, id: u64, facts: &Facts) {
         let Some(known) = self.alerts.get_mut(&id).map(|alert| &mut alert.facts) else { return };

@@ -2,6 +2,7 @@
 
 use flyball_model::{Duration, Severity, Timestamp};
 
+use super::desk::Desk;
 use super::observed::Subject;
 
 /// The longest silence: longer ones outlive the reason for them.
@@ -170,4 +171,27 @@ pub enum SilenceError {
     /// It is over.
     #[error("the silence {0} is over already")]
     Ended(u64),
+}
+
+impl Desk {
+    /// All that fires has been observed up to a moment: silences that are about the counts of a time alone end then and no
+    /// sooner, since a server that was away for their end does not know yet whether it is over what they were about.
+    pub fn observed(&mut self, up_to: Timestamp) {
+        self.observed = Some(up_to);
+    }
+
+    /// The silences whose time has come by `at`, and whose end is not announced yet.
+    pub(super) fn silences_over(&self, at: Timestamp) -> impl Iterator<Item = &Silence> {
+        let over = self.silences.values().filter(|silence| !silence.is_announced);
+        over.filter(move |silence| silence.until <= at && !self.is_held(silence))
+    }
+
+    /// Whether a silence holds although its time may have come.
+    pub(super) fn is_held(&self, silence: &Silence) -> bool {
+        let is_known = self.observed.is_some_and(|up_to| silence.until <= up_to);
+        silence.because_of.is_some()
+            && !silence.is_announced
+            && silence.ended_by.is_none()
+            && !is_known
+    }
 }

@@ -97,6 +97,7 @@ fn that_nobody_is_left_to_call_is_a_step_that_is_told() {
     assert!(alert.is_unanswered());
     assert_eq!(alert.call().unwrap().unanswered, Some(at(490)));
     assert_eq!((sent(&mut desk, 9_000), desk.next()), (Vec::new(), None), "once");
+    assert!(desk.due(at(9_000)).is_empty(), "and nothing is due any more");
     desk.acknowledge(1, "ada", None, at(9_001)).unwrap();
     assert!(!desk.alert(1).unwrap().is_unanswered());
 }
@@ -137,7 +138,7 @@ fn a_silence_about_a_time_waits_for_what_was_counted_up_to_its_end() {
         // Nothing was heard for an hour.
         assert_eq!(sent(&mut desk, 3_600), []);
         assert_eq!(desk.silenced_by(desk.alert(1).unwrap(), at(3_600)).count(), 1);
-        assert_eq!(desk.next(), None);
+        assert!(desk.next().is_none() && desk.due(at(3_600)).is_empty());
         desk
     };
     let firing = |desk: &mut Desk| {

@@ -14,6 +14,7 @@ use crate::alerts::receiver::{Receiver, Request};
 use crate::alerts::{QUICK, looked_at, webhook, with_targets};
 use crate::gate::{post, said};
 use crate::harness::{NOON, PATIENCE, Running, TestClock, sources};
+use crate::verdicts::send;
 
 /// A guard that knows what to do, and leaves when it is dismissed.
 const GUARD: &str =
@@ -110,11 +111,6 @@ async fn seconds(running: &Running, clock: &TestClock, count: u32) {
     clock.advance(Duration::from_seconds(count));
     let of = |service| of_service(service, (clock.now(), count), count, false);
     send(running, format!("{}{}", of("shop"), of("bank"))).await;
-}
-
-async fn send(running: &Running, events: String) {
-    let sent = running.post("/api/v1/events", events).send().await.unwrap();
-    assert_eq!(sent.status(), 200);
 }
 
 /// The run called `key` with its report, once `is_awaited`.
