@@ -15,7 +15,6 @@ use flyball_model::{Severity, Timestamp};
 use super::desk::{Desk, DeskError, Route};
 use super::episode::{Alert, CALLS_KEPT, State, Transition, TransitionKind};
 use super::observed::Subject;
-use super::silence::Silence;
 use crate::oncall::{Call, CallStep, Switchboard};
 
 impl Desk {
@@ -82,13 +81,19 @@ impl Desk {
     /// When the next level of some alert is to be called.
     pub(super) fn next_call(&self) -> Option<Timestamp> {
         let calls = self.calling.iter().filter_map(|id| self.alerts.get(id)?.call());
-        let chain = |call: &Call| self.board.chain(&call.escalation, call.custody);
-        let due = calls.filter_map(|call| {
-            let chain = chain(call)?;
-            let gives_up = || call.gives_up(chain).filter(|_| call.unanswered.is_none());
-            call.due(chain).or_else(gives_up)
-        });
+        let due = calls.filter_map(|call| Some(self.next_step(call)?.0));
         due.chain(self.waiting.values().copied()).min()
+    }
+
+    /// When time alone moves a call on, and how: the next level is called, or nobody is left to call. `None` where it does
+    /// not.
+    fn next_step(&self, call: &Call) -> Option<(Timestamp, TransitionKind)> {
+        let chain = self.board.chain(&call.escalation, call.custody)?;
+        if let Some(due) = call.due(chain) {
+            return Some((due, TransitionKind::Called));
+        }
+        let gives_up = call.gives_up(chain).filter(|_| call.unanswered.is_none())?;
+        Some((gives_up, TransitionKind::Unanswered))
     }
 
     /// Calls the levels that are due at `at`, and whoever looks at tickets that wait.
@@ -124,23 +129,14 @@ impl Desk {
         if self.silenced_by(alert, at).next().is_some() {
             return None;
         }
-        let call = alert.call()?;
-        let chain = self.board.chain(&call.escalation, call.custody)?;
-        if let Some(due) = call.due(chain) {
-            return (due <= at).then_some(TransitionKind::Called);
-        }
-        let gives_up = call.gives_up(chain).filter(|_| call.unanswered.is_none())?;
-        (gives_up <= at).then_some(TransitionKind::Unanswered)
+        let (due, kind) = self.next_step(alert.call()?)?;
+        (due <= at).then_some(kind)
     }
 
     /// The alerts of which a step is told at `at` because of time alone: a level is due, nobody is left to call, or the
     /// last silence is over.
     pub fn due(&self, at: Timestamp) -> BTreeSet<u64> {
-        let over: Vec<&Silence> = self.silences_over(at).collect();
-        let covered = self.alerts.values().filter(|alert| {
-            let covers = |of: &&Silence| of.matches(&alert.subject, alert.severity);
-            !over.is_empty() && alert.state == State::Firing && over.iter().any(covers)
-        });
+        let covered = self.silences_over(at).flat_map(|silence| self.firing_under(silence));
         let calls = self.calling.iter().filter(|id| {
             self.alerts.get(id).is_some_and(|alert| self.step_due(alert, at).is_some())
         });

@@ -119,7 +119,7 @@ pub struct Desk {
     /// Tickets that wait for somebody who looks at tickets, and when somebody does.
     pub(super) waiting: BTreeMap<u64, Timestamp>,
     /// Up to when all that fires has been observed; `None` after a start.
-    pub(super) observed: Option<Timestamp>,
+    pub(super) observed_up_to: Option<Timestamp>,
 }
 
 impl Desk {
@@ -159,11 +159,7 @@ impl Desk {
         alert: &'a Alert,
         at: Timestamp,
     ) -> impl Iterator<Item = u64> + 'a {
-        let covers = move |silence: &&Silence| {
-            let is_in_force = silence.is_active(at) || silence.until <= at && self.is_held(silence);
-            is_in_force && silence.matches(&alert.subject, alert.severity)
-        };
-        self.silences.values().filter(covers).map(|silence| silence.id)
+        self.covering(alert, at).map(|silence| silence.id)
     }
 
     /// The notices that wait, and what became of others.
@@ -190,9 +186,7 @@ impl Desk {
 
     /// When there is something to do next, whatever comes in: a notice to send, a silence to end.
     pub fn next(&self) -> Option<Timestamp> {
-        let silences = self.silences.values().filter(|silence| !silence.is_announced);
-        let silences = silences.filter(|silence| !self.is_held(silence));
-        let silences = silences.map(|silence| silence.until);
+        let silences = self.silences_ending().map(|silence| silence.until);
         silences.chain(self.outbox.next()).chain(self.next_call()).min()
     }
 
@@ -509,8 +503,7 @@ impl Desk {
     }
 
     fn silence_over(&mut self, silence: Silence, at: Timestamp) {
-        let firing = self.alerts.values().filter(|alert| alert.state == State::Firing);
-        let firing = firing.filter(|alert| silence.matches(&alert.subject, alert.severity));
+        let firing = self.firing_under(&silence);
         let firing: Vec<(u64, Subject)> =
             firing.map(|alert| (alert.id, alert.subject.clone())).collect();
         let is_covered = |(id, _): &(u64, Subject)| {

@@ -3,6 +3,7 @@
 use flyball_model::{Duration, Severity, Timestamp};
 
 use super::desk::Desk;
+use super::episode::{Alert, State};
 use super::observed::Subject;
 
 /// The longest silence: longer ones outlive the reason for them.
@@ -177,18 +178,42 @@ impl Desk {
     /// All that fires has been observed up to a moment: silences that are about the counts of a time alone end then and no
     /// sooner, since a server that was away for their end does not know yet whether it is over what they were about.
     pub fn observed(&mut self, up_to: Timestamp) {
-        self.observed = Some(up_to);
+        self.observed_up_to = Some(up_to);
     }
 
-    /// The silences whose time has come by `at`, and whose end is not announced yet.
+    /// The silences that cover an alert at `at`.
+    pub fn covering<'a>(
+        &'a self,
+        alert: &'a Alert,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'a Silence> {
+        let covers = move |silence: &&Silence| {
+            let is_in_force = silence.is_active(at) || silence.until <= at && self.is_held(silence);
+            is_in_force && silence.matches(&alert.subject, alert.severity)
+        };
+        self.silences.values().filter(covers)
+    }
+
+    /// The alerts that fire and that `silence` is about, in force or not.
+    pub fn firing_under<'a>(&'a self, silence: &'a Silence) -> impl Iterator<Item = &'a Alert> {
+        let firing = self.alerts.values().filter(|alert| alert.state == State::Firing);
+        firing.filter(|alert| silence.matches(&alert.subject, alert.severity))
+    }
+
+    /// The silences that end at their time: their end is not announced yet, and nothing holds them beyond.
+    pub(super) fn silences_ending(&self) -> impl Iterator<Item = &Silence> {
+        let ending = self.silences.values().filter(|silence| !silence.is_announced);
+        ending.filter(|silence| !self.is_held(silence))
+    }
+
+    /// Those of them whose time has come by `at`.
     pub(super) fn silences_over(&self, at: Timestamp) -> impl Iterator<Item = &Silence> {
-        let over = self.silences.values().filter(|silence| !silence.is_announced);
-        over.filter(move |silence| silence.until <= at && !self.is_held(silence))
+        self.silences_ending().filter(move |silence| silence.until <= at)
     }
 
     /// Whether a silence holds although its time may have come.
-    pub(super) fn is_held(&self, silence: &Silence) -> bool {
-        let is_known = self.observed.is_some_and(|up_to| silence.until <= up_to);
+    fn is_held(&self, silence: &Silence) -> bool {
+        let is_known = self.observed_up_to.is_some_and(|up_to| silence.until <= up_to);
         silence.because_of.is_some()
             && !silence.is_announced
             && silence.ended_by.is_none()

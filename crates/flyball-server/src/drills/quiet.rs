@@ -48,10 +48,10 @@ impl Evaluator {
         let why = why(run.key());
         let behind = self.behind(run);
         let own = self.desk().silences().filter(|silence| silence.why == why);
-        let known: Vec<(u64, bool)> =
-            own.map(|of| (of.id, of.until > now && !of.is_announced)).collect();
-        let active: Vec<u64> =
-            known.iter().filter(|(_, is_active)| *is_active).map(|(id, _)| *id).collect();
+        let own: Vec<&Silence> = own.collect();
+        let is_new = own.is_empty();
+        let active = own.into_iter().filter(|of| of.until > now && !of.is_announced);
+        let active: Vec<u64> = active.map(|of| of.id).collect();
         match &run.watch.state {
             WatchState::Ended { began: None, .. } => {
                 for id in active {
@@ -65,7 +65,7 @@ impl Evaluator {
                     self.move_silence(id, (at.plus(behind), because))?;
                 }
             }
-            _ if known.is_empty() => {
+            _ if is_new => {
                 let is =
                     |field, value: &str| Matcher { field, value: value.to_owned(), is_not: false };
                 let spec = &run.spec;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::{
     Alert, Because, Desk, DeskError, Facts, Links, Notice, Observed, Outcome, Paged, Pair, Part,
-    ROUTES_MAX, Reading, Reminder, Restored, Retry, Route, Row, Silence, SilenceError,
-    State as AlertState, Subject, Transition,
+    ROUTES_MAX, Reading, Reminder, Restored, Retry, Route, Row, Silence, SilenceError, Subject,
+    Transition,
 };
 use flyball_govern::custody::Holder;
 use flyball_govern::oncall::{Call, Exceptions, Switchboard};
@@ -354,11 +354,8 @@ impl Evaluator {
         let now = self.clock.now();
         let desk = &self.alerting.desk;
         let silence = desk.silences().find(|silence| silence.id == id);
-        let firing = desk.alerts().filter(|alert| alert.state == AlertState::Firing);
-        let covers = |alert: &&Alert| {
-            silence.is_some_and(|silence| silence.matches(&alert.subject, alert.severity))
-        };
-        let covered: Vec<u64> = firing.filter(covers).map(|alert| alert.id).collect();
+        let covered = silence.into_iter().flat_map(|silence| desk.firing_under(silence));
+        let covered: Vec<u64> = covered.map(|alert| alert.id).collect();
         self.refresh(&covered);
         self.alerting.desk.end_silence(id, who, now)?;
         Ok(self.kept_alerts()?)

@@ -2,7 +2,7 @@
 
 use flyball_budget::alert::Change;
 use flyball_budget::live::{Live, LiveError, Plan, Saved};
-use flyball_govern::alert::{Because, State, Subject};
+use flyball_govern::alert::{Because, Subject};
 use flyball_model::{
     Correction, CorrectionMode, Duration, Interval, Schedule, Severity, Timestamp,
 };
@@ -26,10 +26,8 @@ impl Evaluator {
         let about = about.filter_map(|of| Some((of, of.because_of?)));
         // While the time goes on that it is about, all that fires may be because of that.
         for (silence, because) in about.filter(|(_, because)| because.to <= self.at) {
-            let fires = desk.alerts().filter(|alert| {
-                alert.state == State::Firing && silence.matches(&alert.subject, alert.severity)
-            });
-            doubted.push((silence.id, because, fires.map(|of| of.subject.clone()).collect()));
+            let fires = desk.firing_under(silence).map(|alert| alert.subject.clone());
+            doubted.push((silence.id, because, fires.collect()));
         }
         for (id, because, subjects) in doubted {
             if !subjects.iter().any(|subject| self.pages_without(subject, because, now)) {

@@ -86,9 +86,7 @@ struct Silenced {
 
 impl Silenced {
     fn of(desk: &Desk, alert: &Alert, now: Timestamp) -> Vec<Self> {
-        let ids: Vec<u64> = desk.silenced_by(alert, now).collect();
-        let covers = desk.silences().filter(|silence| ids.contains(&silence.id));
-        let shown = covers.map(|silence| Self {
+        let shown = desk.covering(alert, now).map(|silence| Self {
             id: silence.id,
             until: silence.until,
             who: silence.who.clone(),
