@@ -60,13 +60,15 @@ pub struct Forecast {
     pub confidence: f64,
 }
 
-/// The forecast for `target` at the end of `window`, from the rate of the last `lookback`.
+/// The forecast for `target` at the end of `window`, from the rate of the last `lookback`; `since` is when
+/// collection began.
 pub fn forecast(
     account: &Account<'_>,
     target: Target,
     window: WindowAt,
     is_calendar: bool,
     lookback: Duration,
+    since: Timestamp,
 ) -> Forecast {
     let counted = counted(account.width(), window.elapsed);
     let range = account.units().range(counted);
@@ -77,6 +79,7 @@ pub fn forecast(
         is_calendar,
         target,
         lookback,
+        since,
         width: account.width(),
         whole: account.sum(&range),
         recent: account.sum(&recent),
@@ -103,6 +106,8 @@ pub(crate) struct Basis {
     pub(crate) is_calendar: bool,
     pub(crate) target: Target,
     pub(crate) lookback: Duration,
+    /// When collection began: what was looked at of the lookback begins no sooner.
+    pub(crate) since: Timestamp,
     /// The length of what is counted.
     pub(crate) width: Duration,
     /// What was counted in the window.
@@ -155,9 +160,16 @@ impl Basis {
         })
     }
 
+    /// How much of the lookback was looked at: what is younger than it has had less traffic than the whole of it
+    /// would have.
+    fn looked_at(&self) -> Duration {
+        let known = self.counted.end().since(self.since);
+        if known > Duration::ZERO { known.min(self.lookback) } else { self.lookback }
+    }
+
     /// Units a second.
     fn per_second(&self) -> f64 {
-        self.recent.valid as f64 / self.lookback.as_seconds_f64()
+        self.recent.valid as f64 / self.looked_at().as_seconds_f64()
     }
 
     /// `1 - target`.
@@ -186,7 +198,7 @@ impl Basis {
 
     /// Whether more is bad than is allowed, decided on integers.
     ///
-    /// With V valid units counted, v in the lookback of length L, and R of a calendar period to
+    /// With V valid units counted, v in the L of the lookback that was looked at, and R of a calendar period to
     /// come, e of V + v R / L may be bad.
     fn is_exhausted<E>(&self, parts: impl FnOnce() -> Result<Parts, E>) -> Result<bool, E> {
         let budget = self.target.error_budget();
@@ -194,7 +206,7 @@ impl Basis {
             let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
             let valid = u128::from(self.whole.valid);
             let to_come = u128::from(self.recent.valid) * nanos(self.to_end());
-            let lookback = nanos(self.lookback);
+            let lookback = nanos(self.looked_at());
             self.whole.compare_scaled(
                 &[valid, lookback, u128::from(budget.denominator())],
                 &[valid * lookback + to_come, u128::from(budget.numerator())],

@@ -382,7 +382,8 @@ impl Look<'_> {
         );
         let burns = self.slo.lookbacks.iter().map(|lookback| burn(account, target, end, *lookback));
         let recent = forecast_lookback(&self.slo.lookbacks, &self.slo.window);
-        let forecast = forecast(account, target, window, self.is_calendar(), recent);
+        let since = self.frame.span.start();
+        let forecast = forecast(account, target, window, self.is_calendar(), recent, since);
         let (firings, rule_errors) = self.fire(account, target);
         Ok(Assessment {
             status,

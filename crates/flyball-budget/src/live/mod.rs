@@ -93,6 +93,10 @@ pub struct Reading {
     pub burn: f64,
     /// The share of the whole budget that the lookback has spent: `burn × lookback / window`.
     pub spent_in_lookback: f64,
+    /// The share of what the window allows by what it has counted so far that the lookback spent, as what is left is
+    /// a share of; `None` where nothing may be bad. The two differ while the window fills, and where traffic is
+    /// uneven.
+    pub spent_of_window: Option<f64>,
 }
 
 /// The state of one objective, or of one slice of it; see the module's documentation.
@@ -293,12 +297,14 @@ impl Live {
             let (now, period) = (read::starts(plan, self.sums.end()), self.sums.window().period);
             let lookback = rule.ready.looked_at(now, period).length().as_seconds_f64();
             let nominal = nominal_length(&plan.window).as_seconds_f64();
-            let spent_in_lookback = burn * lookback / nominal;
+            let allowed = budget * self.sums.window().units.valid as f64;
+            let spent = burn * budget * stretch.units.valid as f64;
             Reading {
                 rule: watch.rule().to_owned(),
                 events: stretch.events,
                 burn,
-                spent_in_lookback,
+                spent_in_lookback: burn * lookback / nominal,
+                spent_of_window: (allowed > 0.0).then(|| spent / allowed),
             }
         };
         both.map(reading).collect()

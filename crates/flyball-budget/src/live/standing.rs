@@ -34,10 +34,20 @@ pub struct Standing {
     pub burns: Vec<Burn>,
     /// When the budget will be gone.
     pub forecast: Forecast,
+    /// The same at the rate of the rule that fires at the highest burn: what is to be expected if nobody does
+    /// anything; `None` while none fires.
+    pub forecast_firing: Option<Forecast>,
     /// Who is being called now.
     pub firings: Vec<Firing>,
     /// Rules that cannot work for this objective, and why.
     pub rule_errors: Vec<String>,
+}
+
+impl Standing {
+    /// What is to be expected if nobody does anything: at the rate of what fires, else of the usual lookback.
+    pub fn outlook(&self) -> &Forecast {
+        self.forecast_firing.as_ref().unwrap_or(&self.forecast)
+    }
 }
 
 impl Live {
@@ -60,6 +70,7 @@ impl Live {
             coverage: self.seen(plan),
             burns: self.burns(plan).collect(),
             forecast: self.forecast(plan, history)?,
+            forecast_firing: self.forecast_firing(plan, history)?,
             firings: self.firings(plan),
             rule_errors: plan.refused().to_vec(),
         })
@@ -152,16 +163,45 @@ impl Live {
         plan: &Plan,
         history: &H,
     ) -> Result<Forecast, LiveError<H::Error>> {
+        self.forecast_from(plan, history, plan.forecast)
+    }
+
+    /// The same from the long lookback of the rule that fires at the highest burn; `None` while none with a lookback
+    /// of its own fires.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::forecast`].
+    pub fn forecast_firing<H: History>(
+        &self,
+        plan: &Plan,
+        history: &H,
+    ) -> Result<Option<Forecast>, LiveError<H::Error>> {
+        let firing = self.watches.iter().zip(&plan.rules).filter(|(watch, _)| watch.is_firing());
+        let ratio = |place: &usize| self.sums.stretch(Some(*place)).units.error_ratio();
+        let fastest = firing
+            .filter_map(|(_, rule)| rule.long)
+            .max_by(|one, two| ratio(one).unwrap_or(0.0).total_cmp(&ratio(two).unwrap_or(0.0)));
+        fastest.map(|place| self.forecast_from(plan, history, place)).transpose()
+    }
+
+    fn forecast_from<H: History>(
+        &self,
+        plan: &Plan,
+        history: &H,
+        place: usize,
+    ) -> Result<Forecast, LiveError<H::Error>> {
         let (window, end) = (self.sums.window(), self.sums.end());
         let basis = Basis {
             counted: self.counted(plan),
             full: self.window(plan)?.full,
             is_calendar: window.period.is_some(),
             target: plan.target,
-            lookback: plan.lengths[plan.forecast],
+            lookback: plan.lengths[place],
+            since: plan.since,
             width: plan.unit,
             whole: window.units,
-            recent: self.sums.stretch(Some(plan.forecast)).units,
+            recent: self.sums.stretch(Some(place)).units,
         };
         let from = first_unit(plan, window.start);
         let forecast = basis.forecast(

@@ -186,6 +186,19 @@ fn a_calendar_budget_spent_to_the_last_unit_is_gone_now() {
 }
 
 #[test]
+fn traffic_is_that_of_the_time_that_was_looked_at() {
+    // Two hours of a month, 1,000 an hour, of which 100 of the last are bad. At 1,000 an hour 744 of 744,000 may be;
+    // over a whole day it would be 83 an hour, of whose month 64 may be.
+    let mut slo = slo(BudgetingMethod::Occurrences, month(), vec![objective("0.999")]);
+    slo.lookbacks = vec![duration("1d")];
+    let total =
+        look(&slo, &history("1h", &[(1, 1000, 0), (1, 1000, 100)])).objectives[0].total.clone();
+    assert_eq!(total.forecast.outlook, Outlook::Exhausts);
+    // 644 are left, and 50 an hour are bad.
+    close(total.forecast.hours.unwrap(), 12.88, 1e-9);
+}
+
+#[test]
 fn forecasts_play_the_window_forward() {
     let look = |stretches: &[(usize, u64, u64)]| {
         let mut slo = slo(BudgetingMethod::Occurrences, rolling("100h"), vec![objective("0.9")]);

@@ -115,15 +115,12 @@ pub(super) fn alert_lines(alert: &Alert, sender: &Sender<'_>) -> Vec<Line> {
         let now = alert.reading(pair);
         lines.push(Line::new("Rule", rule(pair, &now)));
         lines.push(Line::new("Began", alert.onset(pair).to_string()));
-        lines.push(Line::new(
-            "Spent",
-            format!("{} of the budget within the rule's lookback", percent(now.spent_in_lookback)),
-        ));
+        lines.push(Line::new("Spent", spent(&now)));
     }
     lines.extend(
         facts.remaining.map(|left| Line::new("Left", format!("{} of the budget", percent(left)))),
     );
-    lines.extend(facts.exhausted.map(|gone| Line::new("Gone by", gone.to_string())));
+    lines.extend(facts.exhausted.map(|gone| Line::new("Gone by", format!("{gone} at this rate"))));
     let inhibited: Vec<&str> = alert.inhibited().map(|pair| pair.rule.as_str()).collect();
     if !inhibited.is_empty() {
         lines.push(Line::new("Fires too", inhibited.join(", ")));
@@ -171,6 +168,17 @@ fn called_words(step: &CallStep) -> String {
         [] => format!("nobody is on call ({})", step.name),
         [one] => format!("{one} is called ({})", step.name),
         many => format!("{} are called ({})", many.join(", "), step.name),
+    }
+}
+
+/// What the lookback spent, as a share of what "Left" is of, where that is known.
+fn spent(now: &Reading) -> String {
+    match now.spent_of_window {
+        Some(share) => format!("{} of the budget within the rule's lookback", percent(share)),
+        None => {
+            let share = percent(now.spent_in_lookback);
+            format!("{share} of a window's budget within the rule's lookback, at even traffic")
+        }
     }
 }
 

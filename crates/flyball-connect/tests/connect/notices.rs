@@ -6,7 +6,7 @@ use flyball_connect::notify::{
 };
 use flyball_govern::alert::{
     About, Desk, Difference, Facts, Field, Links, Matcher, Notice, Observed, Outcome, Pair,
-    Reminder, Restored, Retry, Route, Silence, Subject,
+    Reading, Reminder, Restored, Retry, Route, Silence, Subject,
 };
 use flyball_govern::restore::Restores;
 use flyball_model::{Duration, Severity, Timestamp};
@@ -40,7 +40,14 @@ fn facts() -> Facts {
         promise: Some("99.9% over 30d".to_owned()),
         remaining: Some(0.55),
         exhausted: Some(now().plus(Duration::from_hours(3))),
-        readings: Vec::new(),
+        readings: vec![Reading {
+            rule: "slow".to_owned(),
+            valid: 1_000,
+            bad: 300,
+            burn: 300.0,
+            spent_in_lookback: 0.416_66,
+            spent_of_window: Some(0.204_08),
+        }],
         changes: Vec::new(),
         differing: vec![Difference {
             attribute: "version".to_owned(),
@@ -258,6 +265,14 @@ fn slack_reads_no_markup_into_names() {
     assert!(text.contains("<https://wiki/run%7Cbook|https://wiki/run|book>"), "{text}");
     let differs = "version = &lt;2.1|canary&gt;: 96.67% of bad, 1% of good";
     assert!(text.contains(differs), "{text}");
+    // What is left and what was spent are shares of the same where that is known.
+    assert!(text.contains("20.41% of the budget within the rule"), "{text}");
+    assert!(text.contains(" at this rate"), "{text}");
+    let fast = all[1].as_ref().unwrap()["text"].as_str().unwrap();
+    assert!(
+        fast.contains("41.67% of a window's budget within the rule's lookback, at even"),
+        "{fast}"
+    );
     let taken = all[2].as_ref().unwrap()["text"].as_str().unwrap();
     assert!(taken.contains("was taken on by ana*\n"), "{taken}");
     let over = all[4].as_ref().unwrap()["text"].as_str().unwrap();

@@ -94,8 +94,12 @@ pub struct Reading {
     pub bad: u64,
     /// The burn.
     pub burn: f64,
-    /// The share of the whole budget that the lookback has spent.
+    /// The share of the whole budget that the lookback has spent at even traffic.
     pub spent_in_lookback: f64,
+    /// The share of what the window allows by what it has counted so far that the lookback has spent, as
+    /// [`Facts::remaining`] is of; `None` where it is not known.
+    #[serde(default)]
+    pub spent_of_window: Option<f64>,
 }
 
 impl From<&Pair> for Reading {
@@ -103,7 +107,8 @@ impl From<&Pair> for Reading {
     fn from(pair: &Pair) -> Self {
         let Pair { rule, valid, bad, burn, spent_in_lookback, .. } = pair;
         let (valid, bad, burn) = (*valid, *bad, *burn);
-        Self { rule: rule.clone(), valid, bad, burn, spent_in_lookback: *spent_in_lookback }
+        let spent_in_lookback = *spent_in_lookback;
+        Self { rule: rule.clone(), valid, bad, burn, spent_in_lookback, spent_of_window: None }
     }
 }
 
@@ -114,7 +119,7 @@ pub struct Facts {
     pub promise: Option<String>,
     /// The share of the window's budget that is left; negative when it is overspent.
     pub remaining: Option<f64>,
-    /// When the budget will be gone at the present burn; `None` when it will not, or nobody knows.
+    /// When the budget will be gone at the burn of what fires; `None` when it will not, or nobody knows.
     pub exhausted: Option<Timestamp>,
     /// What the rules that fire have in their lookbacks.
     #[serde(default)]

@@ -15,6 +15,7 @@ fn left(remaining: f64, bad: u64) -> Facts {
         bad,
         burn: 10.0 * bad as f64,
         spent_in_lookback: 0.01 * bad as f64,
+        spent_of_window: None,
     };
     Facts { remaining: Some(remaining), readings: vec![reading], ..Facts::default() }
 }

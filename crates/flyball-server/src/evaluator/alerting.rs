@@ -534,11 +534,12 @@ pub(super) fn facts(
         bad: of.events.bad(),
         burn: of.burn,
         spent_in_lookback: of.spent_in_lookback,
+        spent_of_window: of.spent_of_window,
     });
     Facts {
         promise,
         remaining: standing.as_ref().and_then(|standing| standing.budget.remaining_share),
-        exhausted: standing.and_then(|standing| standing.forecast.exhausts_at),
+        exhausted: standing.and_then(|standing| standing.outlook().exhausts_at),
         readings: readings.collect(),
         changes: Vec::new(),
         differing: Vec::new(),

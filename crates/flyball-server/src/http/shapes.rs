@@ -136,6 +136,10 @@ pub(super) fn describe(document: &mut Value) {
             required.push(name.into());
         }
     }
+    standing["properties"]["forecast_firing"] = json!({
+        "description": "The forecast at the rate of the rule that fires at the highest burn; null while none does.",
+        "anyOf": [definitions["objective"]["properties"]["forecast"], { "type": "null" }],
+    });
     schemas["standing"] = standing;
     schemas["tally"] = counts();
     schemas["changed"] = changed();

@@ -199,7 +199,7 @@ fn outlook(forecast: &Forecast) -> String {
         (Outlook::Exhausts, None) => "will exhaust".to_owned(),
         (Outlook::NoData, _) => "unknown".to_owned(),
         (Outlook::AlreadyExhausted, _) => "exhausted".to_owned(),
-        (Outlook::NotExhausting, _) => "not exhausting".to_owned(),
+        (Outlook::NotExhausting, _) => "lasts".to_owned(),
     }
 }
 

@@ -285,7 +285,7 @@ fn forecast(standing: &StandingView) -> String {
     if standing.status == Status::NoData {
         return "–".to_owned();
     }
-    let forecast = &standing.forecast;
+    let forecast = standing.forecast_firing.as_ref().unwrap_or(&standing.forecast);
     words::outlook(
         forecast.outlook,
         &forecast.lookback,

@@ -337,7 +337,7 @@ pub(crate) fn outlook(outlook: Outlook, lookback: &str, hours: [Option<f64>; 3])
     match outlook {
         Outlook::NoData => format!("no data in the last {lookback}"),
         Outlook::AlreadyExhausted => "already exhausted".to_owned(),
-        Outlook::NotExhausting => "not exhausting".to_owned(),
+        Outlook::NotExhausting => format!("lasts at the rate of the last {lookback}"),
         Outlook::Exhausts => {
             let hours = |hours: Option<f64>| hours.map(|hours| length(hours * 3_600.0));
             let range = match (hours(earliest), hours(latest)) {

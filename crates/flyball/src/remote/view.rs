@@ -124,6 +124,8 @@ pub(crate) struct StandingView {
     pub(crate) coverage: CoverageView,
     pub(crate) burns: Vec<BurnView>,
     pub(crate) forecast: ForecastView,
+    #[serde(default)]
+    pub(crate) forecast_firing: Option<ForecastView>,
     pub(crate) firings: Vec<FiringView>,
     pub(crate) rule_errors: Vec<String>,
 }

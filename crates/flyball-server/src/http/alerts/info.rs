@@ -163,10 +163,11 @@ pub(crate) struct AlertInfo {
     /// The share of the budget that was left at its last step; negative when it is overspent.
     remaining: Option<f64>,
     /// What the rules that fire had in their long lookbacks at its last step: `rule`, `valid`, `bad`, `burn`,
-    /// `spent_in_lookback`.
+    /// `spent_in_lookback` (of the budget of a whole window, at even traffic), `spent_of_window` (of what is allowed by
+    /// what was counted so far, as `remaining` is).
     #[schema(value_type = Vec<Object>)]
     readings: Vec<Reading>,
-    /// When the budget will be gone at the burn of that moment; null when it will not, or nobody knows.
+    /// When the budget will be gone at the burn of what fired at that moment; null when it will not, or nobody knows.
     #[schema(value_type = Option<shapes::Instant>)]
     exhausted: Option<Timestamp>,
     /// What changed before, the newest first.

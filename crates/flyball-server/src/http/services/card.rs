@@ -427,7 +427,7 @@ impl BudgetLine {
             complete_up_to: slo.complete_up_to,
             sli: total.budget.sli,
             remaining_share: total.budget.remaining_share,
-            exhausts_at: total.forecast.exhausts_at,
+            exhausts_at: total.outlook().exhausts_at,
             spent_by: slices,
             by_cause: by_cause.cloned().map(|found| found.foremost(CAUSES_SHOWN)),
         }
