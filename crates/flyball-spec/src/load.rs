@@ -242,7 +242,7 @@ impl Loader<'_> {
             }
             Defined::Governing(governing, name) => {
                 let kind = governing.kind.word();
-                if let Some(service) = governing.service() {
+                for service in governing.services() {
                     self.set.origins.insert_service(service, name.at);
                 }
                 if self.first(kind, &name) {

@@ -52,8 +52,8 @@ pub struct Origins {
     places: HashMap<String, HashMap<Part, Origin>>,
     /// The source of every probe, also of those that do not count, and the service that it checks.
     probes: Vec<(usize, String)>,
-    /// The source of every description of a service or of its risks, also of those that do not count, and the
-    /// service.
+    /// The source of every description of a service or of its risks, of every escalation and runbook of services, also of
+    /// those that do not count, and the service.
     services: Vec<(usize, String)>,
     /// The source of every alert target and restore action, also of those that do not count.
     reaching: Vec<usize>,
@@ -91,7 +91,7 @@ impl Origins {
         self.probes.push((place.source, service.to_owned()));
     }
 
-    /// Notes a description of `service`, or of risks of it, whose name is at `place`.
+    /// Notes a description of `service`, of risks of it, or a document of it among others, whose name is at `place`.
     pub(crate) fn insert_service(&mut self, service: &str, place: Place) {
         self.services.push((place.source, service.to_owned()));
     }
@@ -114,8 +114,8 @@ impl Origins {
         self.named(&self.probes)
     }
 
-    /// The name of the source of every description of a service or of its risks, and the service; also of one that
-    /// does not count.
+    /// The name of the source of every description of a service or of its risks, of every escalation and runbook of
+    /// services, and the service; also of one that does not count.
     pub fn services(&self) -> impl Iterator<Item = (&str, &str)> {
         self.named(&self.services)
     }
@@ -128,6 +128,11 @@ impl Origins {
             let (source, _) = self.sources.get(*source)?;
             Some((source.name.as_str(), name.as_str()))
         })
+    }
+
+    /// The name of the source of a document; `None` when it is of another load.
+    pub fn governing_file(&self, of: &Governing) -> Option<&str> {
+        self.sources.get(of.place.source).map(|(source, _)| source.name.as_str())
     }
 
     /// The name of the source that defines `slo`.

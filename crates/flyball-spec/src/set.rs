@@ -1,5 +1,7 @@
 //! What a load gives: the model, with what the model has no room for beside it.
 
+use std::collections::BTreeSet;
+
 use flyball_model::{AlertRule, AlertTarget, Correction, Duration, Probe, RestoreAction, Slo};
 use indexmap::IndexMap;
 
@@ -148,23 +150,42 @@ pub struct Governing {
 
 impl Governing {
     /// The service whose own document it is: what it says of itself, a risk of it, what holds for its risks. `None`
-    /// for what is of all services.
+    /// for what is of several services, or of all.
     pub fn service(&self) -> Option<&str> {
         match self.kind {
             GoverningKind::Service => Some(&self.name),
             GoverningKind::Risk | GoverningKind::RiskRules => self.spec["service"].as_str(),
-            GoverningKind::BudgetPolicy
-            | GoverningKind::Tier
-            | GoverningKind::PolicyTest
-            | GoverningKind::SupportCosts
-            | GoverningKind::Checklist
-            | GoverningKind::CustodyRules
-            | GoverningKind::Rota
-            | GoverningKind::Escalation
-            | GoverningKind::Runbook
-            // What a drill breaks is reached with the server's own secrets.
-            | GoverningKind::Drill => None,
+            _ => None,
         }
+    }
+
+    /// The services that it names as those it is of: that of [`Self::service`], those whose alerts take an escalation,
+    /// those that a runbook is for.
+    pub fn services(&self) -> Vec<&str> {
+        match self.kind {
+            GoverningKind::Escalation | GoverningKind::Runbook => {
+                let listed = self.spec["services"].as_array().into_iter().flatten();
+                listed.filter_map(serde_json::Value::as_str).collect()
+            }
+            _ => self.service().into_iter().collect(),
+        }
+    }
+
+    /// The escalation that a service names.
+    pub fn on_call(&self) -> Option<&str> {
+        match self.kind {
+            GoverningKind::Service => self.spec["onCall"].as_str(),
+            _ => None,
+        }
+    }
+
+    /// The rotas that an escalation calls, each once; none for other kinds.
+    pub fn rotas(&self) -> BTreeSet<&str> {
+        let levels = match self.kind {
+            GoverningKind::Escalation => self.spec["levels"].as_array(),
+            _ => None,
+        };
+        levels.into_iter().flatten().filter_map(|level| level["rota"].as_str()).collect()
     }
 }
 

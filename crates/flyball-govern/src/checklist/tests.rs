@@ -172,6 +172,7 @@ fn healthy() -> ServiceEvidence {
         self_managed: Some(Timestamp::parse("2026-05-01T00:00:00Z").unwrap()),
         budgets: Some(vec![budget]),
         months: vec![month; 6],
+        hours: Some(Part { part: 672, whole: 672 }),
         runbooks: Some(Part { part: 4, whole: 4 }),
         told: Some(1),
         pages: Some(8),

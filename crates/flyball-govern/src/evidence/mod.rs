@@ -19,7 +19,7 @@ use crate::review::{Mark, Said};
 use crate::service::{Funding, Service};
 
 pub use period::{
-    Period, complete_quarters, is_held, kept_in_a_row, missed_of, months, whole_months,
+    Period, complete_quarters, hours_held, is_held, kept_in_a_row, missed_of, months, whole_months,
 };
 pub use requirement::Requirement;
 use variable::Name;
@@ -60,6 +60,8 @@ pub struct ServiceEvidence {
     pub quarters: Vec<Period>,
     /// Valid events in the last [`TRAFFIC_DAYS`], of the SLI that counts the most: several may count the same ones.
     pub events: Option<u64>,
+    /// In how many hours of these days there is data, of those in which it is expected; of the SLO that has the least.
+    pub hours: Option<Part>,
     /// Of its alert rules that page, how many name a runbook.
     pub runbooks: Option<Part>,
     /// How many are told of its pages.
@@ -215,6 +217,7 @@ impl ServiceEvidence {
         values.set(Name::SloMissed, count(self.missed()));
         values.set(Name::BudgetRemaining, number(self.remaining()));
         values.set(Name::BudgetCoverage, number(self.coverage()));
+        values.set(Name::BudgetHours, number(self.hours.and_then(Part::share)));
         values.set(Name::BudgetKeptMonths, count(kept_in_a_row(&self.months)));
         let missed = missed_of(&self.quarters, QUARTERS, Timestamp::MIN);
         values.set(Name::BudgetQuartersMissed, count(missed));

@@ -2,6 +2,7 @@ use flyball_model::{Interval, Rational};
 use proptest::prelude::*;
 
 use super::*;
+use crate::draws::Source;
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -82,6 +83,45 @@ fn a_few_seconds_of_a_month_are_no_month() {
 }
 
 #[test]
+fn hours_tell_silence_from_little_traffic() {
+    let end = at("2026-06-02T12:34:50Z");
+    let weeks = Interval::ending(end, Duration::from_days(28));
+    // 10,000 events a day by a curve that falls to a twentieth of the day at night, each by chance.
+    let mut chance = Source::new(7);
+    let slots = |chance: &mut Source| {
+        let all = (0..28 * 8_640).map(|slot| weeks.start().plus(Duration::from_seconds(slot * 10)));
+        let asked = all.filter(|at| {
+            let day = at.since(at.floor(Duration::from_days(1))).as_seconds_f64() / 86_400.0;
+            let curve = 1.0 - 0.95 * (day * std::f64::consts::TAU).cos();
+            let expected = 10_000.0 / 8_640.0 * curve;
+            chance.uniform() < 1.0 - (-expected).exp()
+        });
+        asked.collect::<Vec<_>>()
+    };
+    let all = slots(&mut chance);
+    let of_slots = all.len() as f64 / (28.0 * 8_640.0);
+    assert!(of_slots < 0.7, "{of_slots} of the slots");
+    let held = |moments: &[Timestamp], taken_out: &[Interval]| {
+        let found = hours_held(weeks, moments.iter().copied(), taken_out);
+        (found.part, found.whole)
+    };
+    assert_eq!(held(&all, &[]), (672, 672));
+    // Nothing for a day and a quarter: 30 hours, of which one would have been noticed.
+    let gap =
+        Interval::starting(weeks.start().plus(Duration::from_hours(100)), Duration::from_hours(30));
+    let rest: Vec<Timestamp> = all.iter().copied().filter(|at| !gap.contains(*at)).collect();
+    assert_eq!(held(&rest, &[]), (642, 672));
+    assert_eq!(held(&rest, &[gap]), (642, 642), "it was taken out");
+    let half =
+        Interval::starting(gap.start().plus(Duration::from_minutes(30)), Duration::from_hours(1));
+    assert_eq!(held(&rest, &[half, half]), (642, 670), "an hour that is touched is out");
+    assert_eq!(held(&[end, weeks.start().minus(Duration::from_seconds(1))], &[]), (0, 672));
+    let nothing = Interval::starting(end, Duration::ZERO);
+    assert_eq!(hours_held(nothing, [end], &[]), Part { part: 0, whole: 0 });
+    assert_eq!(hours_held(weeks, all, &[weeks]).share(), None, "all of it is taken out");
+}
+
+#[test]
 fn months_are_those_of_the_calendar() {
     for (from, to, months) in [
         ("2026-01-15T12:00:00Z", "2026-07-15T12:00:00Z", 6),
@@ -140,6 +180,7 @@ fn each_variable_says_what_was_counted() {
         months: row(&[Some(true); 6]),
         quarters: row(&[Some(true), Some(false)]),
         events: Some(2_801),
+        hours: Some(Part { part: 660, whole: 672 }),
         runbooks: Some(Part { part: 3, whole: 4 }),
         told: Some(1),
         pages: Some(9),
@@ -168,6 +209,7 @@ fn each_variable_says_what_was_counted() {
         "slo.missed == 1",
         "budget.remaining_share == -0.02",
         "budget.coverage == 0.99",
+        "budget.hours_covered > 0.98 && budget.hours_covered < 0.983",
         "budget.kept_months == 6",
         "budget.quarters_missed == 1",
         "traffic.per_day > 100 && traffic.per_day < 100.04",

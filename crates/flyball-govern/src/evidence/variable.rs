@@ -34,7 +34,9 @@ variables! {
     BudgetRemaining "budget.remaining_share" Number &[],
         "the least that is left of any of its budgets; negative when overspent, unknown when one has no data or there is none";
     BudgetCoverage "budget.coverage" Number &[],
-        "the least share of a window that holds data, 0 to 1; unknown when it is of one of them";
+        "the least share of the 10 s slots of a window that hold data, 0 to 1, which is low where little is asked; unknown when it is of one of them";
+    BudgetHours "budget.hours_covered" Number &[],
+        "the least share of the hours of the last 28 days that hold data, 0 to 1; hours that corrections take out are left out";
     BudgetKeptMonths "budget.kept_months" Number &[],
         "for how many complete months of the calendar in a row, up to the last, all its budgets were kept; a month without data ends the row, and is unknown when it is the last";
     BudgetQuartersMissed "budget.quarters_missed" Number &[],

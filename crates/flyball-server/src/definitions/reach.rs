@@ -1,9 +1,10 @@
 //! Whether somebody may make a change of definitions, and what of them they may see.
 //!
-//! A file is of the services of its SLOs, probes, risks and descriptions of services; one with an alert target or a restore action is of all. Whoever may not change the definitions of all
-//! services changes files of their own services only, and nothing that is evaluated for others: a
-//! correction in one file may take events out of any SLO's budget, and the events of a probe are its
-//! service's, so what a change *does* is looked at beside where it is made.
+//! A file is of the services of its SLOs, probes, risks, runbooks, escalations, of those whose escalations call its rotas, and
+//! of those that it describes; one with an alert target or a restore action is of all. Whoever may not change the
+//! definitions of all services changes files of their own services only, and nothing that is evaluated for others: a
+//! correction in one file may take events out of any SLO's budget, and the events of a probe are its service's, so what a
+//! change *does* is looked at beside where it is made.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,7 +15,7 @@ use super::ApplyError;
 use super::plan::{Index, Plan, Said, alert_targets, names, probes, restore_actions};
 use crate::auth::{Caller, Role};
 
-/// The services of a file's SLOs, probes and descriptions; `None` for an SLO whose service is not known, and for an alert
+/// The services of what a file holds; `None` for an SLO whose service is not known, and for an alert
 /// target or a restore action.
 type Services<'a> = Vec<Option<&'a str>>;
 
@@ -38,7 +39,7 @@ pub(super) fn check(
         let found = [&homes.0, &homes.1].into_iter().filter_map(|homes| homes.get(file.as_str()));
         let found: Vec<Option<&str>> = found.flatten().copied().collect();
         if found.is_empty() && !caller.may_everywhere(Role::Owner) {
-            let what = format!("the file `{file}` defines neither SLO, probe nor service");
+            let what = format!("nothing in `{file}` is of a service");
             return Err(forbidden(caller, &found, &what));
         }
         if !found.iter().all(|service| may(Role::Owner, *service)) {
@@ -65,13 +66,10 @@ pub(super) fn check(
             return Err(forbidden(caller, &found, &what));
         }
     }
-    if ruling(sets.0).ne(ruling(sets.1)) || tiers(sets.0) != tiers(sets.1) {
-        // Whoever is sre for all services has passed above.
-        let what = "policies, tiers, costs, and which tier a service is of would change; hint: that \
-                    needs the role sre for all services";
-        return Err(ApplyError::Forbidden(what.to_owned()));
+    if tiers(sets.0) != tiers(sets.1) {
+        return Err(needs_everything());
     }
-    check_services(caller, sets)?;
+    check_governing(caller, sets)?;
     check_probes(caller, sets)?;
     check_targets(caller, sets)?;
     check_restores(caller, sets)
@@ -107,34 +105,60 @@ fn check_targets(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Appl
     }
 }
 
-/// The policies, tiers, costs, runbooks and drills.
-fn ruling(catalog: &Catalog) -> impl Iterator<Item = &Governing> {
-    catalog.set.governing.iter().filter(|of| of.service().is_none())
+/// The refusal of what holds for all services. Whoever is sre for all of them is not refused.
+fn needs_everything() -> ApplyError {
+    let what = "what holds for all services, such as a policy, a tier, costs, a checklist or a drill, or which tier a \
+                service is of, would change; hint: that needs the role sre for all services";
+    ApplyError::Forbidden(what.to_owned())
 }
 
-/// Refuses to describe a service or its risks where `caller` is no owner, also by another description that comes
-/// before.
-fn check_services(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
-    let indexes = (described(sets.0), described(sets.1));
+/// Refuses to change what services say of themselves and of their risks, how they are paged and what is done then, where
+/// `caller` is no owner of all of them, also by another document that comes before; and what is of no service. A rota that
+/// nothing calls is of the services of its file.
+fn check_governing(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
+    let indexes = (governing(sets.0), governing(sets.1));
     let all: BTreeSet<_> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
     for key in all {
         let (before, after) = (indexes.0.get(&key), indexes.1.get(&key));
         if before == after {
             continue;
         }
-        let own = [before, after].into_iter().flatten().filter_map(|of| of.service());
-        if let Some(name) = own.clone().find(|name| !caller.may(Role::Owner, name)) {
-            let what = format!("what is said of the service `{name}` would change");
-            return Err(forbidden(caller, &own.map(Some).collect::<Vec<_>>(), &what));
+        let (kind, name) = key;
+        let owned = [sets.0, sets.1].into_iter().flat_map(|set| services_of(set, key));
+        let owned: BTreeSet<&str> = owned.collect();
+        if owned.is_empty() && kind != GoverningKind::Rota {
+            return Err(needs_everything());
+        }
+        // Whoever calls a rota of others, or calls it no more, decides about them.
+        let rotas = [before, after].into_iter().flatten().flat_map(|of| of.rotas());
+        let called = rotas.flat_map(|rota| services_of(sets.0, (GoverningKind::Rota, rota)));
+        let services: Vec<Option<&str>> = owned.into_iter().chain(called).map(Some).collect();
+        if !services.iter().flatten().all(|service| caller.may(Role::Owner, service)) {
+            let kind = kind.word();
+            let what = format!(
+                "the {kind} `{name}` would change, or what it calls, which is not only yours"
+            );
+            return Err(forbidden(caller, &services, &what));
         }
     }
     Ok(())
 }
 
-/// What services say of themselves and of their risks, by the kinds of our own.
-fn described(catalog: &Catalog) -> BTreeMap<(GoverningKind, &str), &Governing> {
-    let own = catalog.set.governing.iter().filter(|of| of.service().is_some());
-    own.map(|of| ((of.kind, of.name.as_str()), of)).collect()
+fn governing(catalog: &Catalog) -> BTreeMap<(GoverningKind, &str), &Governing> {
+    catalog.set.governing.iter().map(|of| ((of.kind, of.name.as_str()), of)).collect()
+}
+
+/// The services that a document of ours is of: those that it names, for an escalation those that name it as well, and
+/// for a rota those of the escalations that call it. None for what is of all services, and for what is not there.
+fn services_of<'a>(catalog: &'a Catalog, (kind, name): (GoverningKind, &str)) -> BTreeSet<&'a str> {
+    let all = catalog.set.governing.iter();
+    if kind == GoverningKind::Rota {
+        let calling = all.filter(|of| of.rotas().contains(name));
+        return calling.flat_map(|of| services_of(catalog, (of.kind, &of.name))).collect();
+    }
+    let own = all.clone().filter(|of| (of.kind, of.name.as_str()) == (kind, name));
+    let naming = all.filter(|of| kind == GoverningKind::Escalation && of.on_call() == Some(name));
+    own.chain(naming).flat_map(Governing::services).collect()
 }
 
 /// The tiers that services name.
@@ -172,12 +196,13 @@ fn forbidden(caller: &Caller, services: &[Option<&str>], what: &str) -> ApplyErr
         "it would change what you may not change"
     };
     ApplyError::Forbidden(format!(
-        "{what}; hint: change files that define SLOs and probes of services, or describe services, where you have the role \
-         owner, or sre for corrections; prune removes files of others as well"
+        "{what}; hint: owner of every service concerned may change SLOs, probes, risks, runbooks, escalations, the rotas that \
+         only those call, and what services say of themselves; corrections need sre, and all else needs sre for all \
+         services (`*`); prune removes files of others as well"
     ))
 }
 
-/// The services of each file's SLOs, probes and descriptions.
+/// The services of each file's SLOs, probes, descriptions, escalations, runbooks and rotas.
 fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     let index = Index::of(catalog);
     let mut files: HashMap<&str, Services<'_>> = HashMap::new();
@@ -193,14 +218,19 @@ fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     for (file, service) in catalog.set.origins.services() {
         files.entry(file).or_default().push(Some(service));
     }
+    for of in &catalog.set.governing {
+        let named = services_of(catalog, (of.kind, &of.name)).into_iter().map(Some);
+        if let (Some(file), 1..) = (catalog.set.origins.governing_file(of), named.len()) {
+            files.entry(file).or_default().extend(named);
+        }
+    }
     for file in catalog.set.origins.reaching() {
         files.entry(file).or_default().push(None);
     }
     files
 }
 
-/// The files that `caller` may see: those that define SLOs and probes of services that they see, and no
-/// others. `None` for all.
+/// The files that `caller` may see: those of services that they see, and of no others. `None` for all.
 pub(crate) fn seen<'a>(catalog: &'a Catalog, caller: &Caller) -> Option<BTreeSet<&'a str>> {
     if caller.sees_all() {
         return None;

@@ -5,7 +5,9 @@ use flyball_budget::live::LiveError;
 use flyball_budget::{Account, Frame, Threshold};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Links;
-use flyball_govern::evidence::{Part, Period, TRAFFIC_DAYS, complete_quarters, is_held, months};
+use flyball_govern::evidence::{
+    Part, Period, TRAFFIC_DAYS, complete_quarters, hours_held, is_held, months,
+};
 use flyball_model::{Duration, Interval, Objective, Severity, Slo, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId};
 
@@ -24,6 +26,8 @@ pub(crate) struct Calendar {
     pub(crate) quarters: Vec<Period>,
     /// Valid events in the last [`TRAFFIC_DAYS`], of the SLI that counts the most; `None` without SLO.
     pub(crate) events: Option<u64>,
+    /// In how many hours of these days there is data, of the objective that has the least; `None` without SLO.
+    pub(crate) hours: Option<Part>,
     /// Whether each SLO has data enough in these days for silence to say anything; false without SLO.
     pub(crate) is_held: bool,
 }
@@ -92,8 +96,11 @@ impl Handle {
                         catalog: &found.catalog,
                     };
                     lines.push(one.kept(snapshot, &stretches)?);
-                    let (counted, held) = one.events(snapshot, busy)?;
-                    calendar.events = calendar.events.max(Some(counted));
+                    let Busy { events, hours, is_held: held } = one.busy(snapshot, busy)?;
+                    calendar.events = calendar.events.max(Some(events));
+                    // The whole is longer where less is taken out: shares are compared.
+                    let least = calendar.hours.filter(|least| least.share() <= hours.share());
+                    calendar.hours = least.or(Some(hours));
                     is_held &= held;
                 }
             }
@@ -187,20 +194,32 @@ impl Promise<'_> {
         Ok(line)
     }
 
-    /// How many valid events were counted in `during`, and whether that holds data enough for silence to say anything.
-    fn events(
-        &self,
-        snapshot: &LedgerSnapshot<'_>,
-        during: Interval,
-    ) -> Result<(u64, bool), ServedError> {
-        let Some(slice) = self.slice else { return Ok((0, false)) };
+    /// How busy it was in `during`.
+    fn busy(&self, snapshot: &LedgerSnapshot<'_>, during: Interval) -> Result<Busy, ServedError> {
+        let Some(slice) = self.slice else {
+            return Ok(Busy { events: 0, hours: hours_held(during, [], &[]), is_held: false });
+        };
         let found = snapshot.tallies(slice, during).map_err(LiveError::History)?;
         let expanded = expand(&self.catalog.set.corrections, &self.slo.name, during)?;
         let there = found.iter().filter(|(_, tally)| !tally.is_empty());
         let moments = there.map(|(slot, _)| slot.interval(Ledger::SLOT_WIDTH).start());
-        let held = is_held(during, moments.chain(days(&dropped(&expanded), during)));
-        Ok((found.iter().map(|(_, tally)| tally.valid()).sum(), held))
+        let taken_out = dropped(&expanded);
+        Ok(Busy {
+            events: found.iter().map(|(_, tally)| tally.valid()).sum(),
+            hours: hours_held(during, moments.clone(), &taken_out),
+            is_held: is_held(during, moments.chain(days(&taken_out, during))),
+        })
     }
+}
+
+/// How busy an objective was.
+struct Busy {
+    /// Valid events.
+    events: u64,
+    /// In how many hours there is data.
+    hours: Part,
+    /// Whether that is enough for silence to say anything.
+    is_held: bool,
 }
 
 /// A moment of each day of `during` that `taken_out` touches: no data is expected then.

@@ -80,8 +80,9 @@ pub(super) async fn known(app: &App, caller: &Caller, service: &str) -> Result<K
     let quarters = u32::try_from(quarters.max(QUARTERS)).unwrap_or(u32::MAX);
     let mut has_data = false;
     match app.evaluator.calendar(service, quarters).await {
-        Ok(Calendar { months, quarters, events, is_held }) => {
-            (evidence.months, evidence.quarters, evidence.events) = (months, quarters, events);
+        Ok(Calendar { months, quarters, events, hours, is_held }) => {
+            (evidence.months, evidence.quarters) = (months, quarters);
+            (evidence.events, evidence.hours) = (events, hours);
             has_data = is_held;
         }
         // More than one look takes in is as good as not known.

@@ -229,6 +229,103 @@ async fn a_probe_is_its_services_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let ann = site.log_in("ann").await;
+    site.grant(&boss, "person:ann", "shop", "owner").await;
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+        )
+    };
+    let rota = |name: &str, who: &str| {
+        let spec = format!(
+            "{{members: [{{name: {who}, side: developers}}], layers: [{{name: first, members: [{who}], rotation: \
+             {{unit: week, start: 2026-01-05T09:00}}}}]}}"
+        );
+        document("Rota", name, &spec)
+    };
+    let escalation = |name: &str, services: &str, rotas: &[&str]| {
+        let levels = rotas
+            .iter()
+            .map(|rota| format!("{{name: {rota}, side: developers, rota: {rota}, wait: 5m}}"));
+        let levels: Vec<String> = levels.collect();
+        let spec = format!("{{services: [{services}], levels: [{}]}}", levels.join(", "));
+        document("Escalation", name, &spec)
+    };
+    let runbook = |name: &str, services: &str| {
+        let spec = format!(
+            "{{description: Look first., services: [{services}], steps: [Look.], rollback: [{{when: budget.exhausted, then: Go back., who: \
+             on_call}}]}}"
+        );
+        document("Runbook", name, &spec)
+    };
+    let change = async |browser: &Browser, file: &str, text: &str| {
+        let (status, said) =
+            site.ask(browser, "POST", "/api/v1/apply", apply(&[(file, text)])).await;
+        (status, said.to_string())
+    };
+    // What others have: a rota of the bank's, one that both services are served by, and one that nothing calls.
+    let theirs = [
+        rota("vault", "zoe"),
+        rota("both", "dee"),
+        rota("idle", "eve"),
+        escalation("bank-pages", "bank", &["vault"]),
+        escalation("any-pages", "", &["both"]),
+        runbook("everywhere", ""),
+        document("Service", "bank", "{team: bank, onCall: any-pages}"),
+    ];
+    let (status, said) = change(&boss, "b.yaml", &theirs.concat()).await;
+    assert_eq!(status, 200, "{said}");
+
+    let own = |who: &str| {
+        let (rota, runbook) = (rota("till", who), runbook("till", "shop"));
+        format!("{rota}{}{runbook}", escalation("shop-pages", "shop", &["till"]))
+    };
+    for who in ["ada", "bo"] {
+        let (status, said) = change(&ann, "shop.yaml", &own(who)).await;
+        assert_eq!(status, 200, "made, and changed: {said}");
+    }
+    for (why, text) in [
+        ("a runbook for all", runbook("all", "")),
+        ("a runbook of others too", runbook("two", "shop, bank")),
+        ("an escalation for others", escalation("two", "depot", &["till"])),
+        ("an escalation for nobody", escalation("none", "", &["till"])),
+        ("a rota of others", escalation("shop-pages", "shop", &["till", "vault"])),
+        ("a rota that both are served by", escalation("shop-pages", "shop", &["both"])),
+        ("their rota, from before it", format!("{}{}", own("ada"), rota("vault", "ada"))),
+        (
+            "a tier",
+            document(
+                "Tier",
+                "mine",
+                "{target: 99%, window: 28d, alerting: default, policy: four-weeks}",
+            ),
+        ),
+    ] {
+        // By a name that comes before, and beside what is hers.
+        for text in [text.clone(), format!("{text}{}", own("ada"))] {
+            let (status, said) = change(&ann, "a.yaml", &text).await;
+            assert_eq!(status, 403, "{why}: {said}");
+            assert!(!said.contains("zoe") && !said.contains("bank-pages"), "{why}: {said}");
+        }
+    }
+    // Naming an escalation of others for her own service is hers, as before; changing it is of all whom it serves.
+    let named =
+        format!("{}{}", own("ada"), document("Service", "shop", "{team: shop, onCall: any-pages}"));
+    let (status, said) = change(&ann, "shop.yaml", &named).await;
+    assert_eq!(status, 200, "{said}");
+    let other = format!("{}{}", named, escalation("any-pages", "", &["till"]));
+    assert_eq!(change(&ann, "a.yaml", &other).await.0, 403);
+    site.grant(&boss, "person:ann", "bank", "owner").await;
+    let (status, said) = change(&ann, "a.yaml", &rota("both", "ann")).await;
+    assert_eq!(status, 200, "all whom it serves are hers now: {said}");
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_persons_token_may_no_more_than_the_person() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;

@@ -7,10 +7,11 @@ use flyball_spec::{Diagnostic, render};
 use super::{count, print};
 use crate::{Exit, specs, talk};
 
-/// Check SLO documents: every error and warning, with its place and what to do
+/// Check documents: every error and warning, with its place and what to do
 ///
-/// Reads OpenSLO v1, Sloth and Pyrra documents, compiles the SQL conditions of event SLIs and
-/// refuses alert rules that can never fire. Exits 0 when there is no error, 2 when there is one.
+/// Reads OpenSLO v1, Sloth and Pyrra documents and all kinds of Flyball's own, compiles the SQL conditions of event
+/// SLIs and the conditions of policies, and refuses alert rules that can never fire. What documents name is looked up
+/// among those that are given and those that ship. Exits 0 when there is no error, 2 when there is one.
 ///
 /// Examples:
 ///   flyball slo lint slos/
@@ -41,6 +42,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     let sources = specs::read_given(&args.paths)?;
     let (set, mut findings) = flyball_catalog::load(&sources);
     findings.extend(flyball_spec::lint(&set));
+    findings.extend(flyball_catalog::governance(&set).1);
     findings.extend(flyball_catalog::conditions(&set));
     findings.extend(set.slos.iter().flat_map(|slo| flyball_catalog::alert_rules(slo, &set)));
     let order = |finding: &Diagnostic| {
