@@ -309,17 +309,11 @@ impl Changes {
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn drill_runs(
         &self,
-        service: Option<&str>,
+        services: Option<&[String]>,
         before: Option<u64>,
         limit: usize,
-        caller: &Caller,
     ) -> Result<(Vec<DrillRun>, Option<u64>), ChangesError> {
-        let seen = match service {
-            Some(service) if !caller.sees(service) => return Ok((Vec::new(), None)),
-            Some(service) => Some(vec![service.to_owned()]),
-            None => caller.seen(),
-        };
-        let filter = RecordFilter { services: seen.as_deref(), before, limit };
+        let filter = RecordFilter { services, before, limit };
         let found = self.control.lock().records(RUN, &filter)?;
         let next = found.last().filter(|_| found.len() == limit).map(|last| last.number);
         Ok((found.iter().map(DrillRun::read).collect::<Result<_, _>>()?, next))
@@ -331,7 +325,7 @@ impl Changes {
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn drills_unsettled(&self) -> Result<Vec<DrillRun>, ChangesError> {
-        let (mut runs, _) = self.drill_runs(None, None, UNDERWAY_MAX, &Caller::Anyone)?;
+        let (mut runs, _) = self.drill_runs(None, None, UNDERWAY_MAX)?;
         runs.retain(|run| !run.is_settled());
         Ok(runs)
     }
@@ -342,8 +336,8 @@ impl Changes {
     ///
     /// [`ChangesError::Store`], [`ChangesError::Unreadable`].
     pub(crate) fn drill_run_last(&self, drill: &Drill) -> Result<Option<DrillRun>, ChangesError> {
-        let service = Some(drill.spec.service.as_str());
-        let (runs, _) = self.drill_runs(service, None, PAGE_MAX, &Caller::Anyone)?;
+        let own = [drill.spec.service.clone()];
+        let (runs, _) = self.drill_runs(Some(&own), None, PAGE_MAX)?;
         Ok(runs.into_iter().find(|run| run.watch.drill == drill.name))
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration as Wait;
 
 use flyball_govern::alert::Reminder;
+use flyball_govern::checklist::Review;
 use flyball_govern::custody::{Custody, FundingAlarm, Holder, MoveReason};
 use flyball_govern::oncall::Switchboard;
 use flyball_govern::service::{Funding, Service, day};
@@ -17,8 +18,11 @@ use flyball_store::{NewRecord, RecordBound, StoreError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::waiting::{in_custody, in_reviews};
 use super::{CustodiesError, SERVER};
+use crate::changes::PAGE_MAX;
 use crate::evaluator::Ended;
+use crate::gate::GateError;
 use crate::http::{App, grounds_of};
 use crate::tasks::Tasks;
 
@@ -27,7 +31,7 @@ const EACH: Duration = Duration::from_minutes(1);
 /// How long to wait until what could not be read or kept is tried again.
 const AGAIN: Wait = Wait::from_secs(5);
 /// For how long after something has happened it is still news.
-const NEWS: Duration = Duration::from_days(30);
+pub(super) const NEWS: Duration = Duration::from_days(30);
 /// How far ahead hours are looked for in which nobody can be paged, and how often these are told at most.
 const AHEAD: Duration = Duration::from_days(28);
 const GAPS_EACH: Duration = Duration::from_days(7);
@@ -68,7 +72,7 @@ struct Keeper {
 }
 
 /// Something to tell, and what the audit log calls that.
-type Told = (&'static str, Reminder);
+pub(super) type Told = (&'static str, Reminder);
 
 impl Keeper {
     /// Looks until the server goes down.
@@ -105,12 +109,14 @@ impl Keeper {
         self.app.evaluator.ask(move |evaluator| evaluator.carry(holders)).await?;
         let mut told: Vec<Told> = all.iter().filter_map(|of| returned(of, now)).collect();
         told.extend(all.iter().filter_map(|of| mended(of, now)));
+        told.extend(all.iter().flat_map(|of| in_custody(of, now)));
         let today = now.floor(Duration::from_days(1));
         let is_new_day = self.today != Some(today);
         if is_new_day {
             told.extend(self.funding(now).await?);
             told.extend(self.grounds(&all, now).await);
             told.extend(self.calls(now).await?);
+            told.extend(self.reviews(now).await?);
         }
         for told in told {
             self.tell_once(told, now).await?;
@@ -194,6 +200,25 @@ impl Keeper {
             services.iter().flat_map(of).flatten().collect()
         });
         Ok(told.await?)
+    }
+
+    /// Reviews that wait for signatures, and approvals that end.
+    async fn reviews(&self, now: Timestamp) -> Result<Vec<Told>, KeepingError> {
+        let reviews = self.app.reviews.clone();
+        let all = move || -> Result<Vec<Review>, GateError> {
+            let (mut all, mut before) = (Vec::new(), None);
+            loop {
+                let page = reviews.page(None, before, PAGE_MAX)?;
+                before = page.last().map(|(number, _)| *number);
+                let is_last = page.len() < PAGE_MAX;
+                all.extend(page.into_iter().map(|(_, review)| review));
+                if is_last {
+                    return Ok(all);
+                }
+            }
+        };
+        let all = tokio::task::spawn_blocking(all).await?.map_err(CustodiesError::from)?;
+        Ok(in_reviews(&all, now))
     }
 
     /// Tells of something unless that was done. What no target hears is told when it is looked at again.

@@ -177,6 +177,13 @@ async fn found(app: &App, caller: &Caller, name: &str) -> Result<(Arc<Catalog>, 
     Ok((catalog, drill))
 }
 
+/// Whether `caller` may know of runs of drills of `service`, and stop them: whoever sees it, or a service that depends on
+/// it, which burns with it.
+fn is_concerned(catalog: &Catalog, caller: &Caller, service: &str) -> bool {
+    let mut dependants = catalog.governance.dependants(service);
+    caller.sees(service) || dependants.any(|dependant| caller.sees(dependant))
+}
+
 /// Drills, each with how much it would spend now and whether it may begin, by name.
 #[utoipa::path(
     get,
@@ -313,7 +320,8 @@ fn announced_of(drill: &Drill, text: &str, who: &str) -> String {
     let Hours { from, to, time_zone, .. } = hours;
     let days: Vec<&str> = hours.days.iter().map(|day| day.name()).collect();
     format!(
-        "{} {} It reaches {} of the traffic for {longest} at most, spends {spends}, and begins on {} between {from} and {to} ({time_zone}). {who} announces it.",
+        "{} {} It reaches {} of the traffic for {longest} at most, spends {spends}, and begins on {} between {from} and {to} ({time_zone}). {who} announces it. Whoever \
+         burns with it stops it: `flyball drill stop`.",
         sentence(text),
         sentence(description),
         percent(blast_radius),

@@ -153,6 +153,9 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     let step = |to: &str| json!({"to": to, "why": "it has grown"});
     assert_eq!(send(&ada, &of("step"), step("shared")).await.0, 201);
     assert_eq!(send(&ada, &of("step"), step("shared")).await.0, 422, "one is proposed");
+    clock.advance(Duration::from_minutes(1));
+    let waits = reminder(&mut chat, "it is proposed that its pager goes to shared").await;
+    assert!(waits["text"].as_str().unwrap().contains("for this reason: it has grown."), "{waits}");
     assert_eq!(send(&ada, &of("finding"), found).await.0, 409, "it is too late for that");
     assert_eq!(send(&bo, &of("step/end"), json!({})).await.1["transfer"], Value::Null);
     assert_eq!(send(&ada, &of("step"), step("shared")).await.0, 201);
@@ -228,10 +231,24 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     custody(&running, &ada, |of| !of["grounds"].as_array().unwrap().is_empty()).await;
     let (status, again) = send(&bo, &of("notice"), json!({"role": "sre"})).await;
     assert_eq!(status, 201, "{again}");
+    // Developers hear of it when it is given, and of the pager's return a week before.
+    clock.advance(Duration::from_minutes(1));
+    let given = reminder(&mut chat, "notice was given that its pager goes back").await;
+    let deadline = again["notice"]["deadline"].as_str().unwrap();
+    let text = given["text"].as_str().unwrap();
+    assert!(text.contains("Given as sre: It breaks its promise."), "{given}");
+    assert!(text.contains(&format!("carry it from {deadline} on unless")), "{given}");
+    let deadline = flyball_model::Timestamp::parse(deadline).unwrap();
+    clock.advance(deadline.minus(Duration::from_days(7)).since(clock.now()));
+    let soon = reminder(&mut chat, "its developers carry its pager from ").await;
+    assert_eq!(
+        soon["title"],
+        format!("[ticket] shop: its developers carry its pager from {deadline} on")
+    );
     running.server.stop().await;
 
     // Nobody decides: time alone hands it back, though the server was down, and those who had it advise.
-    clock.advance(Duration::from_days(31));
+    clock.advance(Duration::from_days(8));
     let running = Running::of(with(home.path(), (&chat.url("/"), ""), &clock)).await;
     reminder(&mut chat, "its developers carry its pager since").await;
     let back = custody(&running, &ada, |of| of["moves"].as_array().unwrap().len() == 3).await;
@@ -257,6 +274,51 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     clock.advance(may.since(clock.now()));
     let told = reminder(&mut chat, "has not been paid").await;
     assert_eq!(told["title"], "[ticket] shop: its team has not been paid since 2026-05-01");
+    running.server.stop().await;
+}
+
+/// A review that waits for a signature is told, and so is the end of an approval that rests on a waiver.
+#[tokio::test(flavor = "multi_thread")]
+async fn reviews_that_wait_and_approvals_that_end_are_told() {
+    const SMALL: &str = "
+---
+apiVersion: flyball.dev/v1
+kind: Checklist
+metadata: {name: small}
+spec:
+  version: 1
+  stage: launch
+  signers: [sre]
+  waivers: {roles: [sre], longest: 30d}
+  items: [{id: tried, heading: deployment_process, ask: Was a roll-back made?}]
+";
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let [ada, bo] = ["ada", "bo"].map(|name| admin(&data, name));
+    let clock = TestClock::at(NOON);
+    let mut chat = Receiver::start().await;
+    let running = Running::of(with(home.path(), (&chat.url("/"), SMALL), &clock)).await;
+    let send = async |token: &str, path: &str, body: Value| {
+        let request = running.post(&format!("/api/v1/reviews/shop{path}"), body.to_string());
+        let (status, answer) = said(request.bearer_auth(token)).await;
+        assert!(status < 300, "{path}: {answer}");
+    };
+    send(&ada, "", json!({"checklist": "small"})).await;
+    let ends = clock.now().plus(Duration::from_days(20)).to_string();
+    let waiver = json!({"item": "tried", "role": "sre", "why": "it is new", "expires": ends});
+    send(&bo, "/small/waivers", waiver).await;
+    send(&ada, "/small/submission", json!({})).await;
+    clock.advance(Duration::from_days(1));
+    let waits = reminder(&mut chat, "its review by small waits for signatures").await;
+    assert!(waits["text"].as_str().unwrap().contains("flyball review sign shop small"), "{waits}");
+    send(&bo, "/small/signatures", json!({"role": "sre"})).await;
+    // Nineteen days are left; two weeks before its end, and once it is over, it is told.
+    clock.advance(Duration::from_days(5));
+    let soon = reminder(&mut chat, "its approval by small ends at ").await;
+    assert_eq!(soon["title"], format!("[ticket] shop: its approval by small ends at {ends}"));
+    clock.advance(Duration::from_days(14));
+    reminder(&mut chat, "its approval by small has ended: tried is not waived any more").await;
     running.server.stop().await;
 }
 

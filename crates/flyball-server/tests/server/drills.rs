@@ -432,26 +432,84 @@ async fn a_drill_pages_nobody_and_an_outage_after_it_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_leased() {
+async fn who_burns_with_a_drill_sees_it_run_and_stops_it() {
     flyball_server::choose_cryptography();
     let home = tempfile::tempdir().unwrap();
     let clock = TestClock::at(NOON);
     let (proxy, chat) = (Receiver::start().await, Receiver::start().await);
     let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
-    let token = |scopes: &[Scope], services: &[&str]| {
+    let by_headers = documents("http://127.0.0.1:1")
+        .replace("{kind: reset}", "{kind: abort, status: 503}")
+        .replace("notice: 1m", "notice: 0s")
+        .replace(
+            "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
+            "via: {kind: envoyHeaders}",
+        );
+    config.given = Given::Sources(sources(&format!("{QUICK}{by_headers}")));
+    config.guard = None;
+    let [_, shop, bank, ads] = tokens(home.path(), &[&[], &["shop"], &["bank"], &["ads"]]);
+    let running = Running::of(config).await;
+    let get = async |token: &str, path: &str| {
+        said(reqwest::Client::new().get(running.url(path)).bearer_auth(token)).await
+    };
+    let send = async |token: &str, path: &str, body: Value| {
+        said(running.post(path, body.to_string()).bearer_auth(token)).await
+    };
+    clock.advance(Duration::from_seconds(700));
+    let events = of_service("shop", (clock.now(), 700), 700, false);
+    let sent = running.post("/api/v1/events", events).bearer_auth(&shop).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    clock.advance(Duration::from_seconds(10));
+    let text = json!({ "text": "soon" });
+    assert_eq!(send(&shop, "/api/v1/drills/shop-reset/announcements", text).await.0, 200);
+    let path = "/api/v1/drills/shop-reset/runs";
+    let (status, begun) = send(&shop, path, json!({"apply": true})).await;
+    assert_eq!(status, 201, "{begun}");
+    let key = begun["run"]["key"].as_str().unwrap().to_owned();
+    let (run, stop) =
+        (format!("/api/v1/drill-runs/{key}"), format!("/api/v1/drill-runs/{key}/stop"));
+    // The bank depends on the shop, and others do not.
+    assert_eq!(get(&ads, "/api/v1/drill-runs").await.1["runs"], json!([]));
+    assert_eq!(get(&ads, "/api/v1/drill-runs?service=shop").await.1["runs"], json!([]));
+    assert_eq!((get(&ads, &run).await.0, send(&ads, &stop, json!({})).await.0), (404, 404));
+    for listed in ["/api/v1/drill-runs", "/api/v1/drill-runs?service=shop"] {
+        assert_eq!(get(&bank, listed).await.1["runs"][0]["key"], key.as_str(), "{listed}");
+    }
+    assert_eq!(get(&bank, &run).await.0, 200);
+    assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }), "runs alone");
+    assert_eq!(send(&bank, path, json!({"apply": true})).await.0, 404, "and it begins none");
+    assert_eq!(send(&bank, &stop, json!({})).await.0, 200);
+    let (_, now) = get(&shop, &run).await;
+    assert!(["stopping", "ended"].contains(&state(&now)), "{now}");
+    running.server.stop().await;
+}
+
+/// Tokens for these services each, the first of which may do all.
+fn tokens<const N: usize>(home: &Path, services: &[&[&str]; N]) -> [String; N] {
+    services.map(|services| {
+        let scopes: &[Scope] = match services {
+            [] => &[Scope::Admin],
+            _ => &[Scope::Deploy, Scope::Read, Scope::Ingest],
+        };
         let request = TokenRequest {
             name: "test".to_owned(),
             scopes: scopes.to_vec(),
             services: services.iter().map(ToString::to_string).collect(),
             expires: None,
         };
-        let at = Timestamp::parse(NOON).unwrap();
-        let tokens = Tokens::open(&home.path().join("data")).unwrap();
-        tokens.create(&request, "test", at).unwrap().token
-    };
-    token(&[Scope::Admin], &[]);
-    let shop = token(&[Scope::Deploy, Scope::Read, Scope::Ingest], &["shop"]);
-    let bank = token(&[Scope::Deploy, Scope::Read], &["bank"]);
+        let tokens = Tokens::open(&home.join("data")).unwrap();
+        tokens.create(&request, "test", Timestamp::parse(NOON).unwrap()).unwrap().token
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_leased() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
+    let [_, shop, bank] = tokens(home.path(), &[&[], &["shop"], &["bank"]]);
     // Headers need no guard: they end with whoever tells of them.
     let by_headers = documents("http://127.0.0.1:1")
         .replace("{kind: reset}", "{kind: abort, status: 503}")

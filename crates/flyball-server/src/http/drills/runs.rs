@@ -1,5 +1,7 @@
 //! Runs of drills: listed, shown with what they came to, stopped by anyone.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -12,6 +14,7 @@ use super::super::extract::{Path, Query, Sent, page_size};
 use super::super::problem::Problem;
 use super::super::services::is_there;
 use super::super::{App, room, shapes};
+use super::is_concerned;
 use super::reports::reported;
 use crate::auth::Caller;
 use crate::changes::{DrillMeasured, DrillRun, PAGE_DEFAULT, PAGE_MAX};
@@ -119,7 +122,9 @@ impl RunView {
 /// A problem with status 404 otherwise.
 async fn found(app: &App, caller: &Caller, key: String) -> Result<DrillRun, Problem> {
     let run = app.drills.on_disk(move |changes| changes.drill_run(&key)).await?;
-    let run = run.filter(|run| caller.sees(&run.spec.service)).ok_or_else(|| {
+    let catalog = app.evaluator.ask(|it| Arc::clone(it.catalog())).await?;
+    let is_concerned = |run: &DrillRun| is_concerned(&catalog, caller, &run.spec.service);
+    let run = run.filter(is_concerned).ok_or_else(|| {
         let said = "there is no such run; hint: GET /api/v1/drill-runs lists them";
         Problem::new(StatusCode::NOT_FOUND, said)
     })?;
@@ -133,7 +138,7 @@ async fn found(app: &App, caller: &Caller, key: String) -> Result<DrillRun, Prob
     tag = "drills",
     params(RunsQuery),
     responses(
-        (status = 200, description = "A page of them; of services that the caller may not see, none", body = RunList),
+        (status = 200, description = "A page of them: of services that the caller sees, and of those that these depend on", body = RunList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
@@ -145,9 +150,18 @@ pub(in crate::http) async fn runs(
     Query(RunsQuery { service, before, limit }): Query<RunsQuery>,
 ) -> Result<Json<RunList>, Problem> {
     let limit = page_size(limit, PAGE_DEFAULT, PAGE_MAX)?;
-    let listed = app
-        .drills
-        .on_disk(move |changes| changes.drill_runs(service.as_deref(), before, limit, &caller));
+    let catalog = app.evaluator.ask(|it| Arc::clone(it.catalog())).await?;
+    let services = match service {
+        Some(service) if is_concerned(&catalog, &caller, &service) => Some(vec![service]),
+        Some(_) => return Ok(Json(RunList { runs: Vec::new(), next: None })),
+        None => caller.seen().map(|own| {
+            let below = own.iter().flat_map(|of| catalog.governance.dependencies(of));
+            let below: Vec<String> = below.map(str::to_owned).collect();
+            [own, below].concat()
+        }),
+    };
+    let listed =
+        app.drills.on_disk(move |changes| changes.drill_runs(services.as_deref(), before, limit));
     let (listed, next) = listed.await?;
     let runs = listed.into_iter().map(|run| RunView::of(app.drills.live(run))).collect();
     Ok(Json(RunList { runs, next }))
@@ -162,7 +176,7 @@ pub(in crate::http) async fn runs(
     responses(
         (status = 200, description = "The run and its report; dependants that the caller may not see are left out", body = RunReport),
         (status = 400, description = "The key cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "There is none, or it is of a service that the caller may not see", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is none, or it is of a service that the caller does not see, nor any that depends on it", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too much is looked at already", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
@@ -180,7 +194,7 @@ pub(in crate::http) async fn run(
     Ok(Json(RunReport { run: RunView::of(run), report }))
 }
 
-/// Stops a run: whoever sees its service may. The fault is taken away at once, and tried until it worked. It is in the audit
+/// Stops a run: whoever sees its service, or one that depends on it, may. The fault is taken away at once, and tried until it worked. It is in the audit
 /// log. One that has ended stays as it is.
 #[utoipa::path(
     post,
