@@ -5,7 +5,7 @@
 
 use flyball_model::{Duration, Rational, Timestamp};
 
-use super::postmortem::{Demand, PostMortemState, WriteUp, demands};
+use super::postmortem::{Again, Demand, PostMortemState, WriteUp, demands};
 use super::record::IncidentRecord;
 use crate::policy::{Number, PostMortem, PostMortemReason};
 
@@ -110,7 +110,19 @@ impl KeptDemand {
             }
             _ => true,
         };
+        let again = self.again(records, written);
         let written: Vec<WriteUp> = written.iter().filter(counts).cloned().collect();
-        demands(vec![of], records, &written).pop()
+        let stands = demands(vec![of], records, &written).pop()?;
+        Some(Demand { again, ..stands })
+    }
+
+    /// The further edition that it asks for.
+    fn again(&self, records: &[IncidentRecord], written: &[WriteUp]) -> Option<Again> {
+        let (PostMortemReason::Incident { id }, Some(after)) = (&self.reason, self.after) else {
+            return None;
+        };
+        let record = records.iter().find(|record| record.incident.id == *id);
+        let write_up = written.iter().find(|write_up| write_up.incident == *id)?;
+        Some(write_up.again(record, after))
     }
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
-use flyball_govern::incident::{CLASSED_OVER, KeptDemand, Waived, come_back};
+use flyball_govern::incident::{Again, CLASSED_OVER, KeptDemand, Waived, come_back};
 use flyball_govern::policy::{PostMortem, PostMortemReason, PostMortemRule};
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Slo, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -228,7 +228,8 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
                 Some(after) => (
                     format!("post-mortem/{id}/{after}"),
                     format!(
-                        "a new edition of the post-mortem of {id} is demanded: it came back, and has spent {share}"
+                        "{} is demanded: it has spent {share}",
+                        edition(id, after, stands.again)
                     ),
                     "`flyball incident post-mortem write` begins it; what was published is kept.",
                 ),
@@ -259,6 +260,16 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
         }
     }
     found
+}
+
+/// The edition of the post-mortem of `id` that is demanded since it came back after the one published at `after`.
+fn edition(id: &str, after: Timestamp, again: Option<Again>) -> String {
+    let which = again.map_or("a new edition".to_owned(), |of| format!("edition {}", of.edition));
+    let back = again.and_then(|of| of.came_back);
+    let back = back.map(|at| format!(" at {at:.0}")).unwrap_or_default();
+    format!(
+        "{which} of the post-mortem of {id}, which came back{back} after the one of {after:.0},"
+    )
 }
 
 /// Tells who is told of tickets of the service, unless that was told.
