@@ -6,15 +6,13 @@
 
 use flyball_model::{Duration, Severity, Timestamp};
 
-use super::record::{By, Calm, IncidentRecord, LIST_MAX, Moment, Opened};
+use super::record::{By, Calm, Edit, IncidentRecord, LIST_MAX, Moment, Opened};
+use crate::SERVER;
 use crate::alert::{Alert, Paged};
 use crate::delivery::trouble;
 
 /// For how long after the end of an incident an alert of its service belongs to it: it was not over.
 pub const AGAIN_WITHIN: Duration = Duration::from_minutes(30);
-
-/// Who takes back what an alert shows to be over.
-const SERVER: &str = "server";
 
 /// What an alert that called somebody means for incidents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +64,7 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     }
     let edits = &record.edits;
     let said = |moment: Moment| {
-        let last = edits.iter().rfind(|edit| edit.field == moment.name());
-        last.is_some_and(|edit| edit.who != SERVER)
+        last_edit(edits, moment).is_some_and(|edit| edit.who != SERVER)
             || matches!(before.opened, Opened::ByHand { .. } | Opened::ByMessage { .. })
                 && moment.of(&before.incident).is_some()
     };
@@ -120,6 +117,11 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     *record != before
 }
 
+/// The last correction of a moment.
+fn last_edit(edits: &[Edit], moment: Moment) -> Option<&Edit> {
+    edits.iter().rfind(|edit| edit.field == moment.name())
+}
+
 /// When what called somebody `at` a moment began, after the incident had been `over`.
 fn begins_again(alerts: &[Paged], (over, at): (Timestamp, Timestamp)) -> Timestamp {
     let pairs = alerts.iter().flat_map(|Paged { alert, .. }| {
@@ -137,7 +139,7 @@ fn come_back(record: &mut IncidentRecord, alerts: &[Paged]) {
         return;
     }
     for moment in [Moment::Resolved, Moment::Mitigated] {
-        let last = record.edits.iter().rfind(|edit| edit.field == moment.name());
+        let last = last_edit(&record.edits, moment);
         let is_said = last.is_some_and(|edit| edit.who != SERVER && edit.at < paged);
         if is_said && moment.of(&record.incident).is_some_and(|at| at < paged) {
             let by = By { who: SERVER, at: paged, why: "an alert called somebody again" };

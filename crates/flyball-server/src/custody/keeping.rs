@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration as Wait;
 
+use flyball_govern::SERVER;
 use flyball_govern::alert::Reminder;
 use flyball_govern::custody::{Custody, FundingAlarm, Holder, MoveReason};
 use flyball_govern::oncall::Switchboard;
@@ -17,7 +18,7 @@ use flyball_store::{NewRecord, RecordBound, StoreError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{CustodiesError, SERVER};
+use super::CustodiesError;
 use crate::evaluator::Ended;
 use crate::http::{App, grounds_of};
 use crate::tasks::Tasks;

@@ -5,13 +5,14 @@
 //! longest lookback that lets go of a page, and then holds only for what fires because of the drill's own time: a page that
 //! fires without what was counted in that ends it at once.
 
+use flyball_govern::SERVER;
 use flyball_govern::alert::{Because, Field, Matcher, OF_DRILL, Silence};
 use flyball_govern::drill::WatchState;
 use flyball_model::{Condition, Duration, Severity, Slo, Timestamp};
 use flyball_store::Ledger;
 
 use super::counts::late;
-use crate::changes::{DrillRun, SERVER};
+use crate::changes::DrillRun;
 use crate::evaluator::{AlertError, Evaluator};
 
 /// How long alerts are silent behind a drill at most: longer ones hide what is no drill.

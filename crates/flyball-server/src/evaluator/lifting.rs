@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use flyball_budget::live::{LiveError, Plan, Shadow};
+use flyball_govern::SERVER;
 use flyball_govern::alert::{Because, Subject};
 use flyball_model::{
     Correction, CorrectionMode, Duration, Interval, Schedule, Slo, Slot, Tally, Timestamp,
@@ -12,7 +13,6 @@ use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use super::Evaluator;
 use super::alerting::state_of;
 use super::objective::{Objective, SliceHistory};
-use crate::changes::SERVER;
 
 /// How far ahead corrections are expanded to look whether a silence still holds: beyond that it is looked at anew.
 const AHEAD: Duration = Duration::from_days(1);
@@ -115,7 +115,7 @@ impl Evaluator {
         };
         self.shadows.0.retain(|key, _| is_doubted(key));
         for (id, because, subjects) in doubted {
-            let pages = |subject| self.pages_without((id, subject), because, now);
+            let pages = |subject| self.pages_without(&(id, subject), because, now);
             if !subjects.into_iter().any(pages) {
                 continue;
             }
@@ -127,7 +127,7 @@ impl Evaluator {
 
     /// Whether a page would have fired for the subject of `key` since the end of `without`, had nothing been counted in that
     /// time.
-    fn pages_without(&mut self, key: (u64, Subject), without: Because, now: Timestamp) -> bool {
+    fn pages_without(&mut self, key: &(u64, Subject), without: Because, now: Timestamp) -> bool {
         let Self { watched, ledger, catalog, telemetry, shadows, at, .. } = self;
         let Some((slo, index, objective, state)) = state_of(watched, &key.1) else { return false };
         let Ok(during) = Interval::new(without.from, without.to) else { return false };
@@ -135,7 +135,7 @@ impl Evaluator {
         let pages = snapshot.and_then(|snapshot| {
             let corrections = &catalog.set.corrections;
             let plan = || plan_without((slo, index, objective), during, corrections, now);
-            shadows.pages(&key, (without, state.slice), *at, (&snapshot, plan))
+            shadows.pages(key, (without, state.slice), *at, (&snapshot, plan))
         });
         pages.unwrap_or_else(|error| {
             telemetry.state_failed(&slo.name, &error);

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
-use flyball_govern::incident::{Again, CLASSED_OVER, KeptDemand, Waived, come_back};
+use flyball_govern::incident::{Again, CLASSED_OVER, KeptDemand, Waived};
 use flyball_govern::policy::{PostMortem, PostMortemReason, PostMortemRule};
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Slo, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -180,22 +180,11 @@ async fn arising(
         let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
         let found: Vec<Attribution> = by_cause_inside(app, is_asked, during).await?;
         for spent in &found {
-            for (of, own) in spent.post_mortems(&rule) {
-                if is_class(&of) != of_classes {
-                    continue;
-                }
-                let (records, written) = (&learnt.records, &learnt.written);
-                let after = come_back((spent.slo(), &of, own), rule.incident, records, written);
-                let is_again = |known: &KeptDemand| {
-                    known.is_again((spent.slo(), &of), now) && known.after == after
-                };
-                let demand =
-                    KeptDemand { after, ..KeptDemand::new((service, spent.slo()), &of, now) };
-                let stands = demand.stands(&learnt.records, &learnt.written).is_some();
-                if stands && !learnt.demanded.iter().chain(&new).any(is_again) {
-                    new.push(demand);
-                }
-            }
+            let is_asked = |of: &PostMortem| is_class(of) == of_classes;
+            let kept = (&*learnt.records, &*learnt.written, &*learnt.demanded);
+            let found = spent.demands(&rule, is_asked, kept, now).into_iter();
+            let found = found.map(|(_, demand)| demand);
+            new.extend(found.filter(|of| of.stands(&learnt.records, &learnt.written).is_some()));
         }
     }
     Ok(new)
@@ -255,7 +244,10 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
         for item in write_up.actions.iter().filter(|item| item.is_late(now)) {
             let (incident, id) = (&write_up.incident, &item.id);
             let key = format!("action/{incident}/{id}/{}", item.due);
-            let title = format!("the action item {id} of {incident} was due on {}", item.due);
+            let title = format!(
+                "the action item {id} of {incident} was due by the end of {} UTC",
+                item.due
+            );
             found.push(reminder(key, title, &format!("{}: {}", item.owner, item.text)));
         }
     }

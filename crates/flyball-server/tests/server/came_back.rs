@@ -104,10 +104,7 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
     }
     people.awaited(&path, |said| said["state"] == "resolved").await;
     // It concerns the bank as well, which ships something in the meantime.
-    let release = json!({
-        "id": "release-9", "service": "bank", "kind": "deploy", "started": clock.now(),
-        "outcome": "in_progress",
-    });
+    let release = json!({"service": "bank", "id": "release-9", "finished": clock.now()});
     assert_eq!(people.post(&ada, "changes", release).await.0, 201);
     let also = json!({"why": "they ask it", "services": ["bank"]});
     assert_eq!(people.post(&ada, &format!("{path}/corrections"), also).await.0, 200);

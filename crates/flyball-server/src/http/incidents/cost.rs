@@ -14,7 +14,7 @@ use super::super::problem::Problem;
 use super::super::{App, shapes};
 use super::users::users;
 use super::{began, found};
-use crate::attribution::times;
+use crate::attribution::{ObjectiveAttribution, times};
 use crate::auth::Caller;
 use crate::evaluator::{SloCounts, check};
 
@@ -126,8 +126,10 @@ pub(super) async fn cost_of(
         for (number, objective) in whole.objectives.iter().enumerate() {
             let Some(own) = objective.spent_by_incident(&incident.id) else { continue };
             let then = if in_parts.is_empty() { std::slice::from_ref(&then) } else { &in_parts };
-            let then =
-                then.iter().filter_map(|of| of.objectives.get(number)).map(|of| of.counted());
+            let then = then
+                .iter()
+                .filter_map(|of| of.objectives.get(number))
+                .map(ObjectiveAttribution::counted);
             let (valid, bad) = then.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
             let during = Tally::new(valid, valid.saturating_sub(bad)).unwrap_or_default();
             let name = match objective.name() {
@@ -157,7 +159,7 @@ fn slots_of(parts: &[Interval], each: Duration, during: Interval) -> Vec<Interva
         let start = part.start().floor(each).max(during.start());
         let end = part.end().ceil(each).min(during.end());
         let before = whole.pop_if(|before| before.end() >= start);
-        let start = before.map_or(start, |before| before.start());
+        let start = before.map_or(start, Interval::start);
         let end = before.map_or(end, |before| end.max(before.end()));
         whole.extend(Interval::new(start, end).ok().filter(|_| start < end));
     }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use flyball_govern::SERVER;
 use flyball_govern::incident::{
     Blame, By, EntryKind, Field, IncidentCost, IncidentRecord, PostMortemState, WriteUp,
 };
@@ -166,7 +167,7 @@ pub(super) fn people(record: &IncidentRecord, authors: &[String]) -> Vec<String>
     let mut names = Vec::new();
     let authors = authors.iter().map(String::as_str);
     for name in record.people().into_iter().chain(authors) {
-        let is_nobody = name == "anyone" || name == "server" || name.starts_with("token:");
+        let is_nobody = name == "anyone" || name == SERVER || name.starts_with("token:");
         if is_nobody {
             continue;
         }

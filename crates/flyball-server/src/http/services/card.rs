@@ -4,7 +4,7 @@ use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
-use flyball_govern::incident::{Again, Demand, IncidentRecord, KeptDemand, WriteUp, come_back};
+use flyball_govern::incident::{Again, Demand, IncidentRecord, KeptDemand, WriteUp};
 use flyball_govern::money::{self, OutOfHours};
 use flyball_govern::policy::{Number, PostMortem, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
@@ -295,19 +295,10 @@ pub(in crate::http) fn due(
     for spent in by_cause {
         // Classes are added up over a quarter, which is not looked at here.
         let is_incident = |of: &PostMortem| matches!(of.reason, PostMortemReason::Incident { .. });
-        let wanted = spent.post_mortems(&rule).into_iter().filter(|(of, _)| is_incident(of));
-        let news = wanted.filter_map(|(of, own)| {
-            let after = come_back((spent.slo(), &of, own), rule.incident, records, written);
-            let is_again = |known: &KeptDemand| {
-                known.is_again((spent.slo(), &of), now) && known.after == after
-            };
-            if demanded.iter().any(is_again) {
-                return None;
-            }
-            let new =
-                KeptDemand { after, ..KeptDemand::new((spent.service(), spent.slo()), &of, now) };
-            Some(Demand { of, ..new.stands(records, written)? })
-        });
+        let wanted = spent.demands(&rule, is_incident, (records, written, demanded), now);
+        let news = wanted
+            .into_iter()
+            .filter_map(|(of, new)| Some(Demand { of, ..new.stands(records, written)? }));
         found.extend(news.map(|of| Due::of(spent.slo(), of, now)));
     }
     found
