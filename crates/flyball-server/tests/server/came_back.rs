@@ -59,6 +59,14 @@ impl People<'_> {
         last
     }
 
+    /// It concerns the bank as well, which ships something `at` a moment.
+    async fn concerns_the_bank(&self, path: &str, at: Timestamp) {
+        let release = json!({"service": "bank", "id": "release-9", "finished": at});
+        assert_eq!(self.post(&self.ada, "changes", release).await.0, 201);
+        let also = json!({"why": "they ask it", "services": ["bank"]});
+        assert_eq!(self.post(&self.ada, &format!("{path}/corrections"), also).await.0, 200);
+    }
+
     /// Written, given to somebody else, published by them.
     async fn publish(&self, incident: &str) -> Value {
         let path = format!("incidents/{incident}/post-mortem");
@@ -103,11 +111,7 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
         minute(&running, &clock, false).await;
     }
     people.awaited(&path, |said| said["state"] == "resolved").await;
-    // It concerns the bank as well, which ships something in the meantime.
-    let release = json!({"service": "bank", "id": "release-9", "finished": clock.now()});
-    assert_eq!(people.post(&ada, "changes", release).await.0, 201);
-    let also = json!({"why": "they ask it", "services": ["bank"]});
-    assert_eq!(people.post(&ada, &format!("{path}/corrections"), also).await.0, 200);
+    people.concerns_the_bank(&path, clock.now()).await;
     let published = people.publish(&id).await;
     let bad = |said: &Value| said["costs"][0]["bad"].as_u64().unwrap();
     let first = bad(&published);
