@@ -59,9 +59,9 @@ impl People<'_> {
         last
     }
 
-    /// It concerns the bank as well, which ships something `at` a moment.
+    /// It concerns the bank as well, which shipped something half a minute before `at`.
     async fn concerns_the_bank(&self, path: &str, at: Timestamp) {
-        let release = json!({"service": "bank", "id": "release-9", "finished": at});
+        let release = json!({"service": "bank", "id": "release-9", "finished": at.minus(Duration::from_seconds(30))});
         assert_eq!(self.post(&self.ada, "changes", release).await.0, 201);
         let also = json!({"why": "they ask it", "services": ["bank"]});
         assert_eq!(self.post(&self.ada, &format!("{path}/corrections"), also).await.0, 200);
