@@ -4,6 +4,9 @@
 //! Nothing here reads a clock, a file or a source of randomness: time and seeds come in as
 //! arguments, and what is decided is carried out elsewhere (I7).
 
+/// Who acts where nobody asked for it: the server by itself, in audit logs and records.
+pub const SERVER: &str = "server";
+
 pub mod alert;
 pub mod catalogue;
 pub mod checklist;

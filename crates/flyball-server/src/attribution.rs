@@ -10,6 +10,7 @@ use flyball_budget::live::LiveError;
 use flyball_budget::{Account, BudgetError, Frame, window_at};
 use flyball_catalog::Catalog;
 use flyball_govern::gate::SpentOn;
+use flyball_govern::incident::{IncidentRecord, KeptDemand, WriteUp};
 use flyball_govern::policy::{
     CAUSES, IncidentSpent, PostMortem, PostMortemReason, PostMortemRule, post_mortems,
 };
@@ -60,7 +61,7 @@ impl Attribution {
     }
 
     /// What `rule` demands for what it spent, each with the bad events of an incident that are its own.
-    pub(crate) fn post_mortems(&self, rule: &PostMortemRule) -> Vec<(PostMortem, u64)> {
+    fn post_mortems(&self, rule: &PostMortemRule) -> Vec<(PostMortem, u64)> {
         let of_objective = |objective: &ObjectiveAttribution| {
             let own = |of: PostMortem| {
                 let bad = match &of.reason {
@@ -74,9 +75,24 @@ impl Attribution {
         self.objectives.iter().flat_map(of_objective).collect()
     }
 
-    /// The service that it is of.
-    pub(crate) fn service(&self) -> &str {
-        &self.service
+    /// What `rule` demands now for what it spent, by what was learnt in `records` and what is `written` of them, where
+    /// `is_asked`, and what is not among those `known`; each with what it is for.
+    pub(crate) fn demands(
+        &self,
+        rule: &PostMortemRule,
+        is_asked: impl Fn(&PostMortem) -> bool,
+        (records, written, known): (&[IncidentRecord], &[WriteUp], &[KeptDemand]),
+        now: Timestamp,
+    ) -> Vec<(PostMortem, KeptDemand)> {
+        let (place, learnt) = ((&*self.service, &*self.slo), (records, written));
+        let mut new: Vec<(PostMortem, KeptDemand)> = Vec::new();
+        for (of, own) in self.post_mortems(rule).into_iter().filter(|(of, _)| is_asked(of)) {
+            // Several objectives may ask for the same.
+            let known = known.iter().chain(new.iter().map(|(_, demand)| demand));
+            let asked = (&of, own, rule.incident);
+            new.extend(KeptDemand::arising(place, asked, learnt, known, now).map(|new| (of, new)));
+        }
+        new
     }
 
     /// The first moment that is looked at.

@@ -19,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use flyball_connect::Received;
 use flyball_connect::notify::Annotation;
+use flyball_govern::SERVER;
 use flyball_govern::verdict::{Answer, ChangeVerdict};
 use flyball_govern::warranty::Page;
 use flyball_model::{Change, ChangeError, Duration, Timestamp, Warranty};
@@ -27,9 +28,9 @@ use tokio::sync::watch;
 
 use crate::annotations::AnnotationState;
 use crate::auth::Caller;
-use crate::control::SharedControl;
+use crate::control::{SharedControl, Unreadable};
 
-pub(crate) use drills::{DrillMeasured, DrillRun, SERVER};
+pub(crate) use drills::{DrillMeasured, DrillRun};
 pub use hooks::{HookError, HookSecret};
 pub(crate) use hooks::{Hooks, Signed};
 pub(crate) use incidents::{IncidentActError, KeptIncident};
@@ -75,13 +76,8 @@ pub(crate) enum ChangesError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What is kept is not what was written.
-    #[error("what is kept of `{id}` cannot be read: {cause}")]
-    Unreadable {
-        /// The record.
-        id: String,
-        /// What is wrong.
-        cause: serde_json::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The message speaks of another change that is called the same.
     #[error("{0}; hint: it is another change, give it an id of its own")]
     Another(#[from] ChangeError),
@@ -267,7 +263,7 @@ impl Changes {
     ) -> Result<(), ChangesError> {
         let is_restorable = verdict.answer == Answer::Regressed;
         let mut control = self.control.lock();
-        control.note("server", now, |noting| told::note_verdict(noting, id, verdict))?;
+        control.note(SERVER, now, |noting| told::note_verdict(noting, id, verdict))?;
         drop(control);
         self.looks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.news.send_modify(|news| *news += 1);
@@ -343,7 +339,7 @@ impl Changes {
     ) -> Result<(), ChangesError> {
         let (id, text) = (key.to_owned(), told::text(&state)?);
         let new = NewRecord { kind: ANNOTATION, id, service: None, at, text };
-        self.control.lock().note("server", now, |noting| {
+        self.control.lock().note(SERVER, now, |noting| {
             noting.keep(&new, ANNOTATIONS, None)?;
             Ok(())
         })
@@ -400,6 +396,6 @@ impl Changes {
     ///
     /// Nothing was changed then. [`ChangesError`].
     pub(crate) fn page(&self, page: &Page, now: Timestamp) -> Result<(), ChangesError> {
-        self.control.lock().note("server", now, |noting| told::note_page(noting, page))
+        self.control.lock().note(SERVER, now, |noting| told::note_page(noting, page))
     }
 }

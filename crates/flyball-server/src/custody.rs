@@ -9,6 +9,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use flyball_govern::SERVER;
 use flyball_govern::custody::{Custody, CustodyError, Holder, REASON_BYTES_MAX};
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, Noting, RECORDS_PAGE_MAX, RecordBound, RecordFilter, StoreError};
@@ -18,8 +19,6 @@ use crate::control::SharedControl;
 use crate::gate::{Actor, GateError, lock, parse, text};
 pub(crate) use keeping::start;
 
-/// Who does what nobody does, in the audit log.
-const SERVER: &str = "server";
 /// What such records are called.
 const CUSTODY: &str = "custody";
 /// The most that are kept: more services than one server has.

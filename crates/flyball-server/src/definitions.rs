@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flyball_catalog::{Catalog, SourcesError, read_sources};
+use flyball_govern::SERVER;
 use flyball_model::{Duration, Timestamp};
 use flyball_spec::{Diagnostic, Source};
 use flyball_store::{
@@ -501,7 +502,7 @@ impl Definitions {
         let install = Arc::clone(&catalog);
         self.evaluator.ask(move |evaluator| evaluator.install(install)).await??;
         if !loosened.is_empty() {
-            let (who, now) = ("server", self.clock.now());
+            let (who, now) = (SERVER, self.clock.now());
             let why = "the server's own files have changed";
             let kept = self.control(move |control| {
                 control.note(who, now, |noting| retargets::keep(noting, loosened, (who, why), now))

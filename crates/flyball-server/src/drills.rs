@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration as Wait;
 
 use flyball_connect::drill::{DrillError, envoy};
+use flyball_govern::SERVER;
 use flyball_govern::drill::{Dose, Drill, DrillVia, Stop, Watch, WatchState};
 use flyball_model::{Duration, Timestamp};
 use serde_json::Value;
@@ -26,7 +27,7 @@ use tokio::sync::watch;
 
 use crate::asking::Asker;
 use crate::attribution::AttributionError;
-use crate::changes::{Changes, ChangesError, DrillRun, IncidentActError, SERVER};
+use crate::changes::{Changes, ChangesError, DrillRun, IncidentActError};
 use crate::clock::Clock;
 use crate::evaluator::{self, Ended, ServedError};
 use crate::tasks::Tasks;

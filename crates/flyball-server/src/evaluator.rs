@@ -66,6 +66,7 @@ use fill::Filling;
 pub(crate) use fill::{Progress, coded, within};
 pub(crate) use history::{History, Sums};
 use joined::{Joined, Joining};
+use lifting::Shadows;
 pub use met::Doubt;
 pub(crate) use met::Met;
 pub use objective::InstallError;
@@ -282,6 +283,7 @@ pub(crate) struct Evaluator {
     joined: Joined,
     met: Met,
     alerting: Alerting,
+    shadows: Shadows,
     recent: Recent,
     decoder: Decoder,
     /// Taken in, and not counted because one before them has not come yet.
@@ -363,6 +365,7 @@ pub(crate) fn start(
         joined: Joined::default(),
         met: Met::default(),
         alerting,
+        shadows: Shadows::default(),
         recent,
         waiting: BTreeMap::new(),
         next: position.next(),

@@ -6,7 +6,7 @@ use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreE
 use serde_json::{Value, json};
 
 use crate::changes::ChangesError;
-use crate::control::SharedControl;
+use crate::control::{SharedControl, parse};
 
 /// What such records are called.
 const FRICTION: &str = "friction";
@@ -47,9 +47,7 @@ impl From<StoreError> for FrictionActError {
 }
 
 fn read(record: &Record) -> Result<KeptFriction, ChangesError> {
-    let friction = serde_json::from_str(&record.text)
-        .map_err(|cause| ChangesError::Unreadable { id: record.id.clone(), cause })?;
-    Ok(KeptFriction { number: record.number, friction })
+    Ok(KeptFriction { number: record.number, friction: parse(record)? })
 }
 
 fn keep(

@@ -27,7 +27,7 @@ use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreE
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::control::SharedControl;
+use crate::control::{self, SharedControl, Unreadable, new_id};
 use crate::evaluator::ServiceFacts;
 
 pub(crate) use acts::{ActError, NewOverride, NewStop, OverridesKept, Page};
@@ -79,13 +79,8 @@ pub(crate) enum GateError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What is kept, or decided, cannot be read or written as JSON.
-    #[error("what is kept of `{id}` cannot be read: {cause}")]
-    Unreadable {
-        /// The record.
-        id: String,
-        /// What is wrong.
-        cause: serde_json::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// Whoever made the decision has failed.
     #[error("the server gave up; hint: ask again")]
     GivenUp,
@@ -200,17 +195,10 @@ impl Gatekeeper {
         read(&self.control.lock().records_about(DECISION, Some(service), times, LOOKED_AT)?)
     }
 
-    /// What a new record of `kind` is known by: the service and when it is made, to the second, for people type it; with
-    /// a number where others are made in that second. To be asked by who holds the acts.
+    /// What a new record of `kind` is known by. To be asked by who holds the acts.
     fn new_id(&self, kind: &str, service: &str, at: Timestamp) -> Result<String, GateError> {
         let control = self.control.lock();
-        let mut id = format!("{service}:{at:.0}");
-        let mut number = 1;
-        while control.record(kind, &id)?.is_some() {
-            number += 1;
-            id = format!("{service}:{at:.0}.{number}");
-        }
-        Ok(id)
+        Ok(new_id(service, at, |id| Ok(control.record(kind, id)?.is_some()))?)
     }
 
     fn acts(&self, service: &str, known: &Known) -> Result<Acts, GateError> {
@@ -295,8 +283,7 @@ fn keep_use(noting: &Noting<'_>, by: &str, decision: &Decision, id: &str) -> Res
 ///
 /// [`GateError::Unreadable`].
 pub(crate) fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, GateError> {
-    serde_json::from_str(&record.text)
-        .map_err(|cause| GateError::Unreadable { id: record.id.clone(), cause })
+    Ok(control::parse(record)?)
 }
 
 /// What each of `records` says.
@@ -314,5 +301,5 @@ pub(crate) fn read<T: DeserializeOwned>(records: &[Record]) -> Result<Vec<T>, Ga
 ///
 /// [`GateError::Unreadable`].
 pub(crate) fn text(kept: &impl serde::Serialize, id: &str) -> Result<String, GateError> {
-    serde_json::to_string(kept).map_err(|cause| GateError::Unreadable { id: id.to_owned(), cause })
+    Ok(control::text(kept, id)?)
 }

@@ -13,7 +13,7 @@ use flyball_store::{NewRecord, Noting, Record, RecordBound, StoreError};
 use serde_json::json;
 
 use crate::changes::ChangesError;
-use crate::control::SharedControl;
+use crate::control::{SharedControl, parse};
 
 /// What such records are called.
 const OUTCOME: &str = "outcome";
@@ -122,8 +122,7 @@ fn keep_day(
 }
 
 fn read(record: &Record) -> Result<Day, ChangesError> {
-    serde_json::from_str(&record.text)
-        .map_err(|cause| ChangesError::Unreadable { id: record.id.clone(), cause })
+    Ok(parse(record)?)
 }
 
 /// The points of the outcome `name` of `service` in a time, in the order of their days; and whether these are

@@ -17,6 +17,7 @@ use std::time::Duration as Wait;
 use flyball_catalog::Catalog;
 use flyball_connect::notify::Secret;
 use flyball_connect::restore::{hook_request, unleash_address, unleash_request};
+use flyball_govern::SERVER;
 use flyball_govern::alert::{Outcome, Restored};
 use flyball_govern::restore::{Plan, RETRY, RestoreState, Restoring, is_restore, suggested};
 use flyball_govern::verdict::Answer;
@@ -42,8 +43,6 @@ const AGAIN: Wait = Wait::from_secs(5);
 const ANSWER_MAX: Wait = Wait::from_secs(12);
 /// What is said when the server ends and a hook has not answered.
 const UNANSWERED: &str = "some hooks did not answer in time; they are asked again after the start";
-/// Who it is in the audit log that nobody had to ask.
-const SERVER: &str = "server";
 /// Accepted, and not done yet: RFC 9110, section 15.3.3.
 const ACCEPTED: u16 = 202;
 

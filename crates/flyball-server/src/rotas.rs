@@ -18,7 +18,7 @@ use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter, StoreE
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::control::SharedControl;
+use crate::control::{self, SharedControl, Unreadable, new_id};
 use crate::evaluator::{self, Ended};
 pub(crate) use calls::KeptCall;
 pub(crate) use made::{KeptException, Made, NewException, Removed};
@@ -39,13 +39,8 @@ pub(crate) enum RotaError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What is kept cannot be read or written as JSON.
-    #[error("what is kept of `{id}` cannot be read: {cause}")]
-    Unreadable {
-        /// The record.
-        id: String,
-        /// What is wrong.
-        cause: serde_json::Error,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The server goes down.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -151,12 +146,8 @@ impl Rotas {
     ) -> Result<KeptException, RotaError> {
         self.change(rota, move |(rota, exceptions), control| {
             control.lock().note(&actor, at, |noting| {
-                let mut id = format!("{}:{at:.0}", rota.name());
-                let mut number = 1;
-                while noting.record(EXCEPTION, &id)?.is_some() {
-                    number += 1;
-                    id = format!("{}:{at:.0}.{number}", rota.name());
-                }
+                let is_taken = |id: &str| Ok(noting.record(EXCEPTION, id)?.is_some());
+                let id = new_id(rota.name(), at, is_taken)?;
                 let kept = new.check((rota, exceptions), id, &actor, at)?;
                 let detail = json!({ "rota": rota.name(), "exception": kept.made });
                 keep(noting, &kept, kept.made.action(), &detail)?;
@@ -285,10 +276,9 @@ fn keep(
 }
 
 fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, RotaError> {
-    serde_json::from_str(&record.text)
-        .map_err(|cause| RotaError::Unreadable { id: record.id.clone(), cause })
+    Ok(control::parse(record)?)
 }
 
 fn text(kept: &impl serde::Serialize, id: &str) -> Result<String, RotaError> {
-    serde_json::to_string(kept).map_err(|cause| RotaError::Unreadable { id: id.to_owned(), cause })
+    Ok(control::text(kept, id)?)
 }

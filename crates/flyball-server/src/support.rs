@@ -5,6 +5,7 @@
 
 use flyball_budget::correction::{dropped, expand};
 use flyball_budget::{Account, Frame};
+use flyball_govern::SERVER;
 use flyball_govern::hours::Hours;
 use flyball_govern::money::{
     Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic, is_observed,
@@ -99,7 +100,7 @@ pub(crate) fn keep_drifted(
     let detail = json!({ "service": service, "said": said });
     let (id, text) = (service.to_owned(), json!(said).to_string());
     let new = NewRecord { kind: DRIFT, id, service: Some(service.to_owned()), at, text };
-    control.lock().note("server", at, |noting| {
+    control.lock().note(SERVER, at, |noting| {
         noting.keep(&new, CHOICES, Some(("support.drift", &detail))).map(|_| ())
     })?;
     Ok(true)

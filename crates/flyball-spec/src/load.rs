@@ -261,7 +261,7 @@ impl Loader<'_> {
     /// True for the first object of this kind and name; a later one is noted and not used.
     fn first(&mut self, kind: &'static str, name: &Text) -> bool {
         let Some(before) = self.before(kind, &name.value, name.at) else { return true };
-        let (message, hint) = match before {
+        let (message, hint) = match self.other_file(before, name.at) {
             Some(file) => (
                 format!("{file} has a {kind} `{}` already; that one counts", name.value),
                 format!(
@@ -277,18 +277,20 @@ impl Loader<'_> {
         false
     }
 
-    /// What was seen before of this kind and name: nothing; something in the same file, `Some(None)`; or in another one, by
-    /// the name of that.
-    #[expect(clippy::option_option, reason = "what is there may have no other file")]
-    fn before(&mut self, kind: &'static str, name: &str, at: Place) -> Option<Option<String>> {
+    /// The source of what was seen before of this kind and name.
+    fn before(&mut self, kind: &'static str, name: &str, at: Place) -> Option<usize> {
         match self.seen.entry((kind, name.to_owned())) {
             Entry::Vacant(entry) => {
                 entry.insert(at.source);
                 None
             }
-            Entry::Occupied(entry) if *entry.get() == at.source => Some(None),
-            Entry::Occupied(entry) => Some(Some(self.session.name(*entry.get()).to_owned())),
+            Entry::Occupied(entry) => Some(*entry.get()),
         }
+    }
+
+    /// The name of a source where it is another than that of `at`.
+    fn other_file(&self, source: usize, at: Place) -> Option<String> {
+        (source != at.source).then(|| self.session.name(source).to_owned())
     }
 
     /// As [`Self::first`], for a service, which is described once, whichever kind says more.
@@ -334,7 +336,7 @@ impl Loader<'_> {
         let first = first.unwrap_or_default();
         let message = format!("the SLO `{}` is defined twice{first}", shown(name));
         let rename = "an SLO's name is its identity: rename one of them";
-        let hint = before.map_or_else(
+        let hint = self.other_file(before, place).map_or_else(
             || rename.to_owned(),
             |file| format!("{rename}, or take its file away (`flyball apply … --remove {file}`)"),
         );

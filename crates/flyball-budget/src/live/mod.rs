@@ -37,6 +37,7 @@
 
 mod plan;
 mod read;
+mod shadow;
 mod standing;
 mod sums;
 mod view;
@@ -45,6 +46,7 @@ use flyball_model::{Slot, Tally, Timestamp, Window};
 
 pub use self::plan::Plan;
 pub use self::read::History;
+pub use self::shadow::Shadow;
 pub use self::standing::Standing;
 use self::sums::Sums;
 use self::view::Eye;

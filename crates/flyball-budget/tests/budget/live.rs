@@ -16,13 +16,13 @@ use proptest::prelude::*;
 
 use crate::support::{duration, objective, rolling, share, slo};
 
-const SLOT: Duration = Duration::from_minutes(10);
+pub(crate) const SLOT: Duration = Duration::from_minutes(10);
 /// 2026-03-27T18:00:00Z, two days before clocks go forward in Berlin and four before its month ends.
-const SINCE: i64 = 1_774_634_400;
+pub(crate) const SINCE: i64 = 1_774_634_400;
 
 /// A ledger in memory that counts how often it is read, and fails when it is told to.
 #[derive(Debug)]
-struct Ledger {
+pub(crate) struct Ledger {
     width: Duration,
     slots: RefCell<BTreeMap<Slot, Tally>>,
     reads: Cell<usize>,
@@ -30,11 +30,11 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn new(width: Duration) -> Self {
+    pub(crate) fn new(width: Duration) -> Self {
         Self { width, slots: RefCell::default(), reads: Cell::new(0), fails: Cell::new(false) }
     }
 
-    fn add(&self, added: &[(Slot, Tally)]) {
+    pub(crate) fn add(&self, added: &[(Slot, Tally)]) {
         let mut slots = self.slots.borrow_mut();
         for (slot, tally) in added {
             let sum = slots.entry(*slot).or_default();
@@ -71,7 +71,7 @@ impl History for Ledger {
 
 /// What happens between two looks.
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     /// Events in slots so many before now (negative: still to come): (slots ago, good, bad, undecided).
     Events(Vec<(i64, u64, u64, u64)>),
     /// Time passes: seconds.
@@ -84,7 +84,7 @@ enum Step {
     Fault(u32),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let event = |ago: BoxedStrategy<i64>| {
         (ago, 0u64..40, prop_oneof![2 => Just(0u64), 1 => 0u64..9], 0u64..2)
     };
@@ -110,6 +110,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (600u32..20_000).prop_map(Step::Fault),
     ];
     proptest::collection::vec(one, 1..60)
+}
+
+/// What `events` of a step add to slots at `now`.
+pub(crate) fn added(now: Timestamp, events: &[(i64, u64, u64, u64)]) -> Vec<(Slot, Tally)> {
+    let here = Slot::of(now, SLOT).0;
+    let added = events.iter().map(|(ago, good, bad, undecided)| {
+        let tally = Tally::with_undecided(good + bad + undecided, *good, *undecided);
+        (Slot(here - ago), tally.unwrap())
+    });
+    added.collect()
 }
 
 fn windows() -> impl Strategy<Value = Window> {
@@ -174,7 +184,7 @@ fn rules(unit: u32) -> impl Strategy<Value = Vec<AlertRule>> {
 }
 
 /// An SLO with units of ten minutes (events), or slices of so many.
-fn slos() -> impl Strategy<Value = Slo> {
+pub(crate) fn slos() -> impl Strategy<Value = Slo> {
     let method = prop_oneof![
         3 => Just((BudgetingMethod::Occurrences, 10u32)),
         2 => (Just(BudgetingMethod::Timeslices), prop_oneof![Just(10u32), Just(20), Just(120)]),
@@ -215,7 +225,7 @@ fn slos() -> impl Strategy<Value = Slo> {
     })
 }
 
-fn corrections() -> impl Strategy<Value = Vec<Correction>> {
+pub(crate) fn corrections() -> impl Strategy<Value = Vec<Correction>> {
     let schedule = prop_oneof![
         3 => (-1500i64..4000, 1i64..1500).prop_map(|(start, minutes)| {
             let start = SINCE + start * 60;
@@ -296,14 +306,7 @@ impl World {
     }
 
     fn events(&mut self, events: &[(i64, u64, u64, u64)]) {
-        let here = Slot::of(self.now, SLOT).0;
-        let added: Vec<(Slot, Tally)> = events
-            .iter()
-            .map(|(ago, good, bad, undecided)| {
-                let tally = Tally::with_undecided(good + bad + undecided, *good, *undecided);
-                (Slot(here - ago), tally.unwrap())
-            })
-            .collect();
+        let added = added(self.now, events);
         let entered = self.now.floor(self.unit());
         self.is_late |= added
             .iter()

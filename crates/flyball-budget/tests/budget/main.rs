@@ -11,6 +11,7 @@ mod outages;
 mod published_alerts;
 mod published_budgets;
 mod reports;
+mod shadow;
 mod simulated_alerts;
 mod support;
 

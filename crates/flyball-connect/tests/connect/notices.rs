@@ -103,6 +103,7 @@ fn notices() -> Vec<Notice> {
         ended_by: None,
         is_announced: false,
         because_of: None,
+        drill: None,
     };
     desk.silence(silence, later(20)).unwrap();
     let mut notices = Vec::new();

@@ -39,5 +39,6 @@ pub use outbox::{
 };
 pub use plan::Retry;
 pub use silence::{
-    Because, Field, MATCHERS_MAX, Matcher, SILENCE_LENGTH_MAX, SILENCES_MAX, Silence, SilenceError,
+    Because, Field, MATCHERS_MAX, Matcher, OF_DRILL, SILENCE_LENGTH_MAX, SILENCES_MAX, Silence,
+    SilenceError,
 };

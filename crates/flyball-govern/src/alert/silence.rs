@@ -15,6 +15,9 @@ pub const MATCHERS_MAX: usize = 8;
 /// The longest text of a silence or an acknowledgement, in bytes.
 pub(super) const TEXT_BYTES_MAX: usize = 1_024;
 
+/// How the silence of a drill says why it is there, before the key of the run.
+pub const OF_DRILL: &str = "the drill ";
+
 /// What of an alert a matcher looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +90,9 @@ pub struct Silence {
     /// The time whose counts alone it is about: what fires without them is to be told. `None` covers whatever fires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because_of: Option<Because>,
+    /// The run of the drill whose own it is, by its key; `None` of one that somebody asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<String>,
 }
 
 /// A time whose counts make alerts fire that nobody is to be told of.
@@ -99,6 +105,18 @@ pub struct Because {
 }
 
 impl Silence {
+    /// Whether it is the own one of the run of a drill called `key`. Those from before runs were named say so in words; they
+    /// are about a time alone, as none is that somebody asked for.
+    pub fn is_of_drill(&self, key: &str) -> bool {
+        match &self.drill {
+            Some(drill) => drill == key,
+            None => {
+                self.because_of.is_some()
+                    && self.why.strip_prefix(OF_DRILL).is_some_and(|of| of == key)
+            }
+        }
+    }
+
     /// Whether it is in force at `at`: from its beginning, up to its end.
     pub fn is_active(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flyball_model::{Interval, Timestamp};
+use flyball_model::{Duration, Interval, Timestamp};
 
 use super::document::Drill;
 use super::dose::{Dose, NoDose};
@@ -70,6 +70,8 @@ pub struct Situation<'a> {
     pub dose: Result<Dose, NoDose>,
     /// Whether the counts of its SLO are fresh.
     pub is_fresh: Option<bool>,
+    /// How little ago they are counted up to that are.
+    pub fresh_within: Duration,
     /// What freezes the service, in words; `Some(None)` for nothing.
     pub frozen_by: Option<Option<String>>,
     /// The open incidents of the service and its dependants, by id.
@@ -123,8 +125,8 @@ pub fn preconditions(drill: &Drill, situation: &Situation<'_>) -> Vec<Check> {
     };
     let fresh = said(
         situation.is_fresh,
-        "events came within the last 30 s",
-        "no event came within the last 30 s",
+        &format!("events came within the last {}", situation.fresh_within),
+        &format!("no event came within the last {}", situation.fresh_within),
         "nobody knows when the last event came",
     );
     let silenced = said(

@@ -5,7 +5,7 @@
 
 use flyball_model::{Duration, Rational, Timestamp};
 
-use super::postmortem::{Demand, PostMortemState, WriteUp, demands};
+use super::postmortem::{Again, Demand, PostMortemState, WriteUp, demands};
 use super::record::IncidentRecord;
 use crate::policy::{Number, PostMortem, PostMortemReason};
 
@@ -69,6 +69,26 @@ pub fn come_back(
 }
 
 impl KeptDemand {
+    /// What arises at `at` for `slo` of `service` by `of`, of which `own` bad events are its own now, unless it is among those
+    /// `known`; of an incident that came back and has spent more than `least` since it was written up, a further edition.
+    pub fn arising<'a>(
+        (service, slo): (&str, &str),
+        (of, own, least): (&PostMortem, u64, Rational),
+        (records, written): (&[IncidentRecord], &[WriteUp]),
+        mut known: impl Iterator<Item = &'a Self>,
+        at: Timestamp,
+    ) -> Option<Self> {
+        let after = come_back((slo, of, own), least, records, written);
+        let new = Self { after, ..Self::new((service, slo), of, at) };
+        let is_known = known.any(|of| new.repeats(of, at));
+        (!is_known).then_some(new)
+    }
+
+    /// Whether it is the same as the one that is `known`: for the same thing, and after the same publication.
+    fn repeats(&self, known: &Self, at: Timestamp) -> bool {
+        self.after == known.after && known.is_for((&self.slo, &self.reason), at)
+    }
+
     /// What arises at `at` for `slo` of `service`.
     pub fn new((service, slo): (&str, &str), of: &PostMortem, at: Timestamp) -> Self {
         Self {
@@ -85,11 +105,15 @@ impl KeptDemand {
     /// Whether it is what `of` demands again for the same SLO at `at`: of an incident whenever, of a class within
     /// [`CLASSED_OVER`], since what has spent that long ago is not what spends now.
     pub fn is_again(&self, (slo, of): (&str, &PostMortem), at: Timestamp) -> bool {
+        self.is_for((slo, &of.reason), at)
+    }
+
+    fn is_for(&self, (slo, reason): (&str, &PostMortemReason), at: Timestamp) -> bool {
         let is_near = match &self.reason {
             PostMortemReason::Incident { .. } => true,
             PostMortemReason::Class { .. } => self.since > at.minus(CLASSED_OVER),
         };
-        is_near && self.slo == slo && self.reason == of.reason
+        is_near && self.slo == slo && self.reason == *reason
     }
 
     /// How it stands: by when it is due and whether it is met, by `records` and what is `written` of them. `None` when
@@ -110,7 +134,19 @@ impl KeptDemand {
             }
             _ => true,
         };
+        let again = self.again(records, written);
         let written: Vec<WriteUp> = written.iter().filter(counts).cloned().collect();
-        demands(vec![of], records, &written).pop()
+        let stands = demands(vec![of], records, &written).pop()?;
+        Some(Demand { again, ..stands })
+    }
+
+    /// The further edition that it asks for.
+    fn again(&self, records: &[IncidentRecord], written: &[WriteUp]) -> Option<Again> {
+        let (PostMortemReason::Incident { id }, Some(after)) = (&self.reason, self.after) else {
+            return None;
+        };
+        let record = records.iter().find(|record| record.incident.id == *id);
+        let write_up = written.iter().find(|write_up| write_up.incident == *id)?;
+        Some(write_up.again(record, after))
     }
 }

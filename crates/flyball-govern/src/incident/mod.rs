@@ -33,11 +33,11 @@ pub use journeys::{Hit, Journeys};
 pub use measures::{IncidentMeasures, Measure, measures};
 pub use opening::{AGAIN_WITHIN, Opening, follow, open};
 pub use postmortem::{
-    Blame, Demand, Field, Lessons, PostMortemState, WRITE_UP_WITHIN, WriteUp, WriteUpError,
+    Again, Blame, Demand, Field, Lessons, PostMortemState, WRITE_UP_WITHIN, WriteUp, WriteUpError,
     demands, names_in, without_names,
 };
 pub use record::{
-    By, EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentError, IncidentRecord,
+    By, Calm, EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentError, IncidentRecord,
     IncidentRole, IncidentState, LIST_MAX, Moment, NOTES_MAX, Note, Opened,
 };
 pub use recurrence::{Earlier, RECURS_WITHIN, Recurrence, Sign, Trace, recurrences};

@@ -4,17 +4,15 @@
 //! ago: then it belongs to that one. What alerts know of its moments is filled in where nobody has said it; what
 //! people say stands.
 
-use flyball_model::{Duration, Timestamp};
+use flyball_model::{Duration, Severity, Timestamp};
 
-use super::record::{By, IncidentRecord, LIST_MAX, Moment, Opened};
+use super::record::{By, Calm, Edit, IncidentRecord, LIST_MAX, Moment, Opened};
+use crate::SERVER;
 use crate::alert::{Alert, Paged};
 use crate::delivery::trouble;
 
 /// For how long after the end of an incident an alert of its service belongs to it: it was not over.
 pub const AGAIN_WITHIN: Duration = Duration::from_minutes(30);
-
-/// Who takes back what an alert shows to be over.
-const SERVER: &str = "server";
 
 /// What an alert that called somebody means for incidents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +64,7 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     }
     let edits = &record.edits;
     let said = |moment: Moment| {
-        let last = edits.iter().rfind(|edit| edit.field == moment.name());
-        last.is_some_and(|edit| edit.who != SERVER)
+        last_edit(edits, moment).is_some_and(|edit| edit.who != SERVER)
             || matches!(before.opened, Opened::ByHand { .. } | Opened::ByMessage { .. })
                 && moment.of(&before.incident).is_some()
     };
@@ -98,14 +95,19 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     }
     let paged = alerts.iter().map(|of| of.last).max();
     let was_over = before.incident.mitigated.or(before.incident.resolved);
-    if let Some(at) = paged.filter(|at| was_over.is_some_and(|over| *at > over))
+    if let (Some(at), Some(over)) = (paged, was_over)
+        && at > over
         && record.incident.mitigated.is_none()
         && record.incident.resolved.is_none_or(|end| end >= at)
         && record.came_back.last().is_none_or(|known| *known < at)
     {
         record.came_back.push(at);
+        record.calm.push(Calm { from: over, to: begins_again(alerts, (over, at)) });
         if record.came_back.len() > LIST_MAX {
             record.came_back.remove(0);
+        }
+        if record.calm.len() > LIST_MAX {
+            record.calm.remove(0);
         }
     }
     if let Some(back) = record.came_back.last() {
@@ -113,6 +115,20 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
         record.taken_again = record.taken_again.filter(|at| at >= back).or(taken.min());
     }
     *record != before
+}
+
+/// The last correction of a moment.
+fn last_edit(edits: &[Edit], moment: Moment) -> Option<&Edit> {
+    edits.iter().rfind(|edit| edit.field == moment.name())
+}
+
+/// When what called somebody `at` a moment began, after the incident had been `over`.
+fn begins_again(alerts: &[Paged], (over, at): (Timestamp, Timestamp)) -> Timestamp {
+    let pairs = alerts.iter().flat_map(|Paged { alert, .. }| {
+        let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
+        paging.map(|pair| alert.onset(pair))
+    });
+    pairs.filter(|onset| over <= *onset && *onset <= at).min().unwrap_or(at)
 }
 
 /// Takes back what people said of the end of an incident before an alert of it called somebody again: what they say
@@ -123,7 +139,7 @@ fn come_back(record: &mut IncidentRecord, alerts: &[Paged]) {
         return;
     }
     for moment in [Moment::Resolved, Moment::Mitigated] {
-        let last = record.edits.iter().rfind(|edit| edit.field == moment.name());
+        let last = last_edit(&record.edits, moment);
         let is_said = last.is_some_and(|edit| edit.who != SERVER && edit.at < paged);
         if is_said && moment.of(&record.incident).is_some_and(|at| at < paged) {
             let by = By { who: SERVER, at: paged, why: "an alert called somebody again" };

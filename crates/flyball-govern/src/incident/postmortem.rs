@@ -41,6 +41,19 @@ pub struct Demand {
     pub due: Option<Timestamp>,
     /// Whether it is published.
     pub is_met: bool,
+    /// The further edition that it asks for; `None` where nothing was published before.
+    pub again: Option<Again>,
+}
+
+/// A further edition of a write-up, because the incident came back after it was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Again {
+    /// Which edition is to be published, counted from 1.
+    pub edition: usize,
+    /// When the one before was.
+    pub published: Timestamp,
+    /// When the incident came back since; `None` when that is no longer known.
+    pub came_back: Option<Timestamp>,
 }
 
 /// What is due of what a policy demands: each with its date, and whether a published write-up meets it. An incident
@@ -71,7 +84,7 @@ pub fn demands(
                 (None, written.any(|of| of.is_published() && of.has_highest()))
             }
         };
-        Some(Demand { of, due, is_met })
+        Some(Demand { of, due, is_met, again: None })
     });
     found.collect()
 }
@@ -430,6 +443,21 @@ impl WriteUp {
     /// Whether everybody may read it.
     pub const fn is_published(&self) -> bool {
         matches!(self.state, PostMortemState::Published { .. })
+    }
+
+    /// The further edition of it that the incident in `record` asks for, which came back after the publication at `after`.
+    pub(super) fn again(&self, record: Option<&IncidentRecord>, after: Timestamp) -> Again {
+        let now = match self.state {
+            PostMortemState::Published { at, .. } => Some(at),
+            _ => None,
+        };
+        let before = self.editions.iter().copied().chain(now).filter(|at| *at <= after);
+        let mut back = record.into_iter().flat_map(|record| &record.came_back);
+        Again {
+            edition: before.count() + 1,
+            published: after,
+            came_back: back.find(|at| **at > after).copied(),
+        }
     }
 
     /// When it was published last, in this edition or in one before.

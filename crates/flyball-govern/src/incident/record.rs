@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flyball_model::{CHANGE_TEXT_BYTES_MAX, Incident, Timestamp};
+use flyball_model::{CHANGE_TEXT_BYTES_MAX, Incident, Interval, Timestamp};
 
 /// The most notes of an incident: beyond that a chat is the better place, and a link.
 pub const NOTES_MAX: usize = 500;
@@ -236,11 +236,23 @@ pub struct IncidentRecord {
     /// When an alert called somebody again after it was over or mitigated, oldest first; the newest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub came_back: Vec<Timestamp>,
+    /// The times between its parts, in which it was over; the newest. Of what came back before they were kept there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calm: Vec<Calm>,
     /// When somebody took on the page of the last time that it came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_again: Option<Timestamp>,
     /// Every correction, oldest first.
     pub edits: Vec<Edit>,
+}
+
+/// A time in which an incident that came back was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Calm {
+    /// When users were no longer hit.
+    pub from: Timestamp,
+    /// When they were hit again.
+    pub to: Timestamp,
 }
 
 /// Why an incident is not opened or changed.
@@ -337,6 +349,7 @@ impl IncidentRecord {
             repeats: None,
             known_as: None,
             came_back: Vec::new(),
+            calm: Vec::new(),
             taken_again: None,
             edits: Vec::new(),
         }
@@ -388,6 +401,20 @@ impl IncidentRecord {
     /// Whether it holds up what waits for incidents to be over: it counts, and is not resolved.
     pub fn lasts(&self) -> bool {
         self.counts() && !matches!(self.state(), IncidentState::Resolved)
+    }
+
+    /// The parts of the time from `from` to `to` in which it lasted: without those in which it was over before it came back.
+    /// Oldest first, none of them empty.
+    pub fn parts(&self, from: Timestamp, to: Timestamp) -> Vec<Interval> {
+        let mut parts = Vec::new();
+        let mut begins = from;
+        let behind = Calm { from: to, to };
+        for Calm { from, to: again } in self.calm.iter().chain([&behind]) {
+            let end = (*from).min(to);
+            parts.extend(Interval::new(begins, end).ok().filter(|_| begins < end));
+            begins = begins.max(*again);
+        }
+        parts
     }
 
     /// Its services: its own first, then the others, each once.

@@ -1,6 +1,6 @@
 //! Incidents that come again: which earlier one an incident resembles, by what, and what was done after that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use flyball_model::{Duration, Timestamp};
 
@@ -88,8 +88,12 @@ pub fn recurrences(traces: &[Trace]) -> Vec<Recurrence> {
     let mut began: Vec<(Timestamp, &Trace)> =
         traces.iter().filter_map(|trace| Some((trace.began?, trace))).collect();
     // Of two that began at one moment the one that is said to repeat the other comes after it.
+    let mut by_id: HashMap<&str, &Trace> = HashMap::with_capacity(traces.len());
+    for trace in traces {
+        by_id.entry(&trace.id).or_insert(trace);
+    }
     let repeats = |(at, trace): &(Timestamp, &Trace)| {
-        let other = traces.iter().find(|of| trace.repeats.as_ref() == Some(&of.id));
+        let other = trace.repeats.as_ref().and_then(|id| by_id.get(id.as_str()));
         other.is_some_and(|of| of.began == Some(*at) && of.repeats.as_ref() != Some(&trace.id))
     };
     began.sort_by_cached_key(|of| (of.0, repeats(of), of.1.id.clone()));

@@ -49,6 +49,8 @@ pub struct Entry {
     pub who: Option<String>,
     /// The alert or change, by id.
     pub of: Option<String>,
+    /// The service to which it happened; `None` of what the record of the incident says.
+    pub service: Option<String>,
 }
 
 /// What happened, in order.
@@ -140,6 +142,7 @@ fn own(record: &IncidentRecord) -> Vec<Entry> {
         text,
         who: who.map(str::to_owned),
         of: None,
+        service: None,
     };
     let moments = Moment::ALL.into_iter().filter_map(|moment| {
         let at = moment.of(&record.incident)?;
@@ -181,16 +184,20 @@ fn of_alert(alert: &Alert) -> impl Iterator<Item = Entry> {
             TransitionKind::Acknowledged => "was acknowledged",
             TransitionKind::Unsilenced => "was no longer silenced",
             TransitionKind::Called => "went to the next level",
-            TransitionKind::Unanswered => "was taken on by nobody",
+            TransitionKind::Unanswered => {
+                "was called to its last level, and nobody took it on in time"
+            }
             TransitionKind::Resolved => "resolved",
         };
-        let taken = alert.acknowledged.as_ref().filter(|of| of.at == step.at);
+        let is_taken = step.kind == TransitionKind::Acknowledged;
+        let taken = alert.acknowledged.as_ref().filter(|of| is_taken && of.at == step.at);
         Entry {
             at: step.at,
             kind: EntryKind::Alert,
             text: format!("{} of {} {what}", alert.subject.slo, alert.subject.service),
             who: taken.map(|by| by.who.clone()),
             of: Some(alert.id.to_string()),
+            service: Some(alert.subject.service.clone()),
         }
     })
 }
@@ -205,6 +212,7 @@ fn of_change(change: &Change) -> impl Iterator<Item = Entry> {
             text: format!("{} {name} of {} {what}", change.kind.name(), change.service),
             who: change.actor.clone(),
             of: Some(change.id.clone()),
+            service: Some(change.service.clone()),
         })
     })
 }
@@ -218,5 +226,6 @@ fn of_decision(decision: &Decided) -> Entry {
         text: format!("{} for the {class} change{named} of {service}", outcome.word()),
         who: None,
         of: change.clone(),
+        service: Some(service.clone()),
     }
 }

@@ -200,6 +200,7 @@ impl World {
                     ended_by: None,
                     is_announced: false,
                     because_of: None,
+                    drill: None,
                 };
                 self.desk.silence(silence, at(self.now)).unwrap();
                 self.has_silenced = true;

@@ -119,6 +119,7 @@ pub(super) fn silence(field: Field, value: &str, from: i64, until: i64) -> Silen
         ended_by: None,
         is_announced: false,
         because_of: None,
+        drill: None,
     }
 }
 
@@ -401,6 +402,7 @@ fn a_silence_calls_nobody_and_who_passes_on_is_free() {
         ended_by: None,
         is_announced: false,
         because_of: None,
+        drill: None,
     };
     desk.silence(silence, at(0)).unwrap();
     see(&mut desk, vec![fired(0, at(10))], 10);

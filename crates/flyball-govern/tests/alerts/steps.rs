@@ -1,8 +1,8 @@
 //! What is said at a step is so at that step.
 
 use flyball_govern::alert::{
-    About, Act, Because, Desk, Facts, Field, Notice, Observed, Outcome, Reading, Retry,
-    TransitionKind,
+    About, Act, Because, Desk, Facts, Field, Notice, OF_DRILL, Observed, Outcome, Reading, Retry,
+    Silence, TransitionKind,
 };
 
 use super::cases::silence;
@@ -125,6 +125,22 @@ fn a_silence_that_is_moved_is_one_and_its_end_says_what_is_told() {
         _ => None,
     });
     assert_eq!((over, told.len()), (Some((1, 0)), 3));
+}
+
+#[test]
+fn a_drill_knows_its_own_silence_and_no_other() {
+    let by_hand =
+        Silence { why: format!("{OF_DRILL}db/1"), ..silence(Field::Service, "shop-0", 0, 100) };
+    assert!(!by_hand.is_of_drill("db/1"), "somebody asked for it in the same words");
+    let because = Some(Because { from: at(5), to: at(20) });
+    let own = Silence { why: "said otherwise".to_owned(), because_of: because, ..by_hand.clone() };
+    let own = Silence { drill: Some("db/1".to_owned()), ..own };
+    assert!(own.is_of_drill("db/1") && !own.is_of_drill("db/2"));
+    // One that was kept before runs were named.
+    let mut kept = serde_json::to_value(Silence { because_of: because, ..by_hand }).unwrap();
+    assert!(kept.as_object_mut().unwrap().get("drill").is_none());
+    let kept: Silence = serde_json::from_value(kept).unwrap();
+    assert!(kept.is_of_drill("db/1") && !kept.is_of_drill("db/2"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Post-mortems that policies demanded, as they are kept: from when they arise until they are met or waived.
 
+use flyball_govern::SERVER;
 use flyball_govern::incident::{KeptDemand, Waived};
 use flyball_govern::policy::PostMortemReason;
 use flyball_model::Timestamp;
@@ -18,8 +19,6 @@ const DEMANDS: RecordBound = RecordBound { rows: 20_000, bytes: 32 << 20 };
 const TOLD: &str = "incident.told";
 /// The most of these that are kept: one of each item and demand.
 const ALL_TOLD: RecordBound = RecordBound { rows: 40_000, bytes: 32 << 20 };
-/// Who finds out that something is demanded.
-const SERVER: &str = "server";
 
 fn keep(
     noting: &Noting<'_>,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use flyball_connect::Hook;
 use flyball_connect::drill::Ask;
+use flyball_govern::SERVER;
 use flyball_govern::drill::{Drill, DrillSpec, Watch, WatchState};
 use flyball_model::{Change, ChangeKind, ChangeOutcome, ChangeSource, Tally, Timestamp};
 use flyball_store::{NewRecord, Noting, Record, RecordBound, RecordFilter};
@@ -32,8 +33,6 @@ const ALL_TOLD: RecordBound = RecordBound { rows: 50_000, bytes: 32 << 20 };
 const UNDERWAY_MAX: usize = 64;
 /// The system that tells of drills.
 const SYSTEM: &str = "drill";
-/// Who does what nobody asked for.
-pub(crate) const SERVER: &str = "server";
 
 /// A run of a drill.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flyball_govern::SERVER;
 use flyball_govern::alert::Paged;
 use flyball_govern::incident::{
     ActionError, IncidentError, IncidentRecord, Opened, Opening, WriteUpError, follow, open,
@@ -203,7 +204,7 @@ impl Changes {
         alerts: &[Paged],
         now: Timestamp,
     ) -> Result<(), ChangesError> {
-        let is_news = self.control.lock().note("server", now, |noting| {
+        let is_news = self.control.lock().note(SERVER, now, |noting| {
             let times = (Timestamp::MIN, Timestamp::MAX);
             let near = noting.near_last(INCIDENT, service, times, PAGE_MAX)?;
             let mut records: Vec<IncidentRecord> =

@@ -4,6 +4,7 @@
 //! same one. That somebody is being asked is on disk before they are.
 
 use flyball_connect::restore::change_id;
+use flyball_govern::SERVER;
 use flyball_govern::alert::Outcome;
 use flyball_govern::restore::{RESTORE_SYSTEM, RestoreState, Restores, Restoring, is_restore};
 use flyball_model::{Change, ChangeClass, ChangeOutcome, ChangeSource, Timestamp};
@@ -167,7 +168,7 @@ impl Changes {
         now: Timestamp,
         work: impl FnOnce(&Noting<'_>, &mut Kept, Restoring) -> Result<(), ChangesError>,
     ) -> Result<(), ChangesError> {
-        self.control.lock().note("server", now, |noting| {
+        self.control.lock().note(SERVER, now, |noting| {
             let Some(record) = noting.record(CHANGE, id)? else { return Ok(()) };
             let mut kept = Kept::read(&record)?;
             let found = kept.restores.iter().find(|it| it.key == key).cloned();

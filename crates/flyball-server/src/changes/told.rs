@@ -14,6 +14,7 @@ use super::incidents::told;
 use super::kept::Kept;
 use super::{CHANGE, CHANGES, ChangesError, PAGE, PAGES, PUSH, PUSHES, Sender};
 use crate::auth::{Caller, Role};
+use crate::control;
 
 /// Changes, and pages, of a service that one message is held against: those of three weeks. Past it the
 /// latest are left out.
@@ -275,11 +276,9 @@ fn note_push(noting: &Noting<'_>, pushed: &Pushed) -> Result<bool, ChangesError>
 
 /// What a record holds.
 pub(super) fn parse<T: DeserializeOwned>(record: &Record) -> Result<T, ChangesError> {
-    serde_json::from_str(&record.text)
-        .map_err(|cause| ChangesError::Unreadable { id: record.id.clone(), cause })
+    Ok(control::parse(record)?)
 }
 
 pub(super) fn text(kept: &impl Serialize) -> Result<String, ChangesError> {
-    let id = String::new();
-    serde_json::to_string(kept).map_err(|cause| ChangesError::Unreadable { id, cause })
+    Ok(control::text(kept, "")?)
 }

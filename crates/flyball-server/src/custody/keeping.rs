@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration as Wait;
 
+use flyball_govern::SERVER;
 use flyball_govern::alert::Reminder;
 use flyball_govern::checklist::Review;
 use flyball_govern::custody::{Custody, FundingAlarm, Holder, MoveReason};
@@ -18,8 +19,8 @@ use flyball_store::{NewRecord, RecordBound, StoreError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::CustodiesError;
 use super::waiting::{in_custody, in_reviews};
-use super::{CustodiesError, SERVER};
 use crate::changes::PAGE_MAX;
 use crate::evaluator::Ended;
 use crate::gate::GateError;

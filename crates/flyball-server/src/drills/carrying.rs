@@ -5,6 +5,7 @@
 
 use flyball_connect::drill::envoy;
 use flyball_connect::drill::guard::Charge;
+use flyball_govern::SERVER;
 use flyball_govern::drill::{DrillVia, LOOK_EVERY, Looked, Stop, Watch, WatchAct, WatchState};
 use flyball_model::{Duration, Incident, Timestamp};
 use flyball_store::Ledger;
@@ -12,7 +13,7 @@ use flyball_store::Ledger;
 use super::counts::counted;
 use super::guarding::{Guarding, Known};
 use super::{Drills, DrillsError, asks, chaos, wait_of};
-use crate::changes::{DrillRun, SERVER};
+use crate::changes::DrillRun;
 
 /// Who carries out one run.
 pub(super) struct Carrying {

@@ -70,7 +70,13 @@ impl Counted {
 
     /// Whether, at `now`, it is counted up to as little ago as a drill has to see.
     pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        self.up_to().is_some_and(|to| now.minus(self.late).since(to) <= BLIND_LONGEST)
+        self.up_to().is_some_and(|to| now.since(to) <= self.fresh_within())
+    }
+
+    /// How little ago that is.
+    pub(crate) fn fresh_within(&self) -> Duration {
+        let nanos = BLIND_LONGEST.nanos().saturating_add(self.late.nanos());
+        Duration::from_nanos(nanos).unwrap_or(BLIND_LONGEST)
     }
 
     /// The beginning of the first complete slot from `from` on of whose events `is_so`.

@@ -5,24 +5,20 @@
 //! longest lookback that lets go of a page, and then holds only for what fires because of the drill's own time: a page that
 //! fires without what was counted in that ends it at once.
 
-use flyball_govern::alert::{Because, Field, Matcher, Silence};
+use flyball_govern::SERVER;
+use flyball_govern::alert::{Because, Field, Matcher, OF_DRILL, Silence};
 use flyball_govern::drill::WatchState;
 use flyball_model::{Condition, Duration, Severity, Slo, Timestamp};
 use flyball_store::Ledger;
 
 use super::counts::late;
-use crate::changes::{DrillRun, SERVER};
+use crate::changes::DrillRun;
 use crate::evaluator::{AlertError, Evaluator};
 
 /// How long alerts are silent behind a drill at most: longer ones hide what is no drill.
 const BEHIND_LONGEST: Duration = Duration::from_hours(1);
 /// How long counts are on their way to alert rules: two slots, and what events take to come.
 const COUNTING: Duration = Duration::from_seconds(40);
-
-/// Why a silence is there, by which it is found again.
-fn why(key: &str) -> String {
-    format!("the drill {key}")
-}
 
 /// How long alerts of `slo` may still fire for what is over.
 fn behind(slo: &Slo) -> Duration {
@@ -45,9 +41,8 @@ impl Evaluator {
     ///
     /// [`AlertError`].
     pub(crate) fn quieten(&mut self, run: &DrillRun, now: Timestamp) -> Result<(), AlertError> {
-        let why = why(run.key());
         let behind = self.behind(run);
-        let own = self.desk().silences().filter(|silence| silence.why == why);
+        let own = self.desk().silences().filter(|silence| silence.is_of_drill(run.key()));
         let own: Vec<&Silence> = own.collect();
         let is_new = own.is_empty();
         let active = own.into_iter().filter(|of| of.until > now && !of.is_announced);
@@ -77,10 +72,11 @@ impl Evaluator {
                     from: now,
                     until: run.latest.plus(behind),
                     who: run.watch.by.clone(),
-                    why,
+                    why: format!("{OF_DRILL}{}", run.key()),
                     ended_by: None,
                     is_announced: false,
                     because_of,
+                    drill: Some(run.key().to_owned()),
                 })?;
             }
             _ => {}
@@ -108,8 +104,7 @@ impl Evaluator {
     /// Up to when alerts are taken to fire because of `run`; `None` while it goes on.
     fn blamed_until(&self, run: &DrillRun) -> Option<Timestamp> {
         let until = run.ended()?.plus(self.behind(run));
-        let why = why(run.key());
-        let own = self.desk().silences().filter(|of| of.why == why && of.because_of.is_some());
+        let own = self.desk().silences().filter(|of| of.is_of_drill(run.key()));
         Some(own.map(|of| of.until).fold(until, Timestamp::min))
     }
 

@@ -196,6 +196,7 @@ impl Evaluator {
         self.counted = counted;
         self.counting = counting;
         self.joined.clear();
+        self.shadows.clear();
         self.catalog = catalog;
         self.reconcile_alerts();
         self.publish();
@@ -252,6 +253,7 @@ impl Evaluator {
     /// Makes the states of a generation anew, because the ledger has more of its past now.
     pub(super) fn watch_again(&mut self, generation: GenerationId) {
         self.joined.forget(generation);
+        self.shadows.clear();
         let Self { watched, counted, counting, ledger, catalog, telemetry, at, .. } = self;
         let Some(old) = watched.iter_mut().find(|old| old.generation.id == generation) else {
             return;
@@ -277,7 +279,7 @@ impl Evaluator {
             added.entry(delta.slice).or_default().push((delta.slot, delta.tally));
         }
         let mut live = self.slices_live();
-        let Self { watched, counting, ledger, telemetry, at, .. } = self;
+        let Self { watched, counting, ledger, telemetry, shadows, at, .. } = self;
         let touched: HashSet<SliPlace> =
             added.keys().filter_map(|slice| counting.place_of(*slice)).collect();
         let snapshot = match ledger.snapshot() {
@@ -286,9 +288,11 @@ impl Evaluator {
                 telemetry.store_failed("read", &error);
                 let objectives = watched.iter_mut().flat_map(|watched| &mut watched.objectives);
                 objectives.flat_map(Objective::states).for_each(|(_, _, state)| state.stale = true);
+                shadows.clear();
                 return;
             }
         };
+        shadows.record(&added, &snapshot);
         for watched in watched.iter_mut() {
             for objective in &mut watched.objectives {
                 let Objective { plan, indicator, total, slices } = objective;

@@ -5,7 +5,7 @@ use flyball_model::Timestamp;
 use flyball_store::NewRecord;
 use serde_json::json;
 
-use super::{ACTS, ActError, CONTEST, GateError, Gatekeeper, Known, Page, text};
+use super::{ACTS, ActError, CONTEST, GateError, Gatekeeper, Known, Page, Unreadable, text};
 
 /// A contest to open.
 #[derive(Debug)]
@@ -123,9 +123,9 @@ impl Gatekeeper {
         at: Timestamp,
     ) -> Result<(Vec<serde_json::Value>, Option<u64>), GateError> {
         let (kept, next): (Vec<KeptContest>, _) = self.page_of(CONTEST, service, page)?;
-        let shown = kept.iter().map(|one| {
-            one.at(at).map_err(|cause| GateError::Unreadable { id: one.id.clone(), cause })
-        });
-        Ok((shown.collect::<Result<_, _>>()?, next))
+        let shown = kept
+            .iter()
+            .map(|one| one.at(at).map_err(|cause| Unreadable { id: one.id.clone(), cause }));
+        Ok((shown.collect::<Result<_, Unreadable>>()?, next))
     }
 }

@@ -10,7 +10,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use super::{Acts, DECISION, DECISIONS, GateError, Gatekeeper, Known, keep_latch, keep_use};
+use super::{
+    Acts, DECISION, DECISIONS, GateError, Gatekeeper, Known, Unreadable, keep_latch, keep_use,
+};
 use crate::hex::hex;
 
 /// The most decisions that one transaction keeps.
@@ -283,7 +285,7 @@ impl Job {
             Some(looked) => looked.decision.clone(),
             None => gate(&acts.inputs(question, known)),
         };
-        let unreadable = |cause| GateError::Unreadable { id: question.service.clone(), cause };
+        let unreadable = |cause| Unreadable { id: question.service.clone(), cause };
         let text = decision.canonical_json().map_err(unreadable)?;
         let id = hex(&Sha256::digest(text.as_bytes()));
         let service = Some(question.service.clone());

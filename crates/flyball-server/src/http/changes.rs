@@ -55,9 +55,7 @@ impl From<ChangesError> for Problem {
             ChangesError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            ChangesError::Store(_) | ChangesError::Unreadable { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ChangesError::Store(_) | ChangesError::Unreadable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, &error.to_string())
     }

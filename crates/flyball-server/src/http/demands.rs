@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
-use flyball_govern::incident::{CLASSED_OVER, KeptDemand, Waived, come_back};
+use flyball_govern::incident::{Again, CLASSED_OVER, KeptDemand, Waived};
 use flyball_govern::policy::{PostMortem, PostMortemReason, PostMortemRule};
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Duration, Slo, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -180,22 +180,11 @@ async fn arising(
         let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
         let found: Vec<Attribution> = by_cause_inside(app, is_asked, during).await?;
         for spent in &found {
-            for (of, own) in spent.post_mortems(&rule) {
-                if is_class(&of) != of_classes {
-                    continue;
-                }
-                let (records, written) = (&learnt.records, &learnt.written);
-                let after = come_back((spent.slo(), &of, own), rule.incident, records, written);
-                let is_again = |known: &KeptDemand| {
-                    known.is_again((spent.slo(), &of), now) && known.after == after
-                };
-                let demand =
-                    KeptDemand { after, ..KeptDemand::new((service, spent.slo()), &of, now) };
-                let stands = demand.stands(&learnt.records, &learnt.written).is_some();
-                if stands && !learnt.demanded.iter().chain(&new).any(is_again) {
-                    new.push(demand);
-                }
-            }
+            let is_asked = |of: &PostMortem| is_class(of) == of_classes;
+            let kept = (&*learnt.records, &*learnt.written, &*learnt.demanded);
+            let found = spent.demands(&rule, is_asked, kept, now).into_iter();
+            let found = found.map(|(_, demand)| demand);
+            new.extend(found.filter(|of| of.stands(&learnt.records, &learnt.written).is_some()));
         }
     }
     Ok(new)
@@ -228,7 +217,8 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
                 Some(after) => (
                     format!("post-mortem/{id}/{after}"),
                     format!(
-                        "a new edition of the post-mortem of {id} is demanded: it came back, and has spent {share}"
+                        "{} is demanded: it has spent {share}",
+                        edition(id, after, stands.again)
                     ),
                     "`flyball incident post-mortem write` begins it; what was published is kept.",
                 ),
@@ -254,11 +244,24 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
         for item in write_up.actions.iter().filter(|item| item.is_late(now)) {
             let (incident, id) = (&write_up.incident, &item.id);
             let key = format!("action/{incident}/{id}/{}", item.due);
-            let title = format!("the action item {id} of {incident} was due on {}", item.due);
+            let title = format!(
+                "the action item {id} of {incident} was due by the end of {} UTC",
+                item.due
+            );
             found.push(reminder(key, title, &format!("{}: {}", item.owner, item.text)));
         }
     }
     found
+}
+
+/// The edition of the post-mortem of `id` that is demanded since it came back after the one published at `after`.
+fn edition(id: &str, after: Timestamp, again: Option<Again>) -> String {
+    let which = again.map_or("a new edition".to_owned(), |of| format!("edition {}", of.edition));
+    let back = again.and_then(|of| of.came_back);
+    let back = back.map(|at| format!(" at {at:.0}")).unwrap_or_default();
+    format!(
+        "{which} of the post-mortem of {id}, which came back{back} after the one of {after:.0},"
+    )
 }
 
 /// Tells who is told of tickets of the service, unless that was told.

@@ -142,7 +142,7 @@ impl From<GateError> for Problem {
             GateError::Store(StoreError::TooLong { .. } | StoreError::Invalid { .. }) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            GateError::Store(_) | GateError::Unreadable { .. } | GateError::GivenUp => {
+            GateError::Store(_) | GateError::Unreadable(_) | GateError::GivenUp => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         };

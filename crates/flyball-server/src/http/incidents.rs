@@ -17,6 +17,7 @@ use axum::{Extension, Json};
 use flyball_govern::incident::{
     Hit, IncidentRecord, IncidentRole, IncidentState, Journeys, LIST_MAX,
 };
+use flyball_govern::policy::PostMortemReason;
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Incident, Timestamp};
 use flyball_query::near_matches;
 use serde::de::DeserializeOwned;
@@ -30,7 +31,7 @@ use super::administration::wait;
 use super::described::IncidentRefusals;
 use super::extract::{Path, Query, Sent, meant, moment, page_size};
 use super::problem::Problem;
-use super::services::is_there;
+use super::services::{Due, Learnt, is_there};
 use crate::auth::{Caller, Role};
 use crate::changes::{ChangesError, IncidentActError, KeptIncident, PAGE_DEFAULT, PAGE_MAX};
 use crate::gate::Classes;
@@ -108,6 +109,15 @@ pub(super) struct IncidentView {
     /// The journeys that its services take part in, as their documents say.
     #[schema(value_type = Vec<Object>)]
     journeys_hit: Vec<Hit>,
+}
+
+/// An incident, and what is to be written of it.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct IncidentAnswer {
+    #[serde(flatten)]
+    incident: IncidentView,
+    /// The post-mortems of it that are demanded and not published, of services that the caller sees.
+    post_mortems: Vec<Due>,
 }
 
 /// A page of incidents.
@@ -439,7 +449,7 @@ async fn list(
     tag = "incidents",
     params(("id" = String, Path, description = "What it is known by, or was before another system told of it")),
     responses(
-        (status = 200, description = "The incident", body = IncidentView),
+        (status = 200, description = "The incident", body = IncidentAnswer),
         (status = 404, description = "There is none, or it is of services that the caller may not see", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
@@ -449,9 +459,33 @@ async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Result<Json<IncidentView>, Problem> {
+) -> Result<Json<IncidentAnswer>, Problem> {
     let kept = found(&app, &caller, &id).await?;
-    view(&app, kept, &caller).await
+    let post_mortems = demanded(&app, &caller, &kept.record).await?;
+    let Json(incident) = view(&app, kept, &caller).await?;
+    Ok(Json(IncidentAnswer { incident, post_mortems }))
+}
+
+/// The post-mortems of the incident in `record` that were demanded of services that `caller` sees, and are to be written.
+async fn demanded(
+    app: &App,
+    caller: &Caller,
+    record: &IncidentRecord,
+) -> Result<Vec<Due>, Problem> {
+    let (changes, record) = (app.changes.clone(), record.clone());
+    let services = record.all_services().into_iter().filter(|of| caller.sees(of));
+    let services: Vec<String> = services.map(str::to_owned).collect();
+    let learnt = wait::<_, ChangesError>(move || {
+        let id = &record.incident.id;
+        let mut demanded = changes.demanded(&services)?;
+        demanded
+            .retain(|of| matches!(&of.reason, PostMortemReason::Incident { id: of } if of == id));
+        let written = changes.write_up(id)?.map(|of| of.write_up).into_iter().collect();
+        Ok(Learnt { records: vec![record], written, demanded })
+    });
+    let mut found = learnt.await?.stands(app.clock.now());
+    found.retain(|of| of.unpublished().is_some());
+    Ok(found)
 }
 
 /// When an incident began, as far as it is known.

@@ -42,7 +42,7 @@ impl From<RotaError> for Problem {
             RotaError::Rota(_) | RotaError::Unknown { .. } => StatusCode::NOT_FOUND,
             RotaError::Exception(_) | RotaError::Past => StatusCode::UNPROCESSABLE_ENTITY,
             RotaError::Store(_)
-            | RotaError::Unreadable { .. }
+            | RotaError::Unreadable(_)
             | RotaError::Ended(_)
             | RotaError::GivenUp(_) => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -40,7 +40,7 @@ use crate::gate::GateError;
 use crate::rotas::RotaError;
 use crate::support::{choices, drifted};
 use card::{Called, Chosen, CustodyLine, Known, Owner, ServiceCard, Ship};
-pub(super) use card::{Learnt, due};
+pub(super) use card::{Due, Learnt, due};
 use catalogue::FaultInfo;
 pub(super) use catalogue::{__path_catalogue, catalogue};
 pub(super) use outcome::{__path_outcome, __path_push_outcome, outcome, push_outcome};

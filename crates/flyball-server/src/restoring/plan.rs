@@ -1,13 +1,14 @@
 //! What would be done about a change, exactly, without a secret.
 
 use flyball_connect::restore::{Order, unleash_address};
+use flyball_govern::SERVER;
 use flyball_govern::restore::{Edit, Plan, RestoreState, Restores, Restoring};
 use flyball_govern::verdict::Answer;
 use flyball_model::{Address, RestoreAction, RestoreVia, SecretRef, Timestamp};
 use sha2::{Digest, Sha256};
 
+use super::Restorer;
 use super::flags::Switch;
-use super::{Restorer, SERVER};
 use crate::changes::Kept;
 use crate::hex::hex;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::PoisonError;
 use std::time::Duration as Wait;
 
+use flyball_govern::SERVER;
 use flyball_govern::alert::Subject;
 use flyball_govern::oncall::Call;
 use flyball_model::{Duration, Interval};
@@ -20,9 +21,6 @@ const ASKED_MAX: usize = 20_000;
 const EVERY: Wait = Wait::from_secs(2);
 /// How long before a stretch of time calls are looked for that reach into it: each level waits for days at most.
 const CALL_LONGEST: Duration = Duration::from_days(32);
-/// Who keeps them, in the audit log.
-const SERVER: &str = "server";
-
 const CALL: &str = "call";
 
 /// One call, as it is kept.

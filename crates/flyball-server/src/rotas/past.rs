@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
+use flyball_govern::SERVER;
 use flyball_govern::oncall::{Past, Rota, RotaSpec, Switchboard};
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, RecordBound, RecordFilter};
@@ -14,9 +15,6 @@ use super::{ROTAS_MAX, RotaError, Rotas, parse, text};
 const DOCUMENTS: RecordBound = RecordBound { rows: 50_000, bytes: 512 << 20 };
 /// The documents of one rota that are looked at: those that were applied last.
 const LOOKED_AT: usize = 1_000;
-/// Who keeps them, in the audit log.
-const SERVER: &str = "server";
-
 const ROTA: &str = "rota";
 
 /// What the document of a rota said, as it is kept.

@@ -11,11 +11,14 @@ use crate::alerts::{QUICK, minute};
 use crate::gate::said;
 use crate::harness::{NOON, PATIENCE, Running, TestClock, config};
 
-/// A token of `name` for everything.
-fn token(data: &Path, name: &str) -> String {
-    let scopes = vec![Scope::Admin, Scope::Read, Scope::Deploy, Scope::Ingest];
-    let request =
-        TokenRequest { name: name.to_owned(), scopes, services: Vec::new(), expires: None };
+/// A token of `name` for everything of `services`, of all where none is named.
+fn token(data: &Path, name: &str, services: &[&str]) -> String {
+    let scopes = match services {
+        [] => vec![Scope::Admin, Scope::Read, Scope::Deploy, Scope::Ingest],
+        _ => vec![Scope::Read],
+    };
+    let services = services.iter().map(ToString::to_string).collect();
+    let request = TokenRequest { name: name.to_owned(), scopes, services, expires: None };
     let at = Timestamp::parse(NOON).unwrap();
     Tokens::open(data).unwrap().create(&request, "test", at).unwrap().token
 }
@@ -56,6 +59,14 @@ impl People<'_> {
         last
     }
 
+    /// It concerns the bank as well, which shipped something half a minute before `at`.
+    async fn concerns_the_bank(&self, path: &str, at: Timestamp) {
+        let release = json!({"service": "bank", "id": "release-9", "finished": at.minus(Duration::from_seconds(30))});
+        assert_eq!(self.post(&self.ada, "changes", release).await.0, 201);
+        let also = json!({"why": "they ask it", "services": ["bank"]});
+        assert_eq!(self.post(&self.ada, &format!("{path}/corrections"), also).await.0, 200);
+    }
+
     /// Written, given to somebody else, published by them.
     async fn publish(&self, incident: &str) -> Value {
         let path = format!("incidents/{incident}/post-mortem");
@@ -82,7 +93,8 @@ impl People<'_> {
 async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published_stays() {
     flyball_server::choose_cryptography();
     let directory = tempfile::tempdir().unwrap();
-    let [ada, bo] = ["ada", "bo"].map(|name| token(directory.path(), name));
+    let [ada, bo] = ["ada", "bo"].map(|name| token(directory.path(), name, &[]));
+    let of_shop = token(directory.path(), "cy", &["shop"]);
     let clock = TestClock::at(NOON);
     let running = Running::with_token(config(directory.path(), QUICK, &clock), &ada).await;
     let people = People { running: &running, ada: ada.clone(), bo };
@@ -99,6 +111,7 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
         minute(&running, &clock, false).await;
     }
     people.awaited(&path, |said| said["state"] == "resolved").await;
+    people.concerns_the_bank(&path, clock.now()).await;
     let published = people.publish(&id).await;
     let bad = |said: &Value| said["costs"][0]["bad"].as_u64().unwrap();
     let first = bad(&published);
@@ -117,6 +130,16 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
         (&shown["costs"], &shown["timeline"]),
         (&published["costs"], &published["timeline"])
     );
+    // Whoever sees one service reads the same, but for what happened to others.
+    let note = json!({"text": "noted later"});
+    assert_eq!(people.post(&ada, &format!("{path}/notes"), note).await.0, 200);
+    let read = Client::new().get(running.url(&format!("/api/v1/{path}/post-mortem")));
+    let (status, frozen) = said(read.bearer_auth(&of_shop)).await;
+    let all = published["timeline"].as_array().unwrap();
+    let is_of_bank = |entry: &&Value| entry["service"] == "bank";
+    assert_eq!(all.iter().filter(is_of_bank).count(), 1, "{published:#}");
+    let own: Vec<&Value> = all.iter().filter(|entry| !is_of_bank(entry)).collect();
+    assert_eq!((status, &frozen["timeline"]), (200, &json!(own)), "{frozen:#}");
     let (status, _) = people.post(&ada, &format!("{path}/post-mortem"), json!({})).await;
     assert_eq!(status, 422, "it is published");
     let alarm = json!({"cause": "report", "text": "it is the other one"});
@@ -134,7 +157,13 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
         let due = said["post_mortems"].as_array().unwrap().iter();
         due.filter(|due| due["incident"] == *id && due["is_published"] == false).count() == 1
     };
-    people.awaited("services/shop", is_due).await;
+    let card = people.awaited("services/shop", is_due).await;
+    let mut due = card["post_mortems"].as_array().unwrap().iter();
+    let again = &due.find(|due| due["is_published"] == false).unwrap()["again"];
+    let wanted = json!({
+        "edition": 2, "published": published["at"], "came_back": back["came_back"][0],
+    });
+    assert_eq!(again, &wanted, "{card:#}");
     minute(&running, &clock, false).await;
     clock.advance(Duration::from_minutes(10));
     let is_kept = |said: &Value| {
@@ -145,6 +174,15 @@ async fn a_page_that_comes_again_opens_its_incident_again_and_what_was_published
     let log = people.awaited("audit?limit=1000", is_kept).await.to_string();
     assert!(log.contains("\"incident.come_back\""), "it is in the audit log");
     people.awaited("services/shop", is_due).await;
+    let shown = people.get(&path).await;
+    assert_eq!(shown["post_mortems"][0]["again"], wanted, "{shown:#}");
+
+    // It was over for three minutes, and twice a minute of failures: what was good between counts for neither.
+    let cost = people.get(&format!("{path}/cost")).await;
+    let at = |value: &Value| Timestamp::parse(value.as_str().unwrap()).unwrap();
+    assert!(at(&cost["to"]).since(at(&cost["from"])) > Duration::from_minutes(4), "{cost:#}");
+    let share = cost["costs"][0]["events"].as_str().unwrap().trim_start_matches('≈');
+    assert!(share.parse::<f64>().unwrap() > 0.6, "{cost:#}");
 
     let edition = people.publish(&id).await;
     assert_eq!(edition["earlier"][0]["figures"]["costs"], published["costs"], "{edition:#}");

@@ -398,6 +398,7 @@ async fn a_drill_pages_nobody_and_an_outage_after_it_pages() {
         "it is one silence, which is moved: {silences}"
     );
     assert!(silences[0]["because_of"]["to"].is_string(), "{silences}");
+    assert_eq!(silences[0]["drill"], key, "{silences}");
     let (_, incidents) = running.get("/api/v1/incidents").await;
     assert_eq!(incidents["incidents"], json!([]));
     assert!(chat.is_quiet(), "nobody is told of a silence that goes on");

@@ -187,6 +187,30 @@ struct Due {
     by: Option<Timestamp>,
     is_late: bool,
     is_published: bool,
+    #[serde(default)]
+    again: Option<Again>,
+}
+
+/// A further edition of a post-mortem that is demanded.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Again {
+    edition: u64,
+    published: Timestamp,
+    came_back: Option<Timestamp>,
+}
+
+impl Again {
+    /// Which edition, and why.
+    pub(super) fn words(&self) -> String {
+        let back = self.came_back.map(|at| format!(" at {}", words::moment(at)));
+        format!(
+            "edition {} of the post-mortem (it came back{} after edition {}, published at {})",
+            self.edition,
+            back.unwrap_or_default(),
+            self.edition.saturating_sub(1),
+            words::moment(self.published)
+        )
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]

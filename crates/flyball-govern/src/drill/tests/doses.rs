@@ -109,6 +109,7 @@ fn situation(now: Timestamp, dose: Dose) -> Situation<'static> {
         now,
         dose: Ok(dose),
         is_fresh: Some(true),
+        fresh_within: Duration::from_seconds(30),
         frozen_by: Some(None),
         incidents: Some(Vec::new()),
         observed: Some(Vec::new()),

@@ -387,11 +387,18 @@ fn an_incident_that_came_back_asks_for_a_new_edition() {
         demand.stands(std::slice::from_ref(&record), std::slice::from_ref(write_up)).unwrap().is_met
     };
     assert_eq!((is_met(&first, &write_up), is_met(&again, &write_up)), (true, false));
+    let edition = |demand: &KeptDemand, write_up: &WriteUp| {
+        demand.stands(std::slice::from_ref(&record), std::slice::from_ref(write_up)).unwrap().again
+    };
+    let second = Again { edition: 2, published: day(5), came_back: Some(day(6)) };
+    assert_eq!((edition(&first, &write_up), edition(&again, &write_up)), (None, Some(second)));
     write_up.reopen(&record).unwrap();
     assert_eq!((write_up.is_published(), write_up.published_last()), (false, after));
     assert_eq!((is_met(&first, &write_up), is_met(&again, &write_up)), (true, false));
+    assert_eq!(edition(&again, &write_up), Some(second), "it is being written");
     write_up.submit([], day(8)).unwrap();
     write_up.publish("bo", [], day(9)).unwrap();
+    assert_eq!(edition(&again, &write_up), Some(second), "which is published now");
     assert!(is_met(&first, &write_up) && is_met(&again, &write_up));
 }
 

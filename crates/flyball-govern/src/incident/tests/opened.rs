@@ -102,6 +102,7 @@ fn a_page_that_comes_again_takes_back_what_was_said_of_the_end() {
     let edit = record.edits.last().unwrap();
     assert_eq!((edit.who.as_str(), edit.field.as_str(), edit.at), ("server", "mitigated", at(25)));
     assert!(!follow(&mut record, std::slice::from_ref(&again)), "once");
+    assert_eq!(record.calm, [Calm { from: at(17), to: at(25) }], "nothing newer is known to burn");
     // Whoever says so after the page knows of it.
     record.set(Moment::Mitigated, Some(at(26)), by(26)).unwrap();
     assert!(!follow(&mut record, std::slice::from_ref(&again)));
@@ -135,4 +136,28 @@ fn an_incident_that_came_back_is_open_until_somebody_takes_that_on() {
     follow(&mut record, &[first, taken(28, again)]);
     assert_eq!((record.state(), record.taken_again), (IncidentState::Acknowledged, Some(at(28))));
     assert_eq!(record.incident.acknowledged, Some(at(15)), "the first is what is measured");
+}
+
+#[test]
+fn what_came_back_lasted_in_its_parts_and_not_between_them() {
+    let parts = |record: &IncidentRecord, from, to| {
+        let parts = record.parts(at(from), at(to)).into_iter();
+        let minutes = |of: Timestamp| of.since(at(0)).nanos() / 60_000_000_000;
+        parts.map(|of| (minutes(of.start()), minutes(of.end()))).collect::<Vec<_>>()
+    };
+    let first = page(1, "shop", (10, 14, Some(20)));
+    let mut record = opens(&[], &first).unwrap();
+    follow(&mut record, std::slice::from_ref(&first));
+    assert_eq!(parts(&record, 10, 20), [(10, 20)]);
+    // Users were hit again from 24 on, two minutes before somebody was called.
+    let second = page(2, "shop", (24, 26, Some(30)));
+    follow(&mut record, &[first.clone(), page(2, "shop", (24, 26, None))]);
+    follow(&mut record, &[first.clone(), second.clone()]);
+    let third = page(3, "shop", (41, 45, None));
+    follow(&mut record, &[first, second, third]);
+    assert_eq!(parts(&record, 10, 50), [(10, 20), (24, 30), (41, 50)]);
+    assert_eq!(parts(&record, 22, 43), [(24, 30), (41, 43)]);
+    assert_eq!(parts(&record, 31, 40), []);
+    let kept = serde_json::to_value(&record).unwrap();
+    assert_eq!(serde_json::from_value::<IncidentRecord>(kept).unwrap(), record);
 }

@@ -92,6 +92,8 @@ pub(crate) struct SilenceInfo {
     /// covers whatever fires.
     #[schema(value_type = Option<Object>)]
     because_of: Option<Because>,
+    /// The run of the drill whose own it is, by its key; null of one that somebody asked for.
+    drill: Option<String>,
     /// Whether it is in force.
     is_active: bool,
 }
@@ -137,6 +139,7 @@ impl SilenceInfo {
             why: silence.why.clone(),
             ended_by: silence.ended_by.clone(),
             because_of: silence.because_of,
+            drill: silence.drill.clone(),
             is_active: silence.is_active(now),
         }
     }
@@ -233,6 +236,7 @@ pub(crate) async fn make_silence(
         ended_by: None,
         is_announced: false,
         because_of: None,
+        drill: None,
     };
     silence.check(now).map_err(AlertError::from)?;
     let detail = json!({

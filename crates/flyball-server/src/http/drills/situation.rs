@@ -102,6 +102,7 @@ impl Looking {
             now,
             dose: found,
             is_fresh: Some(counted.is_fresh(now)),
+            fresh_within: counted.fresh_within(),
             frozen_by: self.frozen_by(&drill.spec.service).await,
             incidents: Some(kept.incidents),
             observed: Some(kept.observed),

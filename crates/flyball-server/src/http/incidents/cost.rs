@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use axum::{Extension, Json};
 use flyball_govern::incident::{Counted, IncidentCost, IncidentRecord, costliest};
-use flyball_model::{BudgetingMethod, Duration, Indicator, Slo, Tally, Timestamp};
+use flyball_model::{BudgetingMethod, Duration, Indicator, Interval, Slo, Tally, Timestamp};
 use utoipa::ToSchema;
 
 use super::super::attribution::{inside, spent};
@@ -14,7 +14,7 @@ use super::super::problem::Problem;
 use super::super::{App, shapes};
 use super::users::users;
 use super::{began, found};
-use crate::attribution::times;
+use crate::attribution::{ObjectiveAttribution, times};
 use crate::auth::Caller;
 use crate::evaluator::{SloCounts, check};
 
@@ -91,6 +91,7 @@ pub(super) async fn cost_of(
     let found = found.await?;
     let over = incident.mitigated.or(incident.resolved).unwrap_or(found.complete);
     let to = over.min(found.complete).max(from);
+    let lasted = record.parts(from, to);
     let mut asked = Vec::new();
     for counts in found.slos {
         // The slot in which it ended belongs to it, and none that begins with its end.
@@ -99,13 +100,20 @@ pub(super) async fn cost_of(
         let during = times(&counts, (Some(from), Some(end)), found.complete);
         let window = times(&counts, (None, Some(end)), found.complete);
         let (Some(during), Some(window)) = (inside(during)?, inside(window)?) else { continue };
-        asked.push((counts, during, window));
+        let parts = if lasted.len() > 1 { slots_of(&lasted, each, during) } else { Vec::new() };
+        asked.push((counts, during, parts, window));
     }
-    check(asked.iter().flat_map(|(_, during, window)| [*during, *window]))?;
+    check(asked.iter().flat_map(|(_, during, parts, window)| {
+        [*during, *window].into_iter().chain(parts.iter().copied())
+    }))?;
     let (mut costs, mut users_by) = (Vec::new(), None);
-    for (counts, during, window) in asked {
+    for (counts, during, parts, window) in asked {
         let slo = counts.slo.clone();
         let then = spent(app, &found.catalog, counts.clone(), during).await?;
+        let mut in_parts = Vec::with_capacity(parts.len());
+        for part in parts {
+            in_parts.push(spent(app, &found.catalog, counts.clone(), part).await?);
+        }
         let whole = spent(app, &found.catalog, counts, window).await?;
         let hit = match &slo.indicator {
             Some(Indicator::Events(sli)) => {
@@ -117,8 +125,12 @@ pub(super) async fn cost_of(
         };
         for (number, objective) in whole.objectives.iter().enumerate() {
             let Some(own) = objective.spent_by_incident(&incident.id) else { continue };
-            let Some(then) = then.objectives.get(number) else { continue };
-            let (valid, bad) = then.counted();
+            let then = if in_parts.is_empty() { std::slice::from_ref(&then) } else { &in_parts };
+            let then = then
+                .iter()
+                .filter_map(|of| of.objectives.get(number))
+                .map(ObjectiveAttribution::counted);
+            let (valid, bad) = then.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
             let during = Tally::new(valid, valid.saturating_sub(bad)).unwrap_or_default();
             let name = match objective.name() {
                 Some(name) if whole.objectives.len() > 1 => format!("{} · {name}", slo.name),
@@ -138,6 +150,20 @@ pub(super) async fn cost_of(
     }
     let costliest = costliest(&costs).map(|cost| cost.slo.clone());
     Ok(CostAnswer { incident: incident.id.clone(), from, to, costs, costliest, users_by })
+}
+
+/// The `parts` of `during` in whole units of `each`, those that meet as one: none is counted twice.
+fn slots_of(parts: &[Interval], each: Duration, during: Interval) -> Vec<Interval> {
+    let mut whole: Vec<Interval> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let start = part.start().floor(each).max(during.start());
+        let end = part.end().ceil(each).min(during.end());
+        let before = whole.pop_if(|before| before.end() >= start);
+        let start = before.map_or(start, Interval::start);
+        let end = before.map_or(end, |before| end.max(before.end()));
+        whole.extend(Interval::new(start, end).ok().filter(|_| start < end));
+    }
+    whole
 }
 
 /// The length of what the budget in `counts` is counted in, at most.

@@ -174,7 +174,10 @@ pub(in crate::http) async fn add_item(
         meant(&format!("`due`: `{}` is no date; hint: write one like 2026-12-01", asked.due))
     })?;
     if day(app.clock.now()) > due {
-        return Err(meant(&format!("`due`: {} is over; hint: give a day to come", asked.due)));
+        return Err(meant(&format!(
+            "`due`: {} is over in UTC; hint: give a day to come",
+            asked.due
+        )));
     }
     if let Outcome::Drill { name } = &asked.outcome {
         known_drill(&app, name).await?;

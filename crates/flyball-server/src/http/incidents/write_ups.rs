@@ -6,6 +6,7 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use flyball_govern::SERVER;
 use flyball_govern::incident::{
     Blame, By, EntryKind, Field, IncidentCost, IncidentRecord, PostMortemState, WriteUp,
 };
@@ -18,7 +19,7 @@ use super::super::described::IncidentRefusals;
 use super::super::extract::{Path, Query, Sent, meant, page_size};
 use super::super::problem::Problem;
 use super::super::{App, shapes};
-use super::cost::cost_of;
+use super::cost::{CostAnswer, cost_of};
 use super::timeline::timeline_of;
 use super::{found, said_of};
 use crate::auth::Caller;
@@ -132,6 +133,8 @@ struct Happened {
     kind: EntryKind,
     /// What happened.
     text: String,
+    /// The service to which it happened; null of what the record of the incident says.
+    service: Option<String>,
 }
 
 /// A page of write-ups.
@@ -164,7 +167,7 @@ pub(super) fn people(record: &IncidentRecord, authors: &[String]) -> Vec<String>
     let mut names = Vec::new();
     let authors = authors.iter().map(String::as_str);
     for name in record.people().into_iter().chain(authors) {
-        let is_nobody = name == "anyone" || name == "server" || name.starts_with("token:");
+        let is_nobody = name == "anyone" || name == SERVER || name.starts_with("token:");
         if is_nobody {
             continue;
         }
@@ -369,15 +372,26 @@ async fn published(
     };
     let costs = cost.iter().flat_map(|cost| &cost.costs);
     let spent = costs.map(|of| (of.slo.clone(), of.bad)).collect();
-    let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
-    let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
     let authors = {
         let (changes, id) = (app.changes.clone(), record.incident.id.clone());
         let known = wait::<_, ChangesError>(move || changes.write_up(&id)).await?;
         known.map(|known| known.write_up.authors).unwrap_or_default()
     };
-    let timeline = happened(app, caller, record, &authors).await?;
-    Ok((Figures { costs, users_by, timeline }, spent))
+    Ok((figures(app, caller, (record, &authors), cost).await?, spent))
+}
+
+/// What the ledger and the record say of an incident, as far as `caller` may see; `cost` is what it cost, where that can be
+/// told.
+async fn figures(
+    app: &App,
+    caller: &Caller,
+    (record, authors): (&IncidentRecord, &[String]),
+    cost: Option<CostAnswer>,
+) -> Result<Figures, Problem> {
+    let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
+    let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
+    let timeline = happened(app, caller, record, authors).await?;
+    Ok(Figures { costs, users_by, timeline })
 }
 
 /// What happened in an incident, without the names of people.
@@ -394,7 +408,7 @@ async fn happened(
     let entries = timeline.entries.into_iter().filter(|entry| entry.kind != EntryKind::Edit);
     let timeline = entries.map(|entry| {
         let text = flyball_govern::incident::without_names(&entry.text, &hidden);
-        json!(Happened { at: entry.at, kind: entry.kind, text })
+        json!(Happened { at: entry.at, kind: entry.kind, text, service: entry.service })
     });
     Ok(timeline.collect())
 }
@@ -402,15 +416,29 @@ async fn happened(
 /// What is answered where something may be read a moment later.
 const AGAIN: [StatusCode; 2] = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
 
-/// What of an edition before `caller` may see: of one that sees some services only, what it cost these.
+/// Whether `caller` sees the service that `of` names.
+fn is_seen(of: &Value, caller: &Caller) -> bool {
+    of["service"].as_str().is_some_and(|service| caller.sees(service))
+}
+
+/// What of a timeline that was published `caller` may see, who sees some services only; `None` of one that does not say of
+/// which services it is, as before that was kept.
+fn timeline_seen(timeline: &[Value], caller: &Caller) -> Option<Vec<Value>> {
+    let is_known = |entry: &Value| entry.get("service").is_some();
+    let is_shown = |entry: &&Value| entry["service"].is_null() || is_seen(entry, caller);
+    let shown = || timeline.iter().filter(is_shown).cloned().collect();
+    timeline.iter().all(is_known).then(shown)
+}
+
+/// What of an edition before `caller` may see: of one that sees some services only, what it cost these and what happened to
+/// them.
 fn seen(mut edition: Value, caller: &Caller) -> Value {
     if !caller.sees_all() {
-        let sees = |cost: &Value| cost["service"].as_str().is_some_and(|of| caller.sees(of));
         if let Some(costs) = edition.pointer_mut("/figures/costs").and_then(Value::as_array_mut) {
-            costs.retain(sees);
+            costs.retain(|cost| is_seen(cost, caller));
         }
-        if let Some(timeline) = edition.pointer_mut("/figures/timeline") {
-            *timeline = json!([]);
+        if let Some(Value::Array(timeline)) = edition.pointer_mut("/figures/timeline") {
+            *timeline = timeline_seen(timeline, caller).unwrap_or_default();
         }
     }
     edition
@@ -445,24 +473,25 @@ pub(in crate::http) async fn write_up(
     let kept = wait::<_, IncidentActError>(move || changes.write_up(&of)?.ok_or(NOT_WRITTEN));
     let kept = kept.await?;
     let (earlier, shown) = (kept.earlier.clone(), kept.figures.clone());
-    let figures = if let Some(figures) = shown.filter(|_| kept.write_up.is_published()) {
+    let authors = kept.write_up.authors.clone();
+    let mut figures = if let Some(figures) = shown.filter(|_| kept.write_up.is_published()) {
         figures
     } else {
         let cost = cost_of(&app, &caller, &record).await.ok();
-        let (costs, users_by) = cost.map_or((None, None), |cost| (Some(cost.costs), cost.users_by));
-        let costs = costs.map(|costs| costs.iter().map(|of| json!(of)).collect());
-        let timeline = happened(&app, &caller, &record, &kept.write_up.authors).await?;
-        Figures { costs, users_by, timeline }
+        figures(&app, &caller, (&record, &authors), cost).await?
     };
-    let authors = kept.write_up.authors.clone();
-    let people = administration::people(&app, authors.iter().cloned().collect()).await?;
-    let write_up = WriteUpView::of(kept, Some(&record));
-    let sees = |cost: &Value| cost["service"].as_str().is_some_and(|of| caller.sees(of));
-    let Figures { costs, users_by, mut timeline } = figures;
-    let costs = costs.map(|costs| costs.into_iter().filter(sees).collect());
     if !caller.sees_all() {
-        timeline = happened(&app, &caller, &record, &authors).await?;
+        if let Some(costs) = &mut figures.costs {
+            costs.retain(|cost| is_seen(cost, &caller));
+        }
+        figures.timeline = match timeline_seen(&figures.timeline, &caller) {
+            Some(timeline) => timeline,
+            None => happened(&app, &caller, &record, &authors).await?,
+        };
     }
+    let people = administration::people(&app, authors.into_iter().collect()).await?;
+    let write_up = WriteUpView::of(kept, Some(&record));
+    let Figures { costs, users_by, timeline } = figures;
     let earlier = earlier.into_iter().map(|edition| seen(edition, &caller)).collect();
     Ok(Json(WriteUpAnswer { write_up, costs, users_by, timeline, earlier, people }))
 }

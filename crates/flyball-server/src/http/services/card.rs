@@ -4,7 +4,7 @@ use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
 use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
-use flyball_govern::incident::{Demand, IncidentRecord, KeptDemand, WriteUp, come_back};
+use flyball_govern::incident::{Again, Demand, IncidentRecord, KeptDemand, WriteUp};
 use flyball_govern::money::{self, OutOfHours};
 use flyball_govern::policy::{Number, PostMortem, PostMortemReason, PostMortemRule};
 use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
@@ -235,10 +235,14 @@ pub(crate) struct Due {
     is_late: bool,
     /// Whether it is published; of a class, whether it has its place in the plan.
     is_published: bool,
+    /// The further edition that it asks for, since the incident came back: which `edition` that is, counted from 1, when the one
+    /// before was `published`, and when it `came_back`; null where no edition was published before.
+    #[schema(value_type = Option<Object>)]
+    again: Option<Again>,
 }
 
 impl Due {
-    fn of(slo: &str, Demand { of, due, is_met }: Demand, now: Timestamp) -> Self {
+    fn of(slo: &str, Demand { of, due, is_met, again }: Demand, now: Timestamp) -> Self {
         let (incident, class) = match of.reason {
             PostMortemReason::Incident { id } => (Some(id), None),
             PostMortemReason::Class { class } => (None, Some(class)),
@@ -251,6 +255,7 @@ impl Due {
             by: due,
             is_late: !is_met && due.is_some_and(|due| due < now),
             is_published: is_met,
+            again,
         }
     }
 
@@ -267,6 +272,15 @@ pub(in crate::http) struct Learnt {
     pub(in crate::http) demanded: Vec<KeptDemand>,
 }
 
+impl Learnt {
+    /// What was demanded once and stands.
+    pub(in crate::http) fn stands(&self, now: Timestamp) -> Vec<Due> {
+        let Self { records, written, demanded } = self;
+        let kept = demanded.iter().filter_map(|of| Some((&of.slo, of.stands(records, written)?)));
+        kept.map(|(slo, of)| Due::of(slo, of, now)).collect()
+    }
+}
+
 /// What was demanded once and stands, whatever has left the window since; and the post-mortems that `rule` wants of what
 /// the window holds, demanded within the hour.
 pub(in crate::http) fn due(
@@ -276,25 +290,15 @@ pub(in crate::http) fn due(
     now: Timestamp,
 ) -> Vec<Due> {
     let Learnt { records, written, demanded } = learnt;
-    let kept = demanded.iter().filter_map(|of| Some((&of.slo, of.stands(records, written)?)));
-    let mut found: Vec<Due> = kept.map(|(slo, of)| Due::of(slo, of, now)).collect();
+    let mut found = learnt.stands(now);
     let Some(rule) = rule else { return found };
     for spent in by_cause {
         // Classes are added up over a quarter, which is not looked at here.
         let is_incident = |of: &PostMortem| matches!(of.reason, PostMortemReason::Incident { .. });
-        let wanted = spent.post_mortems(&rule).into_iter().filter(|(of, _)| is_incident(of));
-        let news = wanted.filter_map(|(of, own)| {
-            let after = come_back((spent.slo(), &of, own), rule.incident, records, written);
-            let is_again = |known: &KeptDemand| {
-                known.is_again((spent.slo(), &of), now) && known.after == after
-            };
-            if demanded.iter().any(is_again) {
-                return None;
-            }
-            let new =
-                KeptDemand { after, ..KeptDemand::new((spent.service(), spent.slo()), &of, now) };
-            Some(Demand { of, ..new.stands(records, written)? })
-        });
+        let wanted = spent.demands(&rule, is_incident, (records, written, demanded), now);
+        let news = wanted
+            .into_iter()
+            .filter_map(|(of, new)| Some(Demand { of, ..new.stands(records, written)? }));
         found.extend(news.map(|of| Due::of(spent.slo(), of, now)));
     }
     found

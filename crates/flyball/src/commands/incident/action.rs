@@ -53,7 +53,7 @@ struct AddArgs {
     /// How soon: P0 to P3
     #[arg(long, value_name = "P")]
     priority: String,
-    /// By when, as 2026-12-01
+    /// By when, as 2026-12-01: the end of that day in UTC
     #[arg(long, value_name = "DATE")]
     due: String,
     /// Where it is worked on
@@ -221,7 +221,7 @@ pub(super) fn item_rows(page: &mut Page, items: &[Item]) {
         text("Priority"),
         text("What"),
         text("Owner"),
-        text("Due"),
+        text("Due (UTC)"),
         text("Age"),
         text("Known by"),
         text("State"),
@@ -262,7 +262,9 @@ fn add(args: &AddArgs) -> anyhow::Result<Exit> {
     let item: Item = Remote::new(&args.server)?.post(&path(&args.id, &parts), &body)?;
     crate::commands::print(&format!("{}\n", printable(&item.id)))?;
     let (id, of, due) = (printable(&item.id), printable(&args.id), printable(&item.due));
-    talk::note(&format!("the action item {id} of {of} is written down, due {due}"));
+    talk::note(&format!(
+        "the action item {id} of {of} is written down, due by the end of {due} UTC"
+    ));
     Ok(Exit::Met)
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::path;
 use crate::commands::review::{People, called};
+use crate::commands::service::Again;
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
@@ -63,6 +64,28 @@ struct Shown {
     came_back: Vec<Timestamp>,
     holders: std::collections::BTreeMap<String, Option<String>>,
     journeys_hit: Vec<Hit>,
+    #[serde(default)]
+    post_mortems: Vec<Demanded>,
+}
+
+/// A post-mortem that is demanded.
+#[derive(Debug, serde::Deserialize)]
+struct Demanded {
+    slo: String,
+    by: Option<Timestamp>,
+    is_late: bool,
+    again: Option<Again>,
+}
+
+impl Demanded {
+    /// What is due, by when, and for which SLO.
+    fn words(&self) -> String {
+        let Self { slo, by, is_late, again } = self;
+        let what = again.as_ref().map_or_else(|| "the first edition".to_owned(), Again::words);
+        let late = if *is_late { ", which is over" } else { "" };
+        let by = by.map(|at| format!(" by {}{late}", words::moment(at))).unwrap_or_default();
+        format!("due{by} for the budget of {slo}: {what}")
+    }
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -193,6 +216,7 @@ fn page(shown: &Shown, costs: &Costs, happened: &Timeline) -> Page {
     if !back.is_empty() {
         facts.push(("Came back", format!("{}: an alert called again", back.join(", "))));
     }
+    facts.extend(shown.post_mortems.iter().map(|of| ("Post-mortem", of.words())));
     let texts = [
         ("Class", &shown.class),
         ("Cause", &incident.cause),

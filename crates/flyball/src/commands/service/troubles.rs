@@ -1,6 +1,6 @@
 //! What is wrong with a service now: alerts, incidents, and post-mortems that are due.
 
-use super::{Alert, Card, Due};
+use super::{Again, Alert, Card, Due};
 use crate::output::page::Page;
 use crate::output::words;
 
@@ -50,7 +50,8 @@ pub(super) fn troubles(page: &mut Page, card: &Card) {
                  post-mortem of one is due"
             ),
             (incident, _) => format!(
-                "a post-mortem is due{by}: {} had spent {share} of the budget of {slo} when that was demanded",
+                "{} is due{by}: {} had spent {share} of the budget of {slo} when that was demanded",
+                due.again.as_ref().map_or_else(|| "a post-mortem".to_owned(), Again::words),
                 incident.as_deref().unwrap_or("an incident")
             ),
         }
