@@ -318,9 +318,12 @@ pub(crate) struct HeldTo {
 /// Whether a feature may ship.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct Ship {
-    /// What is decided; `allow` and `warn` let it pass.
+    /// What is decided; `allow` and `warn` let it pass. Where `in_force` is false that is no approval: nobody denies
+    /// anything, and what the policy says is `otherwise`.
     #[schema(value_type = String)]
     outcome: Outcome,
+    /// Whether the policy is in force: signed by all whose signatures it asks for.
+    in_force: bool,
     /// What would be decided were the policy in force and without overrides; null when it is the same.
     #[schema(value_type = Option<String>)]
     otherwise: Option<Outcome>,
@@ -343,7 +346,8 @@ pub(crate) struct Ship {
 impl Ship {
     pub(super) fn of(decision: Decision) -> Self {
         let Decision { outcome, otherwise, level, policy, until, reach, reasons, .. } = decision;
-        Self { outcome, otherwise, level, policy, until, reach, reasons }
+        let in_force = policy.standing.is_enforced();
+        Self { outcome, in_force, otherwise, level, policy, until, reach, reasons }
     }
 }
 
