@@ -177,6 +177,8 @@ struct Card {
     reviews: Vec<care::Review>,
     #[serde(default)]
     faults: Vec<care::Fault>,
+    #[serde(default)]
+    friction: Vec<care::Friction>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -468,6 +470,7 @@ fn page(card: &Card) -> Page {
     care::reviews(&mut page, &card.reviews);
     care::drifted(&mut page, &card.drifted);
     care::faults(&mut page, &card.faults);
+    care::friction(&mut page, &card.friction);
     page
 }
 

@@ -17,6 +17,7 @@ use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
+use crate::http::friction::FrictionView;
 use crate::http::oncall::LevelNow;
 use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
@@ -144,6 +145,9 @@ pub(crate) struct ServiceCard {
     reviews: Vec<ReviewLine>,
     /// What is wrong with it in the catalogue.
     faults: Vec<FaultInfo>,
+    /// What hurts people who work on it and is neither mended nor accepted, what hurt most in the last quarter first; at
+    /// most five.
+    friction: Vec<FrictionView>,
 }
 
 /// Who was chosen to run a service.
@@ -486,6 +490,7 @@ pub(super) struct Known {
     pub(super) drifted: Vec<String>,
     pub(super) reviews: Vec<ReviewLine>,
     pub(super) faults: Vec<FaultInfo>,
+    pub(super) friction: Vec<FrictionView>,
 }
 
 impl ServiceCard {
@@ -498,7 +503,7 @@ impl ServiceCard {
     ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
             known;
-        let Known { custody, chosen, drifted, reviews, faults, called, .. } = known;
+        let Known { custody, chosen, drifted, reviews, faults, friction, called, .. } = known;
         let Called { levels: called, uncovered, paged } = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
@@ -547,6 +552,7 @@ impl ServiceCard {
             drifted,
             reviews,
             faults,
+            friction,
         }
     }
 }
