@@ -317,9 +317,8 @@ fn ahead(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Interva
     })?;
     if during.length() > SHIFTS_LONGEST {
         let said = format!(
-            "`from` and `to` are {} apart, and at most {SHIFTS_LONGEST} are looked at; hint: ask for parts of it, each with its \
-             `from` and `to`",
-            during.length()
+            "at most {SHIFTS_LONGEST} are looked at at once, and `from` and `to` are further apart; hint: ask for parts of it, each \
+             with its `from` and `to`"
         );
         return Err(meant(&said));
     }

@@ -266,8 +266,8 @@ fn check(file: &str, test: Option<&str>) -> anyhow::Result<()> {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             talk::note(&format!(
-                "there is no `{file}` here yet; the item is open until `flyball slo test {file} --tell VERSION` tells that it \
-                 passes"
+                "there is no `{file}` here yet; the item is open until `flyball slo test … --tell VERSION` tells of a file that is \
+                 called so, or whose path ends so, and that it passes"
             ));
             return Ok(());
         }
