@@ -173,13 +173,17 @@ spec: {members: [], layers: []}
 apiVersion: flyball.dev/v1
 kind: Escalation
 metadata: {name: shop}
-spec: {levels: [{name: one, side: sre, rota: empty, wait: 5m}]}
+spec: {services: [checkout], levels: [{name: one, side: sre, rota: empty, wait: 5m}]}
 ";
         let (set, mut found) = load(&[Source::new("a.yaml", text)]);
         found.extend(governance(&set).1);
         let told: Vec<String> =
             found.iter().map(|one| format!("{}:{}", one.line, one.path)).collect();
-        assert_eq!(told, ["4:spec.webhook", "16:spec.members", "16:spec.layers"], "{found:#?}");
+        assert_eq!(
+            told,
+            ["4:spec.webhook.secret", "16:spec.members", "16:spec.layers"],
+            "{found:#?}"
+        );
         assert!(found[0].message.contains("secret"), "{found:#?}");
     }
 

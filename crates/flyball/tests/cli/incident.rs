@@ -89,7 +89,7 @@ fn an_incident_goes_from_its_first_word_to_what_was_learnt() {
     for (wrong, said) in [
         (&["bad.slotest"][..], "bad.slotest:1:"),
         (&["pool.yaml"], "is no file of tests"),
-        (&["good.slotest", "--test", "holds"], "it has no test `holds`"),
+        (&["good.slotest", "--test", "hold"], "did you mean `holds`?"),
     ] {
         let refused = run(&[&tested[..], wrong].concat());
         assert!(refused.code == 2 && refused.err.contains(said), "{said}: {}", refused.err);
