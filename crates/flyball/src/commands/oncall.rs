@@ -108,7 +108,7 @@ struct RotasArgs {
 /// Examples:
 ///
 ///   flyball oncall show payments
-///   flyball oncall show payments --zone America/New_York
+///   flyball oncall show payments --zone Asia/Tokyo
 ///   flyball oncall show payments --from 2026-12-21T00:00:00Z --to 2027-01-04T00:00:00Z -o json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
