@@ -228,6 +228,7 @@ impl Loader<'_> {
                     self.set.alert_targets.push(*target);
                 }
             }
+            Defined::Flawed(kind, name) => self.set.origins.insert_flawed(kind, name),
             Defined::Restore(action, name) => {
                 self.set.origins.insert_reaching(name.at);
                 if self.first("RestoreAction", &name) {

@@ -3,7 +3,7 @@
 //! The SQL of an event SLI is compiled far from here, once attributes are known. What is wrong
 //! with it is still shown in the YAML, under the very word.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::decode::Place;
@@ -57,6 +57,8 @@ pub struct Origins {
     services: Vec<(usize, String)>,
     /// The source of every alert target and restore action, also of those that do not count.
     reaching: Vec<usize>,
+    /// The documents of our own kinds with faults of their own, by kind and name.
+    flawed: HashSet<(String, String)>,
 }
 
 /// One part's place, with what is needed to point into it.
@@ -99,6 +101,17 @@ impl Origins {
     /// Notes an alert target or a restore action whose name is at `place`.
     pub(crate) fn insert_reaching(&mut self, place: Place) {
         self.reaching.push(place.source);
+    }
+
+    /// Notes a document with faults of its own.
+    pub(crate) fn insert_flawed(&mut self, kind: String, name: String) {
+        self.flawed.insert((kind, name));
+    }
+
+    /// Whether there is a document of this kind and name that cannot be read for its own faults: what names it
+    /// is right.
+    pub fn is_flawed(&self, kind: &str, name: &str) -> bool {
+        self.flawed.iter().any(|known| (known.0.as_str(), known.1.as_str()) == (kind, name))
     }
 
     /// The name of the source of every alert target and restore action, also of one that does not count: what

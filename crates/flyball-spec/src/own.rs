@@ -28,6 +28,7 @@ use crate::openslo::slo::{OPERATORS, time_zone};
 use crate::recurrence;
 use crate::set::{AlertStrategy, Governing, GoverningKind, Service};
 use crate::source::Span;
+use crate::split;
 use crate::yaml::{Data, Node};
 
 /// The most rules of a strategy: each is evaluated for each SLO and slot.
@@ -45,6 +46,8 @@ pub(crate) enum Defined {
     Probe(Box<Probe>, Text),
     Governing(Box<Governing>, Text),
     Service(Box<Service>, Box<Governing>, Text),
+    /// A document with faults of its own: its kind and its name, so that what refers to it is none.
+    Flawed(String, String),
 }
 
 /// The kinds of our own.
@@ -58,7 +61,7 @@ enum Kind {
     Governing(GoverningKind),
 }
 
-/// Reads one document; `None` when faults were noted.
+/// Reads one document; when faults were noted, by what it is known, and `None` where that cannot be read either.
 pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Option<Defined> {
     let kinds = [
         ("AlertStrategy", Kind::Strategy),
@@ -94,7 +97,11 @@ pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Opti
         Kind::Governing(kind) => governing::governing(kind, node, &mut fields, r),
     };
     fields.finish(r);
-    defined.filter(|_| r.findings.errors() == before)
+    if r.findings.errors() == before {
+        return defined;
+    }
+    let known = split::identity(node);
+    known.map(|(kind, name)| Defined::Flawed(kind.to_owned(), name.to_owned()))
 }
 
 fn strategy(fields: &mut Fields<'_>, r: &mut Reader<'_, '_>) -> Option<Defined> {

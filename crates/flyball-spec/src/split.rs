@@ -59,7 +59,7 @@ fn nameless(text: &SourceText<'_>, start: usize, document: &Node) -> Diagnostic 
 }
 
 /// What a document is known by.
-fn identity(document: &Node) -> Option<(&str, &str)> {
+pub(crate) fn identity(document: &Node) -> Option<(&str, &str)> {
     if let Some(kind) = document.text_at("kind") {
         return Some((kind, document.get("metadata")?.text_at("name")?));
     }

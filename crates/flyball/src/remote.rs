@@ -107,8 +107,7 @@ pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
 }
 
 /// Requests and their fields that hints name, and the commands and options that make them.
-const COMMANDS: [(&str, &str); 18] = [
-    ("give all of it in `basis`", "give all of it by its options; `flyball service choose --help`"),
+const COMMANDS: [(&str, &str); 17] = [
     ("say why in `reason`", "say why by --reason"),
     ("see /api/v1/openapi.json", "--help of the command says what it takes"),
     ("GET /api/v1/checklists", "`flyball review checklists`"),

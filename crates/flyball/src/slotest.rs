@@ -46,6 +46,15 @@ impl Outcome {
     }
 }
 
+/// The names of the tests of a script; `None` for a script that is one test.
+///
+/// # Errors
+///
+/// What is wrong with a text that is no script, in the order of its lines.
+pub fn names(text: &str) -> Result<Vec<Option<String>>, Vec<Problem>> {
+    Ok(parse(text)?.tests.into_iter().map(|test| test.name).collect())
+}
+
 /// Runs the tests of a script; `file` is where it comes from, for messages and relative paths.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flyball_govern::oncall::Switchboard;
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, GoverningKind, Level, SpecSet};
+use flyball_spec::{Diagnostic, Governing, GoverningKind, Level, SpecSet};
 
 use super::Governance;
 
@@ -51,7 +51,8 @@ pub(super) fn unknown(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic>
                 let known = || set.alert_targets.iter().map(|target| target.name.as_str());
                 for (at, member) in rota.spec().members.iter().enumerate() {
                     let Some(target) = &member.target else { continue };
-                    if !known().any(|name| name == target) {
+                    let is_there = known().any(|name| name == target);
+                    if !is_there && !set.origins.is_flawed("AlertTarget", target) {
                         let what = format!("no alert target is called `{target}`");
                         let otherwise = "load the file that defines it as well";
                         let message = hinted(&what, target, known(), otherwise);
@@ -72,6 +73,9 @@ pub(super) fn unknown(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic>
                 }
                 for (at, level) in chain.spec.levels.iter().enumerate() {
                     let Some(rota) = governance.rotas.get(&level.rota) else {
+                        if is_flawed_rota(set, &level.rota) {
+                            continue;
+                        }
                         let what = format!("no rota is called `{}`", level.rota);
                         let known = governance.rotas.keys().map(String::as_str);
                         let message = hinted(
@@ -99,6 +103,12 @@ pub(super) fn unknown(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic>
         }
     }
     found
+}
+
+/// Whether there is a rota of this name that has faults of its own, which are told.
+fn is_flawed_rota(set: &SpecSet, name: &str) -> bool {
+    let is_it = |of: &Governing| of.kind == GoverningKind::Rota && of.name == name;
+    set.origins.is_flawed("Rota", name) || set.governing.iter().any(is_it)
 }
 
 fn hinted<'a>(
@@ -139,6 +149,42 @@ mod tests {
         for fine in ["payments", "'ask Bo in the office'"] {
             assert_eq!(told(fine), []);
         }
+    }
+
+    #[test]
+    fn what_names_a_document_with_faults_of_its_own_is_right() {
+        let text = "apiVersion: flyball.dev/v1
+kind: AlertTarget
+metadata: {name: phone}
+spec: {webhook: {url: https://hooks.example/a}}
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: payments}
+spec:
+  members: [{name: ada, side: developers, target: phone}]
+  layers: [{name: first, members: [ada], rotation: {unit: week, start: 2026-01-05T09:00}}]
+---
+apiVersion: flyball.dev/v1
+kind: Rota
+metadata: {name: empty}
+spec: {members: [], layers: []}
+---
+apiVersion: flyball.dev/v1
+kind: Escalation
+metadata: {name: shop}
+spec: {services: [checkout], levels: [{name: one, side: sre, rota: empty, wait: 5m}]}
+";
+        let (set, mut found) = load(&[Source::new("a.yaml", text)]);
+        found.extend(governance(&set).1);
+        let told: Vec<String> =
+            found.iter().map(|one| format!("{}:{}", one.line, one.path)).collect();
+        assert_eq!(
+            told,
+            ["4:spec.webhook.secret", "16:spec.members", "16:spec.layers"],
+            "{found:#?}"
+        );
+        assert!(found[0].message.contains("secret"), "{found:#?}");
     }
 
     #[test]

@@ -113,6 +113,19 @@ mod tests {
         Series::new(Served::LOOK, slots).unwrap()
     }
 
+    /// By hand: 90 of 900 are a tenth of five minutes, 30 s; by the counts of both looks together it were 9 % of ten, 54 s.
+    #[test]
+    fn a_look_weighs_by_its_time_and_not_by_its_traffic() {
+        let mut served = Served::new(during(0, 10 * MINUTES));
+        served.count(&series(&[(900, 90), (100, 0)]), Rational::new(1, 100).unwrap());
+        let outages = served.outages();
+        let lost = outages.iter().map(|of| {
+            let nanos = of.end.unwrap().since(of.start).nanos();
+            nanos / 1_000_000_000 * i64::from(of.share) / i64::from(Outage::WHOLE)
+        });
+        assert_eq!(lost.collect::<Vec<_>>(), [30]);
+    }
+
     #[test]
     fn what_is_within_the_promise_is_no_outage() {
         let mut served = Served::new(during(0, 20 * MINUTES));

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flyball_catalog::{Catalog, NotCounted};
 use flyball_model::{AlertTarget, Correction, Probe, RestoreAction, Slo};
-use flyball_spec::{Diagnostic, Governing};
-use serde_json::Value;
+use flyball_spec::{Diagnostic, GoverningKind};
+use serde_json::{Value, json};
 
 use super::compare::{compare, corrections};
 use crate::http::shapes;
@@ -226,18 +226,35 @@ fn restore_changes(before: &Catalog, after: &Catalog) -> Vec<RestoreChange> {
     changes.collect()
 }
 
-/// The documents of our own kinds in a set, by kind and name.
-fn documents(catalog: &Catalog) -> BTreeMap<(&'static str, &str), &Governing> {
-    let all = catalog.set.governing.iter();
-    all.map(|of| ((of.kind.word(), of.name.as_str()), of)).collect()
+/// What a document says: one of our own kinds, or what OpenSLO has a service say.
+struct Document {
+    service: Option<String>,
+    spec: Value,
+}
+
+/// The documents of our own kinds in a set, and the services of OpenSLO, by kind and name.
+fn documents(catalog: &Catalog) -> BTreeMap<(&'static str, &str), Document> {
+    let services = catalog.set.services.iter().map(|of| {
+        let spec = json!({
+            "displayName": of.display_name, "description": of.description, "tier": of.tier,
+        });
+        let key = (GoverningKind::Service.word(), of.name.as_str());
+        (key, Document { service: Some(of.name.clone()), spec })
+    });
+    // A document of our own says more, and takes that place.
+    let own = catalog.set.governing.iter().map(|of| {
+        let service = of.service().map(str::to_owned);
+        ((of.kind.word(), of.name.as_str()), Document { service, spec: of.spec.clone() })
+    });
+    services.chain(own).collect()
 }
 
 fn document_changes(before: &Catalog, after: &Catalog) -> Vec<DocumentChange> {
     let (before, after) = (documents(before), documents(after));
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).copied().collect();
     let changes = keys.into_iter().filter_map(|key| {
-        let (old, new) = (before.get(&key).copied(), after.get(&key).copied());
-        let service = new.or(old)?.service().map(str::to_owned);
+        let (old, new) = (before.get(&key), after.get(&key));
+        let service = new.or(old)?.service.clone();
         let action = action(old.map(|of| &of.spec), new.map(|of| &of.spec));
         let mut changes = Vec::new();
         if let (Some(old), Some(new)) = (old, new) {

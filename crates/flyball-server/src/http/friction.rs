@@ -19,10 +19,13 @@ use super::problem::Problem;
 use super::services::is_there;
 use crate::auth::{Caller, Role};
 use crate::changes::ChangesError;
+use crate::control::SharedControl;
 use crate::frictions::{FrictionActError, KeptFriction, SEEN_MAX, amend, get, list, note};
 
 /// Since when it is weighed what hurts, unless told: a quarter.
 const USUAL: Duration = Duration::from_days(91);
+/// Frictions on the card of a service.
+const SHOWN: usize = 5;
 /// Frictions in one answer, unless told.
 const PAGE: usize = 100;
 
@@ -266,6 +269,22 @@ async fn frictions(
     }
     let friction = listed.into_iter().map(|of| FrictionView::of(of, since)).collect();
     Ok(Json(FrictionList { since, friction, next }))
+}
+
+/// What hurts about a service and is neither mended nor accepted, what hurt most in the last quarter first: a few.
+pub(super) fn hurting(
+    control: &SharedControl,
+    service: &str,
+    now: Timestamp,
+) -> Result<Vec<FrictionView>, ChangesError> {
+    let since = now.minus(USUAL);
+    let (listed, _) = list(control, None, usize::MAX, |of| of.service.as_deref() == Some(service))?;
+    let order = worst(listed.iter().map(|of| &of.friction), since);
+    let found = order.into_iter().take(SHOWN).filter_map(|(friction, _)| {
+        let kept = listed.iter().find(|of| of.friction.id == friction.id)?;
+        Some(FrictionView::of(kept.clone(), since))
+    });
+    Ok(found.collect())
 }
 
 /// What is called `id`, if `caller` may say something of it.

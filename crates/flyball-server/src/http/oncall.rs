@@ -212,6 +212,8 @@ pub(super) struct ShiftPage {
     /// The stretch of time that shifts are cut at.
     #[schema(value_type = shapes::Stretch)]
     during: Interval,
+    /// Where its turns begin.
+    time_zone: String,
     /// By start, then in the order of the layers.
     #[schema(value_type = Vec<Object>)]
     shifts: Vec<Shift>,
@@ -314,7 +316,10 @@ fn ahead(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Interva
         meant("`from` is not before `to`; hint: write moments like 2026-01-01T00:00:00Z")
     })?;
     if during.length() > SHIFTS_LONGEST {
-        let said = format!("that is longer than {SHIFTS_LONGEST}; hint: ask for parts of it");
+        let said = format!(
+            "at most {SHIFTS_LONGEST} are looked at at once, and `from` and `to` are further apart; hint: ask for parts of it, each \
+             with its `from` and `to`"
+        );
         return Err(meant(&said));
     }
     Ok(during)
@@ -457,10 +462,11 @@ pub(super) async fn shifts(
     let _room = room(&app).await?;
     let past = app.rotas.past(&rota).await?;
     let all = work_out(board, rota, move |board, rota| {
-        past.shifts(during, &board.exceptions(rota.name()))
+        (rota.spec().time_zone.clone(), past.shifts(during, &board.exceptions(rota.name())))
     });
-    let (shifts, next) = part(all.await?, (after, most));
-    Ok(Json(ShiftPage { during, shifts, next }))
+    let (time_zone, all) = all.await?;
+    let (shifts, next) = part(all, (after, most));
+    Ok(Json(ShiftPage { during, time_zone, shifts, next }))
 }
 
 /// What is wrong with a rota ahead: hours in which nobody can be paged, people who are there twice, calendars that

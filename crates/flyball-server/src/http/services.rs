@@ -26,6 +26,7 @@ use super::administration::wait;
 use super::alerts::{AlertInfo, waiting};
 use super::attribution::{by_cause, by_cause_inside};
 use super::extract::{PartQuery, Path, Query, part};
+use super::friction::hurting;
 use super::gate::{GateQuestion, decided, question};
 use super::oncall::LevelNow;
 use super::problem::Problem;
@@ -274,9 +275,10 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     let (custody, reviews) = care(app, name, promised, now).await?;
     let (control, of) = (app.control.clone(), name.to_owned());
     let found = wait(move || {
-        Ok::<_, ChangesError>((choices(&control, &of, None, 1)?, drifted(&control, &of)?))
+        let chosen = choices(&control, &of, None, 1)?;
+        Ok::<_, ChangesError>((chosen, drifted(&control, &of)?, hurting(&control, &of, now)?))
     });
-    let (chosen, drifted) = found.await?;
+    let (chosen, drifted, friction) = found.await?;
     let chosen = chosen.into_iter().next().map(|(_, choice)| Chosen::of(choice));
     let faults = faults(&catalog, now).remove(name).unwrap_or_default();
     let faults = FaultInfo::seen(&faults, caller);
@@ -295,6 +297,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         drifted,
         reviews,
         faults,
+        friction,
     };
     Ok(ServiceCard::new(&catalog, (name, now), known, |service| caller.sees(service)))
 }

@@ -24,7 +24,8 @@ const LEFT_OUT: &str = "is not evaluated: ";
 ///
 /// A file is known by its path below the working directory; one of the same path takes its place. A
 /// document from standard input is known by its kind and name, whichever pipe it came through.
-/// Nothing is changed when any document has an error, or when the definitions have changed since
+/// Files none of which holds a document are refused; an empty one among others is warned of. Nothing is changed when any
+/// document has an error, or when the definitions have changed since
 /// they were shown.
 ///
 /// The exit code is 0 when it was done, or with --dry-run could be, also where SLOs are not evaluated,
@@ -150,7 +151,11 @@ pub(crate) fn run(args: &ApplyArgs) -> anyhow::Result<Exit> {
     let here = std::env::current_dir().context("cannot tell the working directory")?;
     let below = if args.prune { Some(pruned(&args.files, &here)?) } else { None };
     let mut files = Vec::new();
-    for source in specs::read_given(&args.files)? {
+    let sources = specs::read_given(&args.files)?;
+    if !args.prune {
+        holding_something(&sources)?;
+    }
+    for source in sources {
         if source.name == specs::STDIN {
             files.extend(piped(&source)?);
         } else {
@@ -307,6 +312,21 @@ fn confirmed() -> anyhow::Result<bool> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Refuses files none of which holds a document: a wrong path or an unfinished file more often than it is meant. An empty one
+/// among others is warned of by the server.
+fn holding_something(sources: &[Source]) -> anyhow::Result<()> {
+    let is_empty = |source: &Source| split(source).is_ok_and(|documents| documents.is_empty());
+    if sources.is_empty() || !sources.iter().all(is_empty) {
+        return Ok(());
+    }
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    bail!(
+        "{}: there is no document in it, so nothing is applied\nhint: to take an applied file away, \
+         `flyball apply --remove NAME`",
+        names.join(", ")
+    )
 }
 
 /// The documents of standard input as files of their own.

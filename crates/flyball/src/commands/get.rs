@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::ensure;
+use flyball_query::near_matches;
 use serde_json::Value;
 
 use super::budget::slos;
@@ -24,8 +25,8 @@ use crate::remote::{Remote, ServerArgs};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct GetArgs {
-    /// What to list
-    #[arg(value_name = "KIND", value_enum)]
+    /// What to list: slos, definitions or alert-targets, in the singular as well
+    #[arg(value_name = "KIND", value_parser = kind)]
     kind: Kind,
 
     /// Only the one of this name; of a file of definitions its text
@@ -40,17 +41,63 @@ pub(crate) struct GetArgs {
     server: ServerArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// What is promised
-    #[value(alias = "slo")]
     Slos,
     /// The files that say so
-    #[value(alias = "definition")]
     Definitions,
     /// Who is told of alerts, and what waits for them
-    #[value(alias = "alert-target")]
     AlertTargets,
+}
+
+/// What is listed here, in the plural.
+const LISTED: [(&str, Kind); 3] = [
+    ("slos", Kind::Slos),
+    ("definitions", Kind::Definitions),
+    ("alert-targets", Kind::AlertTargets),
+];
+
+/// What commands of its own list, in the plural.
+const ELSEWHERE: [(&str, &str); 15] = [
+    ("services", "flyball service list"),
+    ("rotas", "flyball oncall rotas"),
+    ("policies", "flyball policy list"),
+    ("budget-policies", "flyball policy list"),
+    ("checklists", "flyball review checklists"),
+    ("reviews", "flyball review list"),
+    ("risks", "flyball risk list"),
+    ("drills", "flyball drill list"),
+    ("incidents", "flyball incident list"),
+    ("changes", "flyball change list"),
+    ("alerts", "flyball alert list"),
+    ("grants", "flyball grant list"),
+    ("tokens", "flyball token list"),
+    ("budgets", "flyball budget"),
+    ("frictions", "flyball friction list"),
+];
+
+/// A kind by its name: in the singular or the plural, in small letters or as a document writes it (`AlertTarget`).
+fn kind(given: &str) -> Result<Kind, String> {
+    let letters = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let singular = |plural: &str| match plural.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => plural.trim_end_matches('s').to_owned(),
+    };
+    let asked = letters(given);
+    let is_it = |name: &str| asked == letters(name) || asked == letters(&singular(name));
+    if let Some((_, kind)) = LISTED.iter().find(|(name, _)| is_it(name)) {
+        return Ok(*kind);
+    }
+    if let Some((name, command)) = ELSEWHERE.iter().find(|(name, _)| is_it(name)) {
+        return Err(format!("{name} have a command of their own; hint: `{command}`"));
+    }
+    let known = || LISTED.iter().map(|(name, _)| *name);
+    let all = known().chain(ELSEWHERE.iter().map(|(name, _)| *name));
+    Err(match near_matches(given.to_lowercase().as_str(), all).first() {
+        Some(near) => format!("there is no such kind; hint: did you mean `{near}`?"),
+        None => format!("there is no such kind; hint: {}", known().collect::<Vec<_>>().join(", ")),
+    })
 }
 
 /// The answer of `GET /api/v1/definitions`.
@@ -107,4 +154,32 @@ pub(crate) fn run(args: &GetArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Met)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_known_by_one_and_by_many_and_others_by_their_command() {
+        for (given, known) in [
+            ("slo", Kind::Slos),
+            ("SLOs", Kind::Slos),
+            ("definition", Kind::Definitions),
+            ("AlertTarget", Kind::AlertTargets),
+            ("alert-targets", Kind::AlertTargets),
+        ] {
+            assert_eq!(kind(given), Ok(known), "{given}");
+        }
+        for (given, hint) in [
+            ("Rota", "`flyball oncall rotas`"),
+            ("policy", "`flyball policy list`"),
+            ("services", "`flyball service list`"),
+            ("slso", "did you mean `slos`?"),
+            ("sevices", "did you mean `services`?"),
+            ("xyzzy", "slos, definitions, alert-targets"),
+        ] {
+            assert!(kind(given).unwrap_err().ends_with(hint), "{given}: {:?}", kind(given));
+        }
+    }
 }

@@ -4,7 +4,9 @@ mod change;
 mod holidays;
 mod reports;
 
+use anyhow::anyhow;
 use flyball_model::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::custody::carries;
@@ -12,7 +14,7 @@ use super::delivery::moment;
 use super::{Form, answer};
 use crate::Exit;
 use crate::output::grid::Grid;
-use crate::output::words::{printable, whole_seconds};
+use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
 
 /// Ask who is on call, find gaps, make exceptions to rotas, and export hours for pay
@@ -99,17 +101,23 @@ struct RotasArgs {
     server: ServerArgs,
 }
 
-/// Show the final shifts of a rota, with all exceptions
+/// Show the final shifts of a rota, with all exceptions: those of the next 28 days unless told
+///
+/// Times are of the rota's zone. A shift that began before --from is shown from there on.
 ///
 /// Examples:
 ///
 ///   flyball oncall show payments
+///   flyball oncall show payments --zone Asia/Tokyo
 ///   flyball oncall show payments --from 2026-12-21T00:00:00Z --to 2027-01-04T00:00:00Z -o json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct ShowArgs {
     #[command(flatten)]
     asked: OfRota,
+    /// Whose clocks times are shown by; the rota's zone unless told
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    zone: Option<TimeZone>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10000))]
     limit: u16,
@@ -161,10 +169,10 @@ struct CalendarArgs {
 struct OfRota {
     /// The rota
     rota: String,
-    /// From when on
+    /// From when on; now unless told
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Timestamp>,
-    /// Until when
+    /// Until when; 28 days later unless told, at most 400
     #[arg(long, value_name = "TIME", value_parser = moment)]
     to: Option<Timestamp>,
     /// What to print
@@ -223,6 +231,7 @@ struct RotaNow {
 
 #[derive(Debug, serde::Deserialize)]
 struct Page {
+    time_zone: String,
     shifts: Vec<Shift>,
     next: Option<usize>,
 }
@@ -233,8 +242,8 @@ struct Shift {
     carries: String,
     who: String,
     by: By,
-    start: String,
-    end: String,
+    start: Timestamp,
+    end: Timestamp,
     continues: bool,
 }
 
@@ -293,7 +302,7 @@ pub(crate) fn run(args: OncallArgs) -> anyhow::Result<Exit> {
 }
 
 fn nobody(people: &[String]) -> String {
-    if people.is_empty() { "nobody".to_owned() } else { printable(&people.join(", ")) }
+    if people.is_empty() { "nobody".to_owned() } else { people.join(", ") }
 }
 
 fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
@@ -309,8 +318,8 @@ fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
     answer(args.output, &said, || {
         let mut table = Grid::new("nobody is called", &["level", "who", "rota", "answers within"]);
         for level in &levels {
-            let (name, rota) = (printable(&level.level), printable(&level.rota));
-            table.add_row([name, nobody(&level.who), rota, printable(&level.wait)]);
+            let LevelNow { level, who, rota, wait } = level;
+            table.add_row([level.clone(), nobody(who), rota.clone(), wait.clone()]);
         }
         let holder =
             custody.map(|holder| format!(", while {} the pager", printable(&carries(&holder))));
@@ -332,11 +341,11 @@ fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
             Grid::new("no rotas", &["rota", "called now", "members", "services", "zone"]);
         for rota in &rotas {
             table.add_row([
-                printable(&rota.rota),
+                rota.rota.clone(),
                 nobody(&rota.called),
-                printable(&rota.members.join(", ")),
-                printable(&rota.services.join(", ")),
-                printable(&rota.time_zone),
+                rota.members.join(", "),
+                rota.services.join(", "),
+                rota.time_zone.clone(),
             ]);
         }
         Ok(format!("{table}\n"))
@@ -344,25 +353,34 @@ fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Met)
 }
 
+/// A time zone by its name.
+fn zone(name: &str) -> anyhow::Result<TimeZone> {
+    TimeZone::get(name).map_err(|_| {
+        anyhow!("`{name}` is no time zone; hint: names are like Europe/Berlin, and UTC")
+    })
+}
+
 fn show(args: &ShowArgs) -> anyhow::Result<Exit> {
     let more = [("limit", args.limit.to_string()), ("after", args.after.to_string())];
     let said = args.asked.ask("shifts", &more)?;
-    let Page { shifts, next } = serde_json::from_value(said.clone())?;
+    let Page { time_zone, shifts, next } = serde_json::from_value(said.clone())?;
+    let zone = args.zone.clone().map_or_else(|| zone(&time_zone), Ok)?;
     answer(args.asked.output, &said, || {
-        let mut table = Grid::new("no shifts", &["from", "to", "layer", "who", "for", "by"]);
-        for shift in &shifts {
-            let end = if shift.continues {
-                format!("{} and on", whole_seconds(&shift.end))
-            } else {
-                whole_seconds(&shift.end)
-            };
+        let named = zone.iana_name().unwrap_or("UTC");
+        let columns = [&format!("from, {named}"), "to", "layer", "who", "for", "by"];
+        let mut table = Grid::new("no shifts", &columns);
+        let local = |at: Timestamp| {
+            at.to_jiff().to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M %:z").to_string()
+        };
+        for shift in shifts {
+            let on = if shift.continues { " and on" } else { "" };
             table.add_row([
-                printable(&whole_seconds(&shift.start)),
-                printable(&end),
-                printable(shift.layer.as_deref().unwrap_or("(added)")),
-                printable(&shift.who),
-                printable(&shift.carries),
-                printable(&shift.by.words()),
+                local(shift.start),
+                format!("{}{on}", local(shift.end)),
+                shift.layer.unwrap_or_else(|| "(added)".to_owned()),
+                shift.who,
+                shift.carries,
+                shift.by.words(),
             ]);
         }
         let more = next.map_or(String::new(), |next| format!("more: --after {next}\n"));
@@ -388,15 +406,13 @@ fn gaps(args: &GapsArgs) -> anyhow::Result<Exit> {
         for Gap { span, why } in &gaps {
             let why = why.iter().map(|(layer, why)| format!("{layer}: {}", why.words()));
             let why = why.collect::<Vec<_>>().join("; ");
-            let (start, end) = (whole_seconds(&span.start), whole_seconds(&span.end));
-            let row = [&start, &end, "nobody can be paged", why.as_str()].map(printable);
-            table.add_row(row);
+            let (start, end) = (span.start.clone(), span.end.clone());
+            table.add_row([start, end, "nobody can be paged".to_owned(), why]);
         }
         for Doubled { span, who, layers } in &doubled {
             let what = format!("{who} is there twice");
             let why = layers.join(" and ");
-            let (start, end) = (whole_seconds(&span.start), whole_seconds(&span.end));
-            table.add_row([&start, &end, what.as_str(), why.as_str()].map(printable));
+            table.add_row([span.start.clone(), span.end.clone(), what, why]);
         }
         let mut out = if covered { "covered\n".to_owned() } else { format!("{table}\n") };
         if !unreachable.is_empty() {

@@ -6,6 +6,7 @@ mod contracts;
 mod money;
 mod outcome;
 mod remark;
+mod shipping;
 mod troubles;
 
 use flyball_budget::Status;
@@ -176,6 +177,8 @@ struct Card {
     reviews: Vec<care::Review>,
     #[serde(default)]
     faults: Vec<care::Fault>,
+    #[serde(default)]
+    friction: Vec<care::Friction>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -234,6 +237,7 @@ struct Dependency {
 #[derive(Debug, serde::Deserialize)]
 struct Ship {
     outcome: String,
+    in_force: bool,
     otherwise: Option<String>,
     level: Option<String>,
     policy: Policy,
@@ -478,7 +482,7 @@ fn page(card: &Card) -> Page {
     let around = around.map(|(what, names)| format!("{what}: {}", names.join(", ")));
     page.list(std::iter::once(runbook).chain(links).chain(around).chain(revenue));
     page.heading("May it ship?");
-    shipping(&mut page, card);
+    shipping::shipping(&mut page, card);
     page.heading("Budgets");
     budgets(&mut page, &card.budgets.iter().collect::<Vec<_>>());
     agreements(&mut page, &card.agreements);
@@ -490,6 +494,7 @@ fn page(card: &Card) -> Page {
     care::reviews(&mut page, &card.reviews);
     care::drifted(&mut page, &card.drifted);
     care::faults(&mut page, &card.faults);
+    care::friction(&mut page, &card.friction);
     page
 }
 
@@ -501,42 +506,10 @@ fn sentence(card: &Card) -> String {
         Status::NoData => "Whether it keeps its promises is not known",
     };
     let ships = match &card.ship {
-        Some(ship) => verdict(ship),
-        None => "whether it may ship cannot be told",
+        Some(ship) => shipping::verdict(ship, shipping::overspent(card)),
+        None => "whether it may ship cannot be told".to_owned(),
     };
     format!("{promises}; {ships}.")
-}
-
-fn verdict(ship: &Ship) -> &'static str {
-    match ship.outcome.as_str() {
-        "allow" | "warn" => "a feature may ship now",
-        "deny" => "a feature may not ship now",
-        _ => "whether a feature may ship cannot be told, so it waits",
-    }
-}
-
-fn shipping(page: &mut Page, card: &Card) {
-    let Some(ship) = &card.ship else {
-        page.say(told(card.ship_problem.as_ref()));
-        return;
-    };
-    let until = ship.until.map(words::moment);
-    let parts = [
-        Some(capital(verdict(ship))),
-        until.map(|until| format!("until {until} if nothing more goes wrong")),
-        ship.reach.as_ref().map(|reach| format!("to at most {reach} of users")),
-    ];
-    let said: Vec<String> = parts.into_iter().flatten().collect();
-    page.say(format!("{}.", said.join(", ")));
-    if let Some(otherwise) = &ship.otherwise {
-        page.say(format!(
-            "Once the policy is signed, or without an exception, it would be: {otherwise}."
-        ));
-    }
-    page.list(ship.reasons.iter().map(|reason| reason.text.clone()));
-    let Policy { name, version, standing } = &ship.policy;
-    let level = ship.level.as_deref().unwrap_or("cannot be told");
-    page.say(format!("By the policy {name}, version {version}, {standing}; level {level}."));
 }
 
 fn capital(text: &str) -> String {

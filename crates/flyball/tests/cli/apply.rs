@@ -111,6 +111,30 @@ fn a_file_is_known_by_its_path_and_removed_by_it() {
 }
 
 #[test]
+fn files_without_a_document_are_refused_and_a_service_of_openslo_has_its_line() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let at = directory.path();
+    let (_server, url) = serve(at, "127.0.0.1:0", &[]);
+    let run = |args: &[&str]| flyball(at, &[args, &["--server", &url]].concat());
+    std::fs::write(at.join("empty.yaml"), "# to be written\n").unwrap();
+    let refused = run(&["apply", "--yes", "-f", "empty.yaml"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("empty.yaml: there is no document in it"), "{}", refused.err);
+    let service = |name: &str| {
+        format!(
+            "apiVersion: openslo/v1\nkind: Service\nmetadata: {{name: shop, displayName: {name}}}\nspec: {{}}\n"
+        )
+    };
+    std::fs::write(at.join("shop.yaml"), service("Shop")).unwrap();
+    let applied = run(&["apply", "--yes", "-f", "shop.yaml", "empty.yaml"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    assert!(applied.out.contains("+ Service shop"), "{}", applied.out);
+    std::fs::write(at.join("shop.yaml"), service("Store")).unwrap();
+    let planned = run(&["apply", "--dry-run", "-f", "shop.yaml"]);
+    assert!(planned.out.contains("spec.displayName: Shop becomes Store"), "{}", planned.out);
+}
+
+#[test]
 fn an_attribute_that_no_stored_event_has_is_told_before_it_is_applied() {
     let home = directory(&[]);
     let at = home.path();

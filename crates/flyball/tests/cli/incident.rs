@@ -83,7 +83,19 @@ fn an_incident_goes_from_its_first_word_to_what_was_learnt() {
     done(&[&write[..], &["--root-causes", "the pool had no bound"]].concat());
     let add =
         ["incident", "action", "add", "INC-1", "bound it", "--owner", "payments", "--priority"];
-    done(&[&add[..], &["P0", "--due", "2026-12-01", "--slotest", "pool.slotest"]].concat());
+    let tested = [&add[..], &["P0", "--due", "2026-12-01", "--slotest"]].concat();
+    std::fs::write(at.join("bad.slotest"), "expect nonsense").unwrap();
+    std::fs::write(at.join("good.slotest"), script("met")).unwrap();
+    for (wrong, said) in [
+        (&["bad.slotest"][..], "bad.slotest:1:"),
+        (&["pool.yaml"], "is no file of tests"),
+        (&["good.slotest", "--test", "hold"], "did you mean `holds`?"),
+    ] {
+        let refused = run(&[&tested[..], wrong].concat());
+        assert!(refused.code == 2 && refused.err.contains(said), "{said}: {}", refused.err);
+    }
+    let yet = done(&[&tested[..], &["pool.slotest"]].concat());
+    assert!(yet.err.contains("there is no `pool.slotest` here yet"), "{}", yet.err);
     assert_eq!(run(&["incident", "post-mortem", "submit", "INC-1"]).code, 2, "it is not complete");
     let page = done(&["incident", "post-mortem", "show", "INC-1", "-o", "markdown"]);
     for said in

@@ -81,7 +81,18 @@ fn who_is_on_call_what_is_not_covered_and_who_takes_over() {
     }
     assert_eq!(run(&["oncall", "who", "shop"]).code, 0);
     assert!(run(&["oncall", "exceptions", "payments"]).out.contains("removed"));
-    assert!(run(&["oncall", "show", "payments"]).out.contains("first"));
+    let shown = run(&["oncall", "show", "payments"]).out;
+    assert!(shown.contains("FROM, UTC") && shown.contains("first"), "{shown}");
+    let december = ["--from", "2098-12-01T08:00:00Z", "--to", "2098-12-02T08:00:00Z"];
+    let berlin = ["oncall", "show", "payments", "--zone", "Europe/Berlin"];
+    let shown = run(&[&berlin[..], &december].concat()).out;
+    for said in ["FROM, EUROPE/BERLIN", "Mon 2098-12-01 09:00 +01:00"] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let refused = run(&["oncall", "show", "payments", "--zone", "Berlin"]);
+    assert!(refused.code == 2 && refused.err.contains("is no time zone"), "{}", refused.err);
+    let far = run(&["oncall", "gaps", "payments", "--to", "2099-01-01T00:00:00Z"]);
+    assert!(far.code == 2 && far.err.contains("at most 400d are looked at"), "{}", far.err);
     assert!(run(&["oncall", "rotas"]).out.contains("ada, bo"));
     assert!(run(&["oncall", "calendar", "payments"]).out.starts_with("BEGIN:VCALENDAR"));
     assert!(run(&["oncall", "calendar", "--person", "ada"]).out.contains("ada: on call"));

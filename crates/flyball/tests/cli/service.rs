@@ -56,6 +56,16 @@ fn a_service_is_shown_measured_and_reported_in_every_form() {
     }
     let json = run(&["service", "show", "shop", "-o", "json"]).json();
     assert_eq!((&json["team"], &json["budgets"][0]["slo"]), (&"payments".into(), &"served".into()));
+    let note = ["friction", "note", "a deployment takes 63 clicks", "--id", "clicks", "--minutes"];
+    assert_eq!(run(&[&note[..], &["25", "--service", "shop"]].concat()).code, 0);
+    let require = ["friction", "require", "clicks", "one command", "--team", "platform"];
+    assert_eq!(run(&require).code, 0);
+    let hurts = "clicks: a deployment takes 63 clicks, 1 time, 25 minutes and more in the last quarter; required of \
+                 platform: one command";
+    let card = run(&["service", "show", "shop"]);
+    assert!(card.out.contains(hurts), "{}", card.out);
+    assert_eq!(run(&["friction", "mend", "clicks", "the pipeline deploys by itself"]).code, 0);
+    assert!(!run(&["service", "show", "shop"]).out.contains("63 clicks"), "what is mended is over");
     let missing = run(&["service", "show", "shpo"]);
     assert_eq!(missing.code, 2);
     assert!(missing.err.contains("did you mean `shop`?"), "{}", missing.err);

@@ -17,6 +17,7 @@ use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::ChangeView;
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
+use crate::http::friction::FrictionView;
 use crate::http::oncall::LevelNow;
 use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
@@ -144,6 +145,9 @@ pub(crate) struct ServiceCard {
     reviews: Vec<ReviewLine>,
     /// What is wrong with it in the catalogue.
     faults: Vec<FaultInfo>,
+    /// What hurts people who work on it and is neither mended nor accepted, what hurt most in the last quarter first; at
+    /// most five.
+    friction: Vec<FrictionView>,
 }
 
 /// Who was chosen to run a service.
@@ -322,9 +326,12 @@ pub(crate) struct HeldTo {
 /// Whether a feature may ship.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct Ship {
-    /// What is decided; `allow` and `warn` let it pass.
+    /// What is decided; `allow` and `warn` let it pass. Where `in_force` is false that is no approval: nobody denies
+    /// anything, and what the policy says is `otherwise`.
     #[schema(value_type = String)]
     outcome: Outcome,
+    /// Whether the policy is in force: signed by all whose signatures it asks for.
+    in_force: bool,
     /// What would be decided were the policy in force and without overrides; null when it is the same.
     #[schema(value_type = Option<String>)]
     otherwise: Option<Outcome>,
@@ -347,7 +354,8 @@ pub(crate) struct Ship {
 impl Ship {
     pub(super) fn of(decision: Decision) -> Self {
         let Decision { outcome, otherwise, level, policy, until, reach, reasons, .. } = decision;
-        Self { outcome, otherwise, level, policy, until, reach, reasons }
+        let in_force = policy.standing.is_enforced();
+        Self { outcome, in_force, otherwise, level, policy, until, reach, reasons }
     }
 }
 
@@ -486,6 +494,7 @@ pub(super) struct Known {
     pub(super) drifted: Vec<String>,
     pub(super) reviews: Vec<ReviewLine>,
     pub(super) faults: Vec<FaultInfo>,
+    pub(super) friction: Vec<FrictionView>,
 }
 
 impl ServiceCard {
@@ -498,7 +507,7 @@ impl ServiceCard {
     ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
             known;
-        let Known { custody, chosen, drifted, reviews, faults, called, .. } = known;
+        let Known { custody, chosen, drifted, reviews, faults, friction, called, .. } = known;
         let Called { levels: called, uncovered, paged } = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
@@ -547,6 +556,7 @@ impl ServiceCard {
             drifted,
             reviews,
             faults,
+            friction,
         }
     }
 }

@@ -1,5 +1,9 @@
 //! `flyball incident action`: what is to be done after incidents.
 
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use flyball_query::near_matches;
 use serde_json::{Value, json};
 
 use super::path;
@@ -8,7 +12,10 @@ use crate::commands::{Document, document};
 use crate::output::page::{Page, text};
 use crate::output::words::printable;
 use crate::remote::{Remote, ServerArgs};
-use crate::{Exit, talk};
+use crate::{Exit, slotest, talk};
+
+/// What files of tests end in.
+const SCRIPTS: &str = "slotest";
 
 /// Write action items down, end and list them
 #[derive(Debug, clap::Args)]
@@ -59,7 +66,7 @@ struct AddArgs {
     /// Where it is worked on
     #[arg(long, value_name = "URL")]
     ticket: Option<String>,
-    /// It is done when this file of tests passes
+    /// It is done when this file of tests passes. One that is here must be readable; it may be yet to be written
     #[arg(long, value_name = "FILE")]
     slotest: Option<String>,
     /// Only this test of the file
@@ -248,7 +255,54 @@ pub(super) fn run(args: ActionArgs) -> anyhow::Result<Exit> {
     }
 }
 
+/// Refuses a file of tests that can never be told of: what is none, and one that lies here and cannot be read, or has no
+/// test of that name. One that is yet to be written is as good: the item is open until it passes.
+fn check(file: &str, test: Option<&str>) -> anyhow::Result<()> {
+    let path = Path::new(file);
+    if path.extension().is_none_or(|ending| ending != SCRIPTS) {
+        bail!("`{file}` is no file of tests\nhint: those of `flyball slo test` end in .{SCRIPTS}");
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            talk::note(&format!(
+                "there is no `{file}` here yet; the item is open until `flyball slo test … --tell VERSION` tells of a file that is \
+                 called so, or whose path ends so, and that it passes"
+            ));
+            return Ok(());
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {file}")),
+    };
+    let Ok(text) = String::from_utf8(bytes) else {
+        bail!("{file}: not UTF-8\nhint: save the script as UTF-8");
+    };
+    let names = match slotest::names(&text) {
+        Ok(names) => names,
+        Err(problems) => {
+            let told: Vec<String> = problems.iter().map(|of| of.render(file, &text)).collect();
+            bail!("`{file}` cannot be read\n{}", told.join("\n"));
+        }
+    };
+    let known = || names.iter().filter_map(Option::as_deref);
+    match test.filter(|test| !known().any(|name| name == *test)) {
+        None => Ok(()),
+        Some(test) => {
+            let hint = match near_matches(test, known()).first() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known().next().is_none() => {
+                    "its one test has no name; leave --test out".to_owned()
+                }
+                None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            bail!("{file}: it has no test `{test}`\nhint: {hint}")
+        }
+    }
+}
+
 fn add(args: &AddArgs) -> anyhow::Result<Exit> {
+    if let Some(file) = &args.slotest {
+        check(file, args.test.as_deref())?;
+    }
     let outcome = match (&args.slotest, &args.drill) {
         (Some(file), _) => json!({ "outcome": "slo_test", "file": file, "test": args.test }),
         (None, Some(name)) => json!({ "outcome": "drill", "name": name }),

@@ -51,8 +51,8 @@ enum PostMortemCommand {
 /// Begin the write-up of an incident, or go on with it; what is left out stays
 ///
 /// It begins with what is known: moments, what it cost, the change that was named. Every heading wants an
-/// answer; "nothing" is one. Names of people that the incident names are refused, and words that put a
-/// fault down to people are shown: say what the system let happen.
+/// answer; "nothing" is one. Say what the system let happen: names of people that the incident names and words
+/// that put a fault down to people are shown at once, and as long as a name stands in it it is not submitted.
 ///
 /// Examples:
 ///

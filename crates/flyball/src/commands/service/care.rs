@@ -38,6 +38,23 @@ pub(super) struct Fault {
     sentence: String,
 }
 
+/// What hurts people who work on it.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Friction {
+    id: String,
+    what: String,
+    state: String,
+    team: Option<String>,
+    requirement: Option<String>,
+    weight: Weight,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Weight {
+    minutes: u64,
+    times: u64,
+}
+
 /// Who carries the pager, and what is to change about it.
 pub(super) fn pager(custody: Option<&Custody>) -> String {
     let Some(Custody { holder, since, step, returns }) = custody else {
@@ -88,4 +105,26 @@ pub(super) fn reviews(page: &mut Page, reviews: &[Review]) {
         let columns = [text("Checklist"), number("Version"), text("Stands"), text("Opened")];
         page.table(columns, rows);
     }
+}
+
+/// What hurts people who work on it, and whose requirement that is.
+pub(super) fn friction(page: &mut Page, all: &[Friction]) {
+    if all.is_empty() {
+        return;
+    }
+    page.heading("What hurts");
+    page.list(all.iter().map(|of| {
+        let Weight { minutes, times } = of.weight;
+        let state = match (&of.team, &of.requirement) {
+            (Some(team), Some(requirement)) => format!("required of {team}: {requirement}"),
+            _ => of.state.clone(),
+        };
+        format!(
+            "{}: {}, {}, {} and more in the last quarter; {state}",
+            of.id,
+            of.what,
+            words::plural(times, "time", "times"),
+            words::plural(minutes, "minute", "minutes")
+        )
+    }));
 }

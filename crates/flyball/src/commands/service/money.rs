@@ -20,6 +20,10 @@ pub(super) use support::{ChooseArgs, SupportArgs, choose, support};
 
 /// Show what targets of a service are worth: what each allows an outage to cost, what each step buys
 ///
+/// Lost is time in which nobody would have been served: the sum over five minutes each of 5 min x bad / valid, of those in
+/// which more was bad than is promised, and more than chance explains. Busy minutes weigh no more than quiet ones, so it is
+/// not the share of bad events of the whole window.
+///
 /// Beside it, what its own objectives protected in their windows, against what support of it costs. Costs come from
 /// `kind: SupportCosts`; as long as nobody has written any, assumed ones are gone by, and that is said.
 ///

@@ -67,6 +67,15 @@ impl BasisArgs {
         let told = all.into_iter().filter(|(_, value)| !value.is_null());
         told.map(|(name, value)| (name.to_owned(), value)).collect()
     }
+
+    /// The same as text, name by name.
+    fn texts(&self) -> Vec<(String, String)> {
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        self.told().into_iter().map(|(name, value)| (name, text(value))).collect()
+    }
 }
 
 /// Show who should run a service: every model with its cost, what both published rules say, what was chosen
@@ -99,7 +108,7 @@ pub(in crate::commands::service) struct SupportArgs {
 /// Examples:
 ///
 ///   flyball service choose checkout --target 99.9% --model developers --out-of-hours team \
-///     --product digital_service --traffic substantial --reviewed false --missed false
+///     --product digital_service --interval 7d --traffic substantial --reviewed false --missed false
 #[expect(clippy::doc_markdown, reason = "examples are pasted as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -125,15 +134,7 @@ pub(in crate::commands::service) struct ChooseArgs {
 }
 
 pub(in crate::commands::service) fn support(args: &SupportArgs) -> anyhow::Result<Exit> {
-    let told: Vec<(String, String)> = args
-        .basis
-        .told()
-        .into_iter()
-        .map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            (name, text)
-        })
-        .collect();
+    let told = args.basis.texts();
     let query: Vec<(&str, &str)> = told.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let said: Value = Remote::new(&args.server)?.get(&of_service(&args.name, "support"), &query)?;
     let support: Support = serde_json::from_value(said.clone())?;
@@ -170,8 +171,7 @@ fn in_words(name: &str) -> &str {
 
 /// The command that says it all: what was told already, and an example of the rest.
 fn to_say_it_all(of: &Support, told: &BasisArgs) -> String {
-    let told = told.told().into_iter().map(|(name, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let told = told.texts().into_iter().map(|(name, value)| {
         let quote = if value.contains(' ') { "'" } else { "" };
         format!("--{} {quote}{value}{quote}", name.replace('_', "-"))
     });
