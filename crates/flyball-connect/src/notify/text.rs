@@ -173,13 +173,11 @@ fn called_words(step: &CallStep) -> String {
 
 /// What the lookback spent, as a share of what "Left" is of, where that is known.
 fn spent(now: &Reading) -> String {
-    match now.spent_of_window {
-        Some(share) => format!("{} of the budget within the rule's lookback", percent(share)),
-        None => {
-            let share = percent(now.spent_in_lookback);
-            format!("{share} of a window's budget within the rule's lookback, at even traffic")
-        }
+    if let Some(share) = now.spent_of_window {
+        return format!("{} of the budget within the rule's lookback", percent(share));
     }
+    let share = percent(now.spent_in_lookback);
+    format!("{share} of a window's budget within the rule's lookback, at even traffic")
 }
 
 fn rule(pair: &Pair, now: &Reading) -> String {
