@@ -165,6 +165,10 @@ pub struct WebhookVia {
     pub url: String,
     /// The environment variable with what requests are signed with.
     pub secret_env: String,
+    /// Whether it ends the fault itself once an order is over and no other came. Nobody can see that it does: who writes
+    /// it answers for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_by_itself: bool,
 }
 
 impl DrillVia {
@@ -180,9 +184,12 @@ impl DrillVia {
     }
 
     /// Whether a fault ends by itself when nobody renews it: such a drill needs no guard. Webhooks are told how
-    /// long each order holds, but nobody can see that they keep to it.
+    /// long each order holds; that they keep to it, their document says.
     pub const fn expires(&self) -> bool {
-        matches!(self, Self::EnvoyHeaders {})
+        matches!(
+            self,
+            Self::EnvoyHeaders {} | Self::Webhook(WebhookVia { ends_by_itself: true, .. })
+        )
     }
 
     /// Whether it can inject `fault`.

@@ -83,6 +83,15 @@ fn each_way_says_what_it_can_break_and_reaches_nothing_else() {
         ("fault", json!({"kind": "abort", "status": 503})),
     ]);
     assert!(headers.spec.via.expires() && !read(&text()).spec.via.expires());
+    let hook = |ends: Option<bool>| {
+        let secret = "FLYBALL_SECRET_X";
+        let mut via = json!({"kind": "webhook", "url": "https://x.example/", "secretEnv": secret});
+        if let Some(ends) = ends {
+            via["endsByItself"] = json!(ends);
+        }
+        with(&[("via", via)]).spec.via.expires()
+    };
+    assert_eq!([None, Some(false), Some(true)].map(hook), [false, false, true]);
 }
 
 #[test]
