@@ -394,9 +394,10 @@ fn day(week: Timestamp, day: u32, bad: u32) -> String {
     };
     let of_look = |look: u32| {
         let before = (LOOKS - 6).checked_sub(look).filter(|before| before % 100 == 0);
-        match before.is_some_and(|before| before / 100 < bad) {
-            true => (0..20).map(|of| line(look, 10 * of, 503)).collect(),
-            false => line(look, 150, 200),
+        if before.is_some_and(|before| before / 100 < bad) {
+            (0..20).map(|of| line(look, 10 * of, 503)).collect()
+        } else {
+            line(look, 150, 200)
         }
     };
     (day * LOOKS_A_DAY..(day + 1) * LOOKS_A_DAY).map(of_look).collect()

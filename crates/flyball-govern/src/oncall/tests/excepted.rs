@@ -162,10 +162,9 @@ fn said(case: &Case, exceptions: &Exceptions, naive: &Naive, at: Timestamp) -> V
 
 fn row(layer: Option<&String>, answer: &Answer) -> Row {
     let id = match answer {
-        Answer::On { by: By::Turn | By::StandIn, .. } => None,
         Answer::On { by: By::Override { id } | By::Swap { id } | By::Temporary { id }, .. }
         | Answer::Nobody { why: Absence::Removed { id } | Absence::Temporary { id } } => Some(id),
-        Answer::Nobody { .. } => None,
+        Answer::On { .. } | Answer::Nobody { .. } => None,
     };
     (layer.cloned(), answer.who().map(str::to_owned), id.cloned())
 }
