@@ -385,18 +385,26 @@ impl Swap {
         Ok(())
     }
 
-    /// What it is once taken: the taker for the asker, and the asker for the taker.
+    /// What it is once taken: the taker for the asker, and the asker for the taker; where both sides are of one
+    /// time, as of two layers, both at once.
     fn overrides(&self) -> Vec<Act> {
         let Some(SwapEnd { by, at, how: SwapHow::Taken }) = &self.ended else { return Vec::new() };
-        let act = |span, remove: &str, add: &str| Act {
+        let act = |span, remove: &str, add: &str, is_exchange| Act {
             at: *at,
             span,
             remove: Some(remove.to_owned()),
             add: Some(add.to_owned()),
+            is_exchange,
             by: super::By::Swap { id: self.id.clone() },
         };
-        let back = self.takes.map(|takes| act(takes, by, &self.who));
-        std::iter::once(act(self.gives, &self.who, by)).chain(back).collect()
+        let takes: Vec<Interval> = self.takes.into_iter().collect();
+        let both = spans::common(&[self.gives], &takes);
+        let given = spans::without(&[self.gives], &both);
+        let back = spans::without(&takes, &both);
+        let given = given.into_iter().map(|span| act(span, &self.who, by, false));
+        let back = back.into_iter().map(|span| act(span, by, &self.who, false));
+        let both = both.into_iter().map(|span| act(span, &self.who, by, true));
+        given.chain(back).chain(both).collect()
     }
 }
 
@@ -407,6 +415,8 @@ pub(super) struct Act {
     pub(super) span: Interval,
     pub(super) remove: Option<String>,
     pub(super) add: Option<String>,
+    /// Whether who is removed comes for who is added.
+    pub(super) is_exchange: bool,
     pub(super) by: super::By,
 }
 
@@ -514,6 +524,7 @@ impl Exceptions {
             span: of.span(),
             remove: of.remove.clone(),
             add: of.add.clone(),
+            is_exchange: false,
             by: super::By::Override { id: of.id.clone() },
         };
         let overrides = self.overrides.iter().map(act);

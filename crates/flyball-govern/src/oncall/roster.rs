@@ -291,11 +291,14 @@ impl Line {
             By::Turn | By::StandIn => String::new(),
         };
         self.pieces = split(&self.pieces, act.span, |answer| {
-            if answer.who() != Some(remove) {
-                return Some(answer.clone());
-            }
-            Some(match &act.add {
-                Some(add) => Answer::On { who: add.clone(), by: act.by.clone() },
+            let add = act.add.as_deref();
+            let next = match answer.who() {
+                Some(who) if who == remove => add,
+                who @ Some(_) if act.is_exchange && who == add => Some(remove),
+                _ => return Some(answer.clone()),
+            };
+            Some(match next {
+                Some(next) => Answer::On { who: next.to_owned(), by: act.by.clone() },
                 None => Answer::Nobody { why: Absence::Removed { id: id.clone() } },
             })
         });

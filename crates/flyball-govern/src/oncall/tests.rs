@@ -2,6 +2,7 @@
 
 mod documents;
 mod escalation;
+mod excepted;
 mod exceptions;
 mod fairness;
 mod goalert;

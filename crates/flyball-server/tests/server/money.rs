@@ -1,6 +1,6 @@
 //! Money over real sockets: what targets are worth, who should run a service, what work returned.
 
-use flyball_model::Duration;
+use flyball_model::{Duration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::harness::{NOON, PATIENCE, Running, SHOP, TestClock, events};
@@ -376,5 +376,123 @@ async fn work_is_held_against_the_weeks_before_and_teams_are_recognised_for_it()
         let (found, problem) = running.get(&format!("/api/v1/{path}")).await;
         assert_eq!(found, status, "{path}: {problem}");
     }
+    running.server.stop().await;
+}
+
+/// Five minutes: what is lost is told in them.
+const LOOK: u32 = 300;
+/// Looks of a week and of a day.
+const LOOKS: u32 = 2_016;
+const LOOKS_A_DAY: u32 = 288;
+
+/// Events of one day of a week that begins at `week`: one user in every five minutes is served, but of `bad` of the
+/// week's five minutes, the last of which begins half an hour before its end, in which twenty are not.
+fn day(week: Timestamp, day: u32, bad: u32) -> String {
+    let line = |look: u32, second: u32, status: u32| {
+        let at = week.plus(Duration::from_seconds(look * LOOK + second));
+        format!("{{\"time\":\"{at}\",\"service.name\":\"shop\",\"status\":{status}}}\n")
+    };
+    let of_look = |look: u32| {
+        let before = (LOOKS - 6).checked_sub(look).filter(|before| before % 100 == 0);
+        if before.is_some_and(|before| before / 100 < bad) {
+            (0..20).map(|of| line(look, 10 * of, 503)).collect()
+        } else {
+            line(look, 150, 200)
+        }
+    };
+    (day * LOOKS_A_DAY..(day + 1) * LOOKS_A_DAY).map(of_look).collect()
+}
+
+fn close(said: &Value, expected: f64) -> bool {
+    said.as_f64().is_some_and(|said| (said - expected).abs() <= 1e-9 * expected.abs())
+}
+
+/// Eight weeks with an hour that is bad, and eight with ten minutes; a change a week, whose commits waited two hours and
+/// then one.
+async fn mended(running: &Running, clock: &TestClock) {
+    for week in 0..16_u32 {
+        let (begin, bad, waited) =
+            (clock.now(), if week < 8 { 12 } else { 2 }, if week < 8 { 2 } else { 1 });
+        for number in 0..7 {
+            clock.advance(Duration::from_days(1));
+            let position = running.position().await;
+            let sent =
+                running.post("/api/v1/events", day(begin, number, bad)).send().await.unwrap();
+            assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+            running.counts_behind(position).await;
+            if number == 2 {
+                let shipped = clock.now().minus(Duration::from_hours(1));
+                let authored = shipped.minus(Duration::from_hours(waited));
+                let change = json!({"service": "shop", "id": format!("release-{week}"), "finished": shipped,
+                    "commits": [{"sha": format!("{week:016x}"), "authored": authored}]});
+                assert_eq!(post(running, "/api/v1/changes", &change).await.0, 201);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_work_returned_what_was_protected_and_who_is_recognised_are_known_answers() {
+    flyball_server::choose_cryptography();
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running =
+        Running::start(directory.path(), &format!("{SHOP}{}", owned(90_000)), &clock).await;
+    let begin = clock.now();
+    mended(&running, &clock).await;
+
+    // 60 minutes a week before and 10 after: 50 fewer, at 1500 USD each 75 000 USD a week, of which a year of 365.25 days
+    // has 52.17857….
+    let at = begin.plus(Duration::from_days(56));
+    let path = format!("/api/v1/services/shop/return?at={at}&weeks=8&cost=1000000%20USD");
+    let (status, said) = running.get(&path).await;
+    assert_eq!(status, 200, "{said}");
+    for (field, minutes) in [("minutes_before", 60.0), ("minutes_after", 10.0)] {
+        let weeks = said[field].as_array().unwrap();
+        assert_eq!(weeks.len(), 8);
+        assert!(weeks.iter().all(|week| close(week, minutes)), "{field}: {said:#}");
+    }
+    let of = &said["return"];
+    assert_eq!((&of["minutes"]["unknown"], &of["cost"]), (&json!(0), &json!("1000000 USD")));
+    let weeks_a_year = 365.25 / 7.0;
+    for (field, expected) in [
+        ("/minutes/less/mean", 50.0),
+        ("/minutes/less/between_90/0", 50.0),
+        ("/minutes/less/between_90/1", 50.0),
+        ("/avoided_minutes_a_year/mean", 50.0 * weeks_a_year),
+        ("/worth_a_year/mean", 75_000.0 * weeks_a_year),
+        ("/worth_a_year/between_90/0", 75_000.0 * weeks_a_year),
+        ("/pays_after_weeks", 1_000_000.0 / 75_000.0),
+    ] {
+        assert!(close(of.pointer(field).unwrap(), expected), "{field}: {of:#}");
+    }
+    assert_eq!(of["pays_within_a_year"], "yes", "{of:#}");
+    // 3.91 millions a year: at 4 it does not.
+    let dear = path.replace("1000000", "4000000");
+    assert_eq!(running.get(&dear).await.1["return"]["pays_within_a_year"], "no");
+
+    // Of the last hour 5 minutes were lost of 6 that a promise of nine tenths tolerates, at 90 000 USD an hour.
+    let (_, said) = running.get("/api/v1/services/shop/target").await;
+    let protected = &said["protection"][0];
+    assert!(close(&protected["coverage"], 1.0), "{protected:#}");
+    assert_eq!((&protected["lost"], &protected["observed"]), (&json!("5m"), &json!("1h")));
+    let of = &protected["protection"];
+    assert_eq!(
+        [&of["tolerated"], &of["lost"], &of["saved"]],
+        [&json!("9000 USD"), &json!("7500 USD"), &json!("1500 USD")],
+        "{protected:#}"
+    );
+    assert!(close(&of["share"], 1.0 / 6.0), "{of:#}");
+
+    // Of 2004 who were served and 240 who were not a week, and of 2014 and 40 after, against a promise of nine tenths.
+    let (status, said) = running.get("/api/v1/recognition?weeks=8").await;
+    assert_eq!((status, &said["others"]), (200, &json!([])), "{said:#}");
+    let team = &said["recognised"][0];
+    assert_eq!((&team["team"], &team["because"]), (&json!("checkout"), &json!([])), "{team:#}");
+    assert_eq!(team["lead_time"], "better", "{team:#}");
+    let (before, after) = (2_400.0 / 2_244.0, 400.0 / 2_054.0);
+    assert!(close(&team["burn"]["before"], before), "{team:#}");
+    assert!(close(&team["burn"]["after"], after), "{team:#}");
+    assert!(close(&team["burn"]["less"]["mean"], before - after), "{team:#}");
     running.server.stop().await;
 }

@@ -3,6 +3,7 @@
 //! description; a route that the description has and a table has not fails.
 
 mod bounds;
+mod documents;
 mod lists;
 mod made;
 mod permissions;

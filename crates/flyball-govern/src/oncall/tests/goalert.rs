@@ -1,10 +1,13 @@
 //! Published cases of `GoAlert` (Apache-2.0), restated: `schedule/rotation/rotation_test.go`,
 //! `schedule/rule/rule_test.go`, `oncall/state_test.go`, `oncall/overridecalculator_test.go`,
-//! `oncall/singlerulecalculator_test.go`.
+//! `oncall/singlerulecalculator_test.go`, `oncall/activecalculator_test.go`, `oncall/usercalculator_test.go`,
+//! `oncall/timeiterator_test.go`, `schedule/shiftcalc/overrides_test.go`, `schedule/shiftcalc/shiftcalc_test.go`,
+//! `schedule/temporaryschedule_test.go`.
 //!
 //! `GoAlert` keeps where a rotation stands; here it follows from the anchor, so cases that begin in the
-//! middle are anchored there. One difference is meant: a turn that the hours of a layer do not touch is
-//! counted by `GoAlert` and not here (goalert#55).
+//! middle are anchored there. Differences are meant: `GoAlert` goes from minute to minute, cut to whole ones, and here an
+//! instant is as fine as it was told; a layer of a temporary schedule holds one person at a time; a turn that the hours
+//! of a layer do not touch is counted by `GoAlert` and not here (goalert#55).
 
 use flyball_model::Duration;
 
@@ -386,4 +389,189 @@ fn on_working_days_everybody_of_a_daily_rotation_has_turns() {
         // Where weekends use up turns, as they do there, some have two more than others.
         assert!(turns.values().max().unwrap() - turns.values().min().unwrap() <= 1, "{turns:?}");
     }
+}
+
+/// One layer for each, by the stretch of the second of January 2000 that somebody has of it: a plan for all of the day.
+fn planned(stretches: &[(&str, &str, &str)]) -> (Rota, Exceptions) {
+    let layer = |number: usize| {
+        json!({"name": format!("{number}"), "members": ["nobody"],
+            "rotation": {"unit": "week", "start": "1999-12-27T00:00"}})
+    };
+    let layers: Vec<Value> = (0..stretches.len().max(1)).map(layer).collect();
+    let people = ["nobody", "foo", "bar"];
+    let rota = rota(json!({"members": members(&people), "layers": layers}));
+    let shift = |(number, (who, start, end)): (usize, &(&str, &str, &str))| {
+        let clock = |clock: &str| format!("2000-01-02T{clock}Z");
+        json!({"layer": format!("{number}"), "who": who, "start": clock(start), "end": clock(end)})
+    };
+    let shifts: Vec<Value> = stretches.iter().enumerate().map(shift).collect();
+    let temporary: TemporarySchedule = serde_json::from_value(json!({"id": "t", "made": made(),
+        "start": "2000-01-02T00:00:00Z", "end": "2000-01-03T00:00:00Z", "shifts": shifts}))
+    .unwrap();
+    temporary.check(&rota).unwrap();
+    (rota, Exceptions { temporary: vec![temporary], ..Exceptions::default() })
+}
+
+#[test]
+fn each_minute_says_who_is_active_from_the_first_instant_to_that_after_the_last() {
+    // Who is there at four minutes past three, and at each minute up to eight past.
+    type Case<'a> = (&'a [(&'a str, &'a str, &'a str)], [&'a [&'a str]; 5]);
+    let cases: [Case<'_>; 7] = [
+        (&[], [&[], &[], &[], &[], &[]]),
+        (&[("foo", "03:05:00", "03:07:00")], [&[], &["foo"], &["foo"], &[], &[]]),
+        (&[("foo", "03:03:00", "03:07:00")], [&["foo"], &["foo"], &["foo"], &[], &[]]),
+        (
+            &[("foo", "03:05:00", "03:06:00"), ("foo", "03:07:00", "03:08:00")],
+            [&[], &["foo"], &[], &["foo"], &[]],
+        ),
+        (
+            &[("foo", "00:00:00", "23:59:59.999999999")],
+            [&["foo"], &["foo"], &["foo"], &["foo"], &["foo"]],
+        ),
+        (
+            &[("foo", "03:05:00", "03:07:00"), ("bar", "03:06:00", "03:07:00")],
+            [&[], &["foo"], &["foo", "bar"], &[], &[]],
+        ),
+        // Not cut to whole minutes: begun a moment after four past, they are not there at it.
+        (
+            &[("foo", "03:04:05.000000006", "03:06:05.000000006")],
+            [&[], &["foo"], &["foo"], &[], &[]],
+        ),
+    ];
+    for (stretches, expected) in cases {
+        let (rota, exceptions) = planned(stretches);
+        for (minute, expected) in (4..).zip(expected) {
+            let said = rota.on_call(at(&format!("2000-01-02T03:0{minute}:00Z")), &exceptions);
+            let there: Vec<&str> = said.iter().filter_map(|said| said.answer.who()).collect();
+            assert_eq!(there, expected, "{stretches:?} at {minute}");
+        }
+        // Told as shifts, each begins and ends where it was said to, and is cut by what is asked alone.
+        let during = span("2000-01-02T03:04:00Z", "2000-01-02T03:08:00Z");
+        let shifts = rota.shifts(during, &exceptions);
+        let mut clocks: Vec<Interval> = stretches
+            .iter()
+            .map(|(_, start, end)| {
+                span(&format!("2000-01-02T{start}Z"), &format!("2000-01-02T{end}Z"))
+            })
+            .filter_map(|own| own.intersect(during))
+            .collect();
+        clocks.sort_by_key(|own| own.start());
+        assert_eq!(shifts.iter().map(Shift::span).collect::<Vec<_>>(), clocks, "{stretches:?}");
+    }
+}
+
+#[test]
+fn others_take_over_the_ends_of_half_days() {
+    let rota = rota(json!({
+        "members": members(&["Joey", "Srilekha", "Tom", "Dyanne"]),
+        "layers": [{"name": "half days", "members": ["Joey", "Srilekha"],
+            "rotation": {"unit": "hour", "every": 12, "start": "2018-03-16T13:30"}}],
+    }));
+    let clock = |text: &str| format!("2018-03-{text}:00Z");
+    let of = |(number, (add, start, end)): (usize, (&str, &str, &str))| -> Override {
+        let of = json!({"id": number.to_string(), "remove": "Joey", "add": add, "start": clock(start),
+            "end": clock(end), "made": made()});
+        serde_json::from_value(of).unwrap()
+    };
+    let taken = [
+        ("Tom", "17T22:00", "18T01:30"),
+        ("Dyanne", "20T13:30", "21T01:30"),
+        ("Tom", "19T19:00", "20T01:30"),
+    ];
+    let overrides: Vec<Override> = taken.into_iter().enumerate().map(of).collect();
+    for one in &overrides {
+        assert_eq!(one.check(&rota, &Exceptions::default()), Ok(()));
+    }
+    let exceptions = Exceptions { overrides, ..Exceptions::default() };
+    let shifts = rota.shifts(span(&clock("16T13:30"), &clock("22T13:30")), &exceptions);
+    let rows = [
+        ("Joey", "16T13:30", "17T01:30"),
+        ("Srilekha", "17T01:30", "17T13:30"),
+        ("Joey", "17T13:30", "17T22:00"),
+        ("Tom", "17T22:00", "18T01:30"),
+        ("Srilekha", "18T01:30", "18T13:30"),
+        ("Joey", "18T13:30", "19T01:30"),
+        ("Srilekha", "19T01:30", "19T13:30"),
+        ("Joey", "19T13:30", "19T19:00"),
+        ("Tom", "19T19:00", "20T01:30"),
+        ("Srilekha", "20T01:30", "20T13:30"),
+        ("Dyanne", "20T13:30", "21T01:30"),
+        ("Srilekha", "21T01:30", "21T13:30"),
+        ("Joey", "21T13:30", "22T01:30"),
+        ("Srilekha", "22T01:30", "22T13:30"),
+    ];
+    let row =
+        |(who, start, end): (&str, &str, &str)| (who.to_owned(), clock(start), clock(end), false);
+    assert_eq!(brief(&shifts), rows.map(row));
+}
+
+#[test]
+fn a_day_of_who_is_taken_away_is_nobodys_and_who_is_added_is_there_beside() {
+    let rota = fixed(&[("a", EVERY_DAY, "09:00", "21:00")]);
+    let during = span("2018-01-01T00:00:00Z", "2018-01-03T00:00:00Z");
+    let told = |overrides: Vec<Override>| {
+        let exceptions = Exceptions { overrides, ..Exceptions::default() };
+        let shifts = rota.shifts(during, &exceptions);
+        shifts.iter().map(|of| (of.who.clone(), of.start.to_string())).collect::<Vec<_>>()
+    };
+    let row = |who: &str, start: &str| (who.to_owned(), format!("2018-01-{start}:00:00Z"));
+    let day = ("09:00", "21:00");
+    assert_eq!(told(vec![]), [row("a", "01T09"), row("a", "02T09")]);
+    assert_eq!(told(vec![replaced(Some("a"), None, day)]), [row("a", "02T09")]);
+    let beside = [row("a", "01T09"), row("baz", "01T09"), row("a", "02T09")];
+    assert_eq!(told(vec![replaced(None, Some("baz"), day)]), beside);
+}
+
+#[test]
+fn a_month_of_days_and_five_weeks_of_three_days() {
+    let days = rota(json!({
+        "members": members(&["first", "second", "third"]),
+        "layers": [{"name": "days", "members": ["second", "third", "first"],
+            "rotation": {"unit": "day", "start": "2016-12-31T01:00"}}],
+    }));
+    let none = Exceptions::default();
+    let shifts = days.shifts(span("2016-12-31T00:00:00Z", "2017-01-31T00:00:00Z"), &none);
+    assert_eq!((shifts.len(), shifts[0].who.as_str()), (31, "second"));
+    assert_eq!(shifts[0].start, at("2016-12-31T01:00:00Z"));
+    let rules = |filter: [u8; 7], from: &str, to: &str| {
+        let weekly = json!({"days": weekdays(filter), "from": "08:00", "to": "20:00"});
+        let hours: Weekly = serde_json::from_value(weekly).unwrap();
+        weekly::stretches(&[hours], span(from, to), &TimeZone::UTC)
+    };
+    let found = rules([0, 1, 0, 0, 0, 1, 1], "2017-07-20T11:00:00Z", "2017-07-24T11:00:00Z");
+    let day = |day: &str, to: &str| {
+        span(&format!("2017-07-{day}T08:00:00Z"), &format!("2017-07-{day}T{to}:00:00Z"))
+    };
+    // What is asked cuts the last.
+    assert_eq!(found, [day("21", "20"), day("22", "20"), day("24", "11")]);
+    let found = rules([1, 1, 1, 0, 0, 0, 0], "2018-07-20T11:00:00Z", "2018-08-24T11:00:00Z");
+    assert_eq!(found.len(), 15);
+    assert_eq!(found[1], span("2018-07-23T08:00:00Z", "2018-07-23T20:00:00Z"));
+    assert!(found.contains(&span("2018-08-20T08:00:00Z", "2018-08-20T20:00:00Z")));
+}
+
+#[test]
+fn a_temporary_schedule_that_ends_early_keeps_what_was_served() {
+    let clock = |hour: u32| at(&format!("2000-01-01T{hour}:00:00Z"));
+    let shift = |layer: &str, who: &str, end: u32| FixedShift {
+        layer: layer.to_owned(),
+        who: who.to_owned(),
+        start: clock(12),
+        end: clock(end),
+    };
+    let whole = TemporarySchedule {
+        id: "t".to_owned(),
+        start: clock(10),
+        end: clock(20),
+        shifts: vec![shift("one", "foo", 18), shift("other", "bar", 15)],
+        made: serde_json::from_value(made()).unwrap(),
+    };
+    let cut = TemporarySchedule {
+        end: clock(14),
+        shifts: vec![shift("one", "foo", 14), shift("other", "bar", 14)],
+        ..whole.clone()
+    };
+    assert_eq!(whole.clone().until(clock(14)), Some(cut));
+    assert_eq!(whole.clone().until(clock(10)), None, "it had not begun");
+    assert_eq!(whole.clone().until(clock(23)), Some(whole));
 }

@@ -2,7 +2,7 @@
 
 use flyball_model::Duration;
 use jiff::ToSpan;
-use jiff::civil::{DateTime, date};
+use jiff::civil::{Date, DateTime, date};
 use proptest::prelude::*;
 
 use super::*;
@@ -10,15 +10,15 @@ use crate::oncall::spans;
 
 /// How finely the naive implementation looks. All times of the rotas below are multiples of it, and so are
 /// changes of clocks, of which those of Lord Howe are the smallest.
-const STEP: Duration = Duration::from_minutes(30);
+pub(super) const STEP: Duration = Duration::from_minutes(30);
 const ZONES: [&str; 5] =
     ["UTC", "Europe/Berlin", "America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe"];
 
 #[derive(Debug, Clone)]
-struct Case {
-    rota: Rota,
+pub(super) struct Case {
+    pub(super) rota: Rota,
     /// What is asked.
-    during: Interval,
+    pub(super) during: Interval,
 }
 
 fn hours() -> impl Strategy<Value = Value> {
@@ -42,8 +42,11 @@ fn member(number: usize) -> impl Strategy<Value = Value> {
     )
 }
 
-fn case() -> impl Strategy<Value = Case> {
-    let members = (1_usize..5).prop_flat_map(|count| (0..count).map(member).collect::<Vec<_>>());
+/// How a layer is: its hours, unit and length of a turn, start, zone-free; whether it carries tickets; who of the
+/// members, as bits.
+type Layered = (Vec<Value>, (&'static str, u32), (i32, u8), bool, u8);
+
+fn layered() -> impl Strategy<Value = Layered> {
     let unit = prop_oneof![
         (Just("hour"), 5_u32..40),
         (Just("day"), 1_u32..4),
@@ -51,28 +54,48 @@ fn case() -> impl Strategy<Value = Case> {
         (Just("month"), 1_u32..2),
     ];
     let layer_hours = proptest::collection::vec(hours(), 0..2);
+    (layer_hours, unit, (0_i32..20, 0_u8..48), any::<bool>(), any::<u8>())
+}
+
+/// A layer of `members`, the first of whom is paged.
+fn layer(at: usize, of: Layered, first: Date, members: &[Value]) -> Value {
+    let (hours, (unit, every), (days, half), is_triage, who) = of;
+    let half = i8::try_from(half).unwrap();
+    let clock = jiff::civil::time(half / 2, half % 2 * 30, 0, 0);
+    let start: DateTime = first.checked_add(days.days()).unwrap().to_datetime(clock);
+    let carries = if is_triage && at > 0 { "tickets" } else { "pages" };
+    let may = |member: &&Value| carries == "tickets" || member["duty"] == "pages";
+    let is_in = |(number, _): &(usize, &Value)| at == 0 || who >> number & 1 == 1;
+    let some = members.iter().filter(may).enumerate().filter(is_in).map(|(_, member)| member);
+    let mut names: Vec<&Value> = some.map(|member| &member["name"]).collect();
+    if names.is_empty() {
+        names.push(&members[0]["name"]);
+    }
+    json!({"name": format!("l{at}"), "carries": carries, "members": names, "hours": hours,
+        "rotation": {"unit": unit, "every": every,
+            "start": start.strftime("%Y-%m-%dT%H:%M").to_string()}})
+}
+
+pub(super) fn case() -> impl Strategy<Value = Case> {
+    let members = (1_usize..5).prop_flat_map(|count| (0..count).map(member).collect::<Vec<_>>());
     // Around the changes of clocks in March and November.
-    let start =
-        (prop_oneof![Just(date(2026, 3, 1)), Just(date(2026, 10, 20))], 0_i32..20, 0_u8..48);
+    let first = prop_oneof![Just(date(2026, 3, 1)), Just(date(2026, 10, 20))];
+    let layers = proptest::collection::vec(layered(), 1..4);
     let asked = (-60_i64..900, 1_u32..400);
-    (members, unit, layer_hours, start, 0..ZONES.len(), asked).prop_map(
-        |(members, (unit, every), hours, (date, days, half), zone, (from, length))| {
-            let clock = jiff::civil::time(
-                i8::try_from(half / 2).unwrap(),
-                i8::try_from(half % 2 * 30).unwrap(),
-                0,
-                0,
-            );
-            let start: DateTime = date.checked_add(days.days()).unwrap().to_datetime(clock);
-            let names: Vec<Value> = members.iter().map(|who| who["name"].clone()).collect();
+    (members, layers, first, 0..ZONES.len(), asked).prop_map(
+        |(mut members, layers, first, zone, (from, length))| {
+            for (at, member) in members.iter_mut().enumerate() {
+                member["duty"] = json!(if at == 2 { "tickets" } else { "pages" });
+            }
+            let layers = layers.into_iter().enumerate();
+            let layers: Vec<Value> =
+                layers.map(|(at, of)| layer(at, of, first, &members)).collect();
             let holidays = ["2026-03-09", "2026-03-29", "2026-11-01", "2026-11-02"];
             let rota = rota(json!({
                 "timeZone": ZONES[zone],
                 "members": members,
                 "calendars": [{"name": "XX", "days": holidays.map(|date| json!({"date": date}))}],
-                "layers": [{"name": "primary", "members": names, "hours": hours,
-                    "rotation": {"unit": unit, "every": every,
-                        "start": start.strftime("%Y-%m-%dT%H:%M").to_string()}}],
+                "layers": layers,
             }));
             let anchor = rota.spec().layers[0].rotation.boundary(0, rota.zone());
             let moved = |steps: i64| Timestamp::from_nanos(anchor.nanos() + steps * STEP.nanos());
@@ -80,6 +103,33 @@ fn case() -> impl Strategy<Value = Case> {
             Case { rota, during }
         },
     )
+}
+
+/// The instants of `during` that are looked at.
+pub(super) fn steps(during: Interval) -> impl Iterator<Item = Timestamp> {
+    let count = during.length().nanos() / STEP.nanos();
+    (0..count).map(move |step| Timestamp::from_nanos(during.start().nanos() + step * STEP.nanos()))
+}
+
+/// What the naive implementation says of every layer.
+pub(super) struct Naive(Vec<(Timestamp, Vec<Option<String>>)>);
+
+impl Naive {
+    pub(super) fn new(case: &Case) -> Self {
+        let (layers, zone) = (&case.rota.spec().layers, case.rota.zone());
+        let said =
+            layers.iter().map(|layer| (layer.rotation.boundary(0, zone), naive(case, layer)));
+        Self(said.collect())
+    }
+
+    /// Who has each layer at `at`.
+    pub(super) fn who(&self, at: Timestamp) -> Vec<Option<String>> {
+        let who = |(anchor, said): &(Timestamp, Vec<Option<String>>)| {
+            let index = (at.nanos() - anchor.nanos()).div_euclid(STEP.nanos());
+            usize::try_from(index).ok().and_then(|index| said[index].clone())
+        };
+        self.0.iter().map(who).collect()
+    }
 }
 
 /// The civil date of `at`, give or take two days.
@@ -92,19 +142,18 @@ fn around(at: Timestamp, zone: &TimeZone) -> impl Iterator<Item = jiff::civil::D
 fn is_in(hours: &[Weekly], at: Timestamp, zone: &TimeZone) -> bool {
     hours.iter().any(|weekly| {
         around(at, zone).filter(|day| weekly.days.contains(&Day::of(*day))).any(|day| {
-            let text = |date: jiff::civil::Date, clock: Clock| format!("{date}T{clock}");
+            let instant = |date: Date, clock: Clock| {
+                weekly::instant(format!("{date}T{clock}").parse().unwrap(), zone).unwrap()
+            };
             let last = if weekly.to <= weekly.from { day.tomorrow().unwrap() } else { day };
-            let name = zone.iana_name().unwrap();
-            let from = local(&text(day, weekly.from), name);
-            from <= at && at < local(&text(last, weekly.to), name)
+            instant(day, weekly.from) <= at && at < instant(last, weekly.to)
         })
     })
 }
 
 /// Of each step from the anchor on: who has the layer, `None` for nobody.
-fn naive(case: &Case) -> Vec<Option<String>> {
+fn naive(case: &Case, layer: &LayerSpec) -> Vec<Option<String>> {
     let spec = case.rota.spec();
-    let layer = &spec.layers[0];
     let zone = case.rota.zone();
     let people: Vec<&MemberSpec> =
         layer.members.iter().map(|name| case.rota.member(name).unwrap()).collect();
@@ -113,11 +162,11 @@ fn naive(case: &Case) -> Vec<Option<String>> {
     let serves = |who: usize, at: Timestamp| {
         people[who].hours.is_empty() || is_in(&people[who].hours, at, &zones[who])
     };
-    let is_free = |who: usize, at: Timestamp| {
+    let is_off = |who: usize, at: Timestamp| {
         let today = zones[who].to_datetime(at.to_jiff()).date();
         let is_holiday = people[who].holidays.is_some()
             && spec.calendars[0].days.iter().any(|holiday| holiday.date == today);
-        serves(who, at) && !is_in(&people[who].rest, at, &zones[who]) && !is_holiday
+        is_holiday || is_in(&people[who].rest, at, &zones[who])
     };
     let covered = |at: Timestamp| layer.hours.is_empty() || is_in(&layer.hours, at, zone);
     let (mut turns, mut stands): (Vec<Served>, Vec<Served>) =
@@ -133,14 +182,18 @@ fn naive(case: &Case) -> Vec<Option<String>> {
             .map(|step| Timestamp::from_nanos(from.nanos() + step * STEP.nanos()))
             .collect();
         let on: Vec<bool> = steps.iter().map(|at| covered(*at)).collect();
+        let hours: Vec<Vec<bool>> = (0..people.len())
+            .map(|who| steps.iter().map(|at| serves(who, *at)).collect())
+            .collect();
+        let is_free = |who: usize, at: usize| hours[who][at] && !is_off(who, steps[at]);
         let free: Vec<Vec<bool>> = (0..people.len())
-            .map(|who| steps.iter().map(|at| is_free(who, *at)).collect())
+            .map(|who| (0..steps.len()).map(|at| is_free(who, at)).collect())
             .collect();
         let mut answers: Vec<Option<usize>> = vec![None; steps.len()];
         if on.contains(&true) {
             let may: Vec<usize> = (0..people.len())
                 .filter(|who| {
-                    let own = |at: &usize| on[*at] && serves(*who, steps[*at]);
+                    let own = |at: &usize| on[*at] && hours[*who][*at];
                     let whole = (0..steps.len()).filter(own).count();
                     let left = (0..steps.len()).filter(|at| on[*at] && free[*who][*at]).count();
                     left > 0 && left * 2 >= whole
@@ -148,7 +201,7 @@ fn naive(case: &Case) -> Vec<Option<String>> {
                 .collect();
             // How much of the turn a member's hours leave of it.
             let hers: Vec<usize> = (0..people.len())
-                .map(|who| (0..steps.len()).filter(|at| on[*at] && serves(who, steps[*at])).count())
+                .map(|who| (0..steps.len()).filter(|at| on[*at] && hours[who][*at]).count())
                 .collect();
             let part = |time: usize, who: usize| (time << 32) / hers[who].max(1);
             let holder = least(&turns, &may);
@@ -168,7 +221,7 @@ fn naive(case: &Case) -> Vec<Option<String>> {
                     continue;
                 }
                 // A stretch that the holder leaves: while they are off, or outside their hours.
-                let is_theirs = |at: usize| holder.is_some_and(|who| serves(who, steps[at]));
+                let is_theirs = |at: usize| holder.is_some_and(|who| hours[who][at]);
                 let is_left = |at: &usize| {
                     let is_free = holder.is_some_and(|who| free[who][*at]);
                     on[*at] && !is_free && is_theirs(*at) == is_theirs(step)
@@ -239,33 +292,32 @@ proptest! {
     #[test]
     fn every_instant_has_one_answer_whatever_is_asked(case in case(), inside in 0_i64..1_000) {
         let lines = case.rota.lines(case.during, &Exceptions::default());
-        prop_assert_eq!(lines.len(), 1);
-        let mut next = case.during.start();
-        for piece in &lines[0].pieces {
-            prop_assert_eq!(piece.span.start(), next, "no gap and no overlap");
-            prop_assert!(!piece.span.is_empty());
-            next = piece.span.end();
-        }
-        prop_assert_eq!(next, case.during.end());
+        prop_assert_eq!(lines.len(), case.rota.spec().layers.len());
         let nanos = case.during.length().nanos() / 1_000 * inside;
         let moment = Timestamp::from_nanos(case.during.start().nanos() + nanos);
         let said = case.rota.on_call(moment, &Exceptions::default());
-        let held = lines[0].pieces.iter().find(|piece| piece.span.contains(moment)).unwrap();
-        prop_assert_eq!(&said[0].answer, &held.answer);
+        for (line, said) in lines.iter().zip(&said) {
+            let mut next = case.during.start();
+            for piece in &line.pieces {
+                prop_assert_eq!(piece.span.start(), next, "no gap and no overlap");
+                prop_assert!(!piece.span.is_empty());
+                next = piece.span.end();
+            }
+            prop_assert_eq!(next, case.during.end());
+            let held = line.pieces.iter().find(|piece| piece.span.contains(moment)).unwrap();
+            prop_assert_eq!(&said.answer, &held.answer);
+        }
     }
 
     #[test]
     fn the_naive_implementation_says_the_same(case in case()) {
-        let anchor = case.rota.spec().layers[0].rotation.boundary(0, case.rota.zone());
-        let naive = naive(&case);
+        let naive = Naive::new(&case);
         let lines = case.rota.lines(case.during, &Exceptions::default());
-        let steps = case.during.length().nanos() / STEP.nanos();
-        for step in 0..steps {
-            let at = Timestamp::from_nanos(case.during.start().nanos() + step * STEP.nanos());
-            let piece = lines[0].pieces.iter().find(|piece| piece.span.contains(at)).unwrap();
-            let index = usize::try_from((at.nanos() - anchor.nanos()).div_euclid(STEP.nanos()));
-            let expected = index.ok().and_then(|index| naive[index].clone());
-            prop_assert_eq!(name(&piece.answer), expected, "at {}", at);
+        for at in steps(case.during) {
+            let piece = |line: &crate::oncall::roster::Line| {
+                name(&line.pieces.iter().find(|piece| piece.span.contains(at)).unwrap().answer)
+            };
+            prop_assert_eq!(lines.iter().map(piece).collect::<Vec<_>>(), naive.who(at), "at {}", at);
         }
     }
 

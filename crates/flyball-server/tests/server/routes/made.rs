@@ -79,6 +79,7 @@ impl World {
             "on_call" | "off_call" | "exception" | "swap" => self.called(name).await,
             "own_token" | "granted" | "visitor" => self.admitted(name, own).await,
             "drill_run" => self.drilled().await,
+            "shop_run" => self.run.clone(),
             other => panic!("nothing is called `${other}`; hint: `made.rs` makes them"),
         }
     }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::alerts::{QUICK, minute};
 use crate::changes::hook_secrets;
-use crate::gate::admin;
-use crate::harness::{NOON, Running, SHOP, TestClock, config};
+use crate::gate::{admin, post};
+use crate::harness::{NOON, PATIENCE, Running, SHOP, TestClock, config};
 use crate::people::{EXTERNAL, Site};
 
 /// What the shop is called, and what nobody else's answers may hold.
@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) ada: Caller,
     pub(super) bo: Caller,
     pub(super) callers: Vec<Caller>,
+    /// A run of the shop's drill that is over: while its alerts fire, none may begin.
+    pub(super) run: String,
     /// How many things were made, for names that are new.
     pub(super) made: u32,
 }
@@ -102,15 +104,83 @@ fn configured(home: &Path, clock: &TestClock) -> Config {
     }
 }
 
+/// What is at `path` once `is_awaited`.
+async fn awaited(open: &Running, path: &str, is_awaited: impl Fn(&Value) -> bool) {
+    let look = async {
+        while !is_awaited(&open.get(path).await.1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, look).await;
+    assert!(waited.is_ok(), "{path}: {}", open.get(path).await.1);
+}
+
+/// Runs the shop's drill while all of its users are served; the run's key.
+async fn drilled(open: &Running, clock: &TestClock) -> String {
+    clock.advance(Duration::from_minutes(15));
+    let line = |second: u32| {
+        let at = clock.now().minus(Duration::from_seconds(700 - second));
+        format!("{{\"time\":\"{at}\",\"service.name\":\"{OWN}\",\"status\":200}}\n")
+    };
+    let events: String = (0..700).map(line).collect();
+    assert_eq!(open.post("/api/v1/events", events).send().await.unwrap().status(), 200);
+    // What was counted has to be complete.
+    clock.advance(Duration::from_seconds(15));
+    let drill = "/api/v1/drills/shop-errors";
+    awaited(open, drill, |said| said["may_begin"] == true).await;
+    let (status, begun) = post(open, &format!("{drill}/runs"), json!({"apply": true})).await;
+    assert_eq!(status, 201, "{begun}");
+    let key = begun["run"]["key"].as_str().unwrap().to_owned();
+    let run = format!("/api/v1/drill-runs/{key}");
+    assert_eq!(post(open, &format!("{run}/stop"), json!({})).await.0, 200);
+    // Callers may send what they were told until then.
+    clock.advance(Duration::from_seconds(4));
+    awaited(open, &run, |said| said["run"]["watch"]["state"]["state"] == "ended").await;
+    // What fires now is not for it any more.
+    clock.advance(Duration::from_hours(2));
+    key
+}
+
+/// A shop and a bank, of which one SLO each is known and nothing else.
+fn plain(home: &Path, clock: &TestClock) -> Config {
+    let secrets = home.join("secrets");
+    std::fs::create_dir_all(&secrets).unwrap();
+    std::fs::write(secrets.join("webhook"), "hush\n").unwrap();
+    let bank = SHOP.replace("name: checkout", "name: pay").replace(OWN, OTHER);
+    let given = vec![Source::new("shop.yaml", SHOP), Source::new("bank.yaml", bank)];
+    Config {
+        given: Given::Sources(given),
+        secrets: Some(secrets),
+        ..config(&home.join("data"), "", clock)
+    }
+}
+
 impl World {
     /// A server on which the shop's alerts fire, and a caller of each sort.
     pub(super) async fn start(home: &Path) -> Self {
         flyball_server::choose_cryptography();
         let clock = TestClock::at(NOON);
         let open = Running::of(configured(home, &clock)).await;
+        let run = drilled(&open, &clock).await;
         minute(&open, &clock, false).await;
         minute(&open, &clock, true).await;
         open.server.stop().await;
+        Self { run, ..Self::of(home, clock, configured).await }
+    }
+
+    /// A server of which only the shop's and the bank's SLOs are known, and a caller of each sort.
+    pub(super) async fn start_plain(home: &Path) -> Self {
+        flyball_server::choose_cryptography();
+        let clock = TestClock::at(NOON);
+        Running::of(plain(home, &clock)).await.server.stop().await;
+        Self::of(home, clock, plain).await
+    }
+
+    async fn of(
+        home: &Path,
+        clock: TestClock,
+        configured: fn(&Path, &TestClock) -> Config,
+    ) -> Self {
         let data = home.join("data");
         let by_token = |name: &str| {
             let token = admin(&data, name);
@@ -126,7 +196,15 @@ impl World {
             Site::of(clock.clone(), |oidc| Config { oidc: Some(oidc), ..configured(home, &clock) });
         let client = Client::builder().redirect(reqwest::redirect::Policy::none());
         let client = client.build().unwrap();
-        let mut world = Self { site: site.await, client, ada, bo, callers: Vec::new(), made: 0 };
+        let mut world = Self {
+            site: site.await,
+            client,
+            ada,
+            bo,
+            callers: Vec::new(),
+            run: String::new(),
+            made: 0,
+        };
         world.ask(&world.ada, "/api/v1/changes", json!({"id": "first", "service": OTHER})).await;
         world.callers = world.everybody().await;
         world

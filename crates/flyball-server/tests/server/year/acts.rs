@@ -179,7 +179,7 @@ impl Player {
             self.learn(&path).await;
         }
         if self.services[service].tier == "critical" {
-            let risk = (!is_false).then(|| format!("{name}-fails"));
+            let risk = (!is_false).then(|| super::company::risk(name));
             let naming = json!({"posting": id, "risk": risk, "why": "the pool had no bound"});
             self.done(ADA, &format!("services/{name}/risks/occurrences"), naming).await;
         }

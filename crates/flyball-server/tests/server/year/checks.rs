@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flyball_model::Duration;
 use serde_json::{Value, json};
 
 use super::company::{TEAMS, people};
@@ -33,6 +34,7 @@ impl Player {
             self.check_report(team, "quarterly", (time.1 - 91 * DAY, time.1)).await;
             self.check_report(team, "weekly", (time.1 - 7 * DAY, time.1)).await;
             self.check_load(team, time).await;
+            self.check_pay(team, time).await;
         }
     }
 
@@ -239,11 +241,35 @@ impl Player {
         }
     }
 
+    /// Somebody of a team is on call at every moment, and one alone: what is paid adds up to the time.
+    async fn check_pay(&self, team: usize, (from, to): (i64, i64)) {
+        let path =
+            format!("on-call/rotas/{}/pay?from={}&to={}", TEAMS[team], moment(from), moment(to));
+        let said = self.get(&path).await;
+        let length = |line: &Value, field: &str| {
+            let text = line[field].as_str().unwrap_or_else(|| panic!("{field}: {said:#}"));
+            Duration::parse(text).unwrap().nanos() / 1_000_000_000
+        };
+        let lines = said["lines"].as_array().unwrap();
+        let standby: i64 = lines.iter().map(|line| length(line, "standby")).sum();
+        assert_eq!(standby, to - from, "{said:#}");
+        for line in lines {
+            let own = self.sums.happened.iter().filter(|of| {
+                self.services[of.service].team == team && line["who"] == of.who.as_str()
+            });
+            let called = own.filter(|of| (from..to).contains(&of.called)).count() as u64;
+            assert!(number(line, "/call_outs") <= called, "{line:#}");
+            assert!(length(line, "out_of_hours") <= length(line, "standby"), "{line:#}");
+            assert_eq!(length(line, "to_come"), 0, "{line:#}");
+        }
+    }
+
     /// What is told of the whole year at its end.
     pub(super) async fn check_year(&self) {
         self.check_incidents().await;
         self.check_decisions().await;
         self.check_risks().await;
+        self.check_drills().await;
         self.check_custody().await;
         self.check_people().await;
         for (service, _) in LAUNCHES {
@@ -264,6 +290,20 @@ impl Player {
         }
         let chain = self.get("audit/verify").await;
         assert_eq!(chain["whole"], true, "{chain}");
+    }
+
+    /// What a run burned is what was bad while it lasted, but for what is usual, and lies within all that was counted of it.
+    async fn check_drills(&self) {
+        for of in &self.sums.drilled {
+            let run = self.get(&format!("drill-runs/{}", of.key)).await;
+            let measured = &run["run"]["measured"];
+            let [burned, counted, valid] =
+                ["/burned", "/bad", "/valid"].map(|field| number(measured, field));
+            let (all, bad) = self.sums.events(of.service, of.from, of.to);
+            let slack = 2 * self.services[of.service].allowed * all / 1_000 + 40;
+            assert!(burned <= bad + slack && burned + slack >= bad, "{burned} of {bad}: {run:#}");
+            assert!(burned <= counted && counted <= valid, "{run:#}");
+        }
     }
 
     async fn check_incidents(&self) {
@@ -313,9 +353,11 @@ impl Player {
                 |of: &&super::sums::Happened| of.taken - self.sums.pages(of.service, of.from).0;
             let taken: i64 = own.iter().map(waited).sum();
             if let Some(count) = i64::try_from(own.len()).ok().filter(|count| *count > 0) {
-                let mean = length(2 * taken / count);
+                // Rounded down to a whole nanosecond.
+                let mean = Duration::from_nanos(taken * 1_000_000_000 / count).unwrap();
                 let told = &said["measures"]["acknowledge"]["lengths"];
-                assert!(taken % count != 0 || told["mean"] == mean, "{mean}: {told:#}");
+                assert_eq!(told["mean"], mean.to_string(), "{told:#}");
+                assert_eq!(told["spread"]["count"], count, "{told:#}");
             }
         }
     }
@@ -367,17 +409,38 @@ impl Player {
         assert!(self.sums.decided.iter().any(|of| of.by_override));
     }
 
-    /// The register's measurements are the incidents that were put down to it, and drills are not among them.
+    /// The register's measurements are the incidents that were put down to it, each when users were hit, and the drills
+    /// that name it, told as such; drills that name no risk are not among them.
     async fn check_risks(&self) {
+        let mut drilled = 0;
         for (place, service) in self.services.iter().enumerate() {
             if service.tier != "critical" || service.since > 0 {
                 continue;
             }
             let said = self.get(&format!("services/{}/risks/measured", service.name)).await;
             let own = self.sums.happened.iter().filter(|of| of.service == place && !of.is_false);
+            let own: BTreeMap<String, Value> = own
+                .map(|of| {
+                    let detected = self.sums.pages(of.service, of.from).0;
+                    let moments = [of.from, detected, of.to].map(|at| moment(at).to_string());
+                    (of.id.clone(), json!(moments))
+                })
+                .collect();
             let occurrences = said["risks"][0]["occurrences"].as_array().unwrap();
-            assert_eq!(occurrences.len(), own.count(), "{said:#}");
+            let (drills, incidents): (Vec<&Value>, Vec<&Value>) =
+                occurrences.iter().partition(|of| of["source"] == "drill");
+            let told = |of: &&Value| {
+                let moments = json!([of["started"], of["detected"], of["ended"]]);
+                (of["id"].as_str().unwrap().to_owned(), moments)
+            };
+            assert!(incidents.iter().all(|of| of["source"] == "incident"), "{said:#}");
+            assert_eq!(incidents.iter().map(told).collect::<BTreeMap<_, _>>(), own, "{said:#}");
+            assert_eq!(incidents.len(), own.len(), "{said:#}");
+            let planned = self.sums.drilled.iter().filter(|of| of.service == place);
+            assert_eq!(drills.len(), planned.count(), "{said:#}");
+            drilled += drills.len();
         }
+        assert_eq!(drilled, 1, "one of the drills names a risk");
     }
 
     async fn check_custody(&self) {
@@ -423,6 +486,6 @@ fn compare_budget(slo: &Value, (valid, bad): Counted) {
 
 /// Half of so many seconds as the server writes it.
 fn length(twice: i64) -> Value {
-    let nanos = flyball_model::Duration::from_nanos(twice * 500_000_000).unwrap();
+    let nanos = Duration::from_nanos(twice * 500_000_000).unwrap();
     Value::String(nanos.to_string())
 }

@@ -107,6 +107,11 @@ pub(super) fn people(team: &str) -> [String; 3] {
     ["ana", "ben", "cho"].map(|name| format!("{name}-{team}"))
 }
 
+/// The risk that a critical service fails.
+pub(super) fn risk(service: &str) -> String {
+    format!("{service}-fails")
+}
+
 /// All services; those of `launches` have users from a day on.
 pub(super) fn services(launches: &[(usize, u32)]) -> Vec<Service> {
     let one = |(number, name): (usize, &'static str)| {

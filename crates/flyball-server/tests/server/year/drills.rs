@@ -22,11 +22,15 @@ fn name(service: &str) -> String {
 pub(super) fn documents(services: &[super::company::Service]) -> String {
     let one = |service: usize| {
         let service = &services[service];
+        let risk = match service.tier {
+            "critical" => format!("  risk: {}\n", super::company::risk(service.name)),
+            _ => String::new(),
+        };
         format!(
             "---\napiVersion: flyball.dev/v1\nkind: Drill\nmetadata: {{name: {}}}\nspec:\n  description: Nobody is to \
              lean on it.\n  service: {}\n  slo: {}\n  reserve: 10%\n  longest: {LONGEST}s\n  blastRadius: {BROKEN}%\n  \
              notice: 1h\n  fault: {{kind: abort, status: 503}}\n  via: {{kind: envoyHeaders}}\n  hours: {{days: [mon, \
-             tue, wed, thu, fri, sat, sun], from: '08:00', to: '18:00', timeZone: UTC}}\n",
+             tue, wed, thu, fri, sat, sun], from: '08:00', to: '18:00', timeZone: UTC}}\n{risk}",
             name(service.name),
             service.name,
             service.served(),
