@@ -25,7 +25,7 @@ pub(super) fn begin(drill: &Drill, key: &str, at: Timestamp) -> Result<Option<As
             envoy::headers(&injection)?;
             None
         }
-        DrillVia::Webhook(WebhookVia { url, secret_env }) => {
+        DrillVia::Webhook(WebhookVia { url, secret_env, .. }) => {
             let to = (url.as_str(), secret_env.as_str());
             Some(webhook::ask(webhook::Order::Begin, drill, &injection, to, at))
         }
@@ -43,7 +43,7 @@ pub(super) fn end(drill: &Drill, key: &str, at: Timestamp) -> Result<Vec<Ask>, D
     Ok(match &drill.spec.via {
         DrillVia::Toxiproxy { url, proxy } => vec![toxiproxy::end(url, proxy, &injection)],
         DrillVia::Envoy { url, runtime } => vec![envoy::end(url, runtime, &injection)?],
-        DrillVia::Webhook(WebhookVia { url, secret_env }) => {
+        DrillVia::Webhook(WebhookVia { url, secret_env, .. }) => {
             let to = (url.as_str(), secret_env.as_str());
             vec![webhook::ask(webhook::Order::End, drill, &injection, to, at)]
         }

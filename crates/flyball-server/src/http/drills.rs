@@ -321,7 +321,7 @@ fn announced_of(drill: &Drill, text: &str, who: &str) -> String {
     let days: Vec<&str> = hours.days.iter().map(|day| day.name()).collect();
     format!(
         "{} {} It reaches {} of the traffic for {longest} at most, spends {spends}, and begins on {} between {from} and {to} ({time_zone}). {who} announces it. Whoever \
-         burns with it stops it: `flyball drill stop`.",
+         burns with it may stop it: `flyball drill stop`.",
         sentence(text),
         sentence(description),
         percent(blast_radius),

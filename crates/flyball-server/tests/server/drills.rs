@@ -181,7 +181,8 @@ async fn a_drill_spends_its_dose_and_tells_who_assumed_too_much() {
     assert!(told.to_string().contains("shop will be broken on purpose"), "{told}");
     let text = told["reminder"]["text"].as_str().unwrap();
     let said = "at noon, ask Ada. The shop's cart is gone. It reaches 100 % of the traffic for 5m at most, spends at most 30 % of \
-                the budget of checkout, and begins on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC). anyone announces it.";
+                the budget of checkout, and begins on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC). anyone announces it. Whoever \
+                burns with it may stop it: `flyball drill stop`.";
     assert_eq!(text, said);
     let running_now = report(&running, &key, |said| state(said) == "running").await;
     let dose = running_now["run"]["watch"]["dose"].as_u64().unwrap();
@@ -446,7 +447,8 @@ async fn who_burns_with_a_drill_sees_it_run_and_stops_it() {
             "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
             "via: {kind: envoyHeaders}",
         );
-    config.given = Given::Sources(sources(&format!("{QUICK}{by_headers}")));
+    let told = webhook("chat", &chat.url("/chat"));
+    config.given = Given::Sources(sources(&format!("{QUICK}{told}{by_headers}")));
     config.guard = None;
     let [_, shop, bank, ads] = tokens(home.path(), &[&[], &["shop"], &["bank"], &["ads"]]);
     let running = Running::of(config).await;

@@ -78,7 +78,12 @@ fn check_notices(receiver: &mut Receiver, sums: &Sums) {
         if said["event"] == "service.reminder" {
             continue;
         }
-        let what = format!("{} of {} at {}", said["event"], said["title"], said["at"]);
+        // That a silence is over is told when the server looks next, and says when it was.
+        let at = match said["event"].as_str() {
+            Some("silence.over") => &said["silence"]["silence"]["until"],
+            _ => &said["at"],
+        };
+        let what = format!("{} of {} at {at}", said["event"], said["title"]);
         let count = told.entry((heard.path.clone(), what)).or_default();
         *count += 1;
         if *count == 1 && said["event"] == "alert.open" {

@@ -17,7 +17,7 @@ enum Needs {
 }
 
 /// Every kind of document, of the shop where it is of a service; what it needs is what docs/security.md says.
-const KINDS: [(&str, Needs, &str); 28] = [
+const KINDS: [(&str, Needs, &str); 29] = [
     ("SLO", Needs::Own(Role::Owner), SLO),
     ("Service", Needs::Own(Role::Owner), "metadata: {name: shop}\nspec: {team: checkout}"),
     (
@@ -86,9 +86,11 @@ const KINDS: [(&str, Needs, &str); 28] = [
          deployment_process, ask: Was a roll-back made?}]}",
     ),
     ("CustodyRules", Needs::All(Role::Sre), CUSTODY),
-    ("Rota", Needs::All(Role::Sre), ROTA),
-    ("Escalation", Needs::All(Role::Sre), ESCALATION),
-    ("Runbook", Needs::All(Role::Sre), RUNBOOK),
+    // Nothing calls it, so that it is of no service.
+    ("Rota", Needs::All(Role::Owner), ROTA),
+    ("Escalation", Needs::Own(Role::Owner), ESCALATION),
+    ("Runbook", Needs::Own(Role::Owner), RUNBOOK),
+    ("Runbook for all services", Needs::All(Role::Sre), RUNBOOK_FOR_ALL),
     // What else makes a file somebody's, or takes it from them.
     ("SLO of another", Needs::All(Role::Owner), BANK),
     ("Probe beside an SLO of another", Needs::All(Role::Owner), BESIDE),
@@ -203,6 +205,11 @@ const RUNBOOK: &str = "metadata: {name: shop-down}
 spec:
   description: It fails.
   services: [shop]
+  steps: [Look at what fails.]
+  rollback: [{when: budget.exhausted, holds: 10m, then: Roll back., who: on_call}]";
+const RUNBOOK_FOR_ALL: &str = "metadata: {name: anything-down}
+spec:
+  description: It fails.
   steps: [Look at what fails.]
   rollback: [{when: budget.exhausted, holds: 10m, then: Roll back., who: on_call}]";
 const COSTS: &str = "metadata: {name: ours}
