@@ -15,6 +15,10 @@ const RETURNS_SOON: Duration = Duration::from_days(7);
 /// How long before an approval ends that is told: time enough to answer again, or to have a waiver renewed.
 const ENDS_SOON: Duration = Duration::from_days(14);
 
+/// How long a step may wait for signatures before that is told, and a review: whoever is about to sign is not hurried.
+const STEP_WAITS: Duration = Duration::from_hours(1);
+const REVIEW_WAITS: Duration = Duration::from_days(1);
+
 /// Something to tell of `service` that is known by `key`.
 fn told(
     action: &'static str,
@@ -81,7 +85,7 @@ fn returning(service: &str, notice: &HandBack, now: Timestamp) -> Option<Told> {
 /// That a step towards SRE waits for signatures.
 fn proposed(service: &str, custody: &Custody, now: Timestamp) -> Option<Told> {
     let step = custody.transfer()?;
-    if now.since(step.at) > NEWS {
+    if !(STEP_WAITS..=NEWS).contains(&now.since(step.at)) {
         return None;
     }
     let title = format!("it is proposed that its pager goes to {}", step.to.word());
@@ -107,7 +111,7 @@ pub(super) fn in_reviews<'a>(
 /// That a review waits for signatures.
 fn submitted(review: &Review, now: Timestamp) -> Option<Told> {
     let ReviewState::Submitted(by) = review.state() else { return None };
-    if now.since(by.at) > NEWS {
+    if !(REVIEW_WAITS..=NEWS).contains(&now.since(by.at)) {
         return None;
     }
     let Review { id, service, checklist, .. } = review;

@@ -153,7 +153,7 @@ async fn a_pager_goes_to_sre_by_signatures_and_back_by_notice_and_time() {
     let step = |to: &str| json!({"to": to, "why": "it has grown"});
     assert_eq!(send(&ada, &of("step"), step("shared")).await.0, 201);
     assert_eq!(send(&ada, &of("step"), step("shared")).await.0, 422, "one is proposed");
-    clock.advance(Duration::from_minutes(1));
+    clock.advance(Duration::from_hours(1));
     let waits = reminder(&mut chat, "it is proposed that its pager goes to shared").await;
     assert!(waits["text"].as_str().unwrap().contains("for this reason: it has grown."), "{waits}");
     assert_eq!(send(&ada, &of("finding"), found).await.0, 409, "it is too late for that");
