@@ -10,7 +10,7 @@ use statrs::distribution::{ContinuousCDF, Gamma};
 
 use super::document::{BETWEEN_SHORTEST, Risk, RiskSpec, TIME_LONGEST};
 use super::range::{Range, TimeRange, Value};
-use super::register::{Cost, YEAR, added, minutes};
+use super::register::{Register, YEAR, added, minutes};
 
 /// The fewest values whose median has an interval of 90 %: of five, all lie on one side of it in 2 of 32 cases.
 pub const VALUES_MIN: usize = 5;
@@ -173,7 +173,7 @@ pub struct Measured {
     /// From one time to the next. Without a failure in the time that was observed it has an interval and no
     /// value.
     pub time_between_failures: Beside<Duration>,
-    /// Bad minutes a year of 365.25 days that the register expects, its factors left out.
+    /// Bad minutes a year of 365.25 days that the register expects, its factors among it.
     pub said_minutes_a_year: f64,
     /// Bad minutes a year as they were: those of each failure whose length and share are known, by the time
     /// that was observed. `None` when one of them is not known, and when none was seen: what is not known is not zero, and
@@ -181,9 +181,15 @@ pub struct Measured {
     pub measured_minutes_a_year: Option<f64>,
 }
 
-/// Holds `risk` beside the `occurrences` of it, in any order; those outside of `during` are left out, as is one
-/// that is there twice. `None` when no time was observed.
-pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Option<Measured> {
+/// Holds `risk` of `register` beside the `occurrences` of it, in any order; those outside of `during` are left out, as is
+/// one that is there twice. What is said is with the factors that the register gives it, since what was seen had them.
+/// `None` when no time was observed.
+pub fn measure(
+    register: &Register,
+    risk: &Risk,
+    occurrences: &[Occurrence],
+    during: Interval,
+) -> Option<Measured> {
     if during.is_empty() {
         return None;
     }
@@ -194,7 +200,7 @@ pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Opt
         .collect();
     let failures: Vec<&&Occurrence> =
         inside.iter().filter(|of| of.source != ToldBy::Drill).collect();
-    let spec = &risk.spec;
+    let spec = register.with_factors(&risk.spec);
     let count = failures.len() as u64;
     let between = (count > 0)
         .then(|| Duration::from_nanos(during.length().nanos() / i64::try_from(count).ok()?))
@@ -230,7 +236,7 @@ pub fn measure(risk: &Risk, occurrences: &[Occurrence], during: Interval) -> Opt
         time_to_repair: median(spec.time_to_repair, inside.iter().filter_map(|of| of.repair())),
         share_of_users: median(spec.share_of_users, inside.iter().filter_map(|of| of.share())),
         time_between_failures,
-        said_minutes_a_year: minutes(Cost::of(spec, std::iter::empty()).mean, YEAR),
+        said_minutes_a_year: minutes(register.cost(&risk.spec).mean, YEAR),
         measured_minutes_a_year: bad
             .filter(|_| count > 0)
             .map(|seconds| minutes(seconds / during.length().as_seconds_f64(), YEAR)),
@@ -295,23 +301,29 @@ fn scaled(observed: Duration, failures: f64) -> Option<Duration> {
 
 /// The risk with what was measured in place of what was said, where enough was; the rest as it is.
 ///
-/// Times and shares become the interval of their median. A risk that lasts no time or hits nobody stays as it
-/// is said.
+/// Times and shares become the interval of their median, without what the factors of `register` add: they add it again. A
+/// risk that lasts no time or hits nobody stays as it is said.
 #[must_use]
-pub fn fed(risk: &RiskSpec, measured: &Measured) -> RiskSpec {
-    let mut fed = risk.clone();
-    if let Some(range) = measured.time_to_detect.interval_90 {
-        fed.time_to_detect = whole_seconds(range);
-    }
-    if let Some(range) = measured.time_to_repair.interval_90 {
-        fed.time_to_repair = whole_seconds(range);
-    }
-    if let Some(range) = measured.share_of_users.interval_90 {
-        fed.share_of_users = range;
-    }
+pub fn fed(register: &Register, risk: &RiskSpec, measured: &Measured) -> RiskSpec {
+    let Measured { time_to_detect, time_to_repair, share_of_users, time_between_failures, .. } =
+        measured;
+    let mut seen = risk.clone();
+    seen.time_to_detect = time_to_detect.interval_90.unwrap_or(seen.time_to_detect);
+    seen.time_to_repair = time_to_repair.interval_90.unwrap_or(seen.time_to_repair);
     // What never failed has no upper end of its own: the register knows better.
-    if let (Some(range), true) = (measured.time_between_failures.interval_90, measured.failures > 0)
-    {
+    let between = time_between_failures.interval_90.filter(|_| measured.failures > 0);
+    seen.time_between_failures = between.unwrap_or(seen.time_between_failures);
+    let told = register.without_factors(&seen);
+    let mut fed = risk.clone();
+    if time_to_detect.interval_90.is_some() {
+        fed.time_to_detect = whole_seconds(told.time_to_detect);
+    }
+    if time_to_repair.interval_90.is_some() {
+        fed.time_to_repair = whole_seconds(told.time_to_repair);
+    }
+    fed.share_of_users = share_of_users.interval_90.unwrap_or(fed.share_of_users);
+    if between.is_some() {
+        let range = told.time_between_failures;
         let held = |of: Duration| of.max(BETWEEN_SHORTEST);
         fed.time_between_failures =
             Range::new(held(range.low()), held(range.high())).unwrap_or(range);

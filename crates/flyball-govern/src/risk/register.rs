@@ -12,8 +12,8 @@
 use flyball_budget::Fraction;
 use flyball_model::{Duration, Rational};
 
-use super::document::{Factor, RISKS_MAX, Risk, RiskRules, RiskRulesSpec, RiskSpec};
-use super::range::Value;
+use super::document::{Factor, RISKS_MAX, Risk, RiskRules, RiskRulesSpec, RiskSpec, TIME_LONGEST};
+use super::range::{Range, TimeRange, Value};
 use crate::policy::PolicyError;
 
 /// A year as risks count it: 365.25 days.
@@ -94,6 +94,40 @@ impl Register {
         delays(risk, factors)
     }
 
+    /// `risk` as its factors let it be seen: they add to the times to detect and to repair it, and let it come more
+    /// often.
+    #[must_use]
+    pub fn with_factors(&self, risk: &RiskSpec) -> RiskSpec {
+        let (detect, repair) = self.delays(risk);
+        let more = self.more(risk);
+        RiskSpec {
+            time_to_detect: shifted(risk.time_to_detect, detect.nanos()),
+            time_to_repair: shifted(risk.time_to_repair, repair.nanos()),
+            time_between_failures: stretched(risk.time_between_failures, 1.0 / more),
+            ..risk.clone()
+        }
+    }
+
+    /// The other way round: what is to be said of a risk that is seen so, for its factors to make that of it. No time is
+    /// less than none.
+    #[must_use]
+    pub fn without_factors(&self, seen: &RiskSpec) -> RiskSpec {
+        let (detect, repair) = self.delays(seen);
+        let more = self.more(seen);
+        RiskSpec {
+            time_to_detect: shifted(seen.time_to_detect, -detect.nanos()),
+            time_to_repair: shifted(seen.time_to_repair, -repair.nanos()),
+            time_between_failures: stretched(seen.time_between_failures, more),
+            ..seen.clone()
+        }
+    }
+
+    /// By how much more often its factors let `risk` come; 1 without any.
+    pub(super) fn more(&self, risk: &RiskSpec) -> f64 {
+        let factors = self.rules.factors.iter().filter(|factor| factor.is_of(risk));
+        1.0 + factors.map(|factor| factor.frequency.to_f64()).sum::<f64>()
+    }
+
     /// The same register with other risks, by what `change` makes of each.
     #[must_use]
     pub(super) fn changed(&self, change: impl Fn(&Risk) -> RiskSpec) -> Self {
@@ -164,6 +198,33 @@ fn delays<'a>(risk: &RiskSpec, factors: impl Iterator<Item = &'a Factor>) -> (Du
     }
     let held = |of: Duration, is_held: bool| if is_held { Duration::ZERO } else { of };
     (held(detect, risk.undelayed.detect), held(repair, risk.undelayed.repair))
+}
+
+/// Both ends of `range` moved by so many nanoseconds, down to none.
+fn shifted(range: TimeRange, by: i64) -> TimeRange {
+    let moved = |of: Duration| {
+        Duration::from_nanos(of.nanos().saturating_add(by).max(0)).unwrap_or(Duration::ZERO)
+    };
+    let (low, high) = (moved(range.low()), moved(range.high()));
+    Range::new(low, high).unwrap_or_else(|| Range::point(high))
+}
+
+/// Both ends of `range` times `by`, in whole seconds, within what a register says; as it is where that is 1.
+fn stretched(range: TimeRange, by: f64) -> TimeRange {
+    let times = |of: Duration| {
+        let seconds = (of.as_seconds_f64() * by).round();
+        let most = TIME_LONGEST.as_seconds_f64();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "held within what a length of time can be"
+        )]
+        let nanos = seconds.clamp(1.0, most) as i64 * 1_000_000_000;
+        Duration::from_nanos(nanos).unwrap_or(of)
+    };
+    if by == 1.0 {
+        return range;
+    }
+    Range::new(times(range.low()), times(range.high())).unwrap_or(range)
 }
 
 /// `lasts ÷ between × share × more`. Documents hold whole seconds of at most 100 years and parts in a million,

@@ -175,10 +175,9 @@ fn column(
 ) -> Vec<f64> {
     let window = objective.window;
     let mut source = Source::stream(seed, at);
-    let factors = register.rules().factors.iter().filter(|factor| factor.is_of(risk));
     let (detect_later, repair_later) = register.delays(risk);
     let later = added(detect_later, repair_later).estimate();
-    let more = 1.0 + factors.map(|factor| factor.frequency.to_f64()).sum::<f64>();
+    let more = register.more(risk);
     let between = risk.time_between_failures;
     let (detect, repair, share) = (risk.time_to_detect, risk.time_to_repair, risk.share_of_users);
     let (mean, variance) = moments(risk, later);

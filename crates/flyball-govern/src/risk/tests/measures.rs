@@ -27,6 +27,11 @@ fn failure(source: ToldBy, day: u32, detect: u32, repair: u32, share: (u64, u64)
     }
 }
 
+/// A register without factors.
+fn plain() -> Register {
+    Register::new("shop", None, Vec::new()).unwrap()
+}
+
 fn failures(count: u32) -> Vec<Occurrence> {
     (0..count).map(|at| failure(ToldBy::Incident, at * 30, 10 + at, 60 + at, (1, 2))).collect()
 }
@@ -34,12 +39,16 @@ fn failures(count: u32) -> Vec<Occurrence> {
 #[test]
 fn too_few_failures_say_nothing() {
     let risk = risk("a", "5m 1h 50% 30d");
-    let of = measure(&risk, &failures(4), year()).unwrap();
+    let of = measure(&plain(), &risk, &failures(4), year()).unwrap();
     assert_eq!(of.time_to_detect.finding, Finding::NotEnoughData);
     assert_eq!(of.time_to_detect.measured, Some(Duration::from_minutes(11)));
     assert_eq!((of.time_to_detect.count, of.time_to_detect.interval_90), (4, None));
-    assert_eq!(fed(&risk.spec, &of).time_to_detect, risk.spec.time_to_detect, "as it is said");
-    assert_eq!(measure(&risk, &[], Interval::starting(START, Duration::ZERO)), None);
+    assert_eq!(
+        fed(&plain(), &risk.spec, &of).time_to_detect,
+        risk.spec.time_to_detect,
+        "as it is said"
+    );
+    assert_eq!(measure(&plain(), &risk, &[], Interval::starting(START, Duration::ZERO)), None);
 }
 
 /// Of five values the median lies between the first and the last with 93.75 %; of eleven between the third and the
@@ -47,8 +56,9 @@ fn too_few_failures_say_nothing() {
 #[test]
 fn medians_have_their_ranks() {
     let risk = risk("a", "5m 1h 50% 30d");
-    let interval =
-        |count| measure(&risk, &failures(count), year()).unwrap().time_to_detect.interval_90;
+    let interval = |count| {
+        measure(&plain(), &risk, &failures(count), year()).unwrap().time_to_detect.interval_90
+    };
     let minutes_of =
         |low, high| Range::new(Duration::from_minutes(low), Duration::from_minutes(high));
     assert_eq!(interval(5), minutes_of(10, 14));
@@ -63,7 +73,8 @@ fn ranks_hold_what_they_say() {
     for count in 5_u32..60 {
         let of: Vec<Occurrence> =
             (0..count).map(|at| failure(ToldBy::Incident, at, at + 1, 60, (1, 2))).collect();
-        let found = measure(&risk, &of, year()).unwrap().time_to_detect.interval_90.unwrap();
+        let found =
+            measure(&plain(), &risk, &of, year()).unwrap().time_to_detect.interval_90.unwrap();
         let rank = |of: Duration| u64::try_from(of.nanos()).unwrap() / 60_000_000_000;
         let (low, high) = (rank(found.low()), rank(found.high()));
         assert_eq!(low + high, u64::from(count) + 1, "as far from both ends");
@@ -85,14 +96,14 @@ fn ranks_hold_what_they_say() {
 #[test]
 fn frequencies_have_garwoods_interval() {
     let risk = risk("a", "5m 1h 50% 36d");
-    let of = measure(&risk, &failures(10), year()).unwrap().time_between_failures;
+    let of = measure(&plain(), &risk, &failures(10), year()).unwrap().time_between_failures;
     assert_eq!(of.measured, Some(Duration::from_hours(876)));
     let interval = of.interval_90.unwrap();
     let per_year = |of: Duration| 365.0 * 86_400.0 / of.as_seconds_f64();
     assert!((per_year(interval.high()) - 5.425).abs() < 0.001, "{interval}");
     assert!((per_year(interval.low()) - 16.962).abs() < 0.001, "{interval}");
     assert_eq!(of.finding, Finding::Agrees);
-    let none = measure(&risk, &[], year()).unwrap().time_between_failures;
+    let none = measure(&plain(), &risk, &[], year()).unwrap().time_between_failures;
     assert_eq!(none.measured, None);
     assert!((per_year(none.interval_90.unwrap().low()) - 2.996).abs() < 0.001, "{none:?}");
     assert_eq!(none.finding, Finding::More, "36 days and not one in a year");
@@ -101,7 +112,7 @@ fn frequencies_have_garwoods_interval() {
 #[test]
 fn what_was_measured_stands_beside_what_is_said() {
     let risk = risk("a", "1m 1h..2h 10% 30d");
-    let of = measure(&risk, &failures(12), year()).unwrap();
+    let of = measure(&plain(), &risk, &failures(12), year()).unwrap();
     assert_eq!(of.time_to_detect.finding, Finding::More);
     assert_eq!(of.time_to_repair.finding, Finding::Agrees);
     assert_eq!(of.share_of_users.finding, Finding::More);
@@ -113,10 +124,59 @@ fn what_was_measured_stands_beside_what_is_said() {
     // 1 min + (2 h − 1 h) / ln 2, a tenth of users, every 30 days of 365.25.
     let said = (1.0 + 60.0 / 2.0_f64.ln()) * 0.1 * 365.25 / 30.0;
     assert!((of.said_minutes_a_year - said).abs() < 1e-9);
-    let fed = fed(&risk.spec, &of);
+    let fed = fed(&plain(), &risk.spec, &of);
     assert_eq!(fed.time_to_detect, "12m..19m".parse().unwrap());
     assert_eq!(fed.share_of_users, "50%".parse().unwrap());
     assert!(Risk::new("a", fed).is_ok(), "what is fed is a document");
+}
+
+/// What is seen has what factors add; what is said has not, nor what is put back.
+#[test]
+fn factors_are_counted_once() {
+    let mut spec = RiskRulesSpec::of("shop".to_owned());
+    spec.factors.push(Factor {
+        name: "no-runbook".to_owned(),
+        description: None,
+        everywhere: true,
+        detect: Duration::from_minutes(5),
+        repair: Duration::from_minutes(30),
+        frequency: share("50%"),
+    });
+    let rules = RiskRules::new("shop", spec).unwrap();
+    let register = Register::new("shop", Some(&rules), Vec::new()).unwrap();
+    let risk = risk("a", "7m 35m 50% 45d");
+    // Ten failures, known after 10 to 19 minutes and over after 60 to 69 more: as 12 and 65 minutes are.
+    let of = measure(&register, &risk, &failures(10), year()).unwrap();
+    assert_eq!(of.time_to_detect.said, Range::point(Duration::from_minutes(12)));
+    assert_eq!(of.time_to_repair.said, Range::point(Duration::from_minutes(65)));
+    assert_eq!(of.time_between_failures.said, Range::point(Duration::from_days(30)));
+    let all =
+        [of.time_to_detect.finding, of.time_to_repair.finding, of.time_between_failures.finding];
+    assert_eq!(all, [Finding::Agrees; 3]);
+    let bare = measure(&plain(), &risk, &failures(10), year()).unwrap();
+    let all = [bare.time_to_detect.finding, bare.time_to_repair.finding];
+    assert_eq!(all, [Finding::More; 2], "so it seems without them");
+    // 77 minutes of half of the users every 30 days.
+    let said = 77.0 * 0.5 * 365.25 / 30.0;
+    assert!((of.said_minutes_a_year - said).abs() < 1e-6, "{}", of.said_minutes_a_year);
+    let fed = fed(&register, &risk.spec, &of);
+    let again = register.with_factors(&fed);
+    assert_eq!(Some(again.time_to_detect), of.time_to_detect.interval_90);
+    assert_eq!(Some(again.time_to_repair), of.time_to_repair.interval_90);
+    let (told, seen) = (again.time_between_failures, of.time_between_failures.interval_90.unwrap());
+    let second =
+        |one: Duration, other: Duration| (one.nanos() - other.nanos()).abs() <= 1_000_000_000;
+    assert!(
+        second(told.low(), seen.low()) && second(told.high(), seen.high()),
+        "{told:?} {seen:?}"
+    );
+    // What is known sooner than a factor alone delays it cannot be said to be known before it began.
+    let soon: Vec<Occurrence> =
+        (0..6).map(|at| failure(ToldBy::Incident, at * 30, 3, 60, (1, 2))).collect();
+    let of = measure(&register, &risk, &soon, year()).unwrap();
+    let fed = super::fed(&register, &risk.spec, &of);
+    assert_eq!(fed.time_to_detect, Range::point(Duration::ZERO));
+    assert!(Risk::new("a", fed).is_ok());
 }
 
 /// Drills say how long it takes and nothing of how often.
@@ -125,25 +185,29 @@ fn drills_are_no_failures() {
     let risk = risk("a", "1m 1h 10% 30d");
     let drills: Vec<Occurrence> =
         (0..6).map(|at| failure(ToldBy::Drill, at, 20, 30, (1, 10))).collect();
-    let of = measure(&risk, &drills, year()).unwrap();
+    let of = measure(&plain(), &risk, &drills, year()).unwrap();
     assert_eq!((of.failures, of.drills), (0, 6));
     assert_eq!(of.time_to_detect.interval_90, Some(Range::point(Duration::from_minutes(20))));
     assert_eq!(of.time_between_failures.measured, None);
     assert_eq!(of.measured_minutes_a_year, None, "none was seen in the time observed");
-    assert_eq!(fed(&risk.spec, &of).time_between_failures, risk.spec.time_between_failures);
+    assert_eq!(
+        fed(&plain(), &risk.spec, &of).time_between_failures,
+        risk.spec.time_between_failures
+    );
 }
 
 /// Two minutes in which nothing failed: neither "0 minutes a year" nor "agrees".
 #[test]
 fn no_failure_in_a_short_time_is_no_measurement() {
     let risk = risk("a", "1m 1h 10% 30d");
-    let of = measure(&risk, &[], Interval::starting(START, Duration::from_seconds(148))).unwrap();
+    let of = measure(&plain(), &risk, &[], Interval::starting(START, Duration::from_seconds(148)))
+        .unwrap();
     assert_eq!(of.measured_minutes_a_year, None);
     let between = of.time_between_failures;
     assert_eq!((between.measured, between.finding), (None, Finding::NotEnoughData));
     assert!(between.interval_90.unwrap().low() < Duration::from_minutes(1), "{between:?}");
     // A year without one speaks against a register that says a month.
-    let year = measure(&risk, &[], year()).unwrap();
+    let year = measure(&plain(), &risk, &[], year()).unwrap();
     assert_eq!(year.time_between_failures.finding, Finding::More);
 }
 
@@ -153,7 +217,7 @@ fn what_is_not_known_is_not_zero() {
     let mut of = failures(6);
     of[2].share = None;
     of[3].ended = Some(START);
-    let seen = measure(&risk, &of, year()).unwrap();
+    let seen = measure(&plain(), &risk, &of, year()).unwrap();
     assert_eq!(seen.measured_minutes_a_year, None);
     assert_eq!((seen.share_of_users.count, seen.time_to_repair.count, seen.skewed), (5, 5, 1));
     // The same incident told twice is one; one before the time observed is none.
@@ -164,7 +228,7 @@ fn what_is_not_known_is_not_zero() {
         started: Some(START.minus(Duration::from_days(1))),
         ..twice[0].clone()
     });
-    assert_eq!(measure(&risk, &twice, year()).unwrap().failures, 2);
+    assert_eq!(measure(&plain(), &risk, &twice, year()).unwrap().failures, 2);
 }
 
 #[test]
@@ -187,7 +251,7 @@ fn a_change_that_failed_is_an_occurrence() {
     let broken = Break { at, cause: BreakCause::Page("p".to_owned()) };
     let of = Occurrence::of_change(&change, Some(&broken), None, Some((1, 4)));
     assert_eq!((of.source, of.started, of.detected), (ToldBy::Change, Some(START), Some(at)));
-    let seen = measure(&risk("a", "7m 1h 50% 30d"), &[of], year()).unwrap();
+    let seen = measure(&plain(), &risk("a", "7m 1h 50% 30d"), &[of], year()).unwrap();
     assert_eq!(seen.time_to_detect.measured, Some(Duration::from_minutes(7)));
     assert_eq!((seen.failures, seen.measured_minutes_a_year), (1, None), "it lasts");
 }

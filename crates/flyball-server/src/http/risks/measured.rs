@@ -190,8 +190,8 @@ pub(in crate::http) async fn measured(
         let is_read = failures.read(snapshot, &register, &found.slos)?;
         let risks = register.risks().iter().filter_map(|risk| {
             let occurrences = failures.occurrences.remove(&risk.name).unwrap_or_default();
-            let measured = measure(risk, &occurrences, during)?;
-            let fed = fed(&risk.spec, &measured);
+            let measured = measure(&register, risk, &occurrences, during)?;
+            let fed = fed(&register, &risk.spec, &measured);
             let proposed = (fed != risk.spec).then_some(fed);
             let shown = occurrences.into_iter().take(OCCURRENCES_SHOWN).collect();
             Some(MeasuredRisk { measured, occurrences: shown, proposed })

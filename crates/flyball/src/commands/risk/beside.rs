@@ -157,10 +157,9 @@ fn page(answer: &Answer) -> Page {
         one(&mut page, &of.measured);
     }
     page.say(format!(
-        "What began after {} is not looked at yet. What is said is without the factors of the register, which `flyball risk \
-         show {}` adds.",
+        "What began after {} is not looked at yet. What is said is with the factors of the register; what `--proposed` prints \
+         is without.",
         words::moment(during.end),
-        answer.service
     ));
     page
 }
