@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use flyball_govern::policy::Role as Function;
 use serde_json::{Map, Value, json};
 
 use super::cookies::Browsers;
@@ -268,6 +269,25 @@ pub(super) fn allowed(may: bool, role: Role, service: &str) -> Result<(), Proble
     }
     let said = format!("that needs the role {role} for {service}; hint: an admin can grant it");
     Err(Problem::new(StatusCode::FORBIDDEN, &said))
+}
+
+/// What somebody does as a function in the company, such as a signature.
+pub(super) trait Acting {
+    /// As which; `None` where it is done as nobody in particular.
+    fn function(&self) -> Option<&Function> {
+        None
+    }
+}
+
+/// Refuses to act as `function` where `caller` may not. Owners say which they have, and are believed; as `sre` acts who has
+/// that role, so that nobody hands a pager to those who have not agreed to carry it.
+///
+/// # Errors
+///
+/// A problem with status 403.
+pub(super) fn acts_as(caller: &Caller, function: &Function, service: &str) -> Result<(), Problem> {
+    let is_sre = function.name() == Role::Sre.name();
+    allowed(!is_sre || caller.may(Role::Sre, service), Role::Sre, service)
 }
 
 /// The refusal in the words of the protocol that was asked in.

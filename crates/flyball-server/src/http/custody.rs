@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::access::{Acting, acts_as};
 use super::administration::wait;
 use super::described::ActRefusals;
 use super::evidence::{Known, known};
@@ -422,9 +423,27 @@ struct Act<'a> {
 /// What the audit log says of an act, from what was asked and what the custody is then.
 type Detail<T> = fn(&T, &Custody) -> Value;
 
+impl Acting for CustodyRoleRequest {
+    fn function(&self) -> Option<&Function> {
+        Some(&self.role)
+    }
+}
+
+impl Acting for CustodyDecisionRequest {
+    fn function(&self) -> Option<&Function> {
+        Some(&self.role)
+    }
+}
+
+impl Acting for CustodyFindingRequest {}
+
+impl Acting for CustodyStepRequest {}
+
+impl Acting for CustodyDropRequest {}
+
 /// Has `act` done to the custody of `service` by whoever may with `role`: what it is called in the audit log and what is
 /// said of it there come from `detail`.
-async fn done<T: DeserializeOwned + Send + 'static>(
+async fn done<T: DeserializeOwned + Acting + Send + 'static>(
     app: App,
     service: String,
     sent: Sent,
@@ -438,13 +457,16 @@ async fn done<T: DeserializeOwned + Send + 'static>(
 }
 
 /// As [`done`], for what was asked by `caller`.
-async fn act_as<T: Send + 'static>(
+async fn act_as<T: Acting + Send + 'static>(
     app: App,
     (service, asked): (String, T),
     caller: &Caller,
     (action, detail): (&'static str, Detail<T>),
     act: impl FnOnce(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
+    if let Some(function) = asked.function() {
+        acts_as(caller, function, &service)?;
+    }
     let (scene, custody) = scene(&app, caller, &service).await?;
     let (actor, at, routed) = (actor(caller), app.clock.now(), app.clone());
     let done = wait(move || {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use super::super::access::acts_as;
 use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
 use super::super::extract::{PageQuery, Path, Query, Sent, meant, moment};
@@ -164,6 +165,17 @@ pub(in crate::http) fn function(name: &str) -> Result<Function, Problem> {
     Function::new(name).map_err(|error| meant(&error.to_string()))
 }
 
+/// The function that `caller` acts as for `service`.
+///
+/// # Errors
+///
+/// Those of [`function`] and [`acts_as`].
+pub(super) fn acting(caller: &Caller, name: &str, service: &str) -> Result<Function, Problem> {
+    let function = function(name)?;
+    acts_as(caller, &function, service)?;
+    Ok(function)
+}
+
 /// What somebody wants done for a service of which something is known, and who that is, if they may with the
 /// role.
 ///
@@ -203,7 +215,8 @@ pub(in crate::http) async fn block(
     let known = known(&app, &service, false).await?;
     let classes: BTreeSet<ChangeClass> =
         asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
-    let (role, expires) = (function(&asked.role)?, moment("expires", &asked.expires)?);
+    let (role, expires) =
+        (acting(&caller, &asked.role, &service)?, moment("expires", &asked.expires)?);
     let new = NewStop { service, classes, role, why: asked.why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let block: Block = wait(move || app.gatekeeper.block(new, &known, &who, at)).await?;
@@ -233,7 +246,8 @@ pub(in crate::http) async fn except(
     let (asked, caller): (OverrideRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let OverrideRequest { class: word, change, role, why, expires } = asked;
-    let (class, role, expires) = (class(&word)?, function(&role)?, moment("expires", &expires)?);
+    let (class, role, expires) =
+        (class(&word)?, acting(&caller, &role, &service)?, moment("expires", &expires)?);
     let new = NewOverride { service, change, class, role, why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let second = known.policy.spec().overrides.second.as_ref().map(ToString::to_string);
@@ -265,7 +279,7 @@ pub(in crate::http) async fn sign_off(
     let (SignOffRequest { level, role }, caller) =
         wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
-    let role = function(&role)?;
+    let role = acting(&caller, &role, &service)?;
     let (who, at) = (caller.actor(), app.clock.now());
     let signed = wait(move || app.gatekeeper.sign_off((&service, &known), &level, &role, &who, at));
     let latch = signed.await?;
@@ -298,7 +312,7 @@ pub(in crate::http) async fn agree(
     let (asked, caller): (AgreeRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let role = function(&asked.role)?;
+    let role = acting(&caller, &asked.role, &service)?;
     let made = wait(move || app.gatekeeper.agree((&service, &id), &known, &role, &who, at)).await?;
     let Override { id, expires, .. } = made;
     Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(expires)))))
@@ -317,7 +331,7 @@ async fn end_early(
     let (EndRequest { role, why }, caller) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let (role, ended) = (function(&role)?, EndedEarly { who, why, at });
+    let (role, ended) = (acting(&caller, &role, &service)?, EndedEarly { who, why, at });
     let id = wait(move || end(&app.gatekeeper, (&service, &id), &known, &role, ended)).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(at)))))
 }

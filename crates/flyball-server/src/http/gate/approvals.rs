@@ -12,7 +12,7 @@ use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
 use super::super::extract::{PageQuery, Path, Query, Sent, meant, moment};
 use super::super::problem::Problem;
-use super::acts::{Done, function, wanted};
+use super::acts::{Done, acting, wanted};
 use super::{class, known};
 use crate::auth::{Caller, Role};
 use crate::gate::{Actor, NewApproval};
@@ -83,7 +83,8 @@ pub(in crate::http) async fn approve(
     let (asked, caller): (ApprovalRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let ApprovalRequest { change, class: word, rollout, environment, role, why, expires } = asked;
-    let (class, role, expires) = (class(&word)?, function(&role)?, moment("expires", &expires)?);
+    let (class, role, expires) =
+        (class(&word)?, acting(&caller, &role, &service)?, moment("expires", &expires)?);
     let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
     let rollout = rollout.map_err(|error| meant(&error.to_string()))?;
     let new = NewApproval { service, change, class, rollout, environment, role, why, expires };

@@ -12,7 +12,7 @@ use super::super::administration::wait;
 use super::super::described::ActRefusals;
 use super::super::extract::{PageQuery, Path, Query, Sent, meant};
 use super::super::problem::Problem;
-use super::acts::{Done, function, wanted};
+use super::acts::{Done, acting, wanted};
 use super::known;
 use crate::auth::{Caller, Role};
 use crate::gate::NewClass;
@@ -64,7 +64,7 @@ pub(in crate::http) async fn classify(
     let (asked, caller): (ClassRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let ClassRequest { posting, class, role, why } = asked;
-    let role = function(&role)?;
+    let role = acting(&caller, &role, &service)?;
     let new = NewClass { service, posting, class, role, why };
     let (who, at) = (caller.actor(), app.clock.now());
     let made = wait(move || {

@@ -12,7 +12,7 @@ use super::super::administration::wait;
 use super::super::described::{ActRefusals, KnownActRefusals};
 use super::super::extract::{PageQuery, Path, Query, Sent, meant, moment};
 use super::super::problem::Problem;
-use super::acts::{Done, function, wanted};
+use super::acts::{Done, acting, function, wanted};
 use super::known;
 use crate::auth::{Caller, Role};
 use crate::gate::{KeptContest, NewContest};
@@ -175,7 +175,7 @@ pub(in crate::http) async fn settle(
     let outcome = serde_json::from_value::<ContestOutcome>(asked.outcome.into());
     let outcome = outcome
         .map_err(|_| meant("that is no outcome; hint: there are stands, taken_back and moved"))?;
-    let (role, why) = (function(&asked.role)?, asked.why);
+    let (role, why) = (acting(&caller, &asked.role, &service)?, asked.why);
     let settle = move || app.gatekeeper.settle((&service, &id), (&role, outcome, &why), &who, at);
     let kept = wait(settle).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))

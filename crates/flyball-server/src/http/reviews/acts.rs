@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::super::access::{Acting, acts_as};
 use super::super::administration::wait;
 use super::super::described::KnownActRefusals;
 use super::super::evidence::{Known, known};
@@ -101,9 +102,29 @@ struct Act<'a> {
     names: BTreeMap<String, String>,
 }
 
+impl Acting for ReviewWaiverRequest {
+    fn function(&self) -> Option<&Function> {
+        Some(&self.role)
+    }
+}
+
+impl Acting for ReviewSignatureRequest {
+    fn function(&self) -> Option<&Function> {
+        Some(&self.role)
+    }
+}
+
+impl Acting for ReviewAnswerRequest {}
+
+impl Acting for ReviewAdviserRequest {}
+
+impl Acting for ReviewActRequest {}
+
+impl Acting for ReviewWithdrawalRequest {}
+
 /// Has `act` done to the review `id` of `service` by whoever may with `role`: what it is called in the audit log and what
 /// is said of it there come from `detail`.
-async fn done<T: DeserializeOwned + Send + 'static>(
+async fn done<T: DeserializeOwned + Acting + Send + 'static>(
     app: App,
     (service, id): (String, String),
     sent: Sent,
@@ -113,6 +134,9 @@ async fn done<T: DeserializeOwned + Send + 'static>(
 ) -> Result<(StatusCode, Json<ReviewPage>), Problem> {
     let (asked, caller): (T, _) = sent.json_for(&app, "review", (role, &service)).await?;
     is_there(&app, &caller, &service).await?;
+    if let Some(function) = asked.function() {
+        acts_as(&caller, function, &service)?;
+    }
     let Known { catalog, evidence, .. } = known(&app, &caller, &service).await?;
     let (actor, at) = (actor(&caller), app.clock.now());
     let done = wait(move || {

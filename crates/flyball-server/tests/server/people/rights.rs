@@ -229,6 +229,58 @@ async fn a_probe_is_its_services_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn as_sre_acts_who_has_that_role() {
+    let directory = tempfile::tempdir().unwrap();
+    let site = Site::start(directory.path()).await;
+    let boss = site.log_in("boss").await;
+    let [owner, sre] = [site.log_in("owner").await, site.log_in("sre").await];
+    site.grant(&boss, "person:owner", "*", "owner").await;
+    site.grant(&boss, "person:sre", "*", "sre").await;
+    let until = "2026-03-10T00:00:00Z";
+    let acts = |role: &str| {
+        [
+            (
+                "gate/shop/blocks",
+                json!({"classes": ["feature"], "role": role, "why": "x", "expires": until}),
+            ),
+            (
+                "gate/shop/overrides",
+                json!({"class": "feature", "role": role, "why": "x", "expires": until}),
+            ),
+            (
+                "gate/shop/approvals",
+                json!({"change": "r-1", "class": "feature", "role": role, "why": "x", "expires": until}),
+            ),
+            ("gate/shop/sign-offs", json!({"level": "spent", "role": role})),
+            ("policies/four-weeks/signatures", json!({"role": role})),
+            ("custody/shop/step/signatures", json!({"role": role})),
+            ("custody/shop/notice", json!({"role": role})),
+            ("custody/shop/notice/end", json!({"role": role})),
+            (
+                "custody/shop/notice/decision",
+                json!({"role": role, "outcome": "returned", "why": "x"}),
+            ),
+            (
+                "reviews/shop/launch-readiness/waivers",
+                json!({"item": "load", "role": role, "why": "x", "expires": until}),
+            ),
+            ("reviews/shop/launch-readiness/signatures", json!({"role": role})),
+        ]
+    };
+    for (who, role, is_refused) in
+        [(&owner, "sre", true), (&owner, "engineering_lead", false), (&sre, "sre", false)]
+    {
+        for (path, body) in acts(role) {
+            let path = format!("/api/v1/{path}");
+            let (status, said) = site.ask(who, "POST", &path, body).await;
+            assert_eq!(status == 403, is_refused, "{role} {path}: {said}");
+            assert!(!is_refused || said.to_string().contains("role sre"), "{path}: {said}");
+        }
+    }
+    site.running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;
