@@ -133,8 +133,12 @@ impl World {
                 return id;
             }
             "latched" => {
-                self.ask(&self.ada, "/api/v1/policies/house/signatures", json!({"role": "sre"}))
-                    .await;
+                self.ask(
+                    &self.ada,
+                    "/api/v1/policies/house/signatures",
+                    json!({"role": "engineering_lead"}),
+                )
+                .await;
                 self.ask(&self.ada, "/api/v1/gate/shop", json!({"change": id})).await;
                 return "waits".to_owned();
             }
@@ -142,7 +146,7 @@ impl World {
             "block" => (
                 &self.ada,
                 "/blocks",
-                json!({"classes": ["feature"], "role": "sre", "why": why, "expires": soon}),
+                json!({"classes": ["feature"], "role": "engineering_lead", "why": why, "expires": soon}),
             ),
             "override" => {
                 let body = json!({"class": "feature", "change": id, "role": "product_manager", "why": why, "expires": soon});
@@ -158,7 +162,7 @@ impl World {
                 (&self.ada, "/classes", body)
             }
             _ => {
-                let body = json!({"change": id, "class": "fix", "role": "sre", "why": why, "expires": soon});
+                let body = json!({"change": id, "class": "fix", "role": "engineering_lead", "why": why, "expires": soon});
                 (own, "/approvals", body)
             }
         };
@@ -259,8 +263,7 @@ impl World {
             let answer = json!({"item": "tried", "yes": true, "evidence": "release-7"});
             self.ask(&self.bo, &format!("{path}/answers"), answer).await;
             let expires = self.ahead(4);
-            let waiver =
-                json!({"item": "measured", "role": "sre", "why": "a test", "expires": expires});
+            let waiver = json!({"item": "measured", "role": "engineering_lead", "why": "a test", "expires": expires});
             self.ask(&self.bo, &format!("{path}/waivers"), waiver).await;
             if name == "submitted_review" {
                 self.ask(&self.ada, &format!("{path}/submission"), json!({})).await;
@@ -297,13 +300,18 @@ impl World {
             }
             let holder = found["holder"].as_str().unwrap();
             if holder == "sre" {
-                self.ask(&self.bo, &format!("{path}/notice"), json!({"role": "sre"})).await;
+                self.ask(&self.bo, &format!("{path}/notice"), json!({"role": "engineering_lead"}))
+                    .await;
             } else if found["transfer"].is_null() {
                 let to = if holder == "developers" { "shared" } else { "sre" };
                 self.ask(&self.ada, &format!("{path}/step"), step(to)).await;
             } else {
-                self.ask(&self.bo, &format!("{path}/step/signatures"), json!({"role": "sre"}))
-                    .await;
+                self.ask(
+                    &self.bo,
+                    &format!("{path}/step/signatures"),
+                    json!({"role": "engineering_lead"}),
+                )
+                .await;
             }
         }
         OWN.to_owned()
