@@ -87,6 +87,10 @@ fn alert_title(act: Act, alert: &Alert) -> String {
     let severity = severity(alert.severity);
     match (act, &alert.acknowledged) {
         (Act::Close, _) if alert.state == State::Resolved => format!("[resolved] {about} is over"),
+        // Whoever is told of tickets alone hears of it no more once it is a page.
+        (Act::Close, _) if alert.severity == Severity::Page => {
+            format!("[{severity}] {about} is a {severity} now, and others are called")
+        }
         (Act::Close, _) => format!("[{severity}] {about} has eased to a {severity}"),
         (Act::Acknowledge, Some(taken)) => {
             format!("[{severity}] {about} was taken on by {}", taken.who)

@@ -523,8 +523,11 @@ impl Desk {
         over.still_covered = covered.len() as u64;
         over.firing_more = over.firing.len().saturating_sub(OVER_LISTED_MAX) as u64;
         over.firing.truncate(OVER_LISTED_MAX);
-        for route in self.routes.iter().filter(|route| route.announces) {
-            self.outbox.put(&route.target, About::SilenceOver(Box::new(over.clone())), at);
+        // Somebody's own target hears of what they are called for.
+        let announced = |route: &&Route| route.announces && !self.is_own(route);
+        let targets = self.routes.iter().filter(announced).map(|route| route.target.clone());
+        for target in targets.collect::<Vec<_>>() {
+            self.outbox.put(&target, About::SilenceOver(Box::new(over.clone())), at);
         }
     }
 

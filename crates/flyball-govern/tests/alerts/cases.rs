@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use flyball_govern::alert::{
-    ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Observed,
-    Outcome, RESOLVED_KEPT, Reminder, Retry, Route, Silence, SilenceError, State, Subject,
-    TransitionKind,
+    ALERTS_OPEN_MAX, About, Act, DeadReason, Desk, DeskError, Facts, Field, Matcher, Notice,
+    Observed, Outcome, RESOLVED_KEPT, Reminder, Retry, Route, Silence, SilenceError, State,
+    Subject, TransitionKind,
 };
 use flyball_govern::oncall::{Rota, Switchboard};
 use flyball_model::{Duration, Severity};
@@ -140,6 +140,24 @@ fn the_end_of_a_silence_is_announced_and_what_fires_then_is_told() {
     assert_eq!((target, over.firing.as_slice()), ("chat", &[(1, subject(0))][..]));
     assert_eq!(begun.len(), 3);
     assert!(matches!(&begun[1].about, About::Alert { act: Act::Open, number: 2, .. }));
+}
+
+#[test]
+fn phones_of_people_are_silent_about_silences() {
+    let mut desk = calling();
+    let mut routes = desk.routes().to_vec();
+    routes.iter_mut().for_each(|route| route.announces = true);
+    desk.route(routes, at(0)).unwrap();
+    desk.silence(silence(Field::Service, "shop-0", 0, 100), at(0)).unwrap();
+    see(&mut desk, vec![fired(0, at(10))], 10);
+    let begun = desk.begin(at(100), usize::MAX, usize::MAX);
+    let over = begun.iter().filter(|notice| matches!(notice.about, About::SilenceOver(_)));
+    let over: Vec<&str> = over.map(|notice| notice.target.as_str()).collect();
+    assert_eq!(over, ["chat", "pager"]);
+    // Ada, who is called now, hears of the alert.
+    let called = |notice: &&Notice| notice.target == "ada-phone";
+    assert_eq!(begun.iter().filter(called).count(), 1);
+    assert!(!begun.iter().any(|notice| notice.target == "cy-phone"));
 }
 
 #[test]
