@@ -146,7 +146,9 @@ fn the_end_of_a_silence_is_announced_and_what_fires_then_is_told() {
 fn phones_of_people_are_silent_about_silences() {
     let mut desk = calling();
     let mut routes = desk.routes().to_vec();
-    routes.iter_mut().for_each(|route| route.announces = true);
+    for route in &mut routes {
+        route.announces = true;
+    }
     desk.route(routes, at(0)).unwrap();
     desk.silence(silence(Field::Service, "shop-0", 0, 100), at(0)).unwrap();
     see(&mut desk, vec![fired(0, at(10))], 10);

@@ -11,13 +11,14 @@ use flyball_model::{Correction, Interval, Slice, Slo, Timestamp};
 use flyball_store::{Ledger, LedgerReader, LedgerSnapshot, SliceId, StoreError};
 use tokio::sync::Mutex;
 
-use super::{Ended, Evaluator, Handle};
+use super::status::since;
+use super::{Ended, Evaluator, Handle, Watched};
 
 /// An SLO with where the ledger keeps its counts.
 #[derive(Debug, Clone)]
 pub(crate) struct SloCounts {
     pub(crate) slo: Slo,
-    /// From when on its events are counted.
+    /// From when on its events are counted: since it was, or since the first of those stored before.
     pub(crate) since: Timestamp,
     pub(crate) objectives: Vec<ObjectiveCounts>,
 }
@@ -52,6 +53,9 @@ impl Evaluator {
         self.count();
         self.commit();
         let asked = self.watched.iter().filter(|watched| is_asked(&watched.slo));
+        // Events that were stored before it was promised are counted as well. What cannot be read is told when it is.
+        let snapshot = self.ledger.snapshot().ok();
+        let first = |watched: &Watched| since(snapshot.as_ref()?, watched).ok();
         let slos = asked.map(|watched| {
             let objectives = watched.objectives.iter().map(|objective| {
                 let slices = self.counting.slices((watched.generation.id, objective.indicator));
@@ -59,7 +63,8 @@ impl Evaluator {
                 ObjectiveCounts { total: objective.total.slice, slices: slices.collect() }
             });
             let objectives = objectives.collect();
-            SloCounts { slo: watched.slo.clone(), since: watched.since, objectives }
+            let since = first(watched).unwrap_or(watched.since);
+            SloCounts { slo: watched.slo.clone(), since, objectives }
         });
         ToRead { slos: slos.collect(), catalog: Arc::clone(&self.catalog), complete: self.at }
     }

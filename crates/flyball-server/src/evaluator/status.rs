@@ -270,7 +270,10 @@ fn join(
 }
 
 /// Since when events of an SLO are counted: since it was, or since the first of them that was told later.
-fn since(snapshot: &LedgerSnapshot<'_>, watched: &Watched) -> Result<Timestamp, StoreError> {
+pub(super) fn since(
+    snapshot: &LedgerSnapshot<'_>,
+    watched: &Watched,
+) -> Result<Timestamp, StoreError> {
     let slices = watched.objectives.iter().filter_map(|objective| objective.total.slice);
     slices.into_iter().try_fold(watched.since, |since, slice| {
         Ok(snapshot.first_tally(slice)?.map_or(since, |first| since.min(first)))

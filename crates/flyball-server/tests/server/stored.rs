@@ -83,6 +83,28 @@ async fn another_condition_is_counted_over_stored_events_while_the_one_before_se
     assert!(verified.slots > 0);
 }
 
+/// Whoever asks since when something is counted hears the same: what was stored before it was promised is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_measured_begins_with_what_was_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    clock.advance(Duration::from_minutes(5));
+    post(&running, events(clock.now(), 60, 6)).await;
+    clock.advance(Duration::from_hours(1));
+    let new =
+        SHOP.replace("name: checkout", "name: fresh").replace("service: shop", "service: kiosk");
+    let both = format!("{SHOP}---{new}");
+    running.server.give(sources(&both)).await.unwrap();
+    running.budget("fresh", |said| is_filled(said, 60)).await;
+    let (_, status) = running.get("/api/v1/slos/fresh").await;
+    let since = status["since"].as_str().unwrap();
+    assert!(since < "2026-03-02T12:05:01Z", "{since}");
+    let (_, measured) = running.get("/api/v1/services/kiosk/risks/measured").await;
+    assert_eq!(measured["during"]["start"], since, "{measured}");
+    running.server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_slo_that_is_new_and_sliced_is_filled_also_across_a_restart() {
     let directory = tempfile::tempdir().unwrap();

@@ -273,8 +273,8 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Exit> {
     talk::note(&format!("done by {}{until}: {}", printable(&who), printable(&id)));
     if who == "anyone" {
         talk::note(
-            "the server has no tokens: it takes everybody for anyone, who may act in every role, and tells no two \
-             people apart; hint: flyball token create",
+            "a server without tokens takes everybody for anyone, who may act in every role, and tells no two people \
+             apart; hint: flyball token create",
         );
     }
     if let Some(role) = waits_for {
