@@ -96,7 +96,7 @@ pub struct Reading {
     /// The share of the whole budget that the lookback has spent: `burn × lookback / window`.
     pub spent_in_lookback: f64,
     /// The share of what the window allows by what it has counted so far that the lookback spent, as what is left is
-    /// a share of; `None` where nothing may be bad. The two differ while the window fills, and where traffic is
+    /// a share of; `None` where nothing may be bad, and where the lookback begins before a calendar window. The two differ while the window fills, and where traffic is
     /// uneven.
     pub spent_of_window: Option<f64>,
 }
@@ -297,7 +297,10 @@ impl Live {
             let budget = plan.target.error_budget().to_f64();
             let burn = stretch.units.error_ratio().map_or(0.0, |ratio| ratio / budget);
             let (now, period) = (read::starts(plan, self.sums.end()), self.sums.window().period);
-            let lookback = rule.ready.looked_at(now, period).length().as_seconds_f64();
+            let looked_at = rule.ready.looked_at(now, period);
+            // Before the period there was another budget.
+            let is_inside = period.is_none_or(|period| looked_at.start() >= period.start());
+            let lookback = looked_at.length().as_seconds_f64();
             let nominal = nominal_length(&plan.window).as_seconds_f64();
             let allowed = budget * self.sums.window().units.valid as f64;
             let spent = burn * budget * stretch.units.valid as f64;
@@ -306,7 +309,7 @@ impl Live {
                 events: stretch.events,
                 burn,
                 spent_in_lookback: burn * lookback / nominal,
-                spent_of_window: (allowed > 0.0).then(|| spent / allowed),
+                spent_of_window: (allowed > 0.0 && is_inside).then(|| spent / allowed),
             }
         };
         both.map(reading).collect()

@@ -97,15 +97,25 @@ fn proposed(service: &str, custody: &Custody, now: Timestamp) -> Option<Told> {
     Some(told("custody.tell", (service, key), (title, text), step.at))
 }
 
-/// What waits in the last reviews of services; of each checklist the review that was opened last, which `reviews` begin
-/// with.
+/// What waits in the last reviews of services, of which `reviews` begin with those opened last: of each checklist the one
+/// opened last, and the one approved last.
 pub(super) fn in_reviews<'a>(
     reviews: impl IntoIterator<Item = &'a Review>,
     now: Timestamp,
 ) -> Vec<Told> {
-    let mut known = HashSet::new();
-    let last = reviews.into_iter().filter(|of| known.insert((&of.service, &of.checklist)));
-    last.filter_map(|review| submitted(review, now).or_else(|| ending(review, now))).collect()
+    let (mut opened, mut approved) = (HashSet::new(), HashSet::new());
+    let mut told = Vec::new();
+    for review in reviews {
+        let of = (&review.service, &review.checklist);
+        if opened.insert(of) {
+            told.extend(submitted(review, now));
+        }
+        // One that was begun anew, or given up, takes nothing from what was approved before.
+        if matches!(review.state(), ReviewState::Approved { .. }) && approved.insert(of) {
+            told.extend(ending(review, now));
+        }
+    }
+    told
 }
 
 /// That a review waits for signatures.
@@ -138,11 +148,15 @@ fn ending(review: &Review, now: Timestamp) -> Option<Told> {
             format!("its approval by {checklist} ends at {until}"),
         ),
         Standing::WaiversOver { items } => {
+            let over =
+                review.waivers().iter().filter(|of| items.contains(&of.item) && of.expires <= now);
+            let last = over.map(|of| of.expires).max().filter(|at| now.since(*at) <= NEWS)?;
+            let (first, more) = (items.first()?, items.len() - 1);
+            let more = if more > 0 { format!(", nor are {more} more") } else { String::new() };
             let title = format!(
-                "its approval by {checklist} has ended: {} is not waived any more",
-                items.join(", ")
+                "its approval by {checklist} has ended: {first} is not waived any more{more}"
             );
-            (format!("review/{id}/waivers/{}", items.join("+")), title)
+            (format!("review/{id}/waivers/{last}"), title)
         }
         Standing::TooOld { since } if now.since(since) <= NEWS => (
             format!("review/{id}/old/{since}"),

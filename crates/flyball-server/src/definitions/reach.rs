@@ -38,7 +38,9 @@ pub(super) fn check(
     for file in files.into_iter().filter(|file| texts.0.get(*file) != texts.1.get(*file)) {
         let found = [&homes.0, &homes.1].into_iter().filter_map(|homes| homes.get(file.as_str()));
         let found: Vec<Option<&str>> = found.flatten().copied().collect();
-        if found.is_empty() && !caller.may_everywhere(Role::Owner) {
+        // What was of no service, as a rota that nothing calls, is of those who may change all of them.
+        let was_nobodys = texts.0.contains_key(file) && !homes.0.contains_key(file.as_str());
+        if (found.is_empty() || was_nobodys) && !caller.may_everywhere(Role::Owner) {
             let what = format!("nothing in `{file}` is of a service");
             return Err(forbidden(caller, &found, &what));
         }
@@ -114,7 +116,7 @@ fn needs_everything() -> ApplyError {
 
 /// Refuses to change what services say of themselves and of their risks, how they are paged and what is done then, where
 /// `caller` is no owner of all of them, also by another document that comes before; and what is of no service. A rota that
-/// nothing calls is of the services of its file.
+/// nothing calls is of the services of its file, now and before.
 fn check_governing(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), ApplyError> {
     let indexes = (governing(sets.0), governing(sets.1));
     let all: BTreeSet<_> = indexes.0.keys().chain(indexes.1.keys()).copied().collect();
@@ -124,11 +126,13 @@ fn check_governing(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Ap
             continue;
         }
         let (kind, name) = key;
-        let owned = [sets.0, sets.1].into_iter().flat_map(|set| services_of(set, key));
-        let owned: BTreeSet<&str> = owned.collect();
-        if owned.is_empty() && kind != GoverningKind::Rota {
+        let sides = [(before, services_of(sets.0, key)), (after, services_of(sets.1, key))];
+        let is_for_all =
+            |(of, owned): &(Option<_>, BTreeSet<&str>)| of.is_some() && owned.is_empty();
+        if kind != GoverningKind::Rota && sides.iter().any(is_for_all) {
             return Err(needs_everything());
         }
+        let owned: BTreeSet<&str> = sides.into_iter().flat_map(|(_, owned)| owned).collect();
         // Whoever calls a rota of others, or calls it no more, decides about them.
         let rotas = [before, after].into_iter().flatten().flat_map(|of| of.rotas());
         let called = rotas.flat_map(|rota| services_of(sets.0, (GoverningKind::Rota, rota)));
@@ -148,8 +152,8 @@ fn governing(catalog: &Catalog) -> BTreeMap<(GoverningKind, &str), &Governing> {
     catalog.set.governing.iter().map(|of| ((of.kind, of.name.as_str()), of)).collect()
 }
 
-/// The services that a document of ours is of: those that it names, for an escalation those that name it as well, and
-/// for a rota those of the escalations that call it. None for what is of all services, and for what is not there.
+/// The services that a document of ours is of: those that it names, for an escalation that names none those that name it,
+/// and for a rota those of the escalations that call it. None for what is of all services, and for what is not there.
 fn services_of<'a>(catalog: &'a Catalog, (kind, name): (GoverningKind, &str)) -> BTreeSet<&'a str> {
     let all = catalog.set.governing.iter();
     if kind == GoverningKind::Rota {
@@ -157,8 +161,11 @@ fn services_of<'a>(catalog: &'a Catalog, (kind, name): (GoverningKind, &str)) ->
         return calling.flat_map(|of| services_of(catalog, (of.kind, &of.name))).collect();
     }
     let own = all.clone().filter(|of| (of.kind, of.name.as_str()) == (kind, name));
-    let naming = all.filter(|of| kind == GoverningKind::Escalation && of.on_call() == Some(name));
-    own.chain(naming).flat_map(Governing::services).collect()
+    let own: BTreeSet<&str> = own.flat_map(Governing::services).collect();
+    if kind != GoverningKind::Escalation || !own.is_empty() {
+        return own;
+    }
+    all.filter(|of| of.on_call() == Some(name)).flat_map(Governing::services).collect()
 }
 
 /// The tiers that services name.

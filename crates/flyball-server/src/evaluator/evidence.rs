@@ -100,7 +100,8 @@ impl Handle {
                     calendar.events = calendar.events.max(Some(events));
                     // The whole is longer where less is taken out: shares are compared.
                     let least = calendar.hours.filter(|least| least.share() <= hours.share());
-                    calendar.hours = least.or(Some(hours));
+                    calendar.hours =
+                        least.or(Some(hours).filter(|of| of.whole > 0)).or(calendar.hours);
                     is_held &= held;
                 }
             }

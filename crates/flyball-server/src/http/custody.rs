@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::access::{Acting, acts_as};
+use super::access::{Acting, acts_as, allowed};
 use super::administration::wait;
 use super::described::ActRefusals;
 use super::evidence::{Known, known};
@@ -396,6 +396,9 @@ pub(super) async fn find(
     let (asked, caller): (CustodyFindingRequest, _) =
         sent.json_for(&app, "custody", (Role::Owner, &service)).await?;
     is_there(&app, &caller, &service).await?;
+    if asked.holder != Holder::Developers {
+        allowed(caller.may(Role::Sre, &service), Role::Sre, &service)?;
+    }
     let (scene, _) = scene(&app, &caller, &service).await?;
     let (actor, at, routed) = (actor(&caller), app.clock.now(), app.clone());
     let found = wait(move || {

@@ -43,8 +43,8 @@ use crate::evaluator::Ended;
 use crate::gate::{Decided, Found, GateError, Known, Looked, Turned, Version};
 pub(super) use acts::{
     __path_agree, __path_block, __path_blocks, __path_except, __path_lift, __path_overrides,
-    __path_revoke, __path_sign_off, agree, block, blocks, except, function, lift, overrides,
-    revoke, sign_off,
+    __path_revoke, __path_sign_off, acting, agree, block, blocks, except, lift, overrides, revoke,
+    sign_off,
 };
 pub(super) use approvals::{
     __path_approvals, __path_approve, __path_withdraw, approvals, approve, withdraw,

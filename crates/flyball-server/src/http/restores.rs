@@ -17,7 +17,7 @@ use super::access::allowed;
 use super::administration::wait;
 use super::changes::absent;
 use super::extract::{Path, Sent, meant};
-use super::gate::function;
+use super::gate::acting;
 use super::problem::Problem;
 use super::{App, shapes};
 use crate::auth::Role;
@@ -108,7 +108,7 @@ pub(super) async fn restore(
     };
     check_slice(action, wanted.slice.as_deref())?;
     let RestoreRequest { slice, apply, role, .. } = wanted;
-    let role = role.as_deref().map(function).transpose()?;
+    let role = role.as_deref().map(|role| acting(&caller, role, &service)).transpose()?;
     if apply {
         check_apply(action, &catalog, role.as_ref(), &service)?;
     }

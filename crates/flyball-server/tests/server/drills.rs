@@ -478,7 +478,9 @@ async fn who_burns_with_a_drill_sees_it_run_and_stops_it() {
     for listed in ["/api/v1/drill-runs", "/api/v1/drill-runs?service=shop"] {
         assert_eq!(get(&bank, listed).await.1["runs"][0]["key"], key.as_str(), "{listed}");
     }
-    assert_eq!(get(&bank, &run).await.0, 200);
+    let (status, seen) = get(&bank, &run).await;
+    assert_eq!((status, &seen["run"]["spec"]), (200, &Value::Null), "not by what: {seen}");
+    assert_eq!(get(&shop, &run).await.1["run"]["spec"]["via"]["kind"], "envoyHeaders");
     assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }), "runs alone");
     assert_eq!(send(&bank, path, json!({"apply": true})).await.0, 404, "and it begins none");
     assert_eq!(send(&bank, &stop, json!({})).await.0, 200);

@@ -91,7 +91,7 @@ async fn what_was_measured_begins_with_what_was_stored() {
     let running = Running::start(directory.path(), SHOP, &clock).await;
     clock.advance(Duration::from_minutes(5));
     post(&running, events(clock.now(), 60, 6)).await;
-    clock.advance(Duration::from_hours(1));
+    clock.advance(Duration::from_minutes(20));
     let new =
         SHOP.replace("name: checkout", "name: fresh").replace("service: shop", "service: kiosk");
     let both = format!("{SHOP}---{new}");

@@ -229,7 +229,7 @@ fn what_is_decided_by_hand_ends_when_somebody_says_so() {
     let drill = ["change", "record", "--service", "shop", "--kind", "drill", "--id", "load-test-7"];
     assert_eq!(run(&drill).code, 0);
     let classed = classify("load-test-7", "out-of-scope");
-    assert!(classed.code == 0 && classed.err.contains("no tokens"), "{}", classed.err);
+    assert!(classed.code == 0 && classed.err.contains("without tokens"), "{}", classed.err);
     let listed = run(&["policy", "classes", "shop"]).out;
     assert!(listed.contains("out-of-scope") && listed.contains("backbone"), "{listed}");
     assert_eq!(classify("load-test-7", "none").code, 0);

@@ -41,9 +41,9 @@ pub(in crate::http) struct RunView {
     /// Where it is, what it may spend and has spent as it was last counted, and why it ended.
     #[schema(value_type = Object)]
     watch: Watch,
-    /// What its document said then.
-    #[schema(value_type = Object)]
-    spec: DrillSpec,
+    /// What its document said then; null for whoever sees only a service that depends on its own.
+    #[schema(value_type = Option<Object>)]
+    spec: Option<DrillSpec>,
     /// What it came to; null before all of it is counted.
     #[schema(value_type = Option<Object>)]
     measured: Option<DrillMeasured>,
@@ -109,9 +109,17 @@ impl RunView {
             planned: run.planned,
             latest: run.latest,
             watch: run.watch,
-            spec: run.spec,
+            spec: Some(run.spec),
             measured: run.measured,
         }
+    }
+}
+
+impl RunView {
+    /// Without what only those know who see the service: by which systems it is broken.
+    fn seen_by(self, caller: &Caller) -> Self {
+        let spec = self.spec.filter(|_| caller.sees(&self.service));
+        Self { spec, ..self }
     }
 }
 
@@ -163,7 +171,8 @@ pub(in crate::http) async fn runs(
     let listed =
         app.drills.on_disk(move |changes| changes.drill_runs(services.as_deref(), before, limit));
     let (listed, next) = listed.await?;
-    let runs = listed.into_iter().map(|run| RunView::of(app.drills.live(run))).collect();
+    let runs =
+        listed.into_iter().map(|run| RunView::of(app.drills.live(run)).seen_by(&caller)).collect();
     Ok(Json(RunList { runs, next }))
 }
 
@@ -191,7 +200,7 @@ pub(in crate::http) async fn run(
     let _room = room(&app).await?;
     let mut report = reported(&app, &run).await?;
     report.dependants.retain(|of| caller.sees(&of.service));
-    Ok(Json(RunReport { run: RunView::of(run), report }))
+    Ok(Json(RunReport { run: RunView::of(run).seen_by(&caller), report }))
 }
 
 /// Stops a run: whoever sees its service, or one that depends on it, may. The fault is taken away at once, and tried until it worked. It is in the audit
@@ -216,7 +225,7 @@ pub(in crate::http) async fn stop(
     let (StopRequest {}, caller) = sent.json(&app, "drills").await?;
     let run = found(&app, &caller, id).await?;
     let ended = app.drills.end(run.key(), caller.actor()).await?;
-    Ok(Json(RunView::of(ended.unwrap_or(run))))
+    Ok(Json(RunView::of(ended.unwrap_or(run)).seen_by(&caller)))
 }
 
 /// The headers of Envoy's fault filter that callers of a service put on their requests at the moment, and until when: none

@@ -170,7 +170,11 @@ pub(in crate::http) fn function(name: &str) -> Result<Function, Problem> {
 /// # Errors
 ///
 /// Those of [`function`] and [`acts_as`].
-pub(super) fn acting(caller: &Caller, name: &str, service: &str) -> Result<Function, Problem> {
+pub(in crate::http) fn acting(
+    caller: &Caller,
+    name: &str,
+    service: &str,
+) -> Result<Function, Problem> {
     let function = function(name)?;
     acts_as(caller, &function, service)?;
     Ok(function)

@@ -364,6 +364,18 @@ async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
             assert!(!said.contains("zoe") && !said.contains("bank-pages"), "{why}: {said}");
         }
     }
+    // What is hers does not become everybody's, nor what nobody calls hers.
+    let (status, said) = change(
+        &ann,
+        "shop.yaml",
+        &own("ada").replace("services: [shop], steps", "services: [], steps"),
+    )
+    .await;
+    assert_eq!(status, 403, "{said}");
+    assert_eq!(change(&boss, "idle.yaml", &rota("spare", "eve")).await.0, 200);
+    let taken = format!("{}{}", rota("spare", "ann"), escalation("shop-spare", "", &["spare"]));
+    let named = document("Service", "shop", "{team: shop, onCall: shop-spare}");
+    assert_eq!(change(&ann, "idle.yaml", &format!("{taken}{named}")).await.0, 403);
     // Naming an escalation of others for her own service is hers, as before; changing it is of all whom it serves.
     let named =
         format!("{}{}", own("ada"), document("Service", "shop", "{team: shop, onCall: any-pages}"));

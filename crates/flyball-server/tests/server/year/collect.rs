@@ -78,6 +78,8 @@ impl Player {
     pub(super) async fn collect_quarter(&self, (from, to): (u32, u32), reports: &mut Reports) {
         let (from, to) = (moment(plan::at(from, 0)), moment(plan::at(to, 0)));
         let time = format!("from={from}&to={to}");
+        // What is on its way to somebody is there on the one server and not on the other.
+        self.told().await;
         for path in ["slos", "catalogue", "services", "alert-targets", "risks"] {
             self.take(path.to_owned(), reports).await;
         }
