@@ -96,8 +96,8 @@ pub struct Reading {
     /// The share of the whole budget that the lookback has spent: `burn × lookback / window`.
     pub spent_in_lookback: f64,
     /// The share of what the window allows by what it has counted so far that the lookback spent, as what is left is
-    /// a share of; `None` where nothing may be bad, and where the lookback begins before a calendar window. The two differ while the window fills, and where traffic is
-    /// uneven.
+    /// a share of; `None` where nothing may be bad, and where the lookback begins before a calendar window. The two
+    /// differ while the window fills, and where traffic is uneven.
     pub spent_of_window: Option<f64>,
 }
 

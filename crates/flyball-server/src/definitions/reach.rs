@@ -225,7 +225,8 @@ fn services(catalog: &Catalog) -> HashMap<&str, Services<'_>> {
     for (file, service) in catalog.set.origins.services() {
         files.entry(file).or_default().push(Some(service));
     }
-    for of in &catalog.set.governing {
+    // Those that name their services are noted with their files above.
+    for of in catalog.set.governing.iter().filter(|of| of.services().is_empty()) {
         let named = services_of(catalog, (of.kind, &of.name)).into_iter().map(Some);
         if let (Some(file), 1..) = (catalog.set.origins.governing_file(of), named.len()) {
             files.entry(file).or_default().extend(named);

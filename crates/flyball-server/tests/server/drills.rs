@@ -95,6 +95,17 @@ fn drilling(
     Config { guard, ..with_targets(home, &more, clock) }
 }
 
+/// The drill by headers that callers send, announced at once: it needs no guard.
+fn by_headers() -> String {
+    documents("http://127.0.0.1:1")
+        .replace("{kind: reset}", "{kind: abort, status: 503}")
+        .replace("notice: 1m", "notice: 0s")
+        .replace(
+            "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
+            "via: {kind: envoyHeaders}",
+        )
+}
+
 /// `count` events of `service` over the `seconds` before `end`, all bad or all good.
 fn of_service(service: &str, (end, seconds): (Timestamp, u32), count: u32, is_bad: bool) -> String {
     let status = if is_bad { 503 } else { 200 };
@@ -440,13 +451,7 @@ async fn who_burns_with_a_drill_sees_it_run_and_stops_it() {
     let clock = TestClock::at(NOON);
     let (proxy, chat) = (Receiver::start().await, Receiver::start().await);
     let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
-    let by_headers = documents("http://127.0.0.1:1")
-        .replace("{kind: reset}", "{kind: abort, status: 503}")
-        .replace("notice: 1m", "notice: 0s")
-        .replace(
-            "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
-            "via: {kind: envoyHeaders}",
-        );
+    let by_headers = by_headers();
     let told = webhook("chat", &chat.url("/chat"));
     config.given = Given::Sources(sources(&format!("{QUICK}{told}{by_headers}")));
     config.guard = None;
@@ -516,13 +521,7 @@ async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_lease
     let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
     let [_, shop, bank] = tokens(home.path(), &[&[], &["shop"], &["bank"]]);
     // Headers need no guard: they end with whoever tells of them.
-    let by_headers = documents("http://127.0.0.1:1")
-        .replace("{kind: reset}", "{kind: abort, status: 503}")
-        .replace("notice: 1m", "notice: 0s")
-        .replace(
-            "via: {kind: toxiproxy, url: 'http://127.0.0.1:1', proxy: cart}",
-            "via: {kind: envoyHeaders}",
-        );
+    let by_headers = by_headers();
     let alone = by_headers.replace("dependencies: [{service: shop, kind: soft}]", "team: bank");
     config.given = Given::Sources(sources(&format!("{QUICK}{alone}")));
     config.guard = None;

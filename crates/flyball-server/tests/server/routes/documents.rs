@@ -99,32 +99,37 @@ const KINDS: [(&str, Needs, &str); 29] = [
     ("SLO with an alert target", Needs::All(Role::Sre), TOLD),
 ];
 
-const SLO: &str = "metadata: {name: strict}
+/// What an SLO called `$name` says: of a hundred requests of `$service` one may fail within an hour.
+macro_rules! slo {
+    ($name:literal, $service:literal) => {
+        concat!(
+            "metadata: {name: ",
+            $name,
+            "}
 spec:
-  service: shop
+  service: ",
+            $service,
+            "
   indicator:
-    metadata: {name: answered-strictly}
+    metadata: {name: ",
+            $name,
+            "-answered}
     spec:
       ratioMetric:
         counter: true
         good: {metricSource: {type: flyball, spec: {where: status < 500}}}
-        total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}
+        total: {metricSource: {type: flyball, spec: {where: service.name = '",
+            $service,
+            "'}}}
   timeWindow: [{duration: 1h, isRolling: true}]
   budgetingMethod: Occurrences
-  objectives: [{target: 0.99}]";
-const BANK: &str = "metadata: {name: paid-strictly}
-spec:
-  service: bank
-  indicator:
-    metadata: {name: bank-answered}
-    spec:
-      ratioMetric:
-        counter: true
-        good: {metricSource: {type: flyball, spec: {where: status < 500}}}
-        total: {metricSource: {type: flyball, spec: {where: service.name = 'bank'}}}
-  timeWindow: [{duration: 1h, isRolling: true}]
-  budgetingMethod: Occurrences
-  objectives: [{target: 0.99}]";
+  objectives: [{target: 0.99}]"
+        )
+    };
+}
+
+const SLO: &str = slo!("strict", "shop");
+const BANK: &str = slo!("paid-strictly", "bank");
 const CONDITION: &str = "metadata: {name: burns}
 spec: {severity: page, condition: {kind: burnrate, op: gte, threshold: 14.4, lookbackWindow: 1h, alertAfter: 5m}}";
 const POLICY: &str = "metadata: {name: wakes}
@@ -143,19 +148,9 @@ spec:
   category: maintenance
   author: ops@example.com
   schedule: {start: 2026-03-01T02:00:00Z, end: 2026-03-01T04:00:00Z}";
-const CORRECTED: &str = "metadata: {name: strict}
-spec:
-  service: shop
-  indicator:
-    metadata: {name: answered-strictly}
-    spec:
-      ratioMetric:
-        counter: true
-        good: {metricSource: {type: flyball, spec: {where: status < 500}}}
-        total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}
-  timeWindow: [{duration: 1h, isRolling: true}]
-  budgetingMethod: Occurrences
-  objectives: [{target: 0.99}]
+const CORRECTED: &str = concat!(
+    slo!("strict", "shop"),
+    "
 ---
 apiVersion: flyball.dev/v1
 kind: Correction
@@ -165,7 +160,8 @@ spec:
   mode: drop
   category: maintenance
   author: ops@example.com
-  schedule: {start: 2026-03-01T02:00:00Z, end: 2026-03-01T04:00:00Z}";
+  schedule: {start: 2026-03-01T02:00:00Z, end: 2026-03-01T04:00:00Z}"
+);
 const DRILL: &str = "metadata: {name: shop-errors}
 spec:
   description: Nobody is to lean on it.
@@ -255,42 +251,24 @@ spec:
   members: [{name: ada, side: developers}]
   layers:
   - {name: first, members: [ada], rotation: {unit: week, start: 2026-01-05T09:00}}";
-const BESIDE: &str = "metadata: {name: paid-strictly}
-spec:
-  service: bank
-  indicator:
-    metadata: {name: bank-answered}
-    spec:
-      ratioMetric:
-        counter: true
-        good: {metricSource: {type: flyball, spec: {where: status < 500}}}
-        total: {metricSource: {type: flyball, spec: {where: service.name = 'bank'}}}
-  timeWindow: [{duration: 1h, isRolling: true}]
-  budgetingMethod: Occurrences
-  objectives: [{target: 0.99}]
+const BESIDE: &str = concat!(
+    slo!("paid-strictly", "bank"),
+    "
 ---
 apiVersion: flyball.dev/v1
 kind: Probe
 metadata: {name: back-door}
-spec: {service: shop, every: 1h, tcp: {address: '127.0.0.1:1'}}";
-const TOLD: &str = "metadata: {name: strict}
-spec:
-  service: shop
-  indicator:
-    metadata: {name: answered-strictly}
-    spec:
-      ratioMetric:
-        counter: true
-        good: {metricSource: {type: flyball, spec: {where: status < 500}}}
-        total: {metricSource: {type: flyball, spec: {where: service.name = 'shop'}}}
-  timeWindow: [{duration: 1h, isRolling: true}]
-  budgetingMethod: Occurrences
-  objectives: [{target: 0.99}]
+spec: {service: shop, every: 1h, tcp: {address: '127.0.0.1:1'}}"
+);
+const TOLD: &str = concat!(
+    slo!("strict", "shop"),
+    "
 ---
 apiVersion: flyball.dev/v1
 kind: AlertTarget
 metadata: {name: phone}
-spec: {services: [shop], webhook: {url: 'http://127.0.0.1:1/', secret: 'file:webhook'}}";
+spec: {services: [shop], webhook: {url: 'http://127.0.0.1:1/', secret: 'file:webhook'}}"
+);
 
 /// Kinds of OpenSLO.
 const OPEN: [&str; 6] =
