@@ -75,6 +75,17 @@ struct Keeper {
 /// Something to tell, and what the audit log calls that.
 pub(super) type Told = (&'static str, Reminder);
 
+/// Something to tell of `service` that is known by `key`.
+pub(super) fn told(
+    action: &'static str,
+    (service, key): (&str, String),
+    said: (String, String),
+    at: Timestamp,
+) -> Told {
+    let (title, text) = said;
+    (action, Reminder { key, service: service.to_owned(), title, text, at })
+}
+
 impl Keeper {
     /// Looks until the server goes down.
     async fn run(mut self, stop: CancellationToken) {
@@ -275,18 +286,11 @@ fn returned((service, custody): (&String, &Custody), now: Timestamp) -> Option<T
         return None;
     }
     let (from, at) = (last.from.word(), last.at);
-    Some((
-        "custody.tell",
-        Reminder {
-            key: format!("custody/{service}/{at}"),
-            service: service.clone(),
-            title: format!("its developers carry its pager since {at}"),
-            text: format!(
-                "The notice is over; {from} advises the developers from now on. GET /api/v1/custody/{service} says why."
-            ),
-            at,
-        },
-    ))
+    let title = format!("its developers carry its pager since {at}");
+    let text = format!(
+        "The notice is over; {from} advises the developers from now on. GET /api/v1/custody/{service} says why."
+    );
+    Some(told("custody.tell", (service, format!("custody/{service}/{at}")), (title, text), at))
 }
 
 /// That the time is over, of late, for which a service was mended or others helped.
@@ -295,17 +299,15 @@ fn mended((service, custody): (&String, &Custody), now: Timestamp) -> Option<Tol
     if until > now || now.since(until) > NEWS {
         return None;
     }
-    Some((
+    let title = format!("what was decided on its pager is over since {until}");
+    let text = format!(
+        "The evidence is to be looked at again: `flyball custody show {service}` says what is reason to hand it back."
+    );
+    Some(told(
         "custody.tell",
-        Reminder {
-            key: format!("custody/{service}/mended/{until}"),
-            service: service.clone(),
-            title: format!("what was decided on its pager is over since {until}"),
-            text: format!(
-                "The evidence is to be looked at again: `flyball custody show {service}` says what is reason to hand it back."
-            ),
-            at: until,
-        },
+        (service, format!("custody/{service}/mended/{until}")),
+        (title, text),
+        until,
     ))
 }
 
@@ -316,19 +318,17 @@ fn gaps(board: &Switchboard, service: &str, now: Timestamp) -> Option<Told> {
     let gaps = rota.coverage(Interval::starting(now, AHEAD), &exceptions).gaps;
     let first = gaps.first()?.span;
     let (name, count) = (rota.name(), gaps.len());
-    Some((
-        "on_call.tell",
-        Reminder {
-            key: format!("on-call/{service}/gaps/{}", now.floor(GAPS_EACH)),
-            service: service.to_owned(),
-            title: format!("nobody of `{name}` can be paged from {}", first.start()),
-            text: format!(
-                "Until {}, and {count} times in all within {AHEAD}. `flyball oncall gaps {name}` says why; say under \
+    let title = format!("nobody of `{name}` can be paged from {}", first.start());
+    let text = format!(
+        "Until {}, and {count} times in all within {AHEAD}. `flyball oncall gaps {name}` says why; say under \
              `cover` when somebody has to be there.",
-                first.end()
-            ),
-            at: now,
-        },
+        first.end()
+    );
+    Some(told(
+        "on_call.tell",
+        (service, format!("on-call/{service}/gaps/{}", now.floor(GAPS_EACH))),
+        (title, text),
+        now,
     ))
 }
 
@@ -336,14 +336,11 @@ fn gaps(board: &Switchboard, service: &str, now: Timestamp) -> Option<Told> {
 fn misrouted(board: &Switchboard, service: &str, now: Timestamp) -> Option<Told> {
     let text = board.misrouted(service)?;
     let holder = board.holder(service)?.word();
-    Some((
+    let title = "its pages do not follow its pager".to_owned();
+    Some(told(
         "custody.tell",
-        Reminder {
-            key: format!("custody/{service}/misrouted/{holder}"),
-            service: service.to_owned(),
-            title: "its pages do not follow its pager".to_owned(),
-            text,
-            at: now,
-        },
+        (service, format!("custody/{service}/misrouted/{holder}")),
+        (title, text),
+        now,
     ))
 }

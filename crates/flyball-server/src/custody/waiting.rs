@@ -3,12 +3,11 @@
 
 use std::collections::HashSet;
 
-use flyball_govern::alert::Reminder;
 use flyball_govern::checklist::{Review, ReviewState, Standing};
 use flyball_govern::custody::{Custody, HandBack};
 use flyball_model::{Duration, Timestamp};
 
-use super::keeping::{NEWS, Told};
+use super::keeping::{NEWS, Told, told};
 
 /// How long before a pager goes back that is told once more.
 const RETURNS_SOON: Duration = Duration::from_days(7);
@@ -18,17 +17,6 @@ const ENDS_SOON: Duration = Duration::from_days(14);
 /// How long a step may wait for signatures before that is told, and a review: whoever is about to sign is not hurried.
 const STEP_WAITS: Duration = Duration::from_hours(1);
 const REVIEW_WAITS: Duration = Duration::from_days(1);
-
-/// Something to tell of `service` that is known by `key`.
-fn told(
-    action: &'static str,
-    (service, key): (&str, String),
-    said: (String, String),
-    at: Timestamp,
-) -> Told {
-    let (title, text) = said;
-    (action, Reminder { key, service: service.to_owned(), title, text, at })
-}
 
 /// What waits in a service's custody.
 pub(super) fn in_custody<'a>(
