@@ -449,16 +449,18 @@ impl Evaluator {
         loop {
             // What was counted does not wait for more to come.
             let wait = if self.permits.is_empty() { TICK } else { COMMIT_EVERY };
-            let is_last = match messages.recv_timeout(wait) {
-                Ok(message) => self.take_all(message, messages),
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => true,
+            let first = match messages.recv_timeout(wait) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
             };
-            if is_last {
+            // What was handed over before this moment is counted before anything is looked at up to it.
+            let now = self.clock.now();
+            if self.take_all(first, messages) {
                 break;
             }
             self.count();
-            self.tick();
+            self.tick(now);
         }
         // What was taken in before the end, and what its senders still hold.
         while let Ok(message) = messages.try_recv() {
@@ -473,8 +475,8 @@ impl Evaluator {
 
     /// Takes `first` and whatever else has come, before the disk is bothered; `true` after the last
     /// one.
-    fn take_all(&mut self, first: Message, messages: &Receiver<Message>) -> bool {
-        let mut next = Some(first);
+    fn take_all(&mut self, first: Option<Message>, messages: &Receiver<Message>) -> bool {
+        let mut next = first.or_else(|| messages.try_recv().ok());
         while let Some(message) = next {
             if self.take(message) {
                 return true;
@@ -603,9 +605,8 @@ impl Evaluator {
         self.try_commit()
     }
 
-    /// Commits what was counted, tells the live states, and moves them to the present.
-    fn tick(&mut self) {
-        let now = self.clock.now();
+    /// Commits what was counted, tells the live states, and moves them to `now`.
+    fn tick(&mut self, now: Timestamp) {
         self.counting.wait(now);
         let to = self.settings.complete(now);
         let is_full = self.counting.is_full() || self.permits.len() >= ENTRIES_MAX;
