@@ -11,10 +11,12 @@ mod checks;
 mod collect;
 mod company;
 mod drills;
+mod lists;
 mod plan;
 mod play;
 mod sums;
 mod traffic;
+mod worth;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

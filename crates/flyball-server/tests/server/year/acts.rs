@@ -95,7 +95,7 @@ impl Player {
         let body = json!({
             "service": name, "id": id, "class": "feature", "version": format!("v-{id}"), "finished": moment(at),
             "planned": true,
-            "commits": [{"sha": format!("{at:040x}"), "authored": moment(authored)}],
+            "commits": [{"sha": format!("{at:032x}{service:08x}"), "authored": moment(authored)}],
         });
         self.done(ROBOT, "changes", body).await;
         self.judged(&id, at + HOUR).await;
@@ -271,6 +271,8 @@ impl Player {
                     self.done(CY, &format!("{of}/step/signatures"), sign("product_manager")).await;
                 assert_eq!(taken["holder"], "sre", "{taken}");
             }
+            Step::ShareByLists => self.share_by_lists(service).await,
+            Step::TakeByLists => self.take_by_lists(service).await,
             Step::Notice => {
                 let notice = self.done(BO, &format!("{of}/notice"), sign("sre")).await;
                 assert!(notice["notice"].is_object(), "{notice}");

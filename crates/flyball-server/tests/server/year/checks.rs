@@ -6,7 +6,7 @@ use flyball_model::Duration;
 use serde_json::{Value, json};
 
 use super::company::{TEAMS, people};
-use super::plan::{self, FROZEN, HANDED_BACK, KEPT, LAUNCHES, SHARED};
+use super::plan::{self, FROZEN, GROWN, HANDED_BACK, KEPT, LAUNCHES, SHARED};
 use super::play::{Player, moment};
 use super::sums::{Counted, Shipped};
 
@@ -35,6 +35,11 @@ impl Player {
             self.check_report(team, "weekly", (time.1 - 7 * DAY, time.1)).await;
             self.check_load(team, time).await;
             self.check_pay(team, time).await;
+            let gaps = self.get(&format!("on-call/rotas/{}/gaps", TEAMS[team])).await;
+            assert_eq!((&gaps["covered"], &gaps["gaps"]), (&json!(true), &json!([])), "{gaps:#}");
+        }
+        if (plan::MENDED.1 - plan::FELT + 28..=plan::MENDED.1 + plan::FELT).contains(&to) {
+            self.check_target(time.1).await;
         }
     }
 
@@ -272,6 +277,9 @@ impl Player {
         self.check_drills().await;
         self.check_custody().await;
         self.check_people().await;
+        self.check_return().await;
+        self.check_recognition().await;
+        self.check_support().await;
         for (service, _) in LAUNCHES {
             let name = self.services[service].name;
             let review = self.get(&format!("reviews/{name}/year-launch")).await;
@@ -455,6 +463,7 @@ impl Player {
             moves(KEPT).await,
             ("sre".to_owned(), vec!["shared".to_owned(), "sre".to_owned()])
         );
+        assert_eq!(moves(GROWN).await, moves(KEPT).await, "by the lists that ship");
         assert_eq!(moves(SHARED).await, ("shared".to_owned(), vec!["shared".to_owned()]));
         let (holder, to) = moves(HANDED_BACK).await;
         assert_eq!(
@@ -482,6 +491,16 @@ impl Player {
 fn compare_budget(slo: &Value, (valid, bad): Counted) {
     let budget = &slo["objectives"][0]["budget"];
     assert_eq!((number(budget, "/valid"), number(budget, "/bad")), (valid, bad), "{slo:#}");
+}
+
+/// How many seconds a length has, which may be told with a fraction.
+pub(super) fn seconds(of: &Value, field: &str) -> f64 {
+    let text = of.pointer(field).and_then(Value::as_str);
+    let length = text.and_then(|text| match text.strip_suffix('s') {
+        Some(seconds) => seconds.parse().ok(),
+        None => Duration::parse(text).ok().map(Duration::as_seconds_f64),
+    });
+    length.unwrap_or_else(|| panic!("{field}: {of:#}"))
 }
 
 /// Half of so many seconds as the server writes it.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::plan::GROWN;
 use crate::alerts::webhook;
 
 /// The teams; a service is its team's by its number.
@@ -131,7 +132,7 @@ pub(super) fn services(launches: &[(usize, u32)]) -> Vec<Service> {
             has_hours: number % 7 == 2,
             hard: below(6).into_iter().filter(|_| number % 2 == 0).collect(),
             soft: below(5).into_iter().chain(below(11)).filter(|_| number % 3 == 1).collect(),
-            events: 2_000 + 700 * (number as u64 % 9),
+            events: if number == GROWN { 60_000 } else { 2_000 + 700 * (number as u64 % 9) },
             since: launches.iter().find(|(of, _)| *of == number).map_or(0, |(_, day)| *day),
         }
     };
@@ -195,12 +196,13 @@ pub(super) fn described(services: &[Service]) -> String {
             "---\napiVersion: flyball.dev/v1\nkind: Service\nmetadata: {{name: {name}}}\nspec:\n  team: {}\n  \
              product: shop\n  accountable: {{who: owner of {}}}\n  tier: {tier}\n  onCall: {}-pages\n  runbook: \
              https://wiki.example/{name}\n  journeys: [{}]\n  supportModel: developers\n  fundedUntil: 2028-12-31\n  \
-             revenuePerHour: {{amount: {}, currency: EUR}}\n  custodyRules: year\n  dependencies: [{}]\n",
+             revenuePerHour: {{amount: {}, currency: USD}}\n  custodyRules: {}\n  dependencies: [{}]\n",
             TEAMS[*team],
             TEAMS[*team],
             TEAMS[*team],
             JOURNEYS[name.len() % JOURNEYS.len()],
             service.events,
+            if *name == SERVICES[GROWN] { "usual" } else { "year" },
             asked.join(", "),
         );
     }

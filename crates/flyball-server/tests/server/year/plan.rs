@@ -19,6 +19,11 @@ pub(super) const KEPT: usize = 8;
 pub(super) const SHARED: usize = 10;
 /// The services that are broken on purpose, and the day: nobody depends on the first.
 pub(super) const DRILLED: [(usize, u32); 2] = [(1, 120), (8, 250)];
+/// The service that SRE takes by the lists and the rules that ship.
+pub(super) const GROWN: usize = 0;
+/// The service on which work is felt from a day on; for how many days on both sides users come every five minutes.
+pub(super) const MENDED: (usize, u32) = (11, 200);
+pub(super) const FELT: u32 = 71;
 /// The service that is frozen by hand.
 pub(super) const FROZEN: usize = 3;
 /// What a deployment is thought to need to be judged, in seconds: users every five minutes from four hours before until
@@ -62,6 +67,9 @@ pub(super) enum Step {
     Found,
     Share,
     Take,
+    /// The same two by the lists that ship.
+    ShareByLists,
+    TakeByLists,
     Notice,
     Returned,
 }
@@ -93,6 +101,12 @@ pub(super) fn plan(seed: u64, services: &[Service]) -> (Vec<(u32, u32, Act)>, Ve
     }
     deployments(random, services, &mut acts);
     incidents(random, services, &mut acts);
+    let (service, day) = MENDED;
+    let (first, last) = (at(day - FELT, 0), at(day + FELT, 0));
+    episodes.push(Episode { service, from: first, to: last, what: Fares::Busily(300) });
+    // Less than what pages.
+    let what = Fares::Badly(4 * services[service].allowed);
+    episodes.push(Episode { service, from: first, to: at(day, 0), what });
     for (service, day) in DRILLED {
         acts.push((day, SHIPS - 1, Act::Drill { service }));
         let from = at(day, SHIPS);
@@ -119,6 +133,7 @@ pub(super) fn plan(seed: u64, services: &[Service]) -> (Vec<(u32, u32, Act)>, Ve
         let (day, hours) = (20 + drawn(random, 340), 1 + drawn(random, 20));
         acts.push((day, 8, Act::Remark { service, hours }));
     }
+    grown(&mut acts);
     for (day, _, act) in &acts {
         let (service, (before, after, every), hour) = match act {
             Act::Deploy { service, .. } | Act::Drill { service } => (*service, BUSY, SHIPS),
@@ -154,6 +169,24 @@ fn story() -> Vec<(u32, u32, Act)> {
         Act::Deploy { service: FROZEN, id: format!("{FROZEN}-frozen"), fails: false },
     ));
     acts
+}
+
+/// A service that nothing happens to but what it ships every week, all of it well, until it is ready for others.
+fn grown(acts: &mut Vec<(u32, u32, Act)>) {
+    acts.retain(|(_, _, act)| match act {
+        Act::Deploy { service, .. }
+        | Act::Incident { service, .. }
+        | Act::Remark { service, .. } => *service != GROWN,
+        _ => true,
+    });
+    acts.push((15, 8, Act::Remark { service: GROWN, hours: 2 }));
+    for week in 1..30 {
+        let id = format!("{GROWN}-{week}");
+        acts.push((7 * week, SHIPS - 1, Act::Deploy { service: GROWN, id, fails: false }));
+    }
+    for (day, step) in [(5, Step::Found), (100, Step::ShareByLists), (190, Step::TakeByLists)] {
+        acts.push((day, 6, Act::Custody { service: GROWN, step }));
+    }
 }
 
 /// Each service ships a few times, one in five of them badly; days of one service are weeks apart.

@@ -7,6 +7,7 @@ use flyball_model::Timestamp;
 use flyball_testkit::Random;
 
 use super::company::{Sent, Service};
+use super::plan::GROWN;
 
 /// A slot, in seconds.
 pub(super) const SLOT: i64 = 10;
@@ -96,6 +97,7 @@ impl Traffic {
     fn slots(&self, number: usize, from: i64, to: i64) -> BTreeSet<i64> {
         let service = &self.services[number];
         let every = match service.sent {
+            Sent::Counters if number == GROWN => HOUR,
             Sent::Counters => 3 * HOUR,
             Sent::Lines => 12 * HOUR,
         };
