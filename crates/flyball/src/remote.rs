@@ -188,7 +188,8 @@ impl Remote {
         self.ask(self.request(Method::GET, path, query)?.timeout(ANSWER_MAX))
     }
 
-    /// The list called `list` at `path`, with all its pages as one answer: `cursor` is what the next is asked with.
+    /// The list called `list` at `path` that `query` asks for, with all its pages as one answer: `cursor` is what the next is
+    /// asked with.
     ///
     /// # Errors
     ///
@@ -196,11 +197,14 @@ impl Remote {
     pub(crate) fn whole(
         &self,
         path: &[&str],
+        query: &[(&str, &str)],
         (list, cursor): (&str, &str),
     ) -> anyhow::Result<serde_json::Value> {
-        let mut whole: serde_json::Value = self.get(path, &[])?;
+        let mut whole: serde_json::Value = self.get(path, query)?;
         while let Some(next) = whole["next"].as_u64() {
-            let mut more: serde_json::Value = self.get(path, &[(cursor, &next.to_string())])?;
+            let next = next.to_string();
+            let asked = [query, &[(cursor, next.as_str())]].concat();
+            let mut more: serde_json::Value = self.get(path, &asked)?;
             if let (Some(known), Some(records)) =
                 (whole[list].as_array_mut(), more[list].as_array_mut())
             {

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::access::allowed;
 use super::administration::wait;
-use super::extract::{Path, Query, Sent, page_size};
+use super::extract::{PartQuery, Path, Query, Sent, page_size, part};
 use super::problem::Problem;
 use crate::auth::{Caller, ControlError, Role};
 use crate::evaluator::{AlertError, Evaluator};
@@ -118,6 +118,8 @@ pub(super) struct TargetInfo {
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct TargetList {
     targets: Vec<TargetInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 impl From<AlertError> for Problem {
@@ -306,8 +308,10 @@ pub(super) async fn pass_on(
     get,
     path = "/api/v1/alert-targets",
     tag = "alerts",
+    params(PartQuery),
     responses(
         (status = 200, description = "The targets", body = TargetList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The server is going down", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -315,7 +319,9 @@ pub(super) async fn pass_on(
 pub(super) async fn targets(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<TargetList>, Problem> {
+    let asked = asked.read()?;
     let targets = app.evaluator.ask(move |evaluator| {
         let outbox = evaluator.desk().outbox();
         let all = evaluator.catalog().set.alert_targets.iter();
@@ -337,7 +343,8 @@ pub(super) async fn targets(
         });
         info.collect()
     });
-    Ok(Json(TargetList { targets: targets.await? }))
+    let (targets, next) = part(targets.await?, asked);
+    Ok(Json(TargetList { targets, next }))
 }
 
 /// Whom to talk to: as they call themselves, and as they are known here: a person by their address, a token by its name.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::access::still;
 use super::body::read_json;
-use super::extract::Path;
+use super::extract::{PartQuery, Path, Query, part};
 use super::problem::Problem;
 use super::shapes;
 use crate::auth::{Caller, Needs};
@@ -81,6 +81,8 @@ pub(super) struct DefinitionList {
     in_force: bool,
     /// The files, those of the server first.
     files: Vec<FileSummary>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
     /// SLOs that are valid and cannot be evaluated here, with reasons.
     #[schema(value_type = Vec<shapes::NotEvaluated>)]
     not_evaluated: Vec<NotCounted>,
@@ -192,8 +194,10 @@ pub(super) async fn apply(
     get,
     path = "/api/v1/definitions",
     tag = "definitions",
+    params(PartQuery),
     responses(
         (status = 200, description = "The files", body = DefinitionList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store cannot be used", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -201,7 +205,9 @@ pub(super) async fn apply(
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<DefinitionList>, Problem> {
+    let asked = asked.read()?;
     let known = app.definitions.known().await?;
     let files: Vec<FileSummary> = known.files(&caller).map(|(summary, _)| summary).collect();
     let Known { revision, in_force, refused, catalog, .. } = known;
@@ -211,7 +217,8 @@ pub(super) async fn list(
     not_evaluated.retain(|left_out| sees_all || is_seen(&left_out.slo));
     // It may quote any of the server's own files.
     let refused = refused.filter(|_| sees_all);
-    Ok(Json(DefinitionList { revision, in_force, files, not_evaluated, refused }))
+    let (files, next) = part(files, asked);
+    Ok(Json(DefinitionList { revision, in_force, files, next, not_evaluated, refused }))
 }
 
 /// One file of definitions with its text. A `/` in its name is written `%2F`.

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 
 use super::access::allowed;
 use super::described::IncidentRefusals;
-use super::extract::{Path, Query, Sent, meant};
+use super::extract::{PartQuery, Path, Query, Sent, meant, part};
 use super::problem::Problem;
 use super::{App, room, shapes};
 use crate::auth::{Caller, Role};
@@ -65,6 +65,8 @@ pub(super) struct DrillView {
 pub(super) struct DrillList {
     /// By name.
     drills: Vec<DrillView>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// What came of asking for a run.
@@ -112,6 +114,12 @@ pub(super) struct Announced {
 pub(super) struct DrillsQuery {
     /// Only drills of this service.
     service: Option<String>,
+    /// How many to leave out: the `next` of the page before.
+    #[serde(default)]
+    after: usize,
+    /// At most so many; 1000 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
 }
 
 impl From<DrillsError> for Problem {
@@ -201,22 +209,23 @@ fn is_concerned(catalog: &Catalog, caller: &Caller, service: &str) -> bool {
 async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Query(DrillsQuery { service }): Query<DrillsQuery>,
+    Query(DrillsQuery { service, after, limit }): Query<DrillsQuery>,
 ) -> Result<Json<DrillList>, Problem> {
+    let page = PartQuery::new(after, limit).read()?;
     let _room = room(&app).await?;
     let catalog = app.evaluator.ask(|it| Arc::clone(it.catalog())).await?;
     let is_asked = |of: &&Drill| {
         let own = &of.spec.service;
         caller.sees(own) && service.as_ref().is_none_or(|asked| asked == own)
     };
-    let asked: Vec<Drill> = catalog.governance.drills().filter(is_asked).cloned().collect();
+    let (asked, next) = part(catalog.governance.drills().filter(is_asked).cloned().collect(), page);
     let looking = Looking::at(&app, &catalog, &asked).await?;
     let at = app.clock.now();
     let mut drills = Vec::new();
     for drill in &asked {
         drills.push(DrillView::of(drill, looking.look(drill).await?, at, &caller));
     }
-    Ok(Json(DrillList { drills }))
+    Ok(Json(DrillList { drills, next }))
 }
 
 /// One drill, with how much it would spend now and what has to be met before it begins.

@@ -198,6 +198,11 @@ pub(super) struct PartQuery {
 }
 
 impl PartQuery {
+    /// The same of a list that may be asked for by something else as well.
+    pub(super) const fn new(after: usize, limit: Option<usize>) -> Self {
+        Self { after, limit }
+    }
+
     /// How many are left out, and how many are asked for.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use flyball_query::near_matches;
 use utoipa::{IntoParams, ToSchema};
 
 use super::administration::wait;
-use super::extract::{Path, Query, meant, moment, page_size, part};
+use super::extract::{PartQuery, Path, Query, meant, moment, page_size, part};
 use super::problem::Problem;
 use super::{App, room, shapes};
 use crate::auth::{Caller, Role};
@@ -57,6 +57,21 @@ impl From<RotaError> for Problem {
 pub(super) struct AtQuery {
     /// When; now unless told.
     at: Option<String>,
+}
+
+/// For which moment, and which part of the list.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RotasQuery {
+    /// When; now unless told.
+    at: Option<String>,
+    /// How many to leave out: the `next` of the page before.
+    #[serde(default)]
+    after: usize,
+    /// At most so many; 1000 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
 }
 
 /// Who is asked for, and for which moment.
@@ -204,6 +219,8 @@ pub(super) struct RotaList {
     at: Timestamp,
     /// By name.
     rotas: Vec<RotaInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// The final shifts of a rota.
@@ -380,7 +397,7 @@ pub(super) async fn who(
     get,
     path = "/api/v1/on-call/rotas",
     tag = "on call",
-    params(AtQuery),
+    params(RotasQuery),
     responses(
         (status = 200, description = "The rotas", body = RotaList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -393,15 +410,17 @@ pub(super) async fn who(
 pub(super) async fn rotas(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Query(asked): Query<AtQuery>,
+    Query(RotasQuery { at, after, limit }): Query<RotasQuery>,
 ) -> Result<Json<RotaList>, Problem> {
-    let at = asked.at.map_or(Ok(app.clock.now()), |text| moment("at", &text))?;
+    let asked = PartQuery::new(after, limit).read()?;
+    let at = at.map_or(Ok(app.clock.now()), |text| moment("at", &text))?;
     let board = app.rotas.switchboard().await?;
     let _room = room(&app).await?;
     wait(move || {
         let seen = board.rotas().filter(|rota| sees(&board, &caller, rota.name()));
-        let rotas = seen.map(|rota| RotaInfo::of(&board, rota, &caller, at)).collect();
-        Ok::<_, RotaError>(Json(RotaList { at, rotas }))
+        let (seen, next) = part(seen.collect(), asked);
+        let rotas = seen.into_iter().map(|rota| RotaInfo::of(&board, rota, &caller, at)).collect();
+        Ok::<_, RotaError>(Json(RotaList { at, rotas, next }))
     })
     .await
 }

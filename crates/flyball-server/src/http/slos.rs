@@ -10,7 +10,7 @@ use flyball_store::StoreError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::extract::{Path, Query};
+use super::extract::{PartQuery, Path, Query, part};
 use super::problem::Problem;
 use super::shapes;
 use crate::auth::Caller;
@@ -37,10 +37,27 @@ impl SloQuery {
     }
 }
 
+/// Which SLOs are asked for, and which part of the list.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SlosQuery {
+    /// Only those of this service.
+    service: Option<String>,
+    /// How many to leave out: the `next` of the page before.
+    #[serde(default)]
+    after: usize,
+    /// At most so many; 1000 unless told.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
 /// Every SLO that is asked for.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(super) struct SloList {
     slos: Vec<SloStatus>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
     /// SLOs that are valid and cannot be evaluated here, with reasons. One whose service is not
     /// known is there whatever service is asked for.
     #[schema(value_type = Vec<shapes::NotEvaluated>)]
@@ -73,7 +90,7 @@ fn bound_hints(slo: &mut SloStatus, caller: &Caller) {
     get,
     path = "/api/v1/slos",
     tag = "slos",
-    params(SloQuery),
+    params(SlosQuery),
     responses(
         (status = 200, description = "The SLOs", body = SloList),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
@@ -84,12 +101,15 @@ fn bound_hints(slo: &mut SloStatus, caller: &Caller) {
 pub(super) async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Query(query): Query<SloQuery>,
+    Query(SlosQuery { service, after, limit }): Query<SlosQuery>,
 ) -> Result<Json<SloList>, Problem> {
+    let page = PartQuery::new(after, limit).read()?;
+    let query = SloQuery { service };
     let (asked, seer) = (query.clone(), caller.clone());
     app.evaluator.join(move |slo| asked.asks_for(slo, &seer)).await?;
     let answer = app.evaluator.ask(move |evaluator| {
-        let mut slos = evaluator.statuses(|slo| query.asks_for(slo, &caller))?;
+        let slos = evaluator.statuses(|slo| query.asks_for(slo, &caller))?;
+        let (mut slos, next) = part(slos, page);
         for slo in &mut slos {
             bound_hints(slo, &caller);
         }
@@ -100,7 +120,7 @@ pub(super) async fn list(
             slo.map_or(caller.sees_all(), |slo| query.asks_for(slo, &caller))
         };
         let not_evaluated = not_counted.iter().filter(is_asked).cloned().collect();
-        Ok::<_, LiveError<StoreError>>(SloList { slos, not_evaluated })
+        Ok::<_, LiveError<StoreError>>(SloList { slos, next, not_evaluated })
     });
     Ok(Json(answer.await??))
 }

@@ -213,7 +213,8 @@ pub(crate) fn run(args: AlertArgs) -> anyhow::Result<Exit> {
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
     if args.foreign {
-        let said: Value = remote.get(&["api", "v1", "alerts", "foreign"], &[])?;
+        let said: Value =
+            remote.whole(&["api", "v1", "alerts", "foreign"], &[], ("alerts", "after"))?;
         let list = serde_json::from_value(said.clone())?;
         answer(args.output, &said, || Ok(alerts::foreign(&list)))?;
         return Ok(Exit::Met);
@@ -275,7 +276,8 @@ fn silence(args: &SilenceArgs) -> anyhow::Result<Exit> {
 }
 
 fn silences(args: &SilencesArgs) -> anyhow::Result<Exit> {
-    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "silences"], &[])?;
+    let said: Value =
+        Remote::new(&args.server)?.whole(&["api", "v1", "silences"], &[], ("silences", "after"))?;
     let list = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || Ok(alerts::silences(&list)))?;
     Ok(Exit::Met)

@@ -102,5 +102,5 @@ pub(super) fn slos(
         return Ok(json!({"slos": [], "not_evaluated": [slo]}));
     }
     let service: Vec<(&str, &str)> = service.map(|name| ("service", name)).into_iter().collect();
-    remote.get(&path, &service)
+    remote.whole(&path, &service, ("slos", "after"))
 }

@@ -219,7 +219,7 @@ fn path<'a>(at: [&'a str; 3], more: &[&'a str]) -> Vec<&'a str> {
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let query: Vec<_> = args.service.as_deref().map(|of| ("service", of)).into_iter().collect();
-    let said: Value = Remote::new(&args.server)?.get(&DRILLS, &query)?;
+    let said: Value = Remote::new(&args.server)?.whole(&DRILLS, &query, ("drills", "after"))?;
     let found: Drills = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table = Grid::new(

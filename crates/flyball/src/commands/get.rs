@@ -129,7 +129,8 @@ pub(crate) fn run(args: &GetArgs) -> anyhow::Result<Exit> {
             answer(args.output, &said, || Ok(text()))?;
         }
         (Kind::Definitions, None) => {
-            let said: Value = remote.get(&["api", "v1", "definitions"], &[])?;
+            let said: Value =
+                remote.whole(&["api", "v1", "definitions"], &[], ("files", "after"))?;
             let Definitions { revision, in_force, files, refused } =
                 serde_json::from_value(said.clone())?;
             answer(args.output, &said, || {
@@ -144,7 +145,8 @@ pub(crate) fn run(args: &GetArgs) -> anyhow::Result<Exit> {
             })?;
         }
         (Kind::AlertTargets, name) => {
-            let mut said: Value = remote.get(&["api", "v1", "alert-targets"], &[])?;
+            let mut said: Value =
+                remote.whole(&["api", "v1", "alert-targets"], &[], ("targets", "after"))?;
             if let (Some(name), Some(targets)) = (name, said["targets"].as_array_mut()) {
                 targets.retain(|target| target["name"] == name);
                 ensure!(!targets.is_empty(), "there is no alert target `{name}`");

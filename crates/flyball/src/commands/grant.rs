@@ -114,7 +114,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let grants = if let Some(data) = &args.place.data {
         Grants::open(existing(data)?)?.list()?
     } else {
-        let said = Remote::new(&args.place.server)?.whole(&PATH, ("grants", "after"))?;
+        let said = Remote::new(&args.place.server)?.whole(&PATH, &[], ("grants", "after"))?;
         serde_json::from_value::<Listed>(said)?.grants
     };
     let mut table = Grid::new("no grants", &["who", "service", "role"]);

@@ -334,7 +334,11 @@ fn who(args: &WhoArgs) -> anyhow::Result<Exit> {
 fn rotas(args: &RotasArgs) -> anyhow::Result<Exit> {
     let at = args.at.map(|at| at.to_string());
     let asked: Vec<(&str, &str)> = at.as_deref().map(|at| ("at", at)).into_iter().collect();
-    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "on-call", "rotas"], &asked)?;
+    let said: Value = Remote::new(&args.server)?.whole(
+        &["api", "v1", "on-call", "rotas"],
+        &asked,
+        ("rotas", "after"),
+    )?;
     let Listed { rotas } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table =

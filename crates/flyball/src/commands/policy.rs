@@ -337,7 +337,8 @@ impl Act {
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
-    let said: Value = Remote::new(&args.server)?.get(&["api", "v1", "policies"], &[])?;
+    let said: Value =
+        Remote::new(&args.server)?.whole(&["api", "v1", "policies"], &[], ("policies", "after"))?;
     let Listed { policies } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table =

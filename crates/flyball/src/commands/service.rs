@@ -358,7 +358,7 @@ pub(crate) fn run(args: ServiceArgs) -> anyhow::Result<Exit> {
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
-    let said = remote.whole(&PATH, ("services", "after"))?;
+    let said = remote.whole(&PATH, &[], ("services", "after"))?;
     let list: List = serde_json::from_value(said.clone())?;
     document(args.output, &said, || lines(&list))?;
     Ok(Exit::Met)

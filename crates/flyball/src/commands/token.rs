@@ -149,7 +149,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         Tokens::open(existing(data)?)?.list()?
     } else {
         let remote = Remote::new(&args.place.server)?;
-        let said = remote.whole(&["api", "v1", "tokens"], ("tokens", "after"))?;
+        let said = remote.whole(&["api", "v1", "tokens"], &[], ("tokens", "after"))?;
         serde_json::from_value::<Listed>(said)?.tokens
     };
     let mut table = Grid::new(

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::auth::Caller;
 use crate::http::body::read;
 use crate::http::described::ForeignAnswers;
+use crate::http::extract::{PartQuery, Query, part};
 use crate::http::{App, Problem};
 
 /// The label that says which service an alert is of.
@@ -23,6 +24,8 @@ pub(crate) struct ForeignList {
     /// Those that fire, in the order of their labels: `labels`, `annotations`, `starts`, `ends`, `generator`.
     #[schema(value_type = Vec<Object>)]
     alerts: Vec<ForeignAlert>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// Takes the alerts of a Prometheus in, as an Alertmanager does: name this server in its
@@ -69,17 +72,24 @@ pub(crate) async fn forwarded(
     get,
     path = "/api/v1/alerts/foreign",
     tag = "alerts",
-    responses((status = 200, description = "The alerts", body = ForeignList)),
+    params(PartQuery),
+    responses(
+        (status = 200, description = "The alerts", body = ForeignList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
 pub(crate) async fn list_foreign(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-) -> Json<ForeignList> {
+    Query(asked): Query<PartQuery>,
+) -> Result<Json<ForeignList>, Problem> {
+    let asked = asked.read()?;
     let is_seen = |alert: &ForeignAlert| {
         caller.sees_all() || alert.labels.get(SERVICE).is_some_and(|service| caller.sees(service))
     };
-    Json(ForeignList { alerts: app.received.firing(app.clock.now(), is_seen) })
+    let (alerts, next) = part(app.received.firing(app.clock.now(), is_seen), asked);
+    Ok(Json(ForeignList { alerts, next }))
 }
 
 async fn take(

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{allowed, named, record};
 use crate::auth::{Caller, Role};
 use crate::evaluator::AlertError;
-use crate::http::extract::{Path, Sent};
+use crate::http::extract::{PartQuery, Path, Query, Sent, part};
 use crate::http::{App, Problem, shapes};
 
 /// What of an alert a matcher looks at.
@@ -102,6 +102,8 @@ pub(crate) struct SilenceInfo {
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct SilenceList {
     silences: Vec<SilenceInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 impl From<&Matcher> for MatcherInfo {
@@ -166,8 +168,10 @@ fn service(matchers: &[Matcher]) -> &str {
     get,
     path = "/api/v1/silences",
     tag = "alerts",
+    params(PartQuery),
     responses(
         (status = 200, description = "The silences", body = SilenceList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The server is going down", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
@@ -175,14 +179,17 @@ fn service(matchers: &[Matcher]) -> &str {
 pub(crate) async fn list_silences(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Query(asked): Query<PartQuery>,
 ) -> Result<Json<SilenceList>, Problem> {
+    let asked = asked.read()?;
     let now = app.clock.now();
     let silences = app.evaluator.ask(move |evaluator| {
         let silences = evaluator.desk().silences();
         let seen = silences.filter(|silence| may(&caller, Role::Viewer, &silence.matchers));
         seen.map(|silence| SilenceInfo::of(silence, now)).collect()
     });
-    Ok(Json(SilenceList { silences: silences.await? }))
+    let (silences, next) = part(silences.await?, asked);
+    Ok(Json(SilenceList { silences, next }))
 }
 
 /// Makes a silence. While it covers an alert, nobody is told that it opens or changes; when it ends, targets for

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::administration::wait;
-use super::super::extract::{Path, Sent};
+use super::super::extract::{PartQuery, Path, Query, Sent, part};
 use super::super::problem::Problem;
 use super::super::{App, shapes};
 use super::acts::{Done, function};
@@ -30,6 +30,8 @@ pub(in crate::http) struct SignRequest {
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(in crate::http) struct PolicyList {
     policies: Vec<PolicyInfo>,
+    /// What to ask with as `after` for the next page; null when this is the last.
+    next: Option<usize>,
 }
 
 /// A policy and how binding it is.
@@ -66,13 +68,19 @@ pub(in crate::http) struct SignedBy {
     get,
     path = "/api/v1/policies",
     tag = "changes",
+    params(PartQuery),
     responses(
         (status = 200, description = "The policies, those that ship among them", body = PolicyList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["read"]), ("session" = ["viewer"]))
 )]
-pub(in crate::http) async fn policies(State(app): State<App>) -> Result<Json<PolicyList>, Problem> {
+pub(in crate::http) async fn policies(
+    State(app): State<App>,
+    Query(asked): Query<PartQuery>,
+) -> Result<Json<PolicyList>, Problem> {
+    let asked = asked.read()?;
     let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
     let now = app.clock.now();
     let signatures = wait(move || app.gatekeeper.signatures()).await?;
@@ -97,7 +105,8 @@ pub(in crate::http) async fn policies(State(app): State<App>) -> Result<Json<Pol
             signed: signed.collect(),
         }
     };
-    Ok(Json(PolicyList { policies: catalog.governance.policies().map(info).collect() }))
+    let (policies, next) = part(catalog.governance.policies().map(info).collect(), asked);
+    Ok(Json(PolicyList { policies, next }))
 }
 
 /// Signs a policy as one of its approvers. When each of them has signed a version, it decides.

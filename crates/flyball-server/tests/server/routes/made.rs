@@ -102,6 +102,11 @@ impl World {
                 let body = json!({"matchers": matchers, "length": "2h", "why": "a test"});
                 text(&self.ask(&self.ada, "/api/v1/silences", body).await["id"])
             }
+            "foreign" => {
+                let labels = json!({"alertname": self.new_name(), "service": OWN});
+                self.ask(&self.ada, "/api/v2/alerts", json!([{"labels": labels}])).await;
+                String::new()
+            }
             _ => {
                 let name = self.new_name();
                 let document = format!(

@@ -120,7 +120,7 @@ fn path(service: &str, id: Option<&str>) -> Vec<String> {
 
 pub(super) fn list(ApprovalsArgs { asked }: &ApprovalsArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "gate", &asked.service, "approvals"];
-    let said: Value = Remote::new(&asked.server)?.whole(&path, ("approvals", "before"))?;
+    let said: Value = Remote::new(&asked.server)?.whole(&path, &[], ("approvals", "before"))?;
     let Listed { approvals } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
         let mut table =

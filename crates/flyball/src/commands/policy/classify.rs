@@ -78,7 +78,7 @@ impl ClassifyArgs {
 
 pub(super) fn list(ClassesArgs { asked }: &ClassesArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "gate", &asked.service, "classes"];
-    let said: Value = Remote::new(&asked.server)?.whole(&path, ("classes", "before"))?;
+    let said: Value = Remote::new(&asked.server)?.whole(&path, &[], ("classes", "before"))?;
     let Listed { classes } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
         let mut table = Grid::new("nothing is in a class", &["what", "class", "by", "at", "why"]);

@@ -150,7 +150,7 @@ struct Standing {
 
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "gate", &args.service, "contests"];
-    let said: Value = Remote::new(&args.server)?.whole(&path, ("contests", "before"))?;
+    let said: Value = Remote::new(&args.server)?.whole(&path, &[], ("contests", "before"))?;
     let Listed { contests } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let mut table = Grid::new(

@@ -102,7 +102,7 @@ struct Block {
 
 pub(super) fn overrides(args: &ReportArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "gate", &args.service, "overrides"];
-    let said: Value = Remote::new(&args.server)?.whole(&path, ("overrides", "before"))?;
+    let said: Value = Remote::new(&args.server)?.whole(&path, &[], ("overrides", "before"))?;
     let Report { overrides, people } = serde_json::from_value(said.clone())?;
     answer(args.output, &said, || {
         let header = ["override", "for", "by", "with", "until", "why", "let through"];
@@ -140,7 +140,7 @@ pub(super) fn overrides(args: &ReportArgs) -> anyhow::Result<Exit> {
 
 pub(super) fn blocks(BlocksArgs { asked }: &BlocksArgs) -> anyhow::Result<Exit> {
     let path = ["api", "v1", "gate", &asked.service, "blocks"];
-    let said: Value = Remote::new(&asked.server)?.whole(&path, ("blocks", "before"))?;
+    let said: Value = Remote::new(&asked.server)?.whole(&path, &[], ("blocks", "before"))?;
     let Blocks { blocks } = serde_json::from_value(said.clone())?;
     answer(asked.output, &said, || {
         let mut table = Grid::new("no blocks", &["block", "stops", "by", "until", "why"]);
