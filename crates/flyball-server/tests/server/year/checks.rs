@@ -29,13 +29,13 @@ impl Player {
                 self.check_attribution(service, time).await;
             }
         }
-        for team in 0..TEAMS.len() {
+        for (team, name) in TEAMS.iter().enumerate() {
             self.check_delivery(team, time).await;
             self.check_report(team, "quarterly", (time.1 - 91 * DAY, time.1)).await;
             self.check_report(team, "weekly", (time.1 - 7 * DAY, time.1)).await;
             self.check_load(team, time).await;
             self.check_pay(team, time).await;
-            let gaps = self.get(&format!("on-call/rotas/{}/gaps", TEAMS[team])).await;
+            let gaps = self.get(&format!("on-call/rotas/{name}/gaps")).await;
             assert_eq!((&gaps["covered"], &gaps["gaps"]), (&json!(true), &json!([])), "{gaps:#}");
         }
         if (plan::MENDED.1 - plan::FELT + 28..=plan::MENDED.1 + plan::FELT).contains(&to) {

@@ -98,7 +98,7 @@ impl Player {
             [("/minutes_before", at - WEEKS * WEEK), ("/minutes_after", at)].into_iter().enumerate()
         {
             let told = said.pointer(field).and_then(Value::as_array).unwrap();
-            assert_eq!(told.len() as i64, WEEKS, "{said:#}");
+            assert_eq!(i64::try_from(told.len()), Ok(WEEKS), "{said:#}");
             for (week, minutes) in (0..).zip(told) {
                 let from = from + week * WEEK;
                 let (observed, least, most) = self.lost(from, from + WEEK);
