@@ -3,7 +3,7 @@
 use flyball_govern::drill::Drill;
 use flyball_model::{BudgetingMethod, Slo};
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, GoverningKind, SpecSet};
+use flyball_spec::{Diagnostic, ELSEWHERE, GoverningKind, SpecSet};
 
 use super::Governance;
 
@@ -56,7 +56,7 @@ fn names<'a>(
 fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     match near_matches(name, known).first() {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "load the file that defines it as well".to_owned(),
+        None => ELSEWHERE.to_owned(),
     }
 }
 

@@ -463,6 +463,7 @@ async fn a_token_that_reads_sees_no_pay_and_one_that_deploys_speaks_for_nobody()
             name: name.to_owned(),
             scopes: vec![scope],
             services: Vec::new(),
+            functions: Vec::new(),
             expires: None,
         };
         let tokens = Tokens::open(&home.path().join("data")).unwrap();

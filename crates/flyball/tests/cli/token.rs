@@ -35,6 +35,7 @@ fn tokens_beside_a_server_that_does_not_run() {
         name: "b".to_owned(),
         scopes: vec![Scope::Read],
         services: Vec::new(),
+        functions: Vec::new(),
         expires: Some(end.to_owned()),
     };
     let tokens = Tokens::open(&at.join("data")).unwrap();

@@ -84,7 +84,7 @@ pub(in crate::http) async fn approve(
     let known = known(&app, &service, false).await?;
     let ApprovalRequest { change, class: word, rollout, environment, role, why, expires } = asked;
     let (class, role, expires) =
-        (class(&word)?, acting(&caller, &role, &service)?, moment("expires", &expires)?);
+        (class(&word)?, acting(&app, &caller, &role, Some(&service))?, moment("expires", &expires)?);
     let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
     let rollout = rollout.map_err(|error| meant(&error.to_string()))?;
     let new = NewApproval { service, change, class, rollout, environment, role, why, expires };
