@@ -22,7 +22,9 @@ use flyball_govern::policy::{
 use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, ELSEWHERE, Governing, GoverningKind, Origins, Source, SpecSet, load};
+use flyball_spec::{
+    Diagnostic, ELSEWHERE, Governing, GoverningKind, Origins, Source, SpecSet, load,
+};
 use reading::{conditions, read};
 
 /// Who decides on changes by which policy, and who answers for which service.

@@ -1,6 +1,7 @@
 //! Who carries pagers, as it is kept: a record for each service of which somebody said or did something, written anew with
 //! every act, in one transaction with what the audit log says of it.
 
+mod called;
 mod keeping;
 #[cfg(test)]
 mod tests;

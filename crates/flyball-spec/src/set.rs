@@ -51,9 +51,8 @@ impl SpecSet {
         if these.is_empty() {
             return None;
         }
-        let is_free = |of: &&Governing| {
-            !these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name))
-        };
+        let is_free =
+            |of: &&Governing| !these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name));
         let governing = self.governing.iter().filter(is_free).chain(&these).cloned().collect();
         Some((Self { governing, shadowed: rest, ..self.clone() }, these))
     }

@@ -77,12 +77,7 @@ pub(super) fn unknown(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic>
                         }
                         let what = format!("no rota is called `{}`", level.rota);
                         let known = governance.rotas.keys().map(String::as_str);
-                        let message = hinted(
-                            &what,
-                            &level.rota,
-                            known,
-                            ELSEWHERE,
-                        );
+                        let message = hinted(&what, &level.rota, known, ELSEWHERE);
                         tell(format!("spec.levels[{at}].rota"), message);
                         continue;
                     };

@@ -370,10 +370,15 @@ mod tests {
             levels.into_iter().map(|level| level.rota).collect::<Vec<_>>()
         };
         assert_eq!(rotas(Carried::Developers), ["payments"]);
-        assert_eq!(rotas(Carried::Advised), ["payments", "desk"], "developers first, then who advises");
+        assert_eq!(
+            rotas(Carried::Advised),
+            ["payments", "desk"],
+            "developers first, then who advises"
+        );
         assert_eq!(rotas(Carried::Sre), ["desk", "both"]);
         // Advice alone is nobody who is called while developers carry it without.
-        let spec = json!({"services": [], "levels": [level("desk", &["advised", "shared", "sre"])]});
+        let spec =
+            json!({"services": [], "levels": [level("desk", &["advised", "shared", "sre"])]});
         let errors = Escalation::new("shop", serde_json::from_value(spec).unwrap()).unwrap_err();
         assert!(errors[0].message.contains("`developers` carries"), "{errors:?}");
     }

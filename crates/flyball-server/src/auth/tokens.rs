@@ -80,7 +80,8 @@ pub struct TokenInfo {
 
 impl TokenInfo {
     fn new(token: Token, people: &[Person]) -> Self {
-        let Token { id, name, scopes, services, functions, created, expires, revoked_at, .. } = token;
+        let Token { id, name, scopes, services, functions, created, expires, revoked_at, .. } =
+            token;
         let text = |at: Timestamp| at.to_string();
         let (created, expires, revoked) = (text(created), expires.map(text), revoked_at.map(text));
         let subject = |id: Option<i64>| {

@@ -20,6 +20,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::CustodiesError;
+use super::called::by_exceptions;
 use super::waiting::{in_custody, in_reviews};
 use crate::changes::PAGE_MAX;
 use crate::evaluator::Ended;
@@ -95,7 +96,7 @@ pub(super) fn told(
     at: Timestamp,
 ) -> Told {
     let (title, text) = said;
-    (action, Reminder { key, service: service.to_owned(), title, text, at })
+    (action, Reminder { key, service: service.to_owned(), title, text, at, target: None })
 }
 
 impl Keeper {
@@ -134,6 +135,8 @@ impl Keeper {
         let mut told: Vec<Told> = all.iter().filter_map(|of| returned(of, now)).collect();
         told.extend(all.iter().filter_map(|of| mended(of, now)));
         told.extend(all.iter().flat_map(|of| in_custody(of, now)));
+        let board = self.app.evaluator.ask(|evaluator| evaluator.rotas().0).await?;
+        told.extend(by_exceptions(&board, now));
         let today = now.floor(Duration::from_days(1));
         let is_new_day = self.today != Some(today);
         if is_new_day {
@@ -152,8 +155,12 @@ impl Keeper {
         let found = self.app.evaluator.ask(move |evaluator| {
             let services = evaluator.catalog().governance.services();
             let ends = |of: &&Service| of.spec.funded_until.is_some();
-            let of = |of: &Service| (of.clone(), evaluator.promised_since(&of.name));
-            services.filter(ends).map(of).collect::<Vec<_>>()
+            let ending: Vec<Service> = services.filter(ends).cloned().collect();
+            let of = |of: Service| {
+                let promised = evaluator.promised_since(&of.name);
+                (of, promised)
+            };
+            ending.into_iter().map(of).collect::<Vec<_>>()
         });
         let mut told = Vec::new();
         for (service, promised) in found.await? {
@@ -322,6 +329,7 @@ fn reminder(alarm: &FundingAlarm, at: Timestamp) -> Reminder {
         title,
         text: alarm.sentence.clone(),
         at,
+        target: None,
     }
 }
 

@@ -68,7 +68,8 @@ impl Control {
             if before.as_ref().is_some_and(|(had, acted)| had == role && acted == functions) {
                 return Ok(false);
             }
-            let set = "INSERT INTO grants (subject, service, role, functions) VALUES (?1, ?2, ?3, ?4)
+            let set =
+                "INSERT INTO grants (subject, service, role, functions) VALUES (?1, ?2, ?3, ?4)
                        ON CONFLICT (subject, service) DO UPDATE SET role = excluded.role,
                            functions = excluded.functions";
             changing

@@ -146,8 +146,12 @@ fn a_change_that_cannot_be_meant_changes_nothing() {
         let error = control.insert_token(&token, "ann", at(2)).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
-    let everywhere_by_mistake =
-        Grant { subject: "ann".to_owned(), service: Some(String::new()), role: "admin".to_owned(), functions: Vec::new() };
+    let everywhere_by_mistake = Grant {
+        subject: "ann".to_owned(),
+        service: Some(String::new()),
+        role: "admin".to_owned(),
+        functions: Vec::new(),
+    };
     assert!(control.set_grant(&everywhere_by_mistake, "ann", at(2)).is_err());
     assert!(control.remove_grant("ann", Some(""), "ann", at(2)).is_err());
     assert_eq!(control.documents().unwrap(), before.0);
@@ -174,8 +178,18 @@ fn tokens_are_found_by_digest_and_revoked_once() {
     drop(control);
     let control = open(directory.path());
     let of = |new: NewToken, created, revoked_at| {
-        let NewToken { id, name, hash, scopes, services, role, functions, person, made_by, expires } =
-            new;
+        let NewToken {
+            id,
+            name,
+            hash,
+            scopes,
+            services,
+            role,
+            functions,
+            person,
+            made_by,
+            expires,
+        } = new;
         Token {
             id,
             name,
@@ -494,8 +508,12 @@ fn records_are_hashed_as_the_page_says() {
     let empty = open(directory.path()).verify_audit().unwrap();
     assert_eq!(empty, AuditChecked { records: 0, head: AuditHead { number: 0, hash: [0; 32] } });
     let mut control = open(directory.path());
-    let grant =
-        Grant { subject: "ann@example.com".to_owned(), service: None, role: "viewer".to_owned(), functions: Vec::new() };
+    let grant = Grant {
+        subject: "ann@example.com".to_owned(),
+        service: None,
+        role: "viewer".to_owned(),
+        functions: Vec::new(),
+    };
     control.set_grant(&grant, "root", at(1_795_262_400)).unwrap();
     control.remove_grant("ann@example.com", None, "rööt", at(-1)).unwrap();
     let records = control.audit(0, usize::MAX).unwrap();

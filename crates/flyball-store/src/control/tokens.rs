@@ -66,8 +66,7 @@ pub struct NewToken {
     pub expires: Option<Timestamp>,
 }
 
-const COLUMNS: &str =
-    "id, name, hash, scopes, services, role, created, expires, revoked_at, person, made_by, functions";
+const COLUMNS: &str = "id, name, hash, scopes, services, role, created, expires, revoked_at, person, made_by, functions";
 
 impl Control {
     /// Makes a token; records `token.create`.
@@ -83,8 +82,18 @@ impl Control {
         actor: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let NewToken { id, name, hash, scopes, services, role, functions, person, made_by, expires } =
-            token;
+        let NewToken {
+            id,
+            name,
+            hash,
+            scopes,
+            services,
+            role,
+            functions,
+            person,
+            made_by,
+            expires,
+        } = token;
         check_text("the id of a token", id)?;
         check_text("the name of a token", name)?;
         for (what, list) in [("a scope", scopes), ("a service", services)] {

@@ -251,8 +251,11 @@ pub(in crate::http) async fn except(
     let (asked, caller): (OverrideRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let OverrideRequest { class: word, change, role, why, expires } = asked;
-    let (class, role, expires) =
-        (class(&word)?, acting(&app, &caller, &role, Some(&service))?, moment("expires", &expires)?);
+    let (class, role, expires) = (
+        class(&word)?,
+        acting(&app, &caller, &role, Some(&service))?,
+        moment("expires", &expires)?,
+    );
     let new = NewOverride { service, change, class, role, why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let second = known.policy.spec().overrides.second.as_ref().map(ToString::to_string);
@@ -336,7 +339,8 @@ async fn end_early(
     let (EndRequest { role, why }, caller) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let (role, ended) = (acting(&app, &caller, &role, Some(&service))?, EndedEarly { who, why, at });
+    let (role, ended) =
+        (acting(&app, &caller, &role, Some(&service))?, EndedEarly { who, why, at });
     let id = wait(move || end(&app.gatekeeper, (&service, &id), &known, &role, ended)).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(at)))))
 }

@@ -129,7 +129,8 @@ pub(in crate::http) async fn sign(
         return Err(Problem::new(StatusCode::FORBIDDEN, said));
     }
     let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
-    let policy = catalog.governance.policy(&name).cloned().ok_or_else(no_policy)?;
+    let policy = catalog.governance.policy(&name).cloned();
+    let policy = policy.ok_or_else(|| no_policy(&name, &catalog))?;
     let role = acting(&app, &caller, &role, None)?;
     let (who, at) = (caller.actor(), app.clock.now());
     let signature = wait(move || app.gatekeeper.sign(&policy, role, &who, at)).await?;
