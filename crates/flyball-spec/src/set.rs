@@ -39,8 +39,8 @@ pub struct SpecSet {
 }
 
 impl SpecSet {
-    /// The set as it would be if of those documents that do not count the first of each kind and name did, and which these
-    /// are; `None` where all count.
+    /// The set as it would be if of those documents that do not count the first of each kind and name did, and which do not;
+    /// `None` where all count.
     pub fn beside(&self) -> Option<(Self, Vec<Governing>)> {
         let mut these: Vec<Governing> = Vec::new();
         let mut rest = Vec::new();
@@ -54,7 +54,7 @@ impl SpecSet {
         let is_free =
             |of: &&Governing| !these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name));
         let governing = self.governing.iter().filter(is_free).chain(&these).cloned().collect();
-        Some((Self { governing, shadowed: rest, ..self.clone() }, these))
+        Some((Self { governing, shadowed: rest, ..self.clone() }, self.shadowed.clone()))
     }
 }
 

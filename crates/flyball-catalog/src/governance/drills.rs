@@ -147,6 +147,20 @@ spec:
     }
 
     #[test]
+    fn what_does_not_count_is_held_against_the_rest_as_if_it_did() {
+        let other = DRILL
+            .replace("reserve: 20%", "reserve: 120%")
+            .replace("slo: checkout\n", "slo: chekout\n");
+        let found = told(&format!("{SHOP}{DRILL}---\n{other}"));
+        assert!(found[0].contains("another Drill `shop-errors` comes before"), "{found:#?}");
+        assert!(found.iter().any(|one| one.starts_with("spec.reserve")), "{found:#?}");
+        let third = DRILL.replace("slo: checkout\n", "slo: chekout\n");
+        let found = told(&format!("{SHOP}{DRILL}---\n{DRILL}---\n{third}"));
+        let faults = found.iter().filter(|one| one.starts_with("spec.slo the service has no SLO"));
+        assert_eq!((found.len(), faults.count()), (3, 1), "{found:#?}");
+    }
+
+    #[test]
     fn a_drill_is_held_against_what_pays_for_it() {
         let text = format!("{SHOP}{DRILL}");
         assert_eq!(told(&text), Vec::<String>::new());

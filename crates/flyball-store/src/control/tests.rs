@@ -392,7 +392,7 @@ fn tables_are_bounded() {
         )
     };
     let sql = [
-        fill("grants", "'user ' || n, '', 'viewer'"),
+        fill("grants", "'user ' || n, '', 'viewer', '[]'"),
         fill("documents", "'SLO', 'd' || n, '', '', 0, 'ann'"),
         fill(
             "tokens (id, name, hash, scopes, services, created)",
