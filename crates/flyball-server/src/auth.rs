@@ -19,7 +19,7 @@ mod tokens;
 mod who;
 
 pub(crate) use caller::Caller;
-pub(crate) use functions::NotHeld;
+pub(crate) use functions::{Functions, NotHeld};
 pub(crate) use gate::{Denied, Gate, Needs, People, Shown};
 pub use grants::{GrantInfo, Grants};
 pub use rate::Rates;

@@ -111,7 +111,9 @@ impl Rota {
                 let span = shift.span();
                 found.entry((shift.layer, shift.who)).or_default().push(span);
             }
-            found.values_mut().for_each(|spans| *spans = spans::union(std::mem::take(spans)));
+            for there in found.values_mut() {
+                *there = spans::union(std::mem::take(there));
+            }
             found
         };
         let gaps = self.coverage(during, after).gaps;

@@ -12,7 +12,7 @@ use super::administration::wait;
 use super::cookies::Browsers;
 use super::extract::Query;
 use super::problem::Problem;
-use crate::auth::{Caller, ControlError, Role, Scope};
+use crate::auth::{Caller, ControlError, Functions, Role, Scope};
 use crate::listen::Peer;
 use crate::login::{Login, LoginError, Returned};
 
@@ -261,7 +261,7 @@ pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Me> {
         let service = service.unwrap_or("*").to_owned();
         RoleInfo { service, role }
     };
-    let functions = caller.functions().into_iter().flat_map(|functions| functions.iter());
+    let functions = caller.functions().into_iter().flat_map(Functions::iter);
     let functions = functions.map(|(function, service)| {
         let service = service.unwrap_or("*").to_owned();
         FunctionInfo { service, function: function.to_string() }

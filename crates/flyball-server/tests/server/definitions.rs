@@ -401,7 +401,12 @@ async fn a_document_whose_name_is_taken_is_refused_for_its_own_faults() {
             json!({"role": "sre"}),
             "did you mean `four-weeks`?",
         ),
-        ("GET", "incidents/INC-17", Value::Null, "GET /api/v1/incidents lists them"),
+        (
+            "GET",
+            "incidents/INC-17",
+            Value::Null,
+            "GET /api/v1/incidents lists them, each with its id",
+        ),
         ("GET", "drills/shop-error", Value::Null, "GET /api/v1/drills lists them"),
     ] {
         let url = running.url(&format!("/api/v1/{path}"));

@@ -112,12 +112,13 @@ fn add(args: AddArgs) -> anyhow::Result<Exit> {
         None => _ = Remote::new(&place.server)?.post::<GrantInfo>(&PATH, &grant)?,
     }
     let (who, service) = (printable(&grant.who), printable(&grant.service));
-    let mut said = format!("{who} has the role {role} for {service}");
-    if !grant.functions.is_empty() {
-        let functions = listed(&grant.functions);
-        said += &format!(" and acts as {functions}, as only those do who were granted it");
-    }
-    talk::note(&said);
+    let functions = listed(&grant.functions);
+    let acting = if functions.is_empty() {
+        String::new()
+    } else {
+        format!(" and acts as {functions}, as only those do who were granted it")
+    };
+    talk::note(&format!("{who} has the role {role} for {service}{acting}"));
     Ok(Exit::Met)
 }
 

@@ -177,12 +177,12 @@ async fn are_known(app: &App, caller: &Caller, matchers: &[Matcher]) -> Result<(
         matchers.iter().find_map(|Matcher { field, value, .. }| match field {
             Field::Service if !services().any(|name| name == value) => {
                 let said = format!("nothing is known of a service `{value}`");
-                Some(nearest(said, value, services(), "services"))
+                Some(nearest(&said, value, services(), "services"))
             }
             Field::Slo if !slos().any(|name| name == value) => {
                 let whose = own.map_or_else(String::new, |own| format!(" of `{}`", own.value));
                 let said = format!("there is no SLO `{value}`{whose}");
-                Some(nearest(said, value, slos(), "slos"))
+                Some(nearest(&said, value, slos(), "slos"))
             }
             Field::Service | Field::Slo | Field::Slice | Field::Severity => None,
         })
@@ -192,7 +192,7 @@ async fn are_known(app: &App, caller: &Caller, matchers: &[Matcher]) -> Result<(
 
 /// What is said of a name that is not there, with the nearest of those that are, or where these are listed.
 fn nearest<'a>(
-    said: String,
+    said: &str,
     name: &str,
     known: impl Iterator<Item = &'a str>,
     listed: &str,
