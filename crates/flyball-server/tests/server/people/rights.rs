@@ -281,6 +281,7 @@ async fn as_sre_acts_who_has_that_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one owner, and what she may have called")]
 async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;
