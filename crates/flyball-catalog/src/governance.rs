@@ -6,7 +6,7 @@ mod oncall;
 mod reading;
 mod risks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flyball_govern::checklist::{self, Checklist, ChecklistSpec};
@@ -17,12 +17,14 @@ use flyball_govern::incident::{Runbook, RunbookSpec};
 use flyball_govern::money::{ASSUMED, SupportCosts, SupportCostsSpec};
 use flyball_govern::oncall::{Escalation, EscalationSpec, Rota, RotaSpec, Switchboard};
 use flyball_govern::policy::{
-    BY_CUSTODY, BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Tier, TierSpec,
+    BY_CUSTODY, BudgetPolicySpec, FOUR_WEEKS, Policy, PolicyError, QUARTERLY, Role, Tier, TierSpec,
 };
 use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, Governing, GoverningKind, Origins, Source, SpecSet, load};
+use flyball_spec::{
+    Diagnostic, ELSEWHERE, Governing, GoverningKind, Origins, Source, SpecSet, load,
+};
 use reading::{conditions, read};
 
 /// Who decides on changes by which policy, and who answers for which service.
@@ -118,6 +120,15 @@ impl Governance {
         self.custody_rules.get(named.unwrap_or(USUAL))
     }
 
+    /// The functions in the company that documents ask for: who signs, waives, decides, and who is told.
+    pub fn functions(&self) -> BTreeSet<&str> {
+        let policies = self.policies.values().flat_map(|policy| policy.spec().functions());
+        let tiers = self.tiers.values().flat_map(|tier| tier.spec.rights.0.values().flatten());
+        let checklists = self.checklists.values().flat_map(|it| it.spec().functions());
+        let rules = self.custody_rules.values().flat_map(|rules| rules.spec().functions());
+        policies.chain(tiers).chain(checklists).chain(rules).map(Role::name).collect()
+    }
+
     /// Every policy, by name.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.policies.values()
@@ -127,6 +138,18 @@ impl Governance {
 /// The policies, tiers and services of `set`, and what is wrong with them. A document takes the place of what
 /// ships under its name.
 pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
+    let (governance, mut found) = counting(set);
+    if let Some((other, these)) = set.beside() {
+        // What does not count, since its name is another's, would as soon as that one is gone: it is held against the rest
+        // as if it did.
+        let of_these = |told: &Diagnostic| these.iter().any(|of| other.origins.is_of(of, told));
+        found.extend(self::governance(&other).1.into_iter().filter(of_these));
+    }
+    (governance, found)
+}
+
+/// As [`governance`], of the documents that count.
+fn counting(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     let mut governance = shipped();
     let mut found = Vec::new();
     for of in &set.governing {
@@ -282,7 +305,7 @@ fn unknown_slos(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
             }
             let hint = match near_matches(slo, known.iter().copied()).first() {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "load the file that defines it as well".to_owned(),
+                None => ELSEWHERE.to_owned(),
             };
             let message = format!("the service has no SLO `{slo}`\nhint: {hint}");
             let path = format!("spec.agreements[{at}].slo");
@@ -311,7 +334,7 @@ fn unknown_rules(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
 fn hint(name: &str, known: &[&str]) -> String {
     match near_matches(name, known.iter().copied()).first() {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("there are {}", known.join(", ")),
+        None => format!("there are {}; else {ELSEWHERE}", known.join(", ")),
     }
 }
 

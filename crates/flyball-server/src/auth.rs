@@ -7,6 +7,7 @@
 //! How people log in is [`crate::login`]'s.
 
 mod caller;
+mod functions;
 mod gate;
 mod grants;
 mod rate;
@@ -18,6 +19,7 @@ mod tokens;
 mod who;
 
 pub(crate) use caller::Caller;
+pub(crate) use functions::{Functions, NotHeld};
 pub(crate) use gate::{Denied, Gate, Needs, People, Shown};
 pub use grants::{GrantInfo, Grants};
 pub use rate::Rates;

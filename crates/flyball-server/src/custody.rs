@@ -1,6 +1,7 @@
 //! Who carries pagers, as it is kept: a record for each service of which somebody said or did something, written anew with
 //! every act, in one transaction with what the audit log says of it.
 
+mod called;
 mod keeping;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use flyball_govern::SERVER;
-use flyball_govern::custody::{Custody, CustodyError, Holder, REASON_BYTES_MAX};
+use flyball_govern::custody::{Carried, Custody, CustodyError, Holder, REASON_BYTES_MAX};
 use flyball_model::Timestamp;
 use flyball_store::{NewRecord, Noting, RECORDS_PAGE_MAX, RecordBound, RecordFilter, StoreError};
 use serde_json::{Value, json};
@@ -61,7 +62,7 @@ impl From<StoreError> for CustodiesError {
     }
 }
 
-/// Who carries the pager at `at`, by service, as [`Custodies::holders`] tells it at the start.
+/// How pagers are carried at `at`, by service, as [`Custodies::holders`] tells it at the start.
 ///
 /// # Errors
 ///
@@ -69,7 +70,7 @@ impl From<StoreError> for CustodiesError {
 pub(crate) fn holders(
     control: &SharedControl,
     at: Timestamp,
-) -> Result<BTreeMap<String, Option<Holder>>, StoreError> {
+) -> Result<BTreeMap<String, Option<Carried>>, StoreError> {
     match Custodies::of(control.clone()).holders(at) {
         Ok(holders) => Ok(holders),
         Err(GateError::Store(error)) => Err(error),
@@ -120,7 +121,7 @@ impl Custodies {
         }
     }
 
-    /// Who carries the pager at `at`, by service; `None` for a retired one. Services of which nobody said or did
+    /// How the pager is carried at `at`, by service; `None` for a retired one. Services of which nobody said or did
     /// anything are left out.
     ///
     /// # Errors
@@ -129,9 +130,9 @@ impl Custodies {
     pub(crate) fn holders(
         &self,
         at: Timestamp,
-    ) -> Result<BTreeMap<String, Option<Holder>>, GateError> {
+    ) -> Result<BTreeMap<String, Option<Carried>>, GateError> {
         let all = self.all()?.into_iter();
-        Ok(all.map(|(service, custody)| (service, custody.holder(at))).collect())
+        Ok(all.map(|(service, custody)| (service, custody.carried(at))).collect())
     }
 
     /// Every custody that is kept, by service.

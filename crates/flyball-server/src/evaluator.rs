@@ -33,7 +33,7 @@ use std::time::Duration as Wait;
 use flyball_budget::alert::Change;
 use flyball_budget::nominal_length;
 use flyball_catalog::{Catalog, Counted, CountedBy};
-use flyball_govern::custody::Holder;
+use flyball_govern::custody::Carried;
 use flyball_govern::oncall::Exceptions;
 use flyball_metric::Points;
 use flyball_model::{Duration, Timestamp};
@@ -224,7 +224,7 @@ pub(crate) struct Parts {
     /// What people have made of rotas, by rota.
     pub(crate) exceptions: BTreeMap<String, Exceptions>,
     /// Who carries the pager, by service; `None` for a retired one.
-    pub(crate) custody: BTreeMap<String, Option<Holder>>,
+    pub(crate) custody: BTreeMap<String, Option<Carried>>,
 }
 
 /// How budgets are kept.

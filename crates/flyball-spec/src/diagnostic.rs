@@ -10,6 +10,8 @@ use crate::source::{SourceText, Span};
 /// The most diagnostics kept for one call of [`load`](crate::load): past this a person fixes what
 /// is shown and runs again.
 pub const DIAGNOSTICS_MAX: usize = 200;
+/// What to do about a name that nothing has which was loaded, and that is like none of those that are.
+pub const ELSEWHERE: &str = "load the file that defines it as well";
 /// The widest piece of a line that is shown, in characters: fits a terminal.
 const EXCERPT_CHARS_MAX: usize = 100;
 
@@ -110,6 +112,11 @@ impl Excerpt {
 }
 
 impl Diagnostic {
+    /// Whether it is about a name that nothing has which was loaded, and that may be right beside more files.
+    pub fn is_elsewhere(&self) -> bool {
+        self.hint.as_ref().is_some_and(|hint| hint.ends_with(ELSEWHERE))
+    }
+
     /// A finding at `span` of `source`.
     pub(crate) fn new(
         severity: Level,

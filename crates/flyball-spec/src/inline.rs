@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::decode::Place;
-use crate::diagnostic::{Diagnostic, shown};
+use crate::diagnostic::{Diagnostic, ELSEWHERE, shown};
 use crate::load::load;
 use crate::session::Session;
 use crate::source::{Source, Span};
@@ -173,7 +173,7 @@ impl Inliner<'_, '_> {
         } else {
             let place = Place { source: self.source, span: name.span };
             let message = format!("no {kind} `{}` is loaded", shown(text));
-            self.session.error(place, message, "load the file that defines it as well");
+            self.session.error(place, message, ELSEWHERE);
         }
         found
     }

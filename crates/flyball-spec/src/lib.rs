@@ -31,7 +31,7 @@ mod split;
 mod write;
 mod yaml;
 
-pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Excerpt, Level, render, split_hint};
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, ELSEWHERE, Excerpt, Level, render, split_hint};
 pub use format::format;
 pub use inline::{Referred, export, inline};
 pub use lint::{lint, lint_slo};

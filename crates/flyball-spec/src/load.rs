@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use flyball_model::Slo;
 
 use crate::decode::{Place, Text};
-use crate::diagnostic::{CANDIDATES_MAX, Diagnostic, nearest, shown};
+use crate::diagnostic::{CANDIDATES_MAX, Diagnostic, ELSEWHERE, nearest, shown};
 use crate::import;
 use crate::openslo::{self, Document, ServiceDoc, SloDoc, Version};
 use crate::origin::{Origins, Part};
@@ -217,9 +217,9 @@ impl Loader<'_> {
                 }
             }
             Defined::Correction(correction, name, slos) => {
+                self.corrected.extend(slos);
                 if self.first("Correction", &name) {
                     self.set.corrections.push(*correction);
-                    self.corrected.extend(slos);
                 }
             }
             Defined::Target(target, name) => {
@@ -246,14 +246,16 @@ impl Loader<'_> {
                 for service in governing.services() {
                     self.set.origins.insert_service(service, name.at);
                 }
-                if self.first(kind, &name) {
-                    self.set.governing.push(*governing);
-                }
+                let is_first = self.first(kind, &name);
+                let set = &mut self.set;
+                if is_first { &mut set.governing } else { &mut set.shadowed }.push(*governing);
             }
             Defined::Service(service, governing, name) => {
                 if self.first_service(&name) {
                     self.set.services.push(*service);
                     self.set.governing.push(*governing);
+                } else {
+                    self.set.shadowed.push(*governing);
                 }
             }
         }
@@ -403,7 +405,7 @@ impl Loader<'_> {
             let names: Vec<&str> = known.iter().copied().take(CANDIDATES_MAX).collect();
             let hint = match nearest(&name.value, &names) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "load the file that defines it as well".to_owned(),
+                None => ELSEWHERE.to_owned(),
             };
             let message = format!("no SLO `{}` is loaded", shown(&name.value));
             self.session.warn(name.at, message, hint);

@@ -207,6 +207,15 @@ impl Origins {
         Some(Diagnostic::new(Level::Error, &text, span, path, message, hint))
     }
 
+    /// Whether a diagnostic is about a document.
+    pub fn is_of(&self, of: &Governing, told: &Diagnostic) -> bool {
+        let Some((source, lines)) = self.sources.get(of.place.source) else { return false };
+        let text = SourceText::with_lines(source, lines);
+        let span = of.node.span;
+        let (first, last) = (text.position(span.start).line, text.position(span.end).line);
+        source.name == told.file && (first..=last).contains(&told.line)
+    }
+
     /// An error in the tier that a service names.
     pub fn tier_error(&self, of: &Service, message: &str, hint: String) -> Option<Diagnostic> {
         let (place, field) = of.tier_at;

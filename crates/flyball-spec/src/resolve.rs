@@ -11,7 +11,7 @@ use flyball_model::{
 };
 
 use crate::decode::{Place, Text};
-use crate::diagnostic::{CANDIDATES_MAX, nearest, shown};
+use crate::diagnostic::{CANDIDATES_MAX, ELSEWHERE, nearest, shown};
 use crate::indicator::{self, Lowered};
 use crate::openslo::{
     ConditionDoc, DataSourceDoc, Length, ObjectiveDoc, PolicyDoc, Ref, SliDoc, SloDoc, TargetDoc,
@@ -54,7 +54,7 @@ fn follow<'a, T>(
         let names: Vec<&str> = known.keys().map(String::as_str).take(CANDIDATES_MAX).collect();
         let hint = match nearest(&name.value, &names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "load the file that defines it as well".to_owned(),
+            None => ELSEWHERE.to_owned(),
         };
         session.warn(name.at, format!("no {kind} `{}` is loaded", shown(&name.value)), hint);
     }

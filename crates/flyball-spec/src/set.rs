@@ -28,12 +28,34 @@ pub struct SpecSet {
     pub restore_actions: Vec<RestoreAction>,
     /// Policies, tiers and services, as they were written; what they mean is for others to say.
     pub governing: Vec<Governing>,
+    /// Such as do not count, since one before them has their kind and name.
+    pub(crate) shadowed: Vec<Governing>,
     /// The services that were described.
     pub services: Vec<Service>,
     /// SLOs that are valid documents and still cannot be evaluated.
     pub incomplete: Vec<Incomplete>,
     /// Where the parts of each SLO stand in the sources.
     pub origins: Origins,
+}
+
+impl SpecSet {
+    /// The set as it would be if of those documents that do not count the first of each kind and name did, and which do not;
+    /// `None` where all count.
+    pub fn beside(&self) -> Option<(Self, Vec<Governing>)> {
+        let mut these: Vec<Governing> = Vec::new();
+        let mut rest = Vec::new();
+        for of in &self.shadowed {
+            let is_taken = these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name));
+            if is_taken { &mut rest } else { &mut these }.push(of.clone());
+        }
+        if these.is_empty() {
+            return None;
+        }
+        let is_free =
+            |of: &&Governing| !these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name));
+        let governing = self.governing.iter().filter(is_free).chain(&these).cloned().collect();
+        Some((Self { governing, shadowed: rest, ..self.clone() }, self.shadowed.clone()))
+    }
 }
 
 /// Where an SLO's alert rules come from.

@@ -3,7 +3,7 @@
 use flyball_govern::drill::Drill;
 use flyball_model::{BudgetingMethod, Slo};
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, GoverningKind, SpecSet};
+use flyball_spec::{Diagnostic, ELSEWHERE, GoverningKind, SpecSet};
 
 use super::Governance;
 
@@ -56,7 +56,7 @@ fn names<'a>(
 fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     match near_matches(name, known).first() {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "load the file that defines it as well".to_owned(),
+        None => ELSEWHERE.to_owned(),
     }
 }
 
@@ -144,6 +144,20 @@ spec:
             format!("{} {}; {hint}", one.path, one.message)
         });
         said.collect()
+    }
+
+    #[test]
+    fn what_does_not_count_is_held_against_the_rest_as_if_it_did() {
+        let other = DRILL
+            .replace("reserve: 20%", "reserve: 120%")
+            .replace("slo: checkout\n", "slo: chekout\n");
+        let found = told(&format!("{SHOP}{DRILL}---\n{other}"));
+        assert!(found[0].contains("another Drill `shop-errors` comes before"), "{found:#?}");
+        assert!(found.iter().any(|one| one.starts_with("spec.reserve")), "{found:#?}");
+        let third = DRILL.replace("slo: checkout\n", "slo: chekout\n");
+        let found = told(&format!("{SHOP}{DRILL}---\n{DRILL}---\n{third}"));
+        let faults = found.iter().filter(|one| one.starts_with("spec.slo the service has no SLO"));
+        assert_eq!((found.len(), faults.count()), (3, 1), "{found:#?}");
     }
 
     #[test]

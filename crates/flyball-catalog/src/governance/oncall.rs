@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flyball_govern::oncall::Switchboard;
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, Governing, GoverningKind, Level, SpecSet};
+use flyball_spec::{Diagnostic, ELSEWHERE, Governing, GoverningKind, Level, SpecSet};
 
 use super::Governance;
 
@@ -54,8 +54,7 @@ pub(super) fn unknown(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic>
                     let is_there = known().any(|name| name == target);
                     if !is_there && !set.origins.is_flawed("AlertTarget", target) {
                         let what = format!("no alert target is called `{target}`");
-                        let otherwise = "load the file that defines it as well";
-                        let message = hinted(&what, target, known(), otherwise);
+                        let message = hinted(&what, target, known(), ELSEWHERE);
                         tell(format!("spec.members[{at}].target"), message);
                     }
                 }
@@ -78,12 +77,7 @@ pub(super) fn unknown(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic>
                         }
                         let what = format!("no rota is called `{}`", level.rota);
                         let known = governance.rotas.keys().map(String::as_str);
-                        let message = hinted(
-                            &what,
-                            &level.rota,
-                            known,
-                            "load the file that defines it as well",
-                        );
+                        let message = hinted(&what, &level.rota, known, ELSEWHERE);
                         tell(format!("spec.levels[{at}].rota"), message);
                         continue;
                     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flyball_govern::money::SupportCosts;
 use flyball_govern::risk::{RISKS_MAX, Register, RiskRules};
 use flyball_query::near_matches;
-use flyball_spec::{Diagnostic, Governing, GoverningKind, SpecSet};
+use flyball_spec::{Diagnostic, ELSEWHERE, Governing, GoverningKind, SpecSet};
 
 use super::Governance;
 
@@ -84,7 +84,7 @@ fn unknown_slos(set: &SpecSet, governance: &Governance) -> Vec<Diagnostic> {
         for slo in risk.spec.slos.iter().filter(|slo| !known.contains(&slo.as_str())) {
             let hint = match near_matches(slo, known.iter().copied()).first() {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "load the file that defines it as well".to_owned(),
+                None => ELSEWHERE.to_owned(),
             };
             let message = format!("the service has no SLO `{slo}`\nhint: {hint}");
             let at = of.spec["slos"].as_array().and_then(|listed| {

@@ -37,7 +37,12 @@ pub(super) fn title(notice: &Notice) -> String {
         About::Alert { act, alert, .. } => alert_title(*act, alert),
         About::SilenceOver(over) => silence_title(over),
         About::Restored(restored) => restored_title(restored),
-        About::Reminder(reminder) => format!("[ticket] {}: {}", reminder.service, reminder.title),
+        About::Reminder(reminder) => {
+            let Reminder { service, title, target, .. } = &**reminder;
+            // What only one person is told is no ticket of the service.
+            let kind = if target.is_some() { "on call" } else { "ticket" };
+            format!("[{kind}] {service}: {title}")
+        }
     }
 }
 

@@ -318,6 +318,7 @@ fn reminder() -> Notice {
         title: "its team is paid until 2026-12-31 only".to_owned(),
         text: "Nobody will carry its pager; hint: find it another home.".to_owned(),
         at: now(),
+        target: None,
     };
     let [notice, _] = restored();
     Notice { about: About::Reminder(Box::new(about)), ..notice }

@@ -197,7 +197,7 @@ impl Desk {
         let (service, severity) = (&alert.subject.service, alert.severity);
         let Some(chain) = board.chain_of(service) else { return false };
         let mut call = Call::new(id.to_string(), chain.name.clone(), severity, at);
-        call.custody = board.holder(service);
+        call.custody = board.carried(service);
         match severity {
             Severity::Page => {
                 call.advance(chain, at, |level, at| board.who(level, severity, at));

@@ -484,7 +484,14 @@ impl Desk {
             return true;
         }
         let about = About::Reminder(Box::new(reminder.clone()));
-        self.ticket(&reminder.service, &about, at)
+        let Some(target) = &reminder.target else {
+            return self.ticket(&reminder.service, &about, at);
+        };
+        let is_there = self.routes.iter().any(|route| route.target == *target);
+        if is_there {
+            self.outbox.put(target, about, at);
+        }
+        is_there
     }
 
     /// Tells whoever is told of tickets of `service` of `about`; whether anybody is.

@@ -79,6 +79,9 @@ pub struct Reminder {
     pub text: String,
     /// Since when.
     pub at: Timestamp,
+    /// The one target that is told, somebody's own; whoever is told of tickets of the service where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 /// What a notice speaks of.

@@ -51,6 +51,15 @@ pub struct ChecklistSpec {
     pub items: Vec<Item>,
 }
 
+impl ChecklistSpec {
+    /// The functions that it names: who signs, waives and controls; some more than once.
+    pub fn functions(&self) -> impl Iterator<Item = &Role> {
+        let controls = self.items.iter().flat_map(|item| &item.controls);
+        let controllers = controls.map(|sign_off| &sign_off.role);
+        self.signers.iter().chain(&self.waivers.roles).chain(controllers)
+    }
+}
+
 /// What passing a checklist opens.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,

@@ -14,6 +14,25 @@ pub enum ReviewError {
         /// What is not there.
         what: &'static str,
     },
+    /// A yes without anything that shows it.
+    #[error(
+        "`{item}` is not answered by a yes alone; hint: say what shows it, or where it is, as `evidence` (--evidence)"
+    )]
+    NoEvidence {
+        /// The item.
+        item: String,
+    },
+    /// Nobody from outside the team advises it.
+    #[error(
+        "nobody from outside the team advises the review; hint: `flyball review adviser {service} {checklist} --who NAME` says \
+         who does"
+    )]
+    NoAdviser {
+        /// The service.
+        service: String,
+        /// The checklist.
+        checklist: String,
+    },
     /// Too much text.
     #[error("{what} has {length} bytes; hint: say it in {most}, and link to the rest")]
     TooLong {

@@ -244,7 +244,7 @@ impl Review {
     /// # Errors
     ///
     /// [`ReviewError::WrongState`] unless it is open, [`ReviewError::OtherVersion`], [`ReviewError::NoItem`],
-    /// [`ReviewError::Live`] for what is measured, [`ReviewError::Missing`] for a yes without evidence.
+    /// [`ReviewError::Live`] for what is measured, [`ReviewError::NoEvidence`].
     pub fn answer(
         &mut self,
         checklist: &Checklist,
@@ -258,8 +258,8 @@ impl Review {
             return Err(ReviewError::Live { item: item.to_owned() });
         }
         require("a person who answers", &answer.who)?;
-        if answer.yes && asked.asks == Asks::Check {
-            require("evidence for a yes", &answer.evidence)?;
+        if answer.yes && asked.asks == Asks::Check && answer.evidence.trim().is_empty() {
+            return Err(ReviewError::NoEvidence { item: item.to_owned() });
         }
         fits("the evidence", &answer.evidence, TEXT_BYTES_MAX)?;
         self.answers.insert(item.to_owned(), answer);
@@ -314,8 +314,8 @@ impl Review {
     ///
     /// # Errors
     ///
-    /// [`ReviewError::WrongState`] unless it is open, [`ReviewError::OtherVersion`], [`ReviewError::Missing`]
-    /// without an adviser where one is asked for, [`ReviewError::OwnCause`] for whoever waived an item or advises it,
+    /// [`ReviewError::WrongState`] unless it is open, [`ReviewError::OtherVersion`], [`ReviewError::NoAdviser`]
+    /// where one is asked for, [`ReviewError::OwnCause`] for whoever waived an item or advises it,
     /// [`ReviewError::NotEligible`], [`ReviewError::Blocked`] when items stand in the way.
     pub fn submit(
         &mut self,
@@ -327,7 +327,8 @@ impl Review {
         self.is_of(checklist)?;
         require("a person who submits it", &by.who)?;
         if checklist.spec().adviser && self.adviser.is_none() {
-            return Err(ReviewError::Missing { what: "an adviser from outside the team" });
+            let (service, checklist) = (self.service.clone(), self.checklist.clone());
+            return Err(ReviewError::NoAdviser { service, checklist });
         }
         let is_own = |who: &str| is_same(who, &by.who);
         let did = if self.waivers.iter().any(|waiver| is_own(&waiver.approver)) {

@@ -233,7 +233,7 @@ fn a_launch_is_reported_by_the_team_and_approved_by_others() {
     assert_eq!(review.standing(at(0)), Standing::Pending);
     assert!(matches!(
         review.submit(&list, &quiet(), by("ada", 1)),
-        Err(ReviewError::Missing { what: "an adviser from outside the team" })
+        Err(ReviewError::NoAdviser { .. })
     ));
     assert!(matches!(review.advise("ada", &BTreeMap::new()), Err(ReviewError::OwnCause { .. })));
     review.advise("dee", &BTreeMap::new()).unwrap();
@@ -241,7 +241,8 @@ fn a_launch_is_reported_by_the_team_and_approved_by_others() {
     let items = ["defects", "cards", "backups"].map(str::to_owned).to_vec();
     assert_eq!(blocked, ReviewError::Blocked { items });
     let none = review.answer(&list, "defects", answer(true, " ")).unwrap_err();
-    assert_eq!(none, ReviewError::Missing { what: "evidence for a yes" });
+    assert_eq!(none, ReviewError::NoEvidence { item: "defects".to_owned() });
+    assert!(none.to_string().contains("--evidence"), "{none}");
     let live = review.answer(&list, "pages", answer(true, "I say so")).unwrap_err();
     assert!(matches!(live, ReviewError::Live { .. }));
     assert!(matches!(

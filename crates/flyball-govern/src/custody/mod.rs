@@ -5,6 +5,8 @@
 //! hand-back is given notice of, and decided, or happens by itself at its deadline. Nobody takes a pager, or gives
 //! one back, by a clock or a number alone, but for that deadline.
 
+use std::fmt;
+
 mod handback;
 mod record;
 mod rules;
@@ -66,6 +68,70 @@ impl Holder {
             Self::Shared => &[Party::Rota],
             Self::Sre => &[Party::Operations, Party::Developers],
         }
+    }
+}
+
+/// How a pager is carried, as the levels of an escalation ask for it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Carried {
+    /// By those who build it.
+    Developers,
+    /// By those who build it, whom those advise who handed it back to them.
+    Advised,
+    /// By a rota of developers and operations.
+    Shared,
+    /// By an SRE team.
+    Sre,
+}
+
+impl Carried {
+    /// Each of them, on the way towards SRE.
+    pub const ALL: [Self; 4] = [Self::Developers, Self::Advised, Self::Shared, Self::Sre];
+
+    /// The word that it is known by.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Advised => "advised",
+            Self::Developers | Self::Shared | Self::Sre => self.holder().word(),
+        }
+    }
+
+    /// Who carries it.
+    pub const fn holder(self) -> Holder {
+        match self {
+            Self::Developers | Self::Advised => Holder::Developers,
+            Self::Shared => Holder::Shared,
+            Self::Sre => Holder::Sre,
+        }
+    }
+
+    /// Whether what holds for `asked` holds here: what is for developers does whether they are advised or not.
+    pub const fn is(self, asked: Self) -> bool {
+        match asked {
+            Self::Developers => matches!(self, Self::Developers | Self::Advised),
+            Self::Advised => matches!(self, Self::Advised),
+            Self::Shared => matches!(self, Self::Shared),
+            Self::Sre => matches!(self, Self::Sre),
+        }
+    }
+}
+
+impl From<Holder> for Carried {
+    fn from(holder: Holder) -> Self {
+        match holder {
+            Holder::Developers => Self::Developers,
+            Holder::Shared => Self::Shared,
+            Holder::Sre => Self::Sre,
+        }
+    }
+}
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

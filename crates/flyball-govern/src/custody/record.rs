@@ -7,7 +7,7 @@ use flyball_model::{Duration, Timestamp};
 use super::handback::{
     Decided, Ground, HandBack, HandBackOutcome, REPRIEVE_LONGEST, RETIREMENT_LONGEST,
 };
-use super::{CustodyRules, Holder};
+use super::{Carried, CustodyRules, Holder};
 use crate::checklist::Stage;
 use crate::evidence::{Seen, ServiceEvidence};
 use crate::policy::{Role, is_same};
@@ -373,6 +373,14 @@ impl Custody {
         let is_back = matches!(last.why, MoveReason::HandedBack { .. });
         let is_there = self.holder(at).is_some();
         (is_back && is_there).then_some(Advice { from: last.from, since: last.at })
+    }
+
+    /// How the pager is carried at `at`; `None` once the service is retired.
+    pub fn carried(&self, at: Timestamp) -> Option<Carried> {
+        match (self.holder(at)?, self.advice(at)) {
+            (Holder::Developers, Some(_)) => Some(Carried::Advised),
+            (holder, _) => Some(holder.into()),
+        }
     }
 
     /// Writes down what time alone has done by `at`: a notice whose day has come. True when there was something.

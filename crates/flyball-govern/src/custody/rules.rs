@@ -33,6 +33,14 @@ pub struct CustodyRulesSpec {
     pub hand_back: HandBackRule,
 }
 
+impl CustodyRulesSpec {
+    /// The functions that they name: who signs, gives notice and decides; some more than once.
+    pub fn functions(&self) -> impl Iterator<Item = &Role> {
+        let signers = self.shared.signers.iter().chain(&self.sre.signers);
+        signers.chain(&self.hand_back.roles).chain(&self.hand_back.deciders)
+    }
+}
+
 /// What must hold for one step.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -92,6 +92,35 @@ impl Rota {
     }
 }
 
+/// What an exception does to who is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// When nobody can be paged while it lasts, though somebody has to be there.
+    pub gaps: Vec<Gap>,
+    /// Whether everybody is there as they would be without it.
+    pub is_idle: bool,
+}
+
+impl Rota {
+    /// What it does that `during` goes by the exceptions `after` in the place of those `before`, of which
+    /// [`SHIFTS_LONGEST`] is looked at.
+    pub fn effect(&self, during: Interval, before: &Exceptions, after: &Exceptions) -> Effect {
+        let there = |exceptions| {
+            let mut found: BTreeMap<(Option<String>, String), Vec<Interval>> = BTreeMap::new();
+            for shift in self.shifts(during, exceptions) {
+                let span = shift.span();
+                found.entry((shift.layer, shift.who)).or_default().push(span);
+            }
+            for there in found.values_mut() {
+                *there = spans::union(std::mem::take(there));
+            }
+            found
+        };
+        let gaps = self.coverage(during, after).gaps;
+        Effect { gaps, is_idle: there(before) == there(after) }
+    }
+}
+
 /// When one person is in two of `lines`, by start.
 fn doubled(lines: &[super::roster::Line]) -> Vec<Doubled> {
     let mut found = Vec::new();

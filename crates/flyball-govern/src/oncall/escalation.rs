@@ -10,7 +10,7 @@ use flyball_model::{Duration, Severity, Timestamp};
 
 use super::document::{Check, Side};
 use super::load::CallOut;
-use crate::custody::Holder;
+use crate::custody::Carried;
 use crate::policy::{PolicyError, read};
 
 /// The most levels of a chain: who is called after five hand-offs is too late anyway.
@@ -53,9 +53,10 @@ pub struct SupportLevel {
     /// One of its layers; those that carry the alert's severity when it is missing.
     #[serde(default)]
     pub layer: Option<String>,
-    /// Who has to carry the service's pager for the level to be called; whoever does when it is empty.
+    /// Who has to carry the service's pager for the level to be called, or be advised with it; whoever does when it is
+    /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub custody: Vec<Holder>,
+    pub custody: Vec<Carried>,
     /// How long it has to answer before the next is called.
     #[serde(deserialize_with = "read::duration")]
     pub wait: Duration,
@@ -107,10 +108,12 @@ impl Escalation {
                 check.error(path("wait"), message);
             }
         }
-        for holder in Holder::ALL {
-            if !spec.levels.is_empty() && !spec.levels.iter().any(|level| level.is_for(holder)) {
+        for carried in Carried::ALL {
+            let is_called = spec.levels.iter().any(|level| level.is_for(carried));
+            // Those who are advised are called as they were before.
+            if !spec.levels.is_empty() && !is_called && carried != Carried::Advised {
                 let message = format!(
-                    "nobody is called while `{holder}` carries the pager; hint: name it under `custody` of a level"
+                    "nobody is called while `{carried}` carries the pager; hint: name it under `custody` of a level"
                 );
                 check.error("spec.levels", message);
             }
@@ -125,19 +128,19 @@ impl Escalation {
         }
     }
 
-    /// The same with the levels that are called while `holder` carries the pager.
+    /// The same with the levels that are called while the pager is `carried` so.
     #[must_use]
-    pub(super) fn held_by(&self, holder: Holder) -> Self {
+    pub(super) fn held_by(&self, carried: Carried) -> Self {
         let mut own = self.clone();
-        own.spec.levels.retain(|level| level.is_for(holder));
+        own.spec.levels.retain(|level| level.is_for(carried));
         own
     }
 }
 
 impl SupportLevel {
-    /// Whether it is called while `holder` carries the pager.
-    pub(super) fn is_for(&self, holder: Holder) -> bool {
-        self.custody.is_empty() || self.custody.contains(&holder)
+    /// Whether it is called while the pager is `carried` so.
+    pub(super) fn is_for(&self, carried: Carried) -> bool {
+        self.custody.is_empty() || self.custody.iter().any(|asked| carried.is(*asked))
     }
 }
 
@@ -179,7 +182,7 @@ pub struct Call {
     pub escalation: String,
     /// Who carried the pager when it began, which says which levels it takes; `None` for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub custody: Option<Holder>,
+    pub custody: Option<Carried>,
     /// How grave it is.
     pub severity: Severity,
     /// When it began.

@@ -517,6 +517,15 @@ pub struct Exceptions {
 }
 
 impl Exceptions {
+    /// The same without the one that is known by `id`.
+    #[must_use]
+    pub fn without(mut self, id: &str) -> Self {
+        self.overrides.retain(|of| of.id != id);
+        self.swaps.retain(|of| of.id != id);
+        self.temporary.retain(|of| of.id != id);
+        self
+    }
+
     /// What overrides and swaps do during `during`, in the order in which they were made.
     pub(super) fn acts(&self, during: Interval) -> Vec<Act> {
         let act = |of: &Override| Act {

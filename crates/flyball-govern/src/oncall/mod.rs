@@ -28,7 +28,7 @@ mod weekly;
 #[cfg(test)]
 mod tests;
 
-pub use coverage::{Coverage, Doubled, Gap};
+pub use coverage::{Coverage, Doubled, Effect, Gap};
 pub use document::{
     CALENDARS_MAX, Carries, Duty, HOLIDAYS_MAX, HOURS_MAX, LAYERS_MAX, LayerSpec, MEMBERS_MAX,
     MemberSpec, NAME_BYTES_MAX, Paid, Rota, RotaSpec, Side,

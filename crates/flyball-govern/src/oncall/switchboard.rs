@@ -8,7 +8,7 @@ use flyball_model::{Duration, Interval, Severity, Timestamp};
 use super::document::{Carries, Rota, Side};
 use super::escalation::{Escalation, EscalationSpec, SupportLevel};
 use super::exception::Exceptions;
-use crate::custody::Holder;
+use crate::custody::{Carried, Holder};
 
 /// How long the people of a rota have to answer where no escalation says so: the most that a page waits for
 /// services that users notice at once. Source: *Site Reliability Engineering*, chapter 11, "Being On-Call".
@@ -29,11 +29,11 @@ pub struct Switchboard {
     chains: BTreeMap<String, Escalation>,
     /// The names of chains, by service.
     of_services: BTreeMap<String, String>,
-    /// The levels that hold for each holder, by chain; chains that are the same for all are left out.
-    held: BTreeMap<String, BTreeMap<Holder, Escalation>>,
+    /// The levels that hold as a pager is carried, by chain; chains that are the same for all are left out.
+    held: BTreeMap<String, BTreeMap<Carried, Escalation>>,
     exceptions: BTreeMap<String, Exceptions>,
-    /// Who carries the pager, by service; `None` for a retired one.
-    custody: BTreeMap<String, Option<Holder>>,
+    /// How the pager is carried, by service; `None` for a retired one.
+    custody: BTreeMap<String, Option<Carried>>,
 }
 
 impl Switchboard {
@@ -59,7 +59,7 @@ impl Switchboard {
         let differs =
             |chain: &&Escalation| !chain.spec.levels.iter().all(|of| of.custody.is_empty());
         let held = chains.values().filter(differs).map(|chain| {
-            let of = Holder::ALL.map(|holder| (holder, chain.held_by(holder)));
+            let of = Carried::ALL.map(|carried| (carried, chain.held_by(carried)));
             (chain.name.clone(), BTreeMap::from(of))
         });
         let held = held.collect();
@@ -73,9 +73,9 @@ impl Switchboard {
         Self { exceptions, ..self.clone() }
     }
 
-    /// The same while these carry the pagers of services, `None` for a retired one, in place of those before.
+    /// The same while the pagers of services are carried so, `None` for a retired one, in place of before.
     #[must_use]
-    pub fn carried(&self, custody: BTreeMap<String, Option<Holder>>) -> Self {
+    pub fn with_pagers(&self, custody: BTreeMap<String, Option<Carried>>) -> Self {
         Self { custody, ..self.clone() }
     }
 
@@ -88,7 +88,13 @@ impl Switchboard {
 
     /// Who carries the pager of `service`: its developers unless it is said otherwise; `None` once it is retired.
     pub fn holder(&self, service: &str) -> Option<Holder> {
-        self.custody.get(service).copied().unwrap_or(Some(Holder::Developers))
+        self.carried(service).map(Carried::holder)
+    }
+
+    /// How the pager of `service` is carried: by its developers, without advice, unless it is said otherwise; `None` once
+    /// it is retired.
+    pub fn carried(&self, service: &str) -> Option<Carried> {
+        self.custody.get(service).copied().unwrap_or(Some(Carried::Developers))
     }
 
     /// The rota called `name`.
@@ -111,23 +117,23 @@ impl Switchboard {
         &self.exceptions
     }
 
-    /// The way of a call along the escalation, or the rota, called `name`, while `custody` carries the pager; all of
+    /// The way of a call along the escalation, or the rota, called `name`, while the pager is `carried` so; all of
     /// its levels when that is not known.
-    pub fn chain(&self, name: &str, custody: Option<Holder>) -> Option<&Escalation> {
-        let held = custody.and_then(|holder| self.held.get(name)?.get(&holder));
+    pub fn chain(&self, name: &str, carried: Option<Carried>) -> Option<&Escalation> {
+        let held = carried.and_then(|carried| self.held.get(name)?.get(&carried));
         held.or_else(|| self.chains.get(name))
     }
 
     /// The way of a page of `service`; `None` when nobody has said, and once it is retired.
     pub fn chain_of(&self, service: &str) -> Option<&Escalation> {
-        let holder = self.holder(service)?;
-        self.chain(self.of_services.get(service)?, Some(holder))
+        let carried = self.carried(service)?;
+        self.chain(self.of_services.get(service)?, Some(carried))
     }
 
     /// That a page of `service` does not call first who carries its pager, in a sentence. `None` when it does, when
     /// nobody is called at all, and when nothing was ever said or done about its pager.
     pub fn misrouted(&self, service: &str) -> Option<String> {
-        let holder = (*self.custody.get(service)?)?;
+        let holder = (*self.custody.get(service)?)?.holder();
         let levels = &self.chain_of(service)?.spec.levels;
         let sides: Vec<BTreeSet<Side>> = levels.iter().map(|level| self.sides(level)).collect();
         let first = sides.first()?;
@@ -312,7 +318,10 @@ mod tests {
         ]});
         let chain = Escalation::new("shop", serde_json::from_value(spec).unwrap()).unwrap();
         let board = Switchboard::new(teams(), [chain], []);
-        let held = |holder| board.carried(BTreeMap::from([("checkout".to_owned(), holder)]));
+        let held = |holder: Option<Holder>| {
+            let carried = holder.map(Carried::from);
+            board.with_pagers(BTreeMap::from([("checkout".to_owned(), carried)]))
+        };
         let rotas = |board: &Switchboard| {
             let chain = board.chain_of("checkout")?;
             Some(chain.spec.levels.iter().map(|level| level.rota.clone()).collect::<Vec<_>>())
@@ -336,7 +345,7 @@ mod tests {
         assert_eq!(retired.services_of("desk").into_iter().collect::<Vec<_>>(), ["checkout"]);
         // A call goes on as it began.
         let sre = held(Some(Holder::Sre));
-        let begun = sre.chain("shop", Some(Holder::Shared)).unwrap();
+        let begun = sre.chain("shop", Some(Carried::Shared)).unwrap();
         assert_eq!(begun.spec.levels[0].rota, "both");
         let reached: Vec<&str> = sre.reaches("checkout").into_iter().collect();
         assert_eq!(reached, ["ada-phone", "di-phone"]);
@@ -344,12 +353,43 @@ mod tests {
     }
 
     #[test]
+    fn a_level_may_be_called_only_while_those_advise_who_handed_it_back() {
+        let level = |rota: &str, custody: &[&str]| json!({"name": rota, "side": "sre", "rota": rota, "wait": "5m", "custody": custody});
+        let chain = |custody: &[&str]| {
+            let spec = json!({"services": ["checkout"], "levels": [
+                level("payments", &["developers"]), level("desk", custody), level("both", &["shared", "sre"]),
+            ]});
+            Escalation::new("shop", serde_json::from_value(spec).unwrap())
+        };
+        let board = Switchboard::new(teams(), [chain(&["advised", "sre"]).unwrap()], []);
+        let rotas = |carried| {
+            let custody = BTreeMap::from([("checkout".to_owned(), Some(carried))]);
+            let board = board.with_pagers(custody);
+            assert_eq!(board.holder("checkout"), Some(carried.holder()));
+            let levels = board.chain_of("checkout").unwrap().spec.levels.clone();
+            levels.into_iter().map(|level| level.rota).collect::<Vec<_>>()
+        };
+        assert_eq!(rotas(Carried::Developers), ["payments"]);
+        assert_eq!(
+            rotas(Carried::Advised),
+            ["payments", "desk"],
+            "developers first, then who advises"
+        );
+        assert_eq!(rotas(Carried::Sre), ["desk", "both"]);
+        // Advice alone is nobody who is called while developers carry it without.
+        let spec =
+            json!({"services": [], "levels": [level("desk", &["advised", "shared", "sre"])]});
+        let errors = Escalation::new("shop", serde_json::from_value(spec).unwrap()).unwrap_err();
+        assert!(errors[0].message.contains("`developers` carries"), "{errors:?}");
+    }
+
+    #[test]
     fn a_way_that_does_not_follow_the_pager_is_told() {
         let names = ["payments", "both", "desk"];
         let board = Switchboard::new(teams(), [], names.map(|name| (name, name)));
-        let all = |holder| {
-            let custody = names.map(|service| (service.to_owned(), Some(holder)));
-            let board = board.carried(BTreeMap::from(custody));
+        let all = |holder: Holder| {
+            let custody = names.map(|service| (service.to_owned(), Some(holder.into())));
+            let board = board.with_pagers(BTreeMap::from(custody));
             names.map(|service| board.misrouted(service).is_some())
         };
         assert_eq!(all(Holder::Developers), [false, true, true]);

@@ -62,6 +62,20 @@ pub struct BudgetPolicySpec {
     pub freezes: Vec<CalendarFreeze>,
 }
 
+impl BudgetPolicySpec {
+    /// The functions that it names: who signs, overrides and is told; some more than once.
+    pub fn functions(&self) -> impl Iterator<Item = &Role> {
+        let levels = self.levels.iter().flat_map(|level| {
+            let signers = level.require.iter().map(|sign_off| &sign_off.role);
+            let openers = level.latch.iter().map(|latch| &latch.role);
+            signers.chain(openers).chain(&level.notify)
+        });
+        let overriders = self.overrides.roles.iter().chain(&self.overrides.second);
+        let escalated = self.escalation.iter().map(|step| &step.role);
+        self.approvers.iter().chain(levels).chain(overriders).chain(escalated)
+    }
+}
+
 /// One level and its consequences.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

@@ -531,6 +531,7 @@ fn a_reminder_that_nobody_hears_says_so() {
         title: "t".to_owned(),
         text: "t".to_owned(),
         at: at(0),
+        target: None,
     };
     assert!(desk.remind(&reminder("one", "shop-0"), at(0)));
     assert!(desk.remind(&reminder("one", "shop-0"), at(1)), "it is on its way");

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use flyball_govern::policy::Role as Function;
 use flyball_store::{Identity, Session, Token};
 use tokio::time::Instant;
 
+use super::functions::Functions;
 use super::rate::Used;
 use super::role::{Rights, Role};
 use super::scope::Scope;
@@ -26,6 +28,8 @@ pub(crate) enum Caller {
 pub(crate) struct Known {
     pub(super) token: Token,
     pub(super) scopes: Vec<Scope>,
+    /// What a token of its own acts as in the company.
+    pub(super) functions: Functions,
     pub(super) used: Arc<Used>,
     /// For a person's token: what they may do at the moment, as far as the token goes.
     pub(super) standing: Option<Standing>,
@@ -47,6 +51,8 @@ pub(super) struct Standing {
     pub(super) person: i64,
     pub(super) identity: Arc<Identity>,
     pub(super) rights: Rights,
+    /// What they act as in the company.
+    pub(super) functions: Functions,
 }
 
 impl Caller {
@@ -124,6 +130,23 @@ impl Caller {
     /// Whether there is a service for which the caller may do what needs `role`.
     pub(crate) fn may_somewhere(&self, role: Role) -> bool {
         self.rights().is_none_or(|rights| rights.somewhere(role))
+    }
+
+    /// Whether the caller acts as `function` for `service`, or for every service (`None`), by what was granted.
+    pub(super) fn holds(&self, function: &Function, service: Option<&str>) -> bool {
+        self.functions().is_none_or(|functions| functions.hold(function, service))
+    }
+
+    /// What the caller acts as by what was granted; `None` where nobody can be told from others.
+    pub(crate) fn functions(&self) -> Option<&Functions> {
+        match self {
+            Self::Anyone => None,
+            Self::Token(known) => {
+                let standing = known.standing.as_ref();
+                Some(standing.map_or(&known.functions, |standing| &standing.functions))
+            }
+            Self::Session(open) => Some(&open.standing.functions),
+        }
     }
 
     /// What the person behind the request may do; `None` when there is none.

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flyball_govern::policy::Role as Function;
 use flyball_model::Timestamp;
-use flyball_store::{Control, Identity, Session, StoreError, Token};
+use flyball_store::{Control, Grant, Identity, Session, StoreError, Token};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use super::caller::{Caller, Known, Open, Standing};
+use super::functions::{self, Functions, Holders, NotHeld};
 use super::rate::{Rates, Used};
 use super::role::{Rights, Role};
 use super::scope::Scope;
@@ -105,6 +107,8 @@ struct Table {
     tokens: HashMap<String, Arc<Known>>,
     /// Sessions by their ids.
     sessions: HashMap<String, Arc<Open>>,
+    /// Who carries which function in the company.
+    holders: Holders,
 }
 
 /// Which people are let in.
@@ -150,8 +154,10 @@ impl Gate {
         let before = self.table();
         let now = Instant::now();
         let unused = || Arc::new(Used::new(self.rates, now));
+        let (grants, tokens) = (control.grants()?, control.tokens()?);
+        let holders = Holders::of(&grants, &tokens);
         let standings = match &self.people {
-            Some(people) => standings(&control, people)?,
+            Some(people) => standings(&control, &grants, people)?,
             None => HashMap::new(),
         };
         let known = |token: Token| {
@@ -160,10 +166,12 @@ impl Gate {
             let scopes = token.scopes.iter().filter_map(|name| Scope::named(name)).collect();
             let standing = token.person.and_then(|person| standings.get(&person)).map(|standing| {
                 let rights = standing.rights.within(&token.services);
-                Standing { rights, ..standing.clone() }
+                let functions = standing.functions.within(&token.services);
+                Standing { rights, functions, ..standing.clone() }
             });
+            let functions = carried(&token);
             let used = used.unwrap_or_else(unused);
-            (token.id.clone(), Arc::new(Known { token, scopes, used, standing }))
+            (token.id.clone(), Arc::new(Known { token, scopes, functions, used, standing }))
         };
         let open = |session: Session| {
             let standing = standings.get(&session.person)?.clone();
@@ -174,8 +182,9 @@ impl Gate {
             Some((session.id.clone(), Arc::new(Open { session, used, standing, seen })))
         };
         let table = Table {
-            tokens: control.tokens()?.into_iter().map(known).collect(),
+            tokens: tokens.into_iter().map(known).collect(),
             sessions: control.sessions()?.into_iter().filter_map(open).collect(),
+            holders,
         };
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         Ok(())
@@ -188,6 +197,24 @@ impl Gate {
     /// Whether everybody may do everything: no token was ever made, and nobody can log in.
     pub(crate) fn is_open(&self) -> bool {
         self.people.is_none() && self.table().tokens.is_empty()
+    }
+
+    /// Refuses that `caller` acts as `function` for `service`, or for every service (`None`), where others were granted
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// [`NotHeld`], with who may.
+    pub(crate) fn acts(
+        &self,
+        caller: &Caller,
+        function: &Function,
+        service: Option<&str>,
+    ) -> Result<(), NotHeld> {
+        if caller.holds(function, service) {
+            return Ok(());
+        }
+        self.table().holders.held(function, service).map_or(Ok(()), Err)
     }
 
     /// Whether people are admins by the server's configuration.
@@ -348,24 +375,40 @@ fn password(shown: &str) -> Option<String> {
 }
 
 /// What everybody who has a session or a token may do, by person.
-fn standings(control: &Control, people: &People) -> Result<HashMap<i64, Standing>, StoreError> {
-    let mut granted: HashMap<Who, Rights> = HashMap::new();
-    for grant in control.grants()? {
+fn standings(
+    control: &Control,
+    grants: &[Grant],
+    people: &People,
+) -> Result<HashMap<i64, Standing>, StoreError> {
+    let mut granted: HashMap<Who, (Rights, Functions)> = HashMap::new();
+    for grant in grants {
         // What a newer version grants, or an older one wrote, gives nothing here.
         if let (Ok(who), Some(role)) = (grant.subject.parse(), Role::named(&grant.role)) {
-            granted.entry(who).or_default().add(grant.service.as_deref(), role);
+            let (rights, functions) = granted.entry(who).or_default();
+            rights.add(grant.service.as_deref(), role);
+            functions.add(grant.service.as_deref(), &functions::read(&grant.functions));
         }
     }
     for who in &people.admins {
-        granted.entry(who.clone()).or_default().add(None, Role::Admin);
+        granted.entry(who.clone()).or_default().0.add(None, Role::Admin);
     }
     let standing = |identity: Identity, person: i64| {
-        let mut rights = Rights::default();
-        for granted in Who::all_of(&identity).filter_map(|who| granted.get(&who)) {
+        let (mut rights, mut functions) = (Rights::default(), Functions::default());
+        for (granted, acts) in Who::all_of(&identity).filter_map(|who| granted.get(&who)) {
             granted.iter().for_each(|(service, role)| rights.add(service, role));
+            for (function, service) in acts.iter() {
+                functions.add(service, std::slice::from_ref(function));
+            }
         }
-        Standing { person, identity: Arc::new(identity), rights }
+        Standing { person, identity: Arc::new(identity), rights, functions }
     };
     let people = control.people()?.into_iter().filter(|one| one.identity.issuer == people.issuer);
     Ok(people.map(|one| (one.id, standing(one.identity, one.id))).collect())
+}
+
+/// What a token of its own acts as, for the services that it is bound to.
+fn carried(token: &Token) -> Functions {
+    let (mut carried, functions) = (Functions::default(), functions::read(&token.functions));
+    carried.add(None, &functions);
+    carried.within(&token.services)
 }

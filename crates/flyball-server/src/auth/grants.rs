@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
+use flyball_govern::policy::Role as Function;
 use flyball_model::Timestamp;
 use flyball_store::{Control, Grant};
 use utoipa::ToSchema;
 
+use super::functions;
 use super::role::Role;
 use super::tokens::{ControlError, blame};
 use super::who::Who;
@@ -32,6 +34,11 @@ pub struct GrantInfo {
     pub service: String,
     /// What they may do there.
     pub role: Role,
+    /// The functions in the company that they act in there, such as `security`: one that is granted to somebody is
+    /// nobody else's.
+    #[serde(rename = "as", default)]
+    #[schema(value_type = Vec<String>, max_items = 256)]
+    pub functions: Vec<Function>,
 }
 
 /// The grants of a server.
@@ -59,28 +66,33 @@ impl Grants {
     ///
     /// [`ControlError::Store`].
     pub fn list(&self) -> Result<Vec<GrantInfo>, ControlError> {
-        let info = |Grant { subject, service, role }| {
+        let info = |Grant { subject, service, role, functions }| {
             let (service, role) = (service.unwrap_or_else(|| ALL.to_owned()), Role::named(&role)?);
-            Some(GrantInfo { who: subject, service, role })
+            let functions = functions::read(&functions);
+            Some(GrantInfo { who: subject, service, role, functions })
         };
         Ok(self.0.lock().grants()?.into_iter().filter_map(info).collect())
     }
 
-    /// Grants a role, in the place of the one that was granted to the same for the same service.
+    /// Grants a role, and functions with it, in the place of the one that was granted to the same for the same service.
     /// `false` when they had it already.
     ///
     /// # Errors
     ///
     /// [`ControlError::Invalid`] for what cannot be granted; nothing was changed then.
     pub fn add(&self, grant: &GrantInfo, actor: &str, at: Timestamp) -> Result<bool, ControlError> {
-        let GrantInfo { who, service, role } = grant;
+        let GrantInfo { who, service, role, functions } = grant;
         if *role == Role::Admin && service != ALL {
             let said = "an admin is one for all services; hint: they could grant themselves any \
                         other, so grant admin for `*`, or sre for the service";
             return Err(ControlError::Invalid(said.to_owned()));
         }
+        if let Some(fault) = functions::fault(functions) {
+            return Err(ControlError::Invalid(fault));
+        }
         let role = role.name().to_owned();
-        let grant = Grant { subject: read(who)?, service: of_one(service), role };
+        let functions = functions.iter().map(ToString::to_string).collect();
+        let grant = Grant { subject: read(who)?, service: of_one(service), role, functions };
         self.0.lock().set_grant(&grant, actor, at).map_err(blame)
     }
 

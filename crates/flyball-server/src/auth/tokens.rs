@@ -4,11 +4,13 @@
 
 use std::path::Path;
 
+use flyball_govern::policy::Role as Function;
 use flyball_model::{Duration, Timestamp};
 use flyball_store::{Control, NewToken, Person, StoreError, Token};
 use utoipa::ToSchema;
 
 use super::caller::Caller;
+use super::functions;
 use super::role::Role;
 use super::scope::Scope;
 use super::secret::Secret;
@@ -36,6 +38,11 @@ pub struct TokenRequest {
     #[serde(default)]
     #[schema(max_items = 256)]
     pub services: Vec<String>,
+    /// The functions in the company that it acts in for them, such as `security`: one that somebody was granted is nobody
+    /// else's.
+    #[serde(rename = "as", default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, max_items = 256)]
+    pub functions: Vec<Function>,
     /// From when on it is no longer taken, as RFC 3339; never when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
@@ -53,6 +60,9 @@ pub struct TokenInfo {
     pub scopes: Vec<String>,
     /// The services that it may be used for; none for all.
     pub services: Vec<String>,
+    /// The functions in the company that it acts in for them.
+    #[serde(rename = "as", default)]
+    pub functions: Vec<String>,
     /// When it was made.
     pub created: String,
     /// From when on it is no longer taken.
@@ -70,7 +80,8 @@ pub struct TokenInfo {
 
 impl TokenInfo {
     fn new(token: Token, people: &[Person]) -> Self {
-        let Token { id, name, scopes, services, created, expires, revoked_at, .. } = token;
+        let Token { id, name, scopes, services, functions, created, expires, revoked_at, .. } =
+            token;
         let text = |at: Timestamp| at.to_string();
         let (created, expires, revoked) = (text(created), expires.map(text), revoked_at.map(text));
         let subject = |id: Option<i64>| {
@@ -78,7 +89,7 @@ impl TokenInfo {
             Some(people[person].identity.subject.clone())
         };
         let (person, made_by) = (subject(token.person), subject(token.made_by));
-        Self { id, name, scopes, services, created, expires, revoked, person, made_by }
+        Self { id, name, scopes, services, functions, created, expires, revoked, person, made_by }
     }
 }
 
@@ -227,6 +238,9 @@ impl Tokens {
         if let Some(hidden) = request.services.iter().find(|service| !caller.sees(service)) {
             return invalid(&format!("you have no role for a service `{hidden}`"));
         }
+        if !request.functions.is_empty() {
+            return invalid("a token of your own acts as you may; hint: leave `as` out");
+        }
         let last = at.plus(PERSONAL_LIFE_MAX).floor(Duration::from_seconds(1));
         let expires = request.expires.as_deref().map(Timestamp::parse);
         if !matches!(expires, Some(Ok(expires)) if expires <= last) {
@@ -245,7 +259,7 @@ impl Tokens {
         at: Timestamp,
     ) -> Result<MadeToken, ControlError> {
         let invalid = |said: &str| Err(ControlError::Invalid(said.to_owned()));
-        let TokenRequest { name, scopes, services, expires } = request;
+        let TokenRequest { name, scopes, services, functions, expires } = request;
         if name.trim().is_empty() {
             return invalid("a token needs a name; hint: say who will use it");
         }
@@ -262,6 +276,9 @@ impl Tokens {
             return invalid(
                 "an admin token is for all services; hint: it could make itself one for any",
             );
+        }
+        if let Some(fault) = functions::fault(functions) {
+            return invalid(&fault);
         }
         let expires = match expires.as_deref().map(Timestamp::parse) {
             None => None,
@@ -286,6 +303,7 @@ impl Tokens {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             services: services.clone(),
             role: None,
+            functions: functions.iter().map(ToString::to_string).collect(),
             person: maker.bound_to,
             made_by: maker.person,
             expires,

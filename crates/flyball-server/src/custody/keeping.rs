@@ -20,6 +20,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::CustodiesError;
+use super::called::by_exceptions;
 use super::waiting::{in_custody, in_reviews};
 use crate::changes::PAGE_MAX;
 use crate::evaluator::Ended;
@@ -36,6 +37,9 @@ pub(super) const NEWS: Duration = Duration::from_days(30);
 /// How far ahead hours are looked for in which nobody can be paged, and how often these are told at most.
 const AHEAD: Duration = Duration::from_days(28);
 const GAPS_EACH: Duration = Duration::from_days(7);
+
+/// How much of a key is shown in the log.
+const KEY_SHOWN: usize = 200;
 
 /// That somebody was told of something.
 const TOLD: &str = "funding";
@@ -58,7 +62,7 @@ enum KeepingError {
 /// Looks after the pagers of `app` from now on.
 pub(crate) fn start(app: App) -> Tasks {
     let tasks = Tasks::default();
-    let keeper = Keeper { app, looked: None, today: None };
+    let keeper = Keeper { app, looked: None, today: None, late: BTreeMap::new() };
     tasks.spawn(keeper.run(tasks.stopped().clone()));
     tasks
 }
@@ -70,6 +74,15 @@ struct Keeper {
     looked: Option<Timestamp>,
     /// The day on which it was looked at last what changes by the day.
     today: Option<Timestamp>,
+    /// What could not be told, or not be kept as told, by its key: it is tried again each minute, while all else goes on.
+    late: BTreeMap<String, Late>,
+}
+
+/// Something that is told late.
+struct Late {
+    told: Told,
+    /// Whether it was told, and only that is not kept: it is not told again.
+    is_told: bool,
 }
 
 /// Something to tell, and what the audit log calls that.
@@ -83,7 +96,7 @@ pub(super) fn told(
     at: Timestamp,
 ) -> Told {
     let (title, text) = said;
-    (action, Reminder { key, service: service.to_owned(), title, text, at })
+    (action, Reminder { key, service: service.to_owned(), title, text, at, target: None })
 }
 
 impl Keeper {
@@ -116,12 +129,14 @@ impl Keeper {
         }
         let custodies = self.app.custodies.clone();
         let all = tokio::task::spawn_blocking(move || custodies.settle(now)).await??;
-        let holders = all.iter().map(|(service, of)| (service.clone(), of.holder(now)));
+        let holders = all.iter().map(|(service, of)| (service.clone(), of.carried(now)));
         let holders: BTreeMap<_, _> = holders.collect();
         self.app.evaluator.ask(move |evaluator| evaluator.carry(holders)).await?;
         let mut told: Vec<Told> = all.iter().filter_map(|of| returned(of, now)).collect();
         told.extend(all.iter().filter_map(|of| mended(of, now)));
         told.extend(all.iter().flat_map(|of| in_custody(of, now)));
+        let board = self.app.evaluator.ask(|evaluator| evaluator.rotas().0).await?;
+        told.extend(by_exceptions(&board, now));
         let today = now.floor(Duration::from_days(1));
         let is_new_day = self.today != Some(today);
         if is_new_day {
@@ -130,9 +145,7 @@ impl Keeper {
             told.extend(self.calls(now).await?);
             told.extend(self.reviews(now).await?);
         }
-        for told in told {
-            self.tell_once(told, now).await?;
-        }
+        self.tell(told, now).await?;
         (self.today, self.looked) = (Some(today), Some(minute));
         Ok(())
     }
@@ -142,8 +155,12 @@ impl Keeper {
         let found = self.app.evaluator.ask(move |evaluator| {
             let services = evaluator.catalog().governance.services();
             let ends = |of: &&Service| of.spec.funded_until.is_some();
-            let of = |of: &Service| (of.clone(), evaluator.promised_since(&of.name));
-            services.filter(ends).map(of).collect::<Vec<_>>()
+            let ending: Vec<Service> = services.filter(ends).cloned().collect();
+            let of = |of: Service| {
+                let promised = evaluator.promised_since(&of.name);
+                (of, promised)
+            };
+            ending.into_iter().map(of).collect::<Vec<_>>()
         });
         let mut told = Vec::new();
         for (service, promised) in found.await? {
@@ -160,9 +177,9 @@ impl Keeper {
     }
 
     /// What is reason to hand pagers back, that nobody has given notice for: once a month for each service.
-    async fn grounds(&self, all: &BTreeMap<String, Custody>, now: Timestamp) -> Vec<Told> {
-        let mut told = Vec::new();
-        for (service, custody) in all {
+    async fn grounds(&self, custodies: &BTreeMap<String, Custody>, now: Timestamp) -> Vec<Told> {
+        let mut all = Vec::new();
+        for (service, custody) in custodies {
             let is_free = custody
                 .notice()
                 .is_none_or(|notice| notice.reprieve().is_some_and(|until| until <= now));
@@ -174,18 +191,17 @@ impl Keeper {
                 Ok(grounds) => {
                     let said: Vec<&str> = grounds.iter().map(|of| of.say.as_str()).collect();
                     let month = &now.to_string()[..7];
-                    told.push((
+                    all.push(told(
                         "custody.tell",
-                        Reminder {
-                            key: format!("custody/{service}/grounds/{month}"),
-                            service: service.clone(),
-                            title: "there is reason to hand its pager back".to_owned(),
-                            text: format!(
+                        (service, format!("custody/{service}/grounds/{month}")),
+                        (
+                            "there is reason to hand its pager back".to_owned(),
+                            format!(
                                 "{} `flyball custody notice {service}` gives notice.",
                                 said.join(" ")
                             ),
-                            at: now,
-                        },
+                        ),
+                        now,
                     ));
                 }
                 // It is looked at again tomorrow.
@@ -195,7 +211,7 @@ impl Keeper {
                 }
             }
         }
-        told
+        all
     }
 
     /// Pages that nobody will hear of services that people are called for, and pagers that are not those of who is called.
@@ -233,16 +249,54 @@ impl Keeper {
         Ok(in_reviews(&all, now))
     }
 
-    /// Tells of something unless that was done. What no target hears is told when it is looked at again.
-    async fn tell_once(&self, (action, told): Told, at: Timestamp) -> Result<(), KeepingError> {
+    /// Tells of each thing unless that was done. One that cannot be told or kept stands in the way of no other.
+    ///
+    /// # Errors
+    ///
+    /// The server goes down.
+    async fn tell(&mut self, all: Vec<Told>, at: Timestamp) -> Result<(), KeepingError> {
+        let mut late = std::mem::take(&mut self.late);
+        let mut due: Vec<(Late, bool)> = Vec::new();
+        for told in all {
+            let before = late.remove(&told.1.key);
+            let is_told = before.as_ref().is_some_and(|before| before.is_told);
+            due.push((Late { told, is_told }, before.is_none()));
+        }
+        due.extend(late.into_values().map(|one| (one, false)));
+        for (mut one, is_first) in due {
+            match self.tell_once(&mut one, at).await {
+                Ok(()) => {}
+                Err(error @ KeepingError::Ended(_)) => return Err(error),
+                Err(error) => {
+                    let (key, is_told) = (one.told.1.key.clone(), one.is_told);
+                    if is_first {
+                        let key: String = key.chars().take(KEY_SHOWN).collect();
+                        tracing::error!(key, is_told, %error, "a reminder is late");
+                    }
+                    self.late.insert(key, one);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of something unless that was done, and keeps that it was. What no target hears is told when it is looked at
+    /// again.
+    async fn tell_once(&self, late: &mut Late, at: Timestamp) -> Result<(), KeepingError> {
+        let (action, told) = late.told.clone();
         let (control, key) = (self.app.control.clone(), told.key.clone());
         let known = tokio::task::spawn_blocking(move || control.lock().record(TOLD, &key));
         if known.await??.is_some() {
             return Ok(());
         }
         let reminder = told.clone();
-        if !self.app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?? {
-            return Ok(());
+        if !late.is_told {
+            let told = self.app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?;
+            // What is told and not on disk yet is told.
+            late.is_told = told.as_ref().map_or(true, |is_heard| *is_heard);
+            if !told? {
+                return Ok(());
+            }
         }
         let control = self.app.control.clone();
         let keep = move || {
@@ -275,6 +329,7 @@ fn reminder(alarm: &FundingAlarm, at: Timestamp) -> Reminder {
         title,
         text: alarm.sentence.clone(),
         at,
+        target: None,
     }
 }
 

@@ -136,6 +136,7 @@ fn check_governing(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Ap
         // Whoever calls a rota of others, or calls it no more, decides about them.
         let rotas = [before, after].into_iter().flatten().flat_map(|of| of.rotas());
         let called = rotas.flat_map(|rota| services_of(sets.0, (GoverningKind::Rota, rota)));
+        check_named(caller, (before.copied(), after.copied()), sets.0)?;
         let services: Vec<Option<&str>> = owned.into_iter().chain(called).map(Some).collect();
         if !services.iter().flatten().all(|service| caller.may(Role::Owner, service)) {
             let kind = kind.word();
@@ -146,6 +147,36 @@ fn check_governing(caller: &Caller, sets: (&Catalog, &Catalog)) -> Result<(), Ap
         }
     }
     Ok(())
+}
+
+/// Refuses that a service begins to name an escalation or a rota that is there, where `caller` is no owner of all whom it
+/// serves: its people would be called, and it would be no more those owners' alone. They agree by listing the service in the
+/// escalation.
+fn check_named(
+    caller: &Caller,
+    (before, after): (Option<&Governing>, Option<&Governing>),
+    there: &Catalog,
+) -> Result<(), ApplyError> {
+    let Some((of, named)) = after.and_then(|of| Some((of, of.on_call()?))) else { return Ok(()) };
+    if before.and_then(Governing::on_call) == Some(named) || caller.may_everywhere(Role::Owner) {
+        return Ok(());
+    }
+    let kinds = [GoverningKind::Escalation, GoverningKind::Rota].into_iter();
+    let mut known = kinds.filter_map(|kind| governing(there).remove(&(kind, named)));
+    let Some(known) = known.next() else { return Ok(()) };
+    let has_agreed = of.services().iter().all(|own| known.services().contains(own));
+    let owners = services_of(there, (known.kind, named));
+    let is_owner = !owners.is_empty() && owners.iter().all(|own| caller.may(Role::Owner, own));
+    if is_owner || known.kind == GoverningKind::Escalation && has_agreed {
+        return Ok(());
+    }
+    let what = format!(
+        "`{}` would call the people of the {} `{named}`, which is not only yours: its owners list the service in an \
+         escalation's `services`, and it takes that way without `onCall`",
+        of.name,
+        known.kind.word()
+    );
+    Err(ApplyError::Forbidden(what))
 }
 
 fn governing(catalog: &Catalog) -> BTreeMap<(GoverningKind, &str), &Governing> {

@@ -14,7 +14,7 @@ use flyball_govern::alert::{
     ROUTES_MAX, Reading, Reminder, Restored, Retry, Route, Row, Silence, SilenceError, Subject,
     Transition,
 };
-use flyball_govern::custody::Holder;
+use flyball_govern::custody::Carried;
 use flyball_govern::oncall::{Call, Exceptions, Switchboard};
 use flyball_model::{AlertTarget, Severity, Slice, Slo, Timestamp, Window};
 use flyball_store::{LedgerSnapshot, StoreError, VALUE_BYTES_MAX};
@@ -104,10 +104,10 @@ impl Alerting {
     pub(super) fn begin_with(
         &mut self,
         exceptions: BTreeMap<String, Exceptions>,
-        custody: BTreeMap<String, Option<Holder>>,
+        custody: BTreeMap<String, Option<Carried>>,
         now: Timestamp,
     ) {
-        let board = self.desk.board().with(exceptions).carried(custody);
+        let board = self.desk.board().with(exceptions).with_pagers(custody);
         self.desk.call_by(Arc::new(board), now);
     }
 }
@@ -265,9 +265,9 @@ impl Evaluator {
     }
 
     /// Lets people be called by who carries pagers from now on: by service, `None` for a retired one.
-    pub(crate) fn carry(&mut self, custody: BTreeMap<String, Option<Holder>>) {
+    pub(crate) fn carry(&mut self, custody: BTreeMap<String, Option<Carried>>) {
         let now = self.clock.now();
-        let board = self.alerting.desk.board().carried(custody);
+        let board = self.alerting.desk.board().with_pagers(custody);
         self.alerting.desk.call_by(Arc::new(board), now);
         self.keep_alerts();
     }

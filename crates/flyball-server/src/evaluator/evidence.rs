@@ -12,7 +12,8 @@ use flyball_model::{Duration, Interval, Objective, Severity, Slo, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId};
 
 use super::served::{ServedError, check};
-use super::{Evaluator, Handle, corrected_series};
+use super::status::since;
+use super::{Evaluator, Handle, Watched, corrected_series};
 
 /// How long after its beginning data of a period may begin: nobody is there at midnight of every service.
 const LATE_MAX: Duration = Duration::from_days(1);
@@ -33,10 +34,18 @@ pub(crate) struct Calendar {
 }
 
 impl Evaluator {
-    /// Since when anything is counted for an SLO of `service`; `None` without any.
-    pub(crate) fn promised_since(&self, service: &str) -> Option<Timestamp> {
+    /// Since when anything is counted for an SLO of `service`, events that were stored before among it; `None` without any.
+    pub(crate) fn promised_since(&mut self, service: &str) -> Option<Timestamp> {
         let own = self.watched.iter().filter(|watched| watched.slo.service == service);
-        own.map(|watched| watched.since).min()
+        // What cannot be read is told when it is read for itself.
+        let snapshot = self.ledger.snapshot().ok();
+        let first = |watched: &Watched| since(snapshot.as_ref()?, watched).ok();
+        own.map(|watched| first(watched).unwrap_or(watched.since)).min()
+    }
+
+    /// Whether anything is counted for an SLO of `service`.
+    pub(crate) fn is_promised(&self, service: &str) -> bool {
+        self.watched.iter().any(|watched| watched.slo.service == service)
     }
 
     /// The alert rules of `service` that page, and how many of them name a runbook: that of their SLO, else that of

@@ -17,7 +17,7 @@ use super::cookies::Browsers;
 use super::metered::Meter;
 use super::problem::Problem;
 use super::{grpc, otlp};
-use crate::auth::{Caller, Denied, Gate, Needs, Role, Scope, Shown};
+use crate::auth::{Caller, Denied, Gate, Needs, NotHeld, Role, Scope, Shown};
 use crate::limits::Limits;
 use crate::telemetry::Telemetry;
 
@@ -279,15 +279,28 @@ pub(super) trait Acting {
     }
 }
 
-/// Refuses to act as `function` where `caller` may not. Owners say which they have, and are believed; as `sre` acts who has
-/// that role, so that nobody hands a pager to those who have not agreed to carry it.
+/// Refuses to act as `function` for `service`, or for every service (`None`), where `caller` may not: as what somebody was
+/// granted acts nobody else, and as `sre` who has that role, so that nobody hands a pager to those who have not agreed to
+/// carry it. What nobody was granted owners say of themselves, and are believed.
 ///
 /// # Errors
 ///
 /// A problem with status 403.
-pub(super) fn acts_as(caller: &Caller, function: &Function, service: &str) -> Result<(), Problem> {
-    let is_sre = function.name() == Role::Sre.name();
-    allowed(!is_sre || caller.may(Role::Sre, service), Role::Sre, service)
+pub(super) fn acts_as(
+    gate: &Gate,
+    caller: &Caller,
+    function: &Function,
+    service: Option<&str>,
+) -> Result<(), Problem> {
+    if function.name() == Role::Sre.name() {
+        let may = service.map_or_else(
+            || caller.may_everywhere(Role::Sre),
+            |service| caller.may(Role::Sre, service),
+        );
+        return allowed(may, Role::Sre, service.unwrap_or("every service"));
+    }
+    let refused = |held: NotHeld| Problem::new(StatusCode::FORBIDDEN, &held.to_string());
+    gate.acts(caller, function, service).map_err(refused)
 }
 
 /// The refusal in the words of the protocol that was asked in.

@@ -12,6 +12,7 @@ use super::App;
 use super::access::still;
 use super::body::read_any_json;
 use super::extract::{PartQuery, Path, Query, page_size, part};
+use super::people::are_known;
 use super::problem::Problem;
 use crate::auth::{
     AuditPage, AuditVerdict, Caller, ControlError, MadeToken, Needs, TokenInfo, TokenRequest,
@@ -129,6 +130,7 @@ pub(super) async fn create_token(
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
     let request: TokenRequest = read_any_json(&app, "administration", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
+    are_known(&app, &request.functions).await?;
     let (actor, at) = (caller.actor(), app.clock.now());
     let made = wait::<_, ControlError>(move || {
         let made = app.tokens.create_for(&caller, &request, at)?;

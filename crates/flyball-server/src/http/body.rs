@@ -160,7 +160,13 @@ pub(super) async fn read_any_json<T: DeserializeOwned>(
         return Err(Problem::new(StatusCode::BAD_REQUEST, said));
     }
     serde_json::from_slice(&body).map_err(|error| {
-        let said = format!("the request cannot be read: {error}; hint: see /api/v1/openapi.json");
+        let mut cause = error.to_string();
+        // Where in a line that a program wrote a value stands says nothing; where JSON breaks off does.
+        if error.is_data() {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            cause.truncate(cause.strip_suffix(&place).map_or(cause.len(), str::len));
+        }
+        let said = format!("the request cannot be read: {cause}; hint: see /api/v1/openapi.json");
         Problem::new(StatusCode::BAD_REQUEST, &said)
     })
 }

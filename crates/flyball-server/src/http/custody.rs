@@ -468,7 +468,7 @@ async fn act_as<T: Acting + Send + 'static>(
     act: impl FnOnce(&mut Custody, &T, &Act<'_>) -> Result<(), CustodyError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CustodyPage>), Problem> {
     if let Some(function) = asked.function() {
-        acts_as(caller, function, &service)?;
+        acts_as(&app.gate, caller, function, Some(&service))?;
     }
     let (scene, custody) = scene(&app, caller, &service).await?;
     let (actor, at, routed) = (actor(caller), app.clock.now(), app.clone());

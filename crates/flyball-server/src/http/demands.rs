@@ -199,6 +199,7 @@ fn reminders(service: &str, learnt: &Learnt, now: Timestamp) -> Vec<Reminder> {
         title,
         text: text.to_owned(),
         at: now,
+        target: None,
     };
     let mut found = Vec::new();
     for demand in demanded {

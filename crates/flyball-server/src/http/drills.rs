@@ -179,8 +179,9 @@ async fn found(app: &App, caller: &Caller, name: &str) -> Result<(Arc<Catalog>, 
     let catalog = app.evaluator.ask(|it| Arc::clone(it.catalog())).await?;
     let drill = catalog.governance.drill(name).filter(|of| caller.sees(&of.spec.service)).cloned();
     let drill = drill.ok_or_else(|| {
-        let said = "there is no such drill; hint: GET /api/v1/drills lists them";
-        Problem::new(StatusCode::NOT_FOUND, said)
+        let known = catalog.governance.drills().filter(|of| caller.sees(&of.spec.service));
+        let known = known.map(|of| of.name.as_str());
+        Problem::not_there(("drill", name), known, "GET /api/v1/drills lists them")
     })?;
     Ok((catalog, drill))
 }
@@ -294,6 +295,7 @@ async fn announce(
             title: format!("{service} will be broken on purpose: {name}"),
             text: announced_of(&drill, &text, &who),
             at: now,
+            target: None,
         };
         let is_heard = app.evaluator.ask(move |it| it.remind(&reminder)).await?;
         let heard = if is_heard.map_err(ChangesError::from)? { &mut told } else { &mut unheard };

@@ -287,13 +287,21 @@ pub(super) fn hurting(
     Ok(found.collect())
 }
 
+/// Among how much of what was noted last something is looked for whose name is nearly the one that was asked for.
+const NEAR_AMONG: usize = 200;
+
 /// What is called `id`, if `caller` may say something of it.
 async fn known(app: &App, caller: &Caller, id: &str) -> Result<(), Problem> {
-    let (control, id) = (app.control.clone(), id.to_owned());
-    let found = wait::<_, ChangesError>(move || get(&control, &id)).await?;
-    let found = found.filter(|of| is_seen(caller, &of.friction));
-    let found = found.ok_or_else(|| Problem::from(FrictionActError::Unknown))?;
-    may(caller, found.friction.service.as_ref())
+    let (control, asked) = (app.control.clone(), id.to_owned());
+    let found = wait::<_, ChangesError>(move || get(&control, &asked)).await?;
+    if let Some(found) = found.filter(|of| is_seen(caller, &of.friction)) {
+        return may(caller, found.friction.service.as_ref());
+    }
+    let (control, seer) = (app.control.clone(), caller.clone());
+    let last = wait(move || list(&control, None, NEAR_AMONG, |of| is_seen(&seer, of)));
+    let (last, _) = last.await?;
+    let known = last.iter().map(|of| of.friction.id.as_str());
+    Err(Problem::not_there(("friction", id), known, "GET /api/v1/friction lists it"))
 }
 
 /// Notes that somebody met it again. What was mended is open again when it is met after that.

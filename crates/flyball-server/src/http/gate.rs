@@ -18,9 +18,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_budget::live::LiveError;
+use flyball_catalog::Catalog;
 use flyball_connect::Asked;
 use flyball_govern::gate::{Decision, Question, Rollout, WindowFacts};
-use flyball_govern::policy::ChangeClass;
+use flyball_govern::policy::{ChangeClass, Policy};
 use flyball_govern::service::DependencyKind;
 use flyball_govern::verdict::Answer;
 use flyball_model::{BudgetingMethod, ChangeKind, Duration, Slo, Timestamp, Warranty};
@@ -151,9 +152,9 @@ impl From<GateError> for Problem {
 }
 
 /// The refusal of a policy that is not there.
-fn no_policy() -> Problem {
-    let said = "there is no such policy; hint: GET /api/v1/policies lists them";
-    Problem::new(StatusCode::NOT_FOUND, said)
+fn no_policy(name: &str, catalog: &Catalog) -> Problem {
+    let known = catalog.governance.policies().map(Policy::name);
+    Problem::not_there(("policy", name), known, "GET /api/v1/policies lists them")
 }
 
 fn class(word: &str) -> Result<ChangeClass, Problem> {

@@ -242,6 +242,9 @@ async fn view(
     Ok(Json(beside(app, services).await?.view(kept, caller)))
 }
 
+/// Among how many of the last incidents one is looked for whose name is nearly the one that was asked for.
+const NEAR_AMONG: usize = 200;
+
 /// The incident called `id`, if `caller` may know of it.
 ///
 /// # Errors
@@ -250,13 +253,20 @@ async fn view(
 async fn found(app: &App, caller: &Caller, id: &str) -> Result<KeptIncident, Problem> {
     let (changes, asked) = (app.changes.clone(), id.to_owned());
     let found = wait::<_, ChangesError>(move || changes.incident(&asked)).await?;
-    found.filter(|kept| kept.is_seen_by(caller)).ok_or_else(absent)
+    match found.filter(|kept| kept.is_seen_by(caller)) {
+        Some(kept) => Ok(kept),
+        None => Err(absent(app, caller, id).await?),
+    }
 }
 
-fn absent() -> Problem {
-    let said =
-        "there is no such incident; hint: GET /api/v1/incidents lists them, each with its id";
-    Problem::new(StatusCode::NOT_FOUND, said)
+/// That there is no incident called `id`, with the nearest of the last that `caller` may know of.
+async fn absent(app: &App, caller: &Caller, id: &str) -> Result<Problem, Problem> {
+    let (changes, seer) = (app.changes.clone(), caller.clone());
+    let last = wait(move || changes.incident_list(None, None, NEAR_AMONG, (&seer, |_| true)));
+    let (last, _) = last.await?;
+    let known = last.iter().map(|of| of.record.incident.id.as_str());
+    let listed = "GET /api/v1/incidents lists them, each with its id";
+    Ok(Problem::not_there(("incident", id), known, listed))
 }
 
 /// What somebody says of the incident called `id`, and who that is, if they may.

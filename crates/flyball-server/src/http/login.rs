@@ -12,7 +12,7 @@ use super::administration::wait;
 use super::cookies::Browsers;
 use super::extract::Query;
 use super::problem::Problem;
-use crate::auth::{Caller, ControlError, Role, Scope};
+use crate::auth::{Caller, ControlError, Functions, Role, Scope};
 use crate::listen::Peer;
 use crate::login::{Login, LoginError, Returned};
 
@@ -54,6 +54,8 @@ pub(super) struct Me {
     scopes: Option<Vec<Scope>>,
     /// The services that the token shown is for, none for all; or those of the person's roles.
     roles: Vec<RoleInfo>,
+    /// What the token or person acts as in the company, by what was granted.
+    functions: Vec<FunctionInfo>,
     /// The session, where the request is part of one.
     session: Option<SessionTimes>,
 }
@@ -78,6 +80,16 @@ pub(super) struct RoleInfo {
     service: String,
     /// The role.
     role: Role,
+}
+
+/// A function in the company for a service.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(super) struct FunctionInfo {
+    /// The service; `*` for all.
+    service: String,
+    /// The function.
+    #[serde(rename = "as")]
+    function: String,
 }
 
 /// When a session ends.
@@ -249,6 +261,11 @@ pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Me> {
         let service = service.unwrap_or("*").to_owned();
         RoleInfo { service, role }
     };
+    let functions = caller.functions().into_iter().flat_map(Functions::iter);
+    let functions = functions.map(|(function, service)| {
+        let service = service.unwrap_or("*").to_owned();
+        FunctionInfo { service, function: function.to_string() }
+    });
     let session = match &caller {
         Caller::Session(open) => Some(open.times()),
         Caller::Anyone | Caller::Token(_) => None,
@@ -258,6 +275,7 @@ pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Me> {
         person,
         scopes: caller.token().map(|(_, scopes)| scopes.to_vec()),
         roles: caller.rights().into_iter().flat_map(|rights| rights.iter().map(role)).collect(),
+        functions: functions.collect(),
         session: session.map(|(id, expires, idle_until)| {
             let (expires, idle_until) = (expires.to_string(), idle_until.to_string());
             SessionTimes { id: id.to_owned(), expires, idle_until }

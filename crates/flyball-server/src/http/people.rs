@@ -1,9 +1,13 @@
 //! What admins do about people: grants, and sessions.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
+use flyball_govern::policy::Role as Function;
+use flyball_query::near_matches;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
@@ -11,7 +15,7 @@ use super::access::still;
 use super::administration::wait;
 use super::body::read_any_json;
 use super::described::NewGrant;
-use super::extract::{PartQuery, Query, part};
+use super::extract::{PartQuery, Query, meant, part};
 use super::problem::Problem;
 use crate::auth::{Caller, ControlError, Expelled, GrantInfo, Needs, SessionInfo};
 
@@ -81,8 +85,8 @@ pub(super) async fn list_grants(
     Ok(Json(GrantList { grants, next }))
 }
 
-/// Grants a role, in the place of the one granted before to the same for the same service. It is in
-/// force at once.
+/// Grants a role, and functions in the company with it, in the place of what was granted before to the same for the
+/// same service. It is in force at once.
 #[utoipa::path(
     post,
     path = "/api/v1/grants",
@@ -107,6 +111,7 @@ pub(super) async fn add_grant(
 ) -> Result<Json<GrantInfo>, Problem> {
     let grant: GrantInfo = read_any_json(&app, "administration", &headers, body).await?;
     let caller = still(&app.gate, &caller, needs)?;
+    are_known(&app, &grant.functions).await?;
     let (actor, at) = (caller.actor(), app.clock.now());
     let added = wait::<_, ControlError>(move || {
         app.grants.add(&grant, &actor, at)?;
@@ -114,6 +119,30 @@ pub(super) async fn add_grant(
         Ok(grant)
     });
     Ok(Json(added.await?))
+}
+
+/// Refuses functions that no document asks for: who has one by a slip of the pen has nothing, and as the one that is
+/// meant acts anybody.
+///
+/// # Errors
+///
+/// A problem with status 422.
+pub(super) async fn are_known(app: &App, functions: &[Function]) -> Result<(), Problem> {
+    if functions.is_empty() {
+        return Ok(());
+    }
+    let catalog = app.evaluator.ask(|evaluator| Arc::clone(evaluator.catalog())).await?;
+    let known = catalog.governance.functions();
+    let is_unknown = |function: &&Function| !known.contains(function.name());
+    let Some(unknown) = functions.iter().find(is_unknown) else { return Ok(()) };
+    let hint = match near_matches(unknown.name(), known.iter().copied()).first() {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "apply the document that does first".to_owned(),
+    };
+    let said = format!(
+        "no policy, tier, checklist or rule of custody asks for a function `{unknown}`; hint: {hint}"
+    );
+    Err(meant(&said))
 }
 
 /// Takes a role away. What needs it is refused from then on.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flyball_query::near_matches;
 use flyball_spec::split_hint;
 use flyball_store::StoreError;
 use utoipa::ToSchema;
@@ -10,6 +11,9 @@ use utoipa::ToSchema;
 use super::shapes;
 use crate::decode::BodyError;
 use crate::intake::Refusal;
+
+/// How much of a name that nothing has is said again.
+const NAME_SHOWN: usize = 200;
 
 /// An error that the caller can act on.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, ToSchema)]
@@ -44,6 +48,21 @@ impl Problem {
             hint: hint.map(str::to_owned),
             diagnostics: Vec::new(),
         }
+    }
+
+    /// That there is nothing of a kind called `name`: with the nearest name of those that are `known`, else with where they
+    /// are listed.
+    pub(super) fn not_there<'a>(
+        (kind, name): (&str, &str),
+        known: impl IntoIterator<Item = &'a str>,
+        listed: &str,
+    ) -> Self {
+        let near = near_matches(name, known);
+        let hint = near
+            .first()
+            .map_or_else(|| listed.to_owned(), |near| format!("did you mean `{near}`?"));
+        let name: String = name.chars().take(NAME_SHOWN).collect();
+        Self::new(StatusCode::NOT_FOUND, &format!("there is no {kind} `{name}`; hint: {hint}"))
     }
 
     /// What is wrong and what to do in one text, for protocols that have room for one only.

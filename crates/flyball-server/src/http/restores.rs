@@ -108,7 +108,8 @@ pub(super) async fn restore(
     };
     check_slice(action, wanted.slice.as_deref())?;
     let RestoreRequest { slice, apply, role, .. } = wanted;
-    let role = role.as_deref().map(|role| acting(&caller, role, &service)).transpose()?;
+    let role =
+        role.as_deref().map(|role| acting(&app, &caller, role, Some(&service))).transpose()?;
     if apply {
         check_apply(action, &catalog, role.as_ref(), &service)?;
     }

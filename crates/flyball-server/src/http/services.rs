@@ -141,7 +141,7 @@ pub(super) async fn list(
                 firing: firing.get(name).copied().unwrap_or_default(),
                 holder: match custodies.get(name) {
                     Some(custody) => custody.holder(now),
-                    None => evaluator.promised_since(name).map(|_| Holder::Developers),
+                    None => evaluator.is_promised(name).then_some(Holder::Developers),
                 },
                 faults: faults
                     .get(name)

@@ -165,6 +165,22 @@ impl KeptException {
         }
     }
 
+    /// The stretches, from `at` on, in which it changes who is there; those of one that is removed, in which it did. None of
+    /// a swap that nobody has taken.
+    pub(crate) fn in_force(&self, at: Timestamp) -> Vec<Interval> {
+        let spans = match &self.made {
+            Made::Override(_) | Made::Temporary(_) => vec![self.span()],
+            Made::Swap(of) if of.state(at) == "taken" => {
+                [of.gives].into_iter().chain(of.takes).collect()
+            }
+            Made::Swap(_) => Vec::new(),
+        };
+        let left = spans
+            .into_iter()
+            .filter_map(|span| Interval::new(span.start().max(at), span.end()).ok());
+        left.filter(|span| !span.is_empty()).collect()
+    }
+
     pub(super) fn start(&self) -> Timestamp {
         self.span().start()
     }

@@ -261,6 +261,20 @@ async fn a_silence_keeps_quiet_and_its_end_is_told() {
         let (answered, said) = ask(&running, Method::POST, "/api/v1/silences", body.clone()).await;
         assert_eq!(answered, status, "{body}: {said}");
     }
+    for (matchers, said) in [
+        (json!([{ "field": "service", "value": "shpo" }]), "did you mean `shop`?"),
+        (json!([{ "field": "service", "value": "zebra", "is_not": true }]), "GET /api/v1/services"),
+        (json!([{ "field": "slo", "value": "chekout" }]), "did you mean `checkout`?"),
+        (
+            json!([{ "field": "service", "value": "shop" }, { "field": "slo", "value": "pay" }]),
+            "no SLO `pay` of `shop`",
+        ),
+    ] {
+        let body = json!({ "matchers": matchers, "why": "a move", "length": "2h" });
+        let (status, refused) = ask(&running, Method::POST, "/api/v1/silences", body).await;
+        assert_eq!(status, 422, "{refused}");
+        assert!(refused.to_string().contains(said), "{refused}");
+    }
     let body = json!({ "matchers": matchers, "why": "a move", "length": "2h" });
     let (status, made) = ask(&running, Method::POST, "/api/v1/silences", body).await;
     assert_eq!((status, &made["is_active"]), (201, &true.into()), "{made}");

@@ -17,6 +17,7 @@ fn token(data: &Path, scopes: &[Scope], services: &[&str], expires: Option<&str>
         name: "test".to_owned(),
         scopes: scopes.to_vec(),
         services: services.iter().map(ToString::to_string).collect(),
+        functions: Vec::new(),
         expires: expires.map(str::to_owned),
     };
     let at = Timestamp::parse(NOON).unwrap();

@@ -18,7 +18,13 @@ fn token(data: &Path, name: &str, services: &[&str]) -> String {
         _ => vec![Scope::Read],
     };
     let services = services.iter().map(ToString::to_string).collect();
-    let request = TokenRequest { name: name.to_owned(), scopes, services, expires: None };
+    let request = TokenRequest {
+        name: name.to_owned(),
+        scopes,
+        services,
+        functions: Vec::new(),
+        expires: None,
+    };
     let at = Timestamp::parse(NOON).unwrap();
     Tokens::open(data).unwrap().create(&request, "test", at).unwrap().token
 }

@@ -22,6 +22,7 @@ fn token(data: &Path, scopes: &[Scope], services: &[&str]) -> String {
         name: "test".to_owned(),
         scopes: scopes.to_vec(),
         services: services.iter().map(ToString::to_string).collect(),
+        functions: Vec::new(),
         expires: None,
     };
     let at = Timestamp::parse(NOON).unwrap();

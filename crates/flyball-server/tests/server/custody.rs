@@ -343,6 +343,7 @@ spec:
   levels:
   - {name: keepers, side: sre, rota: keepers, wait: 5m, custody: [sre]}
   - {name: builders, side: developers, rota: builders, wait: 5m}
+  - {name: advice, side: sre, rota: keepers, wait: 5m, custody: [advised]}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -390,7 +391,53 @@ async fn pages_follow_the_pager_and_what_comes_late_to_a_deadline_is_written_dow
     assert!(step["moves"][0]["reason"] == "handed_back", "{step}");
     let log = get("/api/v1/audit?limit=1000").await.to_string();
     assert_eq!(log.matches("\"custody.return\"").count(), 1, "{log}");
-    assert_eq!(levels().await, (json!("developers"), true, vec![builders]));
+    // Those who handed it back advise: they are called after its developers.
+    assert_eq!(levels().await, (json!("developers"), true, vec![builders, json!("advice")]));
     reminder(&mut chat, "its developers carry its pager since").await;
+    running.server.stop().await;
+}
+
+/// What cannot be kept as told is told once, and stands in the way of nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reminder_that_cannot_be_kept_stops_no_other_and_is_not_told_again() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let ada = admin(&data, "ada");
+    let clock = TestClock::at(NOON);
+    let mut chat = Receiver::start().await;
+    // Its name alone is short enough for a record's id, what is told of it is not.
+    let long = "a".repeat(1_000);
+    let slo = SHOP
+        .replace("name: checkout", "name: long")
+        .replace("service: shop", &format!("service: {long}"));
+    let service = format!("---{slo}");
+    let running = Running::of(with(home.path(), (&chat.url("/"), &service), &clock)).await;
+    let (mut of_long, mut others) = (0, 0);
+    let mut until = async |title: &str| loop {
+        let told = chat.next().await.json();
+        let said = told["title"].as_str().unwrap_or_default();
+        *(if said.contains(&long[..50]) { &mut of_long } else { &mut others }) += 1;
+        if said.contains(title) {
+            return;
+        }
+    };
+    until("its team is paid until").await;
+    let propose = async |service: &str| {
+        let step = json!({"to": "shared", "why": "it has grown"});
+        let path = format!("/api/v1/custody/{service}/step");
+        let request = running.post(&path, step.to_string());
+        let (status, found) = said(request.bearer_auth(&ada)).await;
+        assert_eq!(status, 201, "{found}");
+    };
+    propose(&long).await;
+    for _ in 0..3 {
+        propose("shop").await;
+        clock.advance(Duration::from_days(1));
+        until("shop: it is proposed that its pager goes to shared").await;
+        let request = running.post("/api/v1/custody/shop/step/end", "{}");
+        assert_eq!(said(request.bearer_auth(&ada)).await.0, 201);
+    }
+    assert_eq!(of_long, 1, "beside {others}");
     running.server.stop().await;
 }

@@ -369,3 +369,61 @@ async fn a_misspelt_service_is_told_with_the_one_that_sends() {
     assert_eq!(said["doubts"][0]["hint"], "did you mean `shop`?");
     running.server.stop().await;
 }
+
+/// A document whose name another file has is checked as any other: it would count as soon as that one is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_name_is_taken_is_refused_for_its_own_faults() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let running = Running::start(directory.path(), SHOP, &clock).await;
+    let runbook = |name: &str, when: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: Runbook\nmetadata: {{name: {name}}}\nspec: {{description: Look first., services: \
+             [shop], steps: [Look.], rollback: [{{when: {when}, then: Go back., who: on_call}}]}}\n"
+        )
+    };
+    let apply = async |file: &str, text: String| {
+        running.apply(&json!({"files": [{"name": file, "text": text}]})).await
+    };
+    let (status, said) = apply("a.yaml", runbook("down", "budget.exhausted")).await;
+    assert_eq!(status, 200, "{said}");
+    let (status, said) = apply("b.yaml", runbook("down", "budget.exhausted")).await;
+    assert_eq!(status, 200, "its name is told of: {said}");
+    let (status, said) = apply("b.yaml", runbook("down", "budget.exhaused")).await;
+    assert_eq!(status, 422, "{said}");
+    assert!(said["diagnostics"].to_string().contains("spec.rollback[0].when"), "{said}");
+
+    // What nobody knows is named, with what is nearly it.
+    for (method, path, body, hint) in [
+        (
+            "POST",
+            "policies/four-week/signatures",
+            json!({"role": "sre"}),
+            "did you mean `four-weeks`?",
+        ),
+        (
+            "GET",
+            "incidents/INC-17",
+            Value::Null,
+            "GET /api/v1/incidents lists them, each with its id",
+        ),
+        ("GET", "drills/shop-error", Value::Null, "GET /api/v1/drills lists them"),
+    ] {
+        let url = running.url(&format!("/api/v1/{path}"));
+        let client = reqwest::Client::new();
+        let request = if method == "GET" { client.get(url) } else { client.post(url).json(&body) };
+        let problem: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(
+            (&problem["status"], &problem["hint"]),
+            (&json!(404), &json!(hint)),
+            "{problem}"
+        );
+        let name = path.split('/').nth(1).unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("`{name}`")), "{problem}");
+    }
+    let bad = reqwest::Client::new().post(running.url("/api/v1/incidents"));
+    let answer = bad.json(&json!({"opened": "soon"})).send().await.unwrap();
+    let problem = answer.text().await.unwrap();
+    assert!(problem.contains("cannot be read") && !problem.contains(" column "), "{problem}");
+    running.server.stop().await;
+}

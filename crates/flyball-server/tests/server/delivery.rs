@@ -155,6 +155,7 @@ async fn of_a_team_only_what_one_may_see_is_measured() {
         name: "cart".to_owned(),
         scopes: vec![Scope::Read],
         services: vec!["cart".to_owned()],
+        functions: Vec::new(),
         expires: None,
     };
     let running = story(directory.path(), &clock).await;

@@ -505,6 +505,7 @@ fn tokens<const N: usize>(home: &Path, services: &[&[&str]; N]) -> [String; N] {
             name: "test".to_owned(),
             scopes: scopes.to_vec(),
             services: services.iter().map(ToString::to_string).collect(),
+            functions: Vec::new(),
             expires: None,
         };
         let tokens = Tokens::open(&home.join("data")).unwrap();

@@ -285,6 +285,7 @@ async fn who_may_ask_may_not_decide_by_hand() {
             name: "test".to_owned(),
             scopes: scopes.to_vec(),
             services: services.iter().map(ToString::to_string).collect(),
+            functions: Vec::new(),
             expires: None,
         };
         let at = Timestamp::parse(NOON).unwrap();
@@ -342,7 +343,8 @@ spec: {}
 /// A token of an admin called `name`.
 pub(crate) fn admin(data: &Path, name: &str) -> String {
     let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
-    let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
+    let request =
+        TokenRequest { name, scopes, services: Vec::new(), functions: Vec::new(), expires: None };
     let at = Timestamp::parse(NOON).unwrap();
     Tokens::open(data).unwrap().create(&request, "test", at).unwrap().token
 }

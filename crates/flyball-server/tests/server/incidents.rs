@@ -341,6 +341,7 @@ async fn incidents_are_seen_and_changed_by_whose_services_they_hit() {
             name: name.to_owned(),
             scopes: scopes.to_vec(),
             services: vec![service.to_owned()],
+            functions: Vec::new(),
             expires: None,
         };
         let tokens = Tokens::open(directory.path()).unwrap();

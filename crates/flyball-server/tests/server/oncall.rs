@@ -463,6 +463,7 @@ async fn a_token_that_reads_sees_no_pay_and_one_that_deploys_speaks_for_nobody()
             name: name.to_owned(),
             scopes: vec![scope],
             services: Vec::new(),
+            functions: Vec::new(),
             expires: None,
         };
         let tokens = Tokens::open(&home.path().join("data")).unwrap();
@@ -559,5 +560,79 @@ async fn whoever_takes_a_page_with_a_token_of_a_members_name_is_that_member() {
         let problem = post(&path, json!({"why": "again"})).await;
         assert!(problem["hint"].as_str().unwrap().contains(hint), "{problem}");
     }
+    running.server.stop().await;
+}
+
+/// Who is put on call by others hears of it at their own target, and what leaves nobody, or does nothing, is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_make_of_a_rota_is_told_to_whom_it_calls_and_says_what_it_leaves() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let mut receiver = Receiver::start().await;
+    let running = Running::of(with_rotas(home.path(), &receiver, &clock)).await;
+    let on_call = first_of(&running).await;
+    let other = if on_call == "ada" { "bo" } else { "ada" };
+    let at = |hours| clock.now().plus(Duration::from_hours(hours)).to_string();
+    let span = |from, to| json!({"start": at(from), "end": at(to)});
+    let with = |from, to, more: Value| {
+        let mut body = span(from, to);
+        body["why"] = json!("ill");
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let body = with(2, 4, json!({"remove": on_call}));
+    let (status, made) = send(&running, "payments/overrides", body).await;
+    assert_eq!((status, &made["is_idle"]), (201, &json!(false)), "{made}");
+    assert_eq!(made["uncovered"][0]["span"], span(2, 4), "{made}");
+
+    let body = with(2, 4, json!({"add": other}));
+    let (status, made) = send(&running, "payments/overrides", body).await;
+    assert_eq!((status, &made["uncovered"], &made["is_idle"]), (201, &json!([]), &json!(false)));
+    let id = made["id"].as_str().unwrap().to_owned();
+    clock.advance(Duration::from_minutes(1));
+    let heard = receiver.next().await;
+    let told = heard.json();
+    assert_eq!(heard.path, format!("/{other}-phone"), "{told}");
+    let title = told["title"].as_str().unwrap();
+    assert!(title.starts_with("[on call] shop: you are on call in payments, from "), "{title}");
+    // Taken away again, nobody is left.
+    let path = format!("payments/exceptions/{id}/end");
+    let (status, removed) = send(&running, &path, json!({"why": "well again"})).await;
+    assert_eq!((status, &removed["is_idle"]), (201, &json!(false)), "{removed}");
+    assert_eq!(removed["uncovered"].as_array().map(Vec::len), Some(1), "{removed}");
+
+    // While a temporary schedule says who is there, nothing else does.
+    let shift = json!({"layer": "first", "who": on_call, "start": at(10), "end": at(14)});
+    let body = with(10, 16, json!({"shifts": [shift]}));
+    let (status, written) = send(&running, "payments/temporary-schedules", body).await;
+    assert_eq!(status, 201, "{written}");
+    assert_eq!(written["uncovered"][0]["span"], span(14, 16), "{written}");
+    let body = with(11, 13, json!({"add": other}));
+    let (status, idle) = send(&running, "payments/overrides", body).await;
+    assert_eq!((status, &idle["is_idle"]), (201, &json!(true)), "{idle}");
+
+    let body = json!({"who": on_call, "gives": span(20, 22), "asked": other, "why": "a wedding"});
+    let (status, swap) = send(&running, "payments/swaps", body).await;
+    assert_eq!((status, &swap["state"], &swap["uncovered"]), (201, &json!("open"), &json!([])));
+    clock.advance(Duration::from_minutes(1));
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        let next = receiver.next().await;
+        heard.push((next.path.clone(), next.json()["title"].as_str().unwrap().to_owned()));
+    }
+    let of =
+        |path: &str, said: &str| heard.iter().any(|(to, title)| to == path && title.contains(said));
+    let [own, theirs] = [&on_call, other].map(|who| format!("/{who}-phone"));
+    assert!(of(&own, "you are on call in payments, from"), "{heard:?}");
+    assert!(of(&theirs, &format!("{on_call} asks you to take a shift in payments")), "{heard:?}");
+    let path = format!("payments/swaps/{}/settle", swap["id"].as_str().unwrap());
+    let (status, taken) = send(&running, &path, json!({"who": other, "how": "taken"})).await;
+    assert_eq!((status, &taken["is_idle"]), (201, &json!(false)), "{taken}");
+    clock.advance(Duration::from_minutes(1));
+    let both = self::told(&mut receiver, 2).await;
+    let title = |path: &str| both[path]["title"].as_str().unwrap();
+    assert!(title(&own).contains(&format!("{other} has taken your shift")), "{}", title(&own));
+    assert!(title(&theirs).contains(&format!("on call in payments for {on_call}")));
     running.server.stop().await;
 }

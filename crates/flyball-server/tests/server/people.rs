@@ -1,5 +1,6 @@
 //! People who log in: over real sockets, at a provider that lies when it is told to.
 
+mod functions;
 mod logins;
 mod provider;
 mod rights;

@@ -190,6 +190,7 @@ async fn a_token_is_shown_as_a_password_where_there_is_nothing_else() {
         name: "flagger".to_owned(),
         scopes: vec![Scope::Deploy],
         services: vec!["shop".to_owned()],
+        functions: Vec::new(),
         expires: None,
     };
     let tokens = Tokens::open(directory.path()).unwrap();

@@ -127,7 +127,13 @@ async fn what_others_promise_is_not_told_to_whom_they_are_hidden_from() {
     let clock = TestClock::at(NOON);
     let _admin = admin(directory.path(), "admin");
     let (name, scopes) = ("own".to_owned(), vec![Scope::Read, Scope::Deploy]);
-    let request = TokenRequest { name, scopes, services: vec!["shop".to_owned()], expires: None };
+    let request = TokenRequest {
+        name,
+        scopes,
+        services: vec!["shop".to_owned()],
+        functions: Vec::new(),
+        expires: None,
+    };
     let tokens = Tokens::open(directory.path()).unwrap();
     let own = tokens.create(&request, "test", clock.now()).unwrap().token;
     drop(tokens);

@@ -273,6 +273,7 @@ async fn risks_are_seen_named_and_changed_by_whose_service_it_is() {
             name: "test".to_owned(),
             scopes: scopes.to_vec(),
             services: service.iter().map(ToString::to_string).collect(),
+            functions: Vec::new(),
             expires: None,
         };
         Tokens::open(directory.path()).unwrap().create(&request, "test", clock.now()).unwrap().token

@@ -136,6 +136,7 @@ async fn a_service_is_seen_and_described_by_whose_it_is() {
             name: name.to_owned(),
             scopes: scopes.to_vec(),
             services: services.iter().map(ToString::to_string).collect(),
+            functions: Vec::new(),
             expires: None,
         };
         let tokens = Tokens::open(directory.path()).unwrap();

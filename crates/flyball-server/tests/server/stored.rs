@@ -102,6 +102,10 @@ async fn what_was_measured_begins_with_what_was_stored() {
     assert!(since < "2026-03-02T12:05:01Z", "{since}");
     let (_, measured) = running.get("/api/v1/services/kiosk/risks/measured").await;
     assert_eq!(measured["during"]["start"], since, "{measured}");
+    // Its developers carry its pager since then as well.
+    let (_, custody) = running.get("/api/v1/custody/kiosk").await;
+    let held = (custody["since"].as_str(), custody["is_since_known"].as_bool());
+    assert_eq!(held, (Some(since), Some(false)), "{custody}");
     running.server.stop().await;
 }
 

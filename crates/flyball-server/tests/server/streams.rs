@@ -72,6 +72,7 @@ async fn no_token_takes_all_streams() {
             name: "test".to_owned(),
             scopes: vec![Scope::Admin],
             services: Vec::new(),
+            functions: Vec::new(),
             expires: None,
         };
         tokens.create(&request, "test", clock.now()).unwrap().token

@@ -41,7 +41,13 @@ fn people(home: &Path) -> Vec<String> {
     let at = Timestamp::parse("2025-12-31T00:00:00Z").unwrap();
     let made = PEOPLE.map(|name| {
         let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
-        let request = TokenRequest { name, scopes, services: Vec::new(), expires: None };
+        let request = TokenRequest {
+            name,
+            scopes,
+            services: Vec::new(),
+            functions: Vec::new(),
+            expires: None,
+        };
         tokens.create(&request, "test", at).unwrap().token
     });
     made.to_vec()

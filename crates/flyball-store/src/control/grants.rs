@@ -4,7 +4,7 @@ use flyball_model::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
-use super::{Control, check_text};
+use super::{Control, TOKEN_LIST_MAX, check_text, list};
 use crate::StoreError;
 
 /// That somebody has a role.
@@ -17,6 +17,8 @@ pub struct Grant {
     pub service: Option<String>,
     /// The role.
     pub role: String,
+    /// The functions in the company that they act in there; at most [`TOKEN_LIST_MAX`].
+    pub functions: Vec<String>,
 }
 
 /// How the table says "all services"; no service has this name.
@@ -29,15 +31,15 @@ impl Control {
     ///
     /// [`StoreError::Sqlite`] when they cannot be read.
     pub fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        let sql = "SELECT subject, service, role FROM grants ORDER BY subject, service";
+        let sql = "SELECT subject, service, role, functions FROM grants ORDER BY subject, service";
         self.rows(sql, [], |row| {
             let service: String = row.get(1)?;
             let service = (service != ALL).then_some(service);
-            Ok(Grant { subject: row.get(0)?, service, role: row.get(2)? })
+            Ok(Grant { subject: row.get(0)?, service, role: row.get(2)?, functions: list(row, 3)? })
         })
     }
 
-    /// Gives somebody a role, in the place of the one that they had for the same service; records
+    /// Gives somebody a role and functions, in the place of those that they had for the same service; records
     /// `grant.set`. `false`, and nothing recorded, when they had it already.
     ///
     /// # Errors
@@ -50,29 +52,35 @@ impl Control {
         actor: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let Grant { subject, service, role } = grant;
+        let Grant { subject, service, role, functions } = grant;
         check_text("the subject of a grant", subject)?;
         check_text("the role of a grant", role)?;
+        check_functions("functions of one grant", functions)?;
         service.iter().try_for_each(|service| check_text("the service of a grant", service))?;
         let key = [subject, service.as_deref().unwrap_or(ALL)];
         self.change(actor, at, |changing| {
-            let find = "SELECT role FROM grants WHERE subject = ?1 AND service = ?2";
-            let before: Option<String> = changing
+            let find = "SELECT role, functions FROM grants WHERE subject = ?1 AND service = ?2";
+            let before: Option<(String, Vec<String>)> = changing
                 .transaction
-                .query_row(find, key, |row| row.get(0))
+                .query_row(find, key, |row| Ok((row.get(0)?, list(row, 1)?)))
                 .optional()
                 .map_err(changing.cannot())?;
-            if before.as_ref() == Some(role) {
+            if before.as_ref().is_some_and(|(had, acted)| had == role && acted == functions) {
                 return Ok(false);
             }
-            let set = "INSERT INTO grants (subject, service, role) VALUES (?1, ?2, ?3)
-                       ON CONFLICT (subject, service) DO UPDATE SET role = excluded.role";
+            let set =
+                "INSERT INTO grants (subject, service, role, functions) VALUES (?1, ?2, ?3, ?4)
+                       ON CONFLICT (subject, service) DO UPDATE SET role = excluded.role,
+                           functions = excluded.functions";
             changing
                 .transaction
-                .execute(set, params![key[0], key[1], role])
+                .execute(set, params![key[0], key[1], role, json!(functions).to_string()])
                 .map_err(changing.cannot())?;
             changing.check_count("grants", "SELECT count(*) FROM grants")?;
-            let detail = json!({ "service": service, "role": role, "replaces": before });
+            let before = before.map(|(role, _)| role);
+            let detail = json!({
+                "service": service, "role": role, "as": functions, "replaces": before,
+            });
             changing.record("grant.set", subject, &detail)?;
             Ok(true)
         })
@@ -109,4 +117,12 @@ impl Control {
             Ok(true)
         })
     }
+}
+
+/// Refuses more functions than are kept, and such as are no text.
+pub(super) fn check_functions(what: &'static str, functions: &[String]) -> Result<(), StoreError> {
+    if functions.len() > TOKEN_LIST_MAX {
+        return Err(StoreError::TooMany { what, most: TOKEN_LIST_MAX });
+    }
+    functions.iter().try_for_each(|function| check_text("a function", function))
 }

@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step::Sql(RECORDS),
     Step::Sql(TIMES),
     Step::Sql(TOTALS),
+    Step::Sql(FUNCTIONS),
 ];
 
 const FIRST: &str = "
@@ -166,4 +167,10 @@ const TOTALS: &str = "
 DROP TRIGGER record_added;
 DROP TRIGGER record_changed;
 DROP TRIGGER record_removed;
+";
+
+/// The functions in the company that grants and tokens carry.
+const FUNCTIONS: &str = "
+ALTER TABLE grants ADD COLUMN functions TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE tokens ADD COLUMN functions TEXT NOT NULL DEFAULT '[]';
 ";

@@ -30,6 +30,7 @@ fn token(id: &str, hash: u8) -> NewToken {
         scopes: vec!["ingest".to_owned(), "with \"quotes\"".to_owned()],
         services: Vec::new(),
         role: None,
+        functions: Vec::new(),
         person: None,
         made_by: None,
         expires: Some(at(99)),
@@ -145,8 +146,12 @@ fn a_change_that_cannot_be_meant_changes_nothing() {
         let error = control.insert_token(&token, "ann", at(2)).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
-    let everywhere_by_mistake =
-        Grant { subject: "ann".to_owned(), service: Some(String::new()), role: "admin".to_owned() };
+    let everywhere_by_mistake = Grant {
+        subject: "ann".to_owned(),
+        service: Some(String::new()),
+        role: "admin".to_owned(),
+        functions: Vec::new(),
+    };
     assert!(control.set_grant(&everywhere_by_mistake, "ann", at(2)).is_err());
     assert!(control.remove_grant("ann", Some(""), "ann", at(2)).is_err());
     assert_eq!(control.documents().unwrap(), before.0);
@@ -160,6 +165,7 @@ fn tokens_are_found_by_digest_and_revoked_once() {
     let mut control = open(directory.path());
     let second = NewToken {
         role: Some("editor".to_owned()),
+        functions: vec!["security".to_owned()],
         expires: None,
         services: vec!["shop".to_owned()],
         ..token("b", 2)
@@ -172,7 +178,18 @@ fn tokens_are_found_by_digest_and_revoked_once() {
     drop(control);
     let control = open(directory.path());
     let of = |new: NewToken, created, revoked_at| {
-        let NewToken { id, name, hash, scopes, services, role, person, made_by, expires } = new;
+        let NewToken {
+            id,
+            name,
+            hash,
+            scopes,
+            services,
+            role,
+            functions,
+            person,
+            made_by,
+            expires,
+        } = new;
         Token {
             id,
             name,
@@ -180,6 +197,7 @@ fn tokens_are_found_by_digest_and_revoked_once() {
             scopes,
             services,
             role,
+            functions,
             person,
             made_by,
             created,
@@ -208,23 +226,28 @@ fn a_subject_has_one_role_for_each_service_and_one_for_all() {
         subject: "ann@example.com".to_owned(),
         service: service.map(str::to_owned),
         role: role.to_owned(),
+        functions: Vec::new(),
     };
     assert!(control.set_grant(&grant(Some("shop"), "editor"), "root", at(1)).unwrap());
     assert!(!control.set_grant(&grant(Some("shop"), "editor"), "root", at(2)).unwrap());
     assert!(control.set_grant(&grant(None, "viewer"), "root", at(3)).unwrap());
+    let owner = Grant { functions: vec!["security".to_owned()], ..grant(Some("shop"), "owner") };
     assert!(control.set_grant(&grant(Some("shop"), "owner"), "root", at(4)).unwrap());
-    assert_eq!(control.grants().unwrap(), [grant(None, "viewer"), grant(Some("shop"), "owner")]);
+    assert!(control.set_grant(&owner, "root", at(4)).unwrap(), "it acts as another");
+    assert!(!control.set_grant(&owner, "root", at(4)).unwrap());
+    assert_eq!(control.grants().unwrap(), [grant(None, "viewer"), owner.clone()]);
     assert!(control.remove_grant("ann@example.com", None, "root", at(5)).unwrap());
     assert!(!control.remove_grant("ann@example.com", None, "root", at(6)).unwrap());
     drop(control);
     let control = open(directory.path());
-    assert_eq!(control.grants().unwrap(), [grant(Some("shop"), "owner")]);
+    assert_eq!(control.grants().unwrap(), [owner]);
     let details: Vec<_> = control.audit(1, 9).unwrap().into_iter().map(|r| r.detail).collect();
     assert_eq!(
         details,
         [
-            r#"{"service":null,"role":"viewer","replaces":null}"#,
-            r#"{"service":"shop","role":"owner","replaces":"editor"}"#,
+            r#"{"service":null,"role":"viewer","as":[],"replaces":null}"#,
+            r#"{"service":"shop","role":"owner","as":[],"replaces":"editor"}"#,
+            r#"{"service":"shop","role":"owner","as":["security"],"replaces":"owner"}"#,
             r#"{"service":null,"role":"viewer"}"#,
         ]
     );
@@ -369,7 +392,7 @@ fn tables_are_bounded() {
         )
     };
     let sql = [
-        fill("grants", "'user ' || n, '', 'viewer'"),
+        fill("grants", "'user ' || n, '', 'viewer', '[]'"),
         fill("documents", "'SLO', 'd' || n, '', '', 0, 'ann'"),
         fill(
             "tokens (id, name, hash, scopes, services, created)",
@@ -381,6 +404,7 @@ fn tables_are_bounded() {
         subject: subject.to_owned(),
         service: None,
         role: "editor".to_owned(),
+        functions: Vec::new(),
     };
     assert!(control.set_grant(&grant("user 7"), "root", at(1)).unwrap());
     let change = |name: &str| Change { upserts: vec![document(name, "x")], removals: Vec::new() };
@@ -484,8 +508,12 @@ fn records_are_hashed_as_the_page_says() {
     let empty = open(directory.path()).verify_audit().unwrap();
     assert_eq!(empty, AuditChecked { records: 0, head: AuditHead { number: 0, hash: [0; 32] } });
     let mut control = open(directory.path());
-    let grant =
-        Grant { subject: "ann@example.com".to_owned(), service: None, role: "viewer".to_owned() };
+    let grant = Grant {
+        subject: "ann@example.com".to_owned(),
+        service: None,
+        role: "viewer".to_owned(),
+        functions: Vec::new(),
+    };
     control.set_grant(&grant, "root", at(1_795_262_400)).unwrap();
     control.remove_grant("ann@example.com", None, "rööt", at(-1)).unwrap();
     let records = control.audit(0, usize::MAX).unwrap();

@@ -4,6 +4,7 @@ use flyball_model::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::json;
 
+use super::grants::check_functions;
 use super::{Control, TOKEN_LIST_MAX, check_text, list};
 use crate::StoreError;
 
@@ -22,6 +23,8 @@ pub struct Token {
     pub services: Vec<String>,
     /// The role that it acts in, where it has one.
     pub role: Option<String>,
+    /// The functions in the company that it acts in.
+    pub functions: Vec<String>,
     /// Whose it is, [`super::Person::id`]: it may do no more than they may. `None` for a token of its
     /// own.
     pub person: Option<i64>,
@@ -51,6 +54,8 @@ pub struct NewToken {
     pub services: Vec<String>,
     /// The role that it acts in, where it has one.
     pub role: Option<String>,
+    /// The functions in the company that it acts in; at most [`TOKEN_LIST_MAX`].
+    pub functions: Vec<String>,
     /// Whose it is, [`super::Person::id`]: it may do no more than they may. `None` for a token of its
     /// own.
     pub person: Option<i64>,
@@ -61,8 +66,7 @@ pub struct NewToken {
     pub expires: Option<Timestamp>,
 }
 
-const COLUMNS: &str =
-    "id, name, hash, scopes, services, role, created, expires, revoked_at, person, made_by";
+const COLUMNS: &str = "id, name, hash, scopes, services, role, created, expires, revoked_at, person, made_by, functions";
 
 impl Control {
     /// Makes a token; records `token.create`.
@@ -78,7 +82,18 @@ impl Control {
         actor: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let NewToken { id, name, hash, scopes, services, role, person, made_by, expires } = token;
+        let NewToken {
+            id,
+            name,
+            hash,
+            scopes,
+            services,
+            role,
+            functions,
+            person,
+            made_by,
+            expires,
+        } = token;
         check_text("the id of a token", id)?;
         check_text("the name of a token", name)?;
         for (what, list) in [("a scope", scopes), ("a service", services)] {
@@ -89,12 +104,13 @@ impl Control {
             list.iter().try_for_each(|text| check_text(what, text))?;
         }
         role.iter().try_for_each(|role| check_text("a role", role))?;
+        check_functions("functions of one token", functions)?;
         let expires = expires.map(Timestamp::nanos);
         self.change(actor, at, |changing| {
             let sql =
                 "INSERT INTO tokens (id, name, hash, scopes, services, role, created, expires,
-                           person, made_by)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+                           person, made_by, functions)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
             let (scope_list, service_list) =
                 (json!(scopes).to_string(), json!(services).to_string());
             let created = at.nanos();
@@ -108,7 +124,8 @@ impl Control {
                 created,
                 expires,
                 person,
-                made_by
+                made_by,
+                json!(functions).to_string()
             ];
             if changing.transaction.execute(sql, values).map_err(changing.cannot())? == 0 {
                 return Err(StoreError::Exists { what: "token", name: id.clone() });
@@ -119,6 +136,7 @@ impl Control {
                 "scopes": scopes,
                 "services": services,
                 "role": role,
+                "as": functions,
                 "person": person,
                 "made_by": made_by,
                 "expires": expires,
@@ -187,5 +205,6 @@ fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
         revoked_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_nanos),
         person: row.get(9)?,
         made_by: row.get(10)?,
+        functions: list(row, 11)?,
     })
 }

@@ -114,7 +114,8 @@ fn a_backup_made_while_the_store_is_in_use_is_a_store_as_of_one_moment() {
         scope.spawn(|| count(&journal, &mut ledger, &slices, &stop));
         let made = (0..BACKUPS).map(|number| {
             let (subject, role) = (format!("user {number}"), "viewer".to_owned());
-            control.set_grant(&Grant { subject, service: None, role }, "root", ARRIVAL).unwrap();
+            let grant = Grant { subject, service: None, role, functions: Vec::new() };
+            control.set_grant(&grant, "root", ARRIVAL).unwrap();
             let path = directory.path().join(format!("backup-{number}"));
             backups.write(&path, without_segments).unwrap()
         });

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use flyball_govern::policy::Role as Function;
 use flyball_server::{GrantInfo, Grants, Role, Who};
 
 use super::existing;
 use crate::commands::replay::now;
-use crate::commands::token::{OFFLINE, PlaceArgs};
+use crate::commands::token::{OFFLINE, PlaceArgs, function};
 use crate::output::grid::Grid;
 use crate::output::words::printable;
 use crate::remote::Remote;
@@ -29,12 +30,13 @@ enum GrantCommand {
     Remove(RemoveArgs),
 }
 
-/// Grant a role, in the place of the one granted before to the same for the same service
+/// Grant a role, and functions with it, in the place of what was granted before to the same for the same service
 ///
 /// Examples:
 ///
 ///   flyball grant add group:sre --role sre --service '*'
 ///   flyball grant add email:ann@example.com --role owner --service shop
+///   flyball grant add group:guards --role owner --service '*' --as security
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct AddArgs {
@@ -46,6 +48,10 @@ struct AddArgs {
     /// The service where they may; '*' for all, as an admin's must be
     #[arg(long)]
     service: String,
+    /// A function in the company that they act in there, such as security, once for each; one that somebody was granted
+    /// is nobody else's
+    #[arg(long = "as", value_name = "FUNCTION", value_parser = function)]
+    functions: Vec<Function>,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -99,15 +105,27 @@ pub(crate) fn run(args: GrantArgs) -> anyhow::Result<Exit> {
 }
 
 fn add(args: AddArgs) -> anyhow::Result<Exit> {
-    let AddArgs { who, role, service, place } = args;
-    let grant = GrantInfo { who: who.to_string(), service, role };
+    let AddArgs { who, role, service, functions, place } = args;
+    let grant = GrantInfo { who: who.to_string(), service, role, functions };
     match &place.data {
         Some(data) => _ = Grants::open(data)?.add(&grant, OFFLINE, now())?,
         None => _ = Remote::new(&place.server)?.post::<GrantInfo>(&PATH, &grant)?,
     }
     let (who, service) = (printable(&grant.who), printable(&grant.service));
-    talk::note(&format!("{who} has the role {role} for {service}"));
+    let functions = listed(&grant.functions);
+    let acting = if functions.is_empty() {
+        String::new()
+    } else {
+        format!(" and acts as {functions}, as only those do who were granted it")
+    };
+    talk::note(&format!("{who} has the role {role} for {service}{acting}"));
     Ok(Exit::Met)
+}
+
+/// The names of functions.
+fn listed(functions: &[Function]) -> String {
+    let names: Vec<&str> = functions.iter().map(Function::name).collect();
+    names.join(",")
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<Exit> {
@@ -117,9 +135,10 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         let said = Remote::new(&args.place.server)?.whole(&PATH, &[], ("grants", "after"))?;
         serde_json::from_value::<Listed>(said)?.grants
     };
-    let mut table = Grid::new("no grants", &["who", "service", "role"]);
-    for GrantInfo { who, service, role } in grants {
-        table.add_row([printable(&who), printable(&service), role.to_string()]);
+    let mut table = Grid::new("no grants", &["who", "service", "role", "acts as"]);
+    for GrantInfo { who, service, role, functions } in grants {
+        let (who, service) = (printable(&who), printable(&service));
+        table.add_row([who, service, role.to_string(), listed(&functions)]);
     }
     writeln!(std::io::stdout().lock(), "{table}")?;
     Ok(Exit::Met)

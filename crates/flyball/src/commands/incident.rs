@@ -233,8 +233,6 @@ struct CloseArgs {
 
 /// Say that an alarm was false, and what was learnt; it blames nobody and counts in no measure
 ///
-/// The cause is measurement, `too_sensitive`, `on_purpose`, `wrong_target` or report; none when it was an incident after all.
-///
 /// Examples:
 ///
 ///   flyball incident false-alarm alert:17 measurement 'the probe ran into its own limit'
@@ -245,11 +243,31 @@ struct FalseAlarmArgs {
     /// What the incident is known by
     id: String,
     /// Why it was false
-    cause: String,
+    #[arg(value_enum)]
+    cause: FalseCause,
     /// What was learnt, in a sentence
     text: String,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// Why an alarm was false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+enum FalseCause {
+    /// What is measured is not what users meet
+    Measurement,
+    /// Users were hit, and less than anybody should be called for
+    TooSensitive,
+    /// It was caused on purpose: a test, a drill, maintenance
+    OnPurpose,
+    /// It went to those who could not do anything about it
+    WrongTarget,
+    /// Somebody reported what was none
+    Report,
+    /// It was an incident after all
+    None,
 }
 
 /// A moment as it is told; none when it has not come.
@@ -313,7 +331,7 @@ pub(crate) fn run(args: IncidentArgs) -> anyhow::Result<Exit> {
             say(&args.server, &args.id, "corrections", &body)
         }
         IncidentCommand::FalseAlarm(args) => {
-            let cause = Some(&args.cause).filter(|cause| *cause != "none");
+            let cause = Some(args.cause).filter(|cause| *cause != FalseCause::None);
             let body = json!({ "cause": cause, "text": args.text });
             say(&args.server, &args.id, "false-alarm", &body)
         }

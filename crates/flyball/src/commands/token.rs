@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use flyball_govern::policy::Role as Function;
 use flyball_model::{Duration, Timestamp};
 use flyball_server::{MadeToken, Scope, TokenInfo, TokenRequest, Tokens};
 
@@ -46,6 +47,7 @@ pub(crate) struct PlaceArgs {
 ///
 ///   flyball token create --name admin --scope admin --data /var/lib/flyball
 ///   flyball token create --name collector --scope ingest --service shop --expires 90d
+///   flyball token create --name audits --scope admin --as security
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct CreateArgs {
@@ -58,6 +60,10 @@ struct CreateArgs {
     /// A service that it is for, once for each; all without one
     #[arg(long = "service", value_name = "SERVICE")]
     services: Vec<String>,
+    /// A function in the company that it acts in, such as security, once for each; one that somebody was granted is
+    /// nobody else's
+    #[arg(long = "as", value_name = "FUNCTION", value_parser = function)]
+    functions: Vec<Function>,
     /// How long it is taken, such as 90d; for ever unless told
     #[arg(long, value_parser = Duration::parse)]
     expires: Option<Duration>,
@@ -67,7 +73,8 @@ struct CreateArgs {
 
 /// List the tokens, revoked and expired ones too; never what they are
 ///
-/// `admin` among the scopes means all of them, `all` that a token is for every service. `made by` is the
+/// `admin` among the scopes means all of them, `all` that a token is for every service; `acts as` are its functions in the
+/// company. `made by` is the
 /// person who has logged in and made it, by themselves or by another token.
 #[derive(Debug, clap::Args)]
 struct ListArgs {
@@ -100,6 +107,10 @@ fn scope(name: &str) -> Result<Scope, String> {
     })
 }
 
+pub(crate) fn function(name: &str) -> Result<Function, String> {
+    Function::new(name).map_err(|error| error.to_string())
+}
+
 /// What a server answers when it lists tokens.
 #[derive(Debug, serde::Deserialize)]
 struct Listed {
@@ -116,8 +127,8 @@ pub(crate) fn run(args: TokenArgs) -> anyhow::Result<Exit> {
 
 fn create(args: CreateArgs) -> anyhow::Result<Exit> {
     let expires = args.expires.map(|after| now().plus(after).floor(SECOND).to_string());
-    let CreateArgs { name, scopes, services, place, .. } = args;
-    let request = TokenRequest { name, scopes, services, expires };
+    let CreateArgs { name, scopes, services, functions, place, .. } = args;
+    let request = TokenRequest { name, scopes, services, functions, expires };
     let made: MadeToken = match &place.data {
         Some(data) => {
             let is_new = !data.is_dir();
@@ -154,7 +165,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     };
     let mut table = Grid::new(
         "no tokens",
-        &["id", "name", "scopes", "services", "created", "made by", "valid"],
+        &["id", "name", "scopes", "services", "acts as", "created", "made by", "valid"],
     );
     let now = now();
     for token in tokens {
@@ -178,7 +189,8 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         let maker = crate::output::words::printable(&maker);
         let scopes = token.scopes.join(",");
         let created = whole_seconds(&token.created);
-        table.add_row([token.id, name, scopes, services, created, maker, state]);
+        let functions = token.functions.join(",");
+        table.add_row([token.id, name, scopes, services, functions, created, maker, state]);
     }
     writeln!(std::io::stdout().lock(), "{table}")?;
     Ok(Exit::Met)

@@ -93,7 +93,7 @@ fn a_killed_server_leaves_nothing_broken_and_the_next_one_tells_of_it() {
     assert!(exported.out.contains("kind: Drill"), "{}", exported.out);
     let unknown = flyball(at, &["drill", "show", "shop-erors", "--server", &url]);
     assert_eq!(unknown.code, 2);
-    assert!(unknown.err.contains("`flyball drill list` lists them"), "{}", unknown.err);
+    assert!(unknown.err.contains("did you mean `shop-errors`?"), "{}", unknown.err);
     let early = flyball(at, &["drill", "begin", "shop-errors", "--server", &url]);
     assert_eq!(early.code, 1, "nothing is counted: {}{}", early.out, early.err);
     assert!(early.out.contains("there is no data"), "{}", early.out);

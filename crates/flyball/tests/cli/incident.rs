@@ -57,6 +57,9 @@ fn an_incident_goes_from_its_first_word_to_what_was_learnt() {
     assert_eq!(late.code, 2);
     assert!(late.err.contains("has not come"), "{}", late.err);
     let unknown = run(&["incident", "show", "INC-2"]);
+    assert!(unknown.err.contains("there is no incident `INC-2`"), "{}", unknown.err);
+    assert!(unknown.err.contains("did you mean `INC-1`?"), "{}", unknown.err);
+    let unknown = run(&["incident", "show", "zebra"]);
     assert!(unknown.err.contains("`flyball incident list` lists them"), "{}", unknown.err);
     let shown = done(&["incident", "show", "INC-1"]);
     for said in ["acknowledged", "nobody can pay", "Ada", "the pool is empty", "pay is hit through"]
@@ -117,6 +120,8 @@ fn an_incident_goes_from_its_first_word_to_what_was_learnt() {
     assert!(items.out.contains("done: 1.4.0"), "{}", items.out);
     let measured = done(&["incident", "measures", "--team", "payments", "--since", "1d"]);
     assert!(measured.out.contains("1 incident, 0 false alarms"), "{}", measured.out);
+    let unknown = run(&["incident", "false-alarm", "INC-1", "foo", "x"]);
+    assert!(unknown.code == 2 && unknown.err.contains("too_sensitive"), "{}", unknown.err);
     done(&["incident", "false-alarm", "INC-1", "report", "it was a question"]);
     let measured = done(&["incident", "measures", "shop", "--since", "1d", "-o", "json"]).json();
     assert_eq!(measured["measures"]["false_alarms"]["report"], 1);

@@ -35,6 +35,7 @@ fn tokens_beside_a_server_that_does_not_run() {
         name: "b".to_owned(),
         scopes: vec![Scope::Read],
         services: Vec::new(),
+        functions: Vec::new(),
         expires: Some(end.to_owned()),
     };
     let tokens = Tokens::open(&at.join("data")).unwrap();
@@ -97,6 +98,22 @@ fn grants_beside_a_server_and_at_one() {
         rows,
         [vec!["email:ann@example.com", "shop", "owner"], vec!["group:sre", "*", "sre"]]
     );
+    let acting =
+        ["grant", "add", "email:ann@example.com", "--role", "owner", "--service", "shop", "--as"];
+    let made = flyball(at, &[&acting[..], &["security"], &there].concat());
+    assert!(made.code == 0 && made.err.contains("acts as security"), "{}", made.err);
+    let refused = flyball(at, &[&acting[..], &["securty"], &there].concat());
+    assert!(
+        refused.code == 2 && refused.err.contains("did you mean `security`?"),
+        "{}",
+        refused.err
+    );
+    let create = ["token", "create", "--name", "audits", "--scope", "admin", "--as", "privacy"];
+    assert_eq!(flyball(at, &[&create[..], &there].concat()).code, 0);
+    for (list, shown) in [("grant", "security"), ("token", "privacy")] {
+        let listed = flyball(at, &[&[list, "list"][..], &there].concat()).out;
+        assert!(listed.contains("ACTS AS") && listed.contains(shown), "{listed}");
+    }
     let remove = ["grant", "remove", "email:ANN@example.com", "--service", "shop"];
     assert_eq!(flyball(at, &[&remove[..], &there].concat()).code, 0);
     assert_eq!(flyball(at, &[&remove[..], &there].concat()).code, 2, "it is gone");
@@ -106,7 +123,8 @@ fn grants_beside_a_server_and_at_one() {
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["action"].to_string())
         .collect();
-    let expected = ["grant.set", "token.create", "grant.set", "grant.remove"];
+    let expected =
+        ["grant.set", "token.create", "grant.set", "grant.set", "token.create", "grant.remove"];
     assert_eq!(actions, expected.map(|action| format!("\"{action}\"")));
 }
 

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use flyball_govern::alert::{Because, Field, Matcher, Silence, SilenceError};
 use flyball_model::{Duration, Timestamp};
+use flyball_query::near_matches;
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -162,6 +163,48 @@ fn service(matchers: &[Matcher]) -> &str {
     matchers.iter().find(is_service).map_or("every service", |matcher| matcher.value.as_str())
 }
 
+/// Refuses a silence of a service or an SLO that is not there: it would keep quiet what nobody means, or nothing. Alerts come
+/// from the SLOs that are there, so that none is made ahead of them.
+async fn are_known(app: &App, caller: &Caller, matchers: &[Matcher]) -> Result<(), Problem> {
+    let (matchers, seer) = (matchers.to_vec(), caller.clone());
+    let unknown = app.evaluator.ask(move |evaluator| {
+        let catalog = evaluator.catalog();
+        let services = || catalog.services().into_iter().filter(|name| seer.sees(name));
+        let own = matchers.iter().find(|one| one.field == Field::Service && !one.is_not);
+        let is_asked = |service: &str| own.is_none_or(|own| own.value == service);
+        let slos = || {
+            let seen = catalog.set.slos.iter().filter(|slo| seer.sees(&slo.service));
+            seen.filter(|slo| is_asked(&slo.service)).map(|slo| slo.name.as_str())
+        };
+        matchers.iter().find_map(|Matcher { field, value, .. }| match field {
+            Field::Service if !services().any(|name| name == value) => {
+                let said = format!("nothing is known of a service `{value}`");
+                Some(nearest(&said, value, services(), "services"))
+            }
+            Field::Slo if !slos().any(|name| name == value) => {
+                let whose = own.map_or_else(String::new, |own| format!(" of `{}`", own.value));
+                let said = format!("there is no SLO `{value}`{whose}");
+                Some(nearest(&said, value, slos(), "slos"))
+            }
+            Field::Service | Field::Slo | Field::Slice | Field::Severity => None,
+        })
+    });
+    unknown.await?.map_or(Ok(()), |said| Err(invalid(&said)))
+}
+
+/// What is said of a name that is not there, with the nearest of those that are, or where these are listed.
+fn nearest<'a>(
+    said: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+    listed: &str,
+) -> String {
+    match near_matches(name, known).first() {
+        Some(near) => format!("{said}; hint: did you mean `{near}`?"),
+        None => format!("{said}; hint: GET /api/v1/{listed} lists them"),
+    }
+}
+
 /// Silences, the oldest first: those to come, in force, and the newest that are over. Callers see those that
 /// cover services that they see.
 #[utoipa::path(
@@ -206,7 +249,7 @@ pub(crate) async fn list_silences(
         (status = 408, description = "The body did not come", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is no room", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "No such silence can be made", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "No such silence can be made, or nobody knows the service or SLO", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Nothing can be written", body = Problem, content_type = "application/problem+json"),
     ),
     security(("token" = ["deploy"]), ("session" = ["developer"]))
@@ -232,6 +275,7 @@ pub(crate) async fn make_silence(
     let matchers: Vec<Matcher> = matchers.into_iter().map(Matcher::from).collect();
     let may = may(&caller, Role::Developer, &matchers);
     allowed(may, Role::Developer, service(&matchers))?;
+    are_known(&app, &caller, &matchers).await?;
     let who = named(who.as_deref(), &caller)?;
     let silence = Silence {
         id: 0,

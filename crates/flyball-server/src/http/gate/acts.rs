@@ -165,18 +165,19 @@ pub(in crate::http) fn function(name: &str) -> Result<Function, Problem> {
     Function::new(name).map_err(|error| meant(&error.to_string()))
 }
 
-/// The function that `caller` acts as for `service`.
+/// The function that `caller` acts as for `service`, or for every service (`None`).
 ///
 /// # Errors
 ///
 /// Those of [`function`] and [`acts_as`].
 pub(in crate::http) fn acting(
+    app: &App,
     caller: &Caller,
     name: &str,
-    service: &str,
+    service: Option<&str>,
 ) -> Result<Function, Problem> {
     let function = function(name)?;
-    acts_as(caller, &function, service)?;
+    acts_as(&app.gate, caller, &function, service)?;
     Ok(function)
 }
 
@@ -220,7 +221,7 @@ pub(in crate::http) async fn block(
     let classes: BTreeSet<ChangeClass> =
         asked.classes.iter().map(|word| class(word)).collect::<Result<_, _>>()?;
     let (role, expires) =
-        (acting(&caller, &asked.role, &service)?, moment("expires", &asked.expires)?);
+        (acting(&app, &caller, &asked.role, Some(&service))?, moment("expires", &asked.expires)?);
     let new = NewStop { service, classes, role, why: asked.why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let block: Block = wait(move || app.gatekeeper.block(new, &known, &who, at)).await?;
@@ -250,8 +251,11 @@ pub(in crate::http) async fn except(
     let (asked, caller): (OverrideRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let OverrideRequest { class: word, change, role, why, expires } = asked;
-    let (class, role, expires) =
-        (class(&word)?, acting(&caller, &role, &service)?, moment("expires", &expires)?);
+    let (class, role, expires) = (
+        class(&word)?,
+        acting(&app, &caller, &role, Some(&service))?,
+        moment("expires", &expires)?,
+    );
     let new = NewOverride { service, change, class, role, why, expires };
     let (who, at) = (caller.actor(), app.clock.now());
     let second = known.policy.spec().overrides.second.as_ref().map(ToString::to_string);
@@ -283,7 +287,7 @@ pub(in crate::http) async fn sign_off(
     let (SignOffRequest { level, role }, caller) =
         wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
-    let role = acting(&caller, &role, &service)?;
+    let role = acting(&app, &caller, &role, Some(&service))?;
     let (who, at) = (caller.actor(), app.clock.now());
     let signed = wait(move || app.gatekeeper.sign_off((&service, &known), &level, &role, &who, at));
     let latch = signed.await?;
@@ -316,7 +320,7 @@ pub(in crate::http) async fn agree(
     let (asked, caller): (AgreeRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let role = acting(&caller, &asked.role, &service)?;
+    let role = acting(&app, &caller, &asked.role, Some(&service))?;
     let made = wait(move || app.gatekeeper.agree((&service, &id), &known, &role, &who, at)).await?;
     let Override { id, expires, .. } = made;
     Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(expires)))))
@@ -335,7 +339,8 @@ async fn end_early(
     let (EndRequest { role, why }, caller) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let (who, at) = (caller.actor(), app.clock.now());
-    let (role, ended) = (acting(&caller, &role, &service)?, EndedEarly { who, why, at });
+    let (role, ended) =
+        (acting(&app, &caller, &role, Some(&service))?, EndedEarly { who, why, at });
     let id = wait(move || end(&app.gatekeeper, (&service, &id), &known, &role, ended)).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(id, caller.actor(), Some(at)))))
 }

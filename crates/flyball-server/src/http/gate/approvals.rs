@@ -83,8 +83,11 @@ pub(in crate::http) async fn approve(
     let (asked, caller): (ApprovalRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let ApprovalRequest { change, class: word, rollout, environment, role, why, expires } = asked;
-    let (class, role, expires) =
-        (class(&word)?, acting(&caller, &role, &service)?, moment("expires", &expires)?);
+    let (class, role, expires) = (
+        class(&word)?,
+        acting(&app, &caller, &role, Some(&service))?,
+        moment("expires", &expires)?,
+    );
     let rollout = rollout.map(|text| text.parse::<Rollout>()).transpose();
     let rollout = rollout.map_err(|error| meant(&error.to_string()))?;
     let new = NewApproval { service, change, class, rollout, environment, role, why, expires };

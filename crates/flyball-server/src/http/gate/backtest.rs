@@ -141,7 +141,7 @@ fn policy(name: &str, document: Option<String>, history: &History) -> Result<Pol
             governance.policy(name).cloned()
         }
     };
-    found.ok_or_else(no_policy)
+    found.ok_or_else(|| no_policy(name, &history.catalog))
 }
 
 /// The services whose changes are meant, of those that `caller` may see.

@@ -64,7 +64,7 @@ pub(in crate::http) async fn classify(
     let (asked, caller): (ClassRequest, _) = wanted(&app, sent, (Role::Owner, &service)).await?;
     let known = known(&app, &service, false).await?;
     let ClassRequest { posting, class, role, why } = asked;
-    let role = acting(&caller, &role, &service)?;
+    let role = acting(&app, &caller, &role, Some(&service))?;
     let new = NewClass { service, posting, class, role, why };
     let (who, at) = (caller.actor(), app.clock.now());
     let made = wait(move || {

@@ -175,7 +175,7 @@ pub(in crate::http) async fn settle(
     let outcome = serde_json::from_value::<ContestOutcome>(asked.outcome.into());
     let outcome = outcome
         .map_err(|_| meant("that is no outcome; hint: there are stands, taken_back and moved"))?;
-    let (role, why) = (acting(&caller, &asked.role, &service)?, asked.why);
+    let (role, why) = (acting(&app, &caller, &asked.role, Some(&service))?, asked.why);
     let settle = move || app.gatekeeper.settle((&service, &id), (&role, outcome, &why), &who, at);
     let kept = wait(settle).await?;
     Ok((StatusCode::CREATED, Json(Done::at_once(kept.id, caller.actor(), None))))

@@ -404,6 +404,7 @@ pub(in crate::http) async fn look(app: &App, service: &str) -> Result<(), Proble
         title: "reality has left what was chosen for its support".to_owned(),
         text: said.join(" "),
         at: now,
+        target: None,
     };
     let told = app.evaluator.ask(move |evaluator| evaluator.remind(&reminder)).await?;
     // Nobody may be told of the service; it is on the card.

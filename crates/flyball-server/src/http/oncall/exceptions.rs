@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_govern::oncall::{FixedShift, SwapHow};
+use flyball_govern::oncall::{Effect, FixedShift, Gap, SwapHow};
 use flyball_model::Interval;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -134,6 +134,13 @@ pub(in crate::http) struct ExceptionInfo {
     /// exceptions are listed.
     #[schema(value_type = Vec<Object>)]
     away: Vec<Away>,
+    /// When nobody can be paged while it is in force, though somebody has to be there: the `span`, and `why` by layers. Not
+    /// looked for where exceptions are listed.
+    #[schema(value_type = Vec<Object>)]
+    uncovered: Vec<Gap>,
+    /// Whether it is in force and everybody is there as they would be without it, as while a temporary schedule says who
+    /// is. Not looked for where exceptions are listed.
+    is_idle: bool,
 }
 
 /// When somebody who is to come rests, has a holiday or is outside their hours.
@@ -198,7 +205,7 @@ async fn make(
     told(app, rota, kept, at).await
 }
 
-/// What is answered of an exception that was made.
+/// What is answered of an exception that was made, settled or removed.
 async fn told(
     app: &App,
     rota: &str,
@@ -214,6 +221,16 @@ async fn told(
             spans.map(|span| Away { who: who.to_owned(), span })
         });
         info.away = away.collect();
+        let after = board.exceptions(rota.name());
+        let before = after.clone().without(&info.id);
+        let spans = info.kept.in_force(at);
+        let effects: Vec<Effect> =
+            spans.into_iter().map(|span| rota.effect(span, &before, &after)).collect();
+        // What was removed does nothing, as is meant.
+        let is_removed = info.kept.removed.is_some();
+        info.is_idle =
+            !is_removed && !effects.is_empty() && effects.iter().all(|effect| effect.is_idle);
+        info.uncovered = effects.into_iter().flat_map(|effect| effect.gaps).collect();
     }
     Ok((StatusCode::CREATED, Json(info)))
 }
@@ -245,7 +262,7 @@ async fn speaks_for(app: &App, caller: &Caller, who: &str, rota: &str) -> Result
 impl ExceptionInfo {
     fn of(kept: KeptException, at: flyball_model::Timestamp) -> Self {
         let (id, state) = (kept.id().to_owned(), kept.state(at));
-        Self { id, kept, state, away: Vec::new() }
+        Self { id, kept, state, away: Vec::new(), uncovered: Vec::new(), is_idle: false }
     }
 }
 
@@ -383,7 +400,7 @@ pub(in crate::http) async fn remove(
     let at = app.clock.now();
     let removed = Removed { by: caller.actor(), at, why };
     let kept = app.rotas.remove(&rota, id, removed).await?;
-    Ok((StatusCode::CREATED, Json(ExceptionInfo::of(kept, at))))
+    told(&app, &rota, kept, at).await
 }
 
 /// The exceptions to a rota.

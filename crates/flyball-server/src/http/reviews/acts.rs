@@ -135,7 +135,7 @@ async fn done<T: DeserializeOwned + Acting + Send + 'static>(
     let (asked, caller): (T, _) = sent.json_for(&app, "review", (role, &service)).await?;
     is_there(&app, &caller, &service).await?;
     if let Some(function) = asked.function() {
-        acts_as(&caller, function, &service)?;
+        acts_as(&app.gate, &caller, function, Some(&service))?;
     }
     let Known { catalog, evidence, .. } = known(&app, &caller, &service).await?;
     let (actor, at) = (actor(&caller), app.clock.now());

@@ -281,6 +281,7 @@ async fn as_sre_acts_who_has_that_role() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one owner, and what she may have called")]
 async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
     let directory = tempfile::tempdir().unwrap();
     let site = Site::start(directory.path()).await;
@@ -376,12 +377,30 @@ async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
     let taken = format!("{}{}", rota("spare", "ann"), escalation("shop-spare", "", &["spare"]));
     let named = document("Service", "shop", "{team: shop, onCall: shop-spare}");
     assert_eq!(change(&ann, "idle.yaml", &format!("{taken}{named}")).await.0, 403);
-    // Naming an escalation of others for her own service is hers, as before; changing it is of all whom it serves.
-    let named =
-        format!("{}{}", own("ada"), document("Service", "shop", "{team: shop, onCall: any-pages}"));
-    let (status, said) = change(&ann, "shop.yaml", &named).await;
+    // What calls the people of others is not hers to name, nor what nobody has named yet; what she makes is.
+    assert_eq!(change(&boss, "free.yaml", &escalation("free-pages", "", &["both"])).await.0, 200);
+    let named = |on_call: &str| {
+        let of = document("Service", "shop", &format!("{{team: shop, onCall: {on_call}}}"));
+        format!("{}{of}", own("ada"))
+    };
+    for others in ["any-pages", "bank-pages", "free-pages", "vault", "idle"] {
+        let (status, said) = change(&ann, "shop.yaml", &named(others)).await;
+        assert_eq!(status, 403, "{others}: {said}");
+        assert!(said.contains("list the service"), "{others}: {said}");
+    }
+    let (status, said) = change(&ann, "shop.yaml", &named("shop-pages")).await;
+    assert_eq!(status, 200, "her own: {said}");
+    // The bank's owners agree: they list the shop.
+    let agreed = escalation("bank-pages", "bank, depot", &["vault"]);
+    let depot =
+        |on_call: &str| document("Service", "depot", &format!("{{team: shop, onCall: {on_call}}}"));
+    site.grant(&boss, "person:ann", "depot", "owner").await;
+    assert_eq!(change(&ann, "depot.yaml", &depot("bank-pages")).await.0, 403);
+    let listed = theirs.concat().replace(&escalation("bank-pages", "bank", &["vault"]), &agreed);
+    assert_eq!(change(&boss, "b.yaml", &listed).await.0, 200);
+    let (status, said) = change(&ann, "depot.yaml", &depot("bank-pages")).await;
     assert_eq!(status, 200, "{said}");
-    let other = format!("{}{}", named, escalation("any-pages", "", &["till"]));
+    let other = format!("{}{}", named("shop-pages"), escalation("any-pages", "", &["till"]));
     assert_eq!(change(&ann, "a.yaml", &other).await.0, 403);
     site.grant(&boss, "person:ann", "bank", "owner").await;
     let (status, said) = change(&ann, "a.yaml", &rota("both", "ann")).await;

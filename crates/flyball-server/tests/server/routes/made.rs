@@ -96,9 +96,9 @@ impl World {
                 text(&free.unwrap_or_else(|| panic!("all alerts are taken on: {page}"))["id"])
             }
             "silence" => {
-                let slo = self.new_name();
+                let slice = self.new_name();
                 let matchers =
-                    json!([{"field": "service", "value": OWN}, {"field": "slo", "value": slo}]);
+                    json!([{"field": "service", "value": OWN}, {"field": "slice", "value": slice}]);
                 let body = json!({"matchers": matchers, "length": "2h", "why": "a test"});
                 text(&self.ask(&self.ada, "/api/v1/silences", body).await["id"])
             }

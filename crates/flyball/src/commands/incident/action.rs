@@ -292,7 +292,10 @@ fn check(file: &str, test: Option<&str>) -> anyhow::Result<()> {
                 None if known().next().is_none() => {
                     "its one test has no name; leave --test out".to_owned()
                 }
-                None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+                None => {
+                    let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
+                    format!("there are {}", known.join(", "))
+                }
             };
             bail!("{file}: it has no test `{test}`\nhint: {hint}")
         }

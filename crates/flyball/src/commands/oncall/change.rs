@@ -182,6 +182,13 @@ struct Done {
     id: String,
     state: String,
     away: Vec<Away>,
+    uncovered: Vec<Uncovered>,
+    is_idle: bool,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Uncovered {
+    span: Span,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -268,7 +275,7 @@ fn shift(text: &str) -> Result<Value, String> {
 fn send(server: &ServerArgs, rota: &str, path: &[&str], body: &Value) -> anyhow::Result<Exit> {
     let mut whole = of_rota(rota, path[0]);
     whole.extend(&path[1..]);
-    let Done { id, state, away } = Remote::new(server)?.post(&whole, body)?;
+    let Done { id, state, away, uncovered, is_idle } = Remote::new(server)?.post(&whole, body)?;
     crate::commands::print(&format!("{}\n", printable(&id)))?;
     talk::note(&printable(&state));
     for Away { who, span } in away {
@@ -278,6 +285,19 @@ fn send(server: &ServerArgs, rota: &str, path: &[&str], body: &Value) -> anyhow:
             words::moment(span.end)
         );
         talk::note(&printable(&said));
+    }
+    for Uncovered { span } in uncovered {
+        let (from, to) = (words::moment(span.start), words::moment(span.end));
+        talk::warning(&printable(&format!(
+            "nobody of {rota} can be paged from {from} to {to}; hint: flyball oncall override {rota} --add WHO --from {from} \
+             --until {to} --why …"
+        )));
+    }
+    if is_idle {
+        talk::warning(&printable(&format!(
+            "it changes nothing: everybody is there as without it; hint: flyball oncall exceptions {rota} says whether a \
+             temporary schedule lasts then"
+        )));
     }
     Ok(Exit::Met)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flyball_spec::{Diagnostic, render};
+use flyball_spec::{Diagnostic, Level, render};
 
 use super::{count, print};
 use crate::{Exit, specs, talk};
@@ -11,7 +11,8 @@ use crate::{Exit, specs, talk};
 ///
 /// Reads OpenSLO v1, Sloth and Pyrra documents and all kinds of Flyball's own, compiles the SQL conditions of event
 /// SLIs and the conditions of policies, and refuses alert rules that can never fire. What documents name is looked up
-/// among those that are given and those that ship. Exits 0 when there is no error, 2 when there is one.
+/// among those that are given and those that ship: what is not among them, and like none of them, is a warning, since it
+/// may lie in a file that was not given. Exits 0 when there is no error, 2 when there is one.
 ///
 /// Examples:
 ///   flyball slo lint slos/
@@ -45,6 +46,9 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     findings.extend(flyball_catalog::governance(&set).1);
     findings.extend(flyball_catalog::conditions(&set));
     findings.extend(set.slos.iter().flat_map(|slo| flyball_catalog::alert_rules(slo, &set)));
+    for finding in findings.iter_mut().filter(|finding| finding.is_elsewhere()) {
+        finding.severity = Level::Warning;
+    }
     let order = |finding: &Diagnostic| {
         let source = sources.iter().position(|source| source.name == finding.file);
         (source, finding.line, finding.column)

@@ -419,3 +419,37 @@ fn imported_documents_pass_though_a_rule_of_their_tool_can_never_fire() {
         assert!(ran.out.contains("can never be exceeded"), "{document}: {}", ran.out);
     }
 }
+
+#[test]
+fn what_lies_in_another_file_is_a_warning_and_what_is_misspelt_an_error() {
+    let chain = |rota: &str| {
+        format!(
+            "apiVersion: flyball.dev/v1\nkind: Escalation\nmetadata: {{name: pages}}\nspec: {{services: [], levels: [{{name: first, \
+             side: developers, rota: {rota}, wait: 5m}}]}}\n"
+        )
+    };
+    let rota = "apiVersion: flyball.dev/v1\nkind: Rota\nmetadata: {name: payments}\nspec: {members: [{name: ada, side: \
+                developers}], layers: [{name: first, members: [ada], rotation: {unit: week, start: 2026-01-05T09:00}}]}\n";
+    let tier =
+        "apiVersion: flyball.dev/v1\nkind: Service\nmetadata: {name: shop}\nspec: {tier: zebra}\n";
+    let (right, wrong) = (chain("payments"), chain("paymnts"));
+    let files = [
+        ("right.yaml", &*right),
+        ("wrong.yaml", &*wrong),
+        ("rota.yaml", rota),
+        ("tier.yaml", tier),
+    ];
+    let dir = directory(&files);
+    let lint = |files: &[&str]| slo(dir.path(), &[&["lint"], files].concat());
+    let alone = lint(&["right.yaml"]);
+    assert_eq!(alone.code, 0, "{}", alone.out);
+    assert!(alone.out.contains("warning: no rota is called `payments`"), "{}", alone.out);
+    assert!(alone.out.contains("load the file that defines it"), "{}", alone.out);
+    assert_eq!(lint(&["--deny-warnings", "right.yaml"]).code, 2);
+    assert_eq!(lint(&["--deny-warnings", "right.yaml", "rota.yaml"]).code, 0);
+    let misspelt = lint(&["wrong.yaml", "rota.yaml"]);
+    assert_eq!(misspelt.code, 2, "{}", misspelt.out);
+    assert!(misspelt.out.contains("did you mean `payments`?"), "{}", misspelt.out);
+    let tier = lint(&["tier.yaml"]);
+    assert!(tier.code == 0 && tier.out.contains("no tier is called `zebra`"), "{}", tier.out);
+}
