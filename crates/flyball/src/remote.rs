@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::output::words;
 use crate::talk;
 pub(crate) use view::{
-    BudgetView, CorrectionView, DoubtView, FillView, SloList, SloView, StandingView,
+    BudgetView, CorrectionView, DoubtView, FillView, ForecastView, SloList, SloView, StandingView,
 };
 
 /// How long to wait for a connection.
