@@ -60,6 +60,30 @@ pub struct Forecast {
     pub confidence: f64,
 }
 
+impl Forecast {
+    /// What is said where nothing was counted.
+    pub(crate) const fn unknown(lookback: Duration) -> Self {
+        Self {
+            lookback,
+            outlook: Outlook::NoData,
+            hours: None,
+            exhausts_at: None,
+            hours_earliest: None,
+            hours_latest: None,
+            confidence: CONFIDENCE,
+        }
+    }
+
+    /// Takes in how many seconds after `end` the budget is gone: as expected, at the earliest and at the latest.
+    fn expect(&mut self, end: Timestamp, seconds: [Option<f64>; 3]) {
+        let hours = seconds.map(|seconds| seconds.map(|seconds| seconds / 3600.0));
+        [self.hours, self.hours_earliest, self.hours_latest] = hours;
+        let goes = self.hours.is_some();
+        self.outlook = if goes { Outlook::Exhausts } else { Outlook::NotExhausting };
+        self.exhausts_at = self.hours.map(|hours| later(end, hours * 3600.0));
+    }
+}
+
 /// The forecast for `target` at the end of `window`, from the rate of the last `lookback`; `since` is when
 /// collection began.
 pub fn forecast(
@@ -78,14 +102,13 @@ pub fn forecast(
         full: window.full,
         is_calendar,
         target,
-        lookback,
         since,
         width: account.width(),
         whole: account.sum(&range),
-        recent: account.sum(&recent),
     };
+    let rate = Rate { lookback, recent: account.sum(&recent) };
     let parts = || Ok::<_, Infallible>(account.parts(&range));
-    let Ok(forecast) = basis.forecast(parts, |each| {
+    let Ok(mut forecasts) = basis.forecast(&[rate], parts, |each| {
         let slots = account.units().slots();
         for index in range.clone() {
             if each(slots[index], &account.sum(&(index..index + 1))).is_break() {
@@ -94,10 +117,10 @@ pub fn forecast(
         }
         Ok(())
     });
-    forecast
+    forecasts.remove(0)
 }
 
-/// What a forecast is made from.
+/// What forecasts are made from.
 pub(crate) struct Basis {
     /// The elapsed window up to its last complete slot.
     pub(crate) counted: Interval,
@@ -105,71 +128,85 @@ pub(crate) struct Basis {
     pub(crate) full: Interval,
     pub(crate) is_calendar: bool,
     pub(crate) target: Target,
-    pub(crate) lookback: Duration,
-    /// When collection began: what was looked at of the lookback begins no sooner.
+    /// When collection began: what was looked at of a lookback begins no sooner.
     pub(crate) since: Timestamp,
     /// The length of what is counted.
     pub(crate) width: Duration,
     /// What was counted in the window.
     pub(crate) whole: Sum,
-    /// What was counted in the lookback.
+}
+
+/// A rate that goes on.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
+    /// Where it is taken from.
+    pub(crate) lookback: Duration,
+    /// What was counted in that.
     pub(crate) recent: Sum,
+}
+
+impl Rate {
+    /// Whether it is worse than `other`, and not by chance alone: the lower end of its interval is.
+    pub(crate) fn is_above(&self, other: &Self) -> bool {
+        let ratios = self.recent.error_ratio().zip(other.recent.error_ratio());
+        ratios.is_some_and(|(ratio, other)| wilson(self.recent.valid as f64, ratio).0 > other)
+    }
 }
 
 /// Takes the slots of a window one by one, until it has seen enough.
 pub(crate) type EachSlot<'e> = dyn FnMut(Slot, &Sum) -> ControlFlow<()> + 'e;
 
 impl Basis {
-    /// The forecast; `walk` shows the slots with data of a rolling window in order, and is asked
-    /// only where the sums do not settle it. `parts` are the ratios of the window.
+    /// The forecast at each of `rates`; `walk` shows the slots with data of a rolling window in order, and is asked once,
+    /// and only where the sums do not settle it. `parts` are the ratios of the window.
     pub(crate) fn forecast<E>(
         &self,
+        rates: &[Rate],
         parts: impl Fn() -> Result<Parts, E>,
         walk: impl FnOnce(&mut EachSlot<'_>) -> Result<(), E>,
-    ) -> Result<Forecast, E> {
-        let empty = Forecast {
-            lookback: self.lookback,
-            outlook: Outlook::NoData,
-            hours: None,
-            exhausts_at: None,
-            hours_earliest: None,
-            hours_latest: None,
-            confidence: CONFIDENCE,
-        };
-        let Some(ratio) = self.recent.error_ratio() else { return Ok(empty) };
-        if self.is_exhausted(&parts)? {
-            return Ok(Forecast { outlook: Outlook::AlreadyExhausted, ..empty });
+    ) -> Result<Vec<Forecast>, E> {
+        let mut forecasts: Vec<Forecast> =
+            rates.iter().map(|rate| Forecast::unknown(rate.lookback)).collect();
+        let mut open = Vec::new();
+        for (rate, forecast) in rates.iter().zip(&mut forecasts) {
+            let Some(ratio) = rate.recent.error_ratio() else { continue };
+            if self.is_exhausted(rate, &parts)? {
+                forecast.outlook = Outlook::AlreadyExhausted;
+                continue;
+            }
+            let (low, high) = wilson(rate.recent.valid as f64, ratio);
+            open.push((rate, [ratio, high, low], forecast));
         }
-        let (low, high) = wilson(self.recent.valid as f64, ratio);
-        let excess = self.excess(self.whole.bad_units(&parts)?.to_f64());
-        let ratios = [ratio, high, low];
+        if open.is_empty() {
+            return Ok(forecasts);
+        }
+        let bad = self.whole.bad_units(&parts)?.to_f64();
         let seconds = if self.is_calendar {
-            ratios.map(|ratio| self.to_calendar_end(excess, ratio))
+            let end = |(rate, ratios, _): &(&Rate, [f64; 3], _)| {
+                ratios.map(|ratio| self.to_calendar_end(rate, self.excess(rate, bad), ratio))
+            };
+            open.iter().map(end).collect()
         } else {
-            self.play(ratios.map(|ratio| Player::new(excess, self.growth(ratio))), walk)?
+            let players = open.iter().flat_map(|(rate, ratios, _)| {
+                ratios.map(|ratio| Player::new(self.excess(rate, bad), self.growth(rate, ratio)))
+            });
+            self.play(players.collect(), walk)?
         };
-        let [expected, earliest, latest] =
-            seconds.map(|seconds| seconds.map(|seconds| seconds / 3600.0));
-        Ok(Forecast {
-            outlook: if expected.is_some() { Outlook::Exhausts } else { Outlook::NotExhausting },
-            hours: expected,
-            exhausts_at: expected.map(|hours| later(self.counted.end(), hours * 3600.0)),
-            hours_earliest: earliest,
-            hours_latest: latest,
-            ..empty
-        })
+        for ((_, _, forecast), seconds) in open.into_iter().zip(seconds) {
+            forecast.expect(self.counted.end(), seconds);
+        }
+        Ok(forecasts)
     }
-
     /// How much of the lookback was looked at: what is younger than it has had less traffic than the whole of it
     /// would have.
-    fn looked_at(&self) -> Duration {
+    fn looked_at(&self, rate: &Rate) -> Duration {
         let known = self.counted.end().since(self.since);
-        if known > Duration::ZERO { known.min(self.lookback) } else { self.lookback }
+        if known > Duration::ZERO { known.min(rate.lookback) } else { rate.lookback }
     }
 
     /// Units a second.
-    fn per_second(&self) -> f64 {
-        self.recent.valid as f64 / self.looked_at().as_seconds_f64()
+    fn per_second(&self, rate: &Rate) -> f64 {
+        rate.recent.valid as f64 / self.looked_at(rate).as_seconds_f64()
     }
 
     /// `1 - target`.
@@ -178,18 +215,18 @@ impl Basis {
     }
 
     /// Bad units beyond what is allowed now; negative while there is budget.
-    fn excess(&self, bad: f64) -> f64 {
-        bad - self.budget() * (self.whole.valid as f64 + self.still_to_come())
+    fn excess(&self, rate: &Rate, bad: f64) -> f64 {
+        bad - self.budget() * (self.whole.valid as f64 + self.still_to_come(rate))
     }
 
     /// By how much the excess grows a second, before anything leaves.
-    fn growth(&self, ratio: f64) -> f64 {
-        (ratio - self.budget()) * self.per_second()
+    fn growth(&self, rate: &Rate, ratio: f64) -> f64 {
+        (ratio - self.budget()) * self.per_second(rate)
     }
 
     /// Units projected for the rest of a calendar period.
-    fn still_to_come(&self) -> f64 {
-        if self.is_calendar { self.per_second() * self.to_end().as_seconds_f64() } else { 0.0 }
+    fn still_to_come(&self, rate: &Rate) -> f64 {
+        if self.is_calendar { self.per_second(rate) * self.to_end().as_seconds_f64() } else { 0.0 }
     }
 
     fn to_end(&self) -> Duration {
@@ -200,13 +237,17 @@ impl Basis {
     ///
     /// With V valid units counted, v in the L of the lookback that was looked at, and R of a calendar period to
     /// come, e of V + v R / L may be bad.
-    fn is_exhausted<E>(&self, parts: impl FnOnce() -> Result<Parts, E>) -> Result<bool, E> {
+    fn is_exhausted<E>(
+        &self,
+        rate: &Rate,
+        parts: impl FnOnce() -> Result<Parts, E>,
+    ) -> Result<bool, E> {
         let budget = self.target.error_budget();
         let order = if self.is_calendar {
             let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
             let valid = u128::from(self.whole.valid);
-            let to_come = u128::from(self.recent.valid) * nanos(self.to_end());
-            let lookback = nanos(self.looked_at());
+            let to_come = u128::from(rate.recent.valid) * nanos(self.to_end());
+            let lookback = nanos(self.looked_at(rate));
             self.whole.compare_scaled(
                 &[valid, lookback, u128::from(budget.denominator())],
                 &[valid * lookback + to_come, u128::from(budget.numerator())],
@@ -220,23 +261,23 @@ impl Basis {
 
     /// Seconds until the budget of a calendar period is gone at an error ratio; `None` when it
     /// lasts.
-    fn to_calendar_end(&self, excess: f64, ratio: f64) -> Option<f64> {
-        let rate = self.per_second() * ratio;
+    fn to_calendar_end(&self, rate: &Rate, excess: f64, ratio: f64) -> Option<f64> {
+        let rate = self.per_second(rate) * ratio;
         // Nothing is left where the budget is spent to the last unit, or where doubles differ
         // from the integers that say it is not overspent: gone in 0 s, and never in -0 s.
         let left = if excess < 0.0 { -excess } else { 0.0 };
         (rate > 0.0 && left <= rate * self.to_end().as_seconds_f64()).then(|| left / rate)
     }
 
-    /// Seconds until the budget of a rolling window is gone for each of `players`.
+    /// Seconds until the budget of a rolling window is gone for each three of `players`.
     ///
     /// Old slots leave as evenly as they passed, so the excess is made of straight lines: one
     /// while a slot leaves, one while a gap does.
     fn play<E>(
         &self,
-        mut players: [Player; 3],
+        mut players: Vec<Player>,
         walk: impl FnOnce(&mut EachSlot<'_>) -> Result<(), E>,
-    ) -> Result<[Option<f64>; 3], E> {
+    ) -> Result<Vec<[Option<f64>; 3]>, E> {
         let (length, end) = (self.counted.length(), self.counted.end());
         let (budget, width) = (self.budget(), self.width);
         walk(&mut |slot, units| {
@@ -258,7 +299,8 @@ impl Basis {
         for player in &mut players {
             player.pass(length.as_seconds_f64(), 0.0);
         }
-        Ok(players.map(|player| player.crossed))
+        let (each, _) = players.as_chunks();
+        Ok(each.iter().map(|each: &[Player; 3]| each.each_ref().map(|of| of.crossed)).collect())
     }
 }
 

@@ -13,7 +13,7 @@ use asked::Asked;
 use flyball_model::{Rational, Target};
 use jiff::civil::Date;
 
-use crate::service::{Funding, Service};
+use crate::service::{Funding, Lifecycle, Service};
 
 #[cfg(test)]
 mod tests;
@@ -176,9 +176,11 @@ pub fn check(entries: &[Entry<'_>], today: Date) -> Vec<(String, Vec<Fault>)> {
     checked.filter(|(_, faults)| !faults.is_empty()).collect()
 }
 
-/// What is wrong with a service by itself.
+/// What is wrong with a service by itself. Of one that goes nobody is asked to pay for it, or to promise anything.
 fn standing(entry: &Entry<'_>, today: Date) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let lifecycle = entry.service.and_then(|service| service.spec.lifecycle);
+    let goes = lifecycle == Some(Lifecycle::Deprecated);
     match entry.service {
         None => faults.push(Fault::Undescribed),
         Some(Service { spec, .. }) => {
@@ -186,10 +188,10 @@ fn standing(entry: &Entry<'_>, today: Date) -> Vec<Fault> {
             faults.extend(spec.accountable.is_none().then_some(Fault::NobodyAccountable));
             let funding = Funding::of(spec, today);
             let lasts = matches!(funding, Funding::Lasts { .. });
-            faults.extend((!lasts).then_some(Fault::NotFunded { funding }));
+            faults.extend((!lasts && !goes).then_some(Fault::NotFunded { funding }));
         }
     }
-    faults.extend(entry.promises.is_empty().then_some(Fault::NoSlo));
+    faults.extend((entry.promises.is_empty() && !goes).then_some(Fault::NoSlo));
     faults
 }
 

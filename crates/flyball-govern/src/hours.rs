@@ -42,6 +42,23 @@ fn to() -> Clock {
 }
 
 impl Hours {
+    /// When that is, in words that follow "begins".
+    pub fn words(&self) -> String {
+        const WEEK: usize = 7;
+        let Self { days, from, to, time_zone } = self;
+        let names: Vec<&str> = days.iter().map(|day| day.name()).collect();
+        let is_daily = days.len() == WEEK;
+        // Midnight to midnight is the whole day.
+        match (is_daily, from == to) {
+            (true, true) => format!("at any time ({time_zone})"),
+            (true, false) => format!("on any day between {from} and {to} ({time_zone})"),
+            (false, true) => format!("on {} at any time ({time_zone})", names.join(", ")),
+            (false, false) => {
+                format!("on {} between {from} and {to} ({time_zone})", names.join(", "))
+            }
+        }
+    }
+
     /// What is wrong with them, as errors of the fields below `path`: no day at all, a zone that nobody knows.
     pub fn faults(&self, path: &str) -> Vec<PolicyError> {
         let fault = |field: &str, message: String| PolicyError {
@@ -99,6 +116,23 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn hours_are_told_without_repeating_what_is_always() {
+        let week = r#"["mon", "tue", "wed", "thu", "fri", "sat", "sun"]"#;
+        let day = r#""from": "00:00", "to": "00:00""#;
+        for (text, said) in [
+            (String::new(), "on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC)"),
+            (format!(r#""days": {week}, {day},"#), "at any time (UTC)"),
+            (format!(r#""days": ["sat"], {day},"#), "on sat at any time (UTC)"),
+            (
+                format!(r#""days": {week}, "from": "10:00","#),
+                "on any day between 10:00 and 17:00 (UTC)",
+            ),
+        ] {
+            assert_eq!(hours(&format!(r#"{{{text} "timeZone": "UTC"}}"#)).words(), said);
+        }
     }
 
     #[test]

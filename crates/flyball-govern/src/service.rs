@@ -78,11 +78,25 @@ pub struct ServiceSpec {
     pub revenue_per_hour: Option<Revenue>,
     /// Who runs it.
     pub support_model: Option<SupportModel>,
+    /// How far it is in its life.
+    pub lifecycle: Option<Lifecycle>,
     /// The last day for which its team is paid.
     #[serde(with = "read::date_or_none")]
     pub funded_until: Option<Date>,
     /// The rules by which its pager changes hands; those called `usual` unless told.
     pub custody_rules: Option<String>,
+}
+
+/// How far a service is in its life, in the words of Backstage's catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifecycle {
+    /// It is tried.
+    Experimental,
+    /// People rely on it.
+    Production,
+    /// It goes: nobody is asked to pay for it, or to promise anything of it.
+    Deprecated,
 }
 
 /// Who runs a service: the models of Equal Experts' *You Build It You Run It* playbook, and an SRE team.

@@ -96,6 +96,11 @@ impl AgreementStatus {
         (self.status == Status::Missed).then_some(self.during)
     }
 
+    /// Whether it is kept.
+    pub(crate) const fn status(&self) -> Status {
+        self.status
+    }
+
     /// The SLO whose events count.
     pub(crate) fn slo(&self) -> &str {
         &self.slo

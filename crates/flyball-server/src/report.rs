@@ -7,7 +7,9 @@ use flyball_budget::{BudgetError, Status};
 use flyball_govern::delivery::{ClassShare, Fate, classes};
 use flyball_govern::policy::Retarget;
 use flyball_govern::review::{Reviewed, Said, Sign, filed_as_fixes, growing_corrections, review};
-use flyball_model::{BreakCause, Change, Correction, Duration, Incident, Interval, Timestamp};
+use flyball_model::{
+    BreakCause, Change, ChangeKind, Correction, Duration, Incident, Interval, Timestamp,
+};
 use utoipa::ToSchema;
 
 use crate::delivery::{Delivery, Gathered};
@@ -53,6 +55,20 @@ pub(crate) struct FailedChange {
     cause: Option<BreakCause>,
 }
 
+/// A drill that was run: a fault on purpose.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct DrillRun {
+    /// The change that it is, by id.
+    id: String,
+    /// The service that was made worse.
+    service: String,
+    /// When the fault was there first.
+    #[schema(value_type = shapes::Instant)]
+    at: Timestamp,
+    /// What was done, in words.
+    summary: Option<String>,
+}
+
 /// An SLO that is to be reviewed.
 #[derive(Debug, serde::Serialize, ToSchema)]
 pub(crate) struct SloReview {
@@ -83,8 +99,10 @@ pub(crate) struct Findings {
     /// The share of each class of deployments.
     #[schema(value_type = Vec<Object>)]
     classes: Vec<ClassShare>,
-    /// The changes of the time that failed, the latest first; at most 50.
+    /// The changes of the time that failed, the latest first; at most 50. Drills are none of them.
     failed: Vec<FailedChange>,
+    /// The drills of the time, the latest first; at most 50. What they made worse was planned.
+    drills: Vec<DrillRun>,
     /// The incidents that began in the time, the latest first; at most 50.
     #[schema(value_type = Vec<Object>)]
     incidents: Vec<Incident>,
@@ -115,7 +133,10 @@ impl Findings {
         let is_inside = |at: Option<Timestamp>| at.is_some_and(|at| during.contains(at));
         let shipped = gathered.changes.iter().filter(|change| is_inside(change.shipped()));
         let shipped: Vec<&Change> = shipped.collect();
-        let failed = shipped.iter().filter(|change| facts.fate(change) == Fate::Failed);
+        let is_drill = |change: &&&Change| change.kind == ChangeKind::Drill;
+        let drills = shipped.iter().filter(is_drill).map(|change| drill_run(change));
+        let failed = shipped.iter().filter(|change| !is_drill(change));
+        let failed = failed.filter(|change| facts.fate(change) == Fate::Failed);
         let failed = failed.map(|change| failed_change(gathered, change));
         let began = gathered.incidents.iter().filter(|incident| is_inside(incident.opened()));
         let mut incidents: Vec<Incident> = began.cloned().collect();
@@ -134,6 +155,7 @@ impl Findings {
             delivery: gathered.delivery(),
             classes: classes(&facts),
             failed: failed.take(LISTED_MAX).collect(),
+            drills: drills.take(LISTED_MAX).collect(),
             incidents,
             reviews: reviews.collect(),
             signs: signs(gathered, &shipped, retargets)?,
@@ -149,6 +171,15 @@ fn failed_change(gathered: &Gathered, change: &Change) -> FailedChange {
         version: change.version.clone().or_else(|| change.revision.clone()),
         at: change.shipped().unwrap_or(change.recorded),
         cause: gathered.breaks.get(&change.id).map(|broken| broken.cause.clone()),
+    }
+}
+
+fn drill_run(change: &Change) -> DrillRun {
+    DrillRun {
+        id: change.id.clone(),
+        service: change.service.clone(),
+        at: change.shipped().unwrap_or(change.recorded),
+        summary: change.summary.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_budget::live::LiveError;
 use flyball_catalog::Catalog;
-use flyball_govern::risk::{Occurrence, Register, RiskObjective, ToldBy};
+use flyball_govern::risk::{Occurrence, Register, Risk, RiskObjective, ToldBy};
 use flyball_model::{Change, ChangeKind, Incident, Interval, Timestamp};
 use flyball_store::{
     Ledger, LedgerSnapshot, NewRecord, Noting, RecordBound, RecordFilter, StoreError,
@@ -143,21 +143,42 @@ pub(crate) fn seed(register: &Register) -> u64 {
 pub(crate) struct Failures {
     /// By risk, in no order.
     pub(crate) occurrences: BTreeMap<String, Vec<Occurrence>>,
-    /// The failures that came of no risk that somebody has named, by id, the latest first.
-    pub(crate) unnamed: Vec<String>,
+    /// The failures that came of no risk that somebody has named, the latest first.
+    pub(crate) unnamed: Vec<Unnamed>,
+}
+
+/// A failure that came of no risk that somebody has named.
+#[derive(Debug)]
+pub(crate) struct Unnamed {
+    /// The incident or change, by its id.
+    pub(crate) id: String,
+    /// The class of outage, where somebody has classified it.
+    class: Option<String>,
+    /// The kind of the change that caused it, or that it is.
+    cause: Option<ChangeKind>,
+}
+
+impl Unnamed {
+    /// Whether it is likely to have come of `risk`, by what that matches.
+    pub(crate) fn fits(&self, risk: &Risk) -> bool {
+        let matches = risk.spec.matches.as_ref();
+        matches.is_some_and(|of| of.fits(self.class.as_deref(), self.cause))
+    }
 }
 
 impl Failures {
     /// What is known of `changes` and `incidents`, the latest first, given which risk each came of, and what drills
-    /// measured by the ids of their changes.
+    /// measured by the ids of their changes; `classes` are those that people have put them into.
     ///
     /// An incident that a change caused is one failure with it: of that risk which either is said to come of.
     pub(crate) fn of(
         changes: &[Kept],
         incidents: &[Incident],
         (named, measured): (&BTreeMap<String, String>, &BTreeMap<String, DrillMeasured>),
+        classes: &BTreeMap<String, String>,
     ) -> Self {
         let mut found = Self::default();
+        let kind_of = |id: &str| changes.iter().map(|of| &of.change).find(|of| of.id == id);
         let drills = changes.iter().map(|kept| &kept.change).filter(|change| is_drill(change));
         let drills: BTreeSet<&str> = drills.map(|of| &*of.id).collect();
         let mut told: BTreeSet<&str> = BTreeSet::new();
@@ -169,7 +190,8 @@ impl Failures {
             if cause.is_some_and(|cause| drills.contains(cause)) {
                 occurrence.source = ToldBy::Drill;
             }
-            found.add(risk, occurrence);
+            let cause = cause.and_then(kind_of).map(|change| change.kind);
+            found.add(risk, occurrence, (classes.get(&incident.id), cause));
         }
         for kept in changes.iter().filter(|kept| !told.contains(kept.change.id.as_str())) {
             let change = &kept.change;
@@ -186,7 +208,7 @@ impl Failures {
                     ..Occurrence::of_change(change, None, None, None)
                 };
                 if risk.is_some() {
-                    found.add(risk, occurrence);
+                    found.add(risk, occurrence, (None, None));
                 }
                 continue;
             }
@@ -195,16 +217,24 @@ impl Failures {
                 continue;
             }
             let ended = kept.failing(incidents).map(|failing| failing.repaired);
-            found.add(risk, Occurrence::of_change(change, broken, ended, None));
+            let occurrence = Occurrence::of_change(change, broken, ended, None);
+            found.add(risk, occurrence, (classes.get(&change.id), Some(change.kind)));
         }
         found
     }
 
-    fn add(&mut self, risk: Option<&String>, occurrence: Occurrence) {
+    fn add(
+        &mut self,
+        risk: Option<&String>,
+        occurrence: Occurrence,
+        (class, cause): (Option<&String>, Option<ChangeKind>),
+    ) {
         match risk {
             Some(risk) => self.occurrences.entry(risk.clone()).or_default().push(occurrence),
             None if occurrence.source == ToldBy::Drill => {}
-            None => self.unnamed.push(occurrence.id),
+            None => {
+                self.unnamed.push(Unnamed { id: occurrence.id, class: class.cloned(), cause });
+            }
         }
     }
 

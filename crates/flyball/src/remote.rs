@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::output::words;
 use crate::talk;
 pub(crate) use view::{
-    BudgetView, CorrectionView, DoubtView, FillView, SloList, SloView, StandingView,
+    BudgetView, CorrectionView, DoubtView, FillView, ForecastView, SloList, SloView, StandingView,
 };
 
 /// How long to wait for a connection.
@@ -266,8 +266,8 @@ impl Remote {
     /// # Errors
     ///
     /// As [`Self::get`].
-    pub(crate) fn get_text(&self, path: &[&str]) -> anyhow::Result<String> {
-        let request = self.request(Method::GET, path, &[])?.timeout(ANSWER_MAX);
+    pub(crate) fn get_text(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<String> {
+        let request = self.request(Method::GET, path, query)?.timeout(ANSWER_MAX);
         self.runtime.block_on(async {
             self.send(request).await?.text().await.context("the answer broke off")
         })

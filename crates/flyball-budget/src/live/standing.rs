@@ -12,7 +12,7 @@ use crate::budget::{Budget, Count, Reason, Seen, Status, verdict};
 use crate::burn::Burn;
 use crate::error::BudgetError;
 use crate::exact::Threshold;
-use crate::forecast::{Basis, Forecast};
+use crate::forecast::{Basis, Forecast, Rate};
 use crate::sum::Sum;
 use crate::window::{WindowAt, window_at};
 
@@ -37,16 +37,31 @@ pub struct Standing {
     /// The same at the rate of the rule that fires at the highest burn: what is to be expected if nobody does
     /// anything; `None` while none fires.
     pub forecast_firing: Option<Forecast>,
+    /// The same at a shorter lookback of the SLO at which more goes bad, and not by chance, where the budget is gone before
+    /// the usual one would have passed, also at the latest: it would see that too late. Of several the soonest; `None`
+    /// without one.
+    pub forecast_recent: Option<Forecast>,
     /// Who is being called now.
     pub firings: Vec<Firing>,
     /// Rules that cannot work for this objective, and why.
     pub rule_errors: Vec<String>,
 }
 
+/// Forecasts at different rates.
+struct Forecasts {
+    usual: Forecast,
+    firing: Option<Forecast>,
+    recent: Option<Forecast>,
+}
+
 impl Standing {
-    /// What is to be expected if nobody does anything: at the rate of what fires, else of the usual lookback.
+    /// What is to be expected if nobody does anything: at the rate of what fires or of what began just now, the sooner of
+    /// both; else of the usual lookback.
     pub fn outlook(&self) -> &Forecast {
-        self.forecast_firing.as_ref().unwrap_or(&self.forecast)
+        let steeper = [&self.forecast_recent, &self.forecast_firing].into_iter().flatten();
+        let hours = |of: &&Forecast| of.hours.unwrap_or(f64::INFINITY);
+        let soonest = steeper.min_by(|one, two| hours(one).total_cmp(&hours(two)));
+        soonest.unwrap_or(&self.forecast)
     }
 }
 
@@ -62,6 +77,7 @@ impl Live {
         history: &H,
     ) -> Result<Standing, LiveError<H::Error>> {
         let (status, reason) = self.status(plan, history)?;
+        let Forecasts { usual, firing, recent } = self.forecasts(plan, history)?;
         Ok(Standing {
             status,
             reason,
@@ -69,8 +85,9 @@ impl Live {
             budget: self.budget(plan, history)?,
             coverage: self.seen(plan),
             burns: self.burns(plan).collect(),
-            forecast: self.forecast(plan, history)?,
-            forecast_firing: self.forecast_firing(plan, history)?,
+            forecast: usual,
+            forecast_firing: firing,
+            forecast_recent: recent,
             firings: self.firings(plan),
             rule_errors: plan.refused().to_vec(),
         })
@@ -163,48 +180,61 @@ impl Live {
         plan: &Plan,
         history: &H,
     ) -> Result<Forecast, LiveError<H::Error>> {
-        self.forecast_from(plan, history, plan.forecast)
+        let mut found = self.forecasts_at(plan, history, &[self.rate(plan, plan.forecast)])?;
+        Ok(found.remove(0))
     }
 
-    /// The same from the long lookback of the rule that fires at the highest burn; `None` while none with a lookback
-    /// of its own fires.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::forecast`].
-    pub fn forecast_firing<H: History>(
+    /// The usual forecast; that from the long lookback of the rule that fires at the highest burn; and that of the lookback
+    /// at which the budget is gone before the usual one sees it. The window is walked once for all.
+    fn forecasts<H: History>(
         &self,
         plan: &Plan,
         history: &H,
-    ) -> Result<Option<Forecast>, LiveError<H::Error>> {
+    ) -> Result<Forecasts, LiveError<H::Error>> {
+        let usual = self.rate(plan, plan.forecast);
         let firing = self.watches.iter().zip(&plan.rules).filter(|(watch, _)| watch.is_firing());
-        let ratio = |place: &usize| self.sums.stretch(Some(*place)).units.error_ratio();
-        let fastest = firing
-            .filter_map(|(_, rule)| rule.long)
-            .max_by(|one, two| ratio(one).unwrap_or(0.0).total_cmp(&ratio(two).unwrap_or(0.0)));
-        fastest.map(|place| self.forecast_from(plan, history, place)).transpose()
+        let ratio = |rate: &Rate| rate.recent.error_ratio().unwrap_or(0.0);
+        let firing = firing.filter_map(|(_, rule)| Some(self.rate(plan, rule.long?)));
+        let fastest = firing.max_by(|one, two| ratio(one).total_cmp(&ratio(two)));
+        let shorter = plan.reported.iter().map(|place| self.rate(plan, *place));
+        let steeper =
+            shorter.filter(|rate| rate.lookback < usual.lookback && rate.is_above(&usual));
+        let rates: Vec<Rate> = [usual].into_iter().chain(fastest).chain(steeper).collect();
+        let mut found = self.forecasts_at(plan, history, &rates)?.into_iter();
+        let unknown = || Forecast::unknown(usual.lookback);
+        let first = found.next().unwrap_or_else(unknown);
+        let firing = fastest.and_then(|_| found.next());
+        let hours = |of: &Forecast| of.hours.unwrap_or(f64::INFINITY);
+        let too_late = usual.lookback.as_seconds_f64() / 3600.0;
+        let recent = found.filter(|of| of.hours_latest.is_some_and(|hours| hours < too_late));
+        let recent = recent.min_by(|one, two| hours(one).total_cmp(&hours(two)));
+        Ok(Forecasts { usual: first, firing, recent })
     }
 
-    fn forecast_from<H: History>(
+    /// The rate of the lookback in `place`.
+    fn rate(&self, plan: &Plan, place: usize) -> Rate {
+        Rate { lookback: plan.lengths[place], recent: self.sums.stretch(Some(place)).units }
+    }
+
+    fn forecasts_at<H: History>(
         &self,
         plan: &Plan,
         history: &H,
-        place: usize,
-    ) -> Result<Forecast, LiveError<H::Error>> {
+        rates: &[Rate],
+    ) -> Result<Vec<Forecast>, LiveError<H::Error>> {
         let (window, end) = (self.sums.window(), self.sums.end());
         let basis = Basis {
             counted: self.counted(plan),
             full: self.window(plan)?.full,
             is_calendar: window.period.is_some(),
             target: plan.target,
-            lookback: plan.lengths[place],
             since: plan.since,
             width: plan.unit,
             whole: window.units,
-            recent: self.sums.stretch(Some(place)).units,
         };
         let from = first_unit(plan, window.start);
-        let forecast = basis.forecast(
+        let forecasts = basis.forecast(
+            rates,
             || parts(plan, history, window.start, end),
             |each| {
                 walk(plan, history, from, end, |unit, events| {
@@ -216,6 +246,6 @@ impl Live {
                 })
             },
         );
-        forecast.map_err(LiveError::History)
+        forecasts.map_err(LiveError::History)
     }
 }

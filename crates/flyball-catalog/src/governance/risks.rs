@@ -13,6 +13,15 @@ use super::Governance;
 const SHIPPED_COSTS: &str = "assumed";
 
 impl Governance {
+    /// What holds for all risks of `service`; what is usual, under its name, where nobody has said.
+    pub fn risk_rules(&self, service: &str) -> RiskRules {
+        let said = self.risk_rules.values().find(|rules| rules.spec.service == service);
+        said.cloned().unwrap_or_else(|| RiskRules {
+            name: service.to_owned(),
+            spec: self.register(service).rules().clone(),
+        })
+    }
+
     /// The register of `service`; one without risks where nobody has named any.
     pub fn register(&self, service: &str) -> Register {
         let rules = self.risk_rules.values().find(|rules| rules.spec.service == service);

@@ -38,6 +38,23 @@ fn faults(own: &[(&str, &str)], asks: &str, others: &[(&str, &[(&str, &str)])]) 
     found.into_iter().filter(|(name, _)| name == "shop").flat_map(|(_, faults)| faults).collect()
 }
 
+#[test]
+fn what_goes_is_asked_neither_for_money_nor_for_promises() {
+    let of = |lifecycle: &str| {
+        let text = format!(
+            r#"{{"team": "t", "accountable": {{"who": "ada"}}, "lifecycle": "{lifecycle}"}}"#
+        );
+        let shop = Service::new("shop", serde_json::from_str(&text).unwrap()).unwrap();
+        check(&[Entry { name: "shop", service: Some(&shop), promises: &[] }], today())
+    };
+    assert_eq!(of("deprecated"), []);
+    let production = of("production");
+    assert!(
+        matches!(production[0].1.as_slice(), [Fault::NotFunded { .. }, Fault::NoSlo]),
+        "{production:?}"
+    );
+}
+
 const TWO: &str = r#"{"service": "bank"}, {"service": "stock"}"#;
 
 #[test]

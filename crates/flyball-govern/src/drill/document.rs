@@ -331,6 +331,13 @@ impl Faults {
             }
             _ => {}
         }
+        // What callers are told to send reaches so many of a hundred requests.
+        let hundredths = u128::from(spec.blast_radius.numerator()) * 100;
+        let is_whole = hundredths.is_multiple_of(u128::from(spec.blast_radius.denominator()));
+        if matches!(spec.via, DrillVia::EnvoyHeaders {}) && !is_whole {
+            let message = "`envoyHeaders` reaches whole per cents of requests\nhint: write whole per cents, like 33%, or use `envoy`";
+            self.add("spec.blastRadius", message);
+        }
         if !spec.via.can(&spec.fault) {
             let (via, fault) = (spec.via.kind(), spec.fault.kind());
             let can = match spec.via {

@@ -1,7 +1,8 @@
 //! How much a drill may spend, and how long it lasts for that.
 //!
-//! In whole bad events: the surplus is what a budget has left above the reserve; the dose is the surplus, or the
-//! share of the budget that the document allows when that is less. It lasts
+//! In whole bad events: the surplus is what a budget has left above the reserve, or a contract that counts the same
+//! events when that has less; the dose is the surplus, or the share of the budget that the document allows when that is
+//! less. It lasts
 //! `dose / (arrivals × blast radius × share that goes bad)`, at most as long as the document allows. Every division
 //! rounds down: a drill never spends more than it may.
 //!
@@ -27,6 +28,32 @@ pub struct Surplus {
     pub target: Target,
 }
 
+/// A contract that counts the events that a drill makes bad, as it stands in its own window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract {
+    /// What it is called, and whom it is made with.
+    pub name: String,
+    /// What was counted in its window.
+    pub counted: Tally,
+    /// What it promises.
+    pub target: Target,
+}
+
+/// What holds a dose to what it is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "bound", rename_all = "snake_case")]
+pub enum Bound {
+    /// The share of the budget that its document lets it spend.
+    Share,
+    /// What the budget has left above the reserve.
+    Budget,
+    /// What a contract has left above the reserve.
+    Contract {
+        /// What it is called, and whom it is made with.
+        name: String,
+    },
+}
+
 /// How fast valid events arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arriving {
@@ -37,14 +64,17 @@ pub struct Arriving {
 }
 
 /// What a drill may spend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Dose {
     /// Bad events, at most.
     pub bad: u64,
     /// The events that may go bad in the whole window.
     pub allowed: u64,
-    /// Of those, what is left above the reserve.
+    /// What is left above the reserve: of those, or of what a contract allows when that is less.
     pub surplus: u64,
+    /// What holds it to that many.
+    #[serde(rename = "bound_by")]
+    pub bound: Bound,
     /// How long it lasts for that, in whole seconds.
     pub lasts: Duration,
     /// Whether its length is cut to what the document allows, so that it spends less than the dose.
@@ -52,16 +82,14 @@ pub struct Dose {
 }
 
 /// Why there is no dose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum NoDose {
     /// Nothing was counted, or nothing arrives.
     #[error("there is no data, and no data is not health; hint: wait until events are counted")]
     NoData,
     /// True failures have spent it.
-    #[error(
-        "{bad} of {allowed} events that may go bad have, and {reserved} are reserved; hint: there is no surplus to spend"
-    )]
+    #[error("{}", none_left(*bad, *allowed, *reserved, of))]
     NoSurplus {
         /// Bad events.
         bad: u64,
@@ -69,6 +97,8 @@ pub enum NoDose {
         allowed: u64,
         /// What is reserved of them.
         reserved: u64,
+        /// Of the budget, or of a contract.
+        of: Bound,
     },
     /// It would be over before anybody sees it.
     #[error(
@@ -80,33 +110,93 @@ pub enum NoDose {
     },
 }
 
-/// The dose of a drill.
+/// That nothing is left to spend, and what to do about it.
+fn none_left(bad: u64, allowed: u64, reserved: u64, of: &Bound) -> String {
+    let (whose, target) = match of {
+        Bound::Contract { name } => (format!("the contract {name}"), "the contract"),
+        Bound::Share | Bound::Budget => ("the budget".to_owned(), "the SLO"),
+    };
+    if allowed == 0 {
+        return format!(
+            "{whose} lets not one event of its window go bad; hint: wait for more events, or promise less in {target}"
+        );
+    }
+    let open = allowed - reserved.min(allowed);
+    let hint = if bad < allowed {
+        "wait until bad events leave its window, or lower the drill's `reserve`"
+    } else {
+        "wait until bad events leave its window"
+    };
+    format!(
+        "nothing is left to spend: {whose} lets {allowed} events go bad, of which a drill may use {open} and {reserved} stay in \
+         reserve, and {bad} have gone bad already; hint: {hint}"
+    )
+}
+
+/// What may go bad, what of it stays, and what is left above that.
+struct Left {
+    allowed: u64,
+    reserved: u64,
+    bad: u64,
+}
+
+impl Left {
+    /// Of `valid` events of which `bad` are.
+    fn of(valid: u64, bad: u64, target: Target, reserve: Rational) -> Self {
+        let allowed = share_of(valid, target.error_budget());
+        // What is reserved is rounded up, to the harm of the drill.
+        let reserved = allowed - share_of(allowed, complement(reserve));
+        Self { allowed, reserved, bad }
+    }
+
+    const fn surplus(&self) -> u64 {
+        self.allowed.saturating_sub(self.reserved).saturating_sub(self.bad)
+    }
+}
+
+/// The dose of a drill that `budget` pays for, and which leaves each of `contracts` its reserve as well.
 ///
 /// # Errors
 ///
 /// [`NoDose`].
-pub fn dose(drill: &Drill, budget: &Surplus, arriving: Arriving) -> Result<Dose, NoDose> {
+pub fn dose(
+    drill: &Drill,
+    budget: &Surplus,
+    contracts: &[Contract],
+    arriving: Arriving,
+) -> Result<Dose, NoDose> {
     let spec = &drill.spec;
     if budget.counted.is_empty() || arriving.valid == 0 || arriving.per.is_zero() {
         return Err(NoDose::NoData);
     }
     let valid = budget.counted.valid().saturating_add(budget.to_come);
-    let allowed = share_of(valid, budget.target.error_budget());
-    // What is reserved is rounded up, to the harm of the drill.
-    let reserved = allowed - share_of(allowed, complement(spec.reserve));
-    let bad = budget.counted.bad();
-    let surplus = allowed.saturating_sub(reserved).saturating_sub(bad);
+    let own = Left::of(valid, budget.counted.bad(), budget.target, spec.reserve);
+    let allowed = own.allowed;
+    let promised = contracts.iter().map(|of| {
+        let left = Left::of(of.counted.valid(), of.counted.bad(), of.target, spec.reserve);
+        (left, Bound::Contract { name: of.name.clone() })
+    });
+    // Of those that leave as much, the budget is named.
+    let (least, mut bound) = promised.fold((own, Bound::Budget), |least, next| {
+        if next.0.surplus() < least.0.surplus() { next } else { least }
+    });
+    let surplus = least.surplus();
     if surplus == 0 {
-        return Err(NoDose::NoSurplus { bad, allowed, reserved });
+        let Left { allowed, reserved, bad } = least;
+        return Err(NoDose::NoSurplus { bad, allowed, reserved, of: bound });
     }
-    let most = spec.dose.map_or(surplus, |share| share_of(allowed, share).min(surplus));
+    let share = spec.dose.map(|share| share_of(allowed, share)).filter(|share| *share < surplus);
+    if share.is_some() {
+        bound = Bound::Share;
+    }
+    let most = share.unwrap_or(surplus);
     let seconds = seconds(most, arriving, [spec.blast_radius, spec.goes_bad]);
     let lasts = Duration::from_seconds(seconds);
     if lasts < LASTS_SHORTEST {
         return Err(NoDose::TooShort { bad: most });
     }
     let is_cut = lasts > spec.longest;
-    Ok(Dose { bad: most, allowed, surplus, lasts: lasts.min(spec.longest), is_cut })
+    Ok(Dose { bad: most, allowed, surplus, bound, lasts: lasts.min(spec.longest), is_cut })
 }
 
 /// The whole part of a share of `count`.

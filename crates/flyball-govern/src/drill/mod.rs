@@ -22,7 +22,7 @@ pub use document::{
     Drill, DrillSpec, DrillVia, Fault, Hypothesis, LASTS_LONGEST, LASTS_SHORTEST, Purpose, Steady,
     WebhookVia,
 };
-pub use dose::{Arriving, Dose, NoDose, Surplus, dose};
+pub use dose::{Arriving, Bound, Contract, Dose, NoDose, Surplus, dose};
 pub use guard::{BEAT_EVERY, Guard, GuardAct, GuardHeard, LEASE, UNDO_AGAIN};
 pub use precondition::{Check, CheckState, Precondition, Situation, may_begin, preconditions};
 pub use report::{

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use flyball_model::{Duration, Interval, Timestamp};
 
 use super::document::Drill;
-use super::dose::{Dose, NoDose};
+use super::dose::{Bound, Dose, NoDose};
 use crate::hours::Hours;
 
 /// Something that has to be met before a drill begins.
@@ -113,7 +113,7 @@ pub fn preconditions(drill: &Drill, situation: &Situation<'_>) -> Vec<Check> {
     let surplus = match &situation.dose {
         Ok(dose) => (
             CheckState::Met,
-            format!("{} of {} bad events, in {}", dose.bad, dose.surplus, dose.lasts),
+            format!("{} bad events{}, in {}", dose.bad, held_to(dose), dose.lasts),
         ),
         Err(NoDose::NoData) => (CheckState::Unknown, NoDose::NoData.to_string()),
         Err(why) => (CheckState::NotMet, why.to_string()),
@@ -162,6 +162,18 @@ pub fn preconditions(drill: &Drill, situation: &Situation<'_>) -> Vec<Check> {
         (What::Guarded, guarded),
     ];
     found.map(|(what, (state, text))| Check { what, state, text }).into()
+}
+
+/// What holds a dose to its size, in words.
+fn held_to(dose: &Dose) -> String {
+    let Dose { surplus, allowed, bound, .. } = dose;
+    match bound {
+        Bound::Share => format!(" of {surplus} that are left, as its `dose` says"),
+        Bound::Budget => format!(", all that its budget of {allowed} has left above the reserve"),
+        Bound::Contract { name } => {
+            format!(", all that the contract {name} has left above the reserve")
+        }
+    }
 }
 
 /// Whether a drill may begin: everything is met.

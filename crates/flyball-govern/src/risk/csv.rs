@@ -7,14 +7,16 @@
 use std::collections::BTreeSet;
 
 use csv_core::{ReadFieldResult, Reader};
-use flyball_model::{Duration, Rational};
+use flyball_model::{ChangeKind, Duration, Rational};
 
-use super::document::{Acceptance, RISKS_MAX, Risk, RiskSpec, Undelayed};
+use super::document::{Acceptance, Matches, RISKS_MAX, Risk, RiskSpec, Undelayed};
 use super::range::{Range, Value};
+
+pub mod rules;
 
 /// The columns as they are written. Those up to `time_between_failures` but `description` and `slos` are
 /// needed.
-pub const COLUMNS: [&str; 12] = [
+pub const COLUMNS: [&str; 14] = [
     "name",
     "service",
     "description",
@@ -27,6 +29,8 @@ pub const COLUMNS: [&str; 12] = [
     "accepted_by",
     "accepted_because",
     "accepted_until",
+    "match_classes",
+    "match_causes",
 ];
 /// The columns that a register cannot be read without.
 const NEEDED: [&str; 6] = [
@@ -86,6 +90,8 @@ pub fn write(risks: &[Risk]) -> String {
             accepted.map(|of| of.who.clone()).unwrap_or_default(),
             accepted.map(|of| of.reason.clone()).unwrap_or_default(),
             accepted.map(|of| of.until.to_string()).unwrap_or_default(),
+            spec.matches.as_ref().map(|of| list(&of.classes)).unwrap_or_default(),
+            spec.matches.as_ref().map(causes).unwrap_or_default(),
         ]));
     }
     text
@@ -109,6 +115,10 @@ fn quoted(field: &str) -> String {
 
 fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(";")
+}
+
+fn causes(of: &Matches) -> String {
+    of.causes.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(";")
 }
 
 /// Reads risks, in the order in which they are written.
@@ -213,6 +223,19 @@ impl Columns {
         let repair = range(&field("time_to_repair"), &mut wrong);
         let share = range::<Rational>(&field("share_of_users"), &mut wrong);
         let between = range(&field("time_between_failures"), &mut wrong);
+        let (classes, kinds) = (names("match_classes"), names("match_causes"));
+        let mut causes = BTreeSet::new();
+        for word in &kinds {
+            let Some(kind) = ChangeKind::parse(word) else {
+                let kinds: Vec<&str> = ChangeKind::ALL.iter().map(|kind| kind.name()).collect();
+                let said = format!("`{word}` is no kind of change; hint: {}", kinds.join(", "));
+                wrong.push(field("match_causes").wrong(said));
+                continue;
+            };
+            causes.insert(kind);
+        }
+        let says_something = !classes.is_empty() || !kinds.is_empty();
+        let matches = says_something.then_some(Matches { classes, causes });
         let accepted = self.acceptance(fields).map_err(|error| wrong.push(error)).ok().flatten();
         // What cannot be read is taken to be right, so that all else that is wrong is told as well.
         let spec = RiskSpec {
@@ -225,6 +248,7 @@ impl Columns {
             time_between_failures: between.unwrap_or(Range::point(Duration::from_days(1))),
             themes: names("themes"),
             accepted,
+            matches,
             undelayed: Undelayed::default(),
         };
         match Risk::new(&field("name").text, spec) {
@@ -270,6 +294,9 @@ fn column_of(path: &str) -> &'static str {
         ("spec.themes", "themes"),
         ("spec.accepted.who", "accepted_by"),
         ("spec.accepted.reason", "accepted_because"),
+        ("spec.matches.classes", "match_classes"),
+        ("spec.matches", "match_causes"),
+        ("spec.matches.causes", "match_causes"),
     ];
     columns.into_iter().find(|(of, _)| *of == path).map_or("name", |(_, column)| column)
 }

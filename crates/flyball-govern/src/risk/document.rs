@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flyball_model::{Duration, Rational};
+use flyball_model::{ChangeKind, Duration, Rational};
 use jiff::civil::Date;
 
 use super::range::{Range, ShareRange, TimeRange, Value};
@@ -63,9 +63,35 @@ pub struct RiskSpec {
     /// Who has decided to live with it.
     #[serde(default)]
     pub accepted: Option<Acceptance>,
+    /// Which failures are likely to come of it: they are proposed, and taken by people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Matches>,
     /// What factors no longer delay, in an answer to what if; of no document.
     #[serde(skip)]
     pub undelayed: Undelayed,
+}
+
+/// Which failures are likely to come of a risk. Where both lists say something a failure fits both.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matches {
+    /// Classes of outages that people put failures into.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub classes: BTreeSet<String>,
+    /// Kinds of the changes that caused it, or that failed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub causes: BTreeSet<ChangeKind>,
+}
+
+impl Matches {
+    /// Whether a failure of `class`, which a change of the kind `cause` caused, fits. What is not known fits nothing.
+    pub fn fits(&self, class: Option<&str>, cause: Option<ChangeKind>) -> bool {
+        let Self { classes, causes } = self;
+        let says_something = !classes.is_empty() || !causes.is_empty();
+        let is_class = classes.is_empty() || class.is_some_and(|class| classes.contains(class));
+        let is_cause = causes.is_empty() || cause.is_some_and(|cause| causes.contains(&cause));
+        says_something && is_class && is_cause
+    }
 }
 
 /// Which times of a risk hold whatever factors would add to them.
@@ -203,6 +229,17 @@ impl Risk {
         if let Some(accepted) = &spec.accepted {
             check.said("spec.accepted.who", &accepted.who);
             check.said("spec.accepted.reason", &accepted.reason);
+        }
+        if let Some(matches) = &spec.matches {
+            check.list("spec.matches.classes", &matches.classes);
+            if matches.classes.is_empty() && matches.causes.is_empty() {
+                let message = "nothing matches\nhint: name `classes` of incidents, `causes` like deploy, or both";
+                check.error("spec.matches", message.to_owned());
+            }
+            if matches.causes.contains(&ChangeKind::Drill) {
+                let message = "a drill is put down to the risk that its document names\nhint: leave `drill` out";
+                check.error("spec.matches.causes", message.to_owned());
+            }
         }
         check.done().map(|()| Self { name: name.to_owned(), spec })
     }

@@ -19,7 +19,8 @@ mod tornado;
 mod what_if;
 
 pub use document::{
-    Acceptance, FACTORS_MAX, Factor, RISKS_MAX, Risk, RiskRules, RiskRulesSpec, RiskSpec, Undelayed,
+    Acceptance, FACTORS_MAX, Factor, Matches, RISKS_MAX, Risk, RiskRules, RiskRulesSpec, RiskSpec,
+    Undelayed,
 };
 pub use measured::{Beside, Finding, Measured, Occurrence, ToldBy, VALUES_MIN, fed, measure};
 pub use range::{Range, RangeError, ShareRange, TimeRange, Value};
@@ -27,4 +28,4 @@ pub use register::{Cost, Register, YEAR, minutes};
 pub use simulate::{Simulated, TRIALS, simulate};
 pub use standing::{Above, Assessment, RiskLine, RiskObjective, RiskStanding, ThemeLine, assess};
 pub use tornado::{Bar, BarOf, Tornado, tornado};
-pub use what_if::{Difference, Mitigation, WhatIf, WhatIfError, what_if};
+pub use what_if::{Difference, Mitigation, WhatIf, WhatIfError, done, what_if};

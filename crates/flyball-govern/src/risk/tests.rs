@@ -33,6 +33,7 @@ fn risk(name: &str, inputs: &str) -> Risk {
         time_between_failures: time(3),
         themes: BTreeSet::new(),
         accepted: None,
+        matches: None,
         undelayed: Undelayed::default(),
     };
     Risk::new(name, spec).unwrap()

@@ -93,10 +93,31 @@ pub enum WhatIfError {
     },
 }
 
+/// The register as it would be once all of `steps` are done, one after the other, and the names of the risks that
+/// change.
+///
+/// # Errors
+///
+/// As [`WhatIf::of`]: of each step, held against what those before it leave. Without steps nothing is meant.
+pub fn done(
+    register: &Register,
+    steps: &[WhatIf],
+) -> Result<(Register, BTreeSet<String>), WhatIfError> {
+    let (first, rest) = steps.split_first().ok_or(WhatIfError::Nothing)?;
+    let (mut after, changed) = first.of(register)?;
+    let mut names: BTreeSet<String> = changed.into_iter().collect();
+    for step in rest {
+        let (next, changed) = step.of(&after)?;
+        after = next;
+        names.extend(changed);
+    }
+    Ok((after, names))
+}
+
 /// An objective before and after something is done.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Difference {
-    /// The risks that it changes, by name.
+    /// The risks that it changes and that spend the objective's budget, by name.
     pub risks: Vec<String>,
     /// As it is.
     pub before: Assessment,
@@ -223,21 +244,26 @@ impl WhatIf {
     }
 }
 
-/// Holds a register against an objective before and after something is done; `None` when no risk spends its
-/// budget.
+/// Holds a register against an objective before and after all of `steps` are done; `None` when none of the risks that
+/// change spends its budget.
 ///
 /// # Errors
 ///
-/// As [`WhatIf::of`].
+/// As [`done`].
 pub fn what_if(
     register: &Register,
-    done: &WhatIf,
+    steps: &[WhatIf],
     objective: &RiskObjective,
     today: Date,
     seed: u64,
 ) -> Result<Option<Difference>, WhatIfError> {
-    let (changed, risks) = done.of(register)?;
+    let (changed, names) = done(register, steps)?;
+    let spenders = register.spenders(&objective.slo).map(|risk| &risk.name);
+    let risks: Vec<String> = spenders.filter(|name| names.contains(*name)).cloned().collect();
     let difference = || {
+        if risks.is_empty() {
+            return None;
+        }
         let before = assess(register, objective, today)?;
         let after = assess(&changed, objective, today)?;
         Some(Difference {

@@ -4,7 +4,7 @@ mod reports;
 mod runs;
 mod situation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,13 +13,13 @@ use axum::{Extension, Json};
 use flyball_catalog::Catalog;
 use flyball_govern::alert::Reminder;
 use flyball_govern::drill::{Check, CheckState, Dose, Drill, DrillSpec, may_begin};
-use flyball_govern::hours::Hours;
 use flyball_model::{Rational, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::allowed;
+use super::administration::wait;
 use super::described::IncidentRefusals;
 use super::extract::{PartQuery, Path, Query, Sent, meant, part};
 use super::problem::Problem;
@@ -27,6 +27,7 @@ use super::{App, room, shapes};
 use crate::auth::{Caller, Role};
 use crate::changes::ChangesError;
 use crate::drills::{Beginning, DrillsError};
+use crate::names::names;
 use runs::{
     __path_headers, __path_run, __path_runs, __path_stop, RunView, headers, run, runs, stop,
 };
@@ -105,6 +106,9 @@ pub(super) struct Announced {
     told: usize,
     /// Those that the caller sees of which no target is told of tickets: they were told of nothing.
     unheard: Vec<String>,
+    /// What has to be met before it begins and is not now: time alone meets some of it.
+    #[schema(value_type = Vec<Object>)]
+    unmet: Vec<Check>,
 }
 
 /// Which drills are asked for.
@@ -184,6 +188,24 @@ async fn found(app: &App, caller: &Caller, name: &str) -> Result<(Arc<Catalog>, 
         Problem::not_there(("drill", name), known, "GET /api/v1/drills lists them")
     })?;
     Ok((catalog, drill))
+}
+
+/// What each of `who` is called that is known by an id; of a token it is said that it is one.
+///
+/// # Errors
+///
+/// A problem where it cannot be read.
+async fn called(app: &App, who: BTreeSet<String>) -> Result<BTreeMap<String, String>, Problem> {
+    let control = app.control.clone();
+    wait(move || {
+        let who = who.iter().map(String::as_str).collect();
+        let mut names = names(&control, &who)?;
+        for (_, name) in names.iter_mut().filter(|(id, _)| id.starts_with("token:")) {
+            name.push_str(" (token)");
+        }
+        Ok::<_, ChangesError>(names)
+    })
+    .await
 }
 
 /// Whether `caller` may know of runs of drills of `service`, and stop them: whoever sees it, or a service that depends on
@@ -287,13 +309,15 @@ async fn announce(
     let dependants = catalog.governance.dependants(&service);
     let dependants: Vec<String> = dependants.map(str::to_owned).collect();
     let (now, who) = (app.clock.now(), caller.actor());
+    let called = called(&app, BTreeSet::from([who.clone()])).await?;
+    let called = called.get(&who).unwrap_or(&who).clone();
     let (mut told, mut unheard) = (Vec::new(), Vec::new());
     for dependant in dependants {
         let reminder = Reminder {
             key: format!("drill/{name}/{now}/{dependant}"),
             service: dependant.clone(),
             title: format!("{service} will be broken on purpose: {name}"),
-            text: announced_of(&drill, &text, &who),
+            text: announced_of(&drill, &text, &called),
             at: now,
             target: None,
         };
@@ -301,13 +325,16 @@ async fn announce(
         let heard = if is_heard.map_err(ChangesError::from)? { &mut told } else { &mut unheard };
         heard.push(dependant);
     }
-    let (of, announced, told_of) = (drill.spec.service, name.clone(), told.clone());
+    let (of, announced, told_of) = (service, name.clone(), told.clone());
     let kept = app
         .drills
         .on_disk(move |changes| changes.told_of_drill((&announced, &of), &told_of, (&who, now)));
     kept.await?;
     unheard.retain(|service| caller.sees(service));
-    Ok(Json(Announced { drill: name, told: told.len(), unheard }))
+    let looking = Looking::at(&app, &catalog, std::slice::from_ref(&drill)).await?;
+    let mut unmet = looking.look(&drill).await?.checks;
+    unmet.retain(|check| check.state != CheckState::Met);
+    Ok(Json(Announced { drill: name, told: told.len(), unheard, unmet }))
 }
 
 /// What dependants read of a drill that `who` announces as `text`.
@@ -328,15 +355,13 @@ fn announced_of(drill: &Drill, text: &str, who: &str) -> String {
         Some(dose) => format!("at most {} of the budget of {slo}", percent(dose)),
         None => format!("what is left of the budget of {slo} above {}", percent(reserve)),
     };
-    let Hours { from, to, time_zone, .. } = hours;
-    let days: Vec<&str> = hours.days.iter().map(|day| day.name()).collect();
     format!(
-        "{} {} It reaches {} of the traffic for {longest} at most, spends {spends}, and begins on {} between {from} and {to} ({time_zone}). {who} announces it. Whoever \
+        "{} {} It reaches {} of the traffic for {longest} at most, spends {spends} and no more than its contracts leave, and begins {}. {who} announces it. Whoever \
          burns with it may stop it: `flyball drill stop`.",
         sentence(text),
         sentence(description),
         percent(blast_radius),
-        days.join(", "),
+        hours.words(),
     )
 }
 
@@ -370,7 +395,7 @@ async fn begin(
     allowed(caller.may(Role::Developer, &service), Role::Developer, &service)?;
     let looking = Looking::at(&app, &catalog, std::slice::from_ref(&drill)).await?;
     let looked = looking.look(&drill).await?;
-    let (found, usual, bad) = (looked.dose, looked.usual, looked.bad);
+    let (found, usual, bad) = (looked.dose.clone(), looked.usual, looked.bad);
     let view = DrillView::of(&drill, looked, app.clock.now(), &caller);
     if !apply {
         return Ok((StatusCode::OK, Json(DrillBegun { drill: view, run: None })));
@@ -378,7 +403,8 @@ async fn begin(
     let (true, Ok(dose)) = (view.may_begin, found) else { return Err(unmet(&view)) };
     let beginning = Beginning { drill, by: caller.actor(), dose, usual, bad };
     let run = app.drills.begin(beginning).await?;
-    let run = Some(RunView::of(run));
+    let people = runs::people(&app, std::slice::from_ref(&run)).await?;
+    let run = Some(RunView::of(run, &people));
     Ok((StatusCode::CREATED, Json(DrillBegun { drill: view, run })))
 }
 

@@ -77,7 +77,7 @@ pub(super) struct ServiceReport {
     /// Whose it is.
     #[serde(flatten)]
     owner: Owner,
-    /// Missed when any SLO is; else no data when any has none, and without SLOs; else met.
+    /// Missed when any SLO or contract is; else no data when any has none, and without either; else met.
     #[schema(value_type = shapes::Kept)]
     status: Status,
     /// What is left of its budgets, those with the least first.
@@ -135,6 +135,8 @@ pub(super) async fn report(
             let mut remarks = remarks(&app.control, name, time).map_err(LiveError::History)?;
             let said = asked.or(Said::of(&remarks));
             let told = of_service.iter().map(|slo| slo.status).collect::<Vec<Status>>();
+            let promised = agreements.iter().filter(|of| of.service == *name);
+            let promised: Vec<Status> = promised.map(AgreementStatus::status).collect();
             statuses.extend(of_service.iter().map(|slo| (slo.slo.as_str(), slo.status, said)));
             let hours = remarks.iter().filter_map(|remark| remark.toil_hours).map(u64::from);
             let toil_hours = hours.reduce(u64::saturating_add);
@@ -142,7 +144,7 @@ pub(super) async fn report(
             services.push(ServiceReport {
                 name: name.clone(),
                 owner: Owner::of(&gathered.catalog, name, gathered.question.now),
-                status: Status::worst(&told),
+                status: Status::worst(&[told, promised].concat()),
                 budgets: budgets(of_service, &[]),
                 remarks,
                 toil_hours,

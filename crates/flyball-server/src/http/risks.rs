@@ -11,7 +11,8 @@ use axum::{Extension, Json};
 use flyball_catalog::Catalog;
 use flyball_govern::risk::{
     Acceptance, Assessment, Cost, Difference, Mitigation, Register, Risk, RiskObjective,
-    RiskRulesSpec, RiskStanding, Tornado, WhatIf, YEAR, assess, csv, minutes, tornado, what_if,
+    RiskRulesSpec, RiskStanding, Tornado, WhatIf, YEAR, assess, csv, done, minutes, tornado,
+    what_if,
 };
 use flyball_govern::service::day;
 use flyball_model::Timestamp;
@@ -132,6 +133,9 @@ pub(super) struct RegisterQuery {
     seed: Option<u64>,
 }
 
+/// How much is tried together, at most.
+const STEPS_MAX: usize = 16;
+
 /// What would be done, and about what.
 #[derive(Debug, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +150,11 @@ pub(super) struct WhatIfRequest {
     /// Every risk that has one of these themes.
     #[serde(default)]
     themes: BTreeSet<String>,
+    /// What would be done as well, each with `mitigation`, `risks` and `themes`; at most 15. They are done one after the
+    /// other: each changes what those before it leave.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    also: Vec<WhatIf>,
     /// Only this SLO.
     slo: Option<String>,
     /// What draws are keyed by; one that follows from the register unless told.
@@ -161,9 +170,11 @@ pub(super) struct Differences {
     service: String,
     /// What draws are keyed by: both sides have the same luck.
     seed: u64,
-    /// Each objective whose budget some risk spends.
+    /// Each objective whose budget some risk spends that changes.
     #[schema(value_type = Vec<Object>)]
     objectives: Vec<Difference>,
+    /// The SLOs that are not touched: other risks spend their budgets, or none does.
+    untouched: BTreeSet<String>,
 }
 
 /// Every risk that the caller may see, with what is expected of it and where it stands.
@@ -342,32 +353,63 @@ pub(super) async fn compare(
     Path(service): Path<String>,
     sent: Sent,
 ) -> Result<Json<Differences>, Problem> {
-    let (WhatIfRequest { mitigation, risks, themes, slo, seed }, caller) =
+    let (WhatIfRequest { mitigation, risks, themes, also, slo, seed }, caller) =
         sent.json(&app, "what_if").await?;
     let Asked { register, objectives, seed } =
         asked(&app, &caller, &service, (slo.as_deref(), seed)).await?;
     let _room = room(&app).await?;
     let today = day(app.clock.now());
-    let done = WhatIf { mitigation, risks, themes };
+    if also.len() >= STEPS_MAX {
+        let said = format!("more than {STEPS_MAX} things would be done; hint: try fewer together");
+        return Err(meant(&said));
+    }
+    let first = WhatIf { mitigation, risks, themes };
+    let steps: Vec<WhatIf> = [first].into_iter().chain(also).collect();
+    let mut untouched: BTreeSet<String> = objectives.iter().map(|of| of.slo.clone()).collect();
     let found = app.simulating.run(Size::Large, move |()| {
         // What would change nothing is told, also where there is no objective.
-        done.of(&register)?;
-        let each = objectives.iter().map(|of| what_if(&register, &done, of, today, seed));
+        done(&register, &steps)?;
+        let each = objectives.iter().map(|of| what_if(&register, &steps, of, today, seed));
         each.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
     });
     let objectives = found.await?.map_err(|error| meant(&error.to_string()))?;
-    Ok(Json(Differences { service, seed, objectives }))
+    for of in &objectives {
+        untouched.remove(&of.before.objective.slo);
+    }
+    Ok(Json(Differences { service, seed, objectives, untouched }))
 }
 
-/// The risks of a service as CSV, for a spreadsheet: columns and texts as `flyball risk import` reads them.
+/// Which sheet.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sheet {
+    /// The risks.
+    #[default]
+    Risks,
+    /// What holds for all of them.
+    Rules,
+}
+
+/// Which sheet is asked for.
+#[derive(Debug, serde::Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SheetQuery {
+    /// `risks`, or `rules`: ceiling, reserve and factors; the risks unless told.
+    #[serde(default)]
+    sheet: Sheet,
+}
+
+/// The risks of a service as CSV, or what holds for all of them, for a spreadsheet: columns and texts as `flyball risk import`
+/// reads them.
 #[utoipa::path(
     get,
     path = "/api/v1/services/{name}/risks/csv",
     tag = "services",
-    params(("name" = String, Path, description = "The service")),
+    params(("name" = String, Path, description = "The service"), SheetQuery),
     responses(
         (status = 200, description = "A line each, by name, below a header", body = String, content_type = "text/csv"),
-        (status = 400, description = "The name cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The name or the parameter cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is known of such a service", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "They cannot be read", body = Problem, content_type = "application/problem+json"),
     ),
@@ -377,13 +419,18 @@ pub(super) async fn sheet(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(service): Path<String>,
+    Query(SheetQuery { sheet }): Query<SheetQuery>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     if !caller.sees(&service) {
         return Err(absent(&app, &caller, &service).await?);
     }
     is_there(&app, &caller, &service).await?;
     let text = app.evaluator.ask(move |evaluator| {
-        csv::write(evaluator.catalog().governance.register(&service).risks())
+        let governance = &evaluator.catalog().governance;
+        match sheet {
+            Sheet::Risks => csv::write(governance.register(&service).risks()),
+            Sheet::Rules => csv::rules::write(&governance.risk_rules(&service)),
+        }
     });
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text.await?))
 }

@@ -35,7 +35,7 @@ use super::{App, oncall, shapes};
 use crate::agreements::AgreementStatus;
 use crate::attribution::Attribution;
 use crate::auth::Caller;
-use crate::changes::{ChangeView, ChangesError};
+use crate::changes::{ChangeView, ChangesError, DrillRun};
 use crate::evaluator::SloStatus;
 use crate::gate::GateError;
 use crate::rotas::RotaError;
@@ -185,6 +185,7 @@ struct Recent {
     changes: Vec<ChangeView>,
     incidents: Vec<Incident>,
     learnt: Learnt,
+    drills: Vec<DrillRun>,
 }
 
 /// What is evaluated of a service.
@@ -233,8 +234,10 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let (records, _) = changes.incident_records(&services, (Timestamp::MIN, now))?;
         let (written, demanded) = (changes.written(&services)?, changes.demanded(&services)?);
         let learnt = Learnt { records, written, demanded };
+        let underway = changes.drills_unsettled()?;
         let changes = kept.into_iter().map(|kept| changes.view(kept, now)).collect();
-        Ok::<_, ChangesError>(Recent { changes, incidents, learnt })
+        let drills = underway.into_iter().filter(DrillRun::is_underway).collect();
+        Ok::<_, ChangesError>(Recent { changes, incidents, learnt, drills })
     });
     let recent = recent.await?;
     let asked = name.to_owned();
@@ -261,7 +264,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     if !catalog.services().contains(name) && recent.changes.is_empty() {
         return Err(absent(app, caller, name).await?);
     }
-    let Recent { changes, incidents, learnt } = recent;
+    let Recent { changes, incidents, learnt, drills } = recent;
     let changes = changes.into_iter().map(|view: ChangeView| view.seen_by(caller)).collect();
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());
@@ -286,6 +289,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         slos,
         by_cause,
         agreements,
+        drills,
         alerts,
         changes,
         incidents,

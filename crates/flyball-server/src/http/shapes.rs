@@ -140,6 +140,10 @@ pub(super) fn describe(document: &mut Value) {
         "description": "The forecast at the rate of the rule that fires at the highest burn; null while none does.",
         "anyOf": [definitions["objective"]["properties"]["forecast"], { "type": "null" }],
     });
+    standing["properties"]["forecast_recent"] = json!({
+        "description": "The forecast at a shorter lookback at which more goes bad, and not by chance, where the budget is gone before the usual lookback would have passed, also at the latest; null without one.",
+        "anyOf": [definitions["objective"]["properties"]["forecast"], { "type": "null" }],
+    });
     schemas["standing"] = standing;
     schemas["tally"] = counts();
     schemas["changed"] = changed();

@@ -154,6 +154,8 @@ async fn begun(running: &Running, clock: &TestClock, proxy: &mut Receiver) -> (S
     let path = "/api/v1/drills/shop-reset/announcements";
     let (status, told) = post(running, path, text).await;
     assert_eq!((status, &told["told"]), (200, &json!(1)), "{told}");
+    // What is not met is told with it: the notice has to pass.
+    assert_eq!(told["unmet"][0]["what"], "dependants_told", "{told}");
     seconds(running, clock, 70).await;
     let (status, said) =
         post(running, "/api/v1/drills/shop-reset/runs", json!({"apply": true})).await;
@@ -192,13 +194,18 @@ async fn a_drill_spends_its_dose_and_tells_who_assumed_too_much() {
     assert!(told.to_string().contains("shop will be broken on purpose"), "{told}");
     let text = told["reminder"]["text"].as_str().unwrap();
     let said = "at noon, ask Ada. The shop's cart is gone. It reaches 100 % of the traffic for 5m at most, spends at most 30 % of \
-                the budget of checkout, and begins on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC). anyone announces it. Whoever \
+                the budget of checkout and no more than its contracts leave, and begins on mon, tue, wed, thu, fri between 09:00 and 17:00 (UTC). anyone announces it. Whoever \
                 burns with it may stop it: `flyball drill stop`.";
     assert_eq!(text, said);
     let running_now = report(&running, &key, |said| state(said) == "running").await;
     let dose = running_now["run"]["watch"]["dose"].as_u64().unwrap();
     // A tenth of 760 events may go bad that are counted by now, and three tenths of those are dosed.
     assert_eq!(dose, 22, "{running_now}");
+    for service in ["shop", "bank"] {
+        let (_, card) = running.get(&format!("/api/v1/services/{service}")).await;
+        let now = &card["drills"][0];
+        assert_eq!((&now["key"], &now["service"]), (&json!(key), &json!("shop")), "{card}");
+    }
     let (status, said) = post(&running, path, json!({"apply": true})).await;
     assert_eq!(status, 409, "{said}");
     let (_, silences) = running.get("/api/v1/silences").await;
@@ -249,6 +256,66 @@ async fn a_drill_spends_its_dose_and_tells_who_assumed_too_much() {
     }
     let (_, listed) = running.get("/api/v1/drill-runs?service=shop&limit=1").await;
     assert_eq!(listed["runs"][0]["key"], key, "{listed}");
+    // What was broken as planned is no failure of a change, and the card forgets it.
+    let (_, week) = running.get("/api/v1/report?service=shop").await;
+    assert_eq!(
+        (&week["failed"], &week["drills"][0]["id"]),
+        (&json!([]), &json!(format!("drill:{key}")))
+    );
+    let (_, card) = running.get("/api/v1/services/shop").await;
+    assert_eq!(card["drills"], json!([]), "{card}");
+    running.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_bounds_what_a_drill_may_burn() {
+    flyball_server::choose_cryptography();
+    let home = tempfile::tempdir().unwrap();
+    let clock = TestClock::at(NOON);
+    let (proxy, chat) = (Receiver::start().await, Receiver::start().await);
+    let mut config = drilling(home.path(), &clock, &proxy, &chat, GUARD);
+    let contracts = "---
+apiVersion: flyball.dev/v1
+kind: Service
+metadata: {name: shop}
+spec:
+  agreements:
+  - {name: silver, with: Bo, slo: checkout, target: 95%, window: 1d}
+  - {name: gold, with: ACME, slo: checkout, target: 98%, window: 1d}
+";
+    let told = webhook("chat", &chat.url("/chat"));
+    config.given = Given::Sources(sources(&format!("{QUICK}{told}{}{contracts}", by_headers())));
+    let running = Running::of(config).await;
+    seconds(&running, &clock, 700).await;
+    clock.advance(Duration::from_seconds(10));
+    looked_at(&running, &clock).await;
+    // 70 of 700 may go bad by the SLO, and 21 by its dose; by gold 14, of which a fifth stays.
+    let (_, said) = running.get("/api/v1/drills/shop-reset").await;
+    let dose = &said["dose"];
+    assert_eq!((&dose["bad"], &dose["allowed"]), (&json!(11), &json!(70)), "{said}");
+    assert_eq!(dose["bound_by"], json!({"bound": "contract", "name": "gold with ACME"}));
+
+    // Once it has nothing left nothing is spent, whatever the SLO has left.
+    let bad = of_service("shop", (clock.now(), 10), 12, true);
+    send(&running, bad).await;
+    clock.advance(Duration::from_seconds(20));
+    looked_at(&running, &clock).await;
+    let (_, said) = running.get("/api/v1/drills/shop-reset").await;
+    assert_eq!(said["dose"], Value::Null, "{said}");
+    let surplus = said["checks"][0]["text"].as_str().unwrap();
+    assert!(surplus.contains("the contract gold with ACME lets 14 events go bad"), "{surplus}");
+    // The card's status is that of the SLOs and of the contracts.
+    send(&running, of_service("shop", (clock.now(), 10), 10, true)).await;
+    clock.advance(Duration::from_seconds(20));
+    looked_at(&running, &clock).await;
+    let (_, card) = running.get("/api/v1/services/shop").await;
+    assert_eq!(
+        (&card["budgets"][0]["status"], &card["status"]),
+        (&json!("met"), &json!("missed")),
+        "{card}"
+    );
+    let (_, week) = running.get("/api/v1/report?service=shop").await;
+    assert_eq!(week["services"][0]["status"], "missed", "{week}");
     running.server.stop().await;
 }
 
@@ -485,7 +552,11 @@ async fn who_burns_with_a_drill_sees_it_run_and_stops_it() {
     }
     let (status, seen) = get(&bank, &run).await;
     assert_eq!((status, &seen["run"]["spec"]), (200, &Value::Null), "not by what: {seen}");
-    assert_eq!(get(&shop, &run).await.1["run"]["spec"]["via"]["kind"], "envoyHeaders");
+    let (_, seen) = get(&shop, &run).await;
+    assert_eq!(seen["run"]["spec"]["via"]["kind"], "envoyHeaders");
+    let by = seen["run"]["watch"]["by"].as_str().unwrap();
+    let called = seen["run"]["people"][by].as_str().unwrap();
+    assert!(by.starts_with("token:") && called.ends_with(" (token)"), "{seen}");
     assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }), "runs alone");
     assert_eq!(send(&bank, path, json!({"apply": true})).await.0, 404, "and it begins none");
     assert_eq!(send(&bank, &stop, json!({})).await.0, 200);

@@ -36,6 +36,7 @@ spec:
   timeToRepair: 1h
   shareOfUsers: 80%
   timeBetweenFailures: 6h..12h
+  matches: {classes: [disk-full]}
 ---
 apiVersion: flyball.dev/v1
 kind: RiskRules
@@ -161,6 +162,13 @@ async fn what_could_be_done_is_tried_over_the_same_luck() {
     // 70 minutes of everybody, with the factor's ten, become 10 of a tenth: the factor adds nothing past them.
     let saves = of["saves_minutes_a_year"].as_f64().unwrap();
     assert!((saves - (70.0 - 1.0) * 12.175).abs() < 1e-6, "{saves}");
+    let repair = json!({"kind": "faster_repair", "within": "5m"});
+    let also = json!([{"mitigation": repair, "risks": ["store-down"]}]);
+    let (status, both) =
+        ask(json!({"mitigation": canary, "themes": ["no-canary"], "also": also})).await;
+    assert_eq!((status, &both["untouched"]), (200, &json!([])), "{both}");
+    assert_eq!(both["objectives"][0]["risks"], json!(["bad-deploy", "store-down"]));
+    assert!(both["objectives"][0]["saves_minutes_a_year"].as_f64().unwrap() > saves, "{both}");
     for (body, hint) in [
         (json!({"mitigation": canary, "risks": ["bad-deplyo"]}), "`bad-deploy`"),
         (
@@ -205,6 +213,21 @@ async fn a_register_is_beside_what_happened_once_somebody_says_what_came_of_what
         (&json!(1), &json!(["devlake:OPS-17"]))
     );
     assert_eq!(before["risks"][0]["measured"]["failures"], 0);
+    assert_eq!(before["risks"][1]["likely"], json!([]), "nobody has classified it");
+    let class = json!({
+        "posting": "devlake:OPS-17", "class": "disk-full", "role": "engineering_lead", "why": "df",
+    });
+    let (status, said) = post(&running, "/api/v1/gate/shop/classes", &class).await;
+    assert_eq!(status, 201, "{said}");
+    // What is likely is proposed, and counts for nothing until somebody takes it.
+    let (_, likely) = running.get(path).await;
+    let of = &likely["risks"][1];
+    assert_eq!(
+        (&of["likely"], &of["measured"]["failures"], &likely["unnamed"]),
+        (&json!(["devlake:OPS-17"]), &json!(0), &json!(1)),
+        "{of}"
+    );
+    assert_eq!(likely["risks"][0]["likely"], json!([]));
 
     let name = async |posting: &str, risk: Value| {
         let body = json!({"posting": posting, "risk": risk, "why": "the disk was full"});
@@ -227,6 +250,7 @@ async fn a_register_is_beside_what_happened_once_somebody_says_what_came_of_what
     }
     let (_, after) = running.get(path).await;
     assert_eq!(after["unnamed"], 0, "{after:#}");
+    assert_eq!(after["risks"][1]["likely"], json!([]));
     let of = &after["risks"][1];
     assert_eq!(of["measured"]["name"], "store-down");
     assert_eq!(

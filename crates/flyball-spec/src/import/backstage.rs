@@ -100,6 +100,9 @@ const KINDS: [(&str, Kind); 9] = [
     ("Template", Kind::Other),
 ];
 
+/// The words for how far something is in its life that have a meaning.
+const LIFECYCLES: [&str; 3] = ["experimental", "production", "deprecated"];
+
 /// Reads one document; `None` when it describes no service, or faults were noted.
 pub(crate) fn document(node: &Node, kind: &Node, r: &mut Reader<'_, '_>) -> Option<Entity> {
     let kind = r.text(kind)?;
@@ -175,6 +178,12 @@ fn entity(node: &Node, kind: &str, r: &mut Reader<'_, '_>) -> Option<Entity> {
             }
             out.insert(field.to_owned(), called(&to).into());
         }
+    }
+    // Other words are those of a company, and mean nothing here.
+    if let Some(text) = of("lifecycle").and_then(|node| r.any_text(node))
+        && LIFECYCLES.contains(&text.value.as_str())
+    {
+        out.insert("lifecycle".to_owned(), text.value.into());
     }
     let mut all = |key: &str, kind: &str| -> Vec<Referred> {
         let nodes = r.list(of(key)).iter();

@@ -48,7 +48,7 @@ metadata:
       title: Mail
 spec:
   type: service
-  lifecycle: production
+  lifecycle: deprecated
   owner: group:default/box-office
   system: sales
   subcomponentOf: shop
@@ -102,6 +102,7 @@ fn an_entity_becomes_a_service() {
         "product": "sales",
         "tier": "critical",
         "accountable": {"who": "Ada Byron"},
+        "lifecycle": "deprecated",
         "fundedUntil": "2027-03-31",
         "custodyRules": "usual",
         "revenuePerHour": {"amount": "12000", "currency": "EUR"},

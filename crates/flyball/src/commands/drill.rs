@@ -188,6 +188,8 @@ struct Begun {
 struct Announced {
     told: u64,
     unheard: Vec<String>,
+    #[serde(default)]
+    unmet: Vec<show::Check>,
 }
 
 /// Where a server has drills, and their runs.
@@ -246,10 +248,18 @@ fn announce(args: &AnnounceArgs) -> anyhow::Result<Exit> {
     let path = path(DRILLS, &[&args.name, "announcements"]);
     let told: Announced = Remote::new(&args.server)?.post(&path, &json!({ "text": args.text }))?;
     let services = words::plural(told.told, "dependant was told", "dependants were told");
-    if told.unheard.is_empty() {
-        talk::note(&format!("{services}\nhint: flyball drill begin {}", printable(&args.name)));
+    let name = printable(&args.name);
+    let unmet = told.unmet.iter().map(|check| format!("\n  {}", printable(&check.sentence())));
+    let unmet: String = unmet.collect();
+    let next = if unmet.is_empty() {
+        format!("{services}\nhint: flyball drill begin {name}")
     } else {
-        talk::note(&services);
+        format!(
+            "{services}; it may not begin now:{unmet}\nhint: flyball drill show {name} lists what has to be met"
+        )
+    };
+    talk::note(&next);
+    if !told.unheard.is_empty() {
         let unheard: Vec<String> = told.unheard.iter().map(|of| printable(of)).collect();
         talk::note(&format!(
             "nobody is told of tickets of {}\nhint: apply an AlertTarget of severity ticket for it, and announce it again",
@@ -304,7 +314,7 @@ fn stop(args: &StopArgs) -> anyhow::Result<Exit> {
         run.key
     };
     let run: Run = remote.post(&path(RUNS, &[&key, "stop"]), &json!({}))?;
-    talk::note(&format!("{}: {}", printable(&run.key), run.watch.state.sentence()));
+    talk::note(&format!("{}: {}", printable(&run.key), printable(&run.sentence())));
     Ok(Exit::Met)
 }
 
@@ -327,7 +337,7 @@ fn runs(args: &RunsArgs) -> anyhow::Result<Exit> {
                 printable(&run.service),
                 words::count(run.watch.dose),
                 run.burned().map_or_else(|| "–".to_owned(), words::count),
-                run.watch.state.sentence(),
+                printable(&run.sentence()),
                 printable(&run.key),
             ]);
         }

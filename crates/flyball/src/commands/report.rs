@@ -68,6 +68,8 @@ struct Report {
     delivery: Delivery,
     classes: Vec<Class>,
     failed: Vec<Failed>,
+    #[serde(default)]
+    drills: Vec<Drill>,
     incidents: Vec<Incident>,
     reviews: Vec<Review>,
     signs: Vec<Sign>,
@@ -106,6 +108,15 @@ struct Failed {
     version: Option<String>,
     at: Timestamp,
     cause: Option<Cause>,
+}
+
+/// A fault on purpose.
+#[derive(Debug, serde::Deserialize)]
+struct Drill {
+    id: String,
+    service: String,
+    at: Timestamp,
+    summary: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -215,11 +226,13 @@ fn page(report: &Report) -> Page {
 /// How many promises were kept, in a sentence.
 fn kept(report: &Report) -> String {
     let budgets: Vec<&BudgetView> = report.services.iter().flat_map(|of| &of.budgets).collect();
-    let count = |status| budgets.iter().filter(|of| of.status == status).count() as u64;
     if budgets.is_empty() {
         return "Nothing is promised yet: no SLO is evaluated.".to_owned();
     }
-    let all = words::plural(budgets.len() as u64, "promise", "promises");
+    let promised = report.agreements.iter().map(AgreementView::status);
+    let statuses: Vec<Status> = budgets.iter().map(|of| of.status).chain(promised).collect();
+    let count = |status| statuses.iter().filter(|of| **of == status).count() as u64;
+    let all = words::plural(statuses.len() as u64, "promise", "promises");
     let kept = format!("{} of {all} kept", words::count(count(Status::Met)));
     let others = [(Status::Missed, "broken"), (Status::NoData, "not known")];
     let others = others.into_iter().filter(|(status, _)| count(*status) > 0);
@@ -272,6 +285,17 @@ fn promise(service: &str, budget: &BudgetView) -> String {
 
 /// What went wrong, in a sentence.
 fn broke(report: &Report) -> String {
+    let drills = match report.drills.len() as u64 {
+        0 => String::new(),
+        count => {
+            let drills = words::plural(count, "drill", "drills");
+            format!(" {drills} broke something on purpose, as planned.")
+        }
+    };
+    unplanned(report) + &drills
+}
+
+fn unplanned(report: &Report) -> String {
     let failed = words::plural(report.failed.len() as u64, "change", "changes");
     let incidents = words::plural(report.incidents.len() as u64, "incident", "incidents");
     if report.failed.is_empty() && report.incidents.is_empty() {
@@ -374,6 +398,13 @@ fn failures(page: &mut Page, report: &Report) {
     });
     let columns =
         [text("Began"), text("Service"), text("Lasted"), text("Incident"), text("Summary")];
+    page.table(columns, rows);
+    let rows = report.drills.iter().map(|drill| {
+        let Drill { id, service, at, summary } = drill;
+        let said = summary.clone().unwrap_or_else(|| "–".to_owned());
+        [words::moment(*at), service.clone(), id.clone(), said]
+    });
+    let columns = [text("Planned, begun"), text("Service"), text("Drill"), text("What was done")];
     page.table(columns, rows);
 }
 

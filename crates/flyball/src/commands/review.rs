@@ -130,6 +130,19 @@ struct Standing {
     items: Option<Vec<String>>,
 }
 
+impl Line {
+    /// What it is, and what that is worth, in a few words.
+    fn sentence(&self) -> String {
+        let (state, standing) = (&self.state, self.standing.words());
+        match self.standing.word.as_str() {
+            // A review that goes on is worth nothing yet.
+            "pending" => state.clone(),
+            word if word == state.as_str() => standing,
+            _ => format!("{state}: {standing}"),
+        }
+    }
+}
+
 impl Standing {
     fn words(&self) -> String {
         let said = self.word.replace('_', " ");

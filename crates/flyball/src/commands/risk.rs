@@ -104,6 +104,7 @@ struct DrawnArgs {
 ///   flyball risk what-if checkout canary --share 10% --within 10m --theme deployment
 ///   flyball risk what-if checkout faster-detection --within 5m --risk disk-full --risk store-down
 ///   flyball risk what-if checkout soft-dependency --share 0% --risk payments-down
+///   flyball risk what-if checkout canary --share 10% --within 10m --theme deployment --also 'faster-repair within=15m risk=disk-full'
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct WhatIfArgs {
@@ -128,6 +129,9 @@ struct WhatIfArgs {
     /// Every risk with this theme; may be given more than once
     #[arg(long = "theme", value_name = "NAME")]
     themes: Vec<String>,
+    /// Something else that would be done with it, after it: WHAT, and share=, within=, risk=, theme=; may be given more than once
+    #[arg(long, value_name = "WHAT KEY=VALUE …", value_parser = also)]
+    also: Vec<Step>,
     #[command(flatten)]
     drawn: DrawnArgs,
     /// What to print
@@ -135,6 +139,72 @@ struct WhatIfArgs {
     output: Document,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+/// Something that would be done, about which risks.
+#[derive(Debug, Clone)]
+struct Step {
+    what: Done,
+    share: Option<String>,
+    within: Option<String>,
+    risks: Vec<String>,
+    themes: Vec<String>,
+}
+
+/// Reads what would be done as well.
+fn also(text: &str) -> Result<Step, String> {
+    let mut words = text.split_whitespace();
+    let what = words.next().unwrap_or_default();
+    let what = <Done as clap::ValueEnum>::from_str(what, false).map_err(|_| {
+        format!("`{what}` is nothing that could be done; hint: canary, faster-detection, faster-repair or soft-dependency")
+    })?;
+    let mut step = Step { what, share: None, within: None, risks: Vec::new(), themes: Vec::new() };
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        let value = value.to_owned();
+        match key {
+            "share" => step.share = Some(share(&value)?),
+            "within" => step.within = Some(value),
+            "risk" => step.risks.push(value),
+            "theme" => step.themes.push(value),
+            _ => {
+                let said = "is not known; hint: share=10%, within=10m, risk=NAME, theme=NAME";
+                return Err(format!("`{word}` {said}"));
+            }
+        }
+    }
+    step.body().map_err(|error| error.to_string().replace('\n', "; "))?;
+    Ok(step)
+}
+
+impl Step {
+    /// As a server is asked.
+    fn body(&self) -> anyhow::Result<Value> {
+        let Self { what, share, within, risks, themes } = self;
+        let kind = match what {
+            Done::Canary => "canary",
+            Done::FasterDetection => "faster_detection",
+            Done::FasterRepair => "faster_repair",
+            Done::SoftDependency => "soft_dependency",
+        };
+        let mut mitigation = json!({ "kind": kind });
+        let needs = [
+            ("share", share, matches!(what, Done::Canary | Done::SoftDependency)),
+            ("within", within, !matches!(what, Done::SoftDependency)),
+        ];
+        for (field, value, is_told) in needs {
+            let name = kind.replace('_', "-");
+            match value {
+                Some(_) if !is_told => {
+                    bail!("`--{field}` says nothing of {name}\nhint: leave it out")
+                }
+                None if is_told => bail!("{name} needs `{field}`\nhint: say it"),
+                Some(value) => mitigation[field] = json!(value),
+                None => {}
+            }
+        }
+        Ok(json!({ "mitigation": mitigation, "risks": risks, "themes": themes }))
+    }
 }
 
 /// Reads a share, and leaves it as it is written.
@@ -267,6 +337,8 @@ struct Differences {
     service: String,
     seed: u64,
     objectives: Vec<Difference>,
+    #[serde(default)]
+    untouched: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -465,31 +537,13 @@ fn fix_first(page: &mut Page, tornado: &Tornado) {
 }
 
 fn what_if(args: &WhatIfArgs) -> anyhow::Result<Exit> {
-    let WhatIfArgs { service, what, share, within, risks, themes, drawn, output, server } = args;
-    let kind = match what {
-        Done::Canary => "canary",
-        Done::FasterDetection => "faster_detection",
-        Done::FasterRepair => "faster_repair",
-        Done::SoftDependency => "soft_dependency",
-    };
-    let is_told = |field| match field {
-        "share" => matches!(what, Done::Canary | Done::SoftDependency),
-        _ => !matches!(what, Done::SoftDependency),
-    };
-    for (field, value) in [("share", share), ("within", within)] {
-        if value.is_some() && !is_told(field) {
-            bail!("`--{field}` says nothing of {}\nhint: leave it out", kind.replace('_', "-"));
-        }
-    }
-    let mut mitigation = json!({ "kind": kind });
-    for (field, value) in [("share", share), ("within", within)] {
-        if let Some(value) = value {
-            mitigation[field] = json!(value);
-        }
-    }
-    let body = json!({
-        "mitigation": mitigation, "risks": risks, "themes": themes, "slo": drawn.slo, "seed": drawn.seed,
-    });
+    let WhatIfArgs { service, what, share, within, risks, themes, also, drawn, output, server } =
+        args;
+    let (share, within) = (share.clone(), within.clone());
+    let first = Step { what: *what, share, within, risks: risks.clone(), themes: themes.clone() };
+    let mut body = first.body()?;
+    body["also"] = also.iter().map(Step::body).collect::<anyhow::Result<_>>()?;
+    (body["slo"], body["seed"]) = (json!(drawn.slo), json!(drawn.seed));
     let said: Value = Remote::new(server)?.post(&of_service(service, &["what-if"]), &body)?;
     let found: Differences = serde_json::from_value(said.clone())?;
     document(*output, &said, || tried(&found))?;
@@ -498,7 +552,9 @@ fn what_if(args: &WhatIfArgs) -> anyhow::Result<Exit> {
 
 fn tried(found: &Differences) -> Page {
     let saves = found.objectives.iter().map(|of| of.saves_minutes_a_year).fold(0.0, f64::max);
-    let title = if found.objectives.is_empty() {
+    let title = if found.objectives.is_empty() && !found.untouched.is_empty() {
+        "It changes no objective.".to_owned()
+    } else if found.objectives.is_empty() {
         "It spends the budget of no objective.".to_owned()
     } else {
         format!("It saves {} bad a year.", words::minutes_exact(saves))
@@ -520,6 +576,9 @@ fn tried(found: &Differences) -> Page {
                 ["Windows missed".to_owned(), missed(&of.missed_before), missed(&of.missed_after)],
             ],
         );
+    }
+    if !found.untouched.is_empty() {
+        page.say(format!("Not touched: {}.", found.untouched.join(", ")));
     }
     page.say(format!("Both sides are drawn over the same luck, keyed by the seed {}.", found.seed));
     page

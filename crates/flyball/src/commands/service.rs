@@ -9,6 +9,8 @@ mod remark;
 mod shipping;
 mod troubles;
 
+use std::collections::BTreeSet;
+
 use flyball_budget::Status;
 use flyball_model::{Change, Timestamp};
 use serde_json::Value;
@@ -119,6 +121,8 @@ pub(super) struct Owner {
     journeys: Vec<String>,
     revenue_per_hour: Option<Revenue>,
     support_model: Option<String>,
+    #[serde(default)]
+    lifecycle: Option<String>,
     funded_until: Option<String>,
 }
 
@@ -163,6 +167,8 @@ struct Card {
     status: Status,
     budgets: Vec<BudgetView>,
     agreements: Vec<AgreementView>,
+    #[serde(default)]
+    drills: Vec<Broken>,
     alerts: Vec<Alert>,
     incidents: Vec<Incident>,
     post_mortems: Vec<Due>,
@@ -294,6 +300,17 @@ struct Alert {
     #[serde(default)]
     silences: Vec<Silenced>,
     acknowledged: Option<Acknowledged>,
+}
+
+/// A drill that goes on.
+#[derive(Debug, serde::Deserialize)]
+struct Broken {
+    key: String,
+    drill: String,
+    service: String,
+    slo: String,
+    since: Option<Timestamp>,
+    dose: u64,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -453,6 +470,7 @@ fn page(card: &Card) -> Page {
         ("Product", Some(told(owner.product.as_ref()))),
         ("Accountable", Some(accountable)),
         ("Tier", Some(tier)),
+        ("Lifecycle", owner.lifecycle.clone()),
         ("On call", Some(told(card.on_call.as_ref()))),
         ("A page calls", called),
         ("First gap", uncovered),
@@ -500,16 +518,40 @@ fn page(card: &Card) -> Page {
 
 /// The whole in a sentence.
 fn sentence(card: &Card) -> String {
-    let promises = match card.status {
-        Status::Met => "It keeps its promises",
-        Status::Missed => "It breaks a promise",
-        Status::NoData => "Whether it keeps its promises is not known",
+    let budgets = card.budgets.iter().map(|of| {
+        let name = of.display_name.as_ref().unwrap_or(&of.slo);
+        (name.clone(), of.status)
+    });
+    let contracts = card.agreements.iter();
+    let contracts = contracts.map(|of| (format!("the contract {}", of.called()), of.status()));
+    let promises = promises(card.status, budgets.chain(contracts));
+    let firing = card.alerts.iter().filter(|alert| alert.state == "firing").count() as u64;
+    let firing = match firing {
+        0 => String::new(),
+        1 => "; an alert fires now".to_owned(),
+        count => format!("; {} alerts fire now", words::count(count)),
     };
+    let drill = if card.drills.is_empty() { "" } else { "; a drill goes on" };
     let ships = match &card.ship {
         Some(ship) => shipping::verdict(ship, shipping::overspent(card)),
         None => "whether it may ship cannot be told".to_owned(),
     };
-    format!("{promises}; {ships}.")
+    format!("{promises}{firing}{drill}; {ships}.")
+}
+
+/// Whether its promises are kept, with those that are not.
+fn promises(status: Status, each: impl Iterator<Item = (String, Status)>) -> String {
+    let said = match status {
+        Status::Met => return "It keeps its promises".to_owned(),
+        Status::Missed => "It breaks a promise",
+        Status::NoData => "Whether it keeps its promises is not known",
+    };
+    let named: BTreeSet<String> =
+        each.filter(|(_, of)| *of == status).map(|(name, _)| name).collect();
+    if named.is_empty() {
+        return said.to_owned();
+    }
+    format!("{said} ({})", named.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn capital(text: &str) -> String {
@@ -592,4 +634,26 @@ fn changes(page: &mut Page, card: &Card) {
         text("Id"),
     ];
     page.table(columns, rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_names_what_is_broken_contracts_among_it() {
+        let each = |contract: Status| {
+            let promised = [("served", Status::Met), ("the contract gold with ACME", contract)];
+            promised.map(|(name, status)| (name.to_owned(), status)).into_iter()
+        };
+        let said = |status: Status| promises(status, each(status));
+        assert_eq!(said(Status::Met), "It keeps its promises");
+        assert_eq!(said(Status::Missed), "It breaks a promise (the contract gold with ACME)");
+        assert_eq!(
+            said(Status::NoData),
+            "Whether it keeps its promises is not known (the contract gold with ACME)"
+        );
+        let nothing = "Whether it keeps its promises is not known";
+        assert_eq!(promises(Status::NoData, std::iter::empty()), nothing);
+    }
 }

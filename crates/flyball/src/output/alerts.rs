@@ -207,7 +207,8 @@ pub(crate) fn alerts(page: &AlertPage) -> String {
             alert.standing(),
             alert.service.clone(),
             alert.about().replace('\n', "\u{fffd}"),
-            alert.rule.clone().unwrap_or_default(),
+            // What is pending has no rule that fires yet, but those that are about to.
+            alert.rule.clone().unwrap_or_else(|| alert.pending.join(", ")),
             alert.remaining.map_or_else(String::new, words::percent),
             words::whole_seconds(alert.since.as_ref().unwrap_or(&alert.opened)),
             alert.acknowledged.as_ref().map(|taken| taken.who.clone()).unwrap_or_default(),

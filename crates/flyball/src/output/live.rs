@@ -8,7 +8,7 @@ use flyball_model::Severity;
 use super::table::{finish_or, new_table};
 use super::words;
 use crate::remote::{
-    BudgetView, CorrectionView, DoubtView, FillView, SloList, SloView, StandingView,
+    BudgetView, CorrectionView, DoubtView, FillView, ForecastView, SloList, SloView, StandingView,
 };
 
 /// The budgets of all objectives and their slices as a table, readable without colour.
@@ -285,7 +285,11 @@ fn forecast(standing: &StandingView) -> String {
     if standing.status == Status::NoData {
         return "–".to_owned();
     }
-    let forecast = standing.forecast_firing.as_ref().unwrap_or(&standing.forecast);
+    // What fires, and what began just now: the sooner of both.
+    let steeper = [&standing.forecast_recent, &standing.forecast_firing].into_iter().flatten();
+    let hours = |of: &&ForecastView| of.hours.unwrap_or(f64::INFINITY);
+    let soonest = steeper.min_by(|one, two| hours(one).total_cmp(&hours(two)));
+    let forecast = soonest.unwrap_or(&standing.forecast);
     words::outlook(
         forecast.outlook,
         &forecast.lookback,

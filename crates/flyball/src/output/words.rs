@@ -162,9 +162,17 @@ pub(crate) fn percent_down(share: f64, places: u32) -> String {
     format!("{text}%")
 }
 
-/// A share as a percentage with one decimal.
+/// A share as a percentage with one decimal; with more where it is less than nothing and would round to it.
 pub(crate) fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
+    let percent = share * 100.0;
+    let is_nothing =
+        |places: usize| format!("{percent:.places$}").trim_matches(['-', '0', '.']).is_empty();
+    if share < 0.0 && is_nothing(1) {
+        let places = (2..=6).find(|places| !is_nothing(*places));
+        return places.map_or_else(|| "0.0%".to_owned(), |places| format!("{percent:.places$}%"));
+    }
+    // Minus nothing is nothing.
+    format!("{:.1}%", percent + 0.0)
 }
 
 /// A target as it was written: 99.95 % is not 100 %.
@@ -502,6 +510,22 @@ mod tests {
             name("UTC", "2026-01-01T09:00:00Z", "2026-01-08T09:00:00Z"),
             "2026-01-01 09:00 – 2026-01-08 09:00"
         );
+    }
+
+    #[test]
+    fn less_than_nothing_is_not_rounded_to_it() {
+        for (share, said) in [
+            (-0.0, "0.0%"),
+            (0.0, "0.0%"),
+            (0.0004, "0.0%"),
+            (-0.0004, "-0.04%"),
+            (-0.000_02, "-0.002%"),
+            (-1e-12, "0.0%"),
+            (-0.0006, "-0.1%"),
+            (-0.018, "-1.8%"),
+        ] {
+            assert_eq!(percent(share), said);
+        }
     }
 
     #[test]

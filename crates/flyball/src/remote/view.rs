@@ -126,6 +126,8 @@ pub(crate) struct StandingView {
     pub(crate) forecast: ForecastView,
     #[serde(default)]
     pub(crate) forecast_firing: Option<ForecastView>,
+    #[serde(default)]
+    pub(crate) forecast_recent: Option<ForecastView>,
     pub(crate) firings: Vec<FiringView>,
     pub(crate) rule_errors: Vec<String>,
 }

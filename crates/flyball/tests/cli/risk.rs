@@ -55,6 +55,18 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     std::fs::write(at.join("again.csv"), &exported.out).unwrap();
     let again = flyball(at, &["risk", "import", "again.csv"]);
     assert_eq!(again.out, made.out, "there and back nothing is lost");
+    let sheet = "rules,service,ceiling,reserve,factor,everywhere,detect\r\nshop,shop,30%,5%,slow,yes,1m\r\n";
+    std::fs::write(at.join("rules.csv"), sheet).unwrap();
+    let made = flyball(at, &["risk", "import", "rules.csv"]);
+    assert!(made.out.contains("kind: RiskRules"), "{}{}", made.out, made.err);
+    std::fs::write(at.join("rules.yaml"), &made.out).unwrap();
+    let applied = run(&["apply", "--yes", "-f", "rules.yaml"]);
+    assert_eq!(applied.code, 0, "{}", applied.err);
+    let exported = run(&["risk", "export", "shop", "--rules"]);
+    std::fs::write(at.join("rules-again.csv"), &exported.out).unwrap();
+    let again = flyball(at, &["risk", "import", "rules-again.csv"]);
+    assert_eq!(again.out, made.out, "{}", exported.out);
+    assert_eq!(run(&["apply", "--yes", "--remove", "rules.yaml"]).code, 0);
 
     let listed = run(&["risk", "list"]);
     for said in ["bad-deploy", "store-down", "12 h 10 min"] {
@@ -74,6 +86,17 @@ fn a_sheet_becomes_a_register_that_is_shown_tried_and_exported() {
     let what = ["risk", "what-if", "shop", "canary", "--share", "10%", "--within", "10m"];
     let tried = run(&[&what[..], &["--theme", "no-canary"]].concat());
     assert!(tried.out.contains("It changes bad-deploy."), "{}", tried.out);
+    let also = ["--also", "faster-repair within=5m risk=store-down"];
+    let both = run(&[&what[..], &["--theme", "no-canary"], &also].concat());
+    assert!(both.out.contains("It changes bad-deploy, store-down."), "{}{}", both.out, both.err);
+    for (also, said) in [
+        ("prayer", "`prayer` is nothing that could be done"),
+        ("canary share=10%", "canary needs `within`"),
+        ("faster-repair within=5m hope=x", "`hope=x` is not known"),
+    ] {
+        let wrong = run(&[&what[..], &["--theme", "no-canary", "--also", also]].concat());
+        assert!(wrong.code == 2 && wrong.err.contains(said), "{}", wrong.err);
+    }
     let nothing = run(&[&what[..], &["--risk", "bad-deplyo"]].concat());
     assert_eq!(nothing.code, 2);
     assert!(nothing.err.contains("`bad-deploy`"), "{}", nothing.err);

@@ -260,11 +260,18 @@ fn a_review_and_a_pager_go_by_the_command_line() {
     act("waive", &["measured", "--role", "sre", "--why", "it is new", "--until", "14d"]);
     let shown = run(&["review", "show", "shop", "small"]);
     assert_eq!(shown.code, 3, "{}", shown.out);
-    for said in ["release-7, 4 minutes", "waived until", "budget.coverage is 0", "applies"] {
+    for said in [
+        "release-7, 4 minutes",
+        "waived until",
+        "(sre): it is new",
+        "It is open.",
+        "budget.coverage is 0",
+        "applies",
+    ] {
         assert!(shown.out.contains(said), "{said}: {}", shown.out);
     }
     assert!(act("submit", &[]).contains("it waits for the signatures of sre"));
-    assert!(act("sign", &["--role", "sre"]).contains("is approved: approved until"));
+    assert!(act("sign", &["--role", "sre"]).contains("is approved until"));
     assert_eq!(run(&["review", "show", "shop", "small", "-o", "markdown"]).code, 0);
     let listed = run(&["review", "list", "--service", "shop"]);
     assert!(listed.out.contains("small 1") && listed.out.contains("approved"), "{}", listed.out);

@@ -69,6 +69,12 @@ fn each_way_says_what_it_can_break_and_reaches_nothing_else() {
     let envoy = json!({"kind": "envoy", "url": "http://127.0.0.1:9901", "runtime": "a b"});
     assert_eq!(refused(&[("via", envoy)]), ["spec.fault.kind", "spec.via.runtime"]);
     assert_eq!(refused(&[("blastRadius", json!("50%"))]), ["spec.blastRadius"]);
+    // Headers reach whole per cents of requests.
+    let headers = || ("via", json!({"kind": "envoyHeaders"}));
+    let abort = || ("fault", json!({"kind": "abort", "status": 503}));
+    let part = |share: &str| ("blastRadius", json!(share));
+    assert_eq!(refused(&[headers(), abort(), part("33.5%")]), ["spec.blastRadius"]);
+    with(&[headers(), abort(), part("33%")]);
     for file in ["../x.json", "/etc/x.json", "a/../../x.yaml", "x.toml"] {
         let via = json!({"kind": "chaosToolkit", "experiment": file});
         assert_eq!(refused(&[("via", via)]), ["spec.via.experiment"], "{file}");

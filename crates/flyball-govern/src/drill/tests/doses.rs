@@ -26,7 +26,7 @@ fn the_lock_services_quarter() {
     const QUARTER: u64 = 90 * 86_400;
     // Time counted in milliseconds, so that nothing is rounded: 777.6 s.
     let quarter = surplus(QUARTER * 1_000, 0, 0, "0.9999");
-    let dose_of = |budget: &Surplus| dose(&read(&text()), budget, per_second(1_000));
+    let dose_of = |budget: &Surplus| dose(&read(&text()), budget, &[], per_second(1_000));
     let whole = dose_of(&quarter).unwrap();
     assert_eq!((whole.allowed, whole.bad), (777_600, 777_600));
     assert!((whole.bad as f64 / 60_000.0 - 12.96).abs() < 1e-9);
@@ -36,7 +36,10 @@ fn the_lock_services_quarter() {
     assert_eq!((failed.bad, failed.lasts), (177_600, Duration::from_seconds(177)));
     // True failures have met the target already: no outage is made.
     let spent = dose_of(&surplus(QUARTER * 1_000, 777_600, 0, "0.9999")).unwrap_err();
-    assert_eq!(spent, NoDose::NoSurplus { bad: 777_600, allowed: 777_600, reserved: 0 });
+    assert_eq!(
+        spent,
+        NoDose::NoSurplus { bad: 777_600, allowed: 777_600, reserved: 0, of: Bound::Budget }
+    );
     // After the outage the target is met exactly, and not significantly exceeded.
     let after = Tally::new(QUARTER * 1_000, QUARTER * 1_000 - whole.bad).unwrap();
     assert!(flyball_budget::keeps(after, target("0.9999").share()));
@@ -57,17 +60,58 @@ fn a_dose_keeps_the_reserve_and_reaches_as_many_as_it_may() {
     ];
     let drill = with(&abort);
     // Ten a second, a quarter reached, four of five bad: two a second, so that 600 take 300 s.
-    let found = dose(&drill, &budget, per_second(10)).unwrap();
+    let found = dose(&drill, &budget, &[], per_second(10)).unwrap();
     assert_eq!((found.surplus, found.bad, found.lasts), (600, 600, Duration::from_seconds(300)));
     let small = with(&[abort.as_slice(), &[("dose", json!("5%"))]].concat());
-    let found = dose(&small, &budget, per_second(10)).unwrap();
+    let found = dose(&small, &budget, &[], per_second(10)).unwrap();
     assert_eq!((found.bad, found.lasts), (50, Duration::from_seconds(25)));
     let short = with(&[abort.as_slice(), &[("longest", json!("2m"))]].concat());
-    let found = dose(&short, &budget, per_second(10)).unwrap();
+    let found = dose(&short, &budget, &[], per_second(10)).unwrap();
     assert_eq!((found.bad, found.lasts, found.is_cut), (600, Duration::from_minutes(2), true));
-    assert_eq!(dose(&drill, &budget, per_second(1_000)), Err(NoDose::TooShort { bad: 600 }));
-    assert_eq!(dose(&drill, &surplus(0, 0, 9, "0.9"), per_second(1)), Err(NoDose::NoData));
-    assert_eq!(dose(&drill, &budget, per_second(0)), Err(NoDose::NoData));
+    assert_eq!(dose(&drill, &budget, &[], per_second(1_000)), Err(NoDose::TooShort { bad: 600 }));
+    assert_eq!(dose(&drill, &surplus(0, 0, 9, "0.9"), &[], per_second(1)), Err(NoDose::NoData));
+    assert_eq!(dose(&drill, &budget, &[], per_second(0)), Err(NoDose::NoData));
+}
+
+#[test]
+fn a_dose_leaves_each_contract_its_reserve_and_says_which_bound_binds() {
+    let drill = with(&[
+        ("via", json!({"kind": "envoyHeaders"})),
+        ("fault", json!({"kind": "abort", "status": 503})),
+        ("reserve", json!("20%")),
+    ]);
+    // A million events at 99.9 % allow 1,000; 200 stay and 100 are bad: 700 are left.
+    let budget = surplus(1_000_000, 100, 0, "0.999");
+    let contract = |name: &str, valid: u64, bad: u64, of: &str| Contract {
+        name: name.to_owned(),
+        counted: Tally::new(valid, valid - bad).unwrap(),
+        target: target(of),
+    };
+    let with_contracts = |of: &[Contract]| dose(&drill, &budget, of, per_second(1));
+    let found = with_contracts(&[]).unwrap();
+    assert_eq!((found.bad, found.bound), (700, Bound::Budget));
+    // 10,000 at 99 % allow 100, of which 20 stay and 30 are bad.
+    let gold = contract("gold with ACME", 10_000, 30, "0.99");
+    let wide = contract("silver", 10_000_000, 0, "0.9");
+    let named = Bound::Contract { name: "gold with ACME".to_owned() };
+    let found = with_contracts(&[wide.clone(), gold]).unwrap();
+    assert_eq!((found.allowed, found.surplus, found.bad), (1_000, 50, 50));
+    // What is counted while it runs is held against what is left: the contract ends it.
+    assert_eq!(Watch::new("k", "d", "ada", &found, 100).reserve_at, 150);
+    assert_eq!(found.bound, named);
+    assert_eq!(with_contracts(&[wide]).unwrap().bound, Bound::Budget);
+    let broken = contract("gold with ACME", 10_000, 119, "0.99");
+    let none = with_contracts(&[broken]).unwrap_err();
+    assert_eq!(none, NoDose::NoSurplus { bad: 119, allowed: 100, reserved: 20, of: named });
+    assert_eq!(
+        none.to_string(),
+        "nothing is left to spend: the contract gold with ACME lets 100 events go bad, of which a drill may use 80 and 20 \
+         stay in reserve, and 119 have gone bad already; hint: wait until bad events leave its window"
+    );
+    let held = with_contracts(&[contract("gold", 10_000, 90, "0.99")]).unwrap_err();
+    assert!(held.to_string().ends_with("or lower the drill's `reserve`"), "{held}");
+    let young = with_contracts(&[contract("gold", 10, 0, "0.99")]).unwrap_err();
+    assert!(young.to_string().starts_with("the contract gold lets not one event"), "{young}");
 }
 
 proptest! {
@@ -87,7 +131,7 @@ proptest! {
         let budget = surplus(valid, bad, 0, "0.999");
         let allowed = valid / 1_000;
         let usable = allowed * (100 - reserve) / 100;
-        match dose(&drill, &budget, per_second(rate)) {
+        match dose(&drill, &budget, &[], per_second(rate)) {
             Ok(found) => {
                 prop_assert_eq!(found.bad, usable - bad);
                 // Bad events of the whole seconds that it lasts: rate × share × seconds.
@@ -134,12 +178,18 @@ fn situation(now: Timestamp, dose: Dose) -> Situation<'static> {
 #[test]
 fn a_drill_begins_when_everything_is_met_and_what_is_not_known_is_not() {
     let now = Timestamp::parse("2026-03-26T09:00:00Z").unwrap();
-    let some =
-        Dose { bad: 9, allowed: 9, surplus: 9, lasts: Duration::from_minutes(5), is_cut: false };
+    let some = Dose {
+        bad: 9,
+        allowed: 9,
+        surplus: 9,
+        bound: Bound::Share,
+        lasts: Duration::from_minutes(5),
+        is_cut: false,
+    };
     let drill = read(&text());
     let nights: crate::hours::Hours =
         serde_json::from_value(json!({"from": "22:00", "to": "06:00", "timeZone": "UTC"})).unwrap();
-    let fine = || situation(now, some);
+    let fine = || situation(now, some.clone());
     let checks = preconditions(&drill, &fine());
     assert!(may_begin(&checks), "{checks:#?}");
     assert!(!may_begin(&[]));
@@ -173,7 +223,7 @@ fn a_drill_begins_when_everything_is_met_and_what_is_not_known_is_not() {
     for (changed, what, state) in cases {
         assert_eq!(held_up(changed), [(what, state)]);
     }
-    let late = situation(now.plus(Duration::from_hours(6)), some);
+    let late = situation(now.plus(Duration::from_hours(6)), some.clone());
     assert_eq!(held_up(late), [(What::StaffedHours, NotMet)]);
     let early = fine();
     let window = Interval::new(now, now.plus(Duration::from_days(15))).ok();

@@ -9,7 +9,8 @@ fn at(second: i64) -> Timestamp {
 
 fn planned() -> Watch {
     let lasts = Duration::from_minutes(5);
-    let dose = Dose { bad: 600, allowed: 1_000, surplus: 700, lasts, is_cut: false };
+    let dose =
+        Dose { bad: 600, allowed: 1_000, surplus: 700, bound: Bound::Share, lasts, is_cut: false };
     Watch::new("k-1", "locks-down", "ada", &dose, 100)
 }
 
@@ -127,7 +128,7 @@ proptest! {
     #[test]
     fn what_is_burned_is_what_was_dosed(rate in 1u64..15, began in 0u32..10, late in 0u32..10, undo in 0u32..3) {
         let lasts = Duration::from_hours(4);
-        let dose = Dose { bad: 600, allowed: 1_000, surplus: 900, lasts, is_cut: false };
+        let dose = Dose { bad: 600, allowed: 1_000, surplus: 900, bound: Bound::Share, lasts, is_cut: false };
         let mut watch = Watch::new("k", "d", "ada", &dose, 0);
         let at = |second: u32| at(i64::from(second));
         watch.arm(at(began)).unwrap();

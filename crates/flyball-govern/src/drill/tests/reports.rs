@@ -26,7 +26,8 @@ fn dependant(service: &str, during: (u64, u64), before: (u64, u64)) -> Dependant
 
 fn ended(why: Stop) -> Watch {
     let lasts = Duration::from_minutes(5);
-    let dose = Dose { bad: 600, allowed: 1_000, surplus: 700, lasts, is_cut: false };
+    let dose =
+        Dose { bad: 600, allowed: 1_000, surplus: 700, bound: Bound::Share, lasts, is_cut: false };
     let mut watch = Watch::new("k-1", "locks-down", "ada", &dose, 100);
     watch.arm(at(0)).unwrap();
     watch.armed(at(0)).unwrap();

@@ -1,6 +1,6 @@
 //! CSV: what is written is read again, what is wrong has a place.
 
-use super::csv::{COLUMNS, CsvError, read, write};
+use super::csv::{COLUMNS, CsvError, read, rules, write};
 use super::*;
 
 fn wrong(text: &str) -> Vec<(usize, usize, String)> {
@@ -108,4 +108,73 @@ proptest::proptest! {
             proptest::prop_assert!(errors.iter().all(|of| (1..=lines).contains(&of.line) && of.column > 0));
         }
     }
+}
+
+/// What holds for all of a service's risks goes through a sheet as well.
+#[test]
+fn rules_go_there_and_back() {
+    let spec = serde_json::json!({
+        "service": "shop", "ceiling": "30%", "reserve": "12.5%", "factors": [
+            {"name": "nobody, at night", "description": "=Nobody", "everywhere": true, "detect": "30m"},
+            {"name": "no-rehearsal", "repair": "20m", "frequency": "10%"},
+        ],
+    });
+    let rules = RiskRules::new("shop", serde_json::from_value(spec).unwrap()).unwrap();
+    let plain = RiskRules::new(
+        "bank",
+        serde_json::from_value(serde_json::json!({"service": "bank"})).unwrap(),
+    )
+    .unwrap();
+    for one in [&rules, &plain] {
+        let text = rules::write(one);
+        assert!(rules::is_one(&text) && !rules::is_one(&write(&[])));
+        assert_eq!(rules::read(&text).unwrap(), std::slice::from_ref(one), "{text}");
+    }
+    let both = rules::write(&rules) + rules::write(&plain).split_once("\r\n").unwrap().1;
+    assert_eq!(rules::read(&both).unwrap(), [rules, plain]);
+    let places = |text: &str| {
+        let wrong = rules::read(text).unwrap_err();
+        wrong.into_iter().map(|of| (of.line, of.column)).collect::<Vec<_>>()
+    };
+    let header = "rules,service,ceiling,reserve,factor,everywhere,detect";
+    assert_eq!(places("rules,service,ceiling\n"), [(1, 1)]);
+    assert_eq!(places(&format!("{header},hope\n")), [(1, 56)]);
+    let lines = "shop,shop,25%,0%,a,maybe,soon\nshop,shop,20%..30%,0%,b,yes,1m\nshop,shop,25%,0%\n";
+    assert_eq!(places(&format!("{header}\n{lines}")), [(2, 20), (2, 26), (3, 11), (4, 1)]);
+    // Lines of one register agree, and what it says is checked as in a document.
+    let lines = "shop,shop,25%,0%,a,yes,1m\nshop,shop,30%,0%,b,yes,1m\nx,x,0%,0%,,,\n";
+    assert_eq!(places(&format!("{header}\n{lines}")), [(3, 1), (4, 1)]);
+}
+
+#[test]
+fn what_a_risk_matches_goes_there_and_back() {
+    let mut one = risk("a", "30m 90m 80% 10d");
+    one.spec.matches = Some(Matches {
+        classes: ["capacity".to_owned(), "network".to_owned()].into(),
+        causes: [flyball_model::ChangeKind::Deploy].into(),
+    });
+    let text = write(std::slice::from_ref(&one));
+    assert_eq!(read(&text).unwrap(), [one]);
+    let prayed = text.replace(",deploy", ",prayer");
+    assert!(read(&prayed).unwrap_err()[0].message.contains("`prayer` is no kind of change"));
+}
+
+#[test]
+fn a_failure_matches_where_all_that_is_said_fits() {
+    use flyball_model::ChangeKind::{Config, Deploy};
+    let matches = |classes: &[&str], causes: &[flyball_model::ChangeKind]| Matches {
+        classes: classes.iter().map(|of| (*of).to_owned()).collect(),
+        causes: causes.iter().copied().collect(),
+    };
+    let both = matches(&["capacity"], &[Deploy]);
+    assert!(both.fits(Some("capacity"), Some(Deploy)));
+    assert!(!both.fits(Some("capacity"), Some(Config)) && !both.fits(Some("capacity"), None));
+    assert!(!both.fits(None, Some(Deploy)));
+    assert!(matches(&["capacity"], &[]).fits(Some("capacity"), None));
+    assert!(matches(&[], &[Deploy, Config]).fits(None, Some(Config)));
+    assert!(!matches(&[], &[]).fits(Some("capacity"), Some(Deploy)));
+    let mut spec = risk("a", "30m 90m 80% 10d").spec;
+    spec.matches = Some(matches(&[], &[]));
+    let wrong = Risk::new("a", spec).unwrap_err();
+    assert_eq!(wrong[0].path, "spec.matches");
 }

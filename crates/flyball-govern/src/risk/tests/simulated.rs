@@ -227,7 +227,7 @@ fn factors_delay_nothing_past_what_is_done_within() {
     };
     let after = |register: &Register, mitigation: Mitigation| {
         let done = WhatIf { mitigation, risks: ["a".to_owned()].into(), themes: BTreeSet::new() };
-        let of = what_if(register, &done, &objective("99%", YEAR), TODAY, 1).unwrap().unwrap();
+        let of = what_if(register, &[done], &objective("99%", YEAR), TODAY, 1).unwrap().unwrap();
         assert!(of.missed_after.minutes_a_window <= of.missed_before.minutes_a_window + 1e-9);
         of.after.expected_minutes_a_year / 36.525
     };
@@ -245,6 +245,55 @@ fn factors_delay_nothing_past_what_is_done_within() {
     assert!((after(&everywhere("1m", "2h"), faster) - 71.0).abs() < 1e-9);
 }
 
+/// Several together, by hand: each acts on what those before it leave.
+#[test]
+fn what_is_done_together_is_held_against_what_is_left() {
+    let before = register(&[risk("a", "30m 90m 100% 10d"), risk("b", "10m 50m 100% 10d")]);
+    let step = |mitigation: Mitigation, names: &[&str]| WhatIf {
+        mitigation,
+        risks: names.iter().map(|name| (*name).to_owned()).collect(),
+        themes: BTreeSet::new(),
+    };
+    let within = Duration::from_minutes;
+    // 120 minutes become 30, and of half of the users: 15. Of the other 60 become 20.
+    let steps = [
+        step(Mitigation::FasterDetection { within: within(10) }, &["a"]),
+        step(Mitigation::FasterRepair { within: within(20) }, &["a"]),
+        step(Mitigation::SoftDependency { share: share("50%") }, &["a"]),
+        step(Mitigation::Canary { share: share("100%"), within: within(20) }, &["b"]),
+    ];
+    let goal = objective("99%", YEAR);
+    let of = what_if(&before, &steps, &goal, TODAY, 1).unwrap().unwrap();
+    assert_eq!(of.risks, ["a", "b"]);
+    let expected = (120.0 - 15.0 + 60.0 - 20.0) * 36.525;
+    assert!((of.saves_minutes_a_year - expected).abs() < 1e-6, "{}", of.saves_minutes_a_year);
+    // One alone saves less, and one that says no less than those before it is refused.
+    let one = what_if(&before, &steps[..1], &goal, TODAY, 1).unwrap().unwrap();
+    assert!((one.saves_minutes_a_year - 20.0 * 36.525).abs() < 1e-6);
+    let again = [steps[0].clone(), steps[0].clone()];
+    let refused = what_if(&before, &again, &goal, TODAY, 1).unwrap_err();
+    assert_eq!(refused, WhatIfError::Already { names: "`a`".to_owned() });
+    assert_eq!(what_if(&before, &[], &goal, TODAY, 1), Err(WhatIfError::Nothing));
+}
+
+/// An objective whose budget is spent by other risks alone is as it was.
+#[test]
+fn an_objective_that_is_not_touched_is_left_out() {
+    let mut of_one = risk("a", "30m 90m 100% 10d");
+    of_one.spec.slos.insert("fast".to_owned());
+    let before = register(&[of_one, risk("b", "10m 50m 100% 10d")]);
+    let goal = objective("99%", YEAR);
+    assert_ne!(goal.slo, "fast");
+    let step = |name: &str| WhatIf {
+        mitigation: Mitigation::FasterDetection { within: Duration::from_minutes(1) },
+        risks: [name.to_owned()].into(),
+        themes: BTreeSet::new(),
+    };
+    assert_eq!(what_if(&before, &[step("a")], &goal, TODAY, 1), Ok(None));
+    let both = what_if(&before, &[step("a"), step("b")], &goal, TODAY, 1).unwrap().unwrap();
+    assert_eq!(both.risks, ["b"]);
+}
+
 #[test]
 fn a_difference_is_over_the_same_luck() {
     let before = register(&[risk("a", "30m 90m 100% 10d"), risk("b", "5m 5m 100% 10d")]);
@@ -254,7 +303,7 @@ fn a_difference_is_over_the_same_luck() {
         themes: BTreeSet::new(),
     };
     let goal = objective("99.9%", DAYS_30);
-    let of = what_if(&before, &done, &goal, TODAY, 1).unwrap().unwrap();
+    let of = what_if(&before, std::slice::from_ref(&done), &goal, TODAY, 1).unwrap().unwrap();
     assert!((of.saves_minutes_a_year - 4.0 * 36.525).abs() < 1e-6, "{of:?}");
     assert!(of.missed_after.missed.share <= of.missed_before.missed.share);
     assert_eq!(of.risks, ["b"]);
@@ -280,7 +329,7 @@ proptest::proptest! {
         };
         let done = WhatIf { mitigation, risks: ["a".to_owned()].into(), themes: BTreeSet::new() };
         let goal = objective("99.9%", DAYS_30);
-        if let Ok(Some(of)) = what_if(&before, &done, &goal, TODAY, seed) {
+        if let Ok(Some(of)) = what_if(&before, std::slice::from_ref(&done), &goal, TODAY, seed) {
             proptest::prop_assert!(of.saves_minutes_a_year >= -1e-6);
             proptest::prop_assert!(of.missed_after.missed.of <= of.missed_before.missed.of);
         }

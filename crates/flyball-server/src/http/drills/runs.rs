@@ -1,11 +1,12 @@
 //! Runs of drills: listed, shown with what they came to, stopped by anyone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use flyball_govern::drill::{DrillSpec, Report, Watch};
+use flyball_govern::drill::{DrillSpec, Report, Stop, Watch, WatchState};
 use flyball_model::Timestamp;
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,8 +15,8 @@ use super::super::extract::{Path, Query, Sent, page_size};
 use super::super::problem::Problem;
 use super::super::services::is_there;
 use super::super::{App, room, shapes};
-use super::is_concerned;
 use super::reports::reported;
+use super::{called, is_concerned};
 use crate::auth::Caller;
 use crate::changes::{DrillMeasured, DrillRun, PAGE_DEFAULT, PAGE_MAX};
 
@@ -47,6 +48,8 @@ pub(in crate::http) struct RunView {
     /// What it came to; null before all of it is counted.
     #[schema(value_type = Option<Object>)]
     measured: Option<DrillMeasured>,
+    /// What those are called who are known by an id.
+    people: BTreeMap<String, String>,
 }
 
 /// A run with what it came to.
@@ -99,8 +102,11 @@ pub(in crate::http) struct HeadersQuery {
 pub(in crate::http) struct StopRequest {}
 
 impl RunView {
-    pub(super) fn of(run: DrillRun) -> Self {
+    /// `run`, by what `people` are called.
+    pub(super) fn of(run: DrillRun, people: &BTreeMap<String, String>) -> Self {
+        let known = who(&run).filter_map(|who| Some((who.to_owned(), people.get(who)?.clone())));
         Self {
+            people: known.collect(),
             number: run.number,
             key: run.key().to_owned(),
             change: run.change_id(),
@@ -121,6 +127,28 @@ impl RunView {
         let spec = self.spec.filter(|_| caller.sees(&self.service));
         Self { spec, ..self }
     }
+}
+
+/// Who began a run, and who stopped it.
+fn who(run: &DrillRun) -> impl Iterator<Item = &str> {
+    let stopped = match &run.watch.state {
+        WatchState::Stopping { why: Stop::Asked { who }, .. }
+        | WatchState::Ended { why: Stop::Asked { who }, .. } => Some(who.as_str()),
+        _ => None,
+    };
+    [run.watch.by.as_str()].into_iter().chain(stopped)
+}
+
+/// What those are called who did something to `runs`.
+///
+/// # Errors
+///
+/// A problem where it cannot be read.
+pub(super) async fn people(
+    app: &App,
+    runs: &[DrillRun],
+) -> Result<BTreeMap<String, String>, Problem> {
+    called(app, runs.iter().flat_map(who).map(str::to_owned).collect()).await
 }
 
 /// The run called `key`, if `caller` may know of it.
@@ -171,8 +199,9 @@ pub(in crate::http) async fn runs(
     let listed =
         app.drills.on_disk(move |changes| changes.drill_runs(services.as_deref(), before, limit));
     let (listed, next) = listed.await?;
-    let runs =
-        listed.into_iter().map(|run| RunView::of(app.drills.live(run)).seen_by(&caller)).collect();
+    let people = people(&app, &listed).await?;
+    let view = |run| RunView::of(app.drills.live(run), &people).seen_by(&caller);
+    let runs = listed.into_iter().map(view).collect();
     Ok(Json(RunList { runs, next }))
 }
 
@@ -200,7 +229,8 @@ pub(in crate::http) async fn run(
     let _room = room(&app).await?;
     let mut report = reported(&app, &run).await?;
     report.dependants.retain(|of| caller.sees(&of.service));
-    Ok(Json(RunReport { run: RunView::of(run).seen_by(&caller), report }))
+    let people = people(&app, std::slice::from_ref(&run)).await?;
+    Ok(Json(RunReport { run: RunView::of(run, &people).seen_by(&caller), report }))
 }
 
 /// Stops a run: whoever sees its service, or one that depends on it, may. The fault is taken away at once, and tried until it worked. It is in the audit
@@ -225,7 +255,9 @@ pub(in crate::http) async fn stop(
     let (StopRequest {}, caller) = sent.json(&app, "drills").await?;
     let run = found(&app, &caller, id).await?;
     let ended = app.drills.end(run.key(), caller.actor()).await?;
-    Ok(Json(RunView::of(ended.unwrap_or(run)).seen_by(&caller)))
+    let run = ended.unwrap_or(run);
+    let people = people(&app, std::slice::from_ref(&run)).await?;
+    Ok(Json(RunView::of(run, &people).seen_by(&caller)))
 }
 
 /// The headers of Envoy's fault filter that callers of a service put on their requests at the moment, and until when: none

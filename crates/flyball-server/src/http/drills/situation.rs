@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use flyball_catalog::Catalog;
 use flyball_connect::Asked;
-use flyball_govern::drill::{Arriving, Check, Dose, Drill, NoDose, Situation, dose, preconditions};
+use flyball_govern::drill::{
+    Arriving, Check, Contract, Dose, Drill, NoDose, Situation, dose, preconditions,
+};
 use flyball_govern::gate::{Decision, Outcome, ReasonKind};
 use flyball_model::{ChangeKind, Duration, Incident, Phase, Severity, Timestamp, Warranty};
 
@@ -16,6 +18,7 @@ use super::super::problem::Problem;
 use crate::changes::{Changes, ChangesError, DrillRun};
 use crate::drills::counts::{Counted, Paying, counted, paying};
 use crate::drills::{DrillsError, before};
+use crate::evaluator::Agreed;
 
 /// Over how long it is looked how fast events come.
 const ARRIVING_OVER: Duration = Duration::from_minutes(10);
@@ -48,6 +51,7 @@ pub(super) struct Looking {
     catalog: Arc<Catalog>,
     counted: BTreeMap<String, Counted>,
     paying: BTreeMap<String, Paying>,
+    agreed: Vec<Agreed>,
     now: Timestamp,
 }
 
@@ -67,11 +71,14 @@ impl Looking {
         let slos: Vec<String> = slos.into_iter().collect();
         let counted = counted(&app.evaluator, slos.clone(), before(now)).await;
         let paying = paying(&app.evaluator, slos).await;
+        let services: BTreeSet<&String> = drills.iter().map(|drill| &drill.spec.service).collect();
+        let agreed = app.evaluator.agreed(services.into_iter().cloned().collect()).await;
         Ok(Self {
             app: app.clone(),
             catalog: Arc::clone(catalog),
             counted: counted.map_err(DrillsError::from)?,
             paying: paying.map_err(DrillsError::from)?,
+            agreed: agreed.map_err(DrillsError::Ledger)?,
             now,
         })
     }
@@ -90,7 +97,9 @@ impl Looking {
         let arriving = Arriving { valid: recent.valid(), per: ARRIVING_OVER };
         let usual = counted.between(before(now), complete);
         let pays = self.paying.get(slo);
-        let found = pays.map_or(Err(NoDose::NoData), |pays| dose(drill, &pays.budget, arriving));
+        let contracts = self.contracts(drill);
+        let found = pays
+            .map_or(Err(NoDose::NoData), |pays| dose(drill, &pays.budget, &contracts, arriving));
         let governance = &self.catalog.governance;
         let dependants: BTreeSet<&str> = governance.dependants(&drill.spec.service).collect();
         let names: Vec<String> = dependants.iter().map(|name| (*name).to_owned()).collect();
@@ -100,7 +109,7 @@ impl Looking {
         let team = governance.service(&drill.spec.service);
         let situation = Situation {
             now,
-            dose: found,
+            dose: found.clone(),
             is_fresh: Some(counted.is_fresh(now)),
             fresh_within: counted.fresh_within(),
             frozen_by: self.frozen_by(&drill.spec.service).await,
@@ -126,6 +135,26 @@ impl Looking {
             bad: pays.map_or(0, |pays| pays.budget.counted.bad()),
             told: told.map(|name| (name.to_owned(), when(name))).collect(),
         })
+    }
+
+    /// The contracts of the service that `drill` makes worse about the events that it makes bad: those of the SLO that
+    /// pays, and of others that measure the same.
+    fn contracts(&self, drill: &Drill) -> Vec<Contract> {
+        let of = |name: &str| self.catalog.set.slos.iter().find(|slo| slo.name == name);
+        let indicator = of(&drill.spec.slo).and_then(|slo| slo.indicator.as_ref());
+        let is_same = |name: &str| {
+            let other = of(name).and_then(|slo| slo.indicator.as_ref());
+            name == drill.spec.slo || (other.is_some() && other == indicator)
+        };
+        let agreed = self.agreed.iter().filter(|agreed| {
+            agreed.service == drill.spec.service && is_same(&agreed.agreement.slo)
+        });
+        let contract = |agreed: &Agreed| Contract {
+            name: format!("{} with {}", agreed.agreement.name, agreed.agreement.with),
+            counted: agreed.counted,
+            target: agreed.agreement.target,
+        };
+        agreed.map(contract).collect()
     }
 
     /// What freezes changes of `service`, in words; `None` where that cannot be told.

@@ -1,5 +1,7 @@
 //! Registers beside what was measured, and who says which failure came of which risk.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -15,7 +17,6 @@ use super::super::services::{absent, is_there};
 use super::super::{App, room, shapes};
 use super::{PAGE_DEFAULT, PAGE_MAX, known};
 use crate::auth::{Caller, Role};
-use crate::changes::ChangesError;
 use crate::evaluator::{ServedError, check};
 use crate::risks::{Failures, Naming, keep, named, page};
 
@@ -66,6 +67,9 @@ struct MeasuredRisk {
     /// What it was measured from, in no order; at most 100.
     #[schema(value_type = Vec<Object>)]
     occurrences: Vec<Occurrence>,
+    /// The failures that came of no risk that somebody has named and that its `matches` fits, those that began last, by id;
+    /// at most 100. They count once somebody has said that they came of it.
+    likely: Vec<String>,
     /// The `spec` of its document with what was measured in it, for somebody to look at and apply; null where too
     /// little was measured to change anything.
     #[schema(value_type = Option<Object>)]
@@ -177,14 +181,18 @@ pub(in crate::http) async fn measured(
     check(found.slos.iter().map(|_| during))?;
     let _room = room(&app).await?;
     let (changes, control) = (app.changes.clone(), app.control.clone());
+    let gatekeeper = app.gatekeeper.clone();
     let of = [service.clone()];
-    let (past, drills, (names, are_all)) = wait(move || {
+    let (past, drills, classes, (names, are_all)) = wait(move || {
         let times = (during.start(), during.end());
+        let classes = gatekeeper.classes(&of)?;
+        let classes: BTreeMap<String, String> =
+            classes.into_iter().map(|((_, posting), class)| (posting, class)).collect();
         let (past, drills) = (changes.past(&of, times)?, changes.drills_measured(&of[0], times)?);
-        Ok::<_, ChangesError>((past, drills, named(&control, &of[0])?))
+        Ok::<_, Problem>((past, drills, classes, named(&control, &of[0])?))
     })
     .await?;
-    let mut failures = Failures::of(&past.changes, &past.incidents, (&names, &drills));
+    let mut failures = Failures::of(&past.changes, &past.incidents, (&names, &drills), &classes);
     let register = found.catalog.governance.register(&service);
     let answer = app.evaluator.look(move |snapshot| {
         let is_read = failures.read(snapshot, &register, &found.slos)?;
@@ -194,7 +202,9 @@ pub(in crate::http) async fn measured(
             let fed = fed(&register, &risk.spec, &measured);
             let proposed = (fed != risk.spec).then_some(fed);
             let shown = occurrences.into_iter().take(OCCURRENCES_SHOWN).collect();
-            Some(MeasuredRisk { measured, occurrences: shown, proposed })
+            let likely = failures.unnamed.iter().filter(|of| of.fits(risk));
+            let likely = likely.take(UNNAMED_SHOWN).map(|of| of.id.clone()).collect();
+            Some(MeasuredRisk { measured, occurrences: shown, likely, proposed })
         });
         let risks = risks.collect();
         let unnamed = failures.unnamed.len() as u64;
@@ -204,7 +214,7 @@ pub(in crate::http) async fn measured(
             during,
             risks,
             unnamed,
-            unnamed_last: failures.unnamed,
+            unnamed_last: failures.unnamed.into_iter().map(|of| of.id).collect(),
             is_cut: past.is_cut || !are_all || !is_read,
         })
     });

@@ -1,5 +1,7 @@
 //! The card of a service: one page that a product manager understands.
 
+use std::collections::BTreeSet;
+
 use flyball_budget::{Reason as Why, Status};
 use flyball_catalog::Catalog;
 use flyball_govern::custody::{Advice, Custody, HandBack, Holder, Party};
@@ -7,14 +9,14 @@ use flyball_govern::gate::{Decision, Outcome, PolicyUsed, Reach, Reason};
 use flyball_govern::incident::{Again, Demand, IncidentRecord, KeptDemand, WriteUp};
 use flyball_govern::money::{self, OutOfHours};
 use flyball_govern::policy::{Number, PostMortem, PostMortemReason, PostMortemRule};
-use flyball_govern::service::{Dependency, Revenue, ServiceLink, SupportModel};
+use flyball_govern::service::{Dependency, Lifecycle, Revenue, ServiceLink, SupportModel};
 use flyball_model::{BudgetingMethod, Duration, Incident, Interval, Target, Timestamp};
 use utoipa::ToSchema;
 
 use super::catalogue::FaultInfo;
 use crate::agreements::AgreementStatus;
 use crate::attribution::{Attribution, ObjectiveAttribution};
-use crate::changes::ChangeView;
+use crate::changes::{ChangeView, DrillRun};
 use crate::evaluator::{ObjectiveStatus, SloStatus};
 use crate::http::alerts::AlertInfo;
 use crate::http::friction::FrictionView;
@@ -52,6 +54,9 @@ pub(crate) struct Owner {
     /// Who runs it: `developers`, `operations`, `mixed`, `shared` or `sre`; null when nobody said.
     #[schema(value_type = Option<String>)]
     pub(crate) support_model: Option<SupportModel>,
+    /// How far it is in its life: `experimental`, `production` or `deprecated`; null when nobody said.
+    #[schema(value_type = Option<String>)]
+    pub(crate) lifecycle: Option<Lifecycle>,
     /// The last day for which its team is paid; null when nobody said.
     pub(crate) funded_until: Option<String>,
 }
@@ -74,6 +79,7 @@ impl Owner {
             journeys: spec.map(|spec| spec.journeys.clone()).unwrap_or_default(),
             revenue_per_hour: spec.and_then(|spec| spec.revenue_per_hour.clone()),
             support_model: spec.and_then(|spec| spec.support_model),
+            lifecycle: spec.and_then(|spec| spec.lifecycle),
             funded_until: spec.and_then(|spec| Some(spec.funded_until?.to_string())),
         }
     }
@@ -116,13 +122,15 @@ pub(crate) struct ServiceCard {
     ship: Option<Ship>,
     /// Why that cannot be told.
     ship_problem: Option<String>,
-    /// Missed when any SLO is; else no data when any has none, and without SLOs; else met.
+    /// Missed when any SLO or contract is; else no data when any has none, and without either; else met.
     #[schema(value_type = shapes::Kept)]
     status: Status,
     /// What is left of its budgets, those with the least first; what nothing is known of last.
     budgets: Vec<BudgetLine>,
     /// What contracts promise of it, and whether that is kept.
     agreements: Vec<AgreementStatus>,
+    /// The drills that break it now, or what it asks.
+    drills: Vec<DrillNow>,
     /// Its alerts that are pending or fire, the newest first; at most 20.
     alerts: Vec<AlertInfo>,
     /// Its incidents that last, those that were heard of last first; at most 20.
@@ -148,6 +156,37 @@ pub(crate) struct ServiceCard {
     /// What hurts people who work on it and is neither mended nor accepted, what hurt most in the last quarter first; at
     /// most five.
     friction: Vec<FrictionView>,
+}
+
+/// A drill that goes on.
+#[derive(Debug, serde::Serialize, ToSchema)]
+pub(crate) struct DrillNow {
+    /// Its run, by key.
+    key: String,
+    /// The drill.
+    drill: String,
+    /// The service that is made worse.
+    service: String,
+    /// The SLO that pays.
+    slo: String,
+    /// Since when the fault is there, or may be; null before that.
+    #[schema(value_type = Option<shapes::Instant>)]
+    since: Option<Timestamp>,
+    /// The bad events that it may spend.
+    dose: u64,
+}
+
+impl DrillNow {
+    fn of(run: DrillRun) -> Self {
+        Self {
+            key: run.key().to_owned(),
+            since: run.began(),
+            dose: run.watch.dose,
+            drill: run.watch.drill,
+            service: run.spec.service,
+            slo: run.spec.slo,
+        }
+    }
 }
 
 /// Who was chosen to run a service.
@@ -388,7 +427,7 @@ pub(crate) struct BudgetLine {
     sli: Option<f64>,
     /// The share of the budget that is left, negative when it is overspent; null when nothing was counted.
     remaining_share: Option<f64>,
-    /// When it will be gone at the rate of the last hour or so; null when it lasts, or nobody knows.
+    /// When it will be gone if nobody does anything, at the rate of what fires or began just now, else of the usual lookback; null when it lasts, or nobody knows.
     #[schema(value_type = Option<shapes::Instant>)]
     exhausts_at: Option<Timestamp>,
     /// Where it went: the slices with the most bad events, at most three.
@@ -481,6 +520,8 @@ pub(super) struct Known {
     /// What their budgets were spent on, or why that cannot be told.
     pub(super) by_cause: Result<Vec<Attribution>, String>,
     pub(super) agreements: Vec<AgreementStatus>,
+    /// The drills that are underway, of all services.
+    pub(super) drills: Vec<DrillRun>,
     pub(super) alerts: Vec<AlertInfo>,
     pub(super) changes: Vec<ChangeView>,
     pub(super) incidents: Vec<Incident>,
@@ -507,14 +548,26 @@ impl ServiceCard {
     ) -> Self {
         let Known { slos, by_cause, agreements, alerts, changes, incidents, learnt, ship, .. } =
             known;
-        let Known { custody, chosen, drifted, reviews, faults, friction, called, .. } = known;
+        let Known { drills, custody, chosen, drifted, reviews, faults, friction, called, .. } =
+            known;
         let Called { levels: called, uncovered, paged } = called;
         let tier = catalog.governance.tier(name).spec;
         let spec = catalog.governance.service(name).map(|of| of.spec.clone()).unwrap_or_default();
         let dependants = catalog.governance.dependants(name).filter(|service| is_seen(service));
         let policy = catalog.governance.policy(&tier.policy);
         let rule = policy.and_then(|policy| policy.spec().post_mortem);
-        let statuses: Vec<Status> = slos.iter().map(|slo| slo.status).collect();
+        let statuses = slos.iter().map(|slo| slo.status);
+        let statuses: Vec<Status> =
+            statuses.chain(agreements.iter().map(AgreementStatus::status)).collect();
+        let asked: BTreeSet<&str> = catalog.governance.dependencies(name).collect();
+        let drills = drills
+            .into_iter()
+            .filter(|run| {
+                let of = run.spec.service.as_str();
+                of == name || (asked.contains(of) && is_seen(of))
+            })
+            .map(DrillNow::of)
+            .collect();
         let (by_cause, spent_problem) = match by_cause {
             Ok(by_cause) => (by_cause, None),
             Err(problem) => (Vec::new(), Some(problem)),
@@ -548,6 +601,7 @@ impl ServiceCard {
             post_mortems: due(rule, &by_cause, &learnt, at),
             spent_problem,
             agreements,
+            drills,
             alerts,
             incidents,
             changes,

@@ -4,10 +4,29 @@ use std::collections::BTreeMap;
 
 use flyball_model::Timestamp;
 
+use crate::commands::review::{People, called};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
 
 /// A drill as it would be now.
+/// What holds it to that many.
+#[derive(Debug, serde::Deserialize)]
+struct Bound {
+    bound: String,
+    name: Option<String>,
+}
+
+impl Bound {
+    fn words(&self) -> String {
+        match (self.bound.as_str(), &self.name) {
+            ("share", _) => "its own `dose`".to_owned(),
+            ("budget", _) => "what the budget has left".to_owned(),
+            (_, Some(name)) => format!("what the contract {name} has left"),
+            (other, None) => other.to_owned(),
+        }
+    }
+}
+
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Checked {
     pub(super) name: String,
@@ -39,15 +58,25 @@ pub(super) struct Dose {
     pub(super) bad: u64,
     allowed: u64,
     surplus: u64,
+    #[serde(rename = "bound_by")]
+    bound: Option<Bound>,
     pub(super) lasts: String,
     is_cut: bool,
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Check {
+pub(super) struct Check {
     what: String,
     state: String,
     text: String,
+}
+
+impl Check {
+    /// What has to be met, and what was seen of it.
+    pub(super) fn sentence(&self) -> String {
+        let Self { what, text, .. } = self;
+        format!("{}: {}", what.replace('_', " "), text.replace("; hint: ", ". "))
+    }
 }
 
 /// A run.
@@ -60,6 +89,8 @@ pub(super) struct Run {
     pub(super) planned: Timestamp,
     pub(super) watch: Watch,
     measured: Option<Measured>,
+    #[serde(default)]
+    people: People,
 }
 
 /// Where a run is.
@@ -83,6 +114,7 @@ pub(super) struct State {
     word: String,
     why: Option<Why>,
     problem: Option<String>,
+    since: Option<Timestamp>,
 }
 
 /// Why a run ends, or has ended.
@@ -161,6 +193,24 @@ impl Run {
     pub(super) fn burned(&self) -> Option<u64> {
         self.measured.as_ref().and_then(|of| of.burned).or(self.watch.burned)
     }
+
+    /// Where it is, and why.
+    pub(super) fn sentence(&self) -> String {
+        self.watch.state.sentence(&self.people)
+    }
+
+    /// How long the fault was there, where nobody has measured it yet.
+    fn so_far(&self) -> String {
+        let State { word, since, .. } = &self.watch.state;
+        let since = since.map(words::moment).unwrap_or_default();
+        match word.as_str() {
+            "running" => format!("runs since {since}"),
+            "injecting" => format!("is being begun since {since}"),
+            "stopping" => format!("is being stopped since {since}"),
+            "planned" | "arming" => "has not begun".to_owned(),
+            _ => "not known".to_owned(),
+        }
+    }
 }
 
 impl State {
@@ -169,22 +219,23 @@ impl State {
         self.word == "ended"
     }
 
-    /// The state, and why.
-    pub(super) fn sentence(&self) -> String {
-        let why = self.why.as_ref().map(|why| format!(": {}", why.sentence())).unwrap_or_default();
+    /// The state, and why, by what `people` are called.
+    fn sentence(&self, people: &People) -> String {
+        let why = self.why.as_ref();
+        let why = why.map(|why| format!(": {}", why.sentence(people))).unwrap_or_default();
         let problem = self.problem.as_ref().map(|of| format!(" ({of})")).unwrap_or_default();
         format!("{}{why}{problem}", self.word)
     }
 }
 
 impl Why {
-    fn sentence(&self) -> String {
+    fn sentence(&self, people: &People) -> String {
         let of = |text: &Option<String>| text.clone().unwrap_or_default();
         match self.reason.as_str() {
             "dosed" => "what was dosed is spent".to_owned(),
             "time_up" => "its time was over".to_owned(),
             "reserve" => "the budget came to its reserve".to_owned(),
-            "asked" => format!("{} stopped it", of(&self.who)),
+            "asked" => format!("{} stopped it", called(people, &of(&self.who))),
             "incident" => format!("the incident {} began", of(&self.id)),
             "blind" => "nothing was counted any more".to_owned(),
             "guard_lost" => "its guard did not answer".to_owned(),
@@ -211,16 +262,20 @@ pub(super) fn drill(drill: &Checked) -> Page {
             )
         },
     );
+    let bound = drill.dose.as_ref().and_then(|dose| dose.bound.as_ref());
+    let bound = bound.map_or_else(|| "–".to_owned(), Bound::words);
     page.facts([
         ("Service", drill.spec.service.clone()),
         ("Paid by", drill.spec.slo.clone()),
         ("Fault", format!("{} by {}", drill.spec.fault.kind, drill.spec.via.kind)),
         ("Would spend", dose),
+        ("Held to that by", bound),
         ("May begin", if drill.may_begin { "yes" } else { "no" }.to_owned()),
     ]);
     page.heading("What has to be met");
     let rows = drill.checks.iter().map(|check| {
-        [check.what.replace('_', " "), check.state.replace('_', " "), check.text.clone()]
+        let text = check.text.replace("; hint: ", ". ");
+        [check.what.replace('_', " "), check.state.replace('_', " "), text]
     });
     page.table([text("What"), text("Is"), text("Seen")], rows);
     if !drill.told.is_empty() {
@@ -237,7 +292,7 @@ pub(super) fn drill(drill: &Checked) -> Page {
 /// A run on a page.
 pub(super) fn report(found: &RunReport) -> Page {
     let RunReport { run, report } = found;
-    let mut page = Page::new(format!("Drill {}", run.key), run.watch.state.sentence());
+    let mut page = Page::new(format!("Drill {}", run.key), run.sentence());
     let unknown = || "not known".to_owned();
     let known = |text: &Option<String>| text.clone().unwrap_or_else(unknown);
     let burned = report.burned.map_or_else(unknown, |burned| {
@@ -248,14 +303,17 @@ pub(super) fn report(found: &RunReport) -> Page {
         };
         format!("{} of {}{within}", words::count(burned), words::count(report.dosed))
     });
-    let lasted = report.during.as_ref().map_or_else(unknown, |of| {
-        let length = words::length(of.end.since(of.start).as_seconds_f64());
-        format!("{length}, from {}", words::moment(of.start))
-    });
+    let lasted = report.during.as_ref().map_or_else(
+        || run.so_far(),
+        |of| {
+            let length = words::length(of.end.since(of.start).as_seconds_f64());
+            format!("{length}, from {}", words::moment(of.start))
+        },
+    );
     page.facts([
         ("Service", run.service.clone()),
         ("Paid by", run.slo.clone()),
-        ("Begun by", run.watch.by.clone()),
+        ("Begun by", called(&run.people, &run.watch.by).to_owned()),
         ("Lasted", lasted),
         ("Burned", burned),
         ("Went bad", words::said_share(report.share.as_ref())),
@@ -308,5 +366,32 @@ fn held(word: &str) -> &str {
         "yes" => "it holds",
         "no" => "it does not hold",
         _ => "it cannot be told",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_goes_on_says_since_when_and_by_whom_it_was_stopped() {
+        let run = |state: serde_json::Value| -> Run {
+            let run = serde_json::json!({
+                "number": 1, "key": "k", "service": "shop", "slo": "served", "measured": null,
+                "planned": "2026-03-02T12:00:00Z", "people": {"token:1": "root"},
+                "watch": {"by": "token:1", "dose": 9, "burned": null, "state": state},
+            });
+            serde_json::from_value(run).unwrap()
+        };
+        let since = "2026-03-02T12:00:05Z";
+        let running = run(serde_json::json!({"state": "running", "since": since}));
+        assert_eq!(running.so_far(), "runs since 2026-03-02 12:00:05Z");
+        let arming = run(serde_json::json!({"state": "arming", "since": since}));
+        assert_eq!(arming.so_far(), "has not begun");
+        let why = serde_json::json!({"reason": "asked", "who": "token:1"});
+        let ended = run(serde_json::json!({"state": "ended", "why": why}));
+        let name = called(&ended.people, "token:1");
+        assert_eq!(ended.sentence(), format!("ended: {name} stopped it"));
+        assert!(name.contains("root"), "{name}");
     }
 }

@@ -218,7 +218,7 @@ pub(super) fn run(act: Act) -> anyhow::Result<Exit> {
     let (server, path, body) = act.request();
     let path: Vec<&str> = PATH.into_iter().chain(path.iter().map(String::as_str)).collect();
     let Review { line, blocking, missing, .. } = Remote::new(&server)?.post(&path, &body)?;
-    talk::note(&printable(&format!("{} is {}: {}", line.id, line.state, line.standing.words())));
+    talk::note(&printable(&format!("{} is {}", line.id, line.sentence())));
     if matches!(line.state.as_str(), "open" | "submitted") && !blocking.is_empty() {
         talk::note(&printable(&format!("in the way: {}", blocking.join(", "))));
     }

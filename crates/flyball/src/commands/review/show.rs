@@ -51,6 +51,18 @@ pub(super) struct Review {
 struct Kept {
     adviser: Option<String>,
     signatures: Vec<Signature>,
+    #[serde(default)]
+    waivers: Vec<Waiver>,
+}
+
+/// What may be missing for a time.
+#[derive(Debug, serde::Deserialize)]
+struct Waiver {
+    item: String,
+    role: String,
+    approver: String,
+    why: String,
+    expires: String,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -131,7 +143,7 @@ fn page(review: &Review) -> Page {
     let Review { line, kept, assessment, blocking, learnt, missing, unmet, problem, people } =
         review;
     let about = format!("Review of {} by {} {}", line.service, line.checklist, line.version);
-    let mut page = Page::new(about, format!("It is {}: {}.", line.state, line.standing.words()));
+    let mut page = Page::new(about, format!("It is {}.", line.sentence()));
     let signed =
         kept.signatures.iter().map(|of| format!("{} ({})", called(people, &of.who), of.role));
     let listed = |names: Vec<String>| {
@@ -154,7 +166,7 @@ fn page(review: &Review) -> Page {
             outcome(item),
             item.severity.clone(),
             item.ask.clone(),
-            shown(item, people),
+            shown(item, &kept.waivers, people),
         ]
     });
     let columns = [
@@ -204,8 +216,19 @@ fn outcome(item: &Item) -> String {
     }
 }
 
-/// What shows it: what was seen, or what a person answered.
-fn shown(item: &Item, people: &People) -> String {
+/// What shows it: who waived it and why, what was seen, or what a person answered.
+fn shown(item: &Item, waivers: &[Waiver], people: &People) -> String {
+    let until = item.outcome.until.as_ref().filter(|_| item.outcome.word == "waived");
+    let is_it = |of: &&Waiver| of.item == item.id && Some(&of.expires) == until;
+    if let Some(Waiver { role, approver, why, .. }) = waivers.iter().rev().find(is_it) {
+        let seen = evidence(item, people);
+        let seen = if seen.is_empty() { seen } else { format!("; {seen}") };
+        return format!("waived by {} ({role}): {why}{seen}", called(people, approver));
+    }
+    evidence(item, people)
+}
+
+fn evidence(item: &Item, people: &People) -> String {
     if let Some(Answer { yes, evidence, who }) = &item.answer {
         let yes = if *yes { "yes" } else { "no" };
         let evidence = if evidence.is_empty() { String::new() } else { format!(": {evidence}") };

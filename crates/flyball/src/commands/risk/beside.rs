@@ -71,15 +71,17 @@ pub(super) struct OccurredArgs {
 struct Answer {
     service: String,
     during: Stretch,
-    risks: Vec<Measured>,
+    risks: Vec<Line>,
     unnamed: u64,
     unnamed_last: Vec<String>,
     is_cut: bool,
 }
 
 #[derive(Debug, Deserialize)]
-struct Measured {
+struct Line {
     measured: Inputs,
+    #[serde(default)]
+    likely: Vec<String>,
     proposed: Option<Value>,
 }
 
@@ -155,6 +157,13 @@ fn page(answer: &Answer) -> Page {
     }
     for of in &answer.risks {
         one(&mut page, &of.measured);
+        if !of.likely.is_empty() {
+            let (service, name) = (&answer.service, &of.measured.name);
+            page.say(format!(
+                "By what it matches these are likely to have come of it, and count once somebody says so (`flyball risk occurred {service} {name} ID --why …`):"
+            ));
+            page.list(of.likely.iter().cloned());
+        }
     }
     page.say(format!(
         "What began after {} is not looked at yet. What is said is with the factors of the register; what `--proposed` prints \

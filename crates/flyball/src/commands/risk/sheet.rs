@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use flyball_govern::risk::csv::{CSV_BYTES_MAX, CsvError, read};
+use flyball_govern::risk::csv::{CSV_BYTES_MAX, CsvError, read, rules};
 use serde_json::{Value, json};
 
 use super::of_service;
@@ -16,12 +16,15 @@ use crate::remote::{Remote, ServerArgs};
 /// Make documents of a spreadsheet: CSV in, YAML out
 ///
 /// The first line names the columns: name, service, time_to_detect, time_to_repair, share_of_users,
-/// time_between_failures, and as needed description, slos, themes, accepted_by, accepted_because, accepted_until. Lists
-/// stand in one field with `;` between their parts. No server is asked.
+/// time_between_failures, and as needed description, slos, themes, accepted_by, accepted_because, accepted_until,
+/// match_classes, match_causes. Lists stand in one field with `;` between their parts. A sheet with the column ceiling is one
+/// of rules: rules, service, ceiling, reserve, and a line a factor with factor, description, everywhere, detect, repair,
+/// frequency. No server is asked.
 ///
 /// Examples:
 ///
 ///   flyball risk import risks.csv > /tmp/risks.yaml
+///   flyball risk import rules.csv > /tmp/rules.yaml
 #[expect(clippy::doc_markdown, reason = "columns are named as they stand")]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -30,16 +33,20 @@ pub(super) struct ImportArgs {
     file: PathBuf,
 }
 
-/// Write the risks of a service as CSV, for a spreadsheet
+/// Write the risks of a service as CSV, for a spreadsheet; or what holds for all of them
 ///
 /// Examples:
 ///
 ///   flyball risk export checkout > /tmp/risks.csv
+///   flyball risk export checkout --rules > /tmp/rules.csv
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ExportArgs {
     /// The service
     service: String,
+    /// The ceiling, the reserve and the factors, without which the risks stand otherwise elsewhere
+    #[arg(long)]
+    rules: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -58,11 +65,18 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Exit> {
     if sheet.len() as u64 > most {
         bail!("{name} is too long\nhint: a register has at most {CSV_BYTES_MAX} bytes");
     }
-    let risks = read(&sheet).map_err(|wrong| anyhow::anyhow!(told(&name.to_string(), &wrong)))?;
+    let refused = |wrong: Vec<CsvError>| anyhow::anyhow!(told(&name.to_string(), &wrong));
     let mut out = String::new();
-    for risk in risks {
-        out.push_str("---\n");
-        out.push_str(&written(&risk.name, &json!(risk.spec))?);
+    if rules::is_one(&sheet) {
+        for of in rules::read(&sheet).map_err(refused)? {
+            out.push_str("---\n");
+            out.push_str(&document("RiskRules", &of.name, &json!(of.spec))?);
+        }
+    } else {
+        for risk in read(&sheet).map_err(refused)? {
+            out.push_str("---\n");
+            out.push_str(&written(&risk.name, &json!(risk.spec))?);
+        }
     }
     print(&out)?;
     Ok(Exit::Met)
@@ -79,20 +93,35 @@ fn told(name: &str, wrong: &[CsvError]) -> String {
 
 /// The document of a risk, without what it does not say.
 pub(super) fn written(name: &str, spec: &Value) -> anyhow::Result<String> {
+    document("Risk", name, spec)
+}
+
+fn document(kind: &str, name: &str, spec: &Value) -> anyhow::Result<String> {
     let mut spec = spec.clone();
-    if let Some(fields) = spec.as_object_mut() {
-        let says_nothing =
-            |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        fields.retain(|_, value| !says_nothing(value));
-    }
+    without_nothing(&mut spec);
     let document = json!({
-        "apiVersion": "flyball.dev/v1", "kind": "Risk", "metadata": { "name": name }, "spec": spec,
+        "apiVersion": "flyball.dev/v1", "kind": kind, "metadata": { "name": name }, "spec": spec,
     });
     Ok(serde_saphyr::to_string(&document)?)
 }
 
+/// Leaves out what says nothing.
+fn without_nothing(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let says_nothing =
+                |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            fields.retain(|_, value| !says_nothing(value));
+            fields.values_mut().for_each(without_nothing);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_nothing),
+        _ => {}
+    }
+}
+
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     let remote = Remote::new(&args.server)?;
-    print(&remote.get_text(&of_service(&args.service, &["csv"]))?)?;
+    let query: &[(&str, &str)] = if args.rules { &[("sheet", "rules")] } else { &[] };
+    print(&remote.get_text(&of_service(&args.service, &["csv"]), query)?)?;
     Ok(Exit::Met)
 }

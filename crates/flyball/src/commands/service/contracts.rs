@@ -30,6 +30,18 @@ pub(in crate::commands) struct AgreementView {
     during: Stretch,
 }
 
+impl AgreementView {
+    /// Whether it is kept.
+    pub(in crate::commands) const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What it is called, and whom it is made with.
+    pub(in crate::commands) fn called(&self) -> String {
+        format!("{} with {}", self.name, self.with)
+    }
+}
+
 /// What contracts promise beside what SLOs do; nothing without contracts.
 pub(in crate::commands) fn agreements(page: &mut Page, agreements: &[AgreementView]) {
     if agreements.is_empty() {

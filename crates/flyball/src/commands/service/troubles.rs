@@ -1,6 +1,6 @@
 //! What is wrong with a service now: alerts, incidents, and post-mortems that are due.
 
-use super::{Again, Alert, Card, Due};
+use super::{Again, Alert, Broken, Card, Due};
 use crate::output::page::Page;
 use crate::output::words;
 
@@ -28,7 +28,8 @@ pub(super) fn troubles(page: &mut Page, card: &Card) {
     if let Some(problem) = &card.spent_problem {
         page.say(format!("What spent its budgets cannot be told: {problem}"));
     }
-    if card.alerts.is_empty() && card.incidents.is_empty() && card.post_mortems.is_empty() {
+    let nothing = card.alerts.is_empty() && card.incidents.is_empty() && card.drills.is_empty();
+    if nothing && card.post_mortems.is_empty() {
         page.say("Nothing fires, and no incident is known to last.");
         return;
     }
@@ -56,5 +57,14 @@ pub(super) fn troubles(page: &mut Page, card: &Card) {
             ),
         }
     });
-    page.list(alerts.chain(incidents).chain(due));
+    let drills = card.drills.iter().map(|of| {
+        let Broken { key, drill, service, slo, since, dose } = of;
+        let begun = match since {
+            Some(since) => format!("breaks {service} on purpose since {}", words::moment(*since)),
+            None => format!("is about to break {service} on purpose"),
+        };
+        let dose = words::plural(*dose, "bad event", "bad events");
+        format!("drill {drill}: {begun}; it may spend {dose} of {slo}, and `flyball drill stop {key}` ends it")
+    });
+    page.list(drills.chain(alerts).chain(incidents).chain(due));
 }
