@@ -396,6 +396,7 @@ pub(super) enum Sheet {
 #[into_params(parameter_in = Query)]
 pub(super) struct SheetQuery {
     /// `risks`, or `rules`: ceiling, reserve and factors; the risks unless told.
+    #[param(inline)]
     #[serde(default)]
     sheet: Sheet,
 }

@@ -557,7 +557,11 @@ async fn who_burns_with_a_drill_sees_it_run_and_stops_it() {
     let by = seen["run"]["watch"]["by"].as_str().unwrap();
     let called = seen["run"]["people"][by].as_str().unwrap();
     assert!(by.starts_with("token:") && called.ends_with(" (token)"), "{seen}");
-    assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }), "runs alone");
+    assert_eq!(
+        get(&bank, "/api/v1/drills").await.1,
+        json!({ "drills": [], "next": null }),
+        "runs alone"
+    );
     assert_eq!(send(&bank, path, json!({"apply": true})).await.0, 404, "and it begins none");
     assert_eq!(send(&bank, &stop, json!({})).await.0, 200);
     let (_, now) = get(&shop, &run).await;
@@ -604,7 +608,7 @@ async fn who_may_not_see_a_service_sees_none_of_its_drills_and_headers_are_lease
     let send = async |token: &str, path: &str, body: Value| {
         said(running.post(path, body.to_string()).bearer_auth(token)).await
     };
-    assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [] }));
+    assert_eq!(get(&bank, "/api/v1/drills").await.1, json!({ "drills": [], "next": null }));
     assert_eq!(get(&bank, "/api/v1/drills/shop-reset").await.0, 404);
     assert_eq!(send(&bank, "/api/v1/drills/shop-reset/runs", json!({})).await.0, 404);
     let text = json!({ "text": "soon" });
