@@ -23,6 +23,7 @@ use crate::output::words;
 use crate::remote::{Remote, ServerArgs};
 
 pub(super) use contracts::{AgreementView, agreements};
+pub(super) use troubles::spent;
 pub(super) use remark::Mark;
 
 /// List services, and show one on a page: whose it is, how it stands, whether it may ship
@@ -187,6 +188,8 @@ struct Due {
     incident: Option<String>,
     class: Option<String>,
     share: String,
+    #[serde(default)]
+    demanded: Option<Timestamp>,
     by: Option<Timestamp>,
     is_late: bool,
     is_published: bool,
