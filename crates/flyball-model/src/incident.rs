@@ -86,6 +86,12 @@ impl Incident {
         moments.into_iter().flatten().min()
     }
 
+    /// When users were no longer hit: when it was mitigated, else when it was over; `None` while it lasts. All lengths of what
+    /// users met end here.
+    pub fn served_again(&self) -> Option<Timestamp> {
+        self.mitigated.or(self.resolved)
+    }
+
     /// When it was known: when it was noticed, else the earliest moment that is known of it; `None` when
     /// none is.
     pub fn known(&self) -> Option<Timestamp> {

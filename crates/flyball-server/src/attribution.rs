@@ -3,7 +3,7 @@
 //! `flyball-govern` splits them; here it is given what the ledger holds, corrected as the budget is, and
 //! what is kept of changes and incidents. The parts add up to what the ledger says was spent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flyball_budget::correction::{dropped, expand};
 use flyball_budget::live::LiveError;
@@ -15,9 +15,12 @@ use flyball_govern::policy::{
     CAUSES, IncidentSpent, PostMortem, PostMortemReason, PostMortemRule, post_mortems,
 };
 use flyball_govern::verdict::{
-    CauseKind, NamedCause, Posting, Suspect, VerdictError, attribute, by_hour, causes, usual,
+    CauseKind, Failed, HEARD_WITHIN, NamedCause, Posting, Suspect, VerdictError, attribute,
+    by_hour, causes, usual, where_it_failed,
 };
-use flyball_model::{BudgetingMethod, Duration, Interval, Slot, Target, Timestamp};
+use flyball_model::{
+    BudgetingMethod, Correction, Duration, Interval, Rational, Slot, Target, Timestamp,
+};
 use flyball_store::{Ledger, LedgerSnapshot, SliceId, StoreError};
 use utoipa::ToSchema;
 
@@ -204,8 +207,10 @@ impl ObjectiveAttribution {
         let theirs = self.causes.iter().filter(move |of| {
             of.kind == CauseKind::Dependency
                 && of.spent > 0
-                && of.from < during.end()
-                && during.start() < of.to
+                && of
+                    .parts
+                    .iter()
+                    .any(|part| part.start() < during.end() && during.start() < part.end())
         });
         theirs.map(|of| of.service.as_str())
     }
@@ -245,6 +250,9 @@ struct CauseShare {
     to: Timestamp,
     /// What it spent.
     spent: u64,
+    /// The parts of that time that it is charged for: of a dependency those in which it failed.
+    #[serde(skip)]
+    parts: Vec<Interval>,
 }
 
 impl CauseShare {
@@ -327,15 +335,61 @@ fn width(counts: &SloCounts) -> Duration {
     }
 }
 
+/// When the services of the dependencies among `causes` failed, by the counts of their SLOs in `theirs`.
+fn failed(
+    snapshot: &LedgerSnapshot<'_>,
+    theirs: &[SloCounts],
+    corrections: &[Correction],
+    causes: &[NamedCause],
+) -> Result<BTreeMap<String, Failed>, AttributionError> {
+    let mut failed: BTreeMap<String, Failed> = BTreeMap::new();
+    for counts in theirs {
+        let is_of = |cause: &&NamedCause| {
+            cause.kind == CauseKind::Dependency && cause.service == counts.slo.service
+        };
+        let asked = causes.iter().filter(is_of).map(|cause| {
+            // What is heard beside it tells of it as well.
+            let start = cause.interval.start().minus(HEARD_WITHIN);
+            Interval::starting(start, cause.interval.end().plus(HEARD_WITHIN).since(start))
+        });
+        let of = failed.entry(counts.slo.service.clone()).or_default();
+        let mut read_to = Timestamp::MIN;
+        for during in asked {
+            // Causes are in the order of their beginning.
+            let start = during.start().max(read_to);
+            read_to = during.end().max(read_to);
+            if start >= during.end() {
+                continue;
+            }
+            let during = Interval::starting(start, during.end().since(start));
+            for step in steps(during, HOUR) {
+                for (promise, place) in counts.slo.objectives.iter().zip(&counts.objectives) {
+                    let slices: Vec<SliceId> = place.total.into_iter().collect();
+                    let allowed = match promise.timeslice_target {
+                        Some(target) => target.complement().unwrap_or(Rational::ONE),
+                        None => promise.target.error_budget(),
+                    };
+                    let name = &counts.slo.name;
+                    let series = corrected_series(snapshot, &slices, step, name, corrections)?;
+                    for (slot, tally) in series.iter() {
+                        of.add(slot, Ledger::SLOT_WIDTH, tally, allowed);
+                    }
+                }
+            }
+        }
+    }
+    Ok(failed)
+}
+
 /// Who spent the budget of the SLO in `counts` in `interval`, given what is kept of changes and incidents, and the
-/// classes that these were put into.
+/// classes that these were put into; `theirs` are the SLOs of services that it depends on.
 ///
 /// # Errors
 ///
 /// [`AttributionError`].
 pub(crate) fn attributed(
     snapshot: &LedgerSnapshot<'_>,
-    counts: &SloCounts,
+    (counts, theirs): (&SloCounts, &[SloCounts]),
     catalog: &Catalog,
     interval: Interval,
     (told, classes): (&Past, &Classes),
@@ -351,8 +405,12 @@ pub(crate) fn attributed(
         })
         .collect();
     let asked: Vec<&str> = catalog.governance.dependencies(&slo.service).collect();
-    let named = causes(&slo.service, &asked, &suspects, &told.incidents, interval);
+    let mut named = causes(&slo.service, &asked, &suspects, &told.incidents, interval);
     let corrections = &catalog.set.corrections;
+    let failed = failed(snapshot, theirs, corrections, &named)?;
+    where_it_failed(&mut named, |service, during| {
+        failed.get(service).map_or_else(|| vec![during], |failed| failed.parts(during))
+    });
     let expanded = expand(corrections, &slo.name, interval)?;
     let taken_out = dropped(&expanded);
     let is_sliced = slo.method == BudgetingMethod::Timeslices;
@@ -388,10 +446,10 @@ pub(crate) fn attributed(
         let usual = usual(&postings, &charged, per_hour);
         let split = attribute(&postings, &charged, usual)?;
         let shares = named.iter().zip(&split.shares).map(|(cause, share)| {
-            let NamedCause { kind, id, service, interval, .. } = cause.clone();
+            let NamedCause { kind, id, service, interval, parts, .. } = cause.clone();
             let (from, to) = (interval.start(), interval.end());
             let class = classes.get(&(service.clone(), id.clone())).cloned();
-            CauseShare { kind, id, service, class, from, to, spent: share.bad }
+            CauseShare { kind, id, service, class, from, to, spent: share.bad, parts }
         });
         found.push(ObjectiveAttribution {
             name: promise.display_name.clone(),

@@ -7,12 +7,13 @@ use flyball_budget::correction::{dropped, expand};
 use flyball_budget::{Account, Frame};
 use flyball_govern::SERVER;
 use flyball_govern::hours::Hours;
+use flyball_govern::incident::IncidentRecord;
 use flyball_govern::money::{
     Basis, Load, Money, Product, SupportChoice, SupportCosts, Traffic, is_observed,
 };
 use flyball_govern::risk::YEAR;
 use flyball_govern::service::ServiceSpec;
-use flyball_model::{BudgetingMethod, Correction, Duration, Incident, Interval, Timestamp};
+use flyball_model::{BudgetingMethod, Correction, Duration, Interval, Timestamp};
 use flyball_store::{Ledger, LedgerSnapshot, NewRecord, RecordBound, RecordFilter, SliceId};
 use serde_json::json;
 
@@ -206,10 +207,10 @@ pub(crate) struct Seen {
 ///
 /// A call-out is a call, or a failure that was known, outside of the team's working `hours`, whichever there are more of:
 /// a rota may be younger than the time that is looked at. Where nobody says the hours, they are taken to be spread evenly
-/// over the week. Call-outs last as calls did, else from when somebody knew until users were served, on average; where that
-/// is not known, for as long as is paid at least. Counts are rounded up.
+/// over the week. Call-outs last as calls did, else from when somebody knew until users were served, without the times in
+/// which it was over before it came back, on average; where that is not known, for as long as is paid at least. Counts are rounded up.
 pub(crate) fn load(
-    incidents: &[Incident],
+    incidents: &[IncidentRecord],
     calls: &[(Timestamp, Option<Duration>)],
     observed: Interval,
     costs: &SupportCosts,
@@ -219,8 +220,8 @@ pub(crate) fn load(
         return None;
     }
     let calls: Vec<_> = calls.iter().filter(|(at, _)| observed.contains(*at)).collect();
-    let began = |of: &&Incident| of.opened().is_some_and(|at| observed.contains(at));
-    let failures: Vec<&Incident> = incidents.iter().filter(began).collect();
+    let began = |of: &&IncidentRecord| of.incident.opened().is_some_and(|at| observed.contains(at));
+    let failures: Vec<&IncidentRecord> = incidents.iter().filter(began).collect();
     let nanos = |length: Duration| u128::from(length.nanos().unsigned_abs());
     let a_year = |count: usize| (count as u128 * nanos(YEAR)).div_ceil(nanos(observed.length()));
     let whole = |count: u128| u32::try_from(count).unwrap_or(u32::MAX);
@@ -237,14 +238,15 @@ pub(crate) fn load(
             None => (a_year(moments.len()) * nanos(costs.spec.out_of_hours)).div_ceil(nanos(WEEK)),
         }
     };
-    let by_incidents = outs(failures.iter().map(|of| of.known()).collect());
+    let by_incidents = outs(failures.iter().map(|of| of.incident.known()).collect());
     let by_calls = outs(calls.iter().map(|(at, _)| Some(*at)).collect());
     let call_outs = by_incidents.max(by_calls);
     let worked: Vec<i128> =
         calls.iter().filter_map(|(_, worked)| Some(i128::from((*worked)?.nanos()))).collect();
     let lasted = failures.iter().filter_map(|of| {
-        let (from, to) = of.known().zip(of.mitigated.or(of.resolved))?;
-        (from <= to).then(|| i128::from(to.since(from).nanos()))
+        let (from, to) = of.incident.known().zip(of.incident.served_again())?;
+        let parts = of.parts(from, to);
+        (from <= to).then(|| parts.iter().map(|part| i128::from(part.length().nanos())).sum())
     });
     let lasted: Vec<i128> = if worked.is_empty() { lasted.collect() } else { worked };
     let mean = lasted.iter().sum::<i128>().checked_div(lasted.len() as i128);
@@ -321,6 +323,9 @@ pub(crate) fn burn(
 
 #[cfg(test)]
 mod tests {
+    use flyball_govern::incident::{Calm, Opened};
+    use flyball_model::Incident;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -328,13 +333,14 @@ mod tests {
     }
 
     /// An hour from `from` on.
-    fn incident(id: &str, from: &str) -> Incident {
+    fn incident(id: &str, from: &str) -> IncidentRecord {
         let known = at(from);
-        Incident {
+        let incident = Incident {
             detected: Some(known),
             resolved: Some(known.plus(Duration::from_hours(1))),
             ..Incident::new(id.to_owned())
-        }
+        };
+        IncidentRecord::new(incident, Opened::ByAlerts { alerts: Vec::new() }, known)
     }
 
     #[test]
@@ -342,7 +348,7 @@ mod tests {
         let governance = flyball_catalog::governance(&flyball_spec::load(&[]).0).0;
         let costs = governance.support_costs(None).unwrap();
         // A Monday at ten, a Sunday at ten, and one before the time that was observed.
-        let incidents = [
+        let mut incidents = [
             incident("a", "2026-03-02T10:00:00Z"),
             incident("b", "2026-03-08T10:00:00Z"),
             incident("c", "2026-01-01T10:00:00Z"),
@@ -350,7 +356,8 @@ mod tests {
         let begin = at("2026-02-16T00:00:00Z");
         let month = Interval::starting(begin, Duration::from_days(28));
         let hours: Hours = serde_json::from_str(r#"{"timeZone": "UTC"}"#).unwrap();
-        let of = |hours| load(&incidents, &[], month, costs, hours).unwrap();
+        let load_of = |incidents: &[_], hours| load(incidents, &[], month, costs, hours).unwrap();
+        let of = |hours| load_of(&incidents, hours);
         // 365.25 / 28 is 13.04: twice that is 26.09.
         let known = of(Some(&hours));
         assert_eq!((known.failures_a_year, known.call_outs_a_year), (27, 14));
@@ -360,6 +367,12 @@ mod tests {
         let short = Interval::starting(begin, Duration::from_days(27));
         assert_eq!(load(&incidents, &[], short, costs, None), None, "a guess is no measurement");
         assert_eq!(load(&[], &[], month, costs, None).unwrap().failures_a_year, 0);
+        // Of one that came back the time in between is no work.
+        let known = at("2026-03-02T10:00:00Z");
+        let (from, to) =
+            (known.plus(Duration::from_minutes(20)), known.plus(Duration::from_minutes(50)));
+        incidents[0].calm.push(Calm { from, to });
+        assert_eq!(load_of(&incidents, None).call_out_lasts, Duration::from_minutes(45));
         // Three calls on a Sunday say more than one incident, and how long somebody worked.
         let minutes = |of| Some(Duration::from_minutes(of));
         let sunday = |text: &str, worked| (at(text), worked);

@@ -10,7 +10,6 @@ use flyball_model::{
 };
 
 use self::lookback::Lookback;
-use super::onset::Onset;
 use super::rule::{Ready, ready};
 use super::watch::{Change, Look, View, Watch};
 use crate::account::Account;
@@ -30,6 +29,9 @@ pub struct Firing {
     pub start: Timestamp,
     /// The end of the slot at which it resolved; `None` while it is still firing.
     pub end: Option<Timestamp>,
+    /// The end of the last bad slot of the spell that led to it, known once it resolved; `None` where nothing stands out.
+    #[serde(skip)]
+    pub spell_end: Option<Timestamp>,
     /// Still firing only because the lookback holds no data to resolve it.
     pub frozen: bool,
     /// The start of the first bad slot of the spell that led to it.
@@ -221,10 +223,10 @@ impl View for Run<'_> {
         self.period.map(|(period, _)| period)
     }
 
-    fn spell(&self, from: Timestamp, onset: &mut Onset) -> Result<(), BudgetError> {
+    fn spell(&self, from: Timestamp, mut push: impl FnMut(Slot, &Sum)) -> Result<(), BudgetError> {
         let (units, now) = (self.account.units(), self.time(self.now));
         for index in units.range(Interval::new(from.min(now), now).map_err(BudgetError::from)?) {
-            onset.push(units.slots()[index], &self.account.sum(&(index..index + 1)));
+            push(units.slots()[index], &self.account.sum(&(index..index + 1)));
         }
         Ok(())
     }

@@ -28,6 +28,5 @@ pub use published::{detection, reset, spend};
 pub use rule::{BURN_GRAVE, FACTOR_MIN, check, factor, low_factor};
 pub use watch::{Change, Watch};
 
-pub(crate) use onset::Onset;
 pub(crate) use rule::{Ready, ready};
 pub(crate) use watch::{Look, View};

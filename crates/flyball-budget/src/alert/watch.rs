@@ -6,11 +6,11 @@
 
 use std::cmp::Ordering;
 
-use flyball_model::{Comparison, Duration, Evidence, Interval, Tally, Timestamp};
+use flyball_model::{Comparison, Duration, Evidence, Interval, Slot, Tally, Timestamp};
 
 use super::evaluate::Firing;
 use super::evidence::exceeds;
-use super::onset::Onset;
+use super::onset::{Ebb, Onset};
 use super::rule::{Check, Ready};
 use crate::error::BudgetError;
 use crate::exact::Natural;
@@ -47,8 +47,8 @@ pub(crate) trait View {
     /// The calendar period, where the window is one.
     fn period(&self) -> Option<Interval>;
 
-    /// Shows `onset` every slot from `from` on.
-    fn spell(&self, from: Timestamp, onset: &mut Onset) -> Result<(), Self::Error>;
+    /// Shows `push` every slot with data from `from` on.
+    fn spell(&self, from: Timestamp, push: impl FnMut(Slot, &Sum)) -> Result<(), Self::Error>;
 
     /// The length of what is counted.
     fn width(&self) -> Duration;
@@ -211,7 +211,8 @@ impl Watch {
         match (&mut self.state, answer) {
             (State::Firing(fired), Answer::False) => {
                 let firing = fired.firing(rule);
-                change = Some(Change::Resolved(Firing { end: Some(now), ..firing }));
+                let spell_end = sight.spell_end()?.map(|end| end.max(firing.onset));
+                change = Some(Change::Resolved(Firing { end: Some(now), spell_end, ..firing }));
                 self.let_go = Some(now.nanos());
                 self.state = State::Idle;
             }
@@ -248,6 +249,7 @@ impl Fired {
             severity: rule.rule.severity,
             start,
             end: None,
+            spell_end: None,
             frozen: false,
             onset,
             detection_delay_seconds: start.since(onset).as_seconds_f64(),
@@ -415,17 +417,32 @@ impl<V: View> Sight<'_, V> {
         Ok(ratio.map(|ratio| ratio / self.rule.target.error_budget().to_f64()))
     }
 
+    /// The error ratio up to which slots are no part of a spell.
+    fn bound(&self) -> f64 {
+        match self.rule.check {
+            Check::Ratio { bound, .. } => bound.to_f64(),
+            Check::Remaining { .. } | Check::Exhaustion { .. } => {
+                self.rule.target.error_budget().to_f64()
+            }
+        }
+    }
+
+    /// The end of the spell that led to a firing which lets go now; `None` where nothing stands out in its lookback.
+    fn spell_end(&self) -> Result<Option<Timestamp>, V::Error> {
+        let mut ebb = Ebb::new(self.bound());
+        let from = self.rule.looked_at(self.now, self.view.period()).start();
+        self.view.spell(from, |slot, units| ebb.push(slot, units))?;
+        Ok(ebb.found().map(|slot| slot.interval(self.view.width()).end()))
+    }
+
     /// What to remember of a firing whose condition has been true since `since`.
     fn fire(&self, since: Timestamp) -> Result<Fired, V::Error> {
         let budget = self.rule.target.error_budget().to_f64();
-        let bound = match self.rule.check {
-            Check::Ratio { bound, .. } => bound.to_f64(),
-            Check::Remaining { .. } | Check::Exhaustion { .. } => budget,
-        };
         let period = self.view.period();
         // What made the condition true lies in the lookback of the moment it became true.
-        let mut onset = Onset::new(bound);
-        self.view.spell(self.rule.looked_at(since, period).start(), &mut onset)?;
+        let mut onset = Onset::new(self.bound());
+        let from = self.rule.looked_at(since, period).start();
+        self.view.spell(from, |slot, units| onset.push(slot, units))?;
         let onset = onset.found().map_or(self.now, |slot| slot.interval(self.view.width()).start());
         let events = self.view.events();
         let burn = self.burn()?.unwrap_or(0.0);

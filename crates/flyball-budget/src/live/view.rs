@@ -8,7 +8,7 @@ use super::plan::Watched;
 use super::read::{first_unit, walk};
 use super::sums::{Stretch, Sums};
 use super::{History, LiveError, Plan, SILENT_MIN};
-use crate::alert::{Look, Onset, View};
+use crate::alert::{Look, View};
 use crate::sum::{Kind, Parts, Sum};
 
 /// One rule's view of the sums.
@@ -79,12 +79,12 @@ impl<H: History> View for Eye<'_, H> {
         self.sums.window().period
     }
 
-    fn spell(&self, from: Timestamp, onset: &mut Onset) -> Result<(), Self::Error> {
+    fn spell(&self, from: Timestamp, mut push: impl FnMut(Slot, &Sum)) -> Result<(), Self::Error> {
         let (plan, from) = (self.plan, first_unit(self.plan, from));
         walk(plan, self.history, from, self.sums.end(), |unit, events| {
             let judged = plan.judged(unit, events);
             if !judged.is_empty() {
-                onset.push(Slot(unit), &Sum::of(plan.kind, judged));
+                push(Slot(unit), &Sum::of(plan.kind, judged));
             }
             ControlFlow::Continue(())
         })

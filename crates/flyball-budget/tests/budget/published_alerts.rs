@@ -192,6 +192,8 @@ fn pairs_fire_and_reset_when_the_workbook_says() {
             #[expect(clippy::cast_possible_truncation, reason = "small")]
             let expected = stopped + f64::ceil(minutes * 60.0 - 1e-6) as i64;
             assert_eq!(ended, expected, "{case}");
+            let spell_end = firings[0].spell_end.unwrap().nanos() / 1_000_000_000;
+            assert_eq!(spell_end, stopped, "{case}");
         }
         // The formulas say the same as the history.
         let Condition::Burn { long, short, .. } = rules[0].condition else { unreachable!() };

@@ -24,6 +24,7 @@ fn pair(rule: &str, severity: Severity, end: Option<Timestamp>) -> Pair {
         start: now(),
         end,
         onset: now().minus(Duration::from_minutes(4)),
+        spell_end: None,
         valid: 1_000,
         good: 700,
         bad: 300,

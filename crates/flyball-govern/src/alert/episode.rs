@@ -280,6 +280,7 @@ impl Alert {
                 });
                 if let Some(known) = known {
                     known.end = Some(pair.end.unwrap_or(pair.start));
+                    known.spell_end = pair.spell_end;
                     known.burn_peak = known.burn_peak.max(pair.burn_peak);
                 }
             }

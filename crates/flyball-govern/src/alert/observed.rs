@@ -31,6 +31,9 @@ pub struct Pair {
     pub end: Option<Timestamp>,
     /// The start of the first bad slot of the spell that led to it.
     pub onset: Timestamp,
+    /// The end of the last bad slot of that spell; `None` while it fires, and where nothing stood out when it let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spell_end: Option<Timestamp>,
     /// Valid events in the long lookback when it fired.
     pub valid: u64,
     /// Good events in the long lookback when it fired.
@@ -57,6 +60,7 @@ impl From<&Firing> for Pair {
             start: firing.start,
             end: firing.end,
             onset: firing.onset,
+            spell_end: firing.spell_end,
             valid: firing.valid,
             good: firing.good,
             bad: firing.bad,

@@ -10,15 +10,29 @@ pub(crate) fn trouble(alert: &Alert, called: Timestamp) -> Incident {
     let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
     let onset = paging.map(|pair| alert.onset(pair)).min();
     let acknowledged = alert.acknowledged.as_ref().map(|by| by.at).filter(|at| *at >= called);
+    let started = onset.map_or(called, |onset| onset.min(called));
+    let resolved = let_go(alert).or(alert.resolved);
     Incident {
         service: Some(alert.subject.service.clone()),
         summary: Some(format!("{} paged", alert.subject.slo)),
-        started: Some(onset.map_or(called, |onset| onset.min(called))),
+        started: Some(started),
         detected: Some(called),
         acknowledged,
-        resolved: let_go(alert).or(alert.resolved),
+        mitigated: resolved.and_then(|end| Some(last_bad(alert)?.clamp(started, end.max(started)))),
+        resolved,
         ..Incident::new(format!("alert:{}", alert.id))
     }
+}
+
+/// The end of the last slot that was bad beyond what its pages allow, once all have let go; `None` where the one that let go
+/// last knows of none.
+fn last_bad(alert: &Alert) -> Option<Timestamp> {
+    let paging = alert.pairs.iter().filter(|pair| pair.severity == Severity::Page);
+    let ended: Option<Vec<_>> = paging.map(|pair| Some((pair.end?, pair.spell_end))).collect();
+    let ended = ended?;
+    let (_, of_last) = ended.iter().max_by_key(|(end, _)| *end)?;
+    (*of_last)?;
+    ended.iter().filter_map(|(_, last)| *last).max()
 }
 
 /// When a page was none any more, for good: a ticket that is left of it wakes nobody.

@@ -60,7 +60,7 @@ pub(super) fn response(facts: &Facts<'_>) -> Response {
         }
         detect.extend(length(start, incident.detected));
         acknowledge.extend(length(incident.detected, incident.acknowledged));
-        mitigate.extend(length(start, incident.mitigated.or(incident.resolved)));
+        mitigate.extend(length(start, incident.served_again()));
         restore.extend(length(start, incident.resolved));
     }
     Response {

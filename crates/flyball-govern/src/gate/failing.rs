@@ -33,7 +33,7 @@ impl Failing {
         let mended = breaks
             .iter()
             .filter(|news| matches!(news.cause, BreakCause::Rollback(_) | BreakCause::Fix(_)));
-        let ended = caused().filter_map(|one| one.mitigated.or(one.resolved)).max();
+        let ended = caused().filter_map(Incident::served_again).max();
         let repaired = mended.map(|news| news.at).min().or(ended)?.max(detected);
         Some(Self { met, detected, repaired })
     }

@@ -2,13 +2,17 @@
 
 use flyball_model::{Incident, Timestamp};
 
-use super::opening::AGAIN_WITHIN;
+use super::opening::{AGAIN_WITHIN, fitting};
 use super::record::{IncidentRecord, Moment, Opened};
 
 impl IncidentRecord {
     /// Takes in what another system tells of it. What people have corrected stands.
     pub fn told(&mut self, told: Incident) {
         let before = self.incident.clone();
+        let is_said = told.mitigated.is_some();
+        if self.is_by_ledger && is_said && told.id == self.incident.id {
+            (self.incident.mitigated, self.is_by_ledger) = (None, false);
+        }
         if !self.incident.merge(told) {
             return;
         }
@@ -19,6 +23,7 @@ impl IncidentRecord {
         if is_corrected("cause") {
             self.incident.cause = before.cause;
         }
+        fitting(&mut self.incident, &mut self.is_by_ledger);
     }
 
     /// Goes on under the id under which another system tells of it: what that says stands, and what it does not say is
@@ -31,7 +36,11 @@ impl IncidentRecord {
         incident.started = incident.started.or(old.started);
         incident.detected = incident.detected.into_iter().chain(old.detected).min();
         incident.acknowledged = incident.acknowledged.or(old.acknowledged);
+        let is_said = incident.mitigated.is_some();
         incident.mitigated = incident.mitigated.or(old.mitigated);
+        // What the ledger says is said of an end that is known.
+        self.is_by_ledger = self.is_by_ledger && !is_said;
+        fitting(incident, &mut self.is_by_ledger);
         incident.environment = incident.environment.take().or(old.environment);
         incident.cause = incident.cause.take().or(old.cause);
         let opened = Opened::ByMessage { system: system.to_owned() };

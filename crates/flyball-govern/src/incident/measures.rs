@@ -81,7 +81,7 @@ pub fn measures<'a>(
         false_alarms,
         detect: measure(|of| of.started, |of| of.detected),
         acknowledge: measure(|of| of.detected, |of| of.acknowledged),
-        mitigate: measure(|of| of.started, |of| of.mitigated.or(of.resolved)),
+        mitigate: measure(|of| of.started, Incident::served_again),
         resolve: measure(|of| of.started, |of| of.resolved),
     }
 }

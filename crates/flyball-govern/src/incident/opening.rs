@@ -4,7 +4,7 @@
 //! ago: then it belongs to that one. What alerts know of its moments is filled in where nobody has said it; what
 //! people say stands.
 
-use flyball_model::{Duration, Severity, Timestamp};
+use flyball_model::{Duration, Incident, Severity, Timestamp};
 
 use super::record::{By, Calm, Edit, IncidentRecord, LIST_MAX, Moment, Opened};
 use crate::SERVER;
@@ -44,13 +44,15 @@ pub fn open(records: &[IncidentRecord], alert: &Alert, called: Timestamp) -> Ope
         return Opening::Joins { id: record.incident.id.clone() };
     }
     let opened = Opened::ByAlerts { alerts: vec![number] };
+    // What the ledger says of its mitigation is taken once all that belongs to it is known.
+    let incident = Incident { mitigated: None, ..incident };
     Opening::Opens(Box::new(IncidentRecord::new(incident, opened, called)))
 }
 
 /// Takes what `alerts` know of an incident into its record; whether anything changed.
 ///
-/// Who noticed first noticed it. Its beginning, its acknowledgement and, once none of them fires any more, its end are
-/// taken where nobody has said or corrected them; an end that only alerts told of goes away when one of them fires
+/// Who noticed first noticed it. Its beginning, its acknowledgement and, once none of them fires any more, its end and when
+/// users were no longer hit are taken where nobody has said or corrected them; an end that only alerts told of goes away when one of them fires
 /// again. When one of them calls somebody again, what people said before of the end is taken back.
 pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     let before = record.clone();
@@ -90,19 +92,23 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
     if !said(Moment::Resolved) && matches!(record.opened, Opened::ByAlerts { .. }) {
         let ends: Option<Vec<Timestamp>> = troubles.iter().map(|of| of.resolved).collect();
         let end = ends.and_then(|ends| ends.into_iter().max());
-        let last = incident.acknowledged.max(incident.mitigated).max(incident.detected);
+        let mitigated = incident.mitigated.filter(|_| !record.is_by_ledger);
+        let last = incident.acknowledged.max(mitigated).max(incident.detected);
         incident.resolved = end.map(|end| last.map_or(end, |last| end.max(last)));
     }
+    if !said(Moment::Mitigated) && matches!(record.opened, Opened::ByAlerts { .. }) {
+        by_ledger(record, &troubles);
+    }
     let paged = alerts.iter().map(|of| of.last).max();
-    let was_over = before.incident.mitigated.or(before.incident.resolved);
-    if let (Some(at), Some(over)) = (paged, was_over)
+    let was_over = over(&before);
+    if let (Some(at), Some((over, calm))) = (paged, was_over)
         && at > over
-        && record.incident.mitigated.is_none()
+        && (record.incident.mitigated.is_none() || record.is_by_ledger)
         && record.incident.resolved.is_none_or(|end| end >= at)
         && record.came_back.last().is_none_or(|known| *known < at)
     {
         record.came_back.push(at);
-        record.calm.push(Calm { from: over, to: begins_again(alerts, (over, at)) });
+        record.calm.push(Calm { from: calm, to: begins_again(alerts, (calm, at)) });
         if record.came_back.len() > LIST_MAX {
             record.came_back.remove(0);
         }
@@ -115,6 +121,37 @@ pub fn follow(record: &mut IncidentRecord, alerts: &[Paged]) -> bool {
         record.taken_again = record.taken_again.filter(|at| at >= back).or(taken.min());
     }
     *record != before
+}
+
+/// Takes from alerts when users were no longer hit, once all of them have let go: the latest end of a slot that was bad beyond
+/// what a page allows. It is known then, and no look changes it.
+fn by_ledger(record: &mut IncidentRecord, troubles: &[Incident]) {
+    let ends: Option<Vec<Timestamp>> = troubles.iter().map(|of| of.mitigated).collect();
+    let incident = &mut record.incident;
+    if incident.mitigated.is_some() && !record.is_by_ledger {
+        return;
+    }
+    incident.mitigated = ends.and_then(|ends| ends.into_iter().max());
+    record.is_by_ledger = incident.mitigated.is_some();
+    fitting(incident, &mut record.is_by_ledger);
+}
+
+/// From when on an incident was over, and users were no longer hit: what calls somebody after the first came back. Where
+/// only the ledger says when users were no longer hit, pages still fired then.
+fn over(record: &IncidentRecord) -> Option<(Timestamp, Timestamp)> {
+    let served = record.incident.served_again()?;
+    let over = if record.is_by_ledger { record.incident.resolved? } else { served };
+    Some((over, served))
+}
+
+/// Takes what the ledger says of the mitigation of an incident back where it does not fit what is said of its other moments: one
+/// that is not over is not mitigated, unless somebody says so.
+pub(super) fn fitting(incident: &mut Incident, is_by_ledger: &mut bool) {
+    let Incident { started, mitigated, resolved, .. } = *incident;
+    let fits = resolved.is_some() && started <= mitigated && mitigated <= resolved;
+    if *is_by_ledger && !fits {
+        (incident.mitigated, *is_by_ledger) = (None, false);
+    }
 }
 
 /// The last correction of a moment.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use flyball_model::{CHANGE_TEXT_BYTES_MAX, Incident, Interval, Timestamp};
 
+use super::opening::fitting;
+
 /// The most notes of an incident: beyond that a chat is the better place, and a link.
 pub const NOTES_MAX: usize = 500;
 /// The most corrections of an incident: each is kept for good.
@@ -242,6 +244,10 @@ pub struct IncidentRecord {
     /// When somebody took on the page of the last time that it came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_again: Option<Timestamp>,
+    /// Whether `mitigated` is what the ledger says, since nobody said when it was: the end of the last slot that was bad beyond
+    /// what its pages allow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_by_ledger: bool,
     /// Every correction, oldest first.
     pub edits: Vec<Edit>,
 }
@@ -351,6 +357,7 @@ impl IncidentRecord {
             came_back: Vec::new(),
             calm: Vec::new(),
             taken_again: None,
+            is_by_ledger: false,
             edits: Vec::new(),
         }
     }
@@ -446,10 +453,13 @@ impl IncidentRecord {
         let before = moment.of(&self.incident);
         let mut corrected = self.incident.clone();
         *moment.of_mut(&mut corrected) = to;
+        // What somebody says comes before what the ledger says.
+        let mut is_by_ledger = self.is_by_ledger && moment != Moment::Mitigated;
+        fitting(&mut corrected, &mut is_by_ledger);
         in_order(&corrected)?;
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         self.correct(moment.name(), (text(before), text(to)), by)?;
-        self.incident = corrected;
+        (self.incident, self.is_by_ledger) = (corrected, is_by_ledger);
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl Occurrence {
             source: ToldBy::Incident,
             started: incident.started,
             detected: incident.detected,
-            ended: incident.mitigated.or(incident.resolved),
+            ended: incident.served_again(),
             share,
         }
     }

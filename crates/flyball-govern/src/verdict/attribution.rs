@@ -53,12 +53,19 @@ pub struct Cause {
     pub id: String,
     /// What it is.
     pub kind: CauseKind,
-    /// Its first slot.
-    pub from: Slot,
-    /// The slot it ends before.
-    pub to: Slot,
+    /// The slots that it is there in: from the first of each stretch to the one that it ends before, in order and none of
+    /// them touching.
+    pub slots: Vec<(Slot, Slot)>,
     /// The higher takes first; [`CauseKind::priority`] unless decided otherwise.
     pub priority: u32,
+}
+
+impl Cause {
+    /// Whether it is there in a slot.
+    fn is_there(&self, slot: Slot) -> bool {
+        let begun = self.slots.partition_point(|(from, _)| *from <= slot);
+        begun.checked_sub(1).is_some_and(|last| slot < self.slots[last].1)
+    }
 }
 
 /// What was spent in a slot.
@@ -147,9 +154,10 @@ struct Borders(Vec<(Slot, bool)>);
 impl Borders {
     fn of(causes: &[Cause]) -> Self {
         let mut steps: BTreeMap<Slot, i64> = BTreeMap::new();
-        for cause in causes.iter().filter(|cause| cause.from < cause.to) {
-            *steps.entry(cause.from).or_default() += 1;
-            *steps.entry(cause.to).or_default() -= 1;
+        let there = causes.iter().flat_map(|cause| &cause.slots);
+        for (from, to) in there.filter(|(from, to)| from < to) {
+            *steps.entry(*from).or_default() += 1;
+            *steps.entry(*to).or_default() -= 1;
         }
         let mut there = 0;
         let borders = steps.into_iter().map(|(slot, step)| {
@@ -223,7 +231,7 @@ impl<'a> Split<'a> {
     }
 
     fn charge(&mut self, slot: Slot, bad: u64) {
-        let there = |cause: &Cause| cause.from <= slot && slot < cause.to;
+        let there = |cause: &Cause| cause.is_there(slot);
         let Some(highest) =
             self.causes.iter().filter(|cause| there(cause)).map(|cause| cause.priority).max()
         else {
@@ -264,7 +272,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn cause(id: &str, kind: CauseKind, from: i64, to: i64) -> Cause {
-        Cause { id: id.into(), kind, from: Slot(from), to: Slot(to), priority: kind.priority() }
+        let slots = vec![(Slot(from), Slot(to))];
+        Cause { id: id.into(), kind, slots, priority: kind.priority() }
     }
 
     fn posting(slot: i64, valid: u64, bad: u64) -> Posting {
@@ -351,7 +360,7 @@ mod tests {
             // Nobody is charged outside their interval.
             for (cause, share) in causes.iter().zip(&split.shares) {
                 let most: u64 = postings.iter()
-                    .filter(|posting| cause.from <= posting.slot && posting.slot < cause.to)
+                    .filter(|posting| cause.is_there(posting.slot))
                     .map(|posting| posting.tally.bad())
                     .sum();
                 prop_assert!(share.bad <= most);

@@ -28,8 +28,10 @@ pub struct NamedCause {
     pub id: String,
     /// The service that it happened to.
     pub service: String,
-    /// What it is charged for.
+    /// From when until when it went on.
     pub interval: Interval,
+    /// What of that it is charged for: all of it, unless its service was seen to be well in between.
+    pub parts: Vec<Interval>,
     /// What happened to the service itself; differs from the kind for dependencies.
     of: CauseKind,
 }
@@ -37,16 +39,36 @@ pub struct NamedCause {
 impl NamedCause {
     /// The cause in slots; `slot` finds the slot that holds a moment.
     pub fn in_slots(&self, slot: impl Fn(Timestamp) -> Slot) -> Cause {
-        let Self { kind, id, interval, service, of } = self;
-        let last = Timestamp::from_nanos(interval.end().nanos().saturating_sub(1));
+        let Self { kind, id, parts, service, of, .. } = self;
+        let mut slots: Vec<(Slot, Slot)> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let last = Timestamp::from_nanos(part.end().nanos().saturating_sub(1));
+            let from = slot(part.start());
+            let to = Slot(slot(last.max(part.start())).0.saturating_add(1));
+            // Parts that share a slot, or touch, are one.
+            match slots.last_mut() {
+                Some((_, end)) if from <= *end => *end = to.max(*end),
+                _ => slots.push((from, to)),
+            }
+        }
         Cause {
             // A change and an incident may be known by the same.
             id: format!("{of:?} {service} {id}"),
             kind: *kind,
-            from: slot(interval.start()),
-            to: Slot(slot(last.max(interval.start())).0.saturating_add(1)),
+            slots,
             priority: kind.priority(),
         }
+    }
+}
+
+/// Charges causes of kind [`CauseKind::Dependency`] only where their service failed, by `failed` for the name of a service and a
+/// time ([`Failed::parts`](super::Failed::parts)).
+pub fn where_it_failed(
+    causes: &mut [NamedCause],
+    failed: impl Fn(&str, Interval) -> Vec<Interval>,
+) {
+    for cause in causes.iter_mut().filter(|cause| cause.kind == CauseKind::Dependency) {
+        cause.parts = failed(&cause.service, cause.interval);
     }
 }
 
@@ -104,7 +126,7 @@ fn of_service(
         let interval = Interval::starting(from, to.since(from)).intersect(within);
         if let Some(interval) = interval.filter(|interval| !interval.is_empty()) {
             let (id, service) = (id.to_owned(), service.to_owned());
-            found.push(NamedCause { kind, id, service, interval, of: kind });
+            found.push(NamedCause { kind, id, service, interval, parts: vec![interval], of: kind });
         }
     };
     for suspect in suspects.iter().filter(|suspect| suspect.change.service == service) {
@@ -121,7 +143,7 @@ fn of_service(
     }
     for incident in own {
         if let Some(opened) = incident.opened() {
-            let over = incident.mitigated.or(incident.resolved);
+            let over = incident.served_again();
             add(CauseKind::Incident, &incident.id, opened, over);
         }
     }
@@ -247,11 +269,11 @@ mod tests {
         let interval = Interval::new(at(5), at(20)).unwrap();
         let of = |kind| {
             let (id, service) = ("a".to_owned(), "shop".to_owned());
-            NamedCause { kind, id, service, interval, of: kind }
+            NamedCause { kind, id, service, interval, parts: vec![interval], of: kind }
         };
         let slot = |at: Timestamp| Slot::of(at, Duration::from_seconds(10));
         let change = of(CauseKind::Change).in_slots(slot);
-        assert_eq!((change.from, change.to), (Slot(0), Slot(2)));
+        assert_eq!(change.slots, [(Slot(0), Slot(2))]);
         assert_ne!(change.id, of(CauseKind::Incident).in_slots(slot).id);
     }
 }

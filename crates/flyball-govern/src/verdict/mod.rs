@@ -14,6 +14,7 @@ mod bet;
 mod blocks;
 mod causes;
 mod dispersion;
+mod failed;
 mod judge;
 mod observation;
 mod process;
@@ -23,7 +24,8 @@ mod suggest;
 pub use answer::{Answer, Burned, Certainty, Effect, Range, Verdict, Why};
 pub use attribution::{Attribution, Cause, CauseKind, Posting, Share, attribute, by_hour, usual};
 pub use blocks::{Block, Comparison, Design, MATCHED_MAX, Pairing, SLOTS_MAX};
-pub use causes::{NamedCause, Suspect, causes};
+pub use causes::{NamedCause, Suspect, causes, where_it_failed};
+pub use failed::{FELT_WITHIN, Failed, HEARD_WITHIN};
 pub use judge::{Settings, judge};
 pub use observation::{
     Arm, ChangeVerdict, ObjectiveTallies, ObjectiveVerdict, Observation, STEP, Versions,

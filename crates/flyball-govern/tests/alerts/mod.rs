@@ -39,6 +39,7 @@ fn pair(rule: usize, start: Timestamp, end: Option<Timestamp>) -> Pair {
         start,
         end,
         onset: start,
+        spell_end: None,
         valid: 100,
         good: 40,
         bad: 60,

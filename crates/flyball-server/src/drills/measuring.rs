@@ -104,7 +104,7 @@ impl Drills {
         let (catalog, id) = (found.catalog, run.change_id());
         let read = self.evaluator.look(move |snapshot| {
             let told = (&past, &Classes::default());
-            let found = attributed(snapshot, &counts, &catalog, during, told)?;
+            let found = attributed(snapshot, (&counts, &[]), &catalog, during, told)?;
             let first = found.objectives.first();
             Ok::<_, AttributionError>(first.and_then(|of| of.spent_by_drill(&id)))
         });

@@ -1,5 +1,6 @@
 //! Who spent a budget.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -158,9 +159,21 @@ pub(super) async fn spent(
         Ok::<_, Problem>((told, gatekeeper.classes(&services)?))
     })
     .await?;
+    let failing = told.changes.iter().map(|kept| &*kept.change.service);
+    let failing = failing.chain(told.incidents.iter().filter_map(|of| of.service.as_deref()));
+    let failing: BTreeSet<String> =
+        failing.filter(|of| *of != service).map(str::to_owned).collect();
+    let mut theirs = Vec::new();
+    if !failing.is_empty() {
+        let found = app.evaluator.ask(move |evaluator| {
+            evaluator.counts_of(|slo| failing.contains(&slo.service) && slo.composition.is_none())
+        });
+        theirs = found.await?.slos;
+    }
     let catalog = Arc::clone(catalog);
-    let answer = app
-        .evaluator
-        .look(move |snapshot| attributed(snapshot, &counts, &catalog, interval, (&told, &classes)));
+    let answer = app.evaluator.look(move |snapshot| {
+        let counts = (&counts, &*theirs);
+        attributed(snapshot, counts, &catalog, interval, (&told, &classes))
+    });
     Ok(answer.await?)
 }

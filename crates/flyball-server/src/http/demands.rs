@@ -143,13 +143,7 @@ async fn look(app: &App) -> Result<(), Problem> {
 /// Looks at one service.
 async fn look_at(app: &App, service: &str, rule: Option<PostMortemRule>) -> Result<(), Problem> {
     let now = app.clock.now();
-    let (changes, of) = (app.changes.clone(), [service.to_owned()]);
-    let learnt = wait::<_, ChangesError>(move || {
-        let (records, _) = changes.incident_records(&of, (Timestamp::MIN, now))?;
-        let (written, demanded) = (changes.written(&of)?, changes.demanded(&of)?);
-        Ok(Learnt { records, written, demanded })
-    });
-    let mut learnt = learnt.await?;
+    let mut learnt = Learnt::of(app, service, now).await?;
     // Where nothing happened nothing is demanded.
     if let Some(rule) = rule.filter(|_| !learnt.records.is_empty()) {
         let new = arising(app, service, rule, &learnt).await?;
@@ -184,7 +178,9 @@ async fn arising(
             let kept = (&*learnt.records, &*learnt.written, &*learnt.demanded);
             let found = spent.demands(&rule, is_asked, kept, now).into_iter();
             let found = found.map(|(_, demand)| demand);
-            new.extend(found.filter(|of| of.stands(&learnt.records, &learnt.written).is_some()));
+            // What is met already is not demanded.
+            let stands = |of: &KeptDemand| of.stands(&learnt.records, &learnt.written);
+            new.extend(found.filter(|of| stands(of).is_some_and(|of| !of.is_met)));
         }
     }
     Ok(new)

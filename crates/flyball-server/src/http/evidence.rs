@@ -27,7 +27,6 @@ use super::services::card::Due;
 use super::services::{Learnt, due};
 use super::{App, room};
 use crate::auth::Caller;
-use crate::changes::ChangesError;
 use crate::delivery::Whose;
 use crate::evaluator::{Calendar, ServedError, ServiceFacts};
 use crate::gate::GateError;
@@ -197,13 +196,9 @@ async fn unwritten(app: &App, catalog: &Catalog, service: &str) -> Option<u64> {
     let asked = service.to_owned();
     let is_asked = move |slo: &Slo| slo.service == asked && slo.composition.is_none();
     let spent = by_cause_inside(app, is_asked, (None, None)).await.ok()?;
-    let (changes, of, now) = (app.changes.clone(), [service.to_owned()], app.clock.now());
-    let learnt = wait(move || {
-        let (records, _) = changes.incident_records(&of, (Timestamp::MIN, now))?;
-        let (written, demanded) = (changes.written(&of)?, changes.demanded(&of)?);
-        Ok::<_, ChangesError>(Learnt { records, written, demanded })
-    });
-    let due = due(rule, &spent, &learnt.await.ok()?, now);
+    let now = app.clock.now();
+    let learnt = Learnt::of(app, service, now).await.ok()?;
+    let due = due(rule, &spent, &learnt, now);
     let incidents: BTreeSet<&str> = due.iter().filter_map(Due::unpublished).collect();
     Some(incidents.len() as u64)
 }

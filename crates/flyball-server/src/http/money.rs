@@ -287,15 +287,18 @@ async fn called(
     let observed = Interval::starting(since, now.since(since));
     let (changes, of) = (app.changes.clone(), service.to_owned());
     let found = wait::<_, ChangesError>(move || {
-        let (mut incidents, are_all) =
-            changes.incidents_of(std::slice::from_ref(&of), (since, now))?;
-        incidents.retain(|of| of.environment.as_deref().is_none_or(|it| it == Hook::ENVIRONMENT));
-        let mut failures = Vec::with_capacity(incidents.len());
-        for incident in incidents {
-            let cause = incident.cause.as_deref();
+        let (mut records, are_all) =
+            changes.incident_records(std::slice::from_ref(&of), (since, now))?;
+        records.retain(|of| {
+            let environment = of.incident.environment.as_deref();
+            of.counts() && environment.is_none_or(|it| it == Hook::ENVIRONMENT)
+        });
+        let mut failures = Vec::with_capacity(records.len());
+        for record in records {
+            let cause = record.incident.cause.as_deref();
             let cause = cause.map(|id| changes.get(id, &Caller::Anyone)).transpose()?.flatten();
             if cause.is_none_or(|kept| kept.change.kind != ChangeKind::Drill) {
-                failures.push(incident);
+                failures.push(record);
             }
         }
         Ok((failures, are_all))

@@ -184,7 +184,6 @@ pub(super) async fn get(
 struct Recent {
     changes: Vec<ChangeView>,
     incidents: Vec<Incident>,
-    learnt: Learnt,
     drills: Vec<DrillRun>,
 }
 
@@ -230,16 +229,13 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
         let kept = changes.list(Some(&of), None, CHANGES_SHOWN, &seer)?;
         let mut incidents = changes.lasting(&of)?;
         incidents.truncate(ALERTS_SHOWN);
-        let services = [of];
-        let (records, _) = changes.incident_records(&services, (Timestamp::MIN, now))?;
-        let (written, demanded) = (changes.written(&services)?, changes.demanded(&services)?);
-        let learnt = Learnt { records, written, demanded };
         let underway = changes.drills_unsettled()?;
         let changes = kept.into_iter().map(|kept| changes.view(kept, now)).collect();
         let drills = underway.into_iter().filter(DrillRun::is_underway).collect();
-        Ok::<_, ChangesError>(Recent { changes, incidents, learnt, drills })
+        Ok::<_, ChangesError>(Recent { changes, incidents, drills })
     });
     let recent = recent.await?;
+    let learnt = Learnt::of(app, name, now).await?;
     let asked = name.to_owned();
     app.evaluator.join(move |slo| slo.service == asked).await?;
     let asked = name.to_owned();
@@ -264,7 +260,7 @@ pub(super) async fn card(app: &App, caller: &Caller, name: &str) -> Result<Servi
     if !catalog.services().contains(name) && recent.changes.is_empty() {
         return Err(absent(app, caller, name).await?);
     }
-    let Recent { changes, incidents, learnt, drills } = recent;
+    let Recent { changes, incidents, drills } = recent;
     let changes = changes.into_iter().map(|view: ChangeView| view.seen_by(caller)).collect();
     // The rest of the card is as true without it.
     let ship = shipping(app, name, now).await.map(Ship::of).map_err(|problem| problem.text());

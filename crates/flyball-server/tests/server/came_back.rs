@@ -12,7 +12,7 @@ use crate::gate::said;
 use crate::harness::{NOON, PATIENCE, Running, TestClock, config};
 
 /// A token of `name` for everything of `services`, of all where none is named.
-fn token(data: &Path, name: &str, services: &[&str]) -> String {
+pub(crate) fn token(data: &Path, name: &str, services: &[&str]) -> String {
     let scopes = match services {
         [] => vec![Scope::Admin, Scope::Read, Scope::Deploy, Scope::Ingest],
         _ => vec![Scope::Read],
@@ -30,27 +30,27 @@ fn token(data: &Path, name: &str, services: &[&str]) -> String {
 }
 
 /// What ada and bo ask and say.
-struct People<'a> {
-    running: &'a Running,
-    ada: String,
-    bo: String,
+pub(crate) struct People<'a> {
+    pub(crate) running: &'a Running,
+    pub(crate) ada: String,
+    pub(crate) bo: String,
 }
 
 impl People<'_> {
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let url = self.running.url(&format!("/api/v1/{path}"));
         let (status, said) = said(Client::new().get(url).bearer_auth(&self.ada)).await;
         assert_eq!(status, 200, "{path}: {said}");
         said
     }
 
-    async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
         let request = self.running.post(&format!("/api/v1/{path}"), body.to_string());
         said(request.bearer_auth(token)).await
     }
 
     /// What is at `path` once `is_awaited`.
-    async fn awaited(&self, path: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn awaited(&self, path: &str, is_awaited: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let look = async {
             loop {
@@ -74,7 +74,7 @@ impl People<'_> {
     }
 
     /// Written, given to somebody else, published by them.
-    async fn publish(&self, incident: &str) -> Value {
+    pub(crate) async fn publish(&self, incident: &str) -> Value {
         let path = format!("incidents/{incident}/post-mortem");
         let written = json!({
             "summary": "Payments failed.", "impact": "A third.", "root_causes": "No bound.",

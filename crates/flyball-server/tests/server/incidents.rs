@@ -515,10 +515,13 @@ async fn what_is_to_be_written_up_stays_until_it_is_or_somebody_waives_it() {
         None,
         "a quarter is looked at within the hour"
     );
+    let due = of(&live["post_mortems"], "incident", "own").unwrap();
+    assert_eq!(due["demanded"], Value::Null, "{due}");
     clock.advance(Duration::from_minutes(5));
     let kept = card(&running, |said| of(said, "class", "pool").is_some()).await;
     let due = of(&kept["post_mortems"], "incident", "own").unwrap();
     assert_eq!((&due["is_late"], &due["is_published"]), (&json!(false), &json!(false)), "{due}");
+    assert_eq!(due["demanded"], json!(clock.now()), "{due}");
 
     // The window of an hour has forgotten it long since.
     clock.advance(Duration::from_days(20));

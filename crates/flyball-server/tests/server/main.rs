@@ -7,6 +7,7 @@ mod annotations;
 mod approvals;
 mod asked;
 mod auth;
+mod blamed;
 mod came_back;
 mod changes;
 mod compressed;

@@ -390,7 +390,7 @@ fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         for view in &page.incidents {
             let incident = &view.incident;
             let began = incident.opened();
-            let lasted = began.zip(incident.resolved);
+            let lasted = began.zip(incident.served_again());
             let lasted = lasted.map(|(from, to)| words::length(to.since(from).as_seconds_f64()));
             table.add_row([
                 began.map_or_else(|| "–".to_owned(), words::moment),

@@ -132,6 +132,8 @@ struct Incident {
     summary: Option<String>,
     started: Option<Timestamp>,
     detected: Option<Timestamp>,
+    #[serde(default)]
+    mitigated: Option<Timestamp>,
     resolved: Option<Timestamp>,
 }
 
@@ -380,10 +382,10 @@ fn failures(page: &mut Page, report: &Report) {
         [text("Shipped"), text("Service"), text("Version"), text("Change"), text("Broken by")];
     page.table(columns, rows);
     let rows = report.incidents.iter().map(|incident| {
-        let Incident { id, service, summary, started, detected, resolved } = incident;
+        let Incident { id, service, summary, started, detected, mitigated, resolved } = incident;
         let dash = || "–".to_owned();
         let began = started.or(*detected);
-        let lasted = match (began, resolved) {
+        let lasted = match (began, mitigated.or(*resolved).as_ref()) {
             (Some(began), Some(end)) if *end >= began => words::duration(end.since(began)),
             (_, Some(_)) => dash(),
             (_, None) => "lasts".to_owned(),

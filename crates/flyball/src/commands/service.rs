@@ -26,6 +26,7 @@ use crate::remote::{Remote, ServerArgs};
 
 pub(super) use contracts::{AgreementView, agreements};
 pub(super) use remark::Mark;
+pub(super) use troubles::spent;
 
 /// List services, and show one on a page: whose it is, how it stands, whether it may ship
 #[derive(Debug, clap::Args)]
@@ -193,6 +194,8 @@ struct Due {
     incident: Option<String>,
     class: Option<String>,
     share: String,
+    #[serde(default)]
+    demanded: Option<Timestamp>,
     by: Option<Timestamp>,
     is_late: bool,
     is_published: bool,

@@ -66,7 +66,8 @@ impl Objective {
         if self.usual == self.spent {
             return format!("{all} bad, no more than usual");
         }
-        let mut parts: Vec<String> = self.causes.iter().map(Share::words).collect();
+        let causes = self.causes.iter().filter(|cause| cause.spent > 0);
+        let mut parts: Vec<String> = causes.map(Share::words).collect();
         for (said, spent) in [("as usual", self.usual), ("unexplained", self.unexplained)] {
             if spent > 0 {
                 parts.push(format!("{} {said}", words::count(spent)));

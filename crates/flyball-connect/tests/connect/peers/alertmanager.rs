@@ -15,6 +15,7 @@ fn pair(rule: &str, severity: Severity, start: Timestamp, end: Option<Timestamp>
         start,
         end,
         onset: start,
+        spell_end: None,
         valid: 100,
         good: 50,
         bad: 50,

@@ -161,3 +161,71 @@ fn what_came_back_lasted_in_its_parts_and_not_between_them() {
     let kept = serde_json::to_value(&record).unwrap();
     assert_eq!(serde_json::from_value::<IncidentRecord>(kept).unwrap(), record);
 }
+
+/// The same page, of which the last slot that was bad beyond what it allows ended at this minute.
+fn calmed(paged: Paged, minute: i64) -> Paged {
+    let mut paged = paged;
+    paged.alert.pairs[0].spell_end = Some(at(minute));
+    paged
+}
+
+#[test]
+fn when_users_were_served_again_is_what_the_ledger_says_unless_somebody_does() {
+    let first = page(1, "shop", (10, 14, None));
+    let mut record = opens(&[], &first).unwrap();
+    let over = calmed(page(1, "shop", (10, 14, Some(30))), 22);
+    assert!(follow(&mut record, std::slice::from_ref(&over)));
+    let told = |record: &IncidentRecord| {
+        (record.incident.mitigated, record.is_by_ledger, record.incident.resolved)
+    };
+    assert_eq!(told(&record), (Some(at(22)), true, Some(at(30))));
+    assert_eq!(record.incident.served_again(), Some(at(22)));
+    assert!(!follow(&mut record, std::slice::from_ref(&over)), "nothing is new");
+    assert_eq!((record.came_back.len(), record.state()), (0, IncidentState::Resolved));
+    // It burns again: what the ledger said was the end of a part.
+    let again = Paged { last: at(40), ..page(1, "shop", (10, 14, None)) };
+    let mut back = record.clone();
+    follow(&mut back, std::slice::from_ref(&again));
+    assert_eq!(told(&back), (None, false, None));
+    assert_eq!(back.calm, [Calm { from: at(22), to: at(40) }]);
+    // Whoever looks later sees the same.
+    let later = Paged { last: at(40), ..calmed(page(1, "shop", (10, 14, Some(50))), 44) };
+    follow(&mut back, std::slice::from_ref(&later));
+    let mut late = record.clone();
+    follow(&mut late, std::slice::from_ref(&later));
+    assert_eq!(told(&back), (Some(at(44)), true, Some(at(50))));
+    assert_eq!(late, back);
+    // What somebody says stands, and is no longer by the ledger.
+    let by = |why| By { who: "ada", at: at(60), why };
+    let mut said = record.clone();
+    said.set(Moment::Mitigated, Some(at(20)), by("users say so")).unwrap();
+    follow(&mut said, std::slice::from_ref(&over));
+    assert_eq!(told(&said), (Some(at(20)), false, Some(at(30))));
+    said.set(Moment::Mitigated, None, by("they do not")).unwrap();
+    follow(&mut said, std::slice::from_ref(&over));
+    assert_eq!(told(&said), (None, false, Some(at(30))));
+    // It gives way to an end that somebody says.
+    let mut ended = record.clone();
+    ended.set(Moment::Resolved, Some(at(18)), by("users say so")).unwrap();
+    follow(&mut ended, std::slice::from_ref(&over));
+    assert_eq!(told(&ended), (None, false, Some(at(18))));
+    let mut lasts = record;
+    lasts.set(Moment::Resolved, None, by("users say so")).unwrap();
+    follow(&mut lasts, std::slice::from_ref(&over));
+    assert_eq!((told(&lasts), lasts.state()), ((None, false, None), IncidentState::Open));
+}
+
+#[test]
+fn the_ledger_says_nothing_while_one_page_fires_or_is_not_known() {
+    let first = calmed(page(1, "shop", (10, 14, Some(30))), 22);
+    let mut record = opens(&[], &first).unwrap();
+    follow(&mut record, &[first.clone(), page(2, "shop", (11, 15, None))]);
+    assert_eq!((record.incident.mitigated, record.is_by_ledger), (None, false));
+    follow(&mut record, &[first.clone(), page(2, "shop", (11, 15, Some(40)))]);
+    assert_eq!((record.incident.mitigated, record.is_by_ledger), (None, false));
+    follow(&mut record, &[first, calmed(page(2, "shop", (11, 15, Some(40))), 25)]);
+    assert_eq!((record.incident.mitigated, record.is_by_ledger), (Some(at(25)), true));
+    // Another system says better.
+    record.told(Incident { mitigated: Some(at(21)), ..Incident::new("alert:1".to_owned()) });
+    assert_eq!((record.incident.mitigated, record.is_by_ledger), (Some(at(21)), false));
+}

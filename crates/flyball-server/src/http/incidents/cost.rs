@@ -89,7 +89,7 @@ pub(super) async fn cost_of(
         })
     });
     let found = found.await?;
-    let over = incident.mitigated.or(incident.resolved).unwrap_or(found.complete);
+    let over = incident.served_again().unwrap_or(found.complete);
     let to = over.min(found.complete).max(from);
     let lasted = record.parts(from, to);
     let mut asked = Vec::new();
@@ -100,32 +100,34 @@ pub(super) async fn cost_of(
         let during = times(&counts, (Some(from), Some(end)), found.complete);
         let window = times(&counts, (None, Some(end)), found.complete);
         let (Some(during), Some(window)) = (inside(during)?, inside(window)?) else { continue };
-        let parts = if lasted.len() > 1 { slots_of(&lasted, each, during) } else { Vec::new() };
+        let parts = (lasted.len() > 1).then(|| slots_of(&lasted, each, during));
         asked.push((counts, during, parts, window));
     }
     check(asked.iter().flat_map(|(_, during, parts, window)| {
-        [*during, *window].into_iter().chain(parts.iter().copied())
+        [*during, *window].into_iter().chain(parts.iter().flatten().copied())
     }))?;
     let (mut costs, mut users_by) = (Vec::new(), None);
     for (counts, during, parts, window) in asked {
         let slo = counts.slo.clone();
-        let then = spent(app, &found.catalog, counts.clone(), during).await?;
-        let mut in_parts = Vec::with_capacity(parts.len());
-        for part in parts {
-            in_parts.push(spent(app, &found.catalog, counts.clone(), part).await?);
+        // One that came back is over in between: of none of its parts that are counted nothing is known.
+        let parts = parts.unwrap_or_else(|| vec![during]);
+        let mut then = Vec::with_capacity(parts.len());
+        for part in &parts {
+            then.push(spent(app, &found.catalog, counts.clone(), *part).await?);
         }
         let whole = spent(app, &found.catalog, counts, window).await?;
         let hit = match &slo.indicator {
             Some(Indicator::Events(sli)) => {
                 let is_counted = slo.method == BudgetingMethod::Occurrences;
-                let valid = then.objectives.first().map(|of| of.counted().0);
-                users(app, sli, during, valid.filter(|_| is_counted)).await
+                let first = then.iter().filter_map(|of| of.objectives.first());
+                let valid = first.map(|of| of.counted().0).sum();
+                users(app, sli, &parts, Some(valid).filter(|_| is_counted)).await
             }
             _ => None,
         };
         for (number, objective) in whole.objectives.iter().enumerate() {
-            let Some(own) = objective.spent_by_incident(&incident.id) else { continue };
-            let then = if in_parts.is_empty() { std::slice::from_ref(&then) } else { &in_parts };
+            let own = objective.spent_by_incident(&incident.id).filter(|own| *own > 0);
+            let Some(own) = own else { continue };
             let then = then
                 .iter()
                 .filter_map(|of| of.objectives.get(number))

@@ -177,12 +177,13 @@ fn trace(
 ) -> Trace {
     let incident = &record.incident;
     let from = began(record);
-    let over = incident.mitigated.or(incident.resolved).unwrap_or(end).max(from);
-    let during = Interval::starting(from, over.since(from));
+    let over = incident.served_again().unwrap_or(end).max(from);
+    let parts = record.parts(from, over);
     let (mut slos, mut dependencies) = (BTreeSet::new(), BTreeSet::new());
     for of in burned {
         for objective in &of.objectives {
-            let failed: BTreeSet<&str> = objective.failed_below(during).collect();
+            let failed: BTreeSet<&str> =
+                parts.iter().flat_map(|part| objective.failed_below(*part)).collect();
             let own = objective.spent_by_incident(&incident.id);
             if own.is_some_and(|spent| spent > 0) || !failed.is_empty() {
                 slos.insert(of.slo().to_owned());

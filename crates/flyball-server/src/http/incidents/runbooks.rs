@@ -165,7 +165,7 @@ async fn classes<'a>(app: &App, record: &'a IncidentRecord) -> Vec<&'a str> {
         classes.push(drill);
     }
     let (from, now) = (began(record), app.clock.now());
-    let over = incident.mitigated.or(incident.resolved).unwrap_or(now).max(from);
+    let over = incident.served_again().unwrap_or(now).max(from);
     let during = Interval::starting(from, over.since(from));
     let services = incident.service.iter().cloned().collect();
     let (spent, _) = burned(app, services, during).await;

@@ -18,9 +18,12 @@ use crate::agreements::AgreementStatus;
 use crate::attribution::{Attribution, ObjectiveAttribution};
 use crate::changes::{ChangeView, DrillRun};
 use crate::evaluator::{ObjectiveStatus, SloStatus};
+use crate::http::App;
+use crate::http::administration::wait;
 use crate::http::alerts::AlertInfo;
 use crate::http::friction::FrictionView;
 use crate::http::oncall::LevelNow;
+use crate::http::problem::Problem;
 use crate::http::reviews::ReviewLine;
 use crate::http::shapes;
 
@@ -268,9 +271,13 @@ pub(crate) struct Due {
     /// The class of outages, which asks for an action item of the priority P0 in a published write-up of one of them; null
     /// of an incident.
     class: Option<String>,
-    /// The share of the budget that it spent when it was demanded, as a decimal; more than 1 is more than all of it.
+    /// The share of the budget that it spent, as a decimal; more than 1 is more than all of it. Once it is demanded it stays: it
+    /// is that of the window, or of a class the 90 days, that ended `demanded`; before that of those that end now.
     #[schema(value_type = String)]
     share: Number,
+    /// When it was demanded; null where the next look, within the hour, will demand it if it has spent as much then.
+    #[schema(value_type = Option<shapes::Instant>)]
+    demanded: Option<Timestamp>,
     /// By when it is due: two weeks after the end of the incident; null while that lasts, and of a class.
     #[schema(value_type = Option<shapes::Instant>)]
     by: Option<Timestamp>,
@@ -285,7 +292,11 @@ pub(crate) struct Due {
 }
 
 impl Due {
-    fn of(slo: &str, Demand { of, due, is_met, again }: Demand, now: Timestamp) -> Self {
+    fn of(
+        slo: &str,
+        Demand { of, due, is_met, again }: Demand,
+        (demanded, now): (Option<Timestamp>, Timestamp),
+    ) -> Self {
         let (incident, class) = match of.reason {
             PostMortemReason::Incident { id } => (Some(id), None),
             PostMortemReason::Class { class } => (None, Some(class)),
@@ -295,6 +306,7 @@ impl Due {
             incident,
             class,
             share: of.share,
+            demanded,
             by: due,
             is_late: !is_met && due.is_some_and(|due| due < now),
             is_published: is_met,
@@ -316,11 +328,40 @@ pub(in crate::http) struct Learnt {
 }
 
 impl Learnt {
+    /// What is kept of `service`, each incident with the class that it was put into.
+    ///
+    /// # Errors
+    ///
+    /// A problem where it cannot be read.
+    pub(in crate::http) async fn of(
+        app: &App,
+        service: &str,
+        now: Timestamp,
+    ) -> Result<Self, Problem> {
+        let (changes, gatekeeper) = (app.changes.clone(), app.gatekeeper.clone());
+        let of = [service.to_owned()];
+        let learnt = wait(move || {
+            let (mut records, _) = changes.incident_records(&of, (Timestamp::MIN, now))?;
+            let (written, demanded) = (changes.written(&of)?, changes.demanded(&of)?);
+            let classes = gatekeeper.classes(&of)?;
+            let [service] = of;
+            for record in &mut records {
+                let posting = (service.clone(), record.incident.id.clone());
+                record.class = classes.get(&posting).cloned();
+            }
+            Ok::<_, Problem>(Self { records, written, demanded })
+        });
+        learnt.await
+    }
+
     /// What was demanded once and stands.
     pub(in crate::http) fn stands(&self, now: Timestamp) -> Vec<Due> {
         let Self { records, written, demanded } = self;
-        let kept = demanded.iter().filter_map(|of| Some((&of.slo, of.stands(records, written)?)));
-        kept.map(|(slo, of)| Due::of(slo, of, now)).collect()
+        let due = |kept: &KeptDemand| {
+            let stands = kept.stands(records, written)?;
+            Some(Due::of(&kept.slo, stands, (Some(kept.since), now)))
+        };
+        demanded.iter().filter_map(due).collect()
     }
 }
 
@@ -342,7 +383,7 @@ pub(in crate::http) fn due(
         let news = wanted
             .into_iter()
             .filter_map(|(of, new)| Some(Demand { of, ..new.stands(records, written)? }));
-        found.extend(news.map(|of| Due::of(spent.slo(), of, now)));
+        found.extend(news.map(|of| Due::of(spent.slo(), of, (None, now))));
     }
     found
 }

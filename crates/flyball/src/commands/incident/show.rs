@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::path;
 use crate::commands::review::{People, called};
-use crate::commands::service::Again;
+use crate::commands::service::{Again, spent};
 use crate::commands::{Document, document};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
@@ -62,6 +62,8 @@ struct Shown {
     false_alarm: Option<FalseAlarm>,
     #[serde(default)]
     came_back: Vec<Timestamp>,
+    #[serde(default)]
+    is_by_ledger: bool,
     holders: std::collections::BTreeMap<String, Option<String>>,
     journeys_hit: Vec<Hit>,
     #[serde(default)]
@@ -72,6 +74,9 @@ struct Shown {
 #[derive(Debug, serde::Deserialize)]
 struct Demanded {
     slo: String,
+    share: String,
+    #[serde(default)]
+    demanded: Option<Timestamp>,
     by: Option<Timestamp>,
     is_late: bool,
     again: Option<Again>,
@@ -80,11 +85,12 @@ struct Demanded {
 impl Demanded {
     /// What is due, by when, and for which SLO.
     fn words(&self) -> String {
-        let Self { slo, by, is_late, again } = self;
+        let Self { slo, share, demanded, by, is_late, again } = self;
         let what = again.as_ref().map_or_else(|| "the first edition".to_owned(), Again::words);
         let late = if *is_late { ", which is over" } else { "" };
         let by = by.map(|at| format!(" by {}{late}", words::moment(at))).unwrap_or_default();
-        format!("due{by} for the budget of {slo}: {what}")
+        let share = words::said_share(Some(share));
+        format!("{what} is due{by}: it {}", spent(&share, slo, *demanded))
     }
 }
 
@@ -199,13 +205,17 @@ fn page(shown: &Shown, costs: &Costs, happened: &Timeline) -> Page {
         incident.summary.clone().unwrap_or_else(|| "nobody said what happened".to_owned());
     let mut page = Page::new(format!("Incident {}", incident.id), summary);
     let at = |at: Option<Timestamp>| at.map_or_else(|| "not known".to_owned(), words::moment);
+    let by_ledger =
+        " by the ledger: the end of the last slot that was bad beyond what its pages allow";
+    let by_ledger = if shown.is_by_ledger { by_ledger } else { "" };
+    let mitigated = format!("{}{by_ledger}", at(incident.mitigated));
     let mut facts = vec![
         ("State", shown.state.replace('_', " ")),
         ("Service", incident.service.clone().unwrap_or_else(|| "nobody said".to_owned())),
         ("Started", at(incident.started)),
         ("Detected", at(incident.detected)),
         ("Acknowledged", at(incident.acknowledged)),
-        ("Mitigated", at(incident.mitigated)),
+        ("Mitigated", mitigated),
         ("Resolved", at(incident.resolved)),
     ];
     let lists =
@@ -251,7 +261,7 @@ fn page(shown: &Shown, costs: &Costs, happened: &Timeline) -> Page {
 pub(super) fn cost_table(page: &mut Page, costs: &[Cost], users_by: Option<&str>) {
     page.heading("What it cost");
     if costs.is_empty() {
-        page.say("No SLO of its services has counted anything of it.");
+        page.say("No SLO of its services is known to have spent anything on it.");
         return;
     }
     let rows = costs.iter().map(|cost| {
@@ -281,6 +291,7 @@ pub(super) fn cost_table(page: &mut Page, costs: &[Cost], users_by: Option<&str>
         Some(by) => format!("Users are told apart by {by}. SLOs are not to be added up."),
         None => "No stored events tell users apart. SLOs are not to be added up.".to_owned(),
     });
+    page.say("Budgets are those of the windows that ended with the incident.");
 }
 
 /// What happened, oldest first.

@@ -1,5 +1,7 @@
 //! What is wrong with a service now: alerts, incidents, and post-mortems that are due.
 
+use flyball_model::Timestamp;
+
 use super::{Again, Alert, Broken, Card, Due};
 use crate::output::page::Page;
 use crate::output::words;
@@ -46,14 +48,19 @@ pub(super) fn troubles(page: &mut Page, card: &Card) {
             words::percent(share)
         });
         match (&due.incident, &due.class) {
-            (None, Some(class)) => format!(
-                "outages of the class {class} spent {share} of the budget of {slo} in 90 days: a P0 in a published \
-                 post-mortem of one is due"
-            ),
+            (None, Some(class)) => {
+                let until = due.demanded.map(|at| format!(" that ended {}", words::moment(at)));
+                format!(
+                    "outages of the class {class} spent {share} of the budget of {slo} in the 90 days{}: a P0 in a \
+                     published post-mortem of one is due",
+                    until.unwrap_or_default()
+                )
+            }
             (incident, _) => format!(
-                "{} is due{by}: {} had spent {share} of the budget of {slo} when that was demanded",
+                "{} is due{by}: {} {}",
                 due.again.as_ref().map_or_else(|| "a post-mortem".to_owned(), Again::words),
-                incident.as_deref().unwrap_or("an incident")
+                incident.as_deref().unwrap_or("an incident"),
+                spent(&share, slo, due.demanded)
             ),
         }
     });
@@ -67,4 +74,19 @@ pub(super) fn troubles(page: &mut Page, card: &Card) {
         format!("drill {drill}: {begun}; it may spend {dose} of {slo}, and `flyball drill stop {key}` ends it")
     });
     page.list(drills.chain(alerts).chain(incidents).chain(due));
+}
+
+/// What was spent of a budget, and of which window.
+pub(in crate::commands) fn spent(share: &str, slo: &str, demanded: Option<Timestamp>) -> String {
+    match demanded {
+        Some(at) => {
+            let at = words::moment(at);
+            format!(
+                "had spent {share} of the budget of {slo} when that was demanded, in the window that ended {at}"
+            )
+        }
+        None => {
+            format!("has spent {share} of the budget of {slo} so far, in the window that ends now")
+        }
+    }
 }
