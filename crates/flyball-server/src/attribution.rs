@@ -250,7 +250,7 @@ struct CauseShare {
     to: Timestamp,
     /// What it spent.
     spent: u64,
-    /// The parts of that time that it is charged for: of a dependency those in which it failed.
+    /// The parts of that time that it is charged for: of an incident of a dependency those in which that failed.
     #[serde(skip)]
     parts: Vec<Interval>,
 }
@@ -335,7 +335,7 @@ fn width(counts: &SloCounts) -> Duration {
     }
 }
 
-/// When the services of the dependencies among `causes` failed, by the counts of their SLOs in `theirs`.
+/// When the services of incidents of dependencies among `causes` failed, by the counts of their SLOs in `theirs`.
 fn failed(
     snapshot: &LedgerSnapshot<'_>,
     theirs: &[SloCounts],
@@ -344,9 +344,8 @@ fn failed(
 ) -> Result<BTreeMap<String, Failed>, AttributionError> {
     let mut failed: BTreeMap<String, Failed> = BTreeMap::new();
     for counts in theirs {
-        let is_of = |cause: &&NamedCause| {
-            cause.kind == CauseKind::Dependency && cause.service == counts.slo.service
-        };
+        let is_of =
+            |cause: &&NamedCause| cause.is_incident_below() && cause.service == counts.slo.service;
         let asked = causes.iter().filter(is_of).map(|cause| {
             // What is heard beside it tells of it as well.
             let start = cause.interval.start().minus(HEARD_WITHIN);

@@ -211,7 +211,7 @@ impl Watch {
         match (&mut self.state, answer) {
             (State::Firing(fired), Answer::False) => {
                 let firing = fired.firing(rule);
-                let spell_end = sight.spell_end()?.map(|end| end.max(firing.onset));
+                let spell_end = sight.spell_end(firing.onset)?.map(|end| end.max(firing.onset));
                 change = Some(Change::Resolved(Firing { end: Some(now), spell_end, ..firing }));
                 self.let_go = Some(now.nanos());
                 self.state = State::Idle;
@@ -427,12 +427,21 @@ impl<V: View> Sight<'_, V> {
         }
     }
 
-    /// The end of the spell that led to a firing which lets go now; `None` where nothing stands out in its lookback.
-    fn spell_end(&self) -> Result<Option<Timestamp>, V::Error> {
+    /// The end of the spell that began at `onset` and led to a firing which lets go now; `None` where nothing stands out in its
+    /// lookback, nor in all the time since it began.
+    fn spell_end(&self, onset: Timestamp) -> Result<Option<Timestamp>, V::Error> {
+        let lookback = self.rule.looked_at(self.now, self.view.period()).start();
+        let last = self.last_bad(lookback)?;
+        // A rule without a short lookback lets go when all of it is past.
+        let slot = if last.is_none() && onset < lookback { self.last_bad(onset)? } else { last };
+        Ok(slot.map(|slot| slot.interval(self.view.width()).end()))
+    }
+
+    /// The slot with which what stands out since `from` ends.
+    fn last_bad(&self, from: Timestamp) -> Result<Option<Slot>, V::Error> {
         let mut ebb = Ebb::new(self.bound());
-        let from = self.rule.looked_at(self.now, self.view.period()).start();
         self.view.spell(from, |slot, units| ebb.push(slot, units))?;
-        Ok(ebb.found().map(|slot| slot.interval(self.view.width()).end()))
+        Ok(ebb.found())
     }
 
     /// What to remember of a firing whose condition has been true since `since`.

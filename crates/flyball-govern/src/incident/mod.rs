@@ -10,6 +10,7 @@ mod action;
 mod cost;
 mod demand;
 mod distribution;
+mod error;
 mod joining;
 mod journeys;
 mod measures;
@@ -29,6 +30,7 @@ pub use action::{
 pub use cost::{Counted, IncidentCost, Users, costliest};
 pub use demand::{CLASSED_OVER, KeptDemand, Waived, come_back};
 pub use distribution::{BIN_ENDS, Bin, Distribution, Lasting};
+pub use error::IncidentError;
 pub use journeys::{Hit, Journeys};
 pub use measures::{IncidentMeasures, Measure, measures};
 pub use opening::{AGAIN_WITHIN, Opening, follow, open};
@@ -37,8 +39,8 @@ pub use postmortem::{
     demands, names_in, without_names,
 };
 pub use record::{
-    By, Calm, EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentError, IncidentRecord,
-    IncidentRole, IncidentState, LIST_MAX, Moment, NOTES_MAX, Note, Opened,
+    By, Calm, EDITS_MAX, Edit, FalseAlarm, FalseAlarmCause, Holding, IncidentRecord, IncidentRole,
+    IncidentState, LIST_MAX, Moment, NOTES_MAX, Note, Opened,
 };
 pub use recurrence::{Earlier, RECURS_WITHIN, Recurrence, Sign, Trace, recurrences};
 pub use runbook::{FOUND_CLASSES, ROLLBACK_CRITERIA_MAX, RollbackCriterion, Runbook, RunbookSpec};

@@ -37,6 +37,11 @@ pub struct NamedCause {
 }
 
 impl NamedCause {
+    /// Whether it is an incident of a service that is depended on.
+    pub fn is_incident_below(&self) -> bool {
+        self.kind == CauseKind::Dependency && self.of == CauseKind::Incident
+    }
+
     /// The cause in slots; `slot` finds the slot that holds a moment.
     pub fn in_slots(&self, slot: impl Fn(Timestamp) -> Slot) -> Cause {
         let Self { kind, id, parts, service, of, .. } = self;
@@ -61,13 +66,13 @@ impl NamedCause {
     }
 }
 
-/// Charges causes of kind [`CauseKind::Dependency`] only where their service failed, by `failed` for the name of a service and a
-/// time ([`Failed::parts`](super::Failed::parts)).
+/// Charges incidents of dependencies only where their service failed, by `failed` for the name of a service and a time
+/// ([`Failed::parts`](super::Failed::parts)). A change of one may break others while its own service is well.
 pub fn where_it_failed(
     causes: &mut [NamedCause],
     failed: impl Fn(&str, Interval) -> Vec<Interval>,
 ) {
-    for cause in causes.iter_mut().filter(|cause| cause.kind == CauseKind::Dependency) {
+    for cause in causes.iter_mut().filter(|cause| cause.is_incident_below()) {
         cause.parts = failed(&cause.service, cause.interval);
     }
 }

@@ -159,8 +159,7 @@ pub(super) async fn spent(
         Ok::<_, Problem>((told, gatekeeper.classes(&services)?))
     })
     .await?;
-    let failing = told.changes.iter().map(|kept| &*kept.change.service);
-    let failing = failing.chain(told.incidents.iter().filter_map(|of| of.service.as_deref()));
+    let failing = told.incidents.iter().filter_map(|of| of.service.as_deref());
     let failing: BTreeSet<String> =
         failing.filter(|of| *of != service).map(str::to_owned).collect();
     let mut theirs = Vec::new();

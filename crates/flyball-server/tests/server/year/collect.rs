@@ -34,12 +34,18 @@ impl Player {
         reports.insert(format!("{} {path}", self.now()), said);
     }
 
-    /// The card of a service. What an incident had spent when its post-mortem was first demanded is that of a look.
+    /// The card of a service. When a post-mortem was demanded, and for which share, is that of a look, and so is whether it was
+    /// written up before anybody looked: what is due still is compared.
     async fn take_card(&self, service: &str, reports: &mut Reports) {
         let path = format!("services/{service}");
         let mut card = self.get(&path).await;
-        for demand in card["post_mortems"].as_array_mut().unwrap() {
-            demand.as_object_mut().unwrap().remove("share");
+        let demands = card["post_mortems"].as_array_mut().unwrap();
+        demands.retain(|demand| demand["is_published"] != true);
+        for demand in demands {
+            demand
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| !["share", "demanded"].contains(&name.as_str()));
         }
         reports.insert(format!("{} {path}", self.now()), card);
     }

@@ -67,12 +67,12 @@ struct Shown {
     holders: std::collections::BTreeMap<String, Option<String>>,
     journeys_hit: Vec<Hit>,
     #[serde(default)]
-    post_mortems: Vec<Demanded>,
+    post_mortems: Vec<Due>,
 }
 
-/// A post-mortem that is demanded.
+/// A post-mortem that is due.
 #[derive(Debug, serde::Deserialize)]
-struct Demanded {
+struct Due {
     slo: String,
     share: String,
     #[serde(default)]
@@ -82,7 +82,7 @@ struct Demanded {
     again: Option<Again>,
 }
 
-impl Demanded {
+impl Due {
     /// What is due, by when, and for which SLO.
     fn words(&self) -> String {
         let Self { slo, share, demanded, by, is_late, again } = self;
