@@ -61,6 +61,14 @@ pub struct Forecast {
 }
 
 impl Forecast {
+    /// Hours until the budget is gone, none where it is gone already; infinity where it lasts or nothing is known.
+    pub fn hours_left(&self) -> f64 {
+        match self.outlook {
+            Outlook::AlreadyExhausted => 0.0,
+            _ => self.hours.unwrap_or(f64::INFINITY),
+        }
+    }
+
     /// What is said where nothing was counted.
     pub(crate) const fn unknown(lookback: Duration) -> Self {
         Self {

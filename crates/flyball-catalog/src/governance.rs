@@ -23,7 +23,7 @@ use flyball_govern::risk::{Risk, RiskRules, RiskRulesSpec, RiskSpec};
 use flyball_govern::service::{Service, ServiceSpec};
 use flyball_query::near_matches;
 use flyball_spec::{
-    Diagnostic, ELSEWHERE, Governing, GoverningKind, Origins, Source, SpecSet, load,
+    Beside, Diagnostic, ELSEWHERE, Governing, GoverningKind, Origins, Source, SpecSet, load,
 };
 use reading::{conditions, read};
 
@@ -139,11 +139,12 @@ impl Governance {
 /// ships under its name.
 pub fn governance(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     let (governance, mut found) = counting(set);
-    if let Some((other, these)) = set.beside() {
+    if let Some(Beside { set: other, first, later }) = set.beside() {
         // What does not count, since its name is another's, would as soon as that one is gone: it is held against the rest
-        // as if it did.
-        let of_these = |told: &Diagnostic| these.iter().any(|of| other.origins.is_of(of, told));
-        found.extend(self::governance(&other).1.into_iter().filter(of_these));
+        // as if it did; what comes behind that only by itself.
+        let (mut counted, told) = counting(&other);
+        found.extend(other.origins.about(&first, told));
+        found.extend(later.iter().flat_map(|of| faults(&mut counted, set, of)));
     }
     (governance, found)
 }
@@ -153,10 +154,7 @@ fn counting(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
     let mut governance = shipped();
     let mut found = Vec::new();
     for of in &set.governing {
-        let tell = |error: &PolicyError| {
-            set.origins.governing_error(of, &error.path, error.place, &error.message)
-        };
-        found.extend(take(&mut governance, of).iter().filter_map(tell));
+        found.extend(faults(&mut governance, set, of));
     }
     found.extend(unknown_policies(set, &governance));
     found.extend(unknown_slos(set, &governance));
@@ -177,6 +175,14 @@ fn counting(set: &SpecSet) -> (Governance, Vec<Diagnostic>) {
         found.extend(set.origins.tier_error(service, &message, hint(tier, &known)));
     }
     (governance, found)
+}
+
+/// Reads one document of `set` into `governance`; what is wrong with it by itself.
+fn faults(governance: &mut Governance, set: &SpecSet, of: &Governing) -> Vec<Diagnostic> {
+    let tell = |error: &PolicyError| {
+        set.origins.governing_error(of, &error.path, error.place, &error.message)
+    };
+    take(governance, of).iter().filter_map(tell).collect()
 }
 
 /// What ships.
@@ -553,5 +559,27 @@ spec: {agreements: [{name: gold, with: ACME, slo: served, target: 99%, window: 3
         for (found, begins) in found.iter().zip(begins) {
             assert!(found.starts_with(begins), "{found}\n{begins}");
         }
+    }
+
+    #[test]
+    fn copies_are_told_of_however_many_there_are() {
+        let tier = |target: &str| {
+            format!(
+                "apiVersion: flyball.dev/v1\nkind: Tier\nmetadata: {{name: gold}}\nspec: {{target: {target}, window: 28d, \
+                 alerting: none, policy: usual}}\n---\n"
+            )
+        };
+        let text = [tier("99%"), tier("199%"), tier("99%"), tier("299%")].concat();
+        let told = |text: String| {
+            let (set, _) = flyball_spec::load(&[Source::new("a.yaml", text)]);
+            governance(&set).1
+        };
+        let lines: Vec<usize> =
+            told(text).iter().filter(|of| of.path.contains("target")).map(|of| of.line).collect();
+        assert_eq!(lines, [9, 19]);
+        // On a small stack as well.
+        let many = tier("99%").repeat(10_000);
+        let thread = std::thread::Builder::new().stack_size(1 << 20);
+        thread.spawn(move || told(many)).unwrap().join().unwrap();
     }
 }

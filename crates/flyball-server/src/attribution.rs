@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::changes::{Kept, Past};
-use crate::evaluator::{ServedError, SloCounts, corrected_series, steps};
+use crate::evaluator::{ServedError, SloCounts, check, corrected_series, steps};
 use crate::gate::Classes;
 use crate::http::shapes;
 
@@ -342,36 +342,43 @@ fn failed(
     corrections: &[Correction],
     causes: &[NamedCause],
 ) -> Result<BTreeMap<String, Failed>, AttributionError> {
+    let below = |counts: &SloCounts| {
+        let service = counts.slo.service.clone();
+        causes.iter().filter(move |of| of.is_incident_below() && of.service == service)
+    };
+    check(theirs.iter().flat_map(|counts| {
+        let slices: BTreeSet<SliceId> =
+            counts.objectives.iter().filter_map(|of| of.total).collect();
+        below(counts).flat_map(move |cause| slices.clone().into_iter().map(move |_| cause.interval))
+    }))?;
     let mut failed: BTreeMap<String, Failed> = BTreeMap::new();
     for counts in theirs {
-        let is_of =
-            |cause: &&NamedCause| cause.is_incident_below() && cause.service == counts.slo.service;
-        let asked = causes.iter().filter(is_of).map(|cause| {
-            // What is heard beside it tells of it as well.
-            let start = cause.interval.start().minus(HEARD_WITHIN);
-            Interval::starting(start, cause.interval.end().plus(HEARD_WITHIN).since(start))
-        });
         let of = failed.entry(counts.slo.service.clone()).or_default();
+        let mut allowed: BTreeMap<SliceId, Vec<Rational>> = BTreeMap::new();
+        for (promise, place) in counts.slo.objectives.iter().zip(&counts.objectives) {
+            let Some(slice) = place.total else { continue };
+            allowed.entry(slice).or_default().push(match promise.timeslice_target {
+                Some(target) => target.complement().unwrap_or(Rational::ONE),
+                None => promise.target.error_budget(),
+            });
+        }
         let mut read_to = Timestamp::MIN;
-        for during in asked {
-            // Causes are in the order of their beginning.
-            let start = during.start().max(read_to);
-            read_to = during.end().max(read_to);
-            if start >= during.end() {
+        for cause in below(counts) {
+            // What is heard beside it tells of it as well. Causes are in the order of their beginning.
+            let start = cause.interval.start().minus(HEARD_WITHIN).max(read_to);
+            let end = cause.interval.end().plus(HEARD_WITHIN);
+            read_to = end.max(read_to);
+            if start >= end {
                 continue;
             }
-            let during = Interval::starting(start, during.end().since(start));
-            for step in steps(during, HOUR) {
-                for (promise, place) in counts.slo.objectives.iter().zip(&counts.objectives) {
-                    let slices: Vec<SliceId> = place.total.into_iter().collect();
-                    let allowed = match promise.timeslice_target {
-                        Some(target) => target.complement().unwrap_or(Rational::ONE),
-                        None => promise.target.error_budget(),
-                    };
+            for step in steps(Interval::starting(start, end.since(start)), HOUR) {
+                for (slice, allowed) in &allowed {
                     let name = &counts.slo.name;
-                    let series = corrected_series(snapshot, &slices, step, name, corrections)?;
-                    for (slot, tally) in series.iter() {
-                        of.add(slot, Ledger::SLOT_WIDTH, tally, allowed);
+                    let series = corrected_series(snapshot, &[*slice], step, name, corrections)?;
+                    for allowed in allowed {
+                        for (slot, tally) in series.iter() {
+                            of.add(slot, Ledger::SLOT_WIDTH, tally, *allowed);
+                        }
                     }
                 }
             }

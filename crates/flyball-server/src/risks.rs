@@ -178,7 +178,8 @@ impl Failures {
         classes: &BTreeMap<String, String>,
     ) -> Self {
         let mut found = Self::default();
-        let kind_of = |id: &str| changes.iter().map(|of| &of.change).find(|of| of.id == id);
+        let kinds = changes.iter().map(|kept| (&*kept.change.id, kept.change.kind));
+        let kinds: BTreeMap<&str, ChangeKind> = kinds.collect();
         let drills = changes.iter().map(|kept| &kept.change).filter(|change| is_drill(change));
         let drills: BTreeSet<&str> = drills.map(|of| &*of.id).collect();
         let mut told: BTreeSet<&str> = BTreeSet::new();
@@ -190,7 +191,7 @@ impl Failures {
             if cause.is_some_and(|cause| drills.contains(cause)) {
                 occurrence.source = ToldBy::Drill;
             }
-            let cause = cause.and_then(kind_of).map(|change| change.kind);
+            let cause = cause.and_then(|cause| kinds.get(cause).copied());
             found.add(risk, occurrence, (classes.get(&incident.id), cause));
         }
         for kept in changes.iter().filter(|kept| !told.contains(kept.change.id.as_str())) {

@@ -37,7 +37,9 @@ pub use inline::{Referred, export, inline};
 pub use lint::{lint, lint_slo};
 pub use load::load;
 pub use origin::{Origins, Part};
-pub use set::{AlertStrategy, Alerting, Governing, GoverningKind, Incomplete, Service, SpecSet};
+pub use set::{
+    AlertStrategy, Alerting, Beside, Governing, GoverningKind, Incomplete, Service, SpecSet,
+};
 pub use settings::{Setting, SettingValue, Settings};
 pub use source::{SOURCE_BYTES_MAX, Source, Span};
 pub use split::{Document, split};

@@ -359,6 +359,8 @@ impl Loader<'_> {
             if self.first_service(&name) {
                 self.set.services.push(service);
                 self.set.governing.push(governing);
+            } else {
+                self.set.shadowed.push(governing);
             }
         }
         for doc in std::mem::take(&mut self.slos) {

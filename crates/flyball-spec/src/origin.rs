@@ -3,7 +3,7 @@
 //! The SQL of an event SLI is compiled far from here, once attributes are known. What is wrong
 //! with it is still shown in the YAML, under the very word.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use crate::decode::Place;
@@ -207,13 +207,22 @@ impl Origins {
         Some(Diagnostic::new(Level::Error, &text, span, path, message, hint))
     }
 
-    /// Whether a diagnostic is about a document.
-    pub fn is_of(&self, of: &Governing, told: &Diagnostic) -> bool {
-        let Some((source, lines)) = self.sources.get(of.place.source) else { return false };
-        let text = SourceText::with_lines(source, lines);
-        let span = of.node.span;
-        let (first, last) = (text.position(span.start).line, text.position(span.end).line);
-        source.name == told.file && (first..=last).contains(&told.line)
+    /// Those of `told` that are about one of these documents.
+    pub fn about(&self, these: &[Governing], told: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let mut lines: HashMap<&str, BTreeMap<usize, usize>> = HashMap::new();
+        for of in these {
+            let Some((source, starts)) = self.sources.get(of.place.source) else { continue };
+            let text = SourceText::with_lines(source, starts);
+            let [first, last] =
+                [of.node.span.start, of.node.span.end].map(|at| text.position(at).line);
+            lines.entry(&source.name).or_default().insert(first, last);
+        }
+        let is_about = |told: &Diagnostic| {
+            let before =
+                lines.get(told.file.as_str()).and_then(|of| of.range(..=told.line).next_back());
+            before.is_some_and(|(_, last)| told.line <= *last)
+        };
+        told.into_iter().filter(is_about).collect()
     }
 
     /// An error in the tier that a service names.

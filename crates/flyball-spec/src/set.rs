@@ -39,23 +39,34 @@ pub struct SpecSet {
 }
 
 impl SpecSet {
-    /// The set as it would be if of those documents that do not count the first of each kind and name did, and which do not;
-    /// `None` where all count.
-    pub fn beside(&self) -> Option<(Self, Vec<Governing>)> {
-        let mut these: Vec<Governing> = Vec::new();
-        let mut rest = Vec::new();
+    /// What would count if of the documents that do not the first of each kind and name did; `None` where all count.
+    pub fn beside(&self) -> Option<Beside> {
+        let mut names = BTreeSet::new();
+        let (mut first, mut later) = (Vec::new(), Vec::new());
         for of in &self.shadowed {
-            let is_taken = these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name));
-            if is_taken { &mut rest } else { &mut these }.push(of.clone());
+            let is_first = names.insert((of.kind, of.name.as_str()));
+            if is_first { &mut first } else { &mut later }.push(of);
         }
-        if these.is_empty() {
+        if first.is_empty() {
             return None;
         }
-        let is_free =
-            |of: &&Governing| !these.iter().any(|one| (one.kind, &one.name) == (of.kind, &of.name));
-        let governing = self.governing.iter().filter(is_free).chain(&these).cloned().collect();
-        Some((Self { governing, shadowed: rest, ..self.clone() }, self.shadowed.clone()))
+        let is_free = |of: &&Governing| !names.contains(&(of.kind, of.name.as_str()));
+        let others = self.governing.iter().filter(is_free);
+        let governing = others.chain(first.iter().copied()).cloned().collect();
+        let [first, later] = [first, later].map(|of| of.into_iter().cloned().collect());
+        Some(Beside { set: Self { governing, shadowed: Vec::new(), ..self.clone() }, first, later })
     }
+}
+
+/// Documents that do not count, since one before them has their kind and name.
+#[derive(Debug)]
+pub struct Beside {
+    /// The set in which the first of each kind and name counts.
+    pub set: SpecSet,
+    /// These.
+    pub first: Vec<Governing>,
+    /// All others.
+    pub later: Vec<Governing>,
 }
 
 /// Where an SLO's alert rules come from.

@@ -59,8 +59,7 @@ impl Standing {
     /// both; else of the usual lookback.
     pub fn outlook(&self) -> &Forecast {
         let steeper = [&self.forecast_recent, &self.forecast_firing].into_iter().flatten();
-        let hours = |of: &&Forecast| of.hours.unwrap_or(f64::INFINITY);
-        let soonest = steeper.min_by(|one, two| hours(one).total_cmp(&hours(two)));
+        let soonest = steeper.min_by(|one, two| one.hours_left().total_cmp(&two.hours_left()));
         soonest.unwrap_or(&self.forecast)
     }
 }

@@ -87,6 +87,10 @@ impl Grants {
                         other, so grant admin for `*`, or sre for the service";
             return Err(ControlError::Invalid(said.to_owned()));
         }
+        if !functions.is_empty() && *role == Role::Viewer {
+            let said = "a viewer does nothing as a function; hint: grant developer, owner or more";
+            return Err(ControlError::Invalid(said.to_owned()));
+        }
         if let Some(fault) = functions::fault(functions) {
             return Err(ControlError::Invalid(fault));
         }

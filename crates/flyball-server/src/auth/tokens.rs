@@ -280,6 +280,11 @@ impl Tokens {
         if let Some(fault) = functions::fault(functions) {
             return invalid(&fault);
         }
+        if !functions.is_empty() && !is_admin && !scopes.contains(&Scope::Deploy) {
+            return invalid(
+                "a token that may not act holds no function; hint: give it the scope deploy or admin as well",
+            );
+        }
         let expires = match expires.as_deref().map(Timestamp::parse) {
             None => None,
             Some(Ok(expires)) if expires > at => Some(expires),

@@ -184,12 +184,18 @@ fn governing(catalog: &Catalog) -> BTreeMap<(GoverningKind, &str), &Governing> {
 }
 
 /// The services that a document of ours is of: those that it names, for an escalation that names none those that name it,
-/// and for a rota those of the escalations that call it. None for what is of all services, and for what is not there.
+/// and for a rota those of the escalations that call it and those that name it themselves. None for what is of all services,
+/// and for what is not there.
 fn services_of<'a>(catalog: &'a Catalog, (kind, name): (GoverningKind, &str)) -> BTreeSet<&'a str> {
     let all = catalog.set.governing.iter();
     if kind == GoverningKind::Rota {
-        let calling = all.filter(|of| of.rotas().contains(name));
-        return calling.flat_map(|of| services_of(catalog, (of.kind, &of.name))).collect();
+        let calling = all.clone().filter(|of| of.rotas().contains(name));
+        let calling = calling.flat_map(|of| services_of(catalog, (of.kind, &of.name)));
+        // Where an escalation has the name, it is that one that services name.
+        let is_chain =
+            all.clone().any(|of| (of.kind, &*of.name) == (GoverningKind::Escalation, name));
+        let naming = all.filter(|of| !is_chain && of.on_call() == Some(name));
+        return calling.chain(naming.flat_map(Governing::services)).collect();
     }
     let own = all.clone().filter(|of| (of.kind, of.name.as_str()) == (kind, name));
     let own: BTreeSet<&str> = own.flat_map(Governing::services).collect();

@@ -306,6 +306,8 @@ async fn announce(
         );
         return Err(meant(&said));
     }
+    // Nobody is told before it is known that it can be looked at.
+    Looking::at(&app, &catalog, std::slice::from_ref(&drill)).await?.look(&drill).await?;
     let dependants = catalog.governance.dependants(&service);
     let dependants: Vec<String> = dependants.map(str::to_owned).collect();
     let (now, who) = (app.clock.now(), caller.actor());

@@ -77,10 +77,13 @@ impl Control {
                 .execute(set, params![key[0], key[1], role, json!(functions).to_string()])
                 .map_err(changing.cannot())?;
             changing.check_count("grants", "SELECT count(*) FROM grants")?;
-            let before = before.map(|(role, _)| role);
-            let detail = json!({
-                "service": service, "role": role, "as": functions, "replaces": before,
+            let (replaces, acted) = before.unzip();
+            let mut detail = json!({
+                "service": service, "role": role, "as": functions, "replaces": replaces,
             });
+            if let Some(acted) = acted {
+                detail["replaces_as"] = json!(acted);
+            }
             changing.record("grant.set", subject, &detail)?;
             Ok(true)
         })
@@ -102,18 +105,18 @@ impl Control {
     ) -> Result<bool, StoreError> {
         service.iter().try_for_each(|service| check_text("the service of a grant", service))?;
         self.change(actor, at, |changing| {
-            let remove = "DELETE FROM grants WHERE subject = ?1 AND service = ?2 RETURNING role";
-            let before: Option<String> = changing
+            let remove =
+                "DELETE FROM grants WHERE subject = ?1 AND service = ?2 RETURNING role, functions";
+            let before: Option<(String, Vec<String>)> = changing
                 .transaction
-                .query_row(remove, [subject, service.unwrap_or(ALL)], |row| row.get(0))
+                .query_row(remove, [subject, service.unwrap_or(ALL)], |row| {
+                    Ok((row.get(0)?, list(row, 1)?))
+                })
                 .optional()
                 .map_err(changing.cannot())?;
-            let Some(role) = before else { return Ok(false) };
-            changing.record(
-                "grant.remove",
-                subject,
-                &json!({ "service": service, "role": role }),
-            )?;
+            let Some((role, functions)) = before else { return Ok(false) };
+            let detail = json!({ "service": service, "role": role, "as": functions });
+            changing.record("grant.remove", subject, &detail)?;
             Ok(true)
         })
     }

@@ -246,9 +246,9 @@ fn a_subject_has_one_role_for_each_service_and_one_for_all() {
         details,
         [
             r#"{"service":null,"role":"viewer","as":[],"replaces":null}"#,
-            r#"{"service":"shop","role":"owner","as":[],"replaces":"editor"}"#,
-            r#"{"service":"shop","role":"owner","as":["security"],"replaces":"owner"}"#,
-            r#"{"service":null,"role":"viewer"}"#,
+            r#"{"service":"shop","role":"owner","as":[],"replaces":"editor","replaces_as":[]}"#,
+            r#"{"service":"shop","role":"owner","as":["security"],"replaces":"owner","replaces_as":[]}"#,
+            r#"{"service":null,"role":"viewer","as":[]}"#,
         ]
     );
 }

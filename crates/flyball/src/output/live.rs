@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use flyball_budget::Status;
+use flyball_budget::forecast::Outlook;
 use flyball_model::Severity;
 
 use super::table::{finish_or, new_table};
@@ -287,7 +288,10 @@ fn forecast(standing: &StandingView) -> String {
     }
     // What fires, and what began just now: the sooner of both.
     let steeper = [&standing.forecast_recent, &standing.forecast_firing].into_iter().flatten();
-    let hours = |of: &&ForecastView| of.hours.unwrap_or(f64::INFINITY);
+    let hours = |of: &&ForecastView| match of.outlook {
+        Outlook::AlreadyExhausted => 0.0,
+        _ => of.hours.unwrap_or(f64::INFINITY),
+    };
     let soonest = steeper.min_by(|one, two| hours(one).total_cmp(&hours(two)));
     let forecast = soonest.unwrap_or(&standing.forecast);
     words::outlook(

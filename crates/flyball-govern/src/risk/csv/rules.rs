@@ -165,6 +165,14 @@ fn line(
     };
     let (detect, repair) = (time(&field("detect"), wrong), time(&field("repair"), wrong));
     let frequency = share(&field("frequency"), wrong);
+    if name.is_empty() {
+        // What belongs to a factor is of none without its name.
+        let own = ["description", "everywhere", "detect", "repair", "frequency"].map(&field);
+        let filled = own.into_iter().filter(|field| !field.text.trim().is_empty());
+        wrong.extend(
+            filled.map(|field| field.wrong("it is of a factor; hint: name that in `factor`")),
+        );
+    }
     if wrong.len() > before {
         return None;
     }

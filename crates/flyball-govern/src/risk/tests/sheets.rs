@@ -144,6 +144,8 @@ fn rules_go_there_and_back() {
     // Lines of one register agree, and what it says is checked as in a document.
     let lines = "shop,shop,25%,0%,a,yes,1m\nshop,shop,30%,0%,b,yes,1m\nx,x,0%,0%,,,\n";
     assert_eq!(places(&format!("{header}\n{lines}")), [(3, 1), (4, 1)]);
+    // What is said of a factor without its name is not lost.
+    assert_eq!(places(&format!("{header}\nshop,shop,25%,0%,,yes,1m\n")), [(2, 19), (2, 23)]);
 }
 
 #[test]

@@ -126,6 +126,12 @@ async fn tokens_act_as_what_they_were_made_for_and_only_what_is_asked_for_is_gra
         let (status, refused) = site.ask(&boss, "POST", "/api/v1/grants", new).await;
         assert_eq!(status, 422, "{refused}");
     }
+    // What may not act holds none.
+    let reads = json!({"name": "reads", "scopes": ["read", "ingest"], "as": ["security"]});
+    let (status, said) = site.ask(&boss, "POST", "/api/v1/tokens", reads).await;
+    assert_eq!((status, said.to_string().contains("scope deploy")), (422, true), "{said}");
+    let (status, said) = grant(&site, &boss, ("person:ann", "shop", "viewer", &["security"])).await;
+    assert_eq!((status, said.to_string().contains("a viewer")), (422, true), "{said}");
     let own = json!({"name": "own", "scopes": ["deploy"], "as": ["security"]});
     let (status, said) = site.ask(&owner, "POST", "/api/v1/tokens", own).await;
     assert_eq!(status, 422, "{said}");

@@ -329,6 +329,8 @@ async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
         escalation("any-pages", "", &["both"]),
         runbook("everywhere", ""),
         document("Service", "bank", "{team: bank, onCall: any-pages}"),
+        rota("solo", "zoe"),
+        document("Service", "mint", "{team: bank, onCall: solo}"),
     ];
     let (status, said) = change(&boss, "b.yaml", &theirs.concat()).await;
     assert_eq!(status, 200, "{said}");
@@ -349,6 +351,7 @@ async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
         ("a rota of others", escalation("shop-pages", "shop", &["till", "vault"])),
         ("a rota that both are served by", escalation("shop-pages", "shop", &["both"])),
         ("their rota, from before it", format!("{}{}", own("ada"), rota("vault", "ada"))),
+        ("their rota without an escalation", format!("{}{}", own("ada"), rota("solo", "ada"))),
         (
             "a tier",
             document(
@@ -399,6 +402,12 @@ async fn who_is_called_for_a_service_and_what_is_done_then_is_its_owners() {
     let listed = theirs.concat().replace(&escalation("bank-pages", "bank", &["vault"]), &agreed);
     assert_eq!(change(&boss, "b.yaml", &listed).await.0, 200);
     let (status, said) = change(&ann, "depot.yaml", &depot("bank-pages")).await;
+    assert_eq!(status, 200, "{said}");
+    // A rota of hers without an escalation is called by all of her services.
+    let hers = format!("{}{}", rota("hers", "ada"), depot("hers"));
+    let (status, said) = change(&ann, "depot.yaml", &hers).await;
+    assert_eq!(status, 200, "{said}");
+    let (status, said) = change(&ann, "shop.yaml", &named("hers")).await;
     assert_eq!(status, 200, "{said}");
     let other = format!("{}{}", named("shop-pages"), escalation("any-pages", "", &["till"]));
     assert_eq!(change(&ann, "a.yaml", &other).await.0, 403);

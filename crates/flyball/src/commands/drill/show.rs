@@ -8,7 +8,6 @@ use crate::commands::review::{People, called};
 use crate::output::page::{Page, number, text};
 use crate::output::words;
 
-/// A drill as it would be now.
 /// What holds it to that many.
 #[derive(Debug, serde::Deserialize)]
 struct Bound {
@@ -27,6 +26,7 @@ impl Bound {
     }
 }
 
+/// A drill as it would be now.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Checked {
     pub(super) name: String,
