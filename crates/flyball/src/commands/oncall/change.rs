@@ -289,8 +289,9 @@ fn send(server: &ServerArgs, rota: &str, path: &[&str], body: &Value) -> anyhow:
     for Uncovered { span } in uncovered {
         let (from, to) = (words::moment(span.start), words::moment(span.end));
         talk::warning(&printable(&format!(
-            "nobody of {rota} can be paged from {from} to {to}; hint: flyball oncall override {rota} --add WHO --from {from} \
-             --until {to} --why …"
+            "nobody of {rota} can be paged from {from} to {to}; hint: flyball oncall override {rota} --add WHO --from {} \
+             --until {} --why …",
+            span.start, span.end
         )));
     }
     if is_idle {
